@@ -1,0 +1,1 @@
+"""Find money-mule accounts, their rings, and where the money is."""

@@ -1,0 +1,430 @@
+"""Every public table, declared once as data; validation, documentation and error messages derive from it.
+
+>>> TRANSFERS.column("amount").type
+'money'
+>>> [column.name for column in TRANSFERS.columns if column.required]
+['transfer_id', 'time', 'source', 'target', 'amount']
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Final, Literal
+
+import pyarrow as pa
+
+from muledetect.errors import DataError
+
+Type = Literal[
+    "id", "hash", "time", "money", "category", "text", "bool", "int", "number", "share", "id_list", "reasons"
+]
+
+REASON_TYPE: Final = pa.struct(
+    [
+        pa.field("code", pa.string()),
+        pa.field("feature", pa.string()),
+        pa.field("value", pa.float64()),
+        pa.field("peer_p99", pa.float64()),
+        pa.field("contribution", pa.float64()),
+        pa.field("text", pa.string()),
+    ]
+)
+
+ARROW_TYPES: Final[Mapping[str, pa.DataType]] = MappingProxyType(
+    {
+        "id": pa.string(),
+        "hash": pa.string(),
+        "category": pa.string(),
+        "text": pa.string(),
+        "time": pa.timestamp("us", tz="UTC"),
+        "money": pa.int64(),
+        "bool": pa.bool_(),
+        "int": pa.int64(),
+        "number": pa.float64(),
+        "share": pa.float64(),
+        "id_list": pa.list_(pa.string()),
+        "reasons": pa.list_(REASON_TYPE),
+    }
+)
+
+UNITS: Final[Mapping[str, str]] = MappingProxyType(
+    {"time": "microseconds since 1970, UTC", "money": "minor units (satang, cents)", "share": "0 to 1"}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column: its name, contract type, meaning, and the values that it may take."""
+
+    name: str
+    type: Type
+    meaning: str
+    required: bool = False
+    values: tuple[str, ...] = ()
+    minimum: int | None = None
+
+    @property
+    def arrow_type(self) -> pa.DataType:
+        """Arrow type of the column once it is read."""
+        return ARROW_TYPES[self.type]
+
+    @property
+    def unit(self) -> str:
+        """Unit in words; empty where the type has none."""
+        return UNITS.get(self.type, "")
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """One public table. `key` = the columns that make a row unique (empty: rows need not be unique).
+
+    `event_time` is the column that says when a row happened; `known_ts` defaults to it where a table has both.
+    """
+
+    name: str
+    meaning: str
+    columns: tuple[Column, ...]
+    key: tuple[str, ...] = ()
+    event_time: str | None = None
+
+    def column(self, name: str) -> Column:
+        """Return the column of that name, or raise DataError with close matches."""
+        for column in self.columns:
+            if column.name == name:
+                return column
+        raise DataError(f"{self.name}: there is no column {name!r}.{did_you_mean(name, self.names)}")
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Column names in their declared order."""
+        return tuple(column.name for column in self.columns)
+
+    @property
+    def required(self) -> tuple[str, ...]:
+        """Names of the columns that a table must have."""
+        return tuple(column.name for column in self.columns if column.required)
+
+    @property
+    def arrow_schema(self) -> pa.Schema:
+        """Arrow schema with every column of the contract."""
+        return pa.schema([pa.field(column.name, column.arrow_type) for column in self.columns])
+
+    def empty(self) -> pa.Table:
+        """Return a table of no rows with every column of the contract."""
+        return self.arrow_schema.empty_table()
+
+
+def did_you_mean(name: str, known: tuple[str, ...] | list[str]) -> str:
+    """Return `` Hint: did you mean ...?`` for the closest known name, or an empty string."""
+    close = difflib.get_close_matches(name, known, n=1)
+    return f" Hint: did you mean {close[0]!r}?" if close else ""
+
+
+def _req(name: str, type_: Type, meaning: str, **more: object) -> Column:
+    return Column(name, type_, meaning, required=True, **more)  # type: ignore[arg-type]
+
+
+CHANNELS: Final = (
+    "p2p_proxy p2p_account qr_merchant bill card cash_atm cash_counter cash_deposit wallet vasp xborder payroll fee "
+    "reversal other"
+).split()
+ACCOUNT_KINDS: Final = tuple("individual joint company merchant biller wallet vasp government internal".split())
+IDENTIFIER_KINDS: Final = tuple("phone email address device ip sim imei wifi wallet".split())
+
+TRANSFERS: Final = Table(
+    "transfers",
+    "money that moved from one account to another; the one table that must be there",
+    (
+        _req("transfer_id", "id", "identifies the transfer; orders output rows, changes no result"),
+        _req("time", "time", "when the money moved"),
+        _req("source", "id", "account that paid"),
+        _req("target", "id", "account that received"),
+        _req("amount", "money", "what moved", minimum=1),
+        Column("currency", "category", "ISO 4217 code; the reader's option where the column is absent"),
+        Column("channel", "category", "rail that the transfer used", values=tuple(CHANNELS)),
+        Column("source_bank", "id", "bank that holds the source account"),
+        Column("target_bank", "id", "bank that holds the target account"),
+        Column("source_balance_after", "money", "balance of the source just after the transfer"),
+        Column("target_balance_after", "money", "balance of the target just after the transfer"),
+        Column("terminal_id", "id", "ATM, counter or card terminal"),
+        Column("session_id", "id", "login session in which the transfer was made"),
+        Column("device_hash", "hash", "device that made the transfer"),
+        Column("ip_hash", "hash", "network address that made the transfer"),
+        Column("memo_hash", "hash", "memo text, hashed"),
+        Column("status", "category", "what became of it", values=("settled", "rejected", "returned")),
+        Column("reversal_of", "id", "transfer that this one reverses"),
+    ),
+    key=("transfer_id",),
+    event_time="time",
+)
+
+ACCOUNTS: Final = Table(
+    "accounts",
+    "accounts that the bank knows",
+    (
+        _req("account_id", "id", "identifies the account"),
+        Column("holder_id", "id", "person or company that holds it"),
+        Column("bank_id", "id", "bank that keeps it"),
+        Column("opened_at", "time", "when it was opened"),
+        Column("closed_at", "time", "when it was closed"),
+        Column("kind", "category", "what sort of account", values=ACCOUNT_KINDS),
+        Column("is_own", "bool", "held at this bank; default: it appears here"),
+        Column("balance", "money", "balance at balance_at"),
+        Column("balance_at", "time", "moment of the balance"),
+        Column("daily_limit", "money", "most that may leave in a day", minimum=1),
+        Column("branch_id", "id", "branch that opened it"),
+        Column("open_channel", "category", "how it was opened"),
+    ),
+    key=("account_id",),
+)
+
+HOLDERS: Final = Table(
+    "holders",
+    "people and companies behind accounts",
+    (
+        _req("holder_id", "id", "identifies the holder"),
+        Column("birth_year", "int", "year of birth, Gregorian"),
+        Column("declared_income", "money", "income a month, as declared"),
+        Column("occupation", "category", "occupation, as declared"),
+        Column("province", "category", "province of residence"),
+        Column("registered_at", "time", "when the company was registered"),
+        Column("capital", "money", "registered capital of a company"),
+        Column("kind", "category", "person or company", values=("person", "company")),
+    ),
+    key=("holder_id",),
+)
+
+IDENTIFIERS: Final = Table(
+    "identifiers",
+    "phones, devices and addresses that an account or holder used",
+    (
+        _req("entity_id", "id", "account or holder"),
+        _req("kind", "category", "what sort of identifier", values=IDENTIFIER_KINDS),
+        _req("value_hash", "hash", "the identifier, hashed"),
+        _req("valid_from", "time", "first moment of use"),
+        Column("valid_to", "time", "last moment of use"),
+        Column("known_ts", "time", "when the bank could know it"),
+    ),
+    event_time="valid_from",
+)
+
+SESSIONS: Final = Table(
+    "sessions",
+    "logins and device events",
+    (
+        _req("session_id", "id", "identifies the session"),
+        _req("account_id", "id", "account that logged in"),
+        _req("time", "time", "when"),
+        Column("device_hash", "hash", "device"),
+        Column("ip_hash", "hash", "network address"),
+        Column("asn", "int", "autonomous system of the network"),
+        Column("cell_id", "id", "mobile cell"),
+        Column("wifi_hash", "hash", "Wi-Fi network"),
+        Column("latitude", "number", "degrees north"),
+        Column("longitude", "number", "degrees east"),
+        Column(
+            "event",
+            "category",
+            "what happened",
+            values=("login", "face_ok", "face_fail", "device_bind", "limit_change"),
+        ),
+        Column("remote_access", "bool", "remote-access software was running"),
+        Column("emulator", "bool", "the device was emulated"),
+        Column("virtual_camera", "bool", "the camera was virtual"),
+    ),
+    key=("session_id",),
+    event_time="time",
+)
+
+COMPLAINTS: Final = Table(
+    "complaints",
+    "what victims reported",
+    (
+        _req("complaint_id", "id", "identifies the complaint"),
+        _req("known_ts", "time", "when the bank learnt of it"),
+        Column("victim_account", "id", "account that the victim paid from"),
+        Column("victim_phone_hash", "hash", "phone of the victim"),
+        Column("transfer_id", "id", "the disputed transfer; else target, amount and time"),
+        Column("target", "id", "account that was paid"),
+        Column("amount", "money", "loss", minimum=1),
+        Column("time", "time", "when it was paid"),
+        Column("scam_type", "category", "sort of scam"),
+        Column("script_id", "id", "script that the caller used"),
+        Column("centre_id", "id", "call centre that the case names"),
+        Column("status", "category", "state of the case", values=("open", "confirmed", "withdrawn")),
+    ),
+    event_time="time",
+)
+
+CALLS: Final = Table(
+    "calls",
+    "phone calls to customers",
+    (
+        _req("call_id", "id", "identifies the call"),
+        _req("time", "time", "when it began"),
+        _req("caller_hash", "hash", "number that called"),
+        _req("callee_hash", "hash", "number that was called"),
+        Column("duration_s", "number", "length in seconds", minimum=0),
+        Column("caller_imei_hash", "hash", "device of the caller"),
+        Column("cell_id", "id", "cell of the caller"),
+        Column("known_ts", "time", "when the bank could know it"),
+    ),
+    key=("call_id",),
+    event_time="time",
+)
+
+WATCHLISTS: Final = Table(
+    "watchlists",
+    "identifiers that somebody listed",
+    (
+        _req("list_id", "id", "the list"),
+        _req("kind", "category", "what is listed", values=(*IDENTIFIER_KINDS, "account", "cell", "terminal")),
+        _req("value_hash", "hash", "the identifier, hashed (an account: its id)"),
+        Column("centre_id", "id", "call centre that the entry names"),
+        _req("category", "category", "why it is listed"),
+        Column("reliability", "share", "how far the list can be trusted"),
+        _req("valid_from", "time", "entry valid from"),
+        Column("valid_to", "time", "entry valid to"),
+        Column("known_ts", "time", "when the bank could know it"),
+    ),
+    event_time="valid_from",
+)
+
+LABELS: Final = Table(
+    "labels",
+    "what investigations found out about accounts",
+    (
+        _req("account_id", "id", "the account"),
+        _req("label", "category", "the finding", values=("mule", "not_mule", "unknown")),
+        Column("known_ts", "time", "when the bank knew it"),
+        Column("activity_start", "time", "first illicit transfer"),
+        Column("activity_end", "time", "last illicit transfer"),
+        Column("source", "category", "who found it"),
+        Column("confidence", "share", "how sure"),
+    ),
+    event_time="activity_start",
+)
+
+TRUTH_RINGS: Final = Table(
+    "truth_rings",
+    "simulated or investigated truth about rings; for evaluation only, never read by a feature",
+    (
+        _req("ring_id", "id", "the ring"),
+        _req("account_id", "id", "its member"),
+        Column("role", "category", "what the member does"),
+        Column("tier", "int", "hops from the victims"),
+        Column("centre_id", "id", "call centre that it serves"),
+    ),
+)
+
+INPUTS: Final[Mapping[str, Table]] = MappingProxyType(
+    {
+        table.name: table
+        for table in (
+            TRANSFERS,
+            ACCOUNTS,
+            HOLDERS,
+            IDENTIFIERS,
+            SESSIONS,
+            COMPLAINTS,
+            CALLS,
+            WATCHLISTS,
+            LABELS,
+            TRUTH_RINGS,
+        )
+    }
+)
+
+ROLES: Final = ("collector", "relay", "consolidator", "cash_out", "controller", "peripheral")
+
+SCORES: Final = Table(
+    "scores",
+    "one row a scored point",
+    (
+        _req("account_id", "id", "the account"),
+        _req("as_of", "time", "exclusive moment of the score"),
+        _req("score", "number", "raw score, log-odds of the boosted trees"),
+        _req("probability", "share", "calibrated probability"),
+        _req("rank", "int", "1 = most suspicious"),
+        _req("tier", "category", "proposal", values=("none", "watch", "suspected")),
+        _req("reasons", "reasons", "why, for the rows that are shown"),
+    ),
+    key=("account_id", "as_of"),
+)
+
+RINGS: Final = Table(
+    "rings",
+    "one row a ring",
+    (
+        _req("ring_id", "id", "the ring"),
+        _req("as_of", "time", "exclusive moment of the search"),
+        _req("n_accounts", "int", "number of members"),
+        _req("score", "number", "how suspicious the ring is"),
+        _req("stability", "share", "share of repeated searches that keep the members together"),
+        _req("value_in", "money", "received from outside the ring"),
+        _req("n_victims", "int", "complaint victims that paid a member, as known by as_of"),
+        _req("first_time", "time", "first transfer that binds it"),
+        _req("last_time", "time", "last transfer that binds it"),
+        _req("recoverable", "money", "relayed money not yet seen leaving the ring; an upper bound"),
+    ),
+    key=("ring_id",),
+)
+
+RING_MEMBERS: Final = Table(
+    "ring_members",
+    "who is in a ring",
+    (
+        _req("ring_id", "id", "the ring"),
+        _req("account_id", "id", "the member"),
+        _req("role", "category", "what it seems to do", values=ROLES),
+        _req("tier", "int", "hops from the entry of the money, 1 = first"),
+        _req("membership", "share", "how firmly it belongs"),
+        _req("is_seed", "bool", "the search began here"),
+    ),
+    key=("ring_id", "account_id"),
+)
+
+RING_LINKS: Final = Table(
+    "ring_links",
+    "why two members belong together",
+    (
+        _req("ring_id", "id", "the ring"),
+        _req("source", "id", "one end"),
+        _req("target", "id", "other end"),
+        _req("kind", "category", "sort of link"),
+        _req("weight", "number", "strength of the link"),
+        _req("evidence", "id_list", "transfer ids or identifier hashes"),
+    ),
+)
+
+RING_TIES: Final = Table(
+    "ring_ties",
+    "scored evidence between a ring and a call centre",
+    (
+        _req("ring_id", "id", "the ring"),
+        _req("centre_id", "id", "the centre"),
+        _req("grade", "category", "how strong", values=("none", "possible", "moderate", "strong")),
+        _req("log_odds", "number", "sum of the evidence, nats"),
+        _req("null_p", "share", "share of shuffled worlds with as much evidence"),
+        _req("evidence", "id_list", "ids of the evidence"),
+    ),
+)
+
+REJECTS: Final = Table(
+    "rejects",
+    "rows that were not accepted, and why",
+    (
+        _req("table", "category", "table that the row came from"),
+        _req("row", "int", "row number in that table as read, from 0"),
+        _req("column", "category", "column that broke the rule"),
+        _req("reason", "category", "which rule"),
+        _req("severity", "category", "reject or repair", values=("reject", "repair")),
+    ),
+)
+
+OUTPUTS: Final[Mapping[str, Table]] = MappingProxyType(
+    {table.name: table for table in (SCORES, RINGS, RING_MEMBERS, RING_LINKS, RING_TIES, REJECTS)}
+)
