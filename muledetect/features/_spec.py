@@ -1,0 +1,258 @@
+"""The registry of features: one decorator, one shape, and column names that recreate their computation.
+
+A feature is a pure function of a `History` (and of declared parameters) that returns one float64 value a point, or
+one column for each of the columns that it declares.
+
+>>> from muledetect.features import registry
+>>> registry().parse("out_amount__window_7d")
+Call(feature='volume', parameters=(('window', '7d'),), column='out_amount')
+"""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+import itertools
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any, Final, Literal, NamedTuple, get_args
+
+import numpy as np
+
+from muledetect.clock import parse_duration
+from muledetect.errors import FeatureError
+from muledetect.features._history import Float64Array, History
+from muledetect.features.packs import Pack
+
+Unit = Literal["count", "amount", "ratio", "seconds", "flag"]
+
+#: Parameters whose values are durations; functions get them in microseconds.
+DURATIONS: Final = frozenset({"window", "within"})
+
+#: Parameters whose values are amounts of money; they scale with the amounts.
+AMOUNTS: Final = frozenset({"threshold", "limit"})
+
+WINDOWS: Final = ("5min", "15min", "1h", "6h", "24h", "7d", "30d", "90d")
+EVERY_WINDOW: Final = (*WINDOWS, "all")
+
+_NAME: Final = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
+
+
+class Says(NamedTuple):
+    """What a column says: its unit and its meaning in words; `{window}` and other parameters are filled in."""
+
+    unit: Unit
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class FromPack:
+    """A parameter whose values come from the country pack, such as its reporting thresholds."""
+
+    field: str
+
+
+class Call(NamedTuple):
+    """One computation: a feature with its parameters, and the column wanted of it."""
+
+    feature: str
+    parameters: tuple[tuple[str, str], ...]
+    column: str
+
+    @property
+    def name(self) -> str:
+        """Name of the column: `<column>__<parameter>_<value>...`."""
+        return "__".join([self.column, *(f"{key}_{value}" for key, value in self.parameters)])
+
+
+@dataclass(frozen=True, slots=True)
+class Feature:
+    """A registered feature: what it computes and what is known of it."""
+
+    name: str
+    family: str
+    function: Callable[..., Float64Array]
+    columns: Mapping[str, Says]
+    parameters: Mapping[str, tuple[str, ...] | FromPack] = field(default_factory=dict)
+    tables: tuple[str, ...] = ()
+    is_calendar: bool = False
+    is_decimal: bool = False
+
+    def grid(self, pack: Pack) -> list[tuple[tuple[str, str], ...]]:
+        """Return every combination of parameters that is computed by default under a country pack."""
+        values = [pack.values(v.field) if isinstance(v, FromPack) else v for v in self.parameters.values()]
+        return [tuple(zip(self.parameters, combination, strict=True)) for combination in itertools.product(*values)]
+
+    def compute(self, history: History, parameters: Iterable[tuple[str, str]] = ()) -> Float64Array:
+        """Return float64[n_points, n_columns].
+
+        Raises
+        ------
+        FeatureError
+            If the function returns another shape.
+        """
+        given = {key: _value(key, text) for key, text in parameters}
+        values = np.asarray(self.function(history, **given), dtype=np.float64)
+        if values.ndim == 1:
+            values = values[:, None]
+        if values.shape != (len(history), len(self.columns)):
+            raise FeatureError(
+                f"feature {self.name!r}: expected {(len(history), len(self.columns))} values (points, columns); "
+                f"got {values.shape}. Return one value a point, or one column for each of {list(self.columns)}."
+            )
+        return values
+
+
+@dataclass(frozen=True)
+class Registry:
+    """All known features by name, and the way from a column's name back to its computation."""
+
+    features: Mapping[str, Feature] = field(default_factory=dict)
+
+    def add(self, feature: Feature) -> Registry:
+        """Return a registry that also has `feature`.
+
+        Raises
+        ------
+        FeatureError
+            If its name or one of its columns is taken.
+        """
+        taken = set(self.features) & {feature.name} | self._by_column.keys() & feature.columns.keys()
+        if taken:
+            raise FeatureError(f"feature {feature.name!r}: {sorted(taken)} are registered already; choose other names.")
+        return Registry({**self.features, feature.name: feature})
+
+    @property
+    def _by_column(self) -> dict[str, Feature]:
+        return {column: feature for feature in self.features.values() for column in feature.columns}
+
+    def names(self, pack: Pack, families: Iterable[str] | None = None) -> list[str]:
+        """Return the default columns under a country pack, of the given families or all."""
+        wanted = None if families is None else set(families)
+        unknown = (wanted or set()) - {feature.family for feature in self.features.values()}
+        if unknown:
+            known = sorted({feature.family for feature in self.features.values()})
+            raise FeatureError(f"features: there is no family {sorted(unknown)}; families are {known}.")
+        return [
+            Call(feature.name, parameters, column).name
+            for feature in self.features.values()
+            if wanted is None or feature.family in wanted
+            for parameters in feature.grid(pack)
+            for column in feature.columns
+        ]
+
+    def parse(self, name: str) -> Call:
+        """Return the computation that a column name stands for.
+
+        Raises
+        ------
+        FeatureError
+            If the name, a parameter or its value is unknown; close matches are suggested.
+        """
+        column, *rest = name.split("__")
+        feature = self._by_column.get(column)
+        if feature is None:
+            close = difflib.get_close_matches(column, self._by_column, n=1)
+            hint = f" Hint: did you mean {close[0]!r}?" if close else ""
+            raise FeatureError(f"features: no feature makes a column {name!r}.{hint}")
+        if len(rest) != len(feature.parameters):
+            raise FeatureError(
+                f"features: {name!r} must name the parameters {list(feature.parameters)}, in this order."
+            )
+        parameters = []
+        for key, text in zip(feature.parameters, rest, strict=True):
+            if not text.startswith(f"{key}_"):
+                raise FeatureError(f"features: {name!r} has {text!r} where {key}_<value> is expected.")
+            value = text.removeprefix(f"{key}_")
+            _value(key, value)
+            parameters.append((key, value))
+        return Call(feature.name, tuple(parameters), column)
+
+    def says(self, name: str) -> Says:
+        """Return unit and meaning of a column, its parameters filled in."""
+        call = self.parse(name)
+        says = self.features[call.feature].columns[call.column]
+        return Says(says.unit, says.text.format(**{key: _words(key, value) for key, value in call.parameters}))
+
+
+def feature(
+    *,
+    family: str,
+    unit: Unit | None = None,
+    text: str = "",
+    columns: Mapping[str, Says] | None = None,
+    tables: tuple[str, ...] = (),
+    is_calendar: bool = False,
+    is_decimal: bool = False,
+    **parameters: tuple[str, ...] | FromPack,
+) -> Callable[[Callable[..., Float64Array]], Feature]:
+    """Turn a function of a `History` into a `Feature`; it stays unregistered until a registry adds it.
+
+    Parameters
+    ----------
+    family : str
+        Features of one family explain the same kind of behaviour.
+    unit, text : str
+        Unit and meaning of the single column, named like the function.
+    columns : mapping of column name -> Says
+        Instead of `unit` and `text`, for a function that computes several columns in one pass.
+    tables : tuple of str
+        Tables besides transfers that it reads; without them its value is NaN.
+    is_calendar : bool
+        It reads the local calendar, so shifting all times may change it.
+    is_decimal : bool
+        It reads the decimal digits of amounts, so only powers of ten leave it unchanged when amounts scale.
+    **parameters : tuple of str, or FromPack
+        Values of each parameter that are computed by default.
+
+    Raises
+    ------
+    FeatureError
+        If a name, unit or parameter does not fit the function.
+    """
+
+    def register(function: Callable[..., Float64Array]) -> Feature:
+        named = {function.__name__: Says(unit, text)} if unit and not columns else dict(columns or {})
+        _check(function, named, parameters)
+        return Feature(
+            name=function.__name__,
+            family=family,
+            function=function,
+            columns=MappingProxyType(named),
+            parameters=MappingProxyType(dict(parameters)),
+            tables=tables,
+            is_calendar=is_calendar,
+            is_decimal=is_decimal,
+        )
+
+    return register
+
+
+def _check(function: Callable[..., Any], columns: Mapping[str, Says], parameters: Mapping[str, object]) -> None:
+    name = function.__name__
+    if not columns:
+        raise FeatureError(f"feature {name!r}: give its unit and text, or its columns.")
+    for column, says in columns.items():
+        if not _NAME.fullmatch(column):
+            raise FeatureError(f"feature {name!r}: column {column!r} must be lower_case_words, single underscores.")
+        if says.unit not in get_args(Unit):
+            raise FeatureError(f"feature {name!r}: unit {says.unit!r} of {column!r} must be one of {get_args(Unit)}.")
+    accepted = list(inspect.signature(function).parameters)[1:]
+    if accepted != list(parameters):
+        raise FeatureError(f"feature {name!r}: takes {accepted} after the history but declares {list(parameters)}.")
+
+
+def _value(key: str, text: str) -> int | str:
+    if key in DURATIONS:
+        return parse_duration(text)
+    return int(text) if text.lstrip("-").isdigit() else text
+
+
+def _words(key: str, value: str) -> str:
+    if key in DURATIONS:
+        return "at any time" if value == "all" else value
+    if key in AMOUNTS:
+        return f"{int(value) / 100:,.2f}"
+    return value
