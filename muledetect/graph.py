@@ -169,7 +169,7 @@ def graph_from_arrays(
     if len(amount) and int(amount.min()) <= 0:
         raise DataError("graph: amounts must be > 0; reverse the transfer's ends for money that flows back.")
     for name, codes in (("source", source), ("target", target)):
-        if len(codes) and not (0 <= int(codes.min()) and int(codes.max()) < len(account_ids)):
+        if len(codes) and not (int(codes.min()) >= 0 and int(codes.max()) < len(account_ids)):
             raise DataError(f"graph: {name} holds account codes outside 0 to {len(account_ids) - 1}.")
     order = np.lexsort((amount, target, source, time))
     return _index(

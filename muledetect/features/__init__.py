@@ -1,0 +1,169 @@
+"""Features at points: what an account did before a moment, computed only from what was known by then.
+
+A feature is a pure function with metadata; its column name recreates it. Families, one file each: volume (and peaks),
+counterparties, velocity, flow, lifecycle, amount, clock. What a feature must never do: read anything at or after the
+point, depend on names or on the order of rows, or change its columns with the data.
+
+>>> from muledetect.features import feature_names
+>>> [name for name in feature_names() if name.startswith("pass_through")][:2]
+['pass_through__window_5min', 'pass_through__window_15min']
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from functools import reduce
+from pathlib import Path
+from typing import Final
+
+import pyarrow as pa
+
+from muledetect.features import _extract, amounts, counterparties, flow, habits, lifecycle, velocity, volume
+from muledetect.features._extract import Progress, extract_shards
+from muledetect.features._history import Float64Array, History, build_history
+from muledetect.features._spec import Call, Feature, FromPack, Registry, Says, feature
+from muledetect.features.packs import Pack, load_pack
+from muledetect.graph import Points, TransferGraph
+from muledetect.records import Dataset
+
+_BUILT_IN: Final = (
+    volume.volume,
+    volume.size,
+    volume.peak,
+    counterparties.counterparties,
+    velocity.burst,
+    velocity.gaps,
+    velocity.follow_up,
+    flow.pass_through,
+    flow.quick_pass,
+    flow.dwell,
+    flow.daily_rest,
+    flow.gathering,
+    flow.turnover_over_balance,
+    lifecycle.ages,
+    lifecycle.account_age,
+    lifecycle.dormancy,
+    lifecycle.micro_test,
+    lifecycle.change,
+    amounts.similar,
+    amounts.round_amounts,
+    amounts.structuring,
+    amounts.limit_hugging,
+    amounts.own_limit_hugging,
+    habits.night,
+)
+_REGISTRY: Final = reduce(Registry.add, _BUILT_IN, Registry())
+
+
+def registry() -> Registry:
+    """Return the built-in features. Registries are frozen: `registry().add(feature)` gives a larger one."""
+    return _REGISTRY
+
+
+def feature_names(*, pack: str | Pack = "none", families: Iterable[str] | None = None) -> list[str]:
+    """Return the names of the default columns under a country pack, of the given families or of all."""
+    return _REGISTRY.names(load_pack(pack) if isinstance(pack, str) else pack, families)
+
+
+def extract(
+    dataset: Dataset,
+    points: Points,
+    features: Sequence[str | Feature] | None = None,
+    *,
+    pack: str | Pack = "none",
+    graph: TransferGraph | None = None,
+    threads: int | None = None,
+    progress: Progress | None = None,
+) -> pa.Table:
+    """Compute features at points.
+
+    Parameters
+    ----------
+    dataset : Dataset
+    points : Points
+        Coded against `graph`, or against `build_graph(dataset)`, which has the same codes.
+    features : sequence of str or Feature, optional
+        Column names, or features (also unregistered ones); default: every registered feature.
+    pack : str or Pack
+        Country pack that gives thresholds and local time.
+    graph : TransferGraph, optional
+        Saves building it again.
+    threads : int, optional
+        Default: all cores. The result does not depend on it.
+    progress : callable, optional
+        Called with ("features", share done).
+
+    Returns
+    -------
+    pyarrow.Table
+        `account_id` (null where the point's account is unknown), `as_of`, then one float64 column a feature, in the
+        order of the points. An account without history has 0 counts and amounts and NaN elsewhere.
+
+    Raises
+    ------
+    FeatureError
+        If a name is unknown or a feature returns another shape.
+    OptionError
+        If the country pack is unknown.
+
+    Notes
+    -----
+    O(history of each point); use `extract_shards` or `write_features` for tables that do not fit in memory.
+    """
+    return _extract.extract(
+        dataset,
+        points,
+        features,
+        registry=_REGISTRY,
+        pack=pack,
+        graph=graph,
+        threads=threads,
+        progress=progress,
+    )
+
+
+def write_features(
+    dataset: Dataset,
+    points: Points,
+    path: str | Path,
+    features: Sequence[str | Feature] | None = None,
+    *,
+    pack: str | Pack = "none",
+    graph: TransferGraph | None = None,
+    threads: int | None = None,
+    progress: Progress | None = None,
+) -> None:
+    """Compute features at points and stream them to one Parquet file, written atomically; memory stays bounded.
+
+    Parameters are those of `extract`. The file's rows are in the order of the points.
+    """
+    from muledetect.records.write import atomic_parquet  # noqa: PLC0415
+
+    known, names = _extract.choose(features, _REGISTRY, pack)
+    with atomic_parquet(path) as write:
+        for shard, values in extract_shards(
+            dataset, points, names, known, graph=graph, threads=threads, progress=progress
+        ):
+            write(_extract.as_table(dataset.account_ids, shard, names, values))
+
+
+__all__ = [
+    "Call",
+    "Feature",
+    "Float64Array",
+    "FromPack",
+    "History",
+    "Pack",
+    "Points",
+    "Progress",
+    "Registry",
+    "Says",
+    "build_history",
+    "extract",
+    "extract_shards",
+    "feature",
+    "feature_names",
+    "load_pack",
+    "registry",
+    "write_features",
+]

@@ -35,6 +35,13 @@ class Attributes(NamedTuple):
     daily_limit: Int64Array
 
 
+class Balances(NamedTuple):
+    """Balances that transfers carry, by transfer; MISSING where they carry none."""
+
+    of_source: Int64Array
+    of_target: Int64Array
+
+
 class Matches(NamedTuple):
     """FIFO pairs of a debit and the credit that it spent, by debit time: `start[a]:stop[a]` for local account `a`.
 
@@ -122,6 +129,7 @@ class History:
     n_others: Int64Array
     _bounds: tuple[TransferIndex, TransferIndex]
     _attributes: Attributes | None = None
+    _balances: Balances | None = None
     tables: Mapping[str, pa.Table] = field(default_factory=dict, repr=False)
 
     def __len__(self) -> int:
@@ -156,8 +164,19 @@ class History:
 
     @cached_property
     def balance(self) -> Float64Array:
-        """Balance that the accounts table gives, minor units; NaN if unknown or dated at or after the point."""
-        return self._attribute("balance", "balance_at")
+        """Balance last recorded before the point, on a transfer or in the accounts table, minor units; else NaN."""
+        latest, value = self._attribute("balance_at", "balance_at"), self._attribute("balance", "balance_at")
+        if self._balances is None:
+            return value
+        sides = ((self.incoming, self._balances.of_target), (self.outgoing, self._balances.of_source))
+        for side, balances in sides:
+            found = _last_known_balance(side.start, side.end, side.time, side.transfer, balances)
+            moment, balance = found[:, 0], found[:, 1]
+            is_same = moment == latest  # of several balances of one tick nobody knows the last: take the lowest
+            is_later = ~np.isnan(moment) & ~(latest >= moment)
+            value = np.where(is_later, balance, np.where(is_same, np.fmin(value, balance), value))
+            latest = np.fmax(latest, moment)
+        return value
 
     @cached_property
     def daily_limit(self) -> Float64Array:
@@ -184,6 +203,7 @@ def build_history(
     points: Points,
     *,
     attributes: Attributes | None = None,
+    balances: Balances | None = None,
     tables: Mapping[str, pa.Table] | None = None,
 ) -> History:
     """Lay out the past of `points`. O(transfers of their accounts + accounts of the graph); 58 bytes an entry."""
@@ -207,6 +227,7 @@ def build_history(
         n_others=n_others[local],
         _bounds=(into[0], out[0]),
         _attributes=attributes,
+        _balances=balances,
         tables=tables or {},
     )
 
@@ -367,3 +388,30 @@ def match_first_in_first_out(  # type: ignore[no-untyped-def]
                     spent = 0
         stop[a] = n
     return start, stop, credit[:n].copy(), debit[:n].copy(), amount[:n].copy()
+
+
+@numba.njit(cache=True, nogil=True)
+def _last_known_balance(start, end, time, transfer, balance) -> Float64Array:  # type: ignore[no-untyped-def]
+    found = np.full((len(start), 2), np.nan)
+    for p in range(len(start)):
+        j = end[p] - 1
+        while j >= start[p] and balance[transfer[j]] == MISSING:
+            j -= 1
+        if j < start[p]:
+            continue
+        moment, lowest = time[j], balance[transfer[j]]
+        while j >= start[p] and time[j] == moment:
+            if balance[transfer[j]] != MISSING:
+                lowest = min(lowest, balance[transfer[j]])
+            j -= 1
+        found[p, 0] = moment
+        found[p, 1] = lowest
+    return found
+
+
+def share(part: npt.ArrayLike, whole: npt.ArrayLike) -> Float64Array:
+    """Return part / whole as float64; NaN where the whole is 0 or either is NaN."""
+    whole = np.asarray(whole, dtype=np.float64)
+    result = np.full(whole.shape, np.nan)
+    np.divide(part, whole, out=result, where=whole != 0)
+    return result
