@@ -1,0 +1,14 @@
+"""Boosted trees with a calibrator, reasons in words, and a folder of text to keep them in.
+
+>>> from muledetect.model import MuleModel, load_model
+>>> model = MuleModel().fit(table, y, groups=groups)  # doctest: +SKIP
+>>> model.predict_proba(later_table)[:, 1]  # doctest: +SKIP
+>>> model.save("model")  # doctest: +SKIP
+
+Do not tune it on the period that it is judged on, and do not read `decision_function` as a probability.
+"""
+
+from muledetect.model.estimator import MuleModel
+from muledetect.model.store import load_model
+
+__all__ = ["MuleModel", "load_model"]

@@ -1,0 +1,448 @@
+"""`MuleModel`: scikit-learn's estimator API around a bag of boosted trees and a calibrator."""
+
+# ruff: noqa: N803 (scikit-learn calls it X)
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from os import PathLike
+from typing import Any, Final, Literal, NamedTuple, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import pyarrow as pa
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import check_consistent_length, check_is_fitted, column_or_1d, validate_data
+
+from muledetect.clock import format_time
+from muledetect.errors import ModelError, OptionError
+from muledetect.model import trees
+from muledetect.model.calibration import MIN_POSITIVES, Calibrator, fit_calibrator
+from muledetect.model.canonical import group_folds, row_hashes
+from muledetect.model.reasons import Peers, Reason, describe_peers, find_reasons
+from muledetect.model.table import FeatureTable, Float32Array, check_finite, is_table, moments, read_features
+
+Float64Array = npt.NDArray[np.float64]
+Int64Array = npt.NDArray[np.int64]
+BoolArray = npt.NDArray[np.bool_]
+Features: TypeAlias = "pa.Table | pd.DataFrame | npt.ArrayLike"
+
+_N_FOLDS: Final = 3
+
+
+@dataclass(frozen=True, slots=True)
+class TrainedOn:
+    """What the feature table itself does not say of its origin; kept in the manifest."""
+
+    target: str = ""
+    pack: str = ""
+    tick: int = 0
+    currency: str = ""
+    fingerprint: str = ""
+
+
+class _Rows(NamedTuple):
+    """Training rows with known target, in canonical order."""
+
+    values: Float32Array
+    is_positive: BoolArray
+    weight: Float64Array | None
+    as_of: Int64Array
+    group: Int64Array
+    hashes: npt.NDArray[np.uint64]
+
+    def take(self, rows: BoolArray | npt.NDArray[np.intp]) -> _Rows:
+        weight = None if self.weight is None else self.weight[rows]
+        return _Rows(
+            self.values[rows], self.is_positive[rows], weight, self.as_of[rows], self.group[rows], self.hashes[rows]
+        )
+
+    @property
+    def weights(self) -> Float64Array:
+        return np.ones(len(self.values)) if self.weight is None else self.weight
+
+
+class MuleModel(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+    """Boosted trees that give each point a score, a calibrated probability and reasons.
+
+    Rare positives are neither copied nor are negatives dropped; the calibrator gives probabilities at the prevalence
+    of the rows that it was fitted on. Equal rows in any order give the same model, bit for bit, on any number of
+    threads. The defaults are meant to be left alone.
+
+    Parameters
+    ----------
+    n_estimators, learning_rate, num_leaves, min_child_samples, colsample_bytree, subsample, reg_lambda, max_bin
+        As in LightGBM.
+    n_bags : int
+        Boosters with different seeds whose log-odds are averaged.
+    class_weight : None, "sqrt" or "balanced"
+        Weight of a positive in the trees: 1, the square root of negatives / positives, or the ratio itself.
+    calibration : "auto", "shift", "logistic" or "isotonic"
+        `auto` takes the richest form that the number of positives allows.
+    random_state : int
+    n_jobs : int, optional
+        Threads; None or -1: all cores. Results do not depend on it.
+
+    Attributes
+    ----------
+    classes_ : array of the two values of y, the second is the positive one
+    feature_names_in_ : array of str, if trained on a table
+    calibrator_ : Calibrator
+    notes_ : list of str
+        What a reader must know about the training, in plain sentences.
+    training_as_of_, calibration_as_of_ : tuple of int
+        Moments of the rows that trees and calibrator saw, microseconds; empty where the table had none.
+    """
+
+    def __init__(
+        self,
+        *,
+        n_estimators: int = 300,
+        learning_rate: float = 0.05,
+        num_leaves: int = 15,
+        min_child_samples: int = 20,
+        colsample_bytree: float = 0.3,
+        subsample: float = 0.8,
+        reg_lambda: float = 5.0,
+        max_bin: int = 255,
+        n_bags: int = 3,
+        class_weight: Literal["sqrt", "balanced"] | None = None,
+        calibration: Literal["auto", "shift", "logistic", "isotonic"] = "auto",
+        random_state: int | None = 0,
+        n_jobs: int | None = None,
+    ) -> None:
+        self.n_estimators = n_estimators
+        self.learning_rate = learning_rate
+        self.num_leaves = num_leaves
+        self.min_child_samples = min_child_samples
+        self.colsample_bytree = colsample_bytree
+        self.subsample = subsample
+        self.reg_lambda = reg_lambda
+        self.max_bin = max_bin
+        self.n_bags = n_bags
+        self.class_weight = class_weight
+        self.calibration = calibration
+        self.random_state = random_state
+        self.n_jobs = n_jobs
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True
+        tags.classifier_tags.multi_class = False
+        return tags
+
+    def fit(
+        self,
+        X: Features,
+        y: npt.ArrayLike,
+        *,
+        as_of: npt.ArrayLike | None = None,
+        groups: npt.ArrayLike | None = None,
+        sample_weight: npt.ArrayLike | None = None,
+        trained_on: TrainedOn | None = None,
+    ) -> MuleModel:
+        """Train trees and calibrator.
+
+        With two or more moments the trees see the earlier ones and the calibrator the later ones, without groups that
+        were positive before. With one moment, or too few later positives, predictions from folds that keep groups
+        whole calibrate a model trained on all rows.
+
+        Parameters
+        ----------
+        X : pyarrow.Table, pandas.DataFrame or array of shape (n, n_features)
+            NaN = not defined. Columns `account_id` and `as_of` of a table are no features.
+        y : array of shape (n,)
+            Two values, the larger one is positive; NaN = unknown, left out.
+        as_of : array of times or int microseconds, optional
+            Moment of each row; default: the column of the table.
+        groups : array, optional
+            Rings, persons: what must not be split. Default: the `account_id` of the table.
+        sample_weight : array of shape (n,), optional
+        trained_on : TrainedOn, optional
+            For the manifest.
+
+        Raises
+        ------
+        ModelError
+            If y has not exactly two known values, or a column is not numeric.
+        OptionError
+            If a parameter has an unknown value.
+        """
+        table = self._read_new(X)
+        rows = self._known_rows(table, y, as_of, groups, sample_weight)
+        self.notes_ = self._first_notes
+        self.trained_on_ = trained_on or TrainedOn()
+        later, why = _later_rows(rows)
+        if later is None:
+            self._fit_across_folds(rows, why)
+        else:
+            self._fit_before(rows, later)
+        self.boosters_ = [trees.open_booster(text) for text in self.texts_]
+        return self
+
+    def decision_function(self, X: Features) -> Float64Array:
+        """Return the score of each row: mean log-odds of the boosters, float64[n]. Rank by this, not by probability."""
+        check_is_fitted(self, "texts_")
+        return trees.raw_scores(self.boosters_, self._read_again(X).values, trees.threads(self.n_jobs))
+
+    def predict_proba(self, X: Features) -> Float64Array:
+        """Return calibrated probabilities of both classes, float64[n, 2]."""
+        positive = self.probability(self.decision_function(X))
+        return np.column_stack([1 - positive, positive])
+
+    def probability(self, score: npt.ArrayLike) -> Float64Array:
+        """Return the calibrated probability of scores that `decision_function` gave, float64[n]."""
+        check_is_fitted(self, "texts_")
+        calibrator: Calibrator = self.calibrator_
+        return calibrator.probability(np.asarray(score, dtype=np.float64))
+
+    def predict(self, X: Features) -> npt.NDArray[Any]:
+        """Return the likelier class of each row. To raise alerts, take the top of the ranking instead."""
+        return np.asarray(self.classes_[(self.predict_proba(X)[:, 1] > 0.5).astype(int)])
+
+    def explain(self, X: Features, n_reasons: int = 6) -> list[list[Reason]]:
+        """Return the reasons of each row, the weightiest first; pass only the rows that are shown (some 3 ms each).
+
+        Parameters
+        ----------
+        X : as in `fit`
+        n_reasons : int
+            At most so many a row; fewer where fewer columns raise the score.
+
+        Returns
+        -------
+        list of lists of dict
+            Keys as schema.REASON_TYPE. One reason stands for all windows of a column and carries the sum of their
+            contributions (log-odds); its feature is the one that contributes most.
+        """
+        check_is_fitted(self, "texts_")
+        values = self._read_again(X).values
+        added = trees.contributions(self.boosters_, values, trees.threads(self.n_jobs))
+        return find_reasons(values, added, self._names(), self.peers_, n_reasons)
+
+    def save(self, folder: str | PathLike[str]) -> None:
+        """Write the model as a folder of text and JSON; a process killed at any moment leaves the old or the new one.
+
+        Raises
+        ------
+        ModelError
+            If the folder cannot be written.
+        """
+        from muledetect.model.store import save_model  # noqa: PLC0415 (store needs this class to load)
+
+        check_is_fitted(self, "texts_")
+        save_model(self, folder)
+
+    def _names(self) -> list[str]:
+        if hasattr(self, "feature_names_in_"):
+            return [str(name) for name in self.feature_names_in_]
+        return [f"x{position}" for position in range(self.n_features_in_)]
+
+    def _read_new(self, X: Features) -> FeatureTable:
+        self._check_options()
+        self.__dict__.pop("feature_names_in_", None)
+        if not is_table(X):
+            return FeatureTable(self._matrix(X, reset=True), (), None, None)
+        table = read_features(X)
+        if not table.names or not len(table.values):
+            raise ModelError(
+                f"model: the table has {len(table.names)} feature(s) and {len(table.values)} sample(s) "
+                "(shape=(0, 0) at worst) while a minimum of 1 is required of each."
+            )
+        self.feature_names_in_ = np.array(table.names, dtype=object)
+        self.n_features_in_ = len(table.names)
+        return table
+
+    def _read_again(self, X: Features) -> FeatureTable:
+        if is_table(X) and hasattr(self, "feature_names_in_"):
+            return read_features(X, self._names())
+        if is_table(X):
+            table = read_features(X)
+            if len(table.names) != self.n_features_in_:
+                raise ModelError(
+                    f"X has {len(table.names)} features, but MuleModel is expecting {self.n_features_in_}."
+                )
+            return table
+        return FeatureTable(self._matrix(X, reset=False), (), None, None)
+
+    def _matrix(self, X: Any, *, reset: bool) -> Float32Array:
+        with np.errstate(over="ignore"):
+            checked = validate_data(self, X, reset=reset, dtype=np.float32, ensure_all_finite="allow-nan")
+        values = np.ascontiguousarray(checked)
+        check_finite(values, [f"x{position}" for position in range(values.shape[1])])
+        return values
+
+    def _check_options(self) -> None:
+        if self.class_weight not in (None, "sqrt", "balanced"):
+            raise OptionError(f"model: class_weight must be None, 'sqrt' or 'balanced'; got {self.class_weight!r}.")
+        if self.calibration not in ("auto", "shift", "logistic", "isotonic"):
+            raise OptionError(
+                f"model: calibration must be auto, shift, logistic or isotonic; got {self.calibration!r}."
+            )
+        for name in ("n_estimators", "n_bags"):
+            if int(getattr(self, name)) < 1:
+                raise OptionError(f"model: {name} must be at least 1; got {getattr(self, name)}.")
+
+    def _known_rows(self, table: FeatureTable, y: Any, as_of: Any, groups: Any, sample_weight: Any) -> _Rows:
+        target = column_or_1d(y, warn=True) if y is not None else None
+        if target is None:
+            raise ModelError("model: requires y to be passed, but the target y is None.")
+        check_consistent_length(table.values, target, as_of, groups, sample_weight)
+        is_known = ~pd.isna(target)
+        n_unknown = int((~is_known).sum())
+        known = target[is_known]
+        if known.dtype == object and all(isinstance(value, int | float) for value in known[:1]):
+            known = known.astype(np.float64)
+        check_classification_targets(known)
+        self.classes_ = np.unique(known)
+        self._check_classes()
+        is_positive = known == self.classes_[1]
+        moment = moments(as_of) if as_of is not None else table.as_of
+        self._has_moments = moment is not None
+        weight = None if sample_weight is None else column_or_1d(sample_weight).astype(np.float64)[is_known]
+        if weight is not None and (not np.isfinite(weight).all() or (weight < 0).any() or not weight.sum() > 0):
+            raise ModelError("model: sample_weight must be finite and not negative, and some of it positive.")
+        values = table.values[is_known]
+        at = np.zeros(len(values), dtype=np.int64) if moment is None else moment[is_known]
+        whose = groups if groups is not None else table.account_id
+        group = np.arange(len(values)) if whose is None else _group_codes(np.asarray(whose)[is_known])
+        hashes = row_hashes(values, is_positive.astype(np.int64), at, weight)
+        self._first_notes = [
+            f"Trained on {len(values):,} rows, {int(is_positive.sum()):,} of them positive"
+            + (f"; {n_unknown:,} rows of unknown target were left out." if n_unknown else ".")
+        ]
+        return _Rows(values, is_positive, weight, at, group, hashes).take(np.argsort(hashes, kind="stable"))
+
+    def _check_classes(self) -> None:
+        if len(self.classes_) == 1:
+            raise ModelError(
+                f"model: y holds one class only ({self.classes_[0]!r}); both positives and negatives are needed. "
+                "Choose an earlier or later moment, or check the labels."
+            )
+        if len(self.classes_) != 2:
+            raise ModelError(
+                f"Only binary classification is supported. The type of the target is not binary: "
+                f"y holds {len(self.classes_)} classes; it must be 1, 0 or NaN (unknown)."
+            )
+
+    def _grow(self, rows: _Rows, seeds: Sequence[int]) -> list[str]:
+        parameters = {
+            "learning_rate": self.learning_rate,
+            "num_leaves": self.num_leaves,
+            "min_data_in_leaf": self.min_child_samples,
+            "feature_fraction": self.colsample_bytree,
+            "bagging_fraction": self.subsample,
+            "lambda_l2": self.reg_lambda,
+            "max_bin": self.max_bin,
+        }
+        weight = rows.weight
+        if self.class_weight is not None:
+            n_positive = int(rows.is_positive.sum())
+            ratio = (len(rows.values) - n_positive) / n_positive
+            factor = ratio if self.class_weight == "balanced" else ratio**0.5
+            weight = rows.weights * np.where(rows.is_positive, factor, 1.0)
+        return trees.grow(
+            rows.values,
+            rows.is_positive,
+            weight,
+            parameters,
+            n_trees=self.n_estimators,
+            seeds=seeds,
+            n_threads=trees.threads(self.n_jobs),
+        )
+
+    def _seeds(self) -> list[int]:
+        return [int(self.random_state or 0) * 1_000 + nth + 1 for nth in range(self.n_bags)]
+
+    def _score(self, texts: Sequence[str], rows: _Rows) -> Float64Array:
+        boosters = [trees.open_booster(text) for text in texts]
+        return trees.raw_scores(boosters, rows.values, trees.threads(self.n_jobs))
+
+    def _calibrate(self, score: Float64Array, rows: _Rows, how: str) -> None:
+        kind = None if self.calibration == "auto" else self.calibration
+        self.calibrator_, fitted = fit_calibrator(score, rows.is_positive, rows.weights, kind=kind)
+        self.notes_.append(f"Calibration: {fitted}; {how}.")
+
+    def _fit_before(self, rows: _Rows, later: BoolArray) -> None:
+        """Train on earlier rows; calibrate on later rows of groups that had not been positive."""
+        earlier = rows.take(rows.as_of < rows.as_of[later].min())
+        self.texts_ = self._grow(earlier, self._seeds())
+        unseen = rows.take(later)
+        self._calibrate(
+            self._score(self.texts_, unseen),
+            unseen,
+            f"on {len(unseen.values):,} rows later than those that the trees saw, without groups positive before",
+        )
+        self._remember(earlier, unseen)
+
+    def _fit_across_folds(self, rows: _Rows, why: str) -> None:
+        """Train on all rows; calibrate by predictions for folds that the predicting trees did not see."""
+        n_folds = min(
+            _N_FOLDS, len(np.unique(rows.group[rows.is_positive])), len(np.unique(rows.group[~rows.is_positive]))
+        )
+        self.texts_ = self._grow(rows, self._seeds())
+        if n_folds < 2:
+            score = self._score(self.texts_, rows)
+            self.calibrator_ = fit_calibrator(score, rows.is_positive, rows.weights, kind="shift")[0]
+            self.notes_.append(
+                "Calibration: only the mean was matched, on the training rows themselves, for all of one class lies in "
+                "one group; read probabilities as a ranking."
+            )
+        else:
+            fold = group_folds(_dense(rows.group), rows.hashes, rows.is_positive, n_folds)
+            score = np.empty(len(fold))
+            for nth in range(n_folds):
+                texts = self._grow(rows.take(fold != nth), self._seeds()[:1])
+                score[fold == nth] = self._score(texts, rows.take(fold == nth))
+            self._calibrate(score, rows, f"by {n_folds} folds that keep groups whole, {why}")
+        self._remember(rows, rows)
+
+    def _remember(self, trained: _Rows, calibrated: _Rows) -> None:
+        self.training_as_of_ = _moments_of(trained) if self._has_moments else ()
+        self.calibration_as_of_ = _moments_of(calibrated) if self._has_moments else ()
+        self.n_rows_, self.n_positives_ = len(trained.values), int(trained.is_positive.sum())
+        self.peers_: Peers = describe_peers(trained.values[~trained.is_positive])
+        if self.training_as_of_:
+            shown = ", ".join(format_time(moment) for moment in self.training_as_of_[:5])
+            more = len(self.training_as_of_) - 5
+            self.notes_.append(f"Trees saw the moments {shown}{f' and {more} more' if more > 0 else ''}.")
+
+
+def _later_rows(rows: _Rows) -> tuple[BoolArray | None, str]:
+    """Choose the latest moments with enough new positives for the calibrator, or say why there are none.
+
+    A group that was positive before is left out there: its later rows say nothing about how the trees do on others.
+    """
+    at = np.unique(rows.as_of)
+    if len(at) < 2:
+        return None, "as all rows are of one moment"
+    n_groups = int(rows.group.max()) + 1
+    for first in at[:0:-1]:
+        is_later = rows.as_of >= first
+        if int(rows.is_positive[~is_later].sum()) < MIN_POSITIVES:
+            break
+        was_positive = np.zeros(n_groups, dtype=bool)
+        was_positive[rows.group[rows.is_positive & ~is_later]] = True
+        is_new = is_later & ~was_positive[rows.group]
+        if int(rows.is_positive[is_new].sum()) >= MIN_POSITIVES and not rows.is_positive[is_new].all():
+            return is_new, ""
+    return None, f"as no later moments hold {MIN_POSITIVES} positives of new groups after as many earlier ones"
+
+
+def _group_codes(groups: npt.NDArray[Any]) -> Int64Array:
+    """Number groups from 0; a row without a group is one of its own."""
+    codes = pd.factorize(groups)[0].astype(np.int64)
+    is_alone = codes < 0
+    codes[is_alone] = codes.max(initial=-1) + 1 + np.arange(int(is_alone.sum()))
+    return codes
+
+
+def _dense(group: Int64Array) -> Int64Array:
+    return np.unique(group, return_inverse=True)[1].astype(np.int64)
+
+
+def _moments_of(rows: _Rows) -> tuple[int, ...]:
+    return tuple(int(moment) for moment in np.unique(rows.as_of))
