@@ -1,0 +1,13 @@
+"""Read, validate and write tables: `read_dataset` gives a `Dataset`, and no input row is lost on the way.
+
+Rows that break a rule are in `Dataset.rejects` with the reason; a data set that makes no sense as a whole (account
+numbers read as numbers, times without a zone) raises `DataError` once, with everything that is wrong.
+"""
+
+from __future__ import annotations
+
+from muledetect.records.dataset import Dataset, Finding
+from muledetect.records.read import read_dataset
+from muledetect.records.write import write_table, write_tables, write_text
+
+__all__ = ["Dataset", "Finding", "read_dataset", "write_table", "write_tables", "write_text"]

@@ -1,0 +1,40 @@
+"""ISO 4217: which currency codes exist, and how many decimals each has."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from muledetect.errors import OptionError
+from muledetect.schema import did_you_mean
+
+_TWO: Final = (
+    "AED AFN ALL AMD ANG AOA ARS AUD AWG AZN BAM BBD BDT BGN BMD BND BOB BOV BRL BSD BTN BWP BYN BZD CAD CDF CHE CHF "
+    "CHW CNY COP COU CRC CUP CVE CZK DKK DOP DZD EGP ERN ETB EUR FJD FKP GBP GEL GHS GIP GMD GTQ GYD HKD HNL HTG HUF "
+    "IDR ILS INR IRR JMD KES KGS KHR KPW KYD KZT LAK LBP LKR LRD LSL MAD MDL MGA MKD MMK MNT MOP MRU MUR MVR MWK MXN "
+    "MXV MYR MZN NAD NGN NIO NOK NPR NZD PAB PEN PGK PHP PKR PLN QAR RON RSD RUB SAR SBD SCR SDG SEK SGD SHP SLE SOS "
+    "SRD SSP STN SVC SYP SZL THB TJS TMT TOP TRY TTD TWD TZS UAH USD USN UYU UZS VED VES WST XCD XCG YER ZAR ZMW ZWG"
+)
+_NONE: Final = "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF"
+_THREE: Final = "BHD IQD JOD KWD LYD OMR TND"
+_FOUR: Final = "CLF UYW"
+
+#: Decimals of the minor unit by currency code: THB 2 (satang), JPY 0, KWD 3.
+EXPONENTS: Final[dict[str, int]] = {
+    code: exponent
+    for exponent, codes in ((2, _TWO), (0, _NONE), (3, _THREE), (4, _FOUR))
+    for code in codes.split()
+}
+
+
+def exponent_of(currency: str) -> int:
+    """Return the number of decimals of a currency.
+
+    Raises
+    ------
+    OptionError
+        If the code is not in ISO 4217.
+    """
+    if currency not in EXPONENTS:
+        hint = did_you_mean(str(currency).upper(), list(EXPONENTS))
+        raise OptionError(f"currency: {currency!r} is not an ISO 4217 code such as THB.{hint}")
+    return EXPONENTS[currency]

@@ -1,0 +1,86 @@
+"""`Dataset`: the validated tables, what was left out of them, and everything worth telling about them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import pyarrow as pa
+
+from muledetect import clock
+from muledetect.records.reasons import Severity, mend
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that reading found: rows rejected or repaired for one reason, or a warning.
+
+    `first_row` is the input row number of the first case, counted from 0 over the files of the table in sorted order;
+    None where the finding is about no single row.
+    """
+
+    severity: Severity
+    table: str
+    column: str
+    reason: str
+    n_rows: int
+    first_row: int | None
+    text: str
+
+
+def describe(
+    severity: Severity, table: str, column: str, reason: str, n_rows: int, first_row: int | None, n_read: int
+) -> Finding:
+    """Return a finding whose text says what, where, got and how to mend."""
+    first = "" if first_row is None else f" (first: row {first_row:,})"
+    text = f"{table}: column {column!r}: {reason}; {n_rows:,} of {n_read:,} rows{first}. {mend(reason)}"
+    return Finding(severity, table, column, reason, n_rows, first_row, text)
+
+
+@dataclass(frozen=True, repr=False)
+class Dataset:
+    """Validated input tables. Build it with `read_dataset`.
+
+    Attributes
+    ----------
+    tables : mapping of str to pyarrow.Table
+        Accepted rows only. Contract columns come first, in contract types; columns outside the contract follow. A
+        contract column that the input lacked is absent, but `transfers.currency`, `known_ts` (the time of the row)
+        and `accounts.is_own` (true) are filled in. In `transfers`, `source` and `target` are dictionary arrays over
+        `account_ids`, and other repeated text columns are dictionary arrays too.
+    account_ids : pyarrow.StringArray
+        Every account of `transfers` and `accounts` in byte order; the position is the account's code.
+    rejects : pyarrow.Table
+        Rows that were left out, as `schema.REJECTS`; severity "repair" where nothing was wrong with the money.
+    findings : tuple of Finding
+        Rejects and repairs by reason, then warnings.
+    rows_read : mapping of str to int
+        Rows read a table; accepted plus rejected always equal it.
+    currency : str
+        ISO 4217 code of all money.
+    tick : int
+        Resolution of the transfers' clock, microseconds: 1_000_000 if seconds are known, 86_400_000_000 if days.
+    fingerprint : str
+        Hex digest of the accepted content, the same for any row order and file split.
+    """
+
+    tables: Mapping[str, pa.Table]
+    account_ids: pa.StringArray
+    rejects: pa.Table
+    findings: tuple[Finding, ...]
+    rows_read: Mapping[str, int]
+    currency: str
+    tick: int
+    fingerprint: str = field(default="")
+
+    @property
+    def transfers(self) -> pa.Table:
+        """Transfers that count, in canonical order: time, source, target, amount, transfer_id."""
+        return self.tables["transfers"]
+
+    def __repr__(self) -> str:
+        counts = ", ".join(f"{name}={table.num_rows:,}" for name, table in self.tables.items())
+        return (
+            f"Dataset({counts}; accounts={len(self.account_ids):,}, rejects={self.rejects.num_rows:,}, "
+            f"currency={self.currency}, tick={clock.format_duration(self.tick)})"
+        )

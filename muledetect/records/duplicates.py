@@ -1,0 +1,153 @@
+"""Rows that say the same twice, that contradict each other, or that are the two sides of one transfer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from muledetect.records.encode import hash_strings
+from muledetect.records.fingerprint import hash_rows
+
+Positions = npt.NDArray[np.int64]
+UInt64Array = npt.NDArray[np.uint64]
+
+
+@dataclass(frozen=True)
+class Duplicates:
+    """Positions of rows to leave out by cause, and values to fill into the kept row of each pair by column."""
+
+    different: Positions
+    exact: Positions
+    paired: Positions
+    filled: dict[str, tuple[Positions, pa.Array]]
+
+
+NONE = Duplicates(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.int64), {})
+
+
+def find_duplicates(rows: pa.Table, key: tuple[str, ...], *, pairs: bool, hashes: list[UInt64Array]) -> Duplicates:
+    """Return what to do with rows of one key (no key: rows that are equal altogether).
+
+    Parameters
+    ----------
+    rows : pyarrow.Table
+        Accepted rows; the first column of the key is text.
+    pairs : bool
+        Merge rows that differ only where one is null.
+    hashes : list of uint64 arrays
+        Hashes of the key in row order, or nothing. They are emptied, so that they do not cost memory twice.
+
+    Notes
+    -----
+    Sorts 64-bit hashes, then compares the rows of equal hash exactly: O(n log n) with 8 bytes a row.
+    """
+    if not hashes:
+        hashes = [hash_strings(chunk.cast(pa.string())) for chunk in rows.column(key[0]).chunks] if key else (
+            [hash_rows(rows)]
+        )  # fmt: skip
+    ordered = np.concatenate([np.empty(0, np.uint64), *hashes])
+    hashes.clear()
+    ordered.sort()
+    again = ordered[1:][ordered[1:] == ordered[:-1]]
+    del ordered
+    if len(again) == 0:
+        return NONE
+    positions = _positions_of(rows, key, again)
+    suspects = rows.take(pa.array(positions))
+    group = _groups(suspects, key)
+    return _judge(suspects, group, positions, pairs)
+
+
+def _positions_of(rows: pa.Table, key: tuple[str, ...], again: UInt64Array) -> Positions:
+    found = []
+    start = 0
+    for batch in rows.select(key[:1] or rows.column_names).to_batches():
+        part = hash_strings(batch.column(0).cast(pa.string())) if key else hash_rows(pa.Table.from_batches([batch]))
+        place = np.minimum(np.searchsorted(again, part), len(again) - 1)
+        found.append(start + np.flatnonzero(again[place] == part))
+        start += batch.num_rows
+    return np.concatenate(found)
+
+
+def _codes(column: pa.ChunkedArray) -> npt.NDArray[np.int64]:
+    """Return one number a distinct value, -1 for null; NaN does not occur in accepted columns."""
+    try:
+        coded = pc.dictionary_encode(column.combine_chunks() if column.num_chunks != 1 else column.chunk(0))
+    except pa.ArrowNotImplementedError:
+        coded = pa.array([repr(value) if value is not None else None for value in column.to_pylist()]).dictionary_encode()
+    codes: npt.NDArray[np.int64] = coded.indices.fill_null(-1).cast(pa.int64()).to_numpy()
+    return codes
+
+
+def _groups(suspects: pa.Table, key: tuple[str, ...]) -> npt.NDArray[np.int64]:
+    columns = [_codes(suspects.column(name)) for name in (key or suspects.column_names)]
+    _, group = np.unique(np.column_stack(columns), axis=0, return_inverse=True) if len(columns) > 1 else (
+        None, columns[0]
+    )  # fmt: skip
+    return np.asarray(group, np.int64).reshape(-1)
+
+
+def _judge(suspects: pa.Table, group: npt.NDArray[np.int64], positions: Positions, pairs: bool) -> Duplicates:
+    order = np.argsort(group, kind="stable")
+    starts = np.flatnonzero(np.r_[True, np.diff(group[order]) != 0])
+    sizes = np.diff(np.r_[starts, len(order)])
+    differ = np.zeros(len(starts), np.bool_)
+    partial: dict[str, Any] = {}
+    for name in suspects.column_names:
+        codes = _codes(suspects.column(name))[order]
+        most = np.maximum.reduceat(codes, starts)
+        least = np.minimum.reduceat(np.where(codes < 0, np.iinfo(np.int64).max, codes), starts)
+        has_null = np.minimum.reduceat(codes, starts) < 0
+        differ |= (most != least) & (most >= 0)
+        halved = has_null & (most >= 0)
+        if halved.any():
+            partial[name] = (halved, codes)
+    halves = np.logical_or.reduce([halved for halved, _ in partial.values()]) if partial else np.zeros_like(differ)
+    if not pairs:
+        differ |= halves
+    first = np.zeros(len(order), np.bool_)
+    first[starts] = True
+    many, differ_row, half_row = (np.repeat(mask, sizes) for mask in (sizes > 1, differ, halves & ~differ))
+    filled = {
+        name: _fill(suspects.column(name), order, positions, starts, halved & ~differ, codes)
+        for name, (halved, codes) in partial.items()
+        if pairs
+    }
+    return Duplicates(
+        np.sort(positions[order[many & differ_row]]),
+        np.sort(positions[order[many & ~differ_row & ~half_row & ~first]]),
+        np.sort(positions[order[many & half_row & ~first]]),
+        filled,
+    )
+
+
+def _fill(
+    column: pa.ChunkedArray,
+    order: npt.NDArray[np.int64],
+    positions: Positions,
+    starts: npt.NDArray[np.int64],
+    wanted: npt.NDArray[np.bool_],
+    codes: npt.NDArray[np.int64],
+) -> tuple[Positions, pa.Array]:
+    """Return the kept rows of halved groups, ascending, and the value that some row of the group has."""
+    group_of = np.cumsum(np.isin(np.arange(len(order)), starts)) - 1
+    known = np.flatnonzero(codes >= 0)
+    _, at = np.unique(group_of[known], return_index=True)
+    donor_of = np.full(len(starts), -1, np.int64)
+    donor_of[group_of[known[at]]] = known[at]
+    kept = positions[order[starts[wanted]]]
+    values = column.take(pa.array(order[donor_of[wanted]]))
+    ascending = np.argsort(kept)
+    return kept[ascending], values.take(pa.array(ascending)).combine_chunks()
+
+
+def fill(column: pa.ChunkedArray, positions: Positions, values: pa.Array) -> pa.ChunkedArray:
+    """Return the column with values put at ascending positions."""
+    mask = np.zeros(len(column), np.bool_)
+    mask[positions] = True
+    return pa.chunked_array([pc.replace_with_mask(column.combine_chunks(), pa.array(mask), values)])

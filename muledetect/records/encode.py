@@ -1,0 +1,245 @@
+"""Turn id strings into int32 codes, exactly and once.
+
+Bytes are hashed, looked up by open addressing and compared, so two ids get one code only if they are equal. Usual
+dictionary encoders take ten times as long on twenty million ids, and the strings need not be kept afterwards.
+
+>>> encoder = IdEncoder()
+>>> encoder.encode(pa.array(["b", "a", None, "b"])).tolist()
+[0, 1, -1, 0]
+>>> encoder.finish()
+(<pyarrow.lib.StringArray object at ...>
+[
+  "a",
+  "b"
+], array([1, 0], dtype=int32))
+"""
+
+from __future__ import annotations
+
+import secrets
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+from llvmlite import ir
+from numba import njit, types
+from numba.extending import intrinsic
+
+from muledetect.errors import DataError
+
+Bytes = npt.NDArray[np.uint8]
+Int32Array = npt.NDArray[np.int32]
+UInt64Array = npt.NDArray[np.uint64]
+
+#: Odd 64-bit constants of the splitmix64 and murmur3 finalisers.
+_K1: Final = np.uint64(0x9E3779B97F4A7C15)
+_K2: Final = np.uint64(0xBF58476D1CE4E5B9)
+_K3: Final = np.uint64(0x94D049BB133111EB)
+_SHIFT_30: Final = np.uint64(30)
+_SHIFT_27: Final = np.uint64(27)
+_SHIFT_31: Final = np.uint64(31)
+_SHIFT_32: Final = np.uint64(32)
+_LOW_32: Final = np.uint64(0xFFFFFFFF)
+_FIRST_SLOTS: Final = 1 << 12
+
+
+@intrinsic
+def _load_word(_context: Any, array: Any, at: Any) -> Any:
+    """Read eight bytes of a uint8 array at any position as one uint64."""
+
+    def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        view = context.make_array(signature.args[0])(context, builder, arguments[0])
+        pointer = builder.gep(view.data, [arguments[1]])
+        wide = builder.bitcast(pointer, ir.IntType(64).as_pointer())
+        return builder.load(wide, align=1)
+
+    return types.uint64(array, types.int64), emit
+
+
+@njit(cache=True, nogil=True, inline="always")
+def mix(word: Any) -> Any:
+    """Spread every bit of a uint64 over all bits (splitmix64 finaliser)."""
+    word = (word ^ (word >> _SHIFT_30)) * _K2
+    word = (word ^ (word >> _SHIFT_27)) * _K3
+    return word ^ (word >> _SHIFT_31)
+
+
+@njit(cache=True, nogil=True)
+def _hash_span(text: Any, start: Any, length: Any, seed: Any) -> Any:
+    state = seed ^ (np.uint64(length) * _K1)
+    if length >= 8:
+        # The last word overlaps the one before it, so every byte is covered without a byte loop.
+        for at in range(start, start + length - 8, 8):
+            state = (state ^ _load_word(text, at)) * _K2
+            state ^= state >> _SHIFT_31
+        last = _load_word(text, start + length - 8)
+    else:
+        last = np.uint64(0)
+        for at in range(start, start + length):
+            last = (last << np.uint64(8)) | np.uint64(text[at])
+    return mix(state ^ last)
+
+
+@njit(cache=True, nogil=True)
+def _same_span(left: Any, left_start: Any, right: Any, right_start: Any, length: Any) -> Any:
+    if length >= 8:
+        for at in range(0, length - 8, 8):
+            if _load_word(left, left_start + at) != _load_word(right, right_start + at):
+                return False
+        return _load_word(left, left_start + length - 8) == _load_word(right, right_start + length - 8)
+    for at in range(length):
+        if left[left_start + at] != right[right_start + at]:
+            return False
+    return True
+
+
+@njit(cache=True, nogil=True)
+def _hash_all(offsets: Any, text: Any, seed: Any, out: Any) -> None:
+    for row in range(out.size):
+        start = np.int64(offsets[row])
+        out[row] = _hash_span(text, start, np.int64(offsets[row + 1]) - start, seed)
+
+
+@njit(cache=True, nogil=True)
+def _encode(
+    offsets: Any, text: Any, valid: Any, slots: Any, starts: Any, store: Any, n_known: Any, codes: Any, first: Any,
+    seed: Any,
+) -> Any:  # fmt: skip
+    # A slot is 0 when free, else (32 bits of the hash) << 32 | (code + 1). Invariant: codes below n_known lie at
+    # store[starts[code]:starts[code + 1]], and at most half of the slots are taken, so a probe always ends.
+    mask = np.uint64(slots.size - 1)
+    for row in range(first, codes.size):
+        if valid.size and not valid[row]:
+            codes[row] = -1
+            continue
+        start = np.int64(offsets[row])
+        length = np.int64(offsets[row + 1]) - start
+        end = starts[n_known]
+        if 2 * (n_known + 1) > slots.size or n_known + 1 >= starts.size or end + length > store.size:
+            return row, n_known
+        fragment = _hash_span(text, start, length, seed) >> _SHIFT_32
+        at = fragment & mask
+        while True:
+            slot = slots[at]
+            if slot == 0:
+                slots[at] = (fragment << _SHIFT_32) | np.uint64(n_known + 1)
+                for byte in range(length):
+                    store[end + byte] = text[start + byte]
+                n_known += 1
+                starts[n_known] = end + length
+                codes[row] = n_known - 1
+                break
+            if slot >> _SHIFT_32 == fragment:
+                code = np.int64(slot & _LOW_32) - 1
+                known = starts[code]
+                if starts[code + 1] - known == length and _same_span(text, start, store, known, length):
+                    codes[row] = code
+                    break
+            at = (at + np.uint64(1)) & mask
+    return codes.size, n_known
+
+
+@njit(cache=True, nogil=True)
+def _rehash(old: Any, new: Any) -> None:
+    mask = np.uint64(new.size - 1)
+    for slot in old:
+        if slot != 0:
+            at = (slot >> _SHIFT_32) & mask
+            while new[at] != 0:
+                at = (at + np.uint64(1)) & mask
+            new[at] = slot
+
+
+def string_parts(ids: pa.StringArray) -> tuple[Int32Array, Bytes]:
+    """Return the offsets and the bytes of a string array without copying; the bytes are never empty."""
+    _, offsets, text = ids.buffers()
+    if len(ids) == 0 or offsets is None:
+        return np.zeros(1, np.int32), np.zeros(1, np.uint8)
+    ends = np.frombuffer(offsets, np.int32, len(ids) + 1, ids.offset * 4)
+    if text is None or text.size == 0:
+        return ends, np.zeros(1, np.uint8)
+    return ends, np.frombuffer(text, np.uint8)
+
+
+def hash_strings(ids: pa.StringArray, seed: int = 0) -> UInt64Array:
+    """Return a 64-bit hash of every string, uint64; a null hashes as the empty string. Not cryptographic."""
+    offsets, text = string_parts(ids)
+    hashes = np.empty(len(ids), np.uint64)
+    _hash_all(offsets, text, np.uint64(seed), hashes)
+    return hashes
+
+
+class IdEncoder:
+    """Growing dictionary of ids. Codes follow first appearance until `finish` gives the sorted dictionary."""
+
+    def __init__(self) -> None:
+        # A secret seed, because ids come from strangers who could prepare collisions; codes do not depend on it.
+        self._seed = np.uint64(secrets.randbits(64))
+        self._slots: UInt64Array = np.zeros(_FIRST_SLOTS, np.uint64)
+        self._starts: npt.NDArray[np.int64] = np.zeros(_FIRST_SLOTS // 2, np.int64)
+        self._store: Bytes = np.zeros(_FIRST_SLOTS * 8, np.uint8)
+        self._n_known = 0
+
+    def __len__(self) -> int:
+        return self._n_known
+
+    def encode(self, ids: pa.Array) -> Int32Array:
+        """Return the code of every id, int32; -1 for null. `ids` is text, or a dictionary of text."""
+        if pa.types.is_dictionary(ids.type):
+            mapped = np.append(self.encode(ids.dictionary), np.int32(-1)).astype(np.int32)
+            return mapped[ids.indices.fill_null(-1).cast(pa.int64()).to_numpy(zero_copy_only=False)]
+        texts = ids if ids.type == pa.string() else ids.cast(pa.string())
+        valid = np.empty(0, np.bool_) if texts.null_count == 0 else texts.is_valid().to_numpy(zero_copy_only=False)
+        offsets, text = string_parts(texts)
+        codes = np.empty(len(texts), np.int32)
+        row = 0
+        while True:
+            row, self._n_known = _encode(
+                offsets, text, valid, self._slots, self._starts, self._store, self._n_known, codes, row, self._seed
+            )
+            if row == codes.size:
+                return codes
+            self._grow(int(offsets[row + 1]) - int(offsets[row]))
+
+    def _grow(self, length: int) -> None:
+        if 2 * (self._n_known + 1) > self._slots.size:
+            slots = np.zeros(self._slots.size * 2, np.uint64)
+            _rehash(self._slots, slots)
+            self._slots = slots
+        if self._n_known + 1 >= self._starts.size:
+            self._starts = np.concatenate([self._starts, np.zeros(self._starts.size, np.int64)])
+        used = int(self._starts[self._n_known])
+        if used + length > self._store.size:
+            bigger = np.zeros(max(self._store.size * 3 // 2, used + 2 * length), np.uint8)
+            bigger[:used] = self._store[:used]
+            self._store = bigger
+
+    def ids(self) -> pa.StringArray:
+        """Return the ids by code.
+
+        Raises
+        ------
+        DataError
+            If an id is not UTF-8, or all ids together take 2 GiB or more.
+        """
+        starts = self._starts[: self._n_known + 1]
+        if starts[-1] > np.iinfo(np.int32).max:
+            raise DataError("ids: the distinct ids of one column take more than 2 GiB. Shorten the ids.")
+        offsets = pa.py_buffer(starts.astype(np.int32))
+        text = pa.py_buffer(self._store[: starts[-1]].copy())
+        ids = pa.StringArray.from_buffers(self._n_known, offsets, text)
+        try:
+            ids.validate(full=True)
+        except pa.ArrowInvalid as error:
+            raise DataError("ids: some are not UTF-8 text. Export them as UTF-8.") from error
+        return ids
+
+    def finish(self) -> tuple[pa.StringArray, Int32Array]:
+        """Return the ids in byte order, and the place of every code in it (int32)."""
+        ids = self.ids()
+        order = pc.array_sort_indices(ids)
+        rank = np.empty(len(ids), np.int32)
+        rank[order.to_numpy()] = np.arange(len(ids), dtype=np.int32)
+        return ids.take(order), rank

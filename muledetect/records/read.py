@@ -1,0 +1,379 @@
+"""Read a data set: open, parse, leave out, repair, order, and tell what was found.
+
+>>> import pyarrow as pa
+>>> transfers = pa.table({
+...     "transfer_id": ["t1", "t2"], "time": ["2025-03-01T09:30:00Z", "2025-03-01T10:00:00Z"],
+...     "source": ["007", "008"], "target": ["008", "009"], "amount": [150000, 0],
+... })
+>>> dataset = read_dataset({"transfers": transfers})
+>>> dataset
+Dataset(transfers=1; accounts=2, rejects=1, currency=THB, tick=1min)
+>>> dataset.findings[0].text
+"transfers: column 'amount': non-positive amount; 1 of 2 rows (first: row 1). Give every transfer a positive amount; money that went back belongs in 'reversal_of'."
+"""
+
+from __future__ import annotations
+
+import time as wall
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from muledetect import clock
+from muledetect.errors import DataError, OptionError
+from muledetect.records import reasons
+from muledetect.records.currency import exponent_of
+from muledetect.records.dataset import Dataset, Finding, describe
+from muledetect.records.duplicates import fill, find_duplicates
+from muledetect.records.encode import IdEncoder
+from muledetect.records.fingerprint import fingerprint
+from muledetect.records.order import canonical_order, clock_tick
+from muledetect.records.parse import Options
+from muledetect.records.rejects import RejectLog, input_rows
+from muledetect.records.reversals import net_reversals
+from muledetect.records.sources import open_tables
+from muledetect.records.table import TableReader
+from muledetect.records.warn import warnings_of
+from muledetect.schema import INPUTS, did_you_mean
+
+Progress = Callable[[str, float], None]
+Money = Literal["minor", "major"]
+Positions = npt.NDArray[np.int64]
+
+_MOST_MONEY: Final = 2**62
+
+
+def read_dataset(
+    source: Any,
+    *,
+    currency: str = "THB",
+    money: Money = "minor",
+    source_tz: str | None = None,
+    tick: str | int | None = None,
+    tables: Iterable[str] | None = None,
+    progress: Progress | None = None,
+    decimal: Literal[".", ","] = ".",
+    delimiter: str | None = None,
+    now: clock.Moment | None = None,
+) -> Dataset:
+    """Read and validate all tables of a data set.
+
+    Parameters
+    ----------
+    source : path, mapping or table
+        A folder (tables.md says how tables are named), or table name -> path or anything with an Arrow C stream
+        (pyarrow, pandas, polars, DuckDB). One file or one table alone is taken as the transfers.
+    currency : str
+        ISO 4217 code of the amounts; rows of another currency are rejected.
+    money : "minor" or "major"
+        Whether amounts are in minor units (satang, cents) or whole units such as baht, which are converted exactly.
+    source_tz : str, optional
+        Time zone of times that carry none, such as "Asia/Bangkok". Where clocks went back, the first pass is meant.
+    tick : str or int, optional
+        Resolution of the transfers' clock, as "1s" or microseconds. Found from the times if not given.
+    tables : iterable of str, optional
+        Tables to read; others are passed over. All by default.
+    progress : callable, optional
+        Called with the stage in words and the fraction done, 0 to 1.
+    decimal : "." or ","
+        Decimal mark of amounts that come as text.
+    delimiter : str, optional
+        Delimiter of CSV files. Found from the header row if not given.
+    now : moment, optional
+        Moment after which a time is in the future; the clock of the machine by default.
+
+    Returns
+    -------
+    Dataset
+        Accepted rows, rejects and findings; a row is always in exactly one of the first two.
+
+    Raises
+    ------
+    DataError
+        If the data set cannot be used as a whole; the message has all reasons, of all tables.
+    OptionError
+        If an option has a value that is not known.
+
+    Notes
+    -----
+    Streams batches of 2^18 rows and keeps account ids as int32 codes, so memory stays near the size of the result.
+    """
+    options = _options(currency, money, source_tz, decimal, now)
+    if tick is not None:
+        tick = clock.parse_duration(tick)
+    job = _Job(options, tick, progress or _silent)
+    job.open(source, tables, delimiter)
+    return job.finish()
+
+
+def _silent(_stage: str, _fraction: float) -> None:
+    return None
+
+
+def _options(currency: str, money: str, source_tz: str | None, decimal: str, now: clock.Moment | None) -> Options:
+    if money not in ("minor", "major"):
+        raise OptionError(f"money: {money!r} is neither 'minor' (satang) nor 'major' (baht).")
+    if decimal not in (".", ","):
+        raise OptionError(f"decimal: {decimal!r} is neither '.' nor ','.")
+    if source_tz is not None:
+        try:
+            ZoneInfo(source_tz)
+        except (KeyError, ValueError, OSError, TypeError) as error:
+            raise OptionError(f"source_tz: {source_tz!r} is no time zone such as 'Asia/Bangkok' or 'UTC'.") from error
+    moment = clock.parse_time(now) if now is not None else wall.time_ns() // 1000
+    return Options(currency, exponent_of(currency), money, decimal, source_tz, moment)
+
+
+@dataclass
+class _Job:
+    """One reading: what all tables share while they are read."""
+
+    options: Options
+    tick: int | None
+    progress: Progress
+
+    def __post_init__(self) -> None:
+        self.log = RejectLog()
+        self.accounts = IdEncoder()
+        self.readers: dict[str, TableReader] = {}
+        self.warnings: list[Finding] = []
+        self.account_codes = np.empty(0, np.int32)
+
+    def open(self, source: Any, tables: Iterable[str] | None, delimiter: str | None) -> None:
+        """Read every table; raise once for all that make the data set unusable."""
+        wanted = list(INPUTS) if tables is None else list(tables)
+        for name in wanted:
+            if name not in INPUTS:
+                raise OptionError(f"tables: there is no table {name!r}.{did_you_mean(name, list(INPUTS))}")
+        opened = open_tables(source, delimiter=delimiter)
+        stops: list[str] = []
+        if "transfers" not in opened:
+            stops.append(f"source: there is no table 'transfers', only {', '.join(opened)}. Add transfers.parquet.")
+        for name in (name for name in INPUTS if name in opened and name in wanted):
+            table = opened[name]
+            if isinstance(table, DataError):
+                stops.append(str(table))
+                continue
+            reader = TableReader(INPUTS[name], self.options, self.log, self.accounts)
+            try:
+                reader.read(table, lambda fraction, name=name: self.progress(f"reading {name}", fraction))  # type: ignore[misc]
+            except DataError as error:
+                stops.append(str(error))
+            stops += reader.stops
+            self.readers[name] = reader
+        if stops:
+            raise DataError("\n".join(dict.fromkeys(stops)))
+
+    def finish(self) -> Dataset:
+        """Repair, order and describe what was read."""
+        rows_read = {name: reader.n_read for name, reader in self.readers.items()}
+        tables = {name: self._other(name) for name in self.readers if name != "transfers"}
+        transfers = self._transfers() if "transfers" in self.readers else INPUTS["transfers"].empty()
+        if "accounts" in tables:
+            self.account_codes = self.accounts.encode(tables["accounts"].column("account_id").combine_chunks())
+        tables = {"transfers": transfers, **tables} if "transfers" in self.readers else tables
+        self.progress("ordering transfers", 0.0)
+        account_ids, tables["transfers"] = self._order(transfers)
+        tick = self.tick or clock_tick(_numbers(tables["transfers"], "time"))
+        self.progress("checking", 0.0)
+        self.warnings += warnings_of(tables, account_ids, tick, rows_read, self.options.now)
+        self.warnings += self._doubts()
+        findings = (*self.log.findings(rows_read), *self.warnings)
+        digest = fingerprint(tables, self.options.currency)
+        self.progress("checking", 1.0)
+        return Dataset(
+            tables, account_ids, self.log.to_table(), findings, rows_read, self.options.currency, tick, digest
+        )
+
+    def _doubts(self) -> list[Finding]:
+        return [
+            describe("warn", name, column, reason, n_rows, first, reader.n_read)
+            for name, reader in self.readers.items()
+            for (column, reason), (n_rows, first) in sorted(reader.doubts.items())
+        ]
+
+    def _gather(self, name: str) -> pa.Table:
+        """Return the accepted rows of a table as chunks, taking them out of its reader."""
+        reader = self.readers[name]
+        columns = {}
+        for column in list(reader.columns):
+            chunks = reader.columns.pop(column)
+            types = {chunk.type for chunk in chunks}
+            if len(types) > 1:  # codes that outgrew int8
+                chunks = [chunk.cast(pa.int32()) for chunk in chunks]
+            kind = chunks[0].type if chunks else _empty_type(name, column, reader)
+            columns[column] = pa.chunked_array(chunks, kind)
+        return pa.table(columns)
+
+    def _leave_out(self, name: str, rows: pa.Table, causes: list[tuple[str, str, reasons.Severity, Positions]]) -> pa.Table:
+        """Log rows by position and return the others; the first cause of a row counts."""
+        keep = np.ones(rows.num_rows, np.bool_)
+        rejected = self.log.rows(name)
+        for column, reason, severity, positions in causes:
+            fresh = positions[keep[positions]]
+            keep[fresh] = False
+            self.log.add(name, column, reason, severity, input_rows(rejected, fresh))
+        return rows if keep.all() else rows.filter(pa.array(keep))
+
+    def _without_duplicates(self, name: str, rows: pa.Table) -> pa.Table:
+        key = INPUTS[name].key
+        found = find_duplicates(rows, key, pairs=name == "transfers", hashes=self.readers[name].id_hashes)
+        for column, (positions, values) in found.filled.items():
+            if len(positions):
+                place = rows.column_names.index(column)
+                rows = rows.set_column(place, column, fill(rows.column(column), positions, values))
+        column = key[0] if key else INPUTS[name].required[0]
+        return self._leave_out(
+            name,
+            rows,
+            [
+                (column, reasons.DIFFERENT_CONTENT, "reject", found.different),
+                (column, reasons.DUPLICATE, "repair", found.exact),
+                (column, reasons.PAIRED, "repair", found.paired),
+            ],
+        )
+
+    def _other(self, name: str) -> pa.Table:
+        table = INPUTS[name]
+        rows = self._without_duplicates(name, self._gather(name))
+        event = table.event_time
+        if "known_ts" in table.names and event in rows.column_names:
+            if "known_ts" in rows.column_names:
+                known = pc.coalesce(rows.column("known_ts"), rows.column(event))
+                rows = rows.set_column(rows.column_names.index("known_ts"), "known_ts", known)
+            else:
+                rows = rows.append_column("known_ts", rows.column(event))
+        if name == "accounts" and "is_own" not in rows.column_names:
+            rows = rows.append_column("is_own", pa.repeat(pa.scalar(True), rows.num_rows))
+        contract = [column for column in table.names if column in rows.column_names]
+        extra = [column for column in rows.column_names if column not in table.names]
+        return rows.select(contract + extra).combine_chunks()
+
+    def _transfers(self) -> pa.Table:
+        rows = self._without_duplicates("transfers", self._gather("transfers"))
+        if "reversal_of" in rows.column_names:
+            rows = self._without_reversals(rows)
+        if "status" in rows.column_names:
+            settled = self.readers["transfers"].encoders["status"].ids().index("settled").as_py() if (
+                rows.num_rows
+            ) else -1  # fmt: skip
+            code = rows.column("status")
+            # A code of -1 is a null status, and no status means settled.
+            other = np.flatnonzero(pc.and_(pc.greater_equal(code, 0), pc.not_equal(code, settled)).to_numpy())
+            rows = self._leave_out("transfers", rows, [("status", reasons.NOT_SETTLED, "repair", other)])
+        return rows
+
+    def _without_reversals(self, rows: pa.Table) -> pa.Table:
+        netted = net_reversals(rows)
+        rejected = self.log.rows("transfers")
+        for reason, positions in netted.warned.items():
+            if len(positions):
+                first = int(input_rows(rejected, positions[:1])[0])
+                n_read = self.readers["transfers"].n_read
+                self.warnings.append(
+                    describe("warn", "transfers", "reversal_of", reason, len(positions), first, n_read)
+                )
+        causes: list[tuple[str, str, reasons.Severity, Positions]] = [
+            ("reversal_of", reason, "reject", positions) for reason, positions in netted.rejected.items()
+        ]
+        causes += [("reversal_of", reason, "repair", positions) for reason, positions in netted.repaired.items()]
+        return self._leave_out("transfers", rows, causes)
+
+    def _order(self, rows: pa.Table) -> tuple[pa.StringArray, pa.Table]:
+        """Return the sorted account ids and the transfers in canonical order, column by column to save memory."""
+        columns = {name: rows.column(name) for name in rows.column_names}
+        del rows
+        account_ids, rank = self._account_ranks(columns)
+        source, target = (_ranked(columns.pop(name), rank) for name in ("source", "target"))
+        times, amounts = (_as_integers(columns[name]) for name in ("time", "amount"))
+        self._check_total(amounts)
+        order = canonical_order(times, source, target, amounts, columns["transfer_id"])
+        taken = None if order is None else pa.array(order)
+        done: dict[str, pa.Array] = {}
+        done["time"] = _taken(pa.array(times).view(pa.timestamp("us", tz="UTC")), taken)
+        done["amount"] = _taken(pa.array(amounts), taken)
+        del times, amounts, columns["time"], columns["amount"]
+        for name, codes in (("source", source), ("target", target)):
+            done[name] = pa.DictionaryArray.from_arrays(_taken(pa.array(codes), taken), account_ids, safe=False)
+        del source, target
+        encoders = self.readers["transfers"].encoders
+        columns.pop("currency", None)
+        for name in list(columns):
+            self.progress("ordering transfers", len(done) / (len(columns) + len(done)))
+            column = _single(columns.pop(name))
+            done[name] = _taken(_decoded(column, encoders[name]) if name in encoders else column, taken)
+        zeros = pa.array(np.zeros(len(done["time"]), np.int8))
+        done["currency"] = pa.DictionaryArray.from_arrays(zeros, pa.array([self.options.currency]))
+        contract = [name for name in INPUTS["transfers"].names if name in done]
+        extra = [name for name in done if name not in contract]
+        return account_ids, pa.table({name: done[name] for name in contract + extra})
+
+    def _account_ranks(self, columns: dict[str, pa.ChunkedArray]) -> tuple[pa.StringArray, npt.NDArray[np.int32]]:
+        """Return the ids that accepted rows use, in byte order, and the place of every code among them."""
+        account_ids, rank = self.accounts.finish()
+        used = np.zeros(len(rank), np.bool_)
+        for name in ("source", "target"):
+            for chunk in columns[name].chunks:
+                used[chunk.to_numpy()] = True
+        used[self.account_codes] = True
+        if used.all():
+            return account_ids, rank
+        used_sorted = np.zeros_like(used)
+        used_sorted[rank] = used
+        shift = np.cumsum(used_sorted, dtype=np.int32) - 1
+        return account_ids.filter(pa.array(used_sorted)), shift[rank].astype(np.int32)
+
+    def _check_total(self, amounts: npt.NDArray[np.int64]) -> None:
+        # Halves of 32 bits cannot overflow while they are added up.
+        total = (int((amounts >> 32).sum()) << 32) + int((amounts & 0xFFFFFFFF).sum())
+        if total > _MOST_MONEY:
+            raise DataError(
+                f"transfers: column 'amount' adds up to {total:,} minor units, over 2^62. Check the unit (money=)."
+            )
+
+
+def _empty_type(name: str, column: str, reader: TableReader) -> pa.DataType:
+    if name == "transfers" and column in ("source", "target"):
+        return pa.int32()
+    return INPUTS[name].column(column).arrow_type if column in INPUTS[name].names else pa.string()
+
+
+def _single(column: pa.ChunkedArray) -> pa.Array:
+    """Return one array; text of 2 GiB or more becomes large_string, whose offsets can hold it."""
+    if pa.types.is_string(column.type) and column.nbytes > np.iinfo(np.int32).max:
+        column = column.cast(pa.large_string())
+    return column.combine_chunks() if column.num_chunks != 1 else column.chunk(0)
+
+
+def _as_integers(column: pa.ChunkedArray) -> npt.NDArray[np.int64]:
+    numbers: npt.NDArray[np.int64] = _single(column).view(pa.int64()).to_numpy()
+    return numbers
+
+
+def _numbers(table: pa.Table, name: str) -> npt.NDArray[np.int64]:
+    return _as_integers(table.column(name))
+
+
+def _ranked(codes: pa.ChunkedArray, rank: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:
+    parts = [rank[chunk.to_numpy()] for chunk in codes.chunks]
+    return np.concatenate([np.empty(0, np.int32), *parts])
+
+
+def _decoded(codes: pa.Array, encoder: IdEncoder) -> pa.DictionaryArray:
+    """Return codes (-1 null) as a dictionary array over sorted values, in the smallest index type of 8 or 32 bits."""
+    values, rank = encoder.finish()
+    wide = np.append(rank, np.int32(-1))
+    numbers = wide[codes.to_numpy()].astype(np.int8 if len(values) < 127 else np.int32)
+    missing = numbers < 0
+    indices = pa.array(numbers, mask=missing) if missing.any() else pa.array(numbers)
+    return pa.DictionaryArray.from_arrays(indices, values, safe=False)
+
+
+def _taken(values: pa.Array, order: pa.Array | None) -> pa.Array:
+    return values if order is None else values.take(order)

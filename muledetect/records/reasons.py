@@ -1,0 +1,97 @@
+"""Why a row is not accepted, or worth a warning: one short name each, with the advice that mends it.
+
+>>> mend(NOT_POSITIVE)
+"Give every transfer a positive amount; money that went back belongs in 'reversal_of'."
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final, Literal
+
+Severity = Literal["reject", "repair", "warn"]
+
+MISSING: Final = "missing key"
+UNREADABLE: Final = "cannot be read"
+OUT_OF_RANGE: Final = "time outside the years 1900 to 2300"
+NOT_POSITIVE: Final = "non-positive amount"
+TOO_SMALL: Final = "below its minimum"
+TOO_LARGE: Final = "amount too large"
+NOT_WHOLE: Final = "finer than the minor unit"
+NOT_FINITE: Final = "not a finite number"
+NOT_A_SHARE: Final = "not between 0 and 1"
+NOT_DECLARED: Final = "not a declared value"
+UNKNOWN_CURRENCY: Final = "unknown currency"
+OTHER_CURRENCY: Final = "other currency"
+KNOWN_EARLY: Final = "known_ts before time"
+DIFFERENT_CONTENT: Final = "duplicate id with different content"
+REVERSAL_CHAIN: Final = "chain or cycle of reversals"
+REVERSAL_MISMATCH: Final = "reversal between other accounts"
+REVERSAL_EARLY: Final = "reversal before its original"
+REVERSAL_EXCESS: Final = "reversals exceed the original"
+
+DUPLICATE: Final = "exact duplicate"
+PAIRED: Final = "debit and credit rows paired"
+REVERSAL: Final = "reversal of a transfer"
+REVERSED: Final = "reversed by a later transfer"
+NOT_SETTLED: Final = "transfer did not settle"
+
+PARTIAL_REVERSAL: Final = "partial reversal kept as a transfer"
+LONE_REVERSAL: Final = "reversal of a transfer that is not here"
+FUTURE: Final = "time in the future"
+MIDNIGHT: Final = "all times at midnight"
+AFTER_CLOSING: Final = "activity after closing"
+BALANCE: Final = "running balance does not reconcile"
+HUB: Final = "identifier shared by more than 200 holders"
+LABEL_EARLY: Final = "label known before the first transfer"
+GAP: Final = "days with almost no transfers"
+FOLD: Final = "local time that clocks repeat or skip"
+SELF: Final = "transfer to the same account"
+EMPTY: Final = "no accepted row"
+
+_MEND: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        MISSING: "Fill the column, or leave the rows out on purpose.",
+        UNREADABLE: "Times are ISO 8601, money is plain digits without thousands separators, numbers use a point.",
+        OUT_OF_RANGE: "Check the unit and the calendar of the export.",
+        NOT_POSITIVE: "Give every transfer a positive amount; money that went back belongs in 'reversal_of'.",
+        TOO_SMALL: "Check the unit of the column.",
+        TOO_LARGE: "At most 10^15 minor units are believed; check whether money= should be 'minor' or 'major'.",
+        NOT_WHOLE: "Money has no more decimals than its currency; pass money='major' if it is in whole units.",
+        NOT_FINITE: "Leave unknown numbers empty.",
+        NOT_A_SHARE: "Give shares from 0 to 1, not percents.",
+        NOT_DECLARED: "Map the values to those of the contract (see schema.py); use 'other' where it is declared.",
+        UNKNOWN_CURRENCY: "Use ISO 4217 codes such as THB.",
+        OTHER_CURRENCY: "Amounts of two currencies cannot be added: convert them, or read one data set a currency.",
+        KNOWN_EARLY: "Nothing is known before it happens; check the time zone of both columns.",
+        DIFFERENT_CONTENT: "Nobody can say which row is right: export again, or make the ids unique.",
+        REVERSAL_CHAIN: "Point 'reversal_of' at a transfer that is no reversal itself.",
+        REVERSAL_MISMATCH: "A reversal moves money between the two accounts of its original.",
+        REVERSAL_EARLY: "Check the times of both transfers.",
+        REVERSAL_EXCESS: "Together the reversals of a transfer are at most its amount.",
+        DUPLICATE: "One copy was kept; nothing to do.",
+        PAIRED: "The rows of both sides became one; nothing to do.",
+        REVERSAL: "It and its original were netted; nothing to do.",
+        REVERSED: "It and its reversal were netted; nothing to do.",
+        NOT_SETTLED: "Only settled transfers count; nothing to do.",
+        PARTIAL_REVERSAL: "Nothing to do if part of the money really went back.",
+        LONE_REVERSAL: "It counts as a transfer of its own; export the originals too if they exist.",
+        FUTURE: "Check the time zone (source_tz=) and the clock of the export.",
+        MIDNIGHT: "Only days are known: transfers of one day count as simultaneous. Export times if you have them.",
+        AFTER_CLOSING: "Check 'closed_at', or whether account numbers are used again.",
+        BALANCE: "Transfers seem to be missing, or balances belong to another moment.",
+        HUB: "Shared machines and default values link nobody; leave them out or hash the real value.",
+        LABEL_EARLY: "Such labels teach nothing; check 'known_ts' or add earlier transfers.",
+        GAP: "Check whether the export left days out.",
+        FOLD: "Repeated times were read as the first pass of the clock, skipped ones as the moment after the jump; "
+        "export UTC to be exact.",
+        SELF: "They are kept and move no money; nothing to do if they are real.",
+        EMPTY: "Check the filters of the export and the rejects above.",
+    }
+)
+
+
+def mend(reason: str) -> str:
+    """Return the advice for a reason."""
+    return _MEND[reason]

@@ -1,0 +1,75 @@
+"""Rows that are left out, kept as row numbers by cause, so that a million of them cost eight megabytes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from muledetect.records.dataset import Finding, describe
+from muledetect.records.reasons import Severity
+from muledetect.schema import REJECTS
+
+Cause = tuple[str, str, str, Severity]
+Rows = npt.NDArray[np.int64]
+
+
+class RejectLog:
+    """Collects rejected rows of all tables by (table, column, reason, severity)."""
+
+    def __init__(self) -> None:
+        self._rows: dict[Cause, list[Rows]] = {}
+
+    def add(self, table: str, column: str, reason: str, severity: Severity, rows: Rows) -> None:
+        """Record input row numbers, int64, that are left out for one cause."""
+        if len(rows):
+            self._rows.setdefault((table, column, reason, severity), []).append(rows)
+
+    def count(self, table: str) -> int:
+        """Return how many rows of a table were left out."""
+        return sum(len(part) for cause, parts in self._rows.items() if cause[0] == table for part in parts)
+
+    def rows(self, table: str) -> Rows:
+        """Return the row numbers of a table that were left out, ascending."""
+        parts = [part for cause, found in self._rows.items() if cause[0] == table for part in found]
+        return np.sort(np.concatenate(parts)) if parts else np.empty(0, np.int64)
+
+    def to_table(self) -> pa.Table:
+        """Return all as a table `schema.REJECTS`, texts as dictionaries, ordered by table and row."""
+        causes = sorted(self._rows)
+        rows = [np.concatenate(self._rows[cause]) for cause in causes]
+        cause_of = np.repeat(np.arange(len(causes), dtype=np.int32), [len(part) for part in rows])
+        row = np.concatenate([np.empty(0, np.int64), *rows])
+        names = sorted({cause[0] for cause in causes})
+        table_of = np.array([names.index(cause[0]) for cause in causes], np.int32)
+        order = np.lexsort((row, table_of[cause_of])) if len(row) else np.empty(0, np.int64)
+        cause_of = cause_of[order]
+        texts = {}
+        for place, column in ((0, "table"), (2, "column"), (3, "reason"), (4, "severity")):
+            values = [cause[place - (place > 1)] for cause in causes]
+            kinds = sorted(set(values))
+            code_of = np.array([kinds.index(value) for value in values], np.int32)
+            indices = code_of[cause_of] if len(values) else np.empty(0, np.int32)
+            texts[column] = pa.DictionaryArray.from_arrays(pa.array(indices, pa.int32()), pa.array(kinds, pa.string()))
+        columns = {**texts, "row": pa.array(row[order])}
+        return pa.table({name: columns[name] for name in REJECTS.names})
+
+    def findings(self, rows_read: Mapping[str, int]) -> list[Finding]:
+        """Return one finding a cause: rejects first, then repairs, each by table, column and reason."""
+        found = [
+            describe(severity, table, column, reason, sum(map(len, parts)), int(min(p.min() for p in parts)),
+                     rows_read[table])
+            for (table, column, reason, severity), parts in self._rows.items()
+        ]  # fmt: skip
+        return sorted(found, key=lambda f: (f.severity != "reject", f.table, f.column, f.reason))
+
+
+def input_rows(rejected: Rows, positions: Rows) -> Rows:
+    """Return the input row numbers of rows given by their position among the rows that were not rejected.
+
+    `rejected` is ascending. The k-th rejected row has rejected[k] - k accepted rows before it.
+    """
+    before = rejected - np.arange(len(rejected))
+    return positions + np.searchsorted(before, positions, side="right")

@@ -1,0 +1,286 @@
+"""Open tables wherever they are, as streams of Arrow record batches of bounded size.
+
+A source is a folder (Parquet files, partitioned Parquet folders, CSV plain or compressed), one file, or any object
+that speaks the Arrow C stream interface: pyarrow, polars, DuckDB; pandas is converted.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import unquote
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.csv as pacsv
+import pyarrow.parquet as pq
+
+from muledetect.errors import DataError
+from muledetect.schema import INPUTS, did_you_mean
+
+BATCH_ROWS: Final = 1 << 18
+SUFFIXES: Final = (".parquet", ".csv", ".csv.gz", ".csv.zst")
+_DELIMITERS: Final = ",;\t|"
+_HEADER_BYTES: Final = 1 << 20
+
+
+@dataclass(frozen=True)
+class TableSource:
+    """One table, not read yet. `batches()` may be called once; `n_rows` is None where it is not known before."""
+
+    where: str
+    schema: pa.Schema
+    n_rows: int | None
+    batches: Callable[[], Iterator[pa.RecordBatch]]
+    is_text: bool = False
+
+
+def open_tables(source: Any, *, delimiter: str | None = None) -> dict[str, TableSource | DataError]:
+    """Return every table of a source by name; a table that cannot be opened is its error, to be raised with others.
+
+    Raises
+    ------
+    DataError
+        If the folder does not exist, holds no table, or a mapping has a name that is no table.
+    """
+    if isinstance(source, Mapping):
+        for name in source:
+            if name not in INPUTS:
+                raise DataError(f"source: there is no table {name!r}.{did_you_mean(str(name), list(INPUTS))}")
+        opened: dict[str, Any] = dict(source)
+    elif isinstance(source, str | Path):
+        opened = _find_tables(Path(source))
+    else:
+        opened = {"transfers": source}
+    return {name: _try_open(name, table, delimiter) for name, table in opened.items()}
+
+
+def _try_open(name: str, table: Any, delimiter: str | None) -> TableSource | DataError:
+    try:
+        if isinstance(table, str | Path):
+            return _open_path(name, Path(table), delimiter)
+        return _open_object(name, table)
+    except DataError as error:
+        return error
+
+
+def _find_tables(folder: Path) -> dict[str, Path]:
+    if folder.is_file():
+        return {"transfers": folder}
+    if not folder.is_dir():
+        raise DataError(f"{folder}: there is no such folder. Give a folder with transfers.parquet or transfers.csv.")
+    found: dict[str, Path] = {}
+    for name in INPUTS:
+        places = [folder / name] if (folder / name).is_dir() else []
+        places += [folder / f"{name}{suffix}" for suffix in SUFFIXES if (folder / f"{name}{suffix}").is_file()]
+        if len(places) > 1:
+            listed = ", ".join(place.name for place in places)
+            raise DataError(f"{folder}: table {name!r} is there {len(places)} times ({listed}). Keep one of them.")
+        if places:
+            found[name] = places[0]
+    if not found:
+        names = sorted(entry.name for entry in folder.iterdir())
+        hints = [did_you_mean(name.split(".")[0], list(INPUTS)) for name in names]
+        hint = next((hint for hint in hints if hint), "")
+        got = f"it has {len(names)} other entries" if names else "it is empty"
+        raise DataError(f"{folder}: no table found; {got}. Put transfers.parquet or transfers.csv there.{hint}")
+    return found
+
+
+def _open_path(name: str, path: Path, delimiter: str | None) -> TableSource:
+    if path.is_file():
+        return _open_file(name, path, {}, delimiter)
+    if not path.is_dir():
+        raise DataError(f"{name}: there is no file or folder {path}. Check the path.")
+    files = sorted(
+        file
+        for file in path.rglob("*")
+        if file.is_file()
+        and file.name.endswith(SUFFIXES)
+        and not any(part.startswith((".", "_")) for part in file.relative_to(path).parts)
+    )
+    if not files:
+        raise DataError(f"{name}: folder {path} has no Parquet or CSV file. Check the export.")
+    parts = [_open_file(name, file, _partition_of(file.relative_to(path)), delimiter) for file in files]
+    return _join(name, str(path), parts)
+
+
+def _partition_of(path: Path) -> dict[str, str | None]:
+    values: dict[str, str | None] = {}
+    for part in path.parts[:-1]:
+        key, separator, value = part.partition("=")
+        if separator:
+            values[unquote(key)] = None if value == "__HIVE_DEFAULT_PARTITION__" else unquote(value)
+    return values
+
+
+def _join(name: str, where: str, parts: list[TableSource]) -> TableSource:
+    """Chain parts; the first that has a column gives its place and type in the schema."""
+    fields: dict[str, pa.Field] = {}
+    for part in parts:
+        for field in part.schema:
+            fields.setdefault(field.name, field)
+    for part in parts:
+        for column in INPUTS[name].required:
+            if column in fields and column not in part.schema.names:
+                raise DataError(f"{part.where}: column {column!r} is missing, but other files of {name!r} have it.")
+    counts = [part.n_rows for part in parts]
+
+    def batches() -> Iterator[pa.RecordBatch]:
+        for part in parts:
+            yield from part.batches()
+
+    total = sum(count for count in counts if count is not None) if None not in counts else None
+    return TableSource(where, pa.schema(list(fields.values())), total, batches, any(part.is_text for part in parts))
+
+
+def _open_file(name: str, path: Path, partition: Mapping[str, str | None], delimiter: str | None) -> TableSource:
+    if path.stat().st_size == 0:
+        raise DataError(f"{name}: file {path} is empty (0 bytes). Export it again.")
+    if not path.name.endswith(SUFFIXES):
+        raise DataError(f"{name}: file {path} is none of {', '.join(SUFFIXES)}. Convert it to Parquet or CSV.")
+    opened = _open_parquet(name, path) if path.suffix == ".parquet" else _open_csv(name, path, delimiter)
+    _refuse_repeated_columns(name, opened)
+    extra = {key: value for key, value in partition.items() if key not in opened.schema.names}
+    if not extra:
+        return opened
+    schema = opened.schema
+    for key in extra:
+        schema = schema.append(pa.field(key, pa.string()))
+
+    def batches() -> Iterator[pa.RecordBatch]:
+        for batch in opened.batches():
+            constants = [pa.repeat(pa.scalar(value, pa.string()), batch.num_rows) for value in extra.values()]
+            yield pa.RecordBatch.from_arrays([*batch.columns, *constants], names=[*batch.schema.names, *extra])
+
+    return TableSource(opened.where, schema, opened.n_rows, batches, opened.is_text)
+
+
+def _refuse_repeated_columns(name: str, opened: TableSource) -> None:
+    names = opened.schema.names
+    repeated = sorted({column for column in names if names.count(column) > 1})
+    if repeated:
+        raise DataError(f"{name}: {opened.where} has column {repeated[0]!r} twice. Rename one of them.")
+
+
+def _repeated_text(name: str) -> list[str]:
+    """Columns that Parquet had best hand over as dictionaries."""
+    return [c.name for c in INPUTS[name].columns if c.type == "category" or c.name in ("source_bank", "target_bank")]
+
+
+def _open_parquet(name: str, path: Path) -> TableSource:
+    try:
+        schema = pq.read_schema(path)
+        coded = [c for c in _repeated_text(name) if c in schema.names and pa.types.is_string(schema.field(c).type)]
+        file = pq.ParquetFile(path, read_dictionary=coded)
+    except (pa.ArrowException, OSError, ValueError) as error:
+        raise _unreadable(name, path, "Parquet", error) from error
+
+    def batches() -> Iterator[pa.RecordBatch]:
+        try:
+            with file:
+                yield from file.iter_batches(batch_size=BATCH_ROWS)
+        except (pa.ArrowException, OSError, ValueError) as error:
+            raise _unreadable(name, path, "Parquet", error) from error
+
+    return TableSource(str(path), file.schema_arrow, file.metadata.num_rows, batches)
+
+
+def _unreadable(name: str, path: Path, kind: str, error: Exception) -> DataError:
+    return DataError(f"{name}: file {path} cannot be read as {kind}; it may be truncated or damaged. Export it again.")
+
+
+def _open_csv(name: str, path: Path, delimiter: str | None) -> TableSource:
+    columns, found = _read_header(name, path, delimiter)
+    convert = pacsv.ConvertOptions(
+        column_types=dict.fromkeys(columns, pa.string()),
+        null_values=[""],
+        strings_can_be_null=True,
+        quoted_strings_can_be_null=True,
+    )
+    parsing = pacsv.ParseOptions(delimiter=found, newlines_in_values=True)
+    reading = pacsv.ReadOptions(block_size=1 << 24)
+
+    def batches() -> Iterator[pa.RecordBatch]:
+        try:
+            with pa.input_stream(str(path), compression="detect") as stream:
+                reader = pacsv.open_csv(
+                    stream, read_options=reading, parse_options=parsing, convert_options=convert
+                )
+                for batch in reader:
+                    yield from _slices(batch)
+        except (pa.ArrowException, OSError, ValueError) as error:
+            reason = "a row has another number of fields than the header" if "Expected" in str(error) else "see above"
+            reason = "it is not UTF-8" if "UTF8" in str(error) or "utf-8" in str(error).lower() else reason
+            detail = "" if reason == "see above" else f" ({reason})"
+            raise DataError(
+                f"{name}: file {path} cannot be read as CSV{detail}. Save it as UTF-8 CSV with one header row."
+            ) from error
+
+    schema = pa.schema([pa.field(column, pa.string()) for column in columns])
+    return TableSource(str(path), schema, None, batches, is_text=True)
+
+
+def _read_header(name: str, path: Path, delimiter: str | None) -> tuple[list[str], str]:
+    try:
+        with pa.input_stream(str(path), compression="detect") as stream:
+            start = stream.read(_HEADER_BYTES)
+    except (pa.ArrowException, OSError, ValueError) as error:
+        raise _unreadable(name, path, "CSV", error) from error
+    if start[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        raise DataError(f"{name}: file {path} is UTF-16. Save it as UTF-8 CSV.")
+    first_line = start.split(b"\n", 1)[0]
+    try:
+        line = first_line.decode("utf-8-sig").rstrip("\r")
+    except UnicodeDecodeError as error:
+        raise DataError(f"{name}: file {path} is not UTF-8. Save it as UTF-8 CSV.") from error
+    if not line.strip():
+        raise DataError(f"{name}: file {path} has no header row. Put the column names in its first line.")
+    found = delimiter or max(_DELIMITERS, key=line.count)
+    return next(csv.reader(io.StringIO(line), delimiter=found)), found
+
+
+def _slices(batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
+    for start in range(0, batch.num_rows, BATCH_ROWS):
+        yield batch.slice(start, BATCH_ROWS)
+
+
+def _open_object(name: str, table: Any) -> TableSource:
+    where = f"the {type(table).__name__} given as {name!r}"
+    if isinstance(table, pd.DataFrame):
+        try:
+            table = pa.Table.from_pandas(table, preserve_index=False)
+        except (pa.ArrowException, TypeError, ValueError) as error:
+            raise DataError(f"{name}: {where} has a column of mixed types. Make every column of one type.") from error
+    if isinstance(table, pa.RecordBatch):
+        table = pa.Table.from_batches([table])
+    if isinstance(table, pa.Table):
+        opened = TableSource(where, table.schema, table.num_rows, lambda: iter(table.to_batches(BATCH_ROWS)))
+    elif hasattr(table, "__arrow_c_stream__"):
+        opened = _open_stream(name, where, table)
+    else:
+        raise DataError(
+            f"{name}: {where} is no table. Give a path, or a pyarrow, pandas, polars (collected) or DuckDB table."
+        )
+    _refuse_repeated_columns(name, opened)
+    return opened
+
+
+def _open_stream(name: str, where: str, table: Any) -> TableSource:
+    try:
+        reader = pa.RecordBatchReader.from_stream(table)
+    except (pa.ArrowException, TypeError, ValueError) as error:
+        raise DataError(f"{name}: {where} gives no Arrow stream. Convert it with pyarrow.table(...).") from error
+
+    def batches() -> Iterator[pa.RecordBatch]:
+        try:
+            for batch in reader:
+                yield from _slices(batch)
+        except (pa.ArrowException, OSError, ValueError) as error:
+            raise DataError(f"{name}: {where} broke off while it was read.") from error
+
+    return TableSource(where, reader.schema, None, batches)

@@ -1,0 +1,217 @@
+"""Read one table batch by batch: parse the columns, leave out the rows that break a rule, keep the rest small."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from muledetect.errors import DataError
+from muledetect.records import reasons
+from muledetect.records.currency import EXPONENTS
+from muledetect.records.encode import IdEncoder, hash_strings
+from muledetect.records.parse import BoolArray, Cells, ColumnError, Options, check_type, mask_of, parse
+from muledetect.records.rejects import RejectLog
+from muledetect.records.sources import TableSource
+from muledetect.schema import Column, Table, did_you_mean
+
+#: Text columns of transfers that stay text, because almost every row has a value of its own.
+_OWN_TEXT: Final = ("transfer_id", "reversal_of")
+_ACCOUNTS: Final = ("source", "target")
+
+
+def prefetched(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """Yield batches while one thread already decodes the next."""
+    with ThreadPoolExecutor(max_workers=1) as reader:
+        coming = reader.submit(next, batches, None)
+        while (batch := coming.result()) is not None:
+            coming = reader.submit(next, batches, None)
+            yield batch
+
+
+def _plain(kind: pa.DataType) -> pa.DataType:
+    """Return string for the other text types, so that equal input gives equal tables whatever library made it."""
+    return pa.string() if pa.types.is_large_string(kind) or pa.types.is_string_view(kind) else kind
+
+
+class TableReader:
+    """State of one table while it is read: accepted columns, codes, doubts, and what makes the table unusable.
+
+    `accounts` is the encoder that all account columns share. After `read`, `columns` holds the accepted rows by
+    column; a coded column is an int32 code array over `encoders[name]`.
+    """
+
+    def __init__(self, table: Table, options: Options, log: RejectLog, accounts: IdEncoder) -> None:
+        self.table = table
+        self.n_read = 0
+        self.columns: dict[str, list[pa.Array]] = {}
+        self.encoders: dict[str, IdEncoder] = {}
+        self.id_hashes: list[npt.NDArray[np.uint64]] = []
+        self.doubts: dict[tuple[str, str], tuple[int, int]] = {}
+        self.stops: list[str] = []
+        self._options = options
+        self._log = log
+        self._accounts = accounts
+        self._calendar: dict[str, tuple[int, int]] = {}
+        self._types: dict[str, pa.DataType] = {}
+
+    def read(self, source: TableSource, on_progress: Callable[[float], None]) -> None:
+        """Read all batches; what makes the whole table unusable is put into `stops`."""
+        present = self._check_schema(source.schema)
+        if self.stops:
+            return
+        for name in present:
+            self.columns[name] = []
+        for batch in prefetched(source.batches()):
+            try:
+                self._read_batch(batch, present)
+            except ColumnError:
+                return
+            if source.n_rows:
+                on_progress(self.n_read / source.n_rows)
+        self._check_calendar()
+
+    def _check_schema(self, schema: pa.Schema) -> list[str]:
+        name, names = self.table.name, list(schema.names)
+        for required in self.table.required:
+            if required not in names:
+                others = [found for found in names if found not in self.table.names]
+                hint = did_you_mean(required, others)
+                self.stops.append(f"{name}: required column {required!r} is missing. Add or rename a column.{hint}")
+        for column in self.table.columns:
+            if column.name in names:
+                problem = check_type(column, schema.field(column.name).type, self._options)
+                if problem:
+                    self.stops.append(f"{name}: column {column.name!r}: {problem}.")
+        extra = [found for found in names if found not in self.table.names]
+        self._types = {found: _plain(schema.field(found).type) for found in extra}
+        return [column.name for column in self.table.columns if column.name in names] + extra
+
+    def _read_batch(self, batch: pa.RecordBatch, present: list[str]) -> None:
+        names = set(batch.schema.names)
+        bad = np.zeros(batch.num_rows, np.bool_)
+        parsed: dict[str, pa.Array] = {}
+        doubts: list[tuple[str, BoolArray, str]] = []
+        for column in self.table.columns:
+            if column.name not in present:
+                continue
+            if column.name in names:
+                cells = self._parse(column, batch.column(column.name))
+            else:
+                cells = Cells(pa.nulls(batch.num_rows, column.arrow_type))
+            doubts += [(column.name, mask, reason) for mask, reason in cells.doubts]
+            for mask, reason in cells.faults:
+                self._reject(column.name, reason, mask, bad)
+            if column.required and cells.values.null_count:
+                self._reject(column.name, reasons.MISSING, mask_of(cells.values.is_null()), bad)
+            parsed[column.name] = cells.values
+        self._check_known(parsed, bad)
+        for name, mask, reason in doubts:
+            self._doubt(name, reason, mask & ~bad)
+        for name in present[len(parsed) :]:
+            parsed[name] = self._extra(batch, name)
+        self._store(parsed, bad)
+        self.n_read += batch.num_rows
+
+    def _parse(self, column: Column, values: pa.Array) -> Cells:
+        try:
+            cells = parse(column, values, self._options)
+        except ColumnError as error:
+            self.stops.append(f"{self.table.name}: column {column.name!r}: {error}.")
+            raise
+        except (pa.ArrowInvalid, UnicodeDecodeError) as error:
+            self.stops.append(
+                f"{self.table.name}: column {column.name!r} holds cells that are no valid text. Export it as UTF-8."
+            )
+            raise ColumnError from error
+        if column.type == "time":
+            ahead, total = self._calendar.get(column.name, (0, 0))
+            n_valid = len(cells.values) - cells.values.null_count
+            self._calendar[column.name] = (ahead + cells.n_buddhist, total + n_valid)
+        if column.name == "currency":
+            return self._check_currency(cells)
+        return cells
+
+    def _check_currency(self, cells: Cells) -> Cells:
+        texts = cells.values.cast(pa.string())
+        other = mask_of(pc.not_equal(texts, self._options.currency))
+        if not other.any():
+            return cells
+        unknown = other & ~mask_of(pc.is_in(texts, pa.array(list(EXPONENTS))))
+        return Cells(
+            cells.values, [(unknown, reasons.UNKNOWN_CURRENCY), (other & ~unknown, reasons.OTHER_CURRENCY)]
+        )
+
+    def _check_known(self, parsed: dict[str, pa.Array], bad: BoolArray) -> None:
+        event = self.table.event_time
+        if event in parsed and "known_ts" in parsed:
+            early = mask_of(pc.less(parsed["known_ts"], parsed[event]))
+            self._reject("known_ts", reasons.KNOWN_EARLY, early, bad)
+
+    def _reject(self, column: str, reason: str, mask: BoolArray, bad: BoolArray) -> None:
+        fresh = mask & ~bad
+        if fresh.any():
+            self._log.add(self.table.name, column, reason, "reject", self.n_read + np.flatnonzero(fresh))
+            bad |= fresh
+
+    def _doubt(self, column: str, reason: str, mask: BoolArray) -> None:
+        n_rows = int(np.count_nonzero(mask))
+        if n_rows:
+            count, first = self.doubts.get((column, reason), (0, self.n_read + int(np.argmax(mask))))
+            self.doubts[column, reason] = (count + n_rows, first)
+
+    def _extra(self, batch: pa.RecordBatch, name: str) -> pa.Array:
+        kind = self._types[name]
+        if name not in batch.schema.names:
+            return pa.nulls(batch.num_rows, kind)
+        values = batch.column(name)
+        try:
+            return values if values.type == kind else values.cast(kind)
+        except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+            raise DataError(
+                f"{self.table.name}: column {name!r} is {kind} in one file and {values.type} in another. "
+                "Export all files alike."
+            ) from error
+
+    def _store(self, parsed: dict[str, pa.Array], bad: BoolArray) -> None:
+        keep = pa.array(~bad) if bad.any() else None
+        for name, values in parsed.items():
+            accepted = values if keep is None else values.filter(keep)
+            if name in ("transfer_id",) and self.table.name == "transfers":
+                self.id_hashes.append(hash_strings(accepted.cast(pa.string())))
+            self.columns[name].append(self._compact(name, accepted))
+
+    def _compact(self, name: str, values: pa.Array) -> pa.Array:
+        column = next((column for column in self.table.columns if column.name == name), None)
+        if column is None:
+            return values
+        is_text = column.arrow_type == pa.string()
+        if self.table.name == "transfers" and is_text and name not in _OWN_TEXT:
+            encoder = self._accounts if name in _ACCOUNTS else self.encoders.setdefault(name, IdEncoder())
+            codes = encoder.encode(values)
+            if name not in _ACCOUNTS and len(encoder) < 127:
+                return pa.array(codes.astype(np.int8))
+            return pa.array(codes)
+        return values.cast(pa.string()) if is_text else values
+
+    def _check_calendar(self) -> None:
+        for name, (ahead, total) in self._calendar.items():
+            if ahead * 2 > total:
+                self.stops.append(
+                    f"{self.table.name}: column {name!r} has years of the Buddhist era (such as 2568); {ahead:,} of "
+                    f"{total:,} times lie over 400 years ahead. Subtract 543 years."
+                )
+
+    @property
+    def n_accepted(self) -> int:
+        """Rows that no rule has left out so far."""
+        return self.n_read - self._log.count(self.table.name)
+
+    def rejected_rows(self) -> Any:
+        """Row numbers left out so far, ascending int64."""
+        return self._log.rows(self.table.name)
