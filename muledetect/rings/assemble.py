@@ -1,0 +1,227 @@
+"""The output tables of rings, from their members and links."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from muledetect import schema
+from muledetect.graph import Int32Array, Int64Array
+from muledetect.rings.flows import Flows, measure_flows
+from muledetect.rings.links import Scene
+from muledetect.rings.money import Float64Array, match_relayed_money
+from muledetect.rings.ring import TIMELINE, RingTables
+from muledetect.rings.roles import assign_roles
+from muledetect.rings.victims import count_victims
+
+
+@dataclass(frozen=True, eq=False)
+class Found:
+    """Members of rings by ascending account code; `ring` numbers the rings from 0, in no meaningful order."""
+
+    account: Int32Array
+    ring: Int64Array
+    membership: Float64Array
+    probability: Float64Array
+    is_seed: npt.NDArray[np.bool_]
+
+    @property
+    def n_rings(self) -> int:
+        """Number of rings."""
+        return int(self.ring.max(initial=-1)) + 1
+
+
+def assemble(scene: Scene, found: Found, links: Mapping[str, pa.Table], *, max_rings: int | None) -> RingTables:
+    """Measure the rings, order them by score and write their tables.
+
+    Notes
+    -----
+    A ring is looked at from the dwell limit before its first binding transfer up to `as_of`. Its score is
+    `n * (1 + r) / 2` with `n` the expected number of mules (sum of probability * membership) and `r` the share of the
+    members' inflow that left again within the dwell limit. `value_in` is the inflow from accounts outside the ring.
+    `recoverable` is what members received beyond what they paid out, at most `value_in`.
+    """
+    inside = _inside(found, links)
+    first_time, last_time = _active(found, inside)
+    flows = measure_flows(scene.graph, found.account, found.ring, (first_time - scene.dwell)[found.ring])
+    measures = _measure(scene, found, flows, first_time)
+    names = _names(scene, found)
+    order = sorted(
+        range(found.n_rings),
+        key=lambda k: (-measures["score"][k], -measures["n_accounts"][k], -measures["value_in"][k], names[k]),
+    )[:max_rings]
+    place = np.full(found.n_rings, -1, np.int64)
+    place[order] = np.arange(len(order))
+    ids = pa.array([names[k] for k in order], pa.string())
+    rings = {name: np.asarray(values)[order] for name, values in measures.items()}
+    return RingTables(
+        rings=_table(
+            schema.RINGS,
+            rings
+            | {
+                "ring_id": ids,
+                "as_of": np.full(len(order), scene.as_of),
+                "first_time": first_time[order],
+                "last_time": last_time[order],
+            },
+        ),
+        ring_members=_members(scene, found, flows, place, ids),
+        ring_links=_links(scene, inside, place, ids),
+        ring_transfers=_timeline(scene, found, flows, place, ids),
+    )
+
+
+def _inside(found: Found, links: Mapping[str, pa.Table]) -> pa.Table:
+    """Return links with both ends in one ring, with columns `ring` and `kind`."""
+    parts = []
+    for kind, table in links.items():
+        ends = [np.searchsorted(found.account, table[end].to_numpy()) for end in ("source", "target")]
+        ends = [np.minimum(at, len(found.account) - 1) for at in ends]
+        is_member = [
+            found.account[at] == table[end].to_numpy() for at, end in zip(ends, ("source", "target"), strict=True)
+        ]
+        ring = found.ring[ends[0]]
+        keep = is_member[0] & is_member[1] & (ring == found.ring[ends[1]])
+        chosen = table.filter(pa.array(keep))
+        chosen = chosen.append_column("ring", pa.array(ring[keep], pa.int64()))
+        parts.append(chosen.append_column("kind", pa.array([kind] * chosen.num_rows, pa.string())))
+    return pa.concat_tables(parts)
+
+
+def _active(found: Found, inside: pa.Table) -> tuple[Int64Array, Int64Array]:
+    ring = inside["ring"].to_numpy()
+    first_time = np.full(found.n_rings, np.iinfo(np.int64).max)
+    last_time = np.full(found.n_rings, np.iinfo(np.int64).min)
+    np.minimum.at(first_time, ring, inside["first_time"].to_numpy())
+    np.maximum.at(last_time, ring, inside["last_time"].to_numpy())
+    return first_time, last_time
+
+
+def _measure(scene: Scene, found: Found, flows: Flows, first_time: Int64Array) -> dict[str, Any]:
+    members = _by_ring(found)
+    passed = _passed_on(scene, found, first_time)
+    unspent = np.maximum(flows.in_outer + flows.in_inner - flows.out_outer - flows.out_inner, 0)
+    score, stability, value_in, recoverable = [], [], [], []
+    for own in members:
+        # fsum is exact, so the order of the members cannot show
+        expected = math.fsum((found.probability[own] * found.membership[own]).tolist())
+        inflow = int((flows.in_outer[own] + flows.in_inner[own]).sum())
+        relayed = min(int(passed[own].sum()) / inflow, 1.0) if inflow else 0.0
+        score.append(expected * (1 + relayed) / 2)
+        stability.append(math.fsum(found.membership[own].tolist()) / len(own))
+        value_in.append(int(flows.in_outer[own].sum()))
+        recoverable.append(min(value_in[-1], int(unspent[own].sum())))
+    return {
+        "n_accounts": [len(own) for own in members],
+        "score": score,
+        "stability": stability,
+        "value_in": value_in,
+        "n_victims": count_victims(scene, flows, found.ring, found.n_rings),
+        "recoverable": recoverable,
+    }
+
+
+def _by_ring(found: Found) -> list[Int64Array]:
+    order = np.argsort(found.ring, kind="stable")
+    return np.split(order, np.cumsum(np.bincount(found.ring))[:-1])
+
+
+def _passed_on(scene: Scene, found: Found, first_time: Int64Array) -> Int64Array:
+    """Money that each member received in its ring's span and paid out within the dwell limit, int64[n_members]."""
+    money = match_relayed_money(scene.graph, found.account, since=scene.since, dwell=scene.dwell)
+    begin = (first_time - scene.dwell)[found.ring]
+    counts = ~money.is_debit & (scene.graph.time[money.transfer] >= begin[money.middle])
+    passed = np.zeros(len(found.account), np.int64)
+    np.add.at(passed, money.middle[counts], money.amount[counts])
+    return passed
+
+
+def _names(scene: Scene, found: Found) -> list[str]:
+    """Name each ring by a hash of its members' ids: equal members, equal name, whatever else was found."""
+    ids = scene.graph.account_ids.take(pa.array(found.account)).to_pylist()
+    names = []
+    for own in _by_ring(found):
+        content = hashlib.sha256()
+        for account_id in sorted(ids[k].encode() for k in own):
+            content.update(len(account_id).to_bytes(8, "big") + account_id)
+        names.append(f"R{content.hexdigest()[:12]}")
+    return names
+
+
+def _members(scene: Scene, found: Found, flows: Flows, place: Int64Array, ids: pa.Array) -> pa.Table:
+    roles = assign_roles(flows, found.ring, found.membership, found.is_seed)
+    at = place[found.ring]
+    # account codes ascend with the ids, so positions order members of one tier by id
+    rows = np.lexsort((np.arange(len(at)), roles.tier, at))
+    rows = rows[at[rows] >= 0]
+    return _table(
+        schema.RING_MEMBERS,
+        {
+            "ring_id": ids.take(pa.array(at[rows])),
+            "account_id": scene.graph.account_ids.take(pa.array(found.account[rows])),
+            "role": pa.array([roles.role[k] for k in rows], pa.string()),
+            "tier": roles.tier[rows],
+            "membership": found.membership[rows],
+            "is_seed": found.is_seed[rows],
+        },
+    )
+
+
+def _links(scene: Scene, inside: pa.Table, place: Int64Array, ids: pa.Array) -> pa.Table:
+    at = place[inside["ring"].to_numpy()]
+    table = inside.append_column("at", pa.array(at)).filter(pa.array(at >= 0))
+    table = table.sort_by(
+        [
+            ("at", "ascending"),
+            ("weight", "descending"),
+            ("source", "ascending"),
+            ("target", "ascending"),
+            ("kind", "ascending"),
+        ]
+    )
+    return _table(
+        schema.RING_LINKS,
+        {
+            "ring_id": pc.take(ids, table["at"]),
+            "source": pc.take(scene.graph.account_ids, table["source"]),
+            "target": pc.take(scene.graph.account_ids, table["target"]),
+            "kind": table["kind"],
+            "weight": table["weight"],
+            "evidence": table["evidence"],
+        },
+    )
+
+
+def _timeline(scene: Scene, found: Found, flows: Flows, place: Int64Array, ids: pa.Array) -> pa.Table:
+    at = place[found.ring[flows.payer]]
+    rows = np.lexsort((flows.inner, at))
+    rows = rows[at[rows] >= 0]
+    transfer = flows.inner[rows]
+    columns = [
+        ids.take(pa.array(at[rows])),
+        pa.array(scene.graph.time[transfer]).cast(pa.timestamp("us", tz="UTC")),
+        scene.graph.account_ids.take(pa.array(scene.graph.source[transfer])),
+        scene.graph.account_ids.take(pa.array(scene.graph.target[transfer])),
+        pa.array(scene.graph.amount[transfer]),
+        scene.dataset.tables["transfers"]["transfer_id"].take(pa.array(transfer)),
+    ]
+    return pa.Table.from_arrays(columns, schema=TIMELINE)
+
+
+def _table(table: schema.Table, columns: Mapping[str, Any]) -> pa.Table:
+    """Put columns into the contract's order and types."""
+    arrays = []
+    for name in table.names:
+        values, wanted = columns[name], table.column(name).arrow_type
+        if not isinstance(values, pa.Array | pa.ChunkedArray):
+            values = pa.array(np.asarray(values))
+        arrays.append(values.cast(wanted))
+    return pa.Table.from_arrays(arrays, schema=table.arrow_schema)

@@ -1,0 +1,232 @@
+"""Relayed money: what accounts received and paid out again within the dwell limit, matched first in, first out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import numba
+import numpy as np
+import numpy.typing as npt
+
+from muledetect.clock import MINUTE
+from muledetect.graph import Int32Array, Int64Array, TransferGraph
+
+Float64Array = npt.NDArray[np.float64]
+
+#: Speed is measured in steps of the clock's tick, but of no less than this: seconds within a minute tell nothing.
+SHORTEST_STEP: Final = MINUTE
+
+
+@dataclass(frozen=True, eq=False)
+class RelayedMoney:
+    """One row for each transfer of each asked account; credits of an account first, then its debits, by time.
+
+    Attributes
+    ----------
+    start : int64[n_accounts + 1]
+        Rows of the i-th asked account are `start[i]:start[i + 1]`.
+    middle : int32[n_rows]
+        The asked account, as position in the asked accounts.
+    transfer : int32[n_rows]
+        Position of the transfer in the graph.
+    is_debit : bool[n_rows]
+        The account paid this transfer.
+    amount : int64[n_rows]
+        Part of the transfer that was passed on (credit) or came from money just received (debit), minor units.
+    strength : float64[n_rows]
+        How surprising the relay is, 0 (none) to 1 (all of one equal amount, at once).
+    partner : int32[n_rows]
+        Position of the transfer on the other side that it matches best, -1 = none.
+    """
+
+    start: Int64Array
+    middle: Int32Array
+    transfer: Int32Array
+    is_debit: npt.NDArray[np.bool_]
+    amount: Int64Array
+    strength: Float64Array
+    partner: Int32Array
+
+
+def match_relayed_money(graph: TransferGraph, accounts: Int32Array, *, since: int, dwell: int) -> RelayedMoney:
+    """Match the debits of `accounts` with the credits that they spent, oldest first.
+
+    Parameters
+    ----------
+    graph : TransferGraph
+        Cut at `as_of`.
+    accounts : int32[n_accounts]
+        Codes of the accounts whose money is followed.
+    since : int
+        Transfers before this moment (microseconds) are not looked at.
+    dwell : int
+        Longest stay of relayed money, microseconds; a clock coarser than it widens it to one tick.
+
+    Returns
+    -------
+    RelayedMoney
+        Amount 0 and strength 0 where nothing was relayed.
+
+    Notes
+    -----
+    All credits of one moment form one pot, and so do all debits, because they are simultaneous: the pots are matched
+    first in, first out, a pot of credits being available to the debits of its own moment, and each transfer has its
+    share of its pot by amount. A matched amount `x` of a credit `a` and a debit `b` with a gap `g` counts
+
+        x / sqrt(a b) * (1 - log(1 + g / step) / log(2 + dwell / step)),  step = max(tick, 1 minute)
+
+    and a transfer's strength is the sum of that over its matches, at most the best speed among them. O(transfers of
+    the accounts): each step exhausts one pot. Transfers from an account to itself move nothing.
+    """
+    first = int(np.searchsorted(graph.time, since, side="left"))
+    entries = _copy_entries(accounts, *graph.incoming, *graph.outgoing, graph.source, graph.target, first)
+    start, middle, transfer, is_debit = entries
+    step = float(max(graph.tick, SHORTEST_STEP))
+    credit_pot, debit_pot, begin, total, roots, largest = _fill_pots(
+        start, transfer, is_debit, graph.time, graph.amount
+    )
+    moment = graph.time[transfer[begin]]
+    width = max(dwell, graph.tick)
+    relayed, strength, fastest, partner = _match_pots(credit_pot, debit_pot, total, roots, largest, moment, width, step)
+    shared = _share_out(begin, total, relayed, strength, fastest, partner, transfer, graph.amount)
+    return RelayedMoney(start, middle, transfer, is_debit, *shared)
+
+
+@numba.njit(cache=True, nogil=True)
+def first_position(transfer, start, stop, first):  # type: ignore[no-untyped-def]
+    """Return the first place in `transfer[start:stop]` that holds a position of at least `first`."""
+    low, high = start, stop
+    while low < high:
+        middle = (low + high) // 2
+        if transfer[middle] < first:
+            low = middle + 1
+        else:
+            high = middle
+    return low
+
+
+@numba.njit(cache=True, nogil=True)
+def _copy(transfer, start, stop, first, source, target, into, n):  # type: ignore[no-untyped-def]
+    for j in range(first_position(transfer, start, stop, first), stop):
+        i = transfer[j]
+        if source[i] != target[i]:
+            into[n] = i
+            n += 1
+    return n
+
+
+@numba.njit(cache=True, nogil=True)
+def _copy_entries(  # type: ignore[no-untyped-def]
+    accounts, in_start, in_stop, in_transfer, out_start, out_stop, out_transfer, source, target, first
+):
+    most = 0
+    for a in accounts:
+        most += in_stop[a] - first_position(in_transfer, in_start[a], in_stop[a], first)
+        most += out_stop[a] - first_position(out_transfer, out_start[a], out_stop[a], first)
+    start = np.zeros(len(accounts) + 1, np.int64)
+    middle = np.empty(most, np.int32)
+    transfer = np.empty(most, np.int32)
+    is_debit = np.zeros(most, np.bool_)
+    n = 0
+    for k in range(len(accounts)):
+        a = accounts[k]
+        debits = _copy(in_transfer, in_start[a], in_stop[a], first, source, target, transfer, n)
+        stop = _copy(out_transfer, out_start[a], out_stop[a], first, source, target, transfer, debits)
+        middle[n:stop] = k
+        is_debit[debits:stop] = True
+        start[k + 1] = stop
+        n = stop
+    return start, middle[:n].copy(), transfer[:n].copy(), is_debit[:n].copy()
+
+
+@numba.njit(cache=True, nogil=True)
+def _fill_pots(start, transfer, is_debit, time, amount):  # type: ignore[no-untyped-def]
+    """Put the simultaneous entries of one side of an account into one pot.
+
+    Returns per account the first pot of its credits and of its debits (and one end), and per pot its first entry
+    (and one end), total, sum of square roots, and largest transfer. Roots are summed as integers of 2^-10, or the sum
+    would depend on the order of entries within the moment.
+    """
+    n_accounts = len(start) - 1
+    credit_pot = np.zeros(n_accounts + 1, np.int64)
+    debit_pot = np.zeros(n_accounts + 1, np.int64)
+    begin = np.empty(len(transfer) + 1, np.int64)
+    total = np.zeros(len(transfer), np.int64)
+    roots = np.zeros(len(transfer), np.int64)
+    largest = np.zeros(len(transfer), np.int32)
+    n = 0
+    for k in range(n_accounts):
+        credit_pot[k] = n
+        debit_pot[k] = -1
+        for j in range(start[k], start[k + 1]):
+            i = transfer[j]
+            begins = j == start[k] or is_debit[j] != is_debit[j - 1] or time[i] != time[transfer[j - 1]]
+            if begins:
+                if is_debit[j] and debit_pot[k] < 0:
+                    debit_pot[k] = n
+                begin[n] = j
+                largest[n] = i
+                n += 1
+            total[n - 1] += amount[i]
+            roots[n - 1] += np.int64(np.sqrt(np.float64(amount[i])) * 1024.0 + 0.5)
+            if amount[i] > amount[largest[n - 1]]:
+                largest[n - 1] = i
+        if debit_pot[k] < 0:
+            debit_pot[k] = n
+    credit_pot[n_accounts] = n
+    debit_pot[n_accounts] = n
+    begin[n] = len(transfer)
+    return credit_pot, debit_pot, begin[:n].copy(), total[:n].copy(), roots[:n] / 1024.0, largest[:n].copy()
+
+
+@numba.njit(cache=True, nogil=True)
+def _match_pots(credit_pot, debit_pot, total, roots, largest, time, dwell, step):  # type: ignore[no-untyped-def]
+    """Spend the oldest pot of credits first. Returns per pot what was relayed, its strength, speed and partner."""
+    relayed = np.zeros(len(total), np.int64)
+    strength = np.zeros(len(total), np.float64)
+    fastest = np.zeros(len(total), np.float64)
+    best = np.zeros(len(total), np.float64)
+    partner = np.full(len(total), -1, np.int32)
+    slowest = np.log(2.0 + dwell / step)
+    for k in range(len(credit_pot) - 1):
+        # invariant: `c` is the oldest pot of credits with unspent money, and `spent` of it has gone
+        c = credit_pot[k]
+        spent = 0
+        for d in range(debit_pot[k], credit_pot[k + 1]):
+            left = total[d]
+            while left > 0 and c < debit_pot[k] and time[c] <= time[d]:
+                moved = min(left, total[c] - spent)
+                gap = time[d] - time[c]
+                if gap <= dwell:
+                    speed = 1.0 - np.log(1.0 + gap / step) / slowest
+                    part = moved * speed / (np.float64(total[c]) * np.float64(total[d]))
+                    for one, other in ((c, d), (d, c)):
+                        relayed[one] += moved
+                        strength[one] += part * roots[other]
+                        fastest[one] = max(fastest[one], speed)
+                        if moved * speed > best[one]:
+                            best[one] = moved * speed
+                            partner[one] = largest[other]
+                left -= moved
+                spent += moved
+                if spent == total[c]:
+                    c += 1
+                    spent = 0
+    return relayed, strength, fastest, partner
+
+
+@numba.njit(cache=True, nogil=True)
+def _share_out(begin, total, relayed, strength, fastest, partner, transfer, amount):  # type: ignore[no-untyped-def]
+    """Give each entry its share of its pot."""
+    part = np.zeros(len(transfer), np.int64)
+    strengths = np.zeros(len(transfer), np.float64)
+    partners = np.full(len(transfer), -1, np.int32)
+    for p in range(len(begin)):
+        end = begin[p + 1] if p + 1 < len(begin) else len(transfer)
+        for j in range(begin[p], end):
+            a = np.float64(amount[transfer[j]])
+            part[j] = np.int64(np.float64(relayed[p]) * (a / np.float64(total[p])) + 0.5)
+            strengths[j] = min(fastest[p], strength[p] * np.sqrt(a))
+            partners[j] = partner[p]
+    return part, strengths, partners

@@ -1,0 +1,132 @@
+"""Rings as tables and as objects."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from muledetect import schema
+from muledetect.errors import OptionError
+from muledetect.records import write_tables
+
+if TYPE_CHECKING:
+    import networkx as nx
+
+#: Transfers between members, as `Ring.timeline` gives them.
+TIMELINE: Final = pa.schema(
+    [
+        pa.field("ring_id", pa.string()),
+        pa.field("time", pa.timestamp("us", tz="UTC")),
+        pa.field("source", pa.string()),
+        pa.field("target", pa.string()),
+        pa.field("amount", pa.int64()),
+        pa.field("transfer_id", pa.string()),
+    ]
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Ring:
+    """Accounts held together by links.
+
+    Attributes
+    ----------
+    ring_id : str
+    summary : dict
+        The ring's row of schema.RINGS.
+    members, links, ties : pyarrow.Table
+        Its rows of schema.RING_MEMBERS, RING_LINKS and RING_TIES.
+    timeline : pyarrow.Table
+        Transfers between members in the ring's active span, by time, shape `TIMELINE`.
+    """
+
+    ring_id: str
+    summary: dict[str, Any]
+    members: pa.Table
+    links: pa.Table
+    ties: pa.Table
+    timeline: pa.Table
+
+    def __repr__(self) -> str:
+        return (
+            f"Ring({self.members.num_rows:,} members, {self.links.num_rows:,} links, {self.ties.num_rows:,} ties, "
+            f"{self.timeline.num_rows:,} transfers)"
+        )
+
+    def __len__(self) -> int:
+        return int(self.members.num_rows)
+
+    def to_networkx(self) -> nx.MultiDiGraph:
+        """Return a MultiDiGraph: nodes have role, tier, membership, is_seed; edges kind (= key), weight, evidence."""
+        import networkx as nx  # noqa: PLC0415 (0.2 s to import, needed by few)
+
+        drawn = nx.MultiDiGraph(**self.summary)
+        for member in self.members.to_pylist():
+            traits = {name: member[name] for name in ("role", "tier", "membership", "is_seed")}
+            drawn.add_node(member["account_id"], **traits)
+        for bond in self.links.to_pylist():
+            traits = {name: bond[name] for name in ("kind", "weight", "evidence")}
+            drawn.add_edge(bond["source"], bond["target"], key=bond["kind"], **traits)
+        return drawn
+
+
+@dataclass(frozen=True, eq=False)
+class RingTables:
+    """The tables of a search for rings; iterating gives `Ring` objects, most suspicious first.
+
+    Attributes
+    ----------
+    rings, ring_members, ring_links, ring_ties : pyarrow.Table
+        As schema.RINGS, RING_MEMBERS, RING_LINKS and RING_TIES say.
+    ring_transfers : pyarrow.Table
+        Transfers between members, shape `TIMELINE`; for reading, not part of the contract and not written.
+    """
+
+    rings: pa.Table = field(default_factory=schema.RINGS.empty)
+    ring_members: pa.Table = field(default_factory=schema.RING_MEMBERS.empty)
+    ring_links: pa.Table = field(default_factory=schema.RING_LINKS.empty)
+    ring_ties: pa.Table = field(default_factory=schema.RING_TIES.empty)
+    ring_transfers: pa.Table = field(default_factory=TIMELINE.empty_table)
+
+    @property
+    def tables(self) -> dict[str, pa.Table]:
+        """The four output tables by name."""
+        return {name: getattr(self, name) for name in ("rings", "ring_members", "ring_links", "ring_ties")}
+
+    def __len__(self) -> int:
+        return int(self.rings.num_rows)
+
+    def __repr__(self) -> str:
+        return (
+            f"RingTables({len(self):,} rings, {self.ring_members.num_rows:,} members, "
+            f"{self.ring_links.num_rows:,} links, {self.ring_ties.num_rows:,} ties)"
+        )
+
+    def __iter__(self) -> Iterator[Ring]:
+        return (self.ring(ring_id) for ring_id in self.rings["ring_id"].to_pylist())
+
+    def ring(self, ring_id: str) -> Ring:
+        """Return one ring.
+
+        Raises
+        ------
+        OptionError
+            If there is no such ring.
+        """
+        row = self.rings.filter(pc.equal(self.rings["ring_id"], ring_id))
+        if not row.num_rows:
+            raise OptionError(f"rings: there is no ring {ring_id!r}; the ids are in column 'ring_id' of table rings.")
+        parts = [
+            table.filter(pc.equal(table["ring_id"], ring_id))
+            for table in (self.ring_members, self.ring_links, self.ring_ties, self.ring_transfers)
+        ]
+        return Ring(ring_id, row.to_pylist()[0], *parts)
+
+    def write(self, folder: str | Path) -> None:
+        """Write the four tables as Parquet files of a folder, each one atomically."""
+        write_tables(self.tables, folder)

@@ -1,0 +1,86 @@
+"""What each member of a ring seems to do, and how far it stands from where the money enters."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from muledetect.graph import Int64Array
+from muledetect.rings.flows import Flows
+from muledetect.rings.money import Float64Array
+
+#: So many members must pay an account before it gathers money rather than receives it.
+CONSOLIDATES_FROM: Final = 3
+
+#: An account that is no seed and is with its fellows in fewer of the repeated searches is at the edge.
+FIRM: Final = 0.5
+
+
+@dataclass(frozen=True, eq=False)
+class Roles:
+    """Role and tier of each member.
+
+    Attributes
+    ----------
+    role : list of str, n_members
+        One of schema.ROLES; "controller" needs more than transfers and is never given here.
+    tier : int64[n_members]
+        1 = money enters here, 2 = one hop on, ...
+    """
+
+    role: list[str]
+    tier: Int64Array
+
+
+def assign_roles(flows: Flows, ring: Int64Array, membership: Float64Array, is_seed: npt.NDArray[np.bool_]) -> Roles:
+    """Give each member a role and a tier by how its money moves within the ring.
+
+    Notes
+    -----
+    The first rule that fits:
+
+    - peripheral: no seed and less than half firm; or no money moves between it and the ring
+    - consolidator: at least 3 members pay it, and it pays at most half as many
+    - cash_out: members pay it, and it pays members at most half of that: the rest left the ring or stays
+    - collector: more of its inflow comes from outside than from members, and it pays members
+    - relay: all others; members pay it and it pays members
+
+    Tiers count hops along payments between members from the accounts where money enters: those that receive at
+    least as much from outside as from members, or, in a ring that has none, those with the largest share from
+    outside. A member that no payment reaches from there is of tier 1. O(payments between members * tiers).
+    """
+    n = len(ring)
+    pairs = np.unique(np.stack([flows.payer, flows.payee]), axis=1) if len(flows.inner) else np.zeros((2, 0), np.int64)
+    n_payers = np.bincount(pairs[1], minlength=n)
+    n_payees = np.bincount(pairs[0], minlength=n)
+    received = flows.in_inner > 0
+    is_edge = ((membership < FIRM) & ~is_seed) | (~received & (flows.out_inner == 0))
+    rules = [
+        ("peripheral", is_edge),
+        ("consolidator", (n_payers >= CONSOLIDATES_FROM) & (n_payers >= 2 * n_payees)),
+        ("cash_out", received & (flows.out_inner <= flows.in_inner // 2)),
+        ("collector", (flows.in_outer >= flows.in_inner) & (flows.out_inner > 0)),
+    ]
+    role = np.select([fits for _, fits in rules], [name for name, _ in rules], default="relay")
+    return Roles(role.tolist(), _tiers(flows, ring, pairs))
+
+
+def _tiers(flows: Flows, ring: Int64Array, pairs: Int64Array) -> Int64Array:
+    received = flows.in_outer + flows.in_inner
+    from_outside = flows.in_outer / np.maximum(received, 1)
+    most = np.zeros(int(ring.max(initial=-1)) + 1)
+    np.maximum.at(most, ring, from_outside)
+    enters = from_outside >= np.minimum(most[ring], 0.5)
+    tier = np.where(enters, 1, 0)
+    hop = 1
+    while True:
+        reached = pairs[1][tier[pairs[0]] == hop]
+        reached = reached[tier[reached] == 0]
+        if not len(reached):
+            break
+        hop += 1
+        tier[reached] = hop
+    return np.where(tier == 0, 1, tier).astype(np.int64)
