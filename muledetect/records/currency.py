@@ -20,9 +20,7 @@ _FOUR: Final = "CLF UYW"
 
 #: Decimals of the minor unit by currency code: THB 2 (satang), JPY 0, KWD 3.
 EXPONENTS: Final[dict[str, int]] = {
-    code: exponent
-    for exponent, codes in ((2, _TWO), (0, _NONE), (3, _THREE), (4, _FOUR))
-    for code in codes.split()
+    code: exponent for exponent, codes in ((2, _TWO), (0, _NONE), (3, _THREE), (4, _FOUR)) for code in codes.split()
 }
 
 

@@ -79,7 +79,9 @@ def _codes(column: pa.ChunkedArray) -> npt.NDArray[np.int64]:
     try:
         coded = pc.dictionary_encode(column.combine_chunks() if column.num_chunks != 1 else column.chunk(0))
     except pa.ArrowNotImplementedError:
-        coded = pa.array([repr(value) if value is not None else None for value in column.to_pylist()]).dictionary_encode()
+        coded = pa.array(
+            [repr(value) if value is not None else None for value in column.to_pylist()]
+        ).dictionary_encode()
     codes: npt.NDArray[np.int64] = coded.indices.fill_null(-1).cast(pa.int64()).to_numpy()
     return codes
 

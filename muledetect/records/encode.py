@@ -23,7 +23,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
-from llvmlite import ir
+from llvmlite import ir  # type: ignore[import-untyped]
 from numba import njit, types
 from numba.extending import intrinsic
 
@@ -46,7 +46,7 @@ _FIRST_SLOTS: Final = 1 << 12
 
 
 @intrinsic
-def _load_word(_context: Any, array: Any, at: Any) -> Any:
+def _load_word_of(_context: Any, array: Any, at: Any) -> Any:  # noqa: ARG001 - numba reads the names
     """Read eight bytes of a uint8 array at any position as one uint64."""
 
     def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
@@ -56,6 +56,9 @@ def _load_word(_context: Any, array: Any, at: Any) -> Any:
         return builder.load(wide, align=1)
 
     return types.uint64(array, types.int64), emit
+
+
+_load_word: Any = _load_word_of  # the type checker takes the typing context for an argument of the caller
 
 
 @njit(cache=True, nogil=True, inline="always")
@@ -74,7 +77,7 @@ def _hash_span(text: Any, start: Any, length: Any, seed: Any) -> Any:
         for at in range(start, start + length - 8, 8):
             state = (state ^ _load_word(text, at)) * _K2
             state ^= state >> _SHIFT_31
-        last = _load_word(text, start + length - 8)
+        last: Any = _load_word(text, start + length - 8)
     else:
         last = np.uint64(0)
         for at in range(start, start + length):
@@ -89,7 +92,7 @@ def _same_span(left: Any, left_start: Any, right: Any, right_start: Any, length:
             if _load_word(left, left_start + at) != _load_word(right, right_start + at):
                 return False
         return _load_word(left, left_start + length - 8) == _load_word(right, right_start + length - 8)
-    for at in range(length):
+    for at in range(length):  # noqa: SIM110 - a generator would not compile
         if left[left_start + at] != right[right_start + at]:
             return False
     return True
@@ -189,7 +192,8 @@ class IdEncoder:
         """Return the code of every id, int32; -1 for null. `ids` is text, or a dictionary of text."""
         if pa.types.is_dictionary(ids.type):
             mapped = np.append(self.encode(ids.dictionary), np.int32(-1)).astype(np.int32)
-            return mapped[ids.indices.fill_null(-1).cast(pa.int64()).to_numpy(zero_copy_only=False)]
+            codes: Int32Array = mapped[ids.indices.fill_null(-1).cast(pa.int64()).to_numpy(zero_copy_only=False)]
+            return codes
         texts = ids if ids.type == pa.string() else ids.cast(pa.string())
         valid = np.empty(0, np.bool_) if texts.null_count == 0 else texts.is_valid().to_numpy(zero_copy_only=False)
         offsets, text = string_parts(texts)

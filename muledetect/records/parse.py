@@ -249,9 +249,7 @@ def _time_cells(
     return Cells(values, [(outside, reasons.OUT_OF_RANGE)], doubts, n_buddhist)
 
 
-def _shift_zone(
-    local: npt.NDArray[np.int64], source_tz: str | None
-) -> tuple[npt.NDArray[np.int64], BoolArray | None]:
+def _shift_zone(local: npt.NDArray[np.int64], source_tz: str | None) -> tuple[npt.NDArray[np.int64], BoolArray | None]:
     """Return local microseconds as UTC, and which were repeated or skipped by the clock (None: none)."""
     assert source_tz is not None  # noqa: S101 - check_type has refused naive times without a zone
     inside = local[(local >= EARLIEST) & (local < LATEST)]
@@ -323,11 +321,11 @@ def _moments(texts: pa.StringArray) -> tuple[npt.NDArray[np.int64], BoolArray]:
     return np.where(bad, 0, moments), bad
 
 
-def _parse_money(column: Column, values: pa.Array, options: Options) -> Cells:
+def _parse_money(_column: Column, values: pa.Array, options: Options) -> Cells:
     if _is_text(values.type):
         cells = _money_from_text(_as_text(values), options)
     elif pa.types.is_floating(values.type):
-        cells = _money_from_floats(values.cast(pa.float64()), column.required, options)
+        cells = _money_from_floats(values.cast(pa.float64()), options)
     elif pa.types.is_decimal(values.type):
         cells = _money_from_decimals(values, options)
     else:
@@ -346,13 +344,14 @@ def _money_from_integers(values: pa.Array, options: Options) -> Cells:
         return Cells(values)
     limit = LARGEST // factor + 1
     wide = values.cast(pa.uint64() if values.type == pa.uint64() else pa.int64())
-    low = np.zeros(len(wide), np.bool_) if wide.type == pa.uint64() else mask_of(pc.less(wide, -limit))
-    far = low | mask_of(pc.greater(wide, limit))
+    far = mask_of(pc.greater(wide, pa.scalar(limit, wide.type)))
+    if wide.type == pa.int64():
+        far = far | mask_of(pc.less(wide, -limit))
     kept = pc.if_else(pa.array(far), pa.scalar(0, wide.type), wide).cast(pa.int64())
     return Cells(pc.multiply(kept, factor), [(far, reasons.TOO_LARGE)])
 
 
-def _money_from_floats(values: pa.Array, required: bool, options: Options) -> Cells:
+def _money_from_floats(values: pa.Array, options: Options) -> Cells:
     # NaN is how tools without nulls write "nothing", so it is a missing cell and not a number.
     values = pc.if_else(pc.is_nan(values), pa.scalar(None, pa.float64()), values)
     factor = float(_TEN**options.exponent) if options.money == "major" else 1.0
@@ -365,9 +364,7 @@ def _money_from_floats(values: pa.Array, required: bool, options: Options) -> Ce
     # Division is rounded correctly: it gives the number back only if that is the float nearest to the decimal.
     unequal = whole / factor != numbers
     amounts = pa.array(whole.astype(np.int64), mask=mask_of(values.is_null()))
-    return Cells(
-        amounts, [(infinite, reasons.NOT_FINITE), (far, reasons.TOO_LARGE), (unequal, reasons.NOT_WHOLE)]
-    )
+    return Cells(amounts, [(infinite, reasons.NOT_FINITE), (far, reasons.TOO_LARGE), (unequal, reasons.NOT_WHOLE)])
 
 
 def _money_from_decimals(values: pa.Array, options: Options) -> Cells:
@@ -382,7 +379,7 @@ def _money_from_decimals(values: pa.Array, options: Options) -> Cells:
     words = np.frombuffer(wide.buffers()[1], np.int64, 2 * len(wide), wide.offset * 16).reshape(-1, 2)
     valid = mask_of(wide.is_valid())
     low = np.where(valid, words[:, 0], 0)
-    far = valid & ((words[:, 1] != (low >> 63)))
+    far = valid & (words[:, 1] != (low >> 63))
     factor = _TEN ** abs(exponent - scale)
     if exponent >= scale:
         far = far | (np.abs(low) > LARGEST // factor + 1)

@@ -51,7 +51,7 @@ class RejectLog:
             values = [cause[place - (place > 1)] for cause in causes]
             kinds = sorted(set(values))
             code_of = np.array([kinds.index(value) for value in values], np.int32)
-            indices = code_of[cause_of] if len(values) else np.empty(0, np.int32)
+            indices = code_of[cause_of] if values else np.empty(0, np.int32)
             texts[column] = pa.DictionaryArray.from_arrays(pa.array(indices, pa.int32()), pa.array(kinds, pa.string()))
         columns = {**texts, "row": pa.array(row[order])}
         return pa.table({name: columns[name] for name in REJECTS.names})

@@ -72,7 +72,8 @@ def _parents(rows: pa.Table, children: Positions) -> Positions:
         hits = np.flatnonzero(index >= 0)
         place_of[index[hits]] = start + hits
         start += len(chunk)
-    return place_of[pc.index_in(wanted, kinds).to_numpy()]
+    parents: Positions = place_of[pc.index_in(wanted, kinds).to_numpy()]
+    return parents
 
 
 def _taken(rows: pa.Table, name: str, positions: Positions) -> Positions:

@@ -178,19 +178,19 @@ def _open_parquet(name: str, path: Path) -> TableSource:
         coded = [c for c in _repeated_text(name) if c in schema.names and pa.types.is_string(schema.field(c).type)]
         file = pq.ParquetFile(path, read_dictionary=coded)
     except (pa.ArrowException, OSError, ValueError) as error:
-        raise _unreadable(name, path, "Parquet", error) from error
+        raise _unreadable(name, path, "Parquet") from error
 
     def batches() -> Iterator[pa.RecordBatch]:
         try:
             with file:
                 yield from file.iter_batches(batch_size=BATCH_ROWS)
         except (pa.ArrowException, OSError, ValueError) as error:
-            raise _unreadable(name, path, "Parquet", error) from error
+            raise _unreadable(name, path, "Parquet") from error
 
     return TableSource(str(path), file.schema_arrow, file.metadata.num_rows, batches)
 
 
-def _unreadable(name: str, path: Path, kind: str, error: Exception) -> DataError:
+def _unreadable(name: str, path: Path, kind: str) -> DataError:
     return DataError(f"{name}: file {path} cannot be read as {kind}; it may be truncated or damaged. Export it again.")
 
 
@@ -208,9 +208,7 @@ def _open_csv(name: str, path: Path, delimiter: str | None) -> TableSource:
     def batches() -> Iterator[pa.RecordBatch]:
         try:
             with pa.input_stream(str(path), compression="detect") as stream:
-                reader = pacsv.open_csv(
-                    stream, read_options=reading, parse_options=parsing, convert_options=convert
-                )
+                reader = pacsv.open_csv(stream, read_options=reading, parse_options=parsing, convert_options=convert)
                 for batch in reader:
                     yield from _slices(batch)
         except (pa.ArrowException, OSError, ValueError) as error:
@@ -230,7 +228,7 @@ def _read_header(name: str, path: Path, delimiter: str | None) -> tuple[list[str
         with pa.input_stream(str(path), compression="detect") as stream:
             start = stream.read(_HEADER_BYTES)
     except (pa.ArrowException, OSError, ValueError) as error:
-        raise _unreadable(name, path, "CSV", error) from error
+        raise _unreadable(name, path, "CSV") from error
     if start[:2] in (b"\xff\xfe", b"\xfe\xff"):
         raise DataError(f"{name}: file {path} is UTF-16. Save it as UTF-8 CSV.")
     first_line = start.split(b"\n", 1)[0]

@@ -72,6 +72,9 @@ class TableReader:
                 self._read_batch(batch, present)
             except ColumnError:
                 return
+            except pa.ArrowInvalid:
+                self.stops.append(f"{self.table.name}: text of {source.where} is not UTF-8. Export it as UTF-8.")
+                return
             if source.n_rows:
                 on_progress(self.n_read / source.n_rows)
         self._check_calendar()
@@ -124,9 +127,10 @@ class TableReader:
         except ColumnError as error:
             self.stops.append(f"{self.table.name}: column {column.name!r}: {error}.")
             raise
-        except (pa.ArrowInvalid, UnicodeDecodeError) as error:
+        except pa.ArrowInvalid as error:
             self.stops.append(
-                f"{self.table.name}: column {column.name!r} holds cells that are no valid text. Export it as UTF-8."
+                f"{self.table.name}: column {column.name!r} ({values.type}) holds cells that cannot be read. Export "
+                "it as UTF-8 text or as a plain type."
             )
             raise ColumnError from error
         if column.type == "time":
@@ -143,9 +147,7 @@ class TableReader:
         if not other.any():
             return cells
         unknown = other & ~mask_of(pc.is_in(texts, pa.array(list(EXPONENTS))))
-        return Cells(
-            cells.values, [(unknown, reasons.UNKNOWN_CURRENCY), (other & ~unknown, reasons.OTHER_CURRENCY)]
-        )
+        return Cells(cells.values, [(unknown, reasons.UNKNOWN_CURRENCY), (other & ~unknown, reasons.OTHER_CURRENCY)])
 
     def _check_known(self, parsed: dict[str, pa.Array], bad: BoolArray) -> None:
         event = self.table.event_time
@@ -197,7 +199,11 @@ class TableReader:
             if name not in _ACCOUNTS and len(encoder) < 127:
                 return pa.array(codes.astype(np.int8))
             return pa.array(codes)
-        return values.cast(pa.string()) if is_text else values
+        if not is_text:
+            return values
+        texts = values.cast(pa.string())
+        texts.validate(full=True)  # Parquet may hold any bytes under the name of text
+        return texts
 
     def _check_calendar(self) -> None:
         for name, (ahead, total) in self._calendar.items():

@@ -52,7 +52,7 @@ def _empty_tables(tables: Mapping[str, pa.Table], rows_read: Mapping[str, int]) 
 def _future_times(tables: Mapping[str, pa.Table], rows_read: Mapping[str, int], now: int) -> Iterator[Finding]:
     for name, table in tables.items():
         for column in (INPUTS[name].event_time, "known_ts"):
-            if column not in table.column_names or (column == "known_ts" and INPUTS[name].event_time is None):
+            if column is None or column not in table.column_names:
                 continue
             latest = pc.max(table.column(column)).value if table.num_rows else None
             if latest is not None and latest > now:
@@ -105,10 +105,12 @@ def _codes(transfers: pa.Table, name: str) -> npt.NDArray[np.int32]:
 
 
 @njit(cache=True, nogil=True)
-def _check_balances(time: Any, source: Any, target: Any, amount: Any, source_after: Any, target_after: Any, n: Any) -> Any:
+def _check_balances(
+    time: Any, source: Any, target: Any, amount: Any, source_after: Any, target_after: Any, n_accounts: Any
+) -> Any:
     # balance[a] = what account a must have now, _UNKNOWN if nothing was seen or simultaneous transfers hide the order.
-    balance = np.full(n, _UNKNOWN)
-    seen = np.full(n, _UNKNOWN)
+    balance = np.full(n_accounts, _UNKNOWN)
+    seen = np.full(n_accounts, _UNKNOWN)
     checked = 0
     wrong = 0
     for i in range(time.size):
@@ -116,9 +118,7 @@ def _check_balances(time: Any, source: Any, target: Any, amount: Any, source_aft
             account = source[i] if side == 0 else target[i]
             after = source_after[i] if side == 0 else target_after[i]
             moved = -amount[i] if side == 0 else amount[i]
-            if source[i] == target[i]:
-                balance[account] = _UNKNOWN
-            elif seen[account] == time[i]:
+            if source[i] == target[i] or seen[account] == time[i]:
                 balance[account] = _UNKNOWN
             else:
                 expected = balance[account] + moved if balance[account] != _UNKNOWN else _UNKNOWN
@@ -145,7 +145,8 @@ def _balances(
         for name in ("source_balance_after", "target_balance_after")
     ]
     n_accounts = len(transfers.column("source").chunk(0).dictionary)
-    _, wrong = _check_balances(times, source, target, _integers(transfers, "amount"), *after, n_accounts)
+    amount = _integers(transfers, "amount")
+    _, wrong = _check_balances(times, source, target, amount, after[0], after[1], n_accounts)
     if wrong:
         yield _warn("transfers", present[0], reasons.BALANCE, int(wrong), n_read)
 
