@@ -7,24 +7,29 @@ that speaks the Arrow C stream interface: pyarrow, polars, DuckDB; pandas is con
 from __future__ import annotations
 
 import csv
+import difflib
 import io
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import unquote
 
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 
 from muledetect.errors import DataError
-from muledetect.schema import INPUTS, did_you_mean
+from muledetect.schema import INPUTS, OUTPUTS, did_you_mean
 
 BATCH_ROWS: Final = 1 << 18
 SUFFIXES: Final = (".parquet", ".csv", ".csv.gz", ".csv.zst")
 _DELIMITERS: Final = ",;\t|"
+#: Likeness from which a name counts as a misspelt table (transfers_2 is one of 'transfers', labels_old of none).
+_MISSPELT: Final = 0.8
 _HEADER_BYTES: Final = 1 << 20
 
 
@@ -88,7 +93,21 @@ def _find_tables(folder: Path) -> dict[str, Path]:
         hint = next((hint for hint in hints if hint), "")
         got = f"it has {len(names)} other entries" if names else "it is empty"
         raise DataError(f"{folder}: no table found; {got}. Put transfers.parquet or transfers.csv there.{hint}")
+    _refuse_misspelt(folder)
     return found
+
+
+def _refuse_misspelt(folder: Path) -> None:
+    """Stop for a file that is almost named as a table: passing over it in silence would lose all of its rows."""
+    for entry in sorted(folder.iterdir()):
+        stem = entry.name.split(".")[0]
+        is_table = entry.is_dir() or entry.name.endswith(SUFFIXES)
+        if is_table and stem and stem not in INPUTS and stem not in OUTPUTS:
+            close = difflib.get_close_matches(stem, list(INPUTS), n=1, cutoff=_MISSPELT)
+            if close:
+                raise DataError(
+                    f"{folder}: {entry.name} is no table; did you mean {close[0]!r}? Rename it, or move it elsewhere."
+                )
 
 
 def _open_path(name: str, path: Path, delimiter: str | None) -> TableSource:
@@ -145,7 +164,10 @@ def _open_file(name: str, path: Path, partition: Mapping[str, str | None], delim
         raise DataError(f"{name}: file {path} is none of {', '.join(SUFFIXES)}. Convert it to Parquet or CSV.")
     opened = _open_parquet(name, path) if path.suffix == ".parquet" else _open_csv(name, path, delimiter)
     _refuse_repeated_columns(name, opened)
-    extra = {key: value for key, value in partition.items() if key not in opened.schema.names}
+    twice = {key: value for key, value in partition.items() if key in opened.schema.names}
+    if twice:
+        opened = replace(opened, batches=partial(_agreeing, name, path, opened.batches, twice))
+    extra = {key: value for key, value in partition.items() if key not in twice}
     if not extra:
         return opened
     schema = opened.schema
@@ -158,6 +180,21 @@ def _open_file(name: str, path: Path, partition: Mapping[str, str | None], delim
             yield pa.RecordBatch.from_arrays([*batch.columns, *constants], names=[*batch.schema.names, *extra])
 
     return TableSource(opened.where, schema, opened.n_rows, batches, opened.is_text)
+
+
+def _agreeing(
+    name: str, path: Path, read: Callable[[], Iterator[pa.RecordBatch]], folder_values: Mapping[str, str | None]
+) -> Iterator[pa.RecordBatch]:
+    """Yield batches; raise where a column and the folder that the file lies in say different things."""
+    for batch in read():
+        for key, value in folder_values.items():
+            held = pc.drop_null(pc.unique(batch.column(key)).cast(pa.string()))
+            if pc.any(pc.not_equal(held, "" if value is None else value)).as_py():
+                raise DataError(
+                    f"{name}: file {path} has other values of {key!r} than its folder {key}={value}. "
+                    "Leave the column or the folder out."
+                )
+        yield batch
 
 
 def _refuse_repeated_columns(name: str, opened: TableSource) -> None:

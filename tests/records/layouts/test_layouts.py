@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from muledetect import schema
 from muledetect.errors import DataError, OptionError
+from muledetect.records import read_dataset, write_tables
 from muledetect.records.layouts import LAYOUTS, FileKind, import_layout, layout
 from muledetect.records.layouts._values import parse_days, parse_flag, parse_money, parse_times
 
@@ -328,6 +329,29 @@ def test_every_row_is_accepted_or_rejected_wherever_the_bad_ones_stand(
     assert len(set(rejected)) == 5
     # ids are row numbers: together with the rejects they are all rows
     assert {*map(int, tables["transfers"]["transfer_id"].to_pylist()), *rejected} == set(range(9))
+
+
+@pytest.mark.parametrize(
+    ("name", "files", "currency", "expected"),
+    [
+        ("amlsim", {"t.csv": AMLSIM_TRANSACTIONS, "a.csv": AMLSIM_ACCOUNTS, "m.csv": AMLSIM_MEMBERS}, "USD", (4, 0)),
+        ("amlworld", {"t.csv": AMLWORLD, "x_Patterns.txt": AMLWORLD_PATTERNS}, "USD", (2, 2)),
+        ("amlworld", {"t.csv": AMLWORLD}, "JPY", (1, 3)),
+        ("synthfin", {"t.csv": SYNTHFIN, "n.csv": SYNTHFIN_NODES}, "USD", (2, 1)),
+    ],
+)
+def test_what_is_imported_can_be_written_and_read(
+    tmp_path: Path, name: str, files: dict[str, str], currency: str, expected: tuple[int, int]
+) -> None:
+    (tmp_path / "files").mkdir()
+    for file, text in files.items():
+        (tmp_path / "files" / file).write_text(text)
+    tables = import_layout(name, tmp_path / "files")
+    write_tables(tables, tmp_path / "dataset")
+    dataset = read_dataset(tmp_path / "dataset", currency=currency)
+    # of four imported amlworld transfers two are in dollars, one in yen, one in bitcoin
+    assert (dataset.transfers.num_rows, dataset.rejects.num_rows) == expected
+    assert {*dataset.tables} == {*tables} - {"rejects"}
 
 
 def test_layouts_give_the_contract_and_say_where_they_come_from() -> None:
