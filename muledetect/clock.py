@@ -81,7 +81,7 @@ def _from_calendar(moment: object) -> int:
 
 def format_time(microseconds: int) -> str:
     """Return a moment as ISO text to the second, with `Z`."""
-    return f"{np.datetime64(microseconds, 'us').astype('datetime64[s]')}Z"
+    return f"{np.datetime64(int(microseconds), 'us').astype('datetime64[s]')}Z"
 
 
 def parse_duration(duration: Duration) -> int:

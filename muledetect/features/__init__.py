@@ -60,9 +60,14 @@ def registry() -> Registry:
     return _REGISTRY
 
 
-def feature_names(*, pack: str | Pack = "none", families: Iterable[str] | None = None) -> list[str]:
-    """Return the names of the default columns under a country pack, of the given families or of all."""
-    return _REGISTRY.names(load_pack(pack) if isinstance(pack, str) else pack, families)
+def feature_names(
+    *, pack: str | Pack = "none", families: Iterable[str] | None = None, lasting: bool = False
+) -> list[str]:
+    """Return the names of the default columns under a country pack, of the given families or of all.
+
+    With `lasting`, only those that keep their value when an account falls silent (the whole past, and peaks).
+    """
+    return _REGISTRY.names(load_pack(pack) if isinstance(pack, str) else pack, families, lasting=lasting)
 
 
 def extract(

@@ -41,10 +41,14 @@ _NAME: Final = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
 
 
 class Says(NamedTuple):
-    """What a column says: its unit and its meaning in words; `{window}` and other parameters are filled in."""
+    """What a column says: its unit and its meaning in words; `{window}` and other parameters are filled in.
+
+    `tells_when` marks a column that measures how long ago something was.
+    """
 
     unit: Unit
     text: str
+    tells_when: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,8 +132,12 @@ class Registry:
     def _by_column(self) -> dict[str, Feature]:
         return {column: feature for feature in self.features.values() for column in feature.columns}
 
-    def names(self, pack: Pack, families: Iterable[str] | None = None) -> list[str]:
-        """Return the default columns under a country pack, of the given families or all."""
+    def names(self, pack: Pack, families: Iterable[str] | None = None, *, lasting: bool = False) -> list[str]:
+        """Return the default columns under a country pack, of the given families or all.
+
+        With `lasting`, only the columns that keep their value when an account falls silent: those over the whole past
+        and the peaks, not those over a window that ends at the point and not those that say how long ago.
+        """
         wanted = None if families is None else set(families)
         unknown = (wanted or set()) - {feature.family for feature in self.features.values()}
         if unknown:
@@ -140,7 +148,8 @@ class Registry:
             for feature in self.features.values()
             if wanted is None or feature.family in wanted
             for parameters in feature.grid(pack)
-            for column in feature.columns
+            for column, says in feature.columns.items()
+            if not lasting or (dict(parameters).get("window", "all") == "all" and not says.tells_when)
         ]
 
     def parse(self, name: str) -> Call:
@@ -174,7 +183,7 @@ class Registry:
         """Return unit and meaning of a column, its parameters filled in."""
         call = self.parse(name)
         says = self.features[call.feature].columns[call.column]
-        return Says(says.unit, says.text.format(**{key: _words(key, value) for key, value in call.parameters}))
+        return says._replace(text=says.text.format(**{key: _words(key, value) for key, value in call.parameters}))
 
 
 def feature(

@@ -134,7 +134,7 @@ def _count_round(begin: Int64Array, end: Int64Array, amount: Int64Array) -> Floa
     for p in range(len(begin)):
         for j in range(begin[p], end[p]):
             rest = amount[j]
-            while rest % 10 == 0:
+            while rest >= 100 and rest % 10 == 0:
                 rest //= 10
             found[p] += rest < 100
     return found

@@ -13,9 +13,9 @@ from muledetect.features._spec import Says, feature
 @feature(
     family="lifecycle",
     columns={
-        "since_first": Says("seconds", "time since the first transfer on record"),
-        "since_last_in": Says("seconds", "time since the last transfer received"),
-        "since_last_out": Says("seconds", "time since the last transfer paid"),
+        "since_first": Says("seconds", "time since the first transfer on record", tells_when=True),
+        "since_last_in": Says("seconds", "time since the last transfer received", tells_when=True),
+        "since_last_out": Says("seconds", "time since the last transfer paid", tells_when=True),
         "active_span": Says("seconds", "time between the first and the last transfer on record"),
         "in_before_out": Says("seconds", "time from the first credit to the first debit"),
     },
@@ -31,7 +31,11 @@ def ages(history: History) -> Float64Array:
     return np.column_stack(seconds) / 1e6
 
 
-@feature(family="lifecycle", unit="seconds", text="age of the account", tables=("accounts",))
+@feature(
+    family="lifecycle",
+    columns={"account_age": Says("seconds", "age of the account", tells_when=True)},
+    tables=("accounts",),
+)
 def account_age(history: History) -> Float64Array:
     """Seconds since the account was opened; NaN if unknown or not before the point. O(1) a point."""
     return (history.as_of - history.opened_at) / 1e6

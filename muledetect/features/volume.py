@@ -72,7 +72,7 @@ _PEAKS = {
     columns={
         **{f"peak_{k}": Says(unit, f"most {text} in any {{within}} so far") for k, (unit, text) in _PEAKS.items()},  # type: ignore[arg-type]
         **{
-            f"since_peak_{k}": Says("seconds", f"time since the busiest {{within}} by {text}")
+            f"since_peak_{k}": Says("seconds", f"time since the busiest {{within}} by {text}", tells_when=True)
             for k, (_, text) in _PEAKS.items()
         },
     },
