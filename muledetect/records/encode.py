@@ -43,6 +43,8 @@ _SHIFT_31: Final = np.uint64(31)
 _SHIFT_32: Final = np.uint64(32)
 _LOW_32: Final = np.uint64(0xFFFFFFFF)
 _FIRST_SLOTS: Final = 1 << 12
+#: Rows looked up together; what they touch fits the first-level cache.
+_BLOCK: Final = 64
 
 
 @intrinsic
@@ -106,6 +108,25 @@ def _hash_all(offsets: Any, text: Any, seed: Any, out: Any) -> None:
 
 
 @njit(cache=True, nogil=True)
+def _warm(
+    offsets: Any, text: Any, slots: Any, starts: Any, store: Any, first: Any, last: Any, seed: Any,
+    fragments: Any, codes: Any,
+) -> None:  # fmt: skip
+    # Hash a block of rows, and touch what each row will look up, stage by stage. The loads of one stage do not wait
+    # for each other, while a row by itself waits for three cache misses in turn; codes[row] is only a place to write.
+    mask = np.uint64(slots.size - 1)
+    for row in range(first, last):
+        start = np.int64(offsets[row])
+        fragments[row - first] = _hash_span(text, start, np.int64(offsets[row + 1]) - start, seed) >> _SHIFT_32
+    for row in range(first, last):
+        codes[row] = max(np.int64(slots[fragments[row - first] & mask] & _LOW_32) - 1, 0)
+    for row in range(first, last):
+        codes[row] = starts[codes[row]] >> 3
+    for row in range(first, last):
+        codes[row] = store[min(np.int64(codes[row]) << 3, store.size - 1)]
+
+
+@njit(cache=True, nogil=True)
 def _encode(
     offsets: Any, text: Any, valid: Any, slots: Any, starts: Any, store: Any, n_known: Any, codes: Any, first: Any,
     seed: Any,
@@ -113,7 +134,14 @@ def _encode(
     # A slot is 0 when free, else (32 bits of the hash) << 32 | (code + 1). Invariant: codes below n_known lie at
     # store[starts[code]:starts[code + 1]], and at most half of the slots are taken, so a probe always ends.
     mask = np.uint64(slots.size - 1)
+    fragments = np.empty(_BLOCK, np.uint64)
+    block = first
+    ahead = first
     for row in range(first, codes.size):
+        if row == ahead:
+            block = row
+            ahead = min(row + _BLOCK, codes.size)
+            _warm(offsets, text, slots, starts, store, row, ahead, seed, fragments, codes)
         if valid.size and not valid[row]:
             codes[row] = -1
             continue
@@ -122,7 +150,7 @@ def _encode(
         end = starts[n_known]
         if 2 * (n_known + 1) > slots.size or n_known + 1 >= starts.size or end + length > store.size:
             return row, n_known
-        fragment = _hash_span(text, start, length, seed) >> _SHIFT_32
+        fragment = fragments[row - block]
         at = fragment & mask
         while True:
             slot = slots[at]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -16,7 +16,8 @@ Int64Array = npt.NDArray[np.int64]
 Int32Array = npt.NDArray[np.int32]
 Order = npt.NDArray[np.uint32]
 
-_DIGIT = 11
+_DIGIT: Final = 11
+_LONGEST_RUN: Final = 48
 
 
 @njit(cache=True, nogil=True)
@@ -52,6 +53,34 @@ def _radix_pass(keys: Any, least: Any, shift: Any, order: Any, scratch: Any) -> 
 
 
 @njit(cache=True, nogil=True)
+def _before(a: Any, b: Any, source: Any, target: Any, amount: Any) -> Any:
+    if source[a] != source[b]:
+        return source[a] < source[b]
+    if target[a] != target[b]:
+        return target[a] < target[b]
+    return amount[a] < amount[b]
+
+
+@njit(cache=True, nogil=True)
+def _sort_short_runs(order: Any, time: Any, source: Any, target: Any, amount: Any, longest: Any) -> Any:
+    # `order` is sorted by time. Insertion sort inside each run of one time; gives up at a run longer than `longest`.
+    start = 0
+    for i in range(1, order.size):
+        moved = order[i]
+        if time[moved] != time[order[start]]:
+            start = i
+            continue
+        if i - start >= longest:
+            return False
+        at = i
+        while at > start and _before(moved, order[at - 1], source, target, amount):
+            order[at] = order[at - 1]
+            at -= 1
+        order[at] = moved
+    return True
+
+
+@njit(cache=True, nogil=True)
 def _ties(order: Any, time: Any, source: Any, target: Any, amount: Any, group: Any) -> Any:
     # group[i] = number of the run of equal keys that place i belongs to, 0 where it is alone.
     n_groups = 0
@@ -84,8 +113,18 @@ def canonical_order(
 def _sort_by_time_first(
     time: Int64Array, source: Int32Array, target: Int32Array, amount: Int64Array, order: Order
 ) -> Order:
+    """Sort by time; runs of one time are short on a fine clock, and on a coarse one the other keys go first."""
+    unit = common_unit(time)
+    order = _sort_by(((time, unit),), order)
+    if _sort_short_runs(order, time, source, target, amount, _LONGEST_RUN):
+        return order
+    return _sort_by(((amount, 1), (target, 1), (source, 1), (time, unit)), order)
+
+
+def _sort_by(keys_and_units: tuple[tuple[npt.NDArray[Any], int], ...], order: Order) -> Order:
+    """Sort stably by the last key, then the one before it, and so on."""
     scratch = np.empty_like(order)
-    for keys, unit in ((amount, 1), (target, 1), (source, 1), (time, common_unit(time))):
+    for keys, unit in keys_and_units:
         least = int(keys.min())
         wide = (keys - least) // unit if unit > 1 else keys
         least = 0 if unit > 1 else least

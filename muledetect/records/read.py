@@ -174,12 +174,11 @@ class _Job:
         """Repair, order and describe what was read."""
         rows_read = {name: reader.n_read for name, reader in self.readers.items()}
         tables = {name: self._other(name) for name in self.readers if name != "transfers"}
-        transfers = self._transfers() if "transfers" in self.readers else INPUTS["transfers"].empty()
         if "accounts" in tables:
             self.account_codes = self.accounts.encode(tables["accounts"].column("account_id").combine_chunks())
-        tables = {"transfers": transfers, **tables} if "transfers" in self.readers else tables
         self.progress("ordering transfers", 0.0)
-        account_ids, tables["transfers"] = self._order(transfers)
+        account_ids, transfers = self._order(self._transfers())
+        tables = {"transfers": transfers, **tables}
         tick = self.tick or clock_tick(_numbers(tables["transfers"], "time"))
         self.progress("checking", 0.0)
         self.warnings += warnings_of(tables, account_ids, tick, rows_read, self.options.now)
@@ -257,7 +256,7 @@ class _Job:
         extra = [column for column in rows.column_names if column not in table.names]
         return rows.select(contract + extra).combine_chunks()
 
-    def _transfers(self) -> pa.Table:
+    def _transfers(self) -> dict[str, pa.ChunkedArray]:
         rows = self._without_duplicates("transfers", self._gather("transfers"))
         if "reversal_of" in rows.column_names:
             rows = self._without_reversals(rows)
@@ -269,7 +268,7 @@ class _Job:
             # A code of -1 is a null status, and no status means settled.
             other = np.flatnonzero(pc.and_(pc.greater_equal(code, 0), pc.not_equal(code, settled)).to_numpy())
             rows = self._leave_out("transfers", rows, [("status", reasons.NOT_SETTLED, "repair", other)])
-        return rows
+        return {name: rows.column(name) for name in rows.column_names}
 
     def _without_reversals(self, rows: pa.Table) -> pa.Table:
         netted = net_reversals(rows)
@@ -287,23 +286,23 @@ class _Job:
         causes += [("reversal_of", reason, "repair", positions) for reason, positions in netted.repaired.items()]
         return self._leave_out("transfers", rows, causes)
 
-    def _order(self, rows: pa.Table) -> tuple[pa.StringArray, pa.Table]:
-        """Return the sorted account ids and the transfers in canonical order, column by column to save memory."""
-        columns = {name: rows.column(name) for name in rows.column_names}
-        del rows
+    def _order(self, columns: dict[str, pa.ChunkedArray]) -> tuple[pa.StringArray, pa.Table]:
+        """Return the sorted account ids and the transfers in canonical order; `columns` is emptied to save memory."""
         account_ids, rank = self._account_ranks(columns)
         source, target = (_ranked(columns.pop(name), rank) for name in ("source", "target"))
-        times, amounts = (_as_integers(columns[name]) for name in ("time", "amount"))
+        times, amounts = (_as_integers(columns.pop(name)) for name in ("time", "amount"))
         self._check_total(amounts)
         order = canonical_order(times, source, target, amounts, columns["transfer_id"])
         taken = None if order is None else pa.array(order)
         done: dict[str, pa.Array] = {}
         done["time"] = _taken(pa.array(times).view(pa.timestamp("us", tz="UTC")), taken)
+        del times
         done["amount"] = _taken(pa.array(amounts), taken)
-        del times, amounts, columns["time"], columns["amount"]
-        for name, codes in (("source", source), ("target", target)):
-            done[name] = pa.DictionaryArray.from_arrays(_taken(pa.array(codes), taken), account_ids, safe=False)
-        del source, target
+        del amounts
+        done["source"] = pa.DictionaryArray.from_arrays(_taken(pa.array(source), taken), account_ids, safe=False)
+        del source
+        done["target"] = pa.DictionaryArray.from_arrays(_taken(pa.array(target), taken), account_ids, safe=False)
+        del target
         encoders = self.readers["transfers"].encoders
         columns.pop("currency", None)
         for name in list(columns):
