@@ -154,7 +154,10 @@ REJECTS: dict[str, tuple[dict[str, Any], dict[str, Any], list[tuple[int, str, st
     "one id, two amounts": (
         {"transfer_id": ["t1", "t2", "t1"]},
         {},
-        [(0, "transfer_id", "duplicate id with different content"), (2, "transfer_id", "duplicate id with different content")],
+        [
+            (0, "transfer_id", "duplicate id with different content"),
+            (2, "transfer_id", "duplicate id with different content"),
+        ],
     ),
     "two wrongs count once": (
         {"amount": [1, -1, 3], "channel": ["card", "pigeon", "card"]},
@@ -184,10 +187,6 @@ def test_all_that_stops_is_told_at_once() -> None:
     assert "accounts: required column 'account_id' is missing" in text
 
 
-def _folder(write: Callable[[Path], object]) -> Callable[[Path], object]:
-    return write
-
-
 def _truncated(folder: Path) -> None:
     pq.write_table(transfers()["transfers"], folder / "transfers.parquet")
     whole = (folder / "transfers.parquet").read_bytes()
@@ -195,7 +194,12 @@ def _truncated(folder: Path) -> None:
 
 
 def _damaged(folder: Path) -> None:
-    table = pa.table({**dict(zip(["transfer_id", "time", "source", "target"], [[f"t{i}" for i in range(5000)]] * 4, strict=True)), "amount": range(5000)})
+    table = pa.table(
+        {
+            **dict(zip(["transfer_id", "time", "source", "target"], [[f"t{i}" for i in range(5000)]] * 4, strict=True)),
+            "amount": range(5000),
+        }
+    )
     pq.write_table(table, folder / "transfers.parquet", compression="zstd")
     whole = bytearray((folder / "transfers.parquet").read_bytes())
     whole[100:400] = bytes(300)
@@ -204,7 +208,7 @@ def _damaged(folder: Path) -> None:
 
 HEADER = "transfer_id,time,source,target,amount\n"
 FOLDERS: dict[str, tuple[Callable[[Path], object], str]] = {
-    "empty folder": (lambda folder: None, "it is empty"),
+    "empty folder": (lambda f: f.stat(), "it is empty"),
     "no transfers": (lambda f: (f / "accounts.csv").write_text("account_id\n1\n"), "no table 'transfers'"),
     "misspelt table": (lambda f: (f / "transfer.csv").write_text(HEADER), "did you mean 'transfers'"),
     "two formats": (
@@ -248,7 +252,7 @@ def test_a_broken_folder_stops_and_names_the_file(case: str, tmp_path: Path) -> 
 
 def test_a_million_rejects_are_counted_and_stay_small() -> None:
     n = 1_000_000
-    ids = pa.array(np.char.add("t", np.arange(n).astype(str)).tolist()) if n < 10 else pa.array(np.arange(n)).cast(pa.string())
+    ids = pa.array(np.arange(n)).cast(pa.string())
     moment = pa.array(np.full(n, 1740787200_000000)).cast(pa.timestamp("us", UTC))
     account = pa.DictionaryArray.from_arrays(pa.array(np.zeros(n, np.int32)), pa.array(["a"]))
     amount = np.zeros(n, np.int64)
@@ -291,7 +295,7 @@ def test_an_unknown_option_value_is_refused(option: dict[str, Any]) -> None:
 
 
 def test_messages_never_hold_an_account_id() -> None:
-    secret = "1234509876"
-    dataset = read_dataset(transfers(source=[secret] * 3, amount=[0, -1, 5], target=[secret] * 3))
-    assert all(secret not in finding.text for finding in dataset.findings)
-    assert secret not in repr(dataset)
+    account = "1234509876"
+    dataset = read_dataset(transfers(source=[account] * 3, amount=[0, -1, 5], target=[account] * 3))
+    assert all(account not in finding.text for finding in dataset.findings)
+    assert account not in repr(dataset)
