@@ -109,6 +109,7 @@ def structural_order(
         colour = _mix(colour + _mix(np.ascontiguousarray(trait).view(np.uint64) + np.uint64(1)))
     tie = _mix(np.ascontiguousarray(weight).view(np.uint64))
     n_colours = 0
+    rounds = [colour]
     for _ in range(_MOST_ROUNDS):
         n_before, n_colours = n_colours, len(np.unique(colour))
         if n_colours in (n_before, len(colour)):
@@ -118,7 +119,9 @@ def structural_order(
         np.add.at(heard, left, _mix(colour[right] ^ tie))
         np.add.at(heard, right, _mix(colour[left] ^ tie))
         colour = _mix(colour + _mix(heard))
-    return np.argsort(colour, kind="stable").astype(np.int64)
+        rounds.append(colour)
+    # the first round that tells two accounts apart orders them, however many more rounds accounts elsewhere need
+    return np.lexsort(rounds[::-1]).astype(np.int64)
 
 
 def _mix(value: UInt64Array) -> UInt64Array:
