@@ -6,12 +6,9 @@ dictionary encoders take ten times as long on twenty million ids, and the string
 >>> encoder = IdEncoder()
 >>> encoder.encode(pa.array(["b", "a", None, "b"])).tolist()
 [0, 1, -1, 0]
->>> encoder.finish()
-(<pyarrow.lib.StringArray object at ...>
-[
-  "a",
-  "b"
-], array([1, 0], dtype=int32))
+>>> ids, rank = encoder.finish()
+>>> ids.to_pylist(), rank.tolist()
+(['a', 'b'], [1, 0])
 """
 
 from __future__ import annotations

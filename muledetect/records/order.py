@@ -175,9 +175,10 @@ def clock_tick(time: Int64Array) -> int:
         return clock.SECOND
     unit = common_unit(time)
     offset = int(time[0])
-    if unit == clock.DAY and offset % (15 * clock.MINUTE) == 0:
+    # Times that are all one moment do not tell where midnight is.
+    if unit == clock.DAY and offset % (15 * clock.MINUTE) == 0 and bool(np.any(time != offset)):
         return unit
-    for smaller in (clock.HOUR, clock.MINUTE, clock.SECOND, 1000):
+    for smaller in (clock.DAY, clock.HOUR, clock.MINUTE, clock.SECOND, 1000):
         if unit % smaller == 0 and offset % smaller == 0:
             return smaller
     return 1
