@@ -71,7 +71,7 @@ _Part = tuple[Int64, UInt64, UInt64, Float64, UInt64, Int64]
 
 
 def _talk(rng: np.random.Generator, n: int, median_s: float, spread: float) -> Float64:
-    return np.round(np.exp(rng.normal(np.log(median_s), spread, n)), 0)
+    return np.asarray(np.round(np.exp(rng.normal(np.log(median_s), spread, n))), np.float64)
 
 
 def _ordinary(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Final
 
 import numpy as np
@@ -70,7 +71,8 @@ def recruit(config: WorldConfig, people: People, rhythm: Rhythm) -> Crime:
         return Crime((), 0, 0)
     rng = stream(config.seed, "crews")
     ours, others = (_recruits(rng, people, own) for own in (True, False))
-    own_odds = len(ours) / (len(ours) + len(others))
+    # A little more often ours than chance: offices buy where their other accounts are, and hops stay in one bank.
+    own_odds = 1 - 0.6 * len(others) / (len(ours) + len(others))
     n_centres = max(2, round(wanted / 30))
     n_offices = max(1, round(n_centres / 1.6))
     rings: list[Ring] = []
@@ -152,7 +154,7 @@ def _tiers(rng: np.random.Generator, shape: str, crew: list[int]) -> list[list[i
         "stack": [max(1, n // 3), max(2, 2 * n // 3)],
     }[shape]
     edges = [0, *cuts, n]
-    return [crew[low:high] for low, high in zip(edges[:-1], edges[1:], strict=True) if low < high]
+    return [crew[low:high] for low, high in pairwise(edges) if low < high]
 
 
 def _prepare(rng: np.random.Generator, config: WorldConfig, people: People, rhythm: Rhythm, ring: Ring) -> None:
@@ -191,5 +193,3 @@ def _prepare(rng: np.random.Generator, config: WorldConfig, people: People, rhyt
 def members(crime: Crime) -> Int64:
     """Return all accounts that some ring recruited, sorted, each once."""
     return np.unique(np.array([account for ring in crime.rings for account in ring.members], np.int64))
-
-

@@ -148,7 +148,7 @@ def investigate(
     source = np.where(direct, COMPLAINT, np.where(rng.random(n) < 0.5, POLICE, REVIEW))
     is_found = found & (known < rhythm.end)
     looked_at = rhythm.start + (rng.random(n) * (rhythm.end - rhythm.start)).astype(np.int64)
-    looked_at = np.maximum(looked_at, people.opened_at + DAY)
+    looked_at = np.maximum(looked_at, np.maximum(people.opened_at, rhythm.start) + DAY)
     looked_at = np.where(~mule & (heard < NEVER), heard + (wait * DAY).astype(np.int64), looked_at)
     reviewed = people.is_own & (rng.random(n) < np.where(mule, 0.25, 1.0) * config.reviewed_share)
     reviewed &= ~is_found & (looked_at < rhythm.end)
@@ -169,13 +169,11 @@ def investigate(
         activity_start=np.where(is_mule_label, began, -1),
         activity_end=np.where(is_mule_label, ended, -1),
         source=np.where(is_mule_label | (label[who] == UNKNOWN), source[who], REVIEW).astype(np.int8),
-        confidence=np.round(np.where(is_mule_label, rng.uniform(0.6, 1.0, len(who)), rng.uniform(0.5, 1, len(who))), 2),
+        confidence=np.asarray(np.round(rng.uniform(0.5, 1.0, len(who)), 2), np.float64),
     )
 
 
-def _innocents(
-    rng: np.random.Generator, people: People, transfers: Columns, activity: Activity, n_wrong: int
-) -> Int64:
+def _innocents(rng: np.random.Generator, people: People, transfers: Columns, activity: Activity, n_wrong: int) -> Int64:
     """Return honest private accounts of ours, first of all those that a mule paid."""
     paid = np.isin(transfers["source"], np.flatnonzero(activity.is_mule))
     near = np.unique(transfers["target"][paid])

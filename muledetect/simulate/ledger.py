@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from muledetect.clock import DAY
 from muledetect.simulate.plan import COLUMNS
-from muledetect.simulate.streams import Int64
+from muledetect.simulate.streams import Bool, Float64, Int8, Int32, Int64
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,10 +22,24 @@ class Execution:
     final: Int64
 
 
-@numba.njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
-def _execute(  # pragma: no cover
-    time, source, target, amount, share, keep, mode, grain, pot_in, pot_out, is_limited, limit, balance, n_pots, day0
-):  # type: ignore[no-untyped-def]
+@numba.njit(cache=True, nogil=True)
+def _execute(  # noqa: PLR0912  # one loop on purpose: a kernel split into calls would hide its invariant
+    time: Int64,
+    source: Int32,
+    target: Int32,
+    amount: Int64,
+    share: Float64,
+    keep: Float64,
+    mode: Int8,
+    grain: Int64,
+    pot_in: Int32,
+    pot_out: Int32,
+    is_limited: Bool,
+    limit: Int64,
+    balance: Int64,
+    n_pots: int,
+    day0: int,
+) -> tuple[Int64, Int64, Int64]:
     n = len(time)
     paid = np.zeros(n, np.int64)
     source_after = np.zeros(n, np.int64)
@@ -61,6 +75,7 @@ def _execute(  # pragma: no cover
             step //= 10
         if step > 1:
             want -= want % step
+        # Nobody sends less than one baht.
         if want < 100 or s == t:
             continue
         balance[s] -= want

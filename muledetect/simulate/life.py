@@ -78,7 +78,7 @@ def income_of_companies(town: Town, rng: np.random.Generator, employers: Int64, 
         time=town.rhythm.moments(rng, days, OFFICE),
         source=payers[rng.integers(0, len(payers), len(who))],
         target=who,
-        amount=baht(rng, len(who), 3_000 + 1_900 * size, 1.1),
+        amount=baht(rng, len(who), 3_000 + 1_900.0 * size, 1.1),
     )
 
 
@@ -182,8 +182,8 @@ def rents(town: Town, rng: np.random.Generator) -> None:
                    amount=np.maximum(rent[row], 50_000))  # fmt: skip
     owners = people.of("landlord")
     row, day = town.rhythm.monthly(owners, rng.integers(6, 12, len(owners)))
-    town.hand_over(rng, time=town.rhythm.moments(rng, day, TALKING), source=row, target=_own_elsewhere(town, rng, len(row)),
-                   mode=OF_BALANCE, share=rng.uniform(0.3, 0.95, len(row)))  # fmt: skip
+    town.hand_over(rng, time=town.rhythm.moments(rng, day, TALKING), source=row, mode=OF_BALANCE,
+                   target=_own_elsewhere(town, rng, len(row)), share=rng.uniform(0.3, 0.95, len(row)))  # fmt: skip
 
 
 def families(town: Town, rng: np.random.Generator) -> None:

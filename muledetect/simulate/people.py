@@ -106,7 +106,7 @@ class People:
     def cash_of(self, accounts: Int64) -> Int64:
         """Return the cash account of the bank side of each account."""
         ours, others = self.of("cash", own=True)[0], self.of("cash", own=False)[0]
-        return np.where(self.is_own[accounts], ours, others)
+        return np.asarray(np.where(self.is_own[accounts], ours, others), np.int64)
 
 
 def build_people(config: WorldConfig, rhythm: Rhythm) -> People:
@@ -247,7 +247,7 @@ class Circles:
     def draw(self, rng: np.random.Generator, who: Int64, skew: float = 2.0) -> Int64:
         """Return one member of each one's circle; the first ones are drawn most."""
         place = (self.size[who] * rng.random(len(who)) ** skew).astype(np.int64)
-        return self.member[self.start[who] + place]
+        return np.asarray(self.member[self.start[who] + place], np.int64)
 
 
 def build_contacts(config: WorldConfig, people: People) -> Circles:
@@ -278,5 +278,3 @@ def _circles(
                                 len(by_area) - 1)]  # fmt: skip
     is_local = (rng.random(len(owner)) < local) & (width > 0)
     return Circles(start[:-1], size.astype(np.int64), np.where(is_local, nearby, anywhere))
-
-

@@ -63,7 +63,7 @@ class Plan:
         n = len(columns["time"])
         if n == 0:
             return
-        chunk = {}
+        chunk: dict[str, npt.NDArray[Any]] = {}
         for name, (dtype, default) in COLUMNS.items():
             value = columns.pop(name, default)
             chunk[name] = np.broadcast_to(np.asarray(value, dtype=dtype), (n,))

@@ -11,15 +11,19 @@ import numpy.typing as npt
 from muledetect.clock import DAY, HOUR, MINUTE, SECOND
 from muledetect.simulate.config import WorldConfig
 from muledetect.simulate.crews import Crime
-from muledetect.simulate.people import People
+from muledetect.simulate.people import CODE, People
 from muledetect.simulate.plan import CHANNEL
 from muledetect.simulate.rhythm import EVENING, Rhythm
 from muledetect.simulate.streams import Bool, Int8, Int64, UInt64, events, mix, stream
 
 LOGIN, FACE_OK, FACE_FAIL, DEVICE_BIND, LIMIT_CHANGE = 0, 1, 2, 3, 4
+#: Accounts that their owners use through files and interfaces.
+_NO_LOGIN: Final = ("biller", "wallet", "vasp", "government", "cash", "xborder")
 _AT_A_PLACE: Final = ("cash_atm", "cash_counter", "cash_deposit", "card", "payroll", "fee")
 #: Name spaces of hashed values.
-_DEVICE, _IP, _WIFI, _CELL, _HOUSE = 1, 2, 3, 4, 5
+_DEVICE, _IP, _WIFI, _PUBLIC, _HOUSE = 1, 2, 3, 4, 5
+#: Phones in an office's rack.
+RACK: Final = 24
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +60,7 @@ def settle_houses(config: WorldConfig, crime: Crime, n_accounts: int) -> Houses:
     start, end = np.zeros(n_accounts, np.int64), np.zeros(n_accounts, np.int64)
     for ring in crime.rings:
         for account in ring.members:
-            if office[account] < 0 and rng.random() < 0.65:
+            if office[account] < 0 and rng.random() < 0.5:
                 office[account] = ring.office
                 start[account] = ring.start - int(rng.exponential(1.0) * DAY)
                 end[account] = ring.end + 3 * DAY
@@ -68,7 +72,8 @@ def open_sessions(
 ) -> tuple[Sessions, Int64]:
     """Return sessions, and for each transfer its session's position (-1: made without the app, or elsewhere)."""
     rng = stream(config.seed, "sessions")
-    in_app = people.is_own[transfers["source"]] & people.is_private[transfers["source"]]
+    has_login = people.is_own & ~np.isin(people.persona, [CODE[name] for name in _NO_LOGIN])
+    in_app = has_login[transfers["source"]]
     in_app &= ~np.isin(transfers["channel"], [CHANNEL[name] for name in _AT_A_PLACE])
     rows = np.flatnonzero(in_app)
     rows = rows[np.argsort(transfers["source"][rows], kind="stable")]
@@ -111,7 +116,14 @@ def _switches(people: People, rhythm: Rhythm, rng: np.random.Generator) -> Int64
 
 
 def _binds(
-    config: WorldConfig, rng: np.random.Generator, people: People, rhythm: Rhythm, houses: Houses, who: Int64, when: Int64, event: Int8
+    config: WorldConfig,
+    rng: np.random.Generator,
+    people: People,
+    rhythm: Rhythm,
+    houses: Houses,
+    who: Int64,
+    when: Int64,
+    event: Int8,
 ) -> tuple[Int64, Int64, Int8]:
     """Add the binding of a new device: phones bought, accounts opened, accounts handed to an office."""
     own = people.is_own & people.is_private
@@ -144,7 +156,7 @@ def _sense(
     shares = mix(people.household, 77, seed) % np.uint64(100) < 4
     owner = np.where(shares & ~people.is_dormitory, people.household + (1 << 40), people.holder)
     phone = mix(owner[who], (when >= switch[who]).astype(np.int64), _DEVICE, seed)
-    rack = mix(office, mix(who, 5) % np.uint64(12), _HOUSE, seed)
+    rack = mix(office, mix(who, 5) % np.uint64(RACK), _HOUSE, seed)
     at_home = rng.random(n) < np.where(people.is_dormitory[who], 0.7, 0.5)
     lease = (when - rhythm.start) // (14 * DAY)
     home_ip = mix(people.household[who], lease, _IP, seed)
@@ -153,6 +165,11 @@ def _sense(
     pool = max(12, len(people.holder) // 150)
     mobile_ip = mix(carrier, rng.integers(0, pool, n), _IP + 100, seed)
     house_ip = mix(office, lease, rng.integers(0, 2, n), _HOUSE + 100, seed)
+    # Cafes, shopping centres and work places: a few networks an area, each with many strangers.
+    public = ~housed & ~at_home & (rng.random(n) < 0.3)
+    cafe = people.area[who] * 6 + (6 * rng.random(n) ** 1.5).astype(np.int64)
+    wifi = np.where(public, mix(cafe, _PUBLIC, seed), mix(people.household[who], _WIFI, seed))
+    wifi = np.where(housed, mix(office, _WIFI, _HOUSE, seed), wifi)
     near = np.where(rng.random(n) < 0.8, people.area[who], rng.integers(0, people.n_areas, n))
     area = np.where(housed, people.n_areas - 1 - office % 2, near)
     spot = np.where(housed, office % 3, (mix(people.holder[who], 3) % np.uint64(6)).astype(np.int64))
@@ -162,8 +179,7 @@ def _sense(
         time=when,
         device=np.where(housed, rack, phone),
         ip=np.where(housed, house_ip, np.where(at_home, home_ip, mobile_ip)),
-        wifi=np.where(housed, mix(office, _WIFI, _HOUSE, seed), mix(people.household[who], _WIFI, seed))
-        * (housed | at_home).astype(np.uint64),
+        wifi=wifi * (housed | at_home | public).astype(np.uint64),
         asn=64_512 + np.where(at_home & ~housed, 10 + people.area[who] % 7, carrier),
         cell=area * 10 + spot,
         area=area,
@@ -182,5 +198,5 @@ def house_marks(config: WorldConfig, crime: Crime, rhythm: Rhythm) -> list[tuple
     for office in range(crime.n_offices):
         marks.append((office, "wifi", mix(office, _WIFI, _HOUSE, seed)))
         marks.append((office, "ip", mix(office, leases, 0, _HOUSE + 100, seed)))
-        marks.append((office, "device", mix(office, np.arange(12).astype(np.uint64), _HOUSE, seed)))
+        marks.append((office, "device", mix(office, np.arange(RACK).astype(np.uint64), _HOUSE, seed)))
     return marks

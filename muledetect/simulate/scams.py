@@ -131,7 +131,7 @@ def _victims(town: Town, rng: np.random.Generator, ring: Ring, bait: _Bait, case
     rhythm = town.rhythm
     door = ring.tiers[0]
     days = (ring.end - ring.start) / DAY
-    n_cases = 1 + int(rng.poisson(0.9 * len(door) + 0.8 * days ** 0.7 + 0.3 * len(ring.members)))
+    n_cases = 1 + int(rng.poisson(2.2 * len(door) + 1.5 * days**0.7 + 0.9 * len(ring.members)))
     first_day, last_day = (ring.start - rhythm.start) // DAY, (ring.end - rhythm.start) // DAY
     steps: list[Step] = []
     for _ in range(n_cases):
@@ -139,7 +139,7 @@ def _victims(town: Town, rng: np.random.Generator, ring: Ring, bait: _Bait, case
         moment = int(rhythm.moments(rng, np.array([day]), OFFICE + TALKING)[0])
         moment = min(max(moment, ring.start), ring.end)
         victim, scam = bait.draw(), int(pick(rng, np.array([4, 3, 3, 2, 1, 1.0]), 1)[0])
-        payments = _payments(town, rng, ring, victim, scam, moment, len(cases))
+        payments = _payments(rng, ring, victim, scam, moment, len(cases))
         steps += payments
         patience = float(np.exp(rng.normal(np.log(3600 * 1.5), 1.2)))
         cases.append(
@@ -157,9 +157,7 @@ def _victims(town: Town, rng: np.random.Generator, ring: Ring, bait: _Bait, case
     return steps
 
 
-def _payments(
-    town: Town, rng: np.random.Generator, ring: Ring, victim: int, scam: int, moment: int, case: int
-) -> list[Step]:
+def _payments(rng: np.random.Generator, ring: Ring, victim: int, scam: int, moment: int, case: int) -> list[Step]:
     """Rising payments over hours; jobs, shopping and loans take a fixed price, the others what there is."""
     door = ring.tiers[0]
     n = int(min(rng.geometric(0.5), 6))
@@ -170,7 +168,7 @@ def _payments(
     moments = moment + (np.cumsum(gaps) * SECOND).astype(np.int64)
     # Most victims are given one account; some a new one for each payment.
     fixed_door = int(rng.choice(door))
-    amount = int(baht(rng, 1, 2_500, 1.1)[0])
+    amount = int(baht(rng, 1, 4_000, 1.1)[0])
     steps = []
     for number in range(n):
         target = fixed_door if rng.random() < 0.75 else int(rng.choice(door))
@@ -247,7 +245,8 @@ def _hops(rng: np.random.Generator, ring: Ring, tier: int, account: int, moment:
         place = ring.tiers[tier].index(account)
         chosen = [following[place % len(following)]]
     else:
-        k = int(min(len(following), rng.integers(1, 5) if ring.shape != "fan_out" else rng.integers(2, 7)))
+        widest = int(rng.integers(1, 5) if ring.shape != "fan_out" else rng.integers(2, 7))
+        k = min(len(following), widest)
         chosen = [int(target) for target in rng.choice(following, k, replace=False)]
     chosen = [target for target in chosen if target != account] or [following[0]]
     # Larger sums also go in several parts to the same account.
@@ -298,7 +297,7 @@ class _Conversion:
             terminal = self.machine[ring.office] if rng.random() < 0.7 else self._machine(rng, ring.office)
         else:
             target = self.habits[ring.office][way] if rng.random() < 0.6 else self._any(rng, way)
-        channel = {"goods": _hand(rng) if rng.random() < 0.6 else "qr_merchant"}.get(way, way)
+        channel = (_hand(rng) if rng.random() < 0.6 else "qr_merchant") if way == "goods" else way
         gaps = np.cumsum(np.exp(rng.normal(np.log(80), 0.8, n))) - 60
         cap = 2_000_000 if way == "cash_atm" else int(NO_CAP)
         return [

@@ -24,7 +24,7 @@ def pick(rng: np.random.Generator, weights: Float64, n: int) -> Int64:
     """Return `n` positions drawn with probability proportional to `weights`. O(n log w)."""
     edges = np.cumsum(weights)
     chosen = np.searchsorted(edges, rng.random(n) * edges[-1], side="right")
-    return np.minimum(chosen, len(weights) - 1)
+    return np.asarray(np.minimum(chosen, len(weights) - 1), np.int64)
 
 
 def events(rng: np.random.Generator, rate: Float64, n_days: int) -> Int64:

@@ -365,8 +365,7 @@ def _role(tiers: list[list[int]], tier: int) -> str:
 
 
 def watchlists_table(
-    config: WorldConfig, people: People, names: Names, crime: Crime, labels: Labels, sessions: Sessions,
-    rhythm: Rhythm,
+    config: WorldConfig, names: Names, crime: Crime, labels: Labels, sessions: Sessions, rhythm: Rhythm
 ) -> pa.Table:  # fmt: skip
     """Three lists: the bank's own, the police's and the telecom regulator's; each with late and wrong entries."""
     rng = stream(config.seed, "watch lists")

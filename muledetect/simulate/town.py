@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from muledetect.simulate.config import WorldConfig
 from muledetect.simulate.people import Circles, People
 from muledetect.simulate.plan import CHANNEL, Plan, grains
 from muledetect.simulate.rhythm import Rhythm
-from muledetect.simulate.streams import Float64, Int64, pick
+from muledetect.simulate.streams import Int64, pick
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +56,7 @@ class Town:
 Behaviour = Callable[[Town, np.random.Generator], None]
 
 
-def baht(rng: np.random.Generator, n: int, median: float | Float64, spread: float) -> Int64:
+def baht(rng: np.random.Generator, n: int, median: float | npt.NDArray[np.floating[Any]], spread: float) -> Int64:
     """Return log-normal amounts in satang around a median in baht."""
     return np.asarray(100 * median * np.exp(spread * rng.standard_normal(n))).astype(np.int64)
 

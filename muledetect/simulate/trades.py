@@ -175,7 +175,8 @@ def remitters(town: Town, rng: np.random.Generator) -> None:
     chosen = trade[events(rng, np.full(len(trade), 0.03), town.rhythm.n_days)]
     days = town.rhythm.some_days(rng, len(chosen), town.rhythm.working_days())
     town.pay(rng, "xborder", time=town.rhythm.moments(rng, days, OFFICE), source=chosen, mode=UP_TO,
-             target=abroad[rng.integers(0, len(abroad), len(chosen))], amount=baht(rng, len(chosen), 30_000, 1.3))  # fmt: skip
+             target=abroad[rng.integers(0, len(abroad), len(chosen))],
+             amount=baht(rng, len(chosen), 30_000, 1.3))  # fmt: skip
 
 
 def own_accounts(town: Town, rng: np.random.Generator) -> None:
@@ -227,7 +228,8 @@ def purchases(town: Town, rng: np.random.Generator) -> None:
                    pot_in=pots[row])  # fmt: skip
     tested = rng.random(n) < 0.2
     town.hand_over(rng, time=moment[tested] - rng.integers(60, 86_400, int(tested.sum())) * 1_000_000,
-                   source=chosen[tested], target=payee[tested], amount=baht(rng, int(tested.sum()), 10, 1.2))  # fmt: skip
+                   source=chosen[tested], target=payee[tested],
+                   amount=baht(rng, int(tested.sum()), 10, 1.2))  # fmt: skip
     again = np.flatnonzero(private & (rng.random(n) < 0.7))
     moved = later(rng, moment[again] + 3 * HOUR, 4 * 3600, 2.2)
     town.hand_over(rng, time=moved, source=payee[again], target=town.strangers(rng, len(again)), mode=OF_POT,
@@ -265,7 +267,8 @@ def escrows(town: Town, rng: np.random.Generator) -> None:
     chosen = buyers[events(rng, 0.006 * people.liveliness[buyers], town.rhythm.n_days)]
     days = town.rhythm.some_days(rng, len(chosen), town.rhythm.shopping_days())
     town.hand_over(rng, time=town.rhythm.moments(rng, days, SHOPPING), source=chosen,
-                   target=town.partner(rng, len(chosen), "temple"), amount=baht(rng, len(chosen), 150, 1.0))  # fmt: skip
+                   target=town.partner(rng, len(chosen), "temple"),
+                   amount=baht(rng, len(chosen), 150, 1.0))  # fmt: skip
 
 
 TRADES: Final[tuple[Behaviour, ...]] = (

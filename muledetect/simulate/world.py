@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from muledetect.clock import SECOND
+from muledetect.errors import OptionError
+from muledetect.schema import did_you_mean
 from muledetect.simulate import tables as write
 from muledetect.simulate.calls import place_calls
 from muledetect.simulate.config import WorldConfig
@@ -20,7 +23,7 @@ from muledetect.simulate.life import EVERYDAY
 from muledetect.simulate.people import People, build_contacts, build_favourites, build_people
 from muledetect.simulate.plan import CHANNEL, Plan
 from muledetect.simulate.presence import open_sessions, settle_houses
-from muledetect.simulate.rhythm import Rhythm, build_rhythm
+from muledetect.simulate.rhythm import build_rhythm
 from muledetect.simulate.scams import commit_scams
 from muledetect.simulate.streams import Bool, stream
 from muledetect.simulate.text import digit_text
@@ -93,11 +96,6 @@ def simulate(n_accounts: int = 2000, n_days: int = 120, seed: int = 0, **paramet
 
 
 def _config(n_accounts: int, n_days: int, seed: int, parameters: dict[str, Any]) -> WorldConfig:
-    from dataclasses import fields
-
-    from muledetect.errors import OptionError
-    from muledetect.schema import did_you_mean
-
     known = [field.name for field in fields(WorldConfig)]
     for name in parameters:
         if name not in known:
@@ -115,10 +113,10 @@ def simulate_world(config: WorldConfig) -> World:
         behaviour(town, stream(config.seed, behaviour.__name__))
     town.plan.only(lambda chunk: _lives(people, chunk))
     cases = commit_scams(town, crime)
-    town.plan.only(lambda chunk: (chunk["time"] >= rhythm.start) & (chunk["time"] < rhythm.end - 10_000_000))
-    done = execute(
-        town.plan.columns(), people.opening, people.daily_limit, _LIMITED, town.plan.n_pots, rhythm.start
-    )
+    # Times that are made unique move by microseconds: a margin keeps the last ones inside the world.
+    town.plan.only(lambda chunk: _is_open(people, chunk) & (chunk["time"] >= rhythm.start))
+    town.plan.only(lambda chunk: chunk["time"] < rhythm.end - 10 * SECOND)
+    done = execute(town.plan.columns(), people.opening, people.daily_limit, _LIMITED, town.plan.n_pots, rhythm.start)
     rows = _visible(people, done)
     activity = illicit_activity(rows, crime, len(people.persona), rhythm.end)
     houses = settle_houses(config, crime, len(people.persona))
@@ -132,16 +130,14 @@ def simulate_world(config: WorldConfig) -> World:
     session_ids = _shuffled_ids(config, "session ids", len(sessions.time), "S")
     shown = _shown(people, rows)
     tables = {
-        "transfers": write.transfers_table(
-            config, people, names, rows, ids, sessions, session_ids, session_of
-        ),
+        "transfers": write.transfers_table(config, people, names, rows, ids, sessions, session_ids, session_of),
         "accounts": write.accounts_table(config, people, names, done.final, rhythm, shown),
         "holders": write.holders_table(config, people, names, rhythm),
         "identifiers": write.identifiers_table(config, people, names, rhythm, sessions),
         "sessions": write.sessions_table(config, people, names, sessions, session_ids),
         "complaints": write.complaints_table(config, people, names, rows, ids, complaints, cases),
         "calls": write.calls_table(config, names, calls, rhythm),
-        "watchlists": write.watchlists_table(config, people, names, crime, labels, sessions, rhythm),
+        "watchlists": write.watchlists_table(config, names, crime, labels, sessions, rhythm),
         "labels": write.labels_table(names, labels),
         "truth_rings": write.truth_rings_table(names, crime, activity),
     }
@@ -149,12 +145,19 @@ def simulate_world(config: WorldConfig) -> World:
 
 
 def _lives(people: People, chunk: dict[str, npt.NDArray[Any]]) -> Bool:
-    """Keep normal transfers whose two ends are both open and awake at the time."""
-    alive = np.ones(len(chunk["time"]), bool)
+    """Keep normal transfers of accounts that are in use at the time."""
+    awake = np.ones(len(chunk["time"]), bool)
     for side in ("source", "target"):
-        account = chunk[side]
-        alive &= (chunk["time"] >= people.active_from[account]) & (chunk["time"] < people.closed_at[account])
-    return alive
+        awake &= chunk["time"] >= people.active_from[chunk[side]]
+    return awake
+
+
+def _is_open(people: People, chunk: dict[str, npt.NDArray[Any]]) -> Bool:
+    """Keep transfers before either end is closed."""
+    is_open = np.ones(len(chunk["time"]), bool)
+    for side in ("source", "target"):
+        is_open &= chunk["time"] < people.closed_at[chunk[side]]
+    return is_open
 
 
 def _visible(people: People, done: Execution) -> dict[str, npt.NDArray[Any]]:
