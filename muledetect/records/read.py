@@ -177,6 +177,8 @@ class _Job:
         if "accounts" in tables:
             self.account_codes = self.accounts.encode(tables["accounts"].column("account_id").combine_chunks())
         self.progress("ordering transfers", 0.0)
+        # Arrow keeps freed batches for later ones; the columns that come now are far larger and need the room.
+        pa.default_memory_pool().release_unused()
         account_ids, transfers = self._order(self._transfers())
         tables = {"transfers": transfers, **tables}
         tick = self.tick or clock_tick(_numbers(tables["transfers"], "time"))
@@ -308,6 +310,7 @@ class _Job:
         for name in list(columns):
             self.progress("ordering transfers", len(done) / (len(columns) + len(done)))
             column = _single(columns.pop(name))
+            pa.default_memory_pool().release_unused()
             done[name] = _taken(_decoded(column, encoders[name]) if name in encoders else column, taken)
         zeros = pa.array(np.zeros(len(done["time"]), np.int8))
         done["currency"] = pa.DictionaryArray.from_arrays(zeros, pa.array([self.options.currency]))
