@@ -72,8 +72,7 @@ def test_roles_tiers_and_money_of_a_hand_drawn_ring() -> None:
     ring = next(iter(search(make_world(gang("a"), gang_scores("a")))))
     by_id = {m["account_id"]: (m["role"], m["tier"]) for m in ring.members.to_pylist()}
     assert by_id == {"ac": ("collector", 1), "ar1": ("relay", 2), "ar2": ("relay", 2), "ax": ("cash_out", 3)}
-    # 2 victims x 1,000.00 came in; 2,000 + 2 x (20 + 10) + 2 x 10 stayed with c, r1 + r2 and x: 6,000 + 2,000 ... of
-    # 200,000: c kept 2 x 2,000, r1 2 x 2,000, r2 2 x 1,000, x 2 x 1,000
+    # of the 100,000 of each of two victims c kept 2,000, r1 2,000, r2 1,000 and x 1,000
     assert ring.summary["value_in"] == 200_000
     assert ring.summary["recoverable"] == 2 * (2_000 + 2_000 + 1_000 + 1_000)
     assert ring.summary["n_accounts"] == 4
