@@ -181,7 +181,7 @@ def _decide(
     y = np.full(len(points), np.nan)
     is_zero = (verdict == _NOT_MULE) | ((verdict == _MULE) & is_timed & ~is_hit)
     if unlabelled == "negative":
-        is_zero |= verdict == -1
+        is_zero |= is_known & (verdict == -1)
     y[is_zero & is_ripe] = 0.0
     y[is_hit] = 1.0
     return y

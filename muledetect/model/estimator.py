@@ -328,7 +328,7 @@ class MuleModel(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
                 f"y holds {len(self.classes_)} classes; it must be 1, 0 or NaN (unknown)."
             )
 
-    def _grow(self, rows: _Rows, seeds: Sequence[int]) -> list[str]:
+    def _grow(self, rows: _Rows, jobs: Sequence[trees.Job]) -> list[str]:
         parameters = {
             "learning_rate": self.learning_rate,
             "num_leaves": self.num_leaves,
@@ -350,12 +350,12 @@ class MuleModel(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             weight,
             parameters,
             n_trees=self.n_estimators,
-            seeds=seeds,
+            jobs=jobs,
             n_threads=trees.threads(self.n_jobs),
         )
 
-    def _seeds(self) -> list[int]:
-        return [int(self.random_state or 0) * 1_000 + nth + 1 for nth in range(self.n_bags)]
+    def _bag(self) -> list[trees.Job]:
+        return [trees.Job(int(self.random_state or 0) * 1_000 + nth + 1) for nth in range(self.n_bags)]
 
     def _score(self, texts: Sequence[str], rows: _Rows) -> Float64Array:
         boosters = [trees.open_booster(text) for text in texts]
@@ -369,7 +369,7 @@ class MuleModel(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     def _fit_before(self, rows: _Rows, later: BoolArray) -> None:
         """Train on earlier rows; calibrate on later rows of groups that had not been positive."""
         earlier = rows.take(rows.as_of < rows.as_of[later].min())
-        self.texts_ = self._grow(earlier, self._seeds())
+        self.texts_ = self._grow(earlier, self._bag())
         unseen = rows.take(later)
         self._calibrate(
             self._score(self.texts_, unseen),
@@ -383,8 +383,8 @@ class MuleModel(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         n_folds = min(
             _N_FOLDS, len(np.unique(rows.group[rows.is_positive])), len(np.unique(rows.group[~rows.is_positive]))
         )
-        self.texts_ = self._grow(rows, self._seeds())
         if n_folds < 2:
+            self.texts_ = self._grow(rows, self._bag())
             score = self._score(self.texts_, rows)
             self.calibrator_ = fit_calibrator(score, rows.is_positive, rows.weights, kind="shift")[0]
             self.notes_.append(
@@ -393,10 +393,13 @@ class MuleModel(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             )
         else:
             fold = group_folds(_dense(rows.group), rows.hashes, rows.is_positive, n_folds)
+            bag = self._bag()
+            held_out = [trees.Job(bag[0].seed, np.flatnonzero(fold != nth)) for nth in range(n_folds)]
+            texts = self._grow(rows, [*bag, *held_out])
+            self.texts_ = texts[: len(bag)]
             score = np.empty(len(fold))
-            for nth in range(n_folds):
-                texts = self._grow(rows.take(fold != nth), self._seeds()[:1])
-                score[fold == nth] = self._score(texts, rows.take(fold == nth))
+            for nth, text in enumerate(texts[len(bag) :]):
+                score[fold == nth] = self._score([text], rows.take(fold == nth))
             self._calibrate(score, rows, f"by {n_folds} folds that keep groups whole, {why}")
         self._remember(rows, rows)
 

@@ -1,0 +1,213 @@
+"""Baselines that every model is shown beside: chance, volume, degree, open rules, and trees without the graph."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Literal, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import pyarrow as pa
+
+from muledetect.errors import DataError, FeatureError
+from muledetect.evaluate.metrics import (
+    average_precision,
+    bootstrap_interval,
+    precision_at,
+    recall_at,
+    roc_auc,
+    value_recall_at,
+)
+from muledetect.features import registry
+from muledetect.model import MuleModel
+
+Float64Array = npt.NDArray[np.float64]
+Features: TypeAlias = "pd.DataFrame | pa.Table"
+
+#: Families that look at an account's own totals and clock only, not at whom it deals with nor at how money passes.
+WITHOUT_GRAPH: Final = ("volume", "velocity", "amount", "clock")
+
+_SHARES: Final = (0.001, 0.005, 0.01)
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One sentence of the rules-only score: some column of `columns` lies beyond `limit`."""
+
+    name: str
+    columns: str
+    beyond: Literal["above", "below"]
+    limit: float
+
+
+_HOUR, _DAY = 3_600.0, 86_400.0
+
+# Limits are those of domain.md section 3 where it gives one; otherwise a round number on the cautious side.
+RULES: Final = (
+    Rule("most of the money received left again", r"pass_through__window_(24h|7d|30d)", "above", 0.9),
+    Rule("most of the money left within the hour", r"quick_pass__within_1h__window_(30d|all)", "above", 0.5),
+    Rule("the money stayed under an hour", r"dwell_median__window_(7d|30d)", "below", _HOUR),
+    Rule("days end with nothing of the inflow left", r"zero_sweep__window_(30d|90d)", "above", 0.5),
+    Rule("a small, steady share is kept", r"retained_mean__window_30d", "below", 0.15),
+    Rule("many payers in a day", r"peak_in_counterparties__within_24h", "above", 4.5),
+    Rule("many payees in a day", r"peak_out_counterparties__within_24h", "above", 4.5),
+    Rule("many credits, then one large debit", r"credits_before_largest_debit__window_(30d|all)", "above", 4.5),
+    Rule("money from first-ever payers", r"in_new_share__window_(7d|30d)", "above", 0.8),
+    Rule("new account", r"account_age", "below", 90 * _DAY),
+    Rule("woke up after long silence", r"wake_up__window_(7d|30d)", "above", 0.5),
+    Rule("a tiny test came before the first large inflow", r"micro_test", "above", 0.5),
+    Rule("similar amounts come in within a day", r"in_similar__window_24h", "above", 4.5),
+    Rule("amounts just under a threshold", r"(in|out)_below__.*", "above", 0.2),
+    Rule("activity far beyond the account's own past", r"(in|out)_amount_burst__window_(24h|7d)", "above", 0.9),
+)
+
+
+def rules_score(features: Features) -> Float64Array:
+    """Return how many of `RULES` each row meets, float64[n]; rules without a column in the table count for nothing.
+
+    A column that is not defined (NaN) meets no rule. Ties are many: that is what rules are like.
+    """
+    names = _names(features)
+    score = np.zeros(len(features))
+    for rule in RULES:
+        is_met = np.zeros(len(features), dtype=bool)
+        for name in names:
+            if re.fullmatch(rule.columns, name):
+                values = _column(features, name)
+                is_met |= values > rule.limit if rule.beyond == "above" else values < rule.limit
+        score += is_met
+    return score
+
+
+def compare_baselines(
+    train: Features,
+    y_train: npt.ArrayLike,
+    test: Features,
+    y_test: npt.ArrayLike,
+    *,
+    train_groups: npt.ArrayLike | None = None,
+    test_groups: npt.ArrayLike | None = None,
+    value: npt.ArrayLike | None = None,
+    model: MuleModel | None = None,
+    alerts: Sequence[float] = (100, *_SHARES),
+    n_draws: int = 200,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """Rank the same test rows by every baseline and by the model, trained on the same rows.
+
+    Parameters
+    ----------
+    train, test : tables of features
+    y_train, y_test : array of shape (n,)
+        1, 0 or NaN.
+    train_groups, test_groups : array, optional
+        Rings and persons; blocks of the bootstrap and of the folds of calibration.
+    value : array of shape (n_test,), optional
+        Illicit money of each test row, minor units, for value recall.
+    model : MuleModel, optional
+        A fitted model is used as it is for the last row; otherwise one with default parameters is trained.
+    alerts : sequence of int or float
+        Numbers of alerts (1 or more) and shares of the rows (below 1) to measure at.
+    n_draws : int
+        Draws of the bootstrap.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row a method: `average_precision`, `low`, `high` (95%), then for each of `alerts` `precision@`, `recall@`
+        and, with `value`, `value_recall@`; `roc_auc` comes last.
+
+    Raises
+    ------
+    DataError
+        If the test rows hold no positive or no negative.
+    """
+    target = np.asarray(y_test, dtype=np.float64)
+    if not (target == 1).any() or not (target == 0).any():
+        raise DataError(
+            f"evaluate: the test rows hold {int((target == 1).sum()):,} positives and {int((target == 0).sum()):,} "
+            "negatives; both are needed. Choose another moment or a wider split."
+        )
+    scores = baseline_scores(train, y_train, test, groups=train_groups, model=model, seed=seed)
+    rows = {name: _measure(target, score, test_groups, value, alerts, n_draws, seed) for name, score in scores.items()}
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("method")
+
+
+def baseline_scores(
+    train: Features,
+    y_train: npt.ArrayLike,
+    test: Features,
+    *,
+    groups: npt.ArrayLike | None = None,
+    model: MuleModel | None = None,
+    seed: int = 0,
+) -> dict[str, Float64Array]:
+    """Return the score of each test row by each method; methods whose columns are lacking are left out."""
+    scores = {"random": np.random.default_rng(seed).random(len(test))}
+    for name, columns in (
+        ("total volume", ("in_amount__window_all", "out_amount__window_all")),
+        ("in-degree", ("in_counterparties__window_all",)),
+    ):
+        if set(columns) <= set(_names(test)):
+            scores[name] = np.sum([_column(test, column) for column in columns], axis=0)
+    scores["rules only"] = rules_score(test)
+    without = _without_graph(_names(train))
+    if without:
+        plain = MuleModel(**(model.get_params() if model is not None else {}))
+        kept = [name for name in _names(train) if name in ("account_id", "as_of")] + without
+        plain.fit(_select(train, kept), y_train, groups=groups)
+        scores["LightGBM without graph"] = plain.decision_function(_select(test, without))
+    if model is None:
+        model = MuleModel().fit(train, y_train, groups=groups)
+    scores["LightGBM with all"] = model.decision_function(test)
+    return scores
+
+
+def _measure(
+    target: Float64Array,
+    score: Float64Array,
+    groups: npt.ArrayLike | None,
+    value: npt.ArrayLike | None,
+    alerts: Sequence[float],
+    n_draws: int,
+    seed: int,
+) -> Mapping[str, float]:
+    low, high = bootstrap_interval(average_precision, target, score, groups, n_draws=n_draws, seed=seed)
+    row = {"average_precision": average_precision(target, score), "low": low, "high": high}
+    for k in alerts:
+        shown = f"{k:.4g}" if k >= 1 else f"{k * 100:.4g}%"
+        row[f"precision@{shown}"] = precision_at(target, score, k)
+        row[f"recall@{shown}"] = recall_at(target, score, k)
+        if value is not None:
+            row[f"value_recall@{shown}"] = value_recall_at(target, score, value, k)
+    row["roc_auc"] = roc_auc(target, score)
+    return row
+
+
+def _without_graph(names: Sequence[str]) -> list[str]:
+    kept = []
+    for name in names:
+        try:
+            feature = registry().features[registry().parse(name).feature]
+        except FeatureError:
+            continue
+        if feature.family in WITHOUT_GRAPH:
+            kept.append(name)
+    return kept
+
+
+def _names(features: Features) -> list[str]:
+    return list(features.column_names if isinstance(features, pa.Table) else features.columns)
+
+
+def _column(features: Features, name: str) -> Float64Array:
+    column: Any = features[name]
+    return np.asarray(column.to_numpy(), dtype=np.float64)
+
+
+def _select(features: Features, names: Sequence[str]) -> Features:
+    chosen: Features = features.select(list(names)) if isinstance(features, pa.Table) else features[list(names)]
+    return chosen

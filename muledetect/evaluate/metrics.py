@@ -1,0 +1,186 @@
+"""How good a ranking and its probabilities are; none of it depends on the order of rows, ties included.
+
+Targets are 1, 0 or NaN; rows of unknown target are left out of every metric.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from sklearn.metrics import average_precision_score, brier_score_loss, roc_auc_score
+
+from muledetect.errors import OptionError
+
+Float64Array = npt.NDArray[np.float64]
+Metric = Callable[[Float64Array, Float64Array, Float64Array], float]
+
+
+def average_precision(y: npt.ArrayLike, score: npt.ArrayLike, weight: npt.ArrayLike | None = None) -> float:
+    """Return the average precision, rows of equal score taken together; NaN without positives. O(n log n)."""
+    target, ranked, weights = known_rows(y, score, weight)
+    if not (weights * target).sum() > 0:
+        return float("nan")
+    return float(average_precision_score(target, ranked, sample_weight=weights))
+
+
+def roc_auc(y: npt.ArrayLike, score: npt.ArrayLike, weight: npt.ArrayLike | None = None) -> float:
+    """Return the area under the ROC curve; NaN unless both classes are there. O(n log n)."""
+    target, ranked, weights = known_rows(y, score, weight)
+    if not (weights * target).sum() > 0 or not (weights * (1 - target)).sum() > 0:
+        return float("nan")
+    return float(roc_auc_score(target, ranked, sample_weight=weights))
+
+
+def brier_score(y: npt.ArrayLike, probability: npt.ArrayLike, weight: npt.ArrayLike | None = None) -> float:
+    """Return the mean squared error of probabilities; NaN without rows."""
+    target, given, weights = known_rows(y, probability, weight)
+    return float(brier_score_loss(target, given, sample_weight=weights, pos_label=1)) if len(target) else float("nan")
+
+
+def precision_at(y: npt.ArrayLike, score: npt.ArrayLike, k: float) -> float:
+    """Return the share of positives among the k highest scores.
+
+    Parameters
+    ----------
+    k : int, or float below 1
+        Number of alerts, or a share of all rows (rounded up). Of rows that tie for the last places each counts in
+        part, so the result is the mean over all ways of breaking the tie.
+    """
+    target, ranked, _ = known_rows(y, score, None)
+    shown = _shown(ranked, k)
+    return float((shown * target).sum() / shown.sum()) if len(target) else float("nan")
+
+
+def recall_at(y: npt.ArrayLike, score: npt.ArrayLike, k: float) -> float:
+    """Return the share of all positives that are among the k highest scores; NaN without positives. k as before."""
+    target, ranked, _ = known_rows(y, score, None)
+    return float((_shown(ranked, k) * target).sum() / target.sum()) if target.any() else float("nan")
+
+
+def value_recall_at(y: npt.ArrayLike, score: npt.ArrayLike, value: npt.ArrayLike, k: float) -> float:
+    """Return the share of the positives' value that lies in the k highest scores; NaN without any.
+
+    Parameters
+    ----------
+    value : array of shape (n,)
+        Illicit money of each row, minor units, >= 0; of rows with target 0 it is not looked at.
+    """
+    target, ranked, values = known_rows(y, score, value)
+    total = float((target * values).sum())
+    return float((_shown(ranked, k) * target * values).sum()) / total if total > 0 else float("nan")
+
+
+def reliability_curve(y: npt.ArrayLike, probability: npt.ArrayLike, n_bins: int = 10) -> pd.DataFrame:
+    """Return mean probability and observed share of positives in bins of equal mass.
+
+    Equal probabilities share a bin, that of their middle rank, so bins are only about equal when many tie.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row a bin that holds any: `n`, `probability`, `observed`.
+    """
+    if n_bins < 1:
+        raise OptionError(f"metrics: n_bins must be at least 1; got {n_bins}.")
+    target, given, _ = known_rows(y, probability, None)
+    levels, level, counts = np.unique(given, return_inverse=True, return_counts=True)
+    middle = np.cumsum(counts) - (counts + 1) / 2
+    bins = (
+        np.minimum((middle * n_bins / max(len(given), 1)).astype(np.int64), n_bins - 1)[level] if len(levels) else level
+    )
+    table = pd.DataFrame({"bin": bins, "probability": given, "observed": target})
+    grouped = table.groupby("bin", sort=True)
+    means = grouped[["probability", "observed"]].mean()
+    means.insert(0, "n", grouped.size())
+    return means.reset_index(drop=True)
+
+
+def calibration_error(y: npt.ArrayLike, probability: npt.ArrayLike, n_bins: int = 10) -> float:
+    """Return the expected calibration error over bins of equal mass: mean |observed - probability|, weighted by n."""
+    curve = reliability_curve(y, probability, n_bins)
+    gaps = (curve["observed"] - curve["probability"]).abs()
+    return float((gaps * curve["n"]).sum() / curve["n"].sum()) if len(curve) else float("nan")
+
+
+def bootstrap_interval(
+    metric: Metric,
+    y: npt.ArrayLike,
+    score: npt.ArrayLike,
+    groups: npt.ArrayLike | None = None,
+    *,
+    n_draws: int = 200,
+    level: float = 0.95,
+    seed: int = 0,
+) -> tuple[float, float]:
+    """Return a percentile interval of a metric from drawing whole blocks (days, rings) with replacement.
+
+    Parameters
+    ----------
+    metric : callable (y, score, weight) -> float
+        Such as `average_precision`; a block drawn twice gets weight 2. Draws that give NaN are left out.
+    groups : array of shape (n,), optional
+        Block of each row; default: every row is one.
+
+    Returns
+    -------
+    (float, float)
+        NaN, NaN where no draw gives a number.
+    """
+    if not 0 < level < 1:
+        raise OptionError(f"metrics: level must lie between 0 and 1; got {level}.")
+    blocks = np.arange(len(np.asarray(y))) if groups is None else np.asarray(groups)
+    target, ranked, known_block = known_rows(y, score, np.unique(blocks, return_inverse=True)[1])
+    order = np.argsort(-ranked, kind="stable")
+    target, ranked = target[order], ranked[order]
+    names, block = np.unique(known_block[order], return_inverse=True)
+    drawn = np.random.default_rng(seed)
+    values = []
+    for _ in range(n_draws):
+        times = np.bincount(drawn.integers(0, len(names), len(names)), minlength=len(names)) if len(names) else names
+        values.append(metric(target, ranked, times[block].astype(np.float64)))
+    numbers = np.array(values)[~np.isnan(values)]
+    if not len(numbers):
+        return float("nan"), float("nan")
+    low, high = np.quantile(numbers, [(1 - level) / 2, (1 + level) / 2])
+    return float(low), float(high)
+
+
+def known_rows(
+    y: npt.ArrayLike, score: npt.ArrayLike, third: npt.ArrayLike | None
+) -> tuple[Float64Array, Float64Array, Float64Array]:
+    """Return the rows whose target is known, as float64; the third column is 1 where it is not given.
+
+    Raises
+    ------
+    OptionError
+        If the columns differ in length, a target is neither 0, 1 nor NaN, or a score is not a number.
+    """
+    target = np.asarray(y, dtype=np.float64)
+    ranked = np.asarray(score, dtype=np.float64)
+    extra = np.ones(len(target)) if third is None else np.asarray(third, dtype=np.float64)
+    if not target.shape == ranked.shape == extra.shape or target.ndim != 1:
+        shapes: list[Any] = [target.shape, ranked.shape, extra.shape]
+        raise OptionError(f"metrics: columns must be equally long and one-dimensional; got shapes {shapes}.")
+    is_known = ~np.isnan(target)
+    target, ranked, extra = target[is_known], ranked[is_known], extra[is_known]
+    if not np.isin(target, (0.0, 1.0)).all():
+        raise OptionError("metrics: targets must be 1, 0 or NaN (unknown).")
+    if np.isnan(ranked).any():
+        raise OptionError(f"metrics: {int(np.isnan(ranked).sum()):,} scores are NaN; score every row.")
+    return target, ranked, extra
+
+
+def _shown(score: Float64Array, k: float) -> Float64Array:
+    """Return the part in which each row is among the k highest, 0 to 1."""
+    if not k > 0:
+        raise OptionError(f"metrics: k must be a number of alerts or a share of rows, above 0; got {k}.")
+    n_shown = min(int(np.ceil(k * len(score) - 1e-9)) if k < 1 else int(k), len(score))
+    if n_shown == 0:
+        return np.zeros(len(score))
+    last = -np.partition(-score, n_shown - 1)[n_shown - 1]
+    above, tied = score > last, score == last
+    return np.asarray(above + tied * ((n_shown - above.sum()) / tied.sum()), dtype=np.float64)

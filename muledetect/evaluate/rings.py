@@ -1,0 +1,149 @@
+"""How well found rings fit the true ones."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import pyarrow as pa
+from sklearn.metrics import adjusted_rand_score
+from sklearn.metrics.cluster import pair_confusion_matrix
+
+from muledetect.errors import DataError
+
+_MATCH = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class RingMetrics:
+    """Agreement of found and true rings.
+
+    Attributes
+    ----------
+    bcubed_precision, bcubed_recall, bcubed_f1 : float
+        Mean over accounts of the share of their found ring that is truly with them, and of their true ring that was
+        found with them (Bagga and Baldwin 1998).
+    pairwise_precision, pairwise_recall, pairwise_f1 : float
+        Over pairs of accounts in one ring. NaN where there is no pair.
+    adjusted_rand : float
+    ring_recall, ring_precision : float
+        Share of true rings that some found ring fits with Jaccard >= 0.5, and of found rings that fit some true one.
+    purity : float
+        Share of the members of found rings that belong to the true ring most common in theirs.
+    n_true, n_found : int
+        Rings of two or more accounts.
+    """
+
+    bcubed_precision: float
+    bcubed_recall: float
+    bcubed_f1: float
+    pairwise_precision: float
+    pairwise_recall: float
+    pairwise_f1: float
+    adjusted_rand: float
+    ring_recall: float
+    ring_precision: float
+    purity: float
+    n_true: int
+    n_found: int
+
+
+def compare_rings(
+    found: pa.Table | pd.DataFrame, true: pa.Table | pd.DataFrame, *, visible: Iterable[str] | None = None
+) -> RingMetrics:
+    """Compare found with true rings, over all accounts that are in a ring of either kind.
+
+    Parameters
+    ----------
+    found, true : table with `ring_id` and `account_id`
+        Such as `ring_members` and `truth_rings`. An account in several rings of one table counts for its largest
+        ring there (of equal ones, the first in the order of ids). An account in none is alone.
+    visible : iterable of str, optional
+        Accounts that the bank can see; other members do not count.
+
+    Raises
+    ------
+    DataError
+        If neither table has a member.
+    """
+    known = None if visible is None else set(visible)
+    ring_of_found, ring_of_true = _members(found, known), _members(true, known)
+    accounts = sorted(set(ring_of_found) | set(ring_of_true))
+    if not accounts:
+        raise DataError("rings: neither the found nor the true rings have a member, so there is nothing to compare.")
+    table = pd.DataFrame(
+        {
+            # an account in no ring stands alone under a name of its own
+            "found": [("ring", ring_of_found[a]) if a in ring_of_found else ("alone", a) for a in accounts],
+            "true": [("ring", ring_of_true[a]) if a in ring_of_true else ("alone", a) for a in accounts],
+        }
+    )
+    found_code, true_code = (pd.factorize(table[name])[0] for name in ("found", "true"))
+    cells = pd.DataFrame({"found": found_code, "true": true_code}).value_counts(sort=False).reset_index(name="n")
+    n_found, n_true = np.bincount(found_code)[cells["found"]], np.bincount(true_code)[cells["true"]]
+    n = cells["n"].to_numpy(dtype=np.float64)
+    precision, recall = float((n**2 / n_found).sum() / n.sum()), float((n**2 / n_true).sum() / n.sum())
+    pair_precision, pair_recall = _pairs(true_code, found_code)
+    is_fit = (n / (n_found + n_true - n) >= _MATCH) & (n_found > 1) & (n_true > 1)
+    rings_found, rings_true = int((np.bincount(found_code) > 1).sum()), int((np.bincount(true_code) > 1).sum())
+    return RingMetrics(
+        bcubed_precision=precision,
+        bcubed_recall=recall,
+        bcubed_f1=_f1(precision, recall),
+        pairwise_precision=pair_precision,
+        pairwise_recall=pair_recall,
+        pairwise_f1=_f1(pair_precision, pair_recall),
+        adjusted_rand=float(adjusted_rand_score(true_code, found_code)),
+        ring_recall=_share(cells["true"][is_fit].nunique(), rings_true),
+        ring_precision=_share(cells["found"][is_fit].nunique(), rings_found),
+        purity=_purity(cells, n_found),
+        n_true=rings_true,
+        n_found=rings_found,
+    )
+
+
+def _members(rings: pa.Table | pd.DataFrame, known: set[str] | None) -> dict[str, str]:
+    missing = [name for name in ("ring_id", "account_id") if name not in _names(rings)]
+    if missing:
+        raise DataError(f"rings: the table lacks {missing}; it needs ring_id and account_id.")
+    rows = {
+        (str(ring), str(account))
+        for ring, account in zip(_list(rings, "ring_id"), _list(rings, "account_id"), strict=True)
+    }
+    rows = {row for row in rows if known is None or row[1] in known}
+    sizes: dict[str, int] = {}
+    for ring, _ in rows:
+        sizes[ring] = sizes.get(ring, 0) + 1
+    ring_of: dict[str, str] = {}
+    for ring, account in sorted(rows, key=lambda row: (-sizes[row[0]], row[0], row[1])):
+        ring_of.setdefault(account, ring)
+    return ring_of
+
+
+def _names(rings: pa.Table | pd.DataFrame) -> list[str]:
+    return list(rings.column_names if isinstance(rings, pa.Table) else rings.columns)
+
+
+def _list(rings: pa.Table | pd.DataFrame, name: str) -> list[object]:
+    return list(rings[name].to_pylist() if isinstance(rings, pa.Table) else rings[name])
+
+
+def _pairs(true_code: npt.NDArray[np.int64], found_code: npt.NDArray[np.int64]) -> tuple[float, float]:
+    (_, only_found), (only_true, both) = pair_confusion_matrix(true_code, found_code)
+    return _share(float(both), float(both + only_found)), _share(float(both), float(both + only_true))
+
+
+def _purity(cells: pd.DataFrame, n_found: npt.NDArray[np.int64]) -> float:
+    rings = cells[n_found > 1]
+    return _share(float(rings.groupby("found")["n"].max().sum()), float(rings["n"].sum()))
+
+
+def _share(part: float, whole: float) -> float:
+    return part / whole if whole else float("nan")
+
+
+def _f1(precision: float, recall: float) -> float:
+    return 2 * precision * recall / (precision + recall) if precision + recall > 0 else float("nan")
