@@ -186,7 +186,7 @@ def _read(world: World, tick: int | None = None) -> Dataset:
     return read_dataset(world, currency="THB", tick=tick)
 
 
-def _moments(microseconds: np.ndarray) -> pa.Array:  # type: ignore[type-arg]
+def _moments(microseconds: np.ndarray) -> pa.Array:
     return pa.array(microseconds.astype(np.int64)).cast(pa.timestamp("us", tz="UTC"))
 
 
@@ -211,7 +211,7 @@ def _shuffled_future(world: World, cut: int, seed: int) -> World:
     return {**world, "transfers": pa.concat_tables([transfers.filter(pa.array(is_past)), mixed])}
 
 
-def _is_past(transfers: pa.Table, cut: int) -> np.ndarray:  # type: ignore[type-arg]
+def _is_past(transfers: pa.Table, cut: int) -> np.ndarray:
     return np.asarray(transfers["time"].cast(pa.int64()).to_numpy() < cut)
 
 

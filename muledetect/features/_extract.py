@@ -12,10 +12,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from muledetect.features._history import MISSING, Attributes, Balances, Float64Array, Int64Array, build_history
+from muledetect.features._history import MISSING, Attributes, Balances, Float64Array, build_history
 from muledetect.features._spec import Call, Feature, Registry
 from muledetect.features.packs import Pack, load_pack
-from muledetect.graph import Points, TransferGraph, build_graph
+from muledetect.graph import Int64Array, Points, TransferGraph, build_graph
 from muledetect.records import Dataset
 
 # A shard holds about this many transfers (both sides) or points, whichever comes first: its arrays then fit the cache

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numba
 import numpy as np
 
-from muledetect.features._history import Float64Array, History, Int64Array, Side, share
+from muledetect.features._history import Float64Array, History, Side, share
 from muledetect.features._spec import FromPack, Says, feature
+from muledetect.graph import Int64Array
 
 
 @feature(

@@ -6,8 +6,9 @@ import numba
 import numpy as np
 
 from muledetect.clock import HOUR
-from muledetect.features._history import Float64Array, History, Int64Array, share
+from muledetect.features._history import Float64Array, History, share
 from muledetect.features._spec import FromPack, Says, feature
+from muledetect.graph import Int64Array
 
 
 @feature(

@@ -6,8 +6,9 @@ import numba
 import numpy as np
 
 from muledetect.clock import DAY
-from muledetect.features._history import Float64Array, History, Int64Array, Side, share
+from muledetect.features._history import Float64Array, History, Side, share
 from muledetect.features._spec import Says, feature
+from muledetect.graph import Int64Array
 
 _BASELINE = 90 * DAY
 

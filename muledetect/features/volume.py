@@ -5,8 +5,9 @@ from __future__ import annotations
 import numba
 import numpy as np
 
-from muledetect.features._history import Float64Array, History, Int64Array, share
+from muledetect.features._history import Float64Array, History, share
 from muledetect.features._spec import EVERY_WINDOW, WINDOWS, Says, feature
+from muledetect.graph import Int64Array
 
 
 @feature(
@@ -70,7 +71,7 @@ _PEAKS = {
 @feature(
     family="peak",
     columns={
-        **{f"peak_{k}": Says(unit, f"most {text} in any {{within}} so far") for k, (unit, text) in _PEAKS.items()},  # type: ignore[arg-type]
+        **{f"peak_{k}": Says(unit, f"{text} in the busiest {{within}} so far") for k, (unit, text) in _PEAKS.items()},  # type: ignore[arg-type]
         **{
             f"since_peak_{k}": Says("seconds", f"time since the busiest {{within}} by {text}", tells_when=True)
             for k, (_, text) in _PEAKS.items()

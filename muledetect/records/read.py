@@ -14,9 +14,10 @@ Dataset(transfers=1; accounts=2, rejects=1, currency=THB, tick=1min)
 
 from __future__ import annotations
 
+import itertools
 import time as wall
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any, Final, Literal
 from zoneinfo import ZoneInfo
 
@@ -28,7 +29,7 @@ import pyarrow.compute as pc
 from muledetect import clock
 from muledetect.errors import DataError, OptionError
 from muledetect.records import reasons
-from muledetect.records.currency import exponent_of
+from muledetect.records.currency import EXPONENTS, exponent_of
 from muledetect.records.dataset import Dataset, Finding, describe
 from muledetect.records.duplicates import fill, find_duplicates
 from muledetect.records.encode import IdEncoder
@@ -37,7 +38,7 @@ from muledetect.records.order import canonical_order, clock_tick
 from muledetect.records.parse import Options
 from muledetect.records.rejects import RejectLog, input_rows
 from muledetect.records.reversals import net_reversals
-from muledetect.records.sources import open_tables
+from muledetect.records.sources import TableSource, open_tables
 from muledetect.records.table import TableReader
 from muledetect.records.warn import warnings_of
 from muledetect.schema import INPUTS, did_you_mean
@@ -47,12 +48,13 @@ Money = Literal["minor", "major"]
 Positions = npt.NDArray[np.int64]
 
 _MOST_MONEY: Final = 2**62
+_NO_CURRENCY: Final = "THB"
 
 
 def read_dataset(
     source: Any,
     *,
-    currency: str = "THB",
+    currency: str | None = None,
     money: Money = "minor",
     source_tz: str | None = None,
     tick: str | int | None = None,
@@ -69,8 +71,9 @@ def read_dataset(
     source : path, mapping or table
         A folder (tables.md says how tables are named), or table name -> path or anything with an Arrow C stream
         (pyarrow, pandas, polars, DuckDB). One file or one table alone is taken as the transfers.
-    currency : str
-        ISO 4217 code of the amounts; rows of another currency are rejected.
+    currency : str, optional
+        ISO 4217 code of the amounts; rows of another currency are rejected. If not given, the one that the transfers
+        name; THB where they name none.
     money : "minor" or "major"
         Whether amounts are in minor units (satang, cents) or whole units such as baht, which are converted exactly.
     source_tz : str, optional
@@ -104,12 +107,34 @@ def read_dataset(
     -----
     Streams batches of 2^18 rows and keeps account ids as int32 codes, so memory stays near the size of the result.
     """
-    options = _options(currency, money, source_tz, decimal, now)
+    options = _options(currency or _NO_CURRENCY, money, source_tz, decimal, now)
     if tick is not None:
         tick = clock.parse_duration(tick)
+    opened = open_tables(source, delimiter=delimiter)
+    transfers = opened.get("transfers")
+    if currency is None and isinstance(transfers, TableSource):
+        opened["transfers"], named = _peek_currency(transfers)
+        options = replace(options, currency=named, exponent=exponent_of(named))
     job = _Job(options, tick, progress or _silent)
-    job.open(source, tables, delimiter)
+    job.open(opened, tables)
     return job.finish()
+
+
+def _peek_currency(transfers: TableSource) -> tuple[TableSource, str]:
+    """Return the one currency that the first batch names, and the table with that batch still to be read."""
+    if transfers.schema.names.count("currency") != 1:
+        return transfers, _NO_CURRENCY
+    batches = transfers.batches()
+    seen = list(itertools.islice(batches, 1))
+    column = seen[0].column("currency") if seen else pa.array([], pa.string())
+    texts = {str(value).strip() for value in pc.unique(column).to_pylist() if value is not None}
+    named = sorted(texts & set(EXPONENTS))
+    if len(named) > 1:
+        raise DataError(
+            f"transfers: column 'currency' holds {', '.join(named[:5])}, and amounts of several cannot be added. "
+            "Choose one with currency= (--currency); rows of the others are then rejected."
+        )
+    return replace(transfers, batches=lambda: itertools.chain(seen, batches)), named[0] if named else _NO_CURRENCY
 
 
 def _silent(_stage: str, _fraction: float) -> None:
@@ -145,13 +170,12 @@ class _Job:
         self.warnings: list[Finding] = []
         self.account_codes = np.empty(0, np.int32)
 
-    def open(self, source: Any, tables: Iterable[str] | None, delimiter: str | None) -> None:
+    def open(self, opened: Mapping[str, TableSource | DataError], tables: Iterable[str] | None) -> None:
         """Read every table; raise once for all that make the data set unusable."""
         wanted = list(INPUTS) if tables is None else list(tables)
         for name in wanted:
             if name not in INPUTS:
                 raise OptionError(f"tables: there is no table {name!r}.{did_you_mean(name, list(INPUTS))}")
-        opened = open_tables(source, delimiter=delimiter)
         stops: list[str] = []
         if "transfers" not in opened:
             stops.append(f"source: there is no table 'transfers', only {', '.join(opened)}. Add transfers.parquet.")

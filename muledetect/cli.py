@@ -1,0 +1,238 @@
+"""The command line: arguments in, pipeline, tables out. No logic lives here."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+from muledetect.errors import MuleDetectError, OptionError
+
+app = typer.Typer(
+    name="muledetect",
+    help="Find money-mule accounts, their rings and where the money is, from bank transfer records.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+)
+out = Console(soft_wrap=True)
+err = Console(stderr=True)
+
+Tell = Callable[[str, float], None]
+
+Dataset = Annotated[Path, typer.Argument(help="Folder of tables (Parquet, partitioned Parquet or CSV).")]
+AsOf = Annotated[str, typer.Option("--as-of", help="Exclusive moment, ISO: 2025-03-01 or 2025-03-01T09:30Z.")]
+Moments = Annotated[list[str], typer.Option("--as-of", help="Moment to learn from; give it several times for more.")]
+ModelDir = Annotated[Path, typer.Option("--model", help="Folder of the model.")]
+Currency = Annotated[
+    str | None, typer.Option(help="ISO 4217 code of the amounts; the commonest of the data set if not given.")
+]
+Money = Annotated[
+    Literal["minor", "major"], typer.Option(help="Are amounts minor units (satang, cents) or whole ones (baht)?")
+]
+Zone = Annotated[str | None, typer.Option("--source-tz", help="Zone of times that carry none, such as Asia/Bangkok.")]
+
+
+def main() -> None:
+    """Run the command line; exit status 0 done, 1 bad input, 2 usage, 130 interrupted."""
+    try:
+        app()
+    except OptionError as error:
+        err.print(f"[bold red]usage:[/] {_plain(error)}")
+        sys.exit(2)
+    except MuleDetectError as error:
+        err.print(f"[bold red]error:[/] {_plain(error)}")
+        sys.exit(1)
+    except (FileNotFoundError, PermissionError, NotADirectoryError, IsADirectoryError) as error:
+        err.print(f"[bold red]error:[/] {_plain(error.strerror)}: {_plain(error.filename)}")
+        sys.exit(1)
+    except KeyboardInterrupt:
+        err.print("interrupted; outputs are the old ones or whole new ones.")
+        sys.exit(128 + signal.SIGINT)
+
+
+@app.command(epilog="Example: `muledetect demo --output muledetect-demo`")
+def demo(
+    output: Annotated[Path, typer.Option(help="Folder for the data, model, scores, rings and metrics.")] = Path(
+        "muledetect-demo"
+    ),
+    accounts: Annotated[int, typer.Option(min=500, help="Accounts of the simulated bank.")] = 12_000,
+    days: Annotated[int, typer.Option(min=60, help="Days to simulate.")] = 120,
+    seed: Annotated[int, typer.Option(min=0, help="Equal seeds give equal worlds.")] = 0,
+) -> None:
+    """Simulate a bank, train, score, find rings and measure, on one screen."""
+    from muledetect import console, pipeline  # noqa: PLC0415 (a second to import; --help need not wait)
+
+    with _progress() as tell:
+        result = pipeline.demo(output, n_accounts=accounts, n_days=days, seed=seed, progress=tell)
+    console.show_demo(out, result)
+
+
+@app.command(epilog="Example: `muledetect simulate world --accounts 20000 --days 120 --seed 1`")
+def simulate(
+    output: Annotated[Path, typer.Argument(help="Folder to write the tables to.")],
+    accounts: Annotated[int, typer.Option(min=200, help="Accounts of the bank.")] = 2_000,
+    days: Annotated[int, typer.Option(min=14, help="Days.")] = 120,
+    seed: Annotated[int, typer.Option(min=0, help="Equal seeds give equal bytes.")] = 0,
+) -> None:
+    """Simulate a bank's transfers with scam call centres in it, with full truth."""
+    from muledetect import console, pipeline  # noqa: PLC0415
+
+    with _progress() as tell:
+        tell("simulating", 0.5)
+        tables = pipeline.simulate(output, n_accounts=accounts, n_days=days, seed=seed)
+    console.show_tables(out, tables, output)
+
+
+@app.command(epilog="Example: `muledetect check data/sample --output rejects.parquet`")
+def check(
+    dataset: Dataset,
+    output: Annotated[Path, typer.Option(help="Where to write the rejected rows.")] = Path("rejects.parquet"),
+    currency: Currency = None,
+    money: Money = "minor",
+    source_tz: Zone = None,
+) -> None:
+    """Validate a data set: what was read, what was rejected and why, what looks odd."""
+    from muledetect import console, pipeline  # noqa: PLC0415
+
+    with _progress() as tell:
+        read = pipeline.load(dataset, progress=tell, currency=currency, money=money, source_tz=source_tz)
+        findings = pipeline.check(read, output=output)
+    console.show_check(out, read, findings, output)
+
+
+@app.command(name="import", epilog="Example: `muledetect import amlsim outputs/ --output dataset`")
+def import_(
+    layout: Annotated[str, typer.Argument(help="amlsim, amlworld or synthfin.")],
+    files: Annotated[list[Path], typer.Argument(help="Files of the other tool, or folders of them.")],
+    output: Annotated[Path, typer.Option(help="Folder to write the data set to.")],
+    currency: Annotated[str | None, typer.Option(help="Keep only transfers of this currency.")] = None,
+    first_day: Annotated[str, typer.Option(help="Date of day 0, where days are counted.")] = "2017-01-01",
+) -> None:
+    """Turn the files of another tool into a data set."""
+    from muledetect import console, pipeline  # noqa: PLC0415
+
+    with _progress() as tell:
+        tell(f"importing {layout}", 0.5)
+        tables = pipeline.import_(layout, files, output, currency=currency, first_day=first_day)
+    console.show_tables(out, tables, output)
+
+
+@app.command(epilog="Example: `muledetect train data/sample --as-of 2025-03-01 --target ever --model model`")
+def train(
+    dataset: Dataset,
+    as_of: Moments,
+    model: ModelDir,
+    target: Annotated[
+        Literal["active", "ever"], typer.Option(help="Active around the moment, or ever a mule before it.")
+    ] = "active",
+    pack: Annotated[str, typer.Option(help="Country pack: TH, SG, GB, EU, IN, KR or none.")] = "none",
+    known_by: Annotated[str | None, typer.Option(help="Leave out labels known later than this moment.")] = None,
+    currency: Currency = None,
+    money: Money = "minor",
+    source_tz: Zone = None,
+) -> None:
+    """Train a model on the labels of a data set and write it to a folder."""
+    from muledetect import console, pipeline  # noqa: PLC0415
+
+    with _progress() as tell:
+        read = pipeline.load(dataset, progress=tell, currency=currency, money=money, source_tz=source_tz)
+        fitted = pipeline.train(read, as_of, target=target, pack=pack, known_by=known_by, output=model, progress=tell)
+    console.show_model(out, fitted, model)
+
+
+@app.command(epilog="Example: `muledetect score data/sample --model model --as-of 2025-04-01 --output scores.parquet`")
+def score(
+    dataset: Dataset,
+    model: ModelDir,
+    as_of: AsOf,
+    output: Annotated[Path, typer.Option(help="Parquet file of the scores.")],
+    explain: Annotated[int, typer.Option(min=0, help="How many of the highest get reasons.")] = 200,
+    currency: Currency = None,
+    money: Money = "minor",
+    source_tz: Zone = None,
+) -> None:
+    """Score every account at a moment, with reasons for the highest."""
+    from muledetect import console, pipeline  # noqa: PLC0415
+
+    with _progress() as tell:
+        read = pipeline.load(dataset, progress=tell, currency=currency, money=money, source_tz=source_tz)
+        scores = pipeline.score(read, model, as_of, n_explained=explain, output=output, progress=tell)
+    console.show_scores(out, scores)
+    out.print(f"{len(scores):,} scores in {output}")
+
+
+@app.command(epilog="Example: `muledetect rings data/sample --scores scores.parquet --as-of 2025-04-01 --output rings`")
+def rings(
+    dataset: Dataset,
+    scores: Annotated[Path, typer.Option(help="Parquet file that `score` wrote.")],
+    as_of: AsOf,
+    output: Annotated[Path, typer.Option(help="Folder for rings, ring_members, ring_links and ring_ties.")],
+    window: Annotated[str, typer.Option(help="How far back transfers are looked at, or all.")] = "90d",
+    dwell: Annotated[str, typer.Option(help="Longest stay of money that counts as relayed.")] = "72h",
+    currency: Currency = None,
+    money: Money = "minor",
+    source_tz: Zone = None,
+) -> None:
+    """Find rings of accounts that relay money, around the high scorers."""
+    from muledetect import console, pipeline  # noqa: PLC0415
+
+    with _progress() as tell:
+        read = pipeline.load(dataset, progress=tell, currency=currency, money=money, source_tz=source_tz)
+        tell("rings", 0.5)
+        found = pipeline.rings(read, scores, as_of, output=output, window=window, dwell=dwell)
+    console.show_rings(out, found)
+    out.print(f"{len(found):,} rings in {output}")
+
+
+@app.command(epilog="Example: `muledetect evaluate data/sample --model model --as-of 2025-04-01 --output evaluation`")
+def evaluate(
+    dataset: Dataset,
+    model: ModelDir,
+    as_of: AsOf,
+    output: Annotated[Path, typer.Option(help="Folder for the metrics.")],
+    truth: Annotated[bool, typer.Option(help="Measure against truth_rings, the whole truth of a simulation.")] = False,
+    known_by: Annotated[str | None, typer.Option(help="Baselines learn from labels known by this moment.")] = None,
+    currency: Currency = None,
+    money: Money = "minor",
+    source_tz: Zone = None,
+) -> None:
+    """Measure a model at a later moment, on rings that it had not seen, next to the baselines."""
+    from muledetect import console, pipeline  # noqa: PLC0415
+
+    with _progress() as tell:
+        read = pipeline.load(dataset, progress=tell, currency=currency, money=money, source_tz=source_tz)
+        result = pipeline.evaluate(read, model, as_of, use_truth=truth, known_by=known_by, output=output, progress=tell)
+    console.show_evaluation(out, result)
+    out.print(f"metrics in {output}")
+
+
+@contextmanager
+def _progress() -> Iterator[Tell]:
+    """Show stages on stderr while the block runs; gone afterwards, and silent where stderr is no terminal."""
+    columns = (TextColumn("{task.description:<24}"), BarColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=err, transient=True, disable=not err.is_terminal) as shown:
+        task = shown.add_task("starting", total=1.0)
+
+        def tell(stage: str, done: float) -> None:
+            shown.update(task, description=stage, completed=done)
+
+        yield tell
+
+
+def _plain(message: Any) -> str:
+    from rich.markup import escape  # noqa: PLC0415
+
+    return escape(str(message))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,169 @@
+"""What the command line prints: results of the pipeline as tables for a terminal. Every value is escaped."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from muledetect.clock import format_duration
+from muledetect.model import MuleModel
+from muledetect.pipeline import Demo, Evaluation
+from muledetect.records import Dataset
+from muledetect.rings import RingTables
+
+#: Stands above every list of accounts.
+NOTICE = "Suspicion, not a finding. Internal: do not disclose to the customer. Review before any measure."
+
+_SEVERITY = {"reject": "red", "repair": "yellow", "warn": "cyan"}
+
+
+def show_demo(out: Console, result: Demo) -> None:
+    """Print the whole demo: data, model, scores, rings, metrics, files."""
+    out.rule("1 · data")
+    show_read(out, result.dataset)
+    out.rule("2 · model")
+    show_model(out, result.model, result.folder / "model")
+    out.rule("3 · accounts to look at first")
+    show_scores(out, result.scores, n_rows=5)
+    out.rule("4 · rings")
+    show_rings(out, result.rings)
+    out.rule("5 · how good is it, against the whole truth of the simulated world")
+    show_evaluation(out, result.evaluation)
+    out.rule("files")
+    for name in ("data/", "model/", "scores.parquet", "rings/", "evaluation/"):
+        out.print(escape(str(result.folder / name)))
+
+
+def show_read(out: Console, dataset: Dataset) -> None:
+    """Print what was read of each table."""
+    rejected = pd.Series(dataset.rejects["table"].to_pylist(), dtype=object).value_counts()
+    rows = [
+        [
+            name,
+            f"{n:,}",
+            f"{dataset.tables[name].num_rows if name in dataset.tables else 0:,}",
+            f"{rejected.get(name, 0):,}",
+        ]
+        for name, n in dataset.rows_read.items()
+    ]
+    _print_table(out, ["table", "rows read", "accepted", "rejected"], rows, right=(1, 2, 3))
+    out.print(
+        f"{len(dataset.account_ids):,} accounts · {dataset.currency} · the clock ticks every "
+        f"{format_duration(dataset.tick)}"
+    )
+
+
+def show_check(out: Console, dataset: Dataset, findings: pd.DataFrame, rejects: Path) -> None:
+    """Print the findings of a check."""
+    show_read(out, dataset)
+    rows = [
+        [f"[{_SEVERITY[found['severity']]}]{found['severity']}[/]", f"{found['n_rows']:,}", escape(found["text"])]
+        for found in findings.to_dict("records")
+    ]
+    if rows:
+        _print_table(out, ["severity", "rows", "finding"], rows, right=(1,), is_safe=True)
+    else:
+        out.print("Nothing to report.")
+    out.print(f"{dataset.rejects.num_rows:,} rejected or repaired rows in {escape(str(rejects))}")
+
+
+def show_tables(out: Console, tables: Mapping[str, pa.Table], folder: Path) -> None:
+    """Print the tables that were written."""
+    _print_table(out, ["table", "rows"], [[name, f"{table.num_rows:,}"] for name, table in tables.items()], right=(1,))
+    out.print(f"written to {escape(str(folder))}")
+
+
+def show_model(out: Console, model: MuleModel, folder: Path) -> None:
+    """Print what a reader must know of a training."""
+    for note in model.notes_:
+        out.print(f"· {escape(note)}")
+    out.print(f"{len(model.feature_names_in_)} features · model in {escape(str(folder))}")
+
+
+def show_scores(out: Console, scores: pa.Table, n_rows: int = 10) -> None:
+    """Print the highest scores with their reasons."""
+    out.print(f"[italic]{NOTICE}[/]")
+    rows = [
+        [
+            str(row["rank"]),
+            row["account_id"],
+            f"{row['probability']:.1%}",
+            row["tier"],
+            "\n".join(f"· {reason['text']}" for reason in row["reasons"][:4]),
+        ]
+        for row in scores.slice(0, n_rows).to_pylist()
+    ]
+    _print_table(out, ["rank", "account", "probability", "tier", "reasons"], rows, right=(0, 2), lines=True)
+
+
+def show_rings(out: Console, found: RingTables, n_rows: int = 5) -> None:
+    """Print the most suspicious rings."""
+    roles: dict[str, list[str]] = {}
+    for member in found.ring_members.to_pylist():
+        roles.setdefault(member["ring_id"], []).append(member["role"])
+    rows = [
+        [
+            row["ring_id"],
+            f"{row['n_accounts']:,}",
+            f"{row['n_victims']:,}",
+            f"{row['value_in'] / 100:,.2f}",
+            f"{row['recoverable'] / 100:,.2f}",
+            f"{row['stability']:.0%}",
+            f"{row['first_time']:%d %b} to {row['last_time']:%d %b}",
+            ", ".join(f"{n} {role}" for role, n in pd.Series(roles[row["ring_id"]]).value_counts().items()),
+        ]
+        for row in found.rings.slice(0, n_rows).to_pylist()
+    ]
+    names = ["ring", "accounts", "victims known", "received", "still there at most", "stability", "active", "roles"]
+    _print_table(out, names, rows, right=(1, 2, 3, 4, 5))
+    if len(found) > n_rows:
+        out.print(f"and {len(found) - n_rows:,} more")
+
+
+def show_evaluation(out: Console, result: Evaluation) -> None:
+    """Print a model's metrics next to the baselines."""
+    for note in result.notes:
+        out.print(f"· {escape(note)}")
+    rows = [
+        [
+            str(method),
+            f"{row['average_precision']:.3f} ({row['low']:.3f} to {row['high']:.3f})",
+            *(f"{row[name]:.3f}" for name in result.table.columns[3:]),
+        ]
+        for method, row in result.table.iterrows()
+    ]
+    names = ["method", "average precision (95%)", *(name.replace("_", " ") for name in result.table.columns[3:])]
+    _print_table(out, names, rows, right=range(1, len(names)))
+    out.print(f"Brier score {result.brier:.5f} · calibration error {result.calibration_error:.5f}")
+    if result.rings is not None:
+        ring = result.rings
+        out.print(
+            f"rings: {ring.n_found} found, {ring.n_true} true · recall at Jaccard 0.5 {ring.ring_recall:.2f}, "
+            f"precision {ring.ring_precision:.2f} · B-cubed F1 {ring.bcubed_f1:.2f} · purity {ring.purity:.2f}"
+        )
+
+
+def _print_table(
+    out: Console,
+    names: Iterable[str],
+    rows: Iterable[Iterable[Any]],
+    *,
+    right: Iterable[int] = (),
+    lines: bool = False,
+    is_safe: bool = False,
+) -> None:
+    """Print a table; cells are escaped unless `is_safe` says that they were."""
+    table, aligned = Table(show_lines=lines), np.isin(np.arange(99), list(right))
+    for position, name in enumerate(names):
+        table.add_column(name, justify="right" if aligned[position] else "left")
+    for row in rows:
+        table.add_row(*(str(cell) if is_safe else escape(str(cell)) for cell in row))
+    out.print(table)
