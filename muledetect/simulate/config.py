@@ -43,6 +43,9 @@ class WorldConfig:
     mule_share : float
         Mules among our accounts. Life has 0.001 to 0.004; the default is higher so that small worlds hold enough
         of them to learn from. 0 makes a world without crime.
+    least_mules : int
+        A world with crime has at least so many mules of ours, or 3% of its accounts if that is fewer; small worlds
+        would otherwise have next to none.
     new_mule_share, dormant_mule_share : float
         Mules opened days before their use, and old accounts without any life; the rest are real old accounts that
         go on living.
@@ -75,6 +78,7 @@ class WorldConfig:
     currency: str = "THB"
     outside_share: float = 0.4
     mule_share: float = 0.01
+    least_mules: int = 30
     new_mule_share: float = 0.30
     dormant_mule_share: float = 0.25
     median_dwell_s: float = 3600.0
@@ -95,6 +99,13 @@ class WorldConfig:
         if wrong:
             raise OptionError("simulate: " + "; ".join(wrong) + ". See WorldConfig for the meaning of each parameter.")
 
+    @property
+    def n_mules(self) -> int:
+        """Accounts of ours that rings recruit."""
+        if self.mule_share == 0:
+            return 0
+        return max(round(self.mule_share * self.n_accounts), min(self.least_mules, round(0.03 * self.n_accounts)))
+
     def _wrong_types(self) -> list[str]:
         wrong = []
         for field in fields(self):
@@ -109,6 +120,7 @@ class WorldConfig:
             "n_accounts": (200, 2_000_000),
             "n_days": (14, 3650),
             "seed": (0, 2**63 - 1),
+            "least_mules": (0, 100_000),
             "utc_offset_hours": (-12, 14),
             "outside_share": (0.1, 5.0),
             "median_dwell_s": (1.0, 864_000.0),

@@ -61,12 +61,12 @@ class Crime:
 
 
 def recruit(config: WorldConfig, people: People, rhythm: Rhythm) -> Crime:
-    """Form rings until `mule_share` of our accounts are mules; changes the recruits' life in `people`.
+    """Form rings until the config's `n_mules` of our accounts are mules; changes the recruits' life in `people`.
 
     New mules are opened days before their ring starts, dormant ones have no life but their ring, old ones go on
     living. An account may serve two rings.
     """
-    wanted = round(config.mule_share * config.n_accounts)
+    wanted = config.n_mules
     if wanted == 0:
         return Crime((), 0, 0)
     rng = stream(config.seed, "crews")

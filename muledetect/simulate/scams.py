@@ -277,6 +277,11 @@ class _Conversion:
             weight = people.popularity[pool] * np.where(people.persona[pool] == CODE["goods"], 20, 1)
             self.pools[way] = (pool, np.cumsum(weight))
         self.habits = [{way: self._any(rng, way) for way in self.pools} for _ in range(n_offices)]
+        # An office knows two ways out and rarely uses another.
+        self.ways = [
+            [_EXITS[place] for place in rng.choice(len(_EXITS), 2, replace=False, p=_EXIT_ODDS)]
+            for _ in range(n_offices)
+        ]
         self.machine = [int(self._machine(rng, office)) for office in range(n_offices)]
 
     def _any(self, rng: np.random.Generator, way: str) -> int:
@@ -290,6 +295,8 @@ class _Conversion:
     def plan(self, rng: np.random.Generator, ring: Ring, account: int, moment: int, case: int) -> list[Step]:
         """Return the parts of one conversion."""
         way = _EXITS[int(np.searchsorted(np.cumsum(_EXIT_ODDS), rng.random()))]
+        if rng.random() < 0.85:
+            way = self.ways[ring.office][int(rng.random() < 0.35)]
         n = int(rng.integers(2, 6)) if way == "cash_atm" else int(rng.choice([1, 1, 2, 3]))
         terminal = -1
         if way == "cash_atm":

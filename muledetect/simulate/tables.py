@@ -236,10 +236,11 @@ def sessions_table(config: WorldConfig, people: People, names: Names, sessions: 
     rng = stream(config.seed, "positions")
     n = len(sessions.time)
     unlocated = rng.random(n) < 0.1
-    # A made-up country: areas lie on a grid of a third of a degree.
+    # A made-up country: areas lie on a grid of a third of a degree, and a phone is where its cell's mast is.
     side = int(np.ceil(people.n_areas**0.5))
-    latitude = 10 + sessions.area // side / 3 + 0.05 * rng.standard_normal(n)
-    longitude = 100 + sessions.area % side / 3 + 0.05 * rng.standard_normal(n)
+    north, east = (rng.normal(0, 0.05, people.n_areas * 10)[sessions.cell] for _ in range(2))
+    latitude = 10 + sessions.area // side / 3 + north
+    longitude = 100 + sessions.area % side / 3 + east
     kinds = ["login", "face_ok", "face_fail", "device_bind", "limit_change"]
     return _table(
         "sessions",
@@ -252,8 +253,8 @@ def sessions_table(config: WorldConfig, people: People, names: Names, sessions: 
             "asn": sessions.asn,
             "cell_id": take(names.cell, sessions.cell, unlocated),
             "wifi_hash": hex_text(sessions.wifi, sessions.wifi == 0),
-            "latitude": pa.array(np.round(latitude, 2), mask=unlocated),
-            "longitude": pa.array(np.round(longitude, 2), mask=unlocated),
+            "latitude": pa.array(np.round(latitude, 3), mask=unlocated),
+            "longitude": pa.array(np.round(longitude, 3), mask=unlocated),
             "event": words(kinds, sessions.event),
             "remote_access": sessions.is_remote,
             "emulator": sessions.is_emulated,

@@ -171,8 +171,10 @@ def remitters(town: Town, rng: np.random.Generator) -> None:
     town.pay(rng, "xborder", time=town.rhythm.moments(rng, days, EVENING), source=batch, mode=OF_BALANCE,
              target=abroad[rng.integers(0, len(abroad), len(batch))],
              share=rng.uniform(0.85, 0.99, len(batch)))  # fmt: skip
-    trade = town.people.of("company", "shop", "goods")
-    chosen = trade[events(rng, np.full(len(trade), 0.03), town.rhythm.n_days)]
+    trade = town.people.of("company", "shop", "goods", "stall", "seller")
+    single = np.flatnonzero(people.is_private & (rng.random(len(people.persona)) < 0.06))
+    who, rate = np.concatenate([trade, single]), np.repeat([0.03, 0.025], [len(trade), len(single)])
+    chosen = who[events(rng, rate, town.rhythm.n_days)]
     days = town.rhythm.some_days(rng, len(chosen), town.rhythm.working_days())
     town.pay(rng, "xborder", time=town.rhythm.moments(rng, days, OFFICE), source=chosen, mode=UP_TO,
              target=abroad[rng.integers(0, len(abroad), len(chosen))],
