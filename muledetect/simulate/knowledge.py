@@ -21,8 +21,8 @@ Columns = dict[str, npt.NDArray[Any]]
 MULE, NOT_MULE, UNKNOWN = 0, 1, 2
 OPEN, CONFIRMED, WITHDRAWN = 0, 1, 2
 COMPLAINT, POLICE, REVIEW = 0, 1, 2
-#: The kinds of transfer by which an account becomes a mule in truth.
-_DIRTY: Final = (TEST, SPEND, NORMAL)
+#: The kinds of transfer that do not make an account a mule in truth.
+_UNTAINTED: Final = (TEST, SPEND, NORMAL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +68,7 @@ def illicit_activity(transfers: Columns, crime: Crime, n_accounts: int, end: int
     last = np.full(n_accounts, np.int64(-1))
     recruited = np.zeros(n_accounts, bool)
     recruited[[account for ring in crime.rings for account in ring.members]] = True
-    dirty = ~np.isin(transfers["kind"], _DIRTY) & (transfers["time"] < end)
+    dirty = ~np.isin(transfers["kind"], _UNTAINTED) & (transfers["time"] < end)
     for side in ("source", "target"):
         account = transfers[side][dirty]
         mask = recruited[account]

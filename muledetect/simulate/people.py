@@ -149,7 +149,7 @@ def _composition(rng: np.random.Generator, n: int, businesses: dict[str, tuple[i
     special = np.concatenate(codes)
     n_private = n - len(special)
     # Rare personas exist even in the smallest world: they are the false positives that a model must learn.
-    least = np.repeat([CODE[name] for name in ("host", "landlord", "trader", "agent")], 1)
+    least = np.array([CODE[name] for name in ("host", "landlord", "trader", "agent")])
     names = list(_PRIVATE)
     drawn = pick(rng, np.array([_PRIVATE[name] for name in names]), n_private - len(least))
     return np.concatenate([special, least, np.array([CODE[name] for name in names])[drawn]]).astype(np.int8)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pyarrow.parquet as pq
+
 from muledetect import schema
 from muledetect.simulate import simulate
 
