@@ -236,7 +236,9 @@ CASES = [
     Broken("all amounts together overflow", many(5000, 10**15), error=("adds up to",)),
     # --- currencies ------------------------------------------------------------------------------------------------
     Broken("currencies are mixed", rows({"currency": "THB"}, {"currency": "USD"}, {"currency": "EUR"}),
-           left_out={reasons.OTHER_CURRENCY: 2}),
+           options={"currency": "THB"}, left_out={reasons.OTHER_CURRENCY: 2}),
+    Broken("currencies are mixed and none is chosen", rows({"currency": "THB"}, {"currency": "USD"}),
+           error=("column 'currency' holds THB, USD", "--currency")),
     Broken("currencies do not exist", rows({"currency": "THB"}, {"currency": "BAHT"}, {"currency": "thb"}),
            left_out={reasons.UNKNOWN_CURRENCY: 2}),
     # --- times -----------------------------------------------------------------------------------------------------
@@ -244,7 +246,7 @@ CASES = [
     Broken("timestamps have no zone", arrow(time=pa.array([datetime(2025, 3, 1)] * 6)), error=NO_ZONE),
     Broken("times are dates in text", cells("time", *["2025-03-01"] * 6), error=NO_ZONE),
     Broken("one time among others has no zone", cells("time", "2025-03-01T09:00:00"), error=NO_ZONE),
-    Broken("dates are known to the day", cells("time", *["2025-03-01"] * 6), options={"source_tz": "Asia/Bangkok"},
+    Broken("dates are known to the day", cells("time", *["2025-03-01", "2025-03-02"] * 3), options={"source_tz": "Asia/Bangkok"},
            warned=(reasons.MIDNIGHT,)),
     Broken("years are Buddhist", cells("time", *[f"2568-03-01T09:0{i}:00Z" for i in range(6)]), error=("Buddhist",)),
     Broken("one year is Buddhist", cells("time", "2568-03-01T09:00:00Z"), left_out={reasons.OUT_OF_RANGE: 1}),

@@ -144,7 +144,7 @@ REJECTS: dict[str, tuple[dict[str, Any], dict[str, Any], list[tuple[int, str, st
         [(1, "time", "time outside the years 1900 to 2300")],
     ),
     "unknown currency": ({"currency": ["THB", "BAHT", None]}, {}, [(1, "currency", "unknown currency")]),
-    "mixed currencies": ({"currency": ["THB", "USD", "THB"]}, {}, [(1, "currency", "other currency")]),
+    "mixed currencies": ({"currency": ["THB", "USD", "THB"]}, {"currency": "THB"}, [(1, "currency", "other currency")]),
     "undeclared channel": ({"channel": ["card", "pigeon", None]}, {}, [(1, "channel", "not a declared value")]),
     "unreadable balance": (
         {"source_balance_after": ["1", "none", ""]},
