@@ -72,7 +72,7 @@ def dwell(history: History, *, window: int) -> Float64Array:
     window=("30d", "90d"),
 )
 def daily_rest(history: History, *, window: int) -> Float64Array:
-    """What each 24 hours left behind, in blocks counted back from the point.
+    """What each 24 hours left behind, in blocks counted back from the point; a part of a block counts as one.
 
     `rest = max(0, in - out) / in` of the blocks with inflow: mean, standard deviation, and share under 5%. NaN without
     inflow. O(transfers in the window).
@@ -80,7 +80,7 @@ def daily_rest(history: History, *, window: int) -> Float64Array:
     into, out = history.incoming, history.outgoing
     return _daily_rest(
         into.begin(window), into.end, into.time, into.amount,
-        out.begin(window), out.end, out.time, out.amount, history.as_of, window // DAY,
+        out.begin(window), out.end, out.time, out.amount, history.as_of, -(-window // DAY),
     )  # fmt: skip
 
 
@@ -207,20 +207,20 @@ def _daily_rest(  # type: ignore[no-untyped-def]
         for j in range(out_begin[p], out_end[p]):
             paid[min(n_days - 1, (as_of[p] - out_time[j] - 1) // day)] += out_amount[j]
         n_busy, n_fed, n_swept = 0, 0, 0
-        total, squares = 0.0, 0.0
+        mean, squares = 0.0, 0.0  # of the deviations from the running mean: exactly 0 if every day leaves the same
         for d in range(n_days):
             n_busy += received[d] > 0 or paid[d] > 0
             if received[d] > 0:
                 rest = max(0, received[d] - paid[d]) / received[d]
                 n_fed += 1
                 n_swept += rest < 0.05
-                total += rest
-                squares += rest * rest
+                away = rest - mean
+                mean += away / n_fed
+                squares += away * (rest - mean)
         found[p, 3] = n_busy / n_days
         if n_fed > 0:
-            mean = total / n_fed
             found[p, 0] = mean
-            found[p, 1] = np.sqrt(max(0.0, squares / n_fed - mean * mean))
+            found[p, 1] = np.sqrt(max(0.0, squares / n_fed))
             found[p, 2] = n_swept / n_fed
     return found
 
