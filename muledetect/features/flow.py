@@ -185,7 +185,7 @@ def _dwell_quantiles(  # type: ignore[no-untyped-def]
         for m in order:
             seen += amount[first + m]
             # the quantile is the stay of the pair that first reaches half, or nine tenths, of the value
-            while q < 2 and seen * 10 >= total * (5 if q == 0 else 9):
+            while q < 2 and total - seen <= total // (2 if q == 0 else 10):
                 found[p, q] = stayed[m] / 1e6
                 q += 1
     return found
