@@ -96,9 +96,10 @@ def daily_rest(history: History, *, window: int) -> Float64Array:
 def gathering(history: History, *, window: int) -> Float64Array:
     """How often the balance was filled and emptied, and how many credits the largest debit gathered.
 
-    `turnover_over_range = in / (max - min of the running net)`, ticks netted. Credits count from after
-    the moment of the debit before up to the largest debit's own moment. NaN without transfers of the side.
-    O(transfers in the window).
+    `turnover_over_range = in / max(max - min of the running net, largest debit)`: the net starts at 0 and is read at
+    the end of each tick; the balance swung by the largest debit at least, even where its tick nets to nothing. Credits
+    count from after the moment of the debit before up to the largest debit's own moment (of equal debits, the one that
+    gathered most). NaN without transfers of the side. O(transfers in the window).
     """
     into, out = history.incoming, history.outgoing
     return _gathering(
@@ -256,7 +257,7 @@ def _gathering(  # type: ignore[no-untyped-def]
                 n_gathered = 0
             low = min(low, net)
             high = max(high, net)
-        # a net that never moved at the end of a tick: everything left in the tick in which it came
+        # the net of a tick hides what came and left within it; the largest debit bounds the swing from below
         if received > 0:
             found[p, 0] = received / max(high - low, largest)
         if paid > 0:
