@@ -43,6 +43,7 @@ _BUILT_IN: Final = (
     lifecycle.ages,
     lifecycle.account_age,
     lifecycle.dormancy,
+    lifecycle.longest_sleep,
     lifecycle.micro_test,
     lifecycle.change,
     amounts.similar,

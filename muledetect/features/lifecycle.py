@@ -46,7 +46,6 @@ def account_age(history: History) -> Float64Array:
     columns={
         "sleep": Says("seconds", "silence before the first transfer {window}"),
         "wake_up": Says("ratio", "money received {window} against the 180 days before, after 90 days of silence"),
-        "longest_sleep": Says("seconds", "longest silence before or {window}"),
     },
     window=("7d", "30d"),
 )
@@ -64,7 +63,14 @@ def dormancy(history: History, *, window: int) -> Float64Array:
     )
     woke = np.where(found[:, 0] >= 90 * DAY / 1e6, share(recent, recent + earlier), 0.0)
     is_awake = (into.count(window) + out.count(window)) > 0
-    return np.column_stack([found[:, 0], np.where(is_awake, woke, np.nan), found[:, 1]])
+    return np.column_stack([found[:, 0], np.where(is_awake, woke, np.nan)])
+
+
+@feature(family="lifecycle", unit="seconds", text="longest silence between two moments with transfers")
+def longest_sleep(history: History) -> Float64Array:
+    """Longest time between two successive transfers of either side; NaN with fewer than two. O(history) a point."""
+    into, out = history.incoming, history.outgoing
+    return _sleeps(into.start, into.end, into.end, into.time, out.start, out.end, out.end, out.time)[:, 1]
 
 
 @feature(
