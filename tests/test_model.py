@@ -132,9 +132,8 @@ def test_with_few_positives_only_the_mean_is_matched_and_that_is_said() -> None:
 def test_trees_see_no_duration_longer_than_the_cap() -> None:
     features, y = table()
     model = small(max_duration="30d").fit(features, y)
-    longer = features.assign(
-        since_last_in=features["since_last_in"].where(features["since_last_in"] < 31 * 86_400, 1e9)
-    )
+    since = features["since_last_in"]
+    longer = features.assign(since_last_in=since.mask(since > 31 * 86_400, 1e9))
     np.testing.assert_array_equal(model.decision_function(longer), model.decision_function(features))
 
 

@@ -17,12 +17,12 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_consistent_length, check_is_fitted, column_or_1d, validate_data
 
-from muledetect.clock import format_time
+from muledetect.clock import SECOND, Duration, format_time, parse_duration
 from muledetect.errors import ModelError, OptionError
 from muledetect.model import trees
 from muledetect.model.calibration import MIN_POSITIVES, Calibrator, fit_calibrator
 from muledetect.model.canonical import group_folds, row_hashes
-from muledetect.model.reasons import Peers, Reason, describe_peers, find_reasons
+from muledetect.model.reasons import Peers, Reason, describe_peers, durations_among, find_reasons
 from muledetect.model.table import FeatureTable, Float32Array, check_finite, is_table, moments, read_features
 
 Float64Array = npt.NDArray[np.float64]
@@ -31,6 +31,9 @@ BoolArray = npt.NDArray[np.bool_]
 Features: TypeAlias = "pa.Table | pd.DataFrame | npt.ArrayLike"
 
 _N_FOLDS: Final = 3
+
+#: A tree sees at least so many columns, or all, however small `colsample_bytree` is.
+_LEAST_COLUMNS: Final = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,9 +79,12 @@ class MuleModel(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     ----------
     n_estimators, learning_rate, num_leaves, min_child_samples, colsample_bytree, subsample, reg_lambda, max_bin
         As in LightGBM.
+    max_duration : duration or None
+        Trees see longer durations as this long. How long ago something was can be no more than the records are long,
+        so without a cap trees learn the calendar of the training moment instead of behaviour.
     n_bags : int
         Boosters with different seeds whose log-odds are averaged.
-    class_weight : None, "sqrt" or "balanced"
+    positive_weight : None, "sqrt" or "balanced"
         Weight of a positive in the trees: 1, the square root of negatives / positives, or the ratio itself.
     calibration : "auto", "shift", "logistic" or "isotonic"
         `auto` takes the richest form that the number of positives allows.
@@ -104,12 +110,13 @@ class MuleModel(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         learning_rate: float = 0.05,
         num_leaves: int = 15,
         min_child_samples: int = 20,
-        colsample_bytree: float = 0.3,
+        colsample_bytree: float = 0.15,
         subsample: float = 0.8,
         reg_lambda: float = 5.0,
         max_bin: int = 255,
+        max_duration: Duration | None = "90d",
         n_bags: int = 3,
-        class_weight: Literal["sqrt", "balanced"] | None = None,
+        positive_weight: Literal["sqrt", "balanced"] | None = None,
         calibration: Literal["auto", "shift", "logistic", "isotonic"] = "auto",
         random_state: int | None = 0,
         n_jobs: int | None = None,
@@ -122,8 +129,9 @@ class MuleModel(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.subsample = subsample
         self.reg_lambda = reg_lambda
         self.max_bin = max_bin
+        self.max_duration = max_duration
         self.n_bags = n_bags
-        self.class_weight = class_weight
+        self.positive_weight = positive_weight
         self.calibration = calibration
         self.random_state = random_state
         self.n_jobs = n_jobs
@@ -186,7 +194,8 @@ class MuleModel(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     def decision_function(self, X: Features) -> Float64Array:
         """Return the score of each row: mean log-odds of the boosters, float64[n]. Rank by this, not by probability."""
         check_is_fitted(self, "texts_")
-        return trees.raw_scores(self.boosters_, self._read_again(X).values, trees.threads(self.n_jobs))
+        values = self._seen_by_trees(self._read_again(X).values)
+        return trees.raw_scores(self.boosters_, values, trees.threads(self.n_jobs))
 
     def predict_proba(self, X: Features) -> Float64Array:
         """Return calibrated probabilities of both classes, float64[n, 2]."""
@@ -201,7 +210,8 @@ class MuleModel(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     def predict(self, X: Features) -> npt.NDArray[Any]:
         """Return the likelier class of each row. To raise alerts, take the top of the ranking instead."""
-        return np.asarray(self.classes_[(self.predict_proba(X)[:, 1] > 0.5).astype(int)])
+        probability = self.predict_proba(X)[:, 1]
+        return np.asarray(self.classes_[(probability > 0.5).astype(int)])
 
     def explain(self, X: Features, n_reasons: int = 6) -> list[list[Reason]]:
         """Return the reasons of each row, the weightiest first; pass only the rows that are shown (some 3 ms each).
@@ -220,7 +230,7 @@ class MuleModel(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         """
         check_is_fitted(self, "texts_")
         values = self._read_again(X).values
-        added = trees.contributions(self.boosters_, values, trees.threads(self.n_jobs))
+        added = trees.contributions(self.boosters_, self._seen_by_trees(values), trees.threads(self.n_jobs))
         return find_reasons(values, added, self._names(), self.peers_, n_reasons)
 
     def save(self, folder: str | PathLike[str]) -> None:
@@ -240,6 +250,14 @@ class MuleModel(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         if hasattr(self, "feature_names_in_"):
             return [str(name) for name in self.feature_names_in_]
         return [f"x{position}" for position in range(self.n_features_in_)]
+
+    def _seen_by_trees(self, values: Float32Array) -> Float32Array:
+        is_duration = durations_among(self._names())
+        if self.max_duration is None or not is_duration.any():
+            return values
+        capped = values.copy()
+        capped[:, is_duration] = np.minimum(values[:, is_duration], parse_duration(self.max_duration) / SECOND)
+        return capped
 
     def _read_new(self, X: Features) -> FeatureTable:
         self._check_options()
@@ -276,12 +294,16 @@ class MuleModel(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return values
 
     def _check_options(self) -> None:
-        if self.class_weight not in (None, "sqrt", "balanced"):
-            raise OptionError(f"model: class_weight must be None, 'sqrt' or 'balanced'; got {self.class_weight!r}.")
+        if self.positive_weight not in (None, "sqrt", "balanced"):
+            raise OptionError(
+                f"model: positive_weight must be None, 'sqrt' or 'balanced'; got {self.positive_weight!r}."
+            )
         if self.calibration not in ("auto", "shift", "logistic", "isotonic"):
             raise OptionError(
                 f"model: calibration must be auto, shift, logistic or isotonic; got {self.calibration!r}."
             )
+        if self.max_duration is not None:
+            parse_duration(self.max_duration)
         for name in ("n_estimators", "n_bags"):
             if int(getattr(self, name)) < 1:
                 raise OptionError(f"model: {name} must be at least 1; got {getattr(self, name)}.")
@@ -296,6 +318,8 @@ class MuleModel(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         known = target[is_known]
         if known.dtype == object and all(isinstance(value, int | float) for value in known[:1]):
             known = known.astype(np.float64)
+        if known.dtype.kind == "f" and np.isinf(known).any():
+            raise ModelError("model: Input y contains infinity; it must be 1, 0 or NaN (unknown).")
         check_classification_targets(known)
         self.classes_ = np.unique(known)
         self._check_classes()
@@ -304,7 +328,7 @@ class MuleModel(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self._has_moments = moment is not None
         weight = None if sample_weight is None else column_or_1d(sample_weight).astype(np.float64)[is_known]
         if weight is not None and (not np.isfinite(weight).all() or (weight < 0).any() or not weight.sum() > 0):
-            raise ModelError("model: sample_weight must be finite and not negative, and some of it positive.")
+            raise ModelError("model: sample_weight must be finite, not negative, and not zero in all rows.")
         values = table.values[is_known]
         at = np.zeros(len(values), dtype=np.int64) if moment is None else moment[is_known]
         whose = groups if groups is not None else table.account_id
@@ -333,19 +357,19 @@ class MuleModel(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             "learning_rate": self.learning_rate,
             "num_leaves": self.num_leaves,
             "min_data_in_leaf": self.min_child_samples,
-            "feature_fraction": self.colsample_bytree,
+            "feature_fraction": min(1.0, max(self.colsample_bytree, _LEAST_COLUMNS / rows.values.shape[1])),
             "bagging_fraction": self.subsample,
             "lambda_l2": self.reg_lambda,
             "max_bin": self.max_bin,
         }
         weight = rows.weight
-        if self.class_weight is not None:
+        if self.positive_weight is not None:
             n_positive = int(rows.is_positive.sum())
             ratio = (len(rows.values) - n_positive) / n_positive
-            factor = ratio if self.class_weight == "balanced" else ratio**0.5
+            factor = ratio if self.positive_weight == "balanced" else ratio**0.5
             weight = rows.weights * np.where(rows.is_positive, factor, 1.0)
         return trees.grow(
-            rows.values,
+            self._seen_by_trees(rows.values),
             rows.is_positive,
             weight,
             parameters,
@@ -359,7 +383,7 @@ class MuleModel(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     def _score(self, texts: Sequence[str], rows: _Rows) -> Float64Array:
         boosters = [trees.open_booster(text) for text in texts]
-        return trees.raw_scores(boosters, rows.values, trees.threads(self.n_jobs))
+        return trees.raw_scores(boosters, self._seen_by_trees(rows.values), trees.threads(self.n_jobs))
 
     def _calibrate(self, score: Float64Array, rows: _Rows, how: str) -> None:
         kind = None if self.calibration == "auto" else self.calibration

@@ -46,6 +46,11 @@ def describe_peers(values: npt.NDArray[np.float32]) -> Peers:
     return Peers(quantiles[0], quantiles[1])
 
 
+def durations_among(names: Sequence[str]) -> npt.NDArray[np.bool_]:
+    """Return which columns are durations in seconds, bool[n_columns]."""
+    return np.array([_says(name).unit == "seconds" for name in names], dtype=np.bool_)
+
+
 def find_reasons(
     values: npt.NDArray[np.float32], added: Float64Array, names: Sequence[str], peers: Peers, n_reasons: int
 ) -> list[list[Reason]]:
@@ -128,7 +133,7 @@ def _duration(seconds: float) -> str:
 
 
 def _says(name: str) -> Says:
-    """Return what a column says; a column that the registry does not know says its name."""
+    """Return unit and meaning of a column; a column that the registry does not know says its name."""
     try:
         return registry().says(name)
     except FeatureError:
