@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pyarrow as pa
@@ -13,21 +14,29 @@ import pyarrow.parquet as pq
 Write = Callable[[Path], None]
 
 
-def _write_atomically(writes: Mapping[Path, Write]) -> None:
-    """Write all files beside their places, then move them there one after the other."""
+@contextmanager
+def _replaced(paths: Iterable[Path]) -> Iterator[dict[Path, Path]]:
+    """Yield a place to write beside each path; on leaving they move there one after the other, on an error they go."""
     # The temporary name begins with a dot, so a reader of the folder passes over what a killed writer left behind.
-    unfinished = {path: path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp") for path in writes}
+    unfinished = {path: path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp") for path in paths}
     try:
-        for path, write in writes.items():
+        for path in unfinished:
             path.parent.mkdir(parents=True, exist_ok=True)
-            write(unfinished[path])
-            with unfinished[path].open("rb+") as written:
+        yield unfinished
+        for complete in unfinished.values():
+            with complete.open("rb+") as written:
                 os.fsync(written.fileno())
         for path, complete in unfinished.items():
             complete.replace(path)
     finally:
         for left_over in unfinished.values():
             left_over.unlink(missing_ok=True)
+
+
+def _write_atomically(writes: Mapping[Path, Write]) -> None:
+    with _replaced(writes) as unfinished:
+        for path, write in writes.items():
+            write(unfinished[path])
 
 
 def _parquet_of(table: pa.Table) -> Write:
@@ -46,6 +55,38 @@ def write_tables(tables: Mapping[str, pa.Table], folder: str | Path) -> None:
     folder but for the instant of the renames.
     """
     _write_atomically({Path(folder) / f"{name}.parquet": _parquet_of(table) for name, table in tables.items()})
+
+
+@contextmanager
+def atomic_parquet(path: str | Path) -> Iterator[Callable[[pa.Table], None]]:
+    """Yield `write(table)`, which appends one row group to a Parquet file (zstd) that appears when the block ends.
+
+    `path` holds the old or the new file at any moment, also after an error or a kill inside the block. Memory: the
+    tables are not kept.
+
+    Parameters
+    ----------
+    path : str or Path
+        Its folder is made if need be.
+
+    Raises
+    ------
+    ValueError
+        If a table's schema differs from the first one's, or if nothing was written: a Parquet file needs a schema.
+    """
+    place = Path(path)
+    with _replaced([place]) as unfinished, ExitStack() as opened:
+        writers: list[pq.ParquetWriter] = []
+
+        def write(table: pa.Table) -> None:
+            if not writers:
+                writer = pq.ParquetWriter(unfinished[place], table.schema, compression="zstd")
+                writers.append(opened.enter_context(writer))
+            writers[0].write_table(table, row_group_size=max(len(table), 1))
+
+        yield write
+        if not writers:
+            raise ValueError(f"{place}: no table was written. Write an empty one to tell the columns.")
 
 
 def write_text(path: str | Path, text: str) -> None:
