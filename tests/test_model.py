@@ -197,8 +197,6 @@ def test_it_works_in_cross_validation_and_clones() -> None:
 
 EXPECTED_FAILURES = {
     "check_sample_weight_equivalence_on_dense_data": "rows are sampled by position, as in LightGBM itself",
-    "check_sample_weight_equivalence_on_sparse_data": "sparse tables are not taken",
-    "check_dataframe_column_names_consistency": "columns are found by name, in any order and among others",
 }
 
 
