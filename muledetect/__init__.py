@@ -1,1 +1,53 @@
-"""Find money-mule accounts, their rings, and where the money is."""
+"""Find money-mule accounts, their rings, and where the money is.
+
+>>> import muledetect as md
+>>> dataset = md.read_dataset(md.simulate_tables(400, 60, seed=1))
+>>> points = md.every_account(dataset, "2025-03-01")
+>>> md.extract(dataset, points, ["pass_through__window_7d"]).column_names
+['account_id', 'as_of', 'pass_through__window_7d']
+
+The straight line from a folder to scored accounts and rings is in `muledetect.pipeline`, one function a command.
+"""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+
+from muledetect.errors import DataError, FeatureError, ModelError, MuleDetectError, OptionError
+from muledetect.features import extract, feature, feature_names, write_features
+from muledetect.graph import Points, TransferGraph, build_graph, from_networkx
+from muledetect.labels import every_account, points_of, targets
+from muledetect.model import MuleModel, load_model
+from muledetect.records import Dataset, read_dataset
+from muledetect.rings import Ring, RingTables, find_rings
+from muledetect.simulate import simulate as simulate_tables
+
+__version__ = version("muledetect")
+
+__all__ = [
+    "DataError",
+    "Dataset",
+    "FeatureError",
+    "ModelError",
+    "MuleDetectError",
+    "MuleModel",
+    "OptionError",
+    "Points",
+    "Ring",
+    "RingTables",
+    "TransferGraph",
+    "__version__",
+    "build_graph",
+    "every_account",
+    "extract",
+    "feature",
+    "feature_names",
+    "find_rings",
+    "from_networkx",
+    "load_model",
+    "points_of",
+    "read_dataset",
+    "simulate_tables",
+    "targets",
+    "write_features",
+]

@@ -23,8 +23,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
 )
-out = Console(soft_wrap=True)
 err = Console(stderr=True)
+#: A pipe or file has no width of its own; 120 columns hold every table.
+out = Console() if Console().is_terminal else Console(width=120)
 
 Tell = Callable[[str, float], None]
 

@@ -108,39 +108,39 @@ def show_rings(out: Console, found: RingTables, n_rows: int = 5) -> None:
     """Print the most suspicious rings."""
     roles: dict[str, list[str]] = {}
     for member in found.ring_members.to_pylist():
-        roles.setdefault(member["ring_id"], []).append(member["role"])
+        roles.setdefault(member["ring_id"], []).append(member["role"].replace("_", "-"))
     rows = [
         [
             row["ring_id"],
             f"{row['n_accounts']:,}",
             f"{row['n_victims']:,}",
-            f"{row['value_in'] / 100:,.2f}",
-            f"{row['recoverable'] / 100:,.2f}",
-            f"{row['stability']:.0%}",
-            f"{row['first_time']:%d %b} to {row['last_time']:%d %b}",
+            f"{row['value_in'] / 100:,.0f}",
+            f"{row['recoverable'] / 100:,.0f}",
+            f"{row['first_time']:%-d %b} to {row['last_time']:%-d %b}",
             ", ".join(f"{n} {role}" for role, n in pd.Series(roles[row["ring_id"]]).value_counts().items()),
         ]
         for row in found.rings.slice(0, n_rows).to_pylist()
     ]
-    names = ["ring", "accounts", "victims known", "received", "still there at most", "stability", "active", "roles"]
-    _print_table(out, names, rows, right=(1, 2, 3, 4, 5))
+    names = ["ring", "accounts", "known victims", "received", "still there, at most", "active", "roles"]
+    _print_table(out, names, rows, right=(1, 2, 3, 4))
     if len(found) > n_rows:
         out.print(f"and {len(found) - n_rows:,} more")
 
 
 def show_evaluation(out: Console, result: Evaluation) -> None:
-    """Print a model's metrics next to the baselines."""
+    """Print a model's metrics next to the baselines: those of the first budget, and at half a percent of accounts."""
     for note in result.notes:
         out.print(f"· {escape(note)}")
+    shown = [name for name in result.table.columns[3:] if name.endswith(("@100", "@0.5%")) or name == "roc_auc"]
     rows = [
         [
             str(method),
             f"{row['average_precision']:.3f} ({row['low']:.3f} to {row['high']:.3f})",
-            *(f"{row[name]:.3f}" for name in result.table.columns[3:]),
+            *(f"{row[name]:.3f}" for name in shown),
         ]
         for method, row in result.table.iterrows()
     ]
-    names = ["method", "average precision (95%)", *(name.replace("_", " ") for name in result.table.columns[3:])]
+    names = ["method", "average precision (95%)", *(name.replace("_", " ") for name in shown)]
     _print_table(out, names, rows, right=range(1, len(names)))
     out.print(f"Brier score {result.brier:.5f} · calibration error {result.calibration_error:.5f}")
     if result.rings is not None:

@@ -261,7 +261,7 @@ def _value(key: str, text: str) -> int | str:
 
 def _words(key: str, value: str) -> str:
     if key in DURATIONS:
-        return "at any time" if value == "all" else f"in the last {value}" if key == "window" else value
+        return "so far" if value == "all" else f"in the last {value}" if key == "window" else value
     if key in AMOUNTS:
         return f"{int(value) / 100:,.2f}"
     return value

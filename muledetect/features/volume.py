@@ -71,7 +71,7 @@ _PEAKS = {
 @feature(
     family="peak",
     columns={
-        **{f"peak_{k}": Says(unit, f"{text} in the busiest {{within}} so far") for k, (unit, text) in _PEAKS.items()},  # type: ignore[arg-type]
+        **{f"peak_{k}": Says(unit, f"{text} in the busiest {{within}}") for k, (unit, text) in _PEAKS.items()},  # type: ignore[arg-type]
         **{
             f"since_peak_{k}": Says("seconds", f"time since the busiest {{within}} by {text}", tells_when=True)
             for k, (_, text) in _PEAKS.items()
