@@ -19,8 +19,8 @@ import pandas as pd
 import pyarrow as pa
 from sklearn.base import clone
 
-from muledetect.evaluate import average_precision, calibration_error, compare_baselines
-from muledetect.features import extract
+from muledetect.evaluate import calibration_error, compare_baselines
+from muledetect.features import extract, feature_names
 from muledetect.graph import build_graph
 from muledetect.labels import every_account, ring_groups, split_by_group, targets
 from muledetect.model import MuleModel
@@ -58,6 +58,9 @@ def compare(
     train: tuple[pa.Table, np.ndarray, np.ndarray], test: tuple[pa.Table, np.ndarray, np.ndarray], draws: int
 ) -> pd.DataFrame:
     """Return the table of baselines, with the plain 28 columns as one more."""
+    columns = ["account_id", "as_of", *feature_names(lasting=True)]  # what `train --target ever` uses
+    few = train[0].select(PLAIN), test[0].select(PLAIN)
+    train, test = ((side[0].select(columns), *side[1:]) for side in (train, test))
     model = MuleModel().fit(train[0], train[1], groups=train[2])
     print("  " + "\n  ".join(model.notes_))
     options = {"train_groups": train[2], "test_groups": test[2], "n_draws": draws}
@@ -66,7 +69,6 @@ def compare(
         n_bags=1, n_estimators=100, learning_rate=0.1, num_leaves=31, colsample_bytree=1.0, subsample=1.0,
         reg_lambda=0.0, max_duration=None,
     )  # fmt: skip
-    few = train[0].select(PLAIN), test[0].select(PLAIN)
     plain.fit(few[0], train[1], groups=train[2])
     last = compare_baselines(few[0], train[1], few[1], test[1], model=plain, **options)
     found.loc["plain LightGBM, 28 columns"] = last.loc["LightGBM with all"]
@@ -106,8 +108,6 @@ def main() -> None:
         train_y, train_groups = (np.concatenate([part[column] for part in parts]) for column in (1, 2))
         print(f"{name}: {int(later[1].sum())} of {len(later[1]):,} that turn bad after 60% are sought")
         print(compare((train_rows, train_y, train_groups), later, given.draws)[shown])
-        model = MuleModel().fit(train_rows, train_y, groups=train_groups)
-        print(f"  all accounts at the end, known ones too: {average_precision(y, model.decision_function(table)):.3f}")
 
 
 if __name__ == "__main__":
