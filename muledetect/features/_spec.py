@@ -179,11 +179,13 @@ class Registry:
             parameters.append((key, value))
         return Call(feature.name, tuple(parameters), column)
 
-    def says(self, name: str) -> Says:
-        """Return unit and meaning of a column, its parameters filled in."""
+    def says(self, name: str, *, minor_units: int = 100) -> Says:
+        """Return unit and meaning of a column, its parameters filled in; amounts have `minor_units` to a whole one."""
         call = self.parse(name)
         says = self.features[call.feature].columns[call.column]
-        return says._replace(text=says.text.format(**{key: _words(key, value) for key, value in call.parameters}))
+        return says._replace(
+            text=says.text.format(**{key: _words(key, value, minor_units) for key, value in call.parameters})
+        )
 
 
 def feature(
@@ -259,9 +261,9 @@ def _value(key: str, text: str) -> int | str:
     return int(text) if text.lstrip("-").isdigit() else text
 
 
-def _words(key: str, value: str) -> str:
+def _words(key: str, value: str, minor_units: int) -> str:
     if key in DURATIONS:
         return "so far" if value == "all" else f"in the last {value}" if key == "window" else value
     if key in AMOUNTS:
-        return f"{int(value) / 100:,.2f}"
+        return f"{int(value) / minor_units:,.{len(str(minor_units)) - 1}f}"
     return value

@@ -24,6 +24,7 @@ from muledetect.model.calibration import MIN_POSITIVES, Calibrator, fit_calibrat
 from muledetect.model.canonical import group_folds, row_hashes
 from muledetect.model.reasons import Peers, Reason, describe_peers, durations_among, find_reasons
 from muledetect.model.table import FeatureTable, Float32Array, check_finite, is_table, moments, read_features
+from muledetect.records.currency import exponent_of
 
 Float64Array = npt.NDArray[np.float64]
 Int64Array = npt.NDArray[np.int64]
@@ -231,7 +232,9 @@ class MuleModel(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         check_is_fitted(self, "texts_")
         values = self._read_again(X).values
         added = trees.contributions(self.boosters_, self._seen_by_trees(values), trees.threads(self.n_jobs))
-        return find_reasons(values, added, self._names(), self.peers_, n_reasons)
+        currency = self.trained_on_.currency
+        minor_units = 10 ** exponent_of(currency) if currency else 100
+        return find_reasons(values, added, self._names(), self.peers_, n_reasons, minor_units)
 
     def save(self, folder: str | PathLike[str]) -> None:
         """Write the model as a folder of text and JSON; a process killed at any moment leaves the old or the new one.

@@ -52,17 +52,23 @@ def durations_among(names: Sequence[str]) -> npt.NDArray[np.bool_]:
 
 
 def find_reasons(
-    values: npt.NDArray[np.float32], added: Float64Array, names: Sequence[str], peers: Peers, n_reasons: int
+    values: npt.NDArray[np.float32],
+    added: Float64Array,
+    names: Sequence[str],
+    peers: Peers,
+    n_reasons: int,
+    minor_units: int = 100,
 ) -> list[list[Reason]]:
     """Return up to `n_reasons` reasons a row, the weightiest first.
 
     Columns that differ in their parameters only are one reason: their contributions are added, and the one that adds
-    most is shown. Columns that are not defined for the row, and what lowers the score, give no reason.
+    most is shown. Columns that are not defined for the row, and what lowers the score, give no reason. An amount of
+    1.00 has `minor_units`.
     """
     bases = [name.split("__")[0] for name in names]
     base_names = sorted(set(bases))
     base = np.array([base_names.index(name) for name in bases], dtype=np.int64)
-    texts = [_says(name) for name in names]
+    texts = [_says(name, minor_units) for name in names]
     found = []
     for row, contribution in zip(values, np.where(np.isnan(values), 0.0, added), strict=True):
         total = np.bincount(base, weights=contribution, minlength=len(base_names))
@@ -80,20 +86,20 @@ def find_reasons(
                     value=value,
                     peer_p99=float(peers.p99[best]),
                     contribution=float(total[nth]),
-                    text=say(texts[best], value, float(peers.median[best]), float(peers.p99[best])),
+                    text=say(texts[best], value, float(peers.median[best]), float(peers.p99[best]), minor_units),
                 )
             )
         found.append(reasons)
     return found
 
 
-def say(says: Says, value: float, median: float, p99: float) -> str:
-    """Return a reason in words: the account's number, then its peers' (p99, or the median where it lies below).
+def say(says: Says, value: float, median: float, p99: float, minor_units: int = 100) -> str:
+    """Return a reason in words: the account's number, then its peers' p99, or their median where it is not above p99.
 
     >>> say(Says("ratio", "share of the money received in 24h that had left again"), 0.94, 0.05, 0.41)
     "94% of the money received in 24h had left again; peers' p99 41%"
     """
-    shown = format_value(says, value)
+    shown = format_value(says, value, minor_units)
     if says.unit == "flag":
         said = says.text if value else f"not so: {says.text}"
     elif says.text.startswith("share of "):
@@ -102,20 +108,20 @@ def say(says: Says, value: float, median: float, p99: float) -> str:
         said = f"{shown} {says.text}"
     else:
         said = f"{says.text}: {shown}"
-    peer, name = (p99, "p99") if np.isnan(median) or value >= median else (median, "median")
+    peer, name = (p99, "p99") if np.isnan(median) or value > p99 else (median, "median")
     if says.unit == "flag" or np.isnan(peer):
         return said
-    return f"{said}; peers' {name} {format_value(says, peer)}"
+    return f"{said}; peers' {name} {format_value(says, peer, minor_units)}"
 
 
-def format_value(says: Says, value: float) -> str:
+def format_value(says: Says, value: float, minor_units: int = 100) -> str:
     """Return a value in the unit of its column: 94%, 612,000.00, 25, 2.5 h.
 
     >>> format_value(Says("amount", ""), 61_200_000.0)
     '612,000.00'
     """
     if says.unit == "amount":
-        return f"{value / 100:,.2f}"
+        return f"{value / minor_units:,.{len(str(minor_units)) - 1}f}"
     if says.unit == "seconds":
         return _duration(value)
     if says.unit == "ratio" and "share" in says.text:
@@ -132,9 +138,9 @@ def _duration(seconds: float) -> str:
     return f"{seconds:.3g} s"
 
 
-def _says(name: str) -> Says:
+def _says(name: str, minor_units: int = 100) -> Says:
     """Return unit and meaning of a column; a column that the registry does not know says its name."""
     try:
-        return registry().says(name)
+        return registry().says(name, minor_units=minor_units)
     except FeatureError:
         return Says("ratio", name.replace("_", " ").strip())
