@@ -19,9 +19,9 @@ from muledetect.graph import Int64Array, Points, TransferGraph, build_graph
 from muledetect.records import Dataset
 
 # A shard holds about this many transfers (both sides) or points, whichever comes first: its arrays then fit the cache
-# of one core and its output stays near 100 MB.
-_SHARD_TRANSFERS = 1_000_000
-_SHARD_POINTS = 32_768
+# of one core and its output stays near 50 MB.
+_SHARD_TRANSFERS = 500_000
+_SHARD_POINTS = 16_384
 
 Progress = Callable[[str, float], None]
 
@@ -49,7 +49,7 @@ def extract_shards(
     def compute(rows: slice) -> tuple[Points, Float64Array]:
         shard = points[rows]
         history = build_history(graph, shard, attributes=attributes, balances=balances, tables=dataset.tables)
-        values = np.empty((len(shard), len(names)))
+        values = np.empty((len(names), len(shard))).T  # a column lies in one piece, as Arrow wants it
         for feature, parameters, wanted in plan:
             computed = feature.compute(history, parameters)
             for position, column in wanted:

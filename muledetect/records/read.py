@@ -134,7 +134,9 @@ def _peek_currency(transfers: TableSource) -> tuple[TableSource, str]:
             f"transfers: column 'currency' holds {', '.join(named[:5])}, and amounts of several cannot be added. "
             "Choose one with currency= (--currency); rows of the others are then rejected."
         )
-    return replace(transfers, batches=lambda: itertools.chain(seen, batches)), named[0] if named else _NO_CURRENCY
+    # Taken out of the list, the first batch goes like the others once it is read.
+    first = (seen.pop() for _ in range(len(seen)))
+    return replace(transfers, batches=lambda: itertools.chain(first, batches)), named[0] if named else _NO_CURRENCY
 
 
 def _silent(_stage: str, _fraction: float) -> None:
@@ -201,8 +203,6 @@ class _Job:
         if "accounts" in tables:
             self.account_codes = self.accounts.encode(tables["accounts"].column("account_id").combine_chunks())
         self.progress("ordering transfers", 0.0)
-        # Arrow keeps freed batches for later ones; the columns that come now are far larger and need the room.
-        pa.default_memory_pool().release_unused()
         account_ids, transfers = self._order(self._transfers())
         tables = {"transfers": transfers, **tables}
         tick = self.tick or clock_tick(_numbers(tables["transfers"], "time"))
@@ -283,6 +283,7 @@ class _Job:
         return rows.select(contract + extra).combine_chunks()
 
     def _transfers(self) -> dict[str, pa.ChunkedArray]:
+        _give_back()
         rows = self._without_duplicates("transfers", self._gather("transfers"))
         if "reversal_of" in rows.column_names:
             rows = self._without_reversals(rows)
@@ -317,6 +318,7 @@ class _Job:
         account_ids, rank = self._account_ranks(columns)
         source, target = (_ranked(columns.pop(name), rank) for name in ("source", "target"))
         times, amounts = (_as_integers(columns.pop(name)) for name in ("time", "amount"))
+        _give_back()
         self._check_total(amounts)
         order = canonical_order(times, source, target, amounts, columns["transfer_id"])
         taken = None if order is None else pa.array(order)
@@ -334,7 +336,7 @@ class _Job:
         for name in list(columns):
             self.progress("ordering transfers", len(done) / (len(columns) + len(done)))
             column = _single(columns.pop(name))
-            pa.default_memory_pool().release_unused()
+            _give_back()
             done[name] = _taken(_decoded(column, encoders[name]) if name in encoders else column, taken)
         zeros = pa.array(np.zeros(len(done["time"]), np.int8))
         done["currency"] = pa.DictionaryArray.from_arrays(zeros, pa.array([self.options.currency]))
@@ -364,6 +366,12 @@ class _Job:
             raise DataError(
                 f"transfers: column 'amount' adds up to {total:,} minor units, over 2^62. Check the unit (money=)."
             )
+
+
+def _give_back() -> None:
+    """Return freed memory to the system: the columns that come next are larger than the batches that have gone."""
+    pa.default_memory_pool().release_unused()
+    pa.system_memory_pool().release_unused()  # the pool that numpy's arrays come from too
 
 
 def _empty_type(name: str, column: str) -> pa.DataType:

@@ -213,7 +213,8 @@ def _open_parquet(name: str, path: Path) -> TableSource:
     try:
         schema = pq.read_schema(path)
         coded = [c for c in _repeated_text(name) if c in schema.names and pa.types.is_string(schema.field(c).type)]
-        file = pq.ParquetFile(path, read_dictionary=coded)
+        # Buffering ahead would keep every compressed byte of the file until its reader goes.
+        file = pq.ParquetFile(path, read_dictionary=coded, pre_buffer=False)
     except (pa.ArrowException, OSError, ValueError) as error:
         raise _unreadable(name, path, "Parquet") from error
 

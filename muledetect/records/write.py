@@ -80,7 +80,9 @@ def atomic_parquet(path: str | Path) -> Iterator[Callable[[pa.Table], None]]:
 
         def write(table: pa.Table) -> None:
             if not writers:
-                writer = pq.ParquetWriter(unfinished[place], table.schema, compression="zstd")
+                # A dictionary of floats that hardly repeat takes half as long again to write, for a larger file.
+                coded = [field.name for field in table.schema if not pa.types.is_floating(field.type)]
+                writer = pq.ParquetWriter(unfinished[place], table.schema, compression="zstd", use_dictionary=coded)
                 writers.append(opened.enter_context(writer))
             writers[0].write_table(table, row_group_size=max(len(table), 1))
 
