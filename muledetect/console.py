@@ -135,12 +135,12 @@ def show_evaluation(out: Console, result: Evaluation) -> None:
     rows = [
         [
             str(method),
-            f"{row['average_precision']:.3f} ({row['low']:.3f} to {row['high']:.3f})",
+            f"{row['average_precision']:.3f} [{row['low']:.2f}, {row['high']:.2f}]",
             *(f"{row[name]:.3f}" for name in shown),
         ]
         for method, row in result.table.iterrows()
     ]
-    names = ["method", "average precision (95%)", *(name.replace("_", " ") for name in shown)]
+    names = ["method", "average precision [95%]", *(name.replace("_", " ") for name in shown)]
     _print_table(out, names, rows, right=range(1, len(names)))
     out.print(f"Brier score {result.brier:.5f} · calibration error {result.calibration_error:.5f}")
     if result.rings is not None:

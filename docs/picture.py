@@ -1,0 +1,25 @@
+"""Draw docs/demo.svg, the picture of README.md, from a real run: `python docs/picture.py`."""
+
+import io
+import re
+import tempfile
+from pathlib import Path
+
+from rich.console import Console
+
+from muledetect import console, pipeline
+
+out = Console(record=True, width=118, file=io.StringIO())
+with tempfile.TemporaryDirectory() as folder:
+    result = pipeline.demo(folder)
+out.print("$ muledetect demo", style="bold")
+out.rule("accounts to look at first")
+console.show_scores(out, result.scores, n_rows=3)
+out.rule("rings")
+console.show_rings(out, result.rings, n_rows=3)
+out.rule("how good is it, against the whole truth of the simulated world")
+console.show_evaluation(out, result.evaluation)
+svg = out.export_svg(title="muledetect")
+# the picture must not fetch fonts: the reader's monospace font will do
+svg = re.sub(r"@font-face \{.*?\}", "", svg, flags=re.DOTALL).replace("Fira Code,", "")
+(Path(__file__).parent / "demo.svg").write_text(svg, encoding="utf-8")
