@@ -1,4 +1,5 @@
 """The jobs that `features.py` runs, each in a process of its own: `_feature_jobs.py CONTENDER TRANSFERS OUT`."""
+# ruff: noqa: PLC0415 (a contender must not carry the imports of the others)
 
 from __future__ import annotations
 

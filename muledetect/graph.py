@@ -124,7 +124,7 @@ def build_graph(dataset: Dataset) -> TransferGraph:
     transfer. O(n).
     """
     transfers = dataset.transfers
-    columns = {name: transfers[name].combine_chunks() for name in ("time", "source", "target", "amount")}
+    columns = {name: _one_chunk(transfers[name]) for name in ("time", "source", "target", "amount")}
     return _index(
         time=_view(columns["time"].view(pa.int64())),
         source=_view(columns["source"].indices),
@@ -232,6 +232,11 @@ class Points:
 
     def __getitem__(self, rows: slice | npt.NDArray[np.bool_] | npt.NDArray[np.integer[Any]]) -> Points:
         return Points(self.account[rows], self.as_of[rows])
+
+
+def _one_chunk(column: pa.ChunkedArray) -> pa.Array:
+    # combine_chunks would copy a single chunk too
+    return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
 
 
 def _view(array: pa.Array) -> npt.NDArray[Any]:
