@@ -81,6 +81,11 @@ def train(
     """
     read = load(dataset, progress=progress)
     points, y, notes = labelled_points(read, as_of, target=target, known_by=known_by)
+    if not len(points):
+        raise DataError(
+            f"train: no account has a known target at the given moments. {notes[0]} Give an earlier moment: the target "
+            "'active' needs its horizon and the maturity of labels before the data end; see labels.targets."
+        )
     features = extract(read, points, feature_names(pack=pack, lasting=target == "ever"), pack=pack, progress=progress)
     origin = TrainedOn(target, pack, read.tick, read.currency, read.fingerprint)
     fitted = (model or MuleModel()).fit(features, y, groups=ring_groups(read, points), trained_on=origin)

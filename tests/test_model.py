@@ -99,7 +99,7 @@ def test_unknown_targets_are_left_out_and_counted() -> None:
 
 
 def test_a_later_moment_calibrates_what_an_earlier_one_trained() -> None:
-    (first, y_first), (later, y_later) = table(seed=1), table(seed=2)
+    (first, y_first), (later, y_later) = table(1500, seed=1), table(seed=2)
     later["as_of"] = pd.Timestamp("2025-04-01", tz="UTC")
     model = small().fit(pd.concat([first, later]), np.concatenate([y_first, y_later]))
     assert model.training_as_of_ == (parse_time("2025-03-01"),)
@@ -108,13 +108,22 @@ def test_a_later_moment_calibrates_what_an_earlier_one_trained() -> None:
     assert "later than those that the trees saw" in " ".join(model.notes_)
 
 
+def test_the_calibrator_does_not_starve_the_trees() -> None:
+    # 120 positives of each moment: calibrating on the later would leave the trees half of them
+    (first, y_first), (later, y_later) = table(seed=1), table(seed=2)
+    later["as_of"] = pd.Timestamp("2025-04-01", tz="UTC")
+    model = small().fit(pd.concat([first, later]), np.concatenate([y_first, y_later]))
+    assert len(model.training_as_of_) == 2
+    assert "by 3 folds" in " ".join(model.notes_)
+
+
 def test_accounts_that_were_positive_before_do_not_calibrate() -> None:
     # the later positives are the earlier ones again, so folds have to do
     first, y = table()
     later = first.assign(as_of=pd.Timestamp("2025-04-01", tz="UTC"))
     model = small().fit(pd.concat([first, later]), np.concatenate([y, y]))
     assert len(model.training_as_of_) == 2
-    assert "by 3 folds that keep groups whole, as no later moments hold 20 positives" in " ".join(model.notes_)
+    assert "by 3 folds that keep groups whole, as no later moments hold 20 new positives" in " ".join(model.notes_)
 
 
 def test_with_few_positives_only_the_mean_is_matched_and_that_is_said() -> None:

@@ -445,6 +445,8 @@ def _later_rows(rows: _Rows) -> tuple[BoolArray | None, str]:
     """Choose the latest moments with enough new positives for the calibrator, or say why there are none.
 
     A group that was positive before is left out there: its later rows say nothing about how the trees do on others.
+    The trees keep at least half of the positive rows, and twice as many positive groups as the calibrator takes:
+    starved trees cost more than a calibrator of folds.
     """
     at = np.unique(rows.as_of)
     if len(at) < 2:
@@ -452,14 +454,17 @@ def _later_rows(rows: _Rows) -> tuple[BoolArray | None, str]:
     n_groups = int(rows.group.max()) + 1
     for first in at[:0:-1]:
         is_later = rows.as_of >= first
-        if int(rows.is_positive[~is_later].sum()) < MIN_POSITIVES:
-            break
         was_positive = np.zeros(n_groups, dtype=bool)
         was_positive[rows.group[rows.is_positive & ~is_later]] = True
         is_new = is_later & ~was_positive[rows.group]
+        n_new_groups = len(np.unique(rows.group[rows.is_positive & is_new]))
+        n_kept = int(rows.is_positive[~is_later].sum())
+        is_starved = 2 * n_kept < rows.is_positive.sum() or was_positive.sum() < 2 * n_new_groups
+        if n_kept < MIN_POSITIVES or is_starved:
+            break
         if int(rows.is_positive[is_new].sum()) >= MIN_POSITIVES and not rows.is_positive[is_new].all():
             return is_new, ""
-    return None, f"as no later moments hold {MIN_POSITIVES} positives of new groups after as many earlier ones"
+    return None, f"as no later moments hold {MIN_POSITIVES} new positives after twice as many earlier ones"
 
 
 def _group_codes(groups: npt.NDArray[Any]) -> Int64Array:

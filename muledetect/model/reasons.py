@@ -104,7 +104,7 @@ def say(says: Says, value: float, median: float, p99: float, minor_units: int = 
         said = says.text if value else f"not so: {says.text}"
     elif says.text.startswith("share of "):
         said = f"{shown} of {says.text.removeprefix('share of ').replace(' that ', ' ', 1)}"
-    elif says.unit == "count" and not says.text.startswith(("most ", "largest ")):
+    elif says.unit == "count" and value != 1:
         said = f"{shown} {says.text}"
     else:
         said = f"{says.text}: {shown}"
