@@ -309,10 +309,8 @@ class _Job:
         rows = self._without_duplicates("transfers", self._gather("transfers"))
         if "reversal_of" in rows.column_names:
             rows = self._without_reversals(rows)
-        if "status" in rows.column_names:
-            settled = self.readers["transfers"].encoders["status"].ids().index("settled").as_py() if (
-                rows.num_rows
-            ) else -1  # fmt: skip
+        if "status" in rows.column_names and rows.num_rows:
+            settled = self.readers["transfers"].encoders["status"].ids().index("settled").as_py()
             code = rows.column("status")
             # A code of -1 is a null status, and no status means settled.
             other = np.flatnonzero(pc.and_(pc.greater_equal(code, 0), pc.not_equal(code, settled)).to_numpy())
