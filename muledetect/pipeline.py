@@ -12,7 +12,7 @@ Each function is also a command of the same name. A data set is a `Dataset` or t
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -23,7 +23,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from muledetect.clock import DAY, Moment, parse_time
-from muledetect.errors import DataError
+from muledetect.errors import DataError, ModelError
 from muledetect.evaluate import (
     RingMetrics,
     brier_score,
@@ -115,16 +115,19 @@ def score(
 
 def rings(
     dataset: Source,
-    scores: pa.Table | str | Path,
+    scores: Any,
     as_of: Moment,
     *,
     output: str | Path | None = None,
     progress: Progress | None = None,
     **options: Any,
 ) -> RingTables:
-    """Find rings around the high scorers, see `find_rings`; write their tables to the folder `output`."""
+    """Find rings around the high scorers, see `find_rings`; write their tables to the folder `output`.
+
+    `scores` is a table as `find_rings` takes it, or the path of a Parquet file.
+    """
     read = load(dataset, progress=progress)
-    table = scores if isinstance(scores, pa.Table) else _read_scores(scores)
+    table = _read_scores(scores) if isinstance(scores, str | Path) else scores
     found = find_rings(read, build_graph(read), table, as_of, **options)
     if output is not None:
         found.write(output)
@@ -172,8 +175,7 @@ def evaluate(
     `known_by` then still limits what the baselines learn from.
     """
     read, fitted = load(dataset, progress=progress), _model(model)
-    names, pack = [str(name) for name in fitted.feature_names_in_], fitted.trained_on_.pack
-    target: Any = fitted.trained_on_.target
+    names, pack, target = _origin(fitted)
     moments = sorted({*fitted.training_as_of_, *fitted.calibration_as_of_})
     points, y, _ = labelled_points(read, moments, target=target, known_by=known_by)
     at, truth, notes = test_points(read, as_of, target=target, use_truth=use_truth)
@@ -211,7 +213,8 @@ def import_(layout: str, files: Iterable[str | Path], output: str | Path, **opti
     tables = import_layout(layout, list(files), **options)
     rejects = tables.pop("rejects")
     write_tables(tables, output)
-    write_table(rejects, Path(output).with_name(f"{Path(output).name}.rejects.parquet"))
+    folder = Path(output).absolute()  # "." has no name of its own
+    write_table(rejects, folder.with_name(f"{folder.name}.rejects.parquet"))
     return {**tables, "rejects": rejects}
 
 
@@ -300,6 +303,14 @@ def _end(dataset: Dataset) -> int:
     return int(times[-1].cast(pa.int64()).as_py()) + dataset.tick if len(times) else parse_time("9999-01-01")
 
 
+def _origin(model: MuleModel) -> tuple[list[str], str, Any]:
+    """Return the features, country pack and target that a model was trained with."""
+    origin = getattr(model, "trained_on_", None)
+    if origin is None or not origin.target or not hasattr(model, "feature_names_in_"):
+        raise ModelError("evaluate: the model does not say what it was trained on. Train it with `train`.")
+    return [str(name) for name in model.feature_names_in_], origin.pack, origin.target
+
+
 def _model(model: MuleModel | str | Path) -> MuleModel:
     return model if isinstance(model, MuleModel) else load_model(model)
 
@@ -321,7 +332,12 @@ def _compare_rings(dataset: Dataset, found: RingTables | None) -> RingMetrics | 
 
 
 def _write_evaluation(result: Evaluation, folder: Path) -> None:
-    summary = {"brier": result.brier, "calibration_error": result.calibration_error, "notes": result.notes}
+    summary = {
+        "brier": result.brier,
+        "calibration_error": result.calibration_error,
+        "notes": result.notes,
+        "rings": None if result.rings is None else asdict(result.rings),
+    }
     write_text(folder / "metrics.json", pd.Series(summary).to_json(indent=2))
     write_text(folder / "baselines.json", result.table.to_json(orient="index", indent=2))
     write_table(pa.Table.from_pandas(result.table.reset_index()), folder / "baselines.parquet")
