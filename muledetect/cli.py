@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal, NoReturn
 
 import typer
 from rich.console import Console
@@ -23,9 +23,12 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
 )
-err = Console(stderr=True)
+#: An id may hold what rich takes for the name of a picture, such as `:bank:`.
+err = Console(stderr=True, emoji=False)
 #: A pipe or file has no width of its own; 120 columns hold every table.
-out = Console() if Console().is_terminal else Console(width=120)
+out = Console(emoji=False, width=None if Console().is_terminal else 120)
+
+INTERRUPTED = 128 + signal.SIGINT
 
 Tell = Callable[[str, float], None]
 
@@ -52,12 +55,24 @@ def main() -> None:
     except MuleDetectError as error:
         err.print(f"[bold red]error:[/] {_plain(error)}")
         sys.exit(1)
-    except (FileNotFoundError, PermissionError, NotADirectoryError, IsADirectoryError) as error:
-        err.print(f"[bold red]error:[/] {_plain(error.strerror)}: {_plain(error.filename)}")
+    except OSError as error:
+        place = f" at {error.filename}" if error.filename else ""
+        err.print(
+            f"[bold red]error:[/] files: {_plain(error.strerror or error)}{_plain(place)}. "
+            "Choose a place that you may read and write."
+        )
         sys.exit(1)
     except KeyboardInterrupt:
-        err.print("interrupted; outputs are the old ones or whole new ones.")
-        sys.exit(128 + signal.SIGINT)
+        _interrupted()
+    except SystemExit as status:
+        if status.code == INTERRUPTED:  # typer's answer to an interrupt inside a command
+            _interrupted()
+        raise
+
+
+def _interrupted() -> NoReturn:
+    err.print("interrupted; outputs are the old ones or whole new ones.")
+    sys.exit(INTERRUPTED)
 
 
 @app.command(epilog="Example: `muledetect demo --output muledetect-demo`")
@@ -168,7 +183,7 @@ def score(
         read = pipeline.load(dataset, progress=tell, currency=currency, money=money, source_tz=source_tz)
         scores = pipeline.score(read, model, as_of, n_explained=explain, output=output, progress=tell)
     console.show_scores(out, scores)
-    out.print(f"{len(scores):,} scores in {output}")
+    out.print(f"{len(scores):,} scores in {_plain(output)}")
 
 
 @app.command(epilog="Example: `muledetect rings data/sample --scores scores.parquet --as-of 2025-04-01 --output rings`")
@@ -191,7 +206,7 @@ def rings(
         tell("rings", 0.5)
         found = pipeline.rings(read, scores, as_of, output=output, window=window, dwell=dwell)
     console.show_rings(out, found)
-    out.print(f"{len(found):,} rings in {output}")
+    out.print(f"{len(found):,} rings in {_plain(output)}")
 
 
 @app.command(epilog="Example: `muledetect evaluate data/sample --model model --as-of 2025-04-01 --output evaluation`")
@@ -213,13 +228,13 @@ def evaluate(
         read = pipeline.load(dataset, progress=tell, currency=currency, money=money, source_tz=source_tz)
         result = pipeline.evaluate(read, model, as_of, use_truth=truth, known_by=known_by, output=output, progress=tell)
     console.show_evaluation(out, result)
-    out.print(f"metrics in {output}")
+    out.print(f"metrics in {_plain(output)}")
 
 
 @contextmanager
 def _progress() -> Iterator[Tell]:
     """Show stages on stderr while the block runs; gone afterwards, and silent where stderr is no terminal."""
-    columns = (TextColumn("{task.description:<24}"), BarColumn(), TimeElapsedColumn())
+    columns = (TextColumn("{task.description:<24}", markup=False), BarColumn(), TimeElapsedColumn())
     with Progress(*columns, console=err, transient=True, disable=not err.is_terminal) as shown:
         task = shown.add_task("starting", total=1.0)
 
@@ -229,10 +244,10 @@ def _progress() -> Iterator[Tell]:
         yield tell
 
 
-def _plain(message: Any) -> str:
-    from rich.markup import escape  # noqa: PLC0415
+def _plain(message: object) -> str:
+    from muledetect.console import plain  # noqa: PLC0415
 
-    return escape(str(message))
+    return "\n".join(plain(line) for line in str(message).split("\n"))
 
 
 if __name__ == "__main__":

@@ -1,10 +1,11 @@
-"""What the command line prints: results of the pipeline as tables for a terminal. Every value is escaped."""
+"""What the command line prints: results of the pipeline as tables for a terminal. Every value is made harmless."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
+from unicodedata import category
 
 import numpy as np
 import pandas as pd
@@ -12,6 +13,7 @@ import pyarrow as pa
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from muledetect.clock import format_duration
 from muledetect.model import MuleModel
@@ -22,7 +24,21 @@ from muledetect.rings import RingTables
 #: Stands above every list of accounts.
 NOTICE = "Suspicion, not a finding. Internal: do not disclose to the customer. Review before any measure."
 
+#: What no value may send to a terminal: control characters, which command it; marks that reorder or hide text; and
+#: halves of characters, which undecodable file names carry and which cannot be printed.
+_UNPRINTABLE = frozenset(["Cc", "Cf", "Cs", "Zl", "Zp"])
+
 _SEVERITY = {"reject": "red", "repair": "yellow", "warn": "cyan"}
+
+
+def plain(value: object) -> str:
+    r"""Return a value as text that a terminal shows and neither obeys nor takes for markup.
+
+    >>> print(plain("[red]a[/] \x1b[31mb"))
+    \[red]a\[/] �[31mb
+    """
+    text = "".join("\N{REPLACEMENT CHARACTER}" if category(sign) in _UNPRINTABLE else sign for sign in str(value))
+    return escape(text)
 
 
 def show_demo(out: Console, result: Demo) -> None:
@@ -39,7 +55,7 @@ def show_demo(out: Console, result: Demo) -> None:
     show_evaluation(out, result.evaluation)
     out.rule("files")
     for name in ("data/", "model/", "scores.parquet", "rings/", "evaluation/"):
-        out.print(escape(str(result.folder / name)))
+        out.print(plain(result.folder / name))
 
 
 def show_read(out: Console, dataset: Dataset) -> None:
@@ -65,27 +81,27 @@ def show_check(out: Console, dataset: Dataset, findings: pd.DataFrame, rejects: 
     """Print the findings of a check."""
     show_read(out, dataset)
     rows = [
-        [f"[{_SEVERITY[found['severity']]}]{found['severity']}[/]", f"{found['n_rows']:,}", escape(found["text"])]
+        [Text(found["severity"], _SEVERITY[found["severity"]]), f"{found['n_rows']:,}", found["text"]]
         for found in findings.to_dict("records")
     ]
     if rows:
-        _print_table(out, ["severity", "rows", "finding"], rows, right=(1,), is_safe=True)
+        _print_table(out, ["severity", "rows", "finding"], rows, right=(1,))
     else:
         out.print("Nothing to report.")
-    out.print(f"{dataset.rejects.num_rows:,} rejected or repaired rows in {escape(str(rejects))}")
+    out.print(f"{dataset.rejects.num_rows:,} rejected or repaired rows in {plain(rejects)}")
 
 
 def show_tables(out: Console, tables: Mapping[str, pa.Table], folder: Path) -> None:
     """Print the tables that were written."""
     _print_table(out, ["table", "rows"], [[name, f"{table.num_rows:,}"] for name, table in tables.items()], right=(1,))
-    out.print(f"written to {escape(str(folder))}")
+    out.print(f"written to {plain(folder)}")
 
 
 def show_model(out: Console, model: MuleModel, folder: Path) -> None:
     """Print what a reader must know of a training."""
     for note in model.notes_:
-        out.print(f"· {escape(note)}")
-    out.print(f"{len(model.feature_names_in_)} features · model in {escape(str(folder))}")
+        out.print(f"· {plain(note)}")
+    out.print(f"{len(model.feature_names_in_)} features · model in {plain(folder)}")
 
 
 def show_scores(out: Console, scores: pa.Table, n_rows: int = 10) -> None:
@@ -97,7 +113,7 @@ def show_scores(out: Console, scores: pa.Table, n_rows: int = 10) -> None:
             row["account_id"],
             f"{row['probability']:.1%}",
             row["tier"],
-            "\n".join(f"· {reason['text']}" for reason in row["reasons"][:4]),
+            [f"· {reason['text']}" for reason in row["reasons"][:4]],
         ]
         for row in scores.slice(0, n_rows).to_pylist()
     ]
@@ -130,7 +146,7 @@ def show_rings(out: Console, found: RingTables, n_rows: int = 5) -> None:
 def show_evaluation(out: Console, result: Evaluation) -> None:
     """Print a model's metrics next to the baselines: those of the first budget, and at half a percent of accounts."""
     for note in result.notes:
-        out.print(f"· {escape(note)}")
+        out.print(f"· {plain(note)}")
     shown = [name for name in result.table.columns[3:] if name.endswith(("@100", "@0.5%")) or name == "roc_auc"]
     rows = [
         [
@@ -158,12 +174,17 @@ def _print_table(
     *,
     right: Iterable[int] = (),
     lines: bool = False,
-    is_safe: bool = False,
 ) -> None:
-    """Print a table; cells are escaped unless `is_safe` says that they were."""
+    """Print a table; a list fills a cell line by line, and all but `Text` is made harmless."""
     table, aligned = Table(show_lines=lines), np.isin(np.arange(99), list(right))
     for position, name in enumerate(names):
         table.add_column(name, justify="right" if aligned[position] else "left")
     for row in rows:
-        table.add_row(*(str(cell) if is_safe else escape(str(cell)) for cell in row))
+        table.add_row(*(_cell(cell) for cell in row))
     out.print(table)
+
+
+def _cell(cell: object) -> str | Text:
+    if isinstance(cell, Text):
+        return cell
+    return "\n".join(plain(line) for line in cell) if isinstance(cell, list) else plain(cell)
