@@ -35,7 +35,6 @@ CONTENDERS = ("duckdb", "muledetect", "muledetect-part", "polars", "pandas")
 CHANNELS = ("p2p_proxy", "p2p_account", "qr_merchant", "bill", "card", "wallet")
 FIRST = int(np.datetime64("2025-01-01", "us").astype(np.int64))
 SPAN = 365 * 86_400
-AS_OF = "2026-01-01"
 CHUNK = 1 << 20
 JOBS = Path(__file__).with_name("_feature_jobs.py")
 

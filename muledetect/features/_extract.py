@@ -147,7 +147,8 @@ def _cut(graph: TransferGraph, points: Points) -> list[slice]:
         work[known] += index.stop[codes] - index.start[codes]
     shard = np.maximum(np.cumsum(work) // _SHARD_TRANSFERS, np.arange(len(points)) // _SHARD_POINTS)
     starts = [0, *(np.flatnonzero(np.diff(shard)) + 1).tolist(), len(points)]
-    return [slice(low, high) for low, high in itertools.pairwise(starts) if high > low]
+    shards = [slice(low, high) for low, high in itertools.pairwise(starts) if high > low]
+    return shards or [slice(0, 0)]  # no points still have columns
 
 
 def _attributes(dataset: Dataset, graph: TransferGraph) -> Attributes | None:

@@ -30,10 +30,11 @@ def burst(history: History, *, window: int) -> Float64Array:
     O(log n) a point.
     """
     columns = []
+    width = max(window, history.incoming.tick)  # a window under the tick holds a whole tick, so a tick is expected
     for measure in (Side.count, Side.total):
         for side in (history.incoming, history.outgoing):
-            recent = measure(side, window)
-            expected = (measure(side, window + _BASELINE) - recent) * (window / _BASELINE)
+            recent = measure(side, width)
+            expected = (measure(side, width + _BASELINE) - recent) * (width / _BASELINE)
             columns.append(share(recent, recent + expected))
     return np.column_stack(columns)
 
