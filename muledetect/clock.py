@@ -27,7 +27,7 @@ DAY: Final = 24 * HOUR
 ALL: Final = 200 * 365 * DAY
 
 _UNITS: Final = {"us": 1, "ms": 1000, "s": SECOND, "min": MINUTE, "h": HOUR, "d": DAY, "w": 7 * DAY}
-_DURATION: Final = re.compile(r"(\d{1,9})(us|ms|s|min|h|d|w)")
+_DURATION: Final = re.compile(r"(\d{1,18})(us|ms|s|min|h|d|w)")
 _EARLIEST: Final = -62_135_596_800 * SECOND  # year 1
 _LATEST: Final = 253_402_300_800 * SECOND  # year 10000
 

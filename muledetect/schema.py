@@ -428,3 +428,29 @@ REJECTS: Final = Table(
 OUTPUTS: Final[Mapping[str, Table]] = MappingProxyType(
     {table.name: table for table in (SCORES, RINGS, RING_MEMBERS, RING_LINKS, RING_TIES, REJECTS)}
 )
+
+
+def describe_tables() -> str:
+    """Return docs/tables.md: every table and column in Markdown."""
+    lines = [
+        "# Tables",
+        "",
+        "Made from `muledetect/schema.py`, where they are declared, by",
+        "`python -c 'from muledetect.schema import *; print(describe_tables(), end=\"\")'`.",
+        "",
+        "Only `transfers` is required, and of each table only the columns marked *. Others are kept and ignored.",
+    ]
+    for title, tables in (("Input", INPUTS), ("Output", OUTPUTS)):
+        lines += ["", f"## {title}"]
+        for table in tables.values():
+            lines += ["", f"### {table.name}", "", f"{table.meaning[0].upper()}{table.meaning[1:]}.", ""]
+            lines += ["| column | type | meaning |", "|---|---|---|"]
+            lines += [
+                f"| `{c.name}`{'*' if c.required else ''} | {_type_in_words(c)} | {c.meaning} |" for c in table.columns
+            ]
+    return "\n".join(lines) + "\n"
+
+
+def _type_in_words(column: Column) -> str:
+    words = f"{column.type}, {column.unit}" if column.unit else column.type
+    return f"{words}: {', '.join(column.values)}" if column.values else words
