@@ -1,0 +1,370 @@
+"""The straight line from a folder to scores and rings, end to end on one small simulated bank."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv as pacsv
+import pyarrow.parquet as pq
+import pytest
+from small_world import (
+    SCORED_AT,
+    TRAINED_AT,
+    known_before,
+    permuted,
+    renamed,
+    small_model,
+    small_world,
+    with_another_future,
+)
+
+from muledetect import pipeline, schema
+from muledetect.errors import DataError, ModelError, OptionError
+from muledetect.features import _extract
+from muledetect.graph import build_graph
+from muledetect.labels import every_account
+from muledetect.model import MuleModel, load_model
+from muledetect.model.scores import TIERS, score_points
+from muledetect.records import Dataset, read_dataset, write_tables
+from muledetect.rings import RingTables
+
+ACTIVE_AT = ["2025-01-18", "2025-01-23", "2025-01-28"]
+
+
+@dataclass(frozen=True)
+class Run:
+    """All that one run of the line gives, and the folder that it wrote."""
+
+    dataset: Dataset
+    model: MuleModel
+    scores: pa.Table
+    rings: RingTables
+    folder: Path
+
+
+def run(source: Any, folder: Path, *, target: Any = "ever", n_jobs: int | None = None) -> Run:
+    dataset = read_dataset(source)
+    moments = TRAINED_AT if target == "ever" else ACTIVE_AT
+    model = pipeline.train(
+        dataset, moments, target=target, pack="TH", known_by=TRAINED_AT if target == "ever" else None,
+        model=small_model(n_jobs), output=folder / "model",
+    )  # fmt: skip
+    scores = pipeline.score(dataset, folder / "model", SCORED_AT, n_explained=20, output=folder / "scores.parquet")
+    rings = pipeline.rings(dataset, folder / "scores.parquet", SCORED_AT, output=folder / "rings")
+    return Run(dataset, model, scores, rings, folder)
+
+
+@pytest.fixture(scope="session")
+def first(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    folder = tmp_path_factory.mktemp("first")
+    write_tables(small_world(), folder / "dataset")
+    return run(folder / "dataset", folder / "run")
+
+
+@pytest.fixture(scope="session")
+def active(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    return run(small_world(), tmp_path_factory.mktemp("active"), target="active")
+
+
+def content(folder: Path) -> dict[str, bytes]:
+    return {str(file.relative_to(folder)): file.read_bytes() for file in sorted(folder.rglob("*")) if file.is_file()}
+
+
+def without(world: Mapping[str, pa.Table], *names: str) -> dict[str, pa.Table]:
+    return {name: table for name, table in world.items() if name not in names}
+
+
+def by_account(scores: pa.Table, *names: str) -> dict[str, tuple[Any, ...]]:
+    return {row["account_id"]: tuple(row[name] for name in names) for row in scores.to_pylist()}
+
+
+def test_the_run_is_worth_comparing(first: Run) -> None:
+    assert len(first.rings) >= 1
+    assert len(pc.unique(first.scores["score"])) > 100
+    assert set(content(first.folder)) >= {"scores.parquet", "rings/rings.parquet", "model/manifest.json"}
+
+
+@pytest.mark.parametrize("variant", ["again", "permuted", "split", "csv", "one thread"])
+def test_the_same_input_gives_the_same_bytes(variant: str, first: Run, tmp_path: Path) -> None:
+    source: Any = small_world()
+    if variant == "permuted":
+        source = permuted(source)
+    elif variant == "split":
+        source = tmp_path / "dataset"
+        for name, table in permuted(small_world(), seed=1).items():
+            (source / name).mkdir(parents=True)
+            for part, start in enumerate(range(0, len(table), len(table) // 3 + 1)):
+                pq.write_table(table.slice(start, len(table) // 3 + 1), source / name / f"part-{part}.parquet")
+    elif variant == "csv":
+        source = tmp_path / "dataset"
+        source.mkdir()
+        for name, table in small_world().items():
+            pacsv.write_csv(table, source / f"{name}.csv")
+    again = run(source, tmp_path / "run", n_jobs=1 if variant == "one thread" else None)
+    assert content(again.folder) == content(first.folder)
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_neither_threads_nor_shards_change_a_score(threads: int, first: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_extract, "_SHARD_TRANSFERS", 700)
+    points = every_account(first.dataset, SCORED_AT)
+    scores = score_points(
+        first.model, first.dataset, build_graph(first.dataset), points, n_explained=20, threads=threads
+    )
+    assert scores.equals(first.scores)
+
+
+def test_a_score_from_the_model_itself_equals_one_from_its_folder(first: Run) -> None:
+    assert pipeline.score(first.dataset, first.model, SCORED_AT, n_explained=20).equals(first.scores)
+    assert pq.read_table(first.folder / "scores.parquet").equals(first.scores)
+
+
+@pytest.mark.parametrize("change", [known_before, with_another_future])
+def test_what_happens_after_as_of_changes_no_score_and_no_ring(change: Any, first: Run, tmp_path: Path) -> None:
+    dataset = read_dataset(change(small_world(), SCORED_AT))
+    assert dataset.fingerprint != first.dataset.fingerprint
+    scores = pipeline.score(dataset, first.model, SCORED_AT, n_explained=20)
+    assert scores.equals(first.scores)
+    pipeline.rings(dataset, scores, SCORED_AT, output=tmp_path)
+    assert content(tmp_path) == content(first.folder / "rings")
+
+
+@pytest.mark.parametrize("change", [known_before, with_another_future])
+def test_training_on_what_was_known_learns_nothing_of_later(change: Any, first: Run) -> None:
+    changed = change(small_world(), TRAINED_AT)
+    # what is known at the very moment of known_by counts, and nothing of the world falls on it
+    model = pipeline.train(
+        read_dataset(changed), TRAINED_AT, target="ever", pack="TH", known_by=TRAINED_AT, model=small_model()
+    )
+    assert model.texts_ == first.model.texts_
+    assert model.calibrator_.to_json() == first.model.calibrator_.to_json()
+
+
+def test_names_of_accounts_decide_nothing(first: Run, tmp_path: Path) -> None:
+    world, new_of = renamed(small_world())
+    again = run(world, tmp_path)
+    assert again.model.texts_ == first.model.texts_
+    wanted = by_account(first.scores, "score", "probability", "rank", "tier")
+    found = by_account(again.scores, "score", "probability", "rank", "tier")
+    assert found == {new_of[name]: row for name, row in wanted.items()}
+    members = {frozenset(new_of[name] for name in ring.members["account_id"].to_pylist()) for ring in first.rings}
+    assert {frozenset(ring.members["account_id"].to_pylist()) for ring in again.rings} == members
+
+
+def test_scores_have_the_columns_of_the_contract(first: Run, active: Run) -> None:
+    for made in (first, active):
+        assert made.scores.schema.equals(schema.SCORES.arrow_schema)
+        assert all(column.null_count == 0 for column in made.scores.columns)
+        assert pc.all(pc.is_finite(made.scores["score"])).as_py()
+        assert pc.min_max(made.scores["probability"]).as_py()["min"] >= 0
+        assert pc.min_max(made.scores["probability"]).as_py()["max"] <= 1
+        for name, table in made.rings.tables.items():
+            assert table.schema.equals(schema.OUTPUTS[name].arrow_schema)
+
+
+def test_equal_scores_share_a_rank_and_lie_in_the_order_of_ids(first: Run) -> None:
+    scores = np.array(first.scores["score"])
+    assert first.scores["rank"].to_pylist() == [1 + int((scores > score).sum()) for score in scores]
+    keys = list(zip(-scores, first.scores["account_id"].to_pylist(), strict=True))
+    assert keys == sorted(keys)
+    assert len(set(scores)) < len(scores)
+
+
+def test_a_tier_is_proposed_from_the_probability_alone(first: Run) -> None:
+    (suspected, above), (watch, low) = TIERS
+    for row in first.scores.to_pylist():
+        wanted = suspected if row["probability"] >= above else watch if row["probability"] >= low else "none"
+        assert row["tier"] == wanted
+
+
+def test_reasons_are_given_for_the_rows_that_are_shown_and_for_no_other(first: Run) -> None:
+    rows = first.scores.to_pylist()
+    assert all(bool(row["reasons"]) == (row["rank"] <= 20) for row in rows)
+    shown = [reason for row in rows for reason in row["reasons"]]
+    assert {reason["feature"] for reason in shown} <= set(first.model.feature_names_in_)
+    assert all(reason["text"] and reason["contribution"] > 0 for reason in shown)
+    none = pipeline.score(first.dataset, first.model, SCORED_AT, n_explained=0)
+    assert none.drop_columns("reasons").equals(first.scores.drop_columns("reasons"))
+    assert not any(none["reasons"].to_pylist())
+
+
+def test_only_the_banks_own_accounts_are_scored(first: Run) -> None:
+    accounts = small_world()["accounts"].to_pandas()
+    assert not accounts["is_own"].all()
+    assert sorted(first.scores["account_id"].to_pylist()) == sorted(accounts["account_id"][accounts["is_own"]])
+
+
+def test_the_target_active_learns_from_several_moments(active: Run) -> None:
+    assert active.model.trained_on_.target == "active"
+    seen = {*active.model.training_as_of_, *active.model.calibration_as_of_}
+    assert seen == {pd.Timestamp(moment).value // 1000 for moment in ACTIVE_AT}
+    assert active.model.n_rows_ > len(every_account(active.dataset, SCORED_AT))
+
+
+def test_a_model_scores_other_banks_also_without_their_side_tables(active: Run) -> None:
+    other = small_world(seed=2)
+    whole = pipeline.score(read_dataset(other), active.model, SCORED_AT)
+    assert len(whole) == 500
+    bare = read_dataset({"transfers": other["transfers"]})
+    scores = pipeline.score(bare, active.model, SCORED_AT)
+    assert sorted(scores["account_id"].to_pylist()) == bare.account_ids.to_pylist()
+    assert pc.all(pc.is_finite(scores["score"])).as_py()
+
+
+def groups_by_hand(world: Mapping[str, pa.Table]) -> dict[str, set[str]]:
+    """Return with each account all that it shares rings and holders with, directly or by others."""
+    together: dict[str, set[str]] = {}
+    for table, key in (("truth_rings", "ring_id"), ("accounts", "holder_id")):
+        for _, rows in world[table].to_pandas().groupby(key):
+            joined = set(rows["account_id"]).union(*(together.get(name, set()) for name in rows["account_id"]))
+            together.update(dict.fromkeys(joined, joined))
+    return together
+
+
+def test_evaluation_leaves_out_rings_and_persons_seen_in_training(first: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    tested: list[str] = []
+    real = pipeline.compare_baselines
+
+    def spy(train: pa.Table, y: Any, test: pa.Table, *rest: Any, **more: Any) -> pd.DataFrame:
+        tested.extend(test["account_id"].to_pylist())
+        return real(train, y, test, *rest, n_draws=2, **more)
+
+    monkeypatch.setattr(pipeline, "compare_baselines", spy)
+    result = pipeline.evaluate(first.dataset, first.model, SCORED_AT, use_truth=True, known_by=TRAINED_AT)
+    labels = known_before(small_world(), TRAINED_AT)["labels"].to_pandas()
+    begun = labels["activity_start"] < pd.Timestamp(TRAINED_AT, tz="UTC")
+    mules = set(labels["account_id"][(labels["label"] == "mule") & begun])
+    together = groups_by_hand(small_world())
+    seen = mules.union(*(together.get(name, set()) for name in mules))
+    own = set(first.scores["account_id"].to_pylist())
+    assert mules
+    assert set(tested) == own - seen
+    assert result.notes[-1].startswith(f"{len(own & seen)} accounts")
+
+
+def test_truth_is_the_target_only_when_asked(first: Run, active: Run, tmp_path: Path) -> None:
+    world = small_world()
+    # every honest account a ring of its own: by the truth there is no negative left, by the labels nothing changes
+    members = world["truth_rings"].select(["ring_id", "account_id"])
+    honest = sorted(set(world["accounts"]["account_id"].to_pylist()) - set(members["account_id"].to_pylist()))
+    alone = pa.table({"ring_id": [f"alone{name}" for name in honest], "account_id": honest})
+    changed = read_dataset({**world, "truth_rings": pa.concat_tables([members, alone])})
+    with pytest.raises(DataError, match="0 negatives"):
+        pipeline.evaluate(changed, first.model, SCORED_AT, use_truth=True)
+    result = pipeline.evaluate(changed, first.model, SCORED_AT, output=tmp_path)
+    wanted = pipeline.evaluate(first.dataset, first.model, SCORED_AT, found_rings=first.rings)
+    pd.testing.assert_frame_equal(result.table, wanted.table)
+    assert result.rings is None
+    assert wanted.rings is not None
+    with pytest.raises(DataError, match="truth_rings"):
+        pipeline.evaluate(read_dataset(without(world, "truth_rings")), first.model, SCORED_AT, use_truth=True)
+
+
+def test_an_evaluation_writes_what_it_returns(first: Run, tmp_path: Path) -> None:
+    result = pipeline.evaluate(
+        first.dataset, first.model, SCORED_AT, found_rings=first.rings, use_truth=True, output=tmp_path
+    )
+    assert sorted(content(tmp_path)) == ["baselines.json", "baselines.parquet", "metrics.json"]
+    metrics = json.loads((tmp_path / "metrics.json").read_text())
+    assert metrics["brier"] == pytest.approx(result.brier)
+    assert result.rings is not None
+    assert metrics["rings"]["n_found"] == result.rings.n_found == len(first.rings)
+    read = pq.read_table(tmp_path / "baselines.parquet").to_pandas().set_index("method")
+    pd.testing.assert_frame_equal(read, result.table)
+
+
+def test_what_cannot_be_trained_on_is_told(first: Run) -> None:
+    with pytest.raises(DataError, match="labels"):
+        pipeline.train(read_dataset(without(small_world(), "labels")), TRAINED_AT)
+    with pytest.raises(OptionError, match="'later'"):
+        pipeline.train(first.dataset, TRAINED_AT, target="later")  # type: ignore[arg-type]
+    with pytest.raises(OptionError, match="pack"):
+        pipeline.train(first.dataset, TRAINED_AT, pack="XX")
+    with pytest.raises(DataError, match="no account has a known target"):
+        pipeline.train(first.dataset, [])
+    with pytest.raises((DataError, ModelError), match="one class|no account"):
+        pipeline.train(first.dataset, "1999-01-01", target="ever", model=small_model())
+
+
+def test_models_that_are_missing_or_tell_no_origin_are_refused(first: Run, tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="there is no folder 'nowhere'"):
+        pipeline.score(first.dataset, tmp_path / "nowhere", SCORED_AT)
+    values = np.random.default_rng(0).random((60, 2))
+    plain = small_model().fit(values, values[:, 0] > 0.5)
+    named = small_model().fit(pd.DataFrame(values, columns=["in_amount__window_7d", "x"]), values[:, 0] > 0.5)
+    for model in (small_model(), plain, named):
+        with pytest.raises(ModelError, match="what it was trained on"):
+            pipeline.evaluate(first.dataset, model, SCORED_AT)
+    for model in (small_model(), plain):
+        with pytest.raises(ModelError, match="named features"):
+            pipeline.score(first.dataset, model, SCORED_AT)
+
+
+def test_scores_that_cannot_be_read_are_refused(first: Run, tmp_path: Path) -> None:
+    (tmp_path / "scores.parquet").write_text("account_id,score\n")
+    for place in (tmp_path / "scores.parquet", tmp_path / "nowhere.parquet"):
+        with pytest.raises(DataError, match="no Parquet file"):
+            pipeline.rings(first.dataset, place, SCORED_AT)
+    with pytest.raises(DataError, match="columns"):
+        pipeline.rings(first.dataset, first.folder / "rings" / "rings.parquet", SCORED_AT)
+
+
+def test_scores_may_be_any_table(first: Run) -> None:
+    found = pipeline.rings(first.dataset, first.scores.drop_columns("reasons").to_pandas(), SCORED_AT)
+    assert found.ring_members.equals(first.rings.ring_members)
+
+
+def test_a_folder_without_tables_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="no table found"):
+        pipeline.check(tmp_path)
+
+
+def test_before_all_records_every_account_scores_alike_and_nothing_is_a_ring(first: Run) -> None:
+    scores = pipeline.score(first.dataset, first.model, "1999-01-01")
+    assert len(scores) == 500
+    assert set(scores["rank"].to_pylist()) == {1}
+    assert np.isfinite(np.array(scores["score"])).all()
+    assert len(pipeline.rings(first.dataset, scores, "1999-01-01")) == 0
+    with pytest.raises(DataError, match="0 positives"):
+        pipeline.evaluate(first.dataset, first.model, "1999-01-01")
+
+
+def test_a_bank_without_a_transfer_gives_empty_tables(first: Run) -> None:
+    empty = read_dataset({"transfers": small_world()["transfers"].slice(0, 0)})
+    scores = pipeline.score(empty, first.model, SCORED_AT)
+    assert scores.equals(schema.SCORES.empty())
+    assert len(pipeline.rings(empty, scores, SCORED_AT)) == 0
+    idle = read_dataset({"transfers": small_world()["transfers"].slice(0, 0), "accounts": small_world()["accounts"]})
+    assert len(pipeline.score(idle, first.model, SCORED_AT)) == 500
+
+
+def test_a_second_run_replaces_the_outputs_and_leaves_nothing_half_done(first: Run, tmp_path: Path) -> None:
+    for moment in (TRAINED_AT, SCORED_AT):
+        scores = pipeline.score(first.dataset, first.model, moment, n_explained=20, output=tmp_path / "scores.parquet")
+        pipeline.rings(first.dataset, scores, moment, output=tmp_path / "rings")
+        first.model.save(tmp_path / "model")
+    assert content(tmp_path) == content(first.folder)
+    assert load_model(tmp_path / "model").texts_ == first.model.texts_
+
+
+def test_an_import_may_go_to_the_present_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "transactions.csv").write_text(
+        "tran_id,orig_acct,bene_acct,tx_type,base_amt,tran_timestamp,is_sar,alert_id\n"
+        "1,007,8,TRANSFER,150.5,2017-01-01T00:00:00Z,False,-1\n"
+    )
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    tables = pipeline.import_("amlsim", [tmp_path / "transactions.csv"], ".")
+    assert tables["transfers"].num_rows == 1
+    assert (tmp_path / "here" / "transfers.parquet").exists()
+    assert (tmp_path / "here.rejects.parquet").exists()
+    assert os.listdir(tmp_path / "here")
