@@ -80,8 +80,8 @@ def demo(
     output: Annotated[Path, typer.Option(help="Folder for the data, model, scores, rings and metrics.")] = Path(
         "muledetect-demo"
     ),
-    accounts: Annotated[int, typer.Option(min=500, help="Accounts of the simulated bank.")] = 12_000,
-    days: Annotated[int, typer.Option(min=60, help="Days to simulate.")] = 120,
+    accounts: Annotated[int, typer.Option(min=2_000, help="Accounts of the simulated bank.")] = 12_000,
+    days: Annotated[int, typer.Option(min=90, help="Days to simulate.")] = 120,
     seed: Annotated[int, typer.Option(min=0, help="Equal seeds give equal worlds.")] = 0,
 ) -> None:
     """Simulate a bank, train, score, find rings and measure, on one screen."""

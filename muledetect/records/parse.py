@@ -374,22 +374,20 @@ def _money_from_decimals(values: pa.Array, options: Options) -> Cells:
         wide = values.cast(pa.decimal128(38, max(scale, 0)))
     except pa.ArrowInvalid as error:
         raise ColumnError(f"money does not fit into 38 digits ({values.type}). Check the column") from error
-    scale = max(scale, 0)
+    scale, finer = max(scale, 0), np.zeros(len(wide), np.bool_)
+    if scale > exponent:
+        cut = wide.cast(options=pc.CastOptions(pa.decimal128(38, exponent), allow_decimal_truncate=True))
+        finer = mask_of(pc.not_equal(cut.cast(wide.type), wide).fill_null(False))
+        wide, scale = cut, exponent
     # A decimal128 is a little-endian pair of 64-bit words; it fits one if the high word only repeats the sign.
     words = np.frombuffer(wide.buffers()[1], np.int64, 2 * len(wide), wide.offset * 16).reshape(-1, 2)
     valid = mask_of(wide.is_valid())
     low = np.where(valid, words[:, 0], 0)
     far = valid & (words[:, 1] != (low >> 63))
-    factor = _TEN ** abs(exponent - scale)
-    if exponent >= scale:
-        far = far | (np.abs(low) > LARGEST // factor + 1)
-        amounts, finer = np.where(far, 0, low) * factor, np.zeros(len(low), np.bool_)
-    else:
-        amounts, rest = np.divmod(low, factor) if factor < 2**63 else (np.zeros_like(low), low)
-        finer = ~far & (rest != 0)
-    return Cells(
-        pa.array(np.where(far, 0, amounts), mask=~valid), [(far, reasons.TOO_LARGE), (finer, reasons.NOT_WHOLE)]
-    )
+    factor = _TEN ** (exponent - scale)
+    far = far | (np.abs(low) > LARGEST // factor + 1)
+    amounts = np.where(far, 0, low) * factor
+    return Cells(pa.array(amounts, mask=~valid), [(far, reasons.TOO_LARGE), (finer & ~far, reasons.NOT_WHOLE)])
 
 
 def _money_from_text(texts: pa.StringArray, options: Options) -> Cells:

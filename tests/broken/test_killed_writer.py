@@ -41,7 +41,7 @@ def first_version() -> pa.Table:
 
 def kill_a_writer(kind: str, place: Path, seconds: float) -> None:
     command = [sys.executable, "-c", ENDLESS, kind, str(place), str(N_ROWS), ",".join(NAMES)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE) as writer:  # noqa: S603 - our own program
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as writer:
         assert writer.stdout is not None
         writer.stdout.readline()
         time.sleep(seconds)

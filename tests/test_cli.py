@@ -1,0 +1,128 @@
+"""The command line: every command runs, says how it is used, ends with the right status, and prints data harmlessly."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from muledetect.pipeline import simulate
+
+COMMANDS = ("demo", "simulate", "check", "import", "train", "score", "rings", "evaluate")
+
+
+def run(*arguments: object, status: int = 0) -> str:
+    command = [sys.executable, "-m", "muledetect.cli", *map(str, arguments)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == status, done.stdout + done.stderr
+    return done.stdout + done.stderr
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("world")
+    simulate(folder / "data", n_accounts=400, n_days=70, seed=4, least_mules=50)
+    run(
+        "train",
+        folder / "data",
+        "--as-of",
+        "2025-02-10",
+        "--target",
+        "ever",
+        "--pack",
+        "TH",
+        "--model",
+        folder / "model",
+    )
+    return folder
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_help_has_an_example(name: str) -> None:
+    assert f"Example: muledetect {name}" in " ".join(run(name, "--help").replace("│", " ").split())
+
+
+def test_the_whole_line_runs_on_a_folder(world: Path, tmp_path: Path) -> None:
+    scored = run(
+        "score", world / "data", "--model", world / "model", "--as-of", "2025-03-05", "--output", tmp_path / "s.parquet"
+    )
+    assert "Suspicion, not a finding" in scored
+    assert pq.read_table(tmp_path / "s.parquet").num_rows == 400
+    options = (
+        "--scores",
+        tmp_path / "s.parquet",
+        "--as-of",
+        "2025-03-05",
+        "--window",
+        "all",
+        "--output",
+        tmp_path / "r",
+    )
+    run("rings", world / "data", *options)
+    assert pq.read_table(tmp_path / "r" / "ring_members.parquet").column_names[:2] == ["ring_id", "account_id"]
+    options = ("--model", world / "model", "--as-of", "2025-03-05", "--truth", "--output", tmp_path / "e")
+    assert "rules only" in run("evaluate", world / "data", *options)
+    assert (tmp_path / "e" / "metrics.json").exists()
+
+
+def test_a_check_prints_its_findings_and_writes_the_rejects(tmp_path: Path) -> None:
+    rows = [
+        "transfer_id,time,source,target,amount",
+        "1,2025-03-01T09:00:00Z,007,008,100",
+        "2,2025-03-01T09:01:00Z,007,009,0",
+    ]
+    (tmp_path / "transfers.csv").write_text("\n".join(rows))
+    said = run("check", tmp_path, "--output", tmp_path / "rejects.parquet")
+    assert "non-positive amount" in said
+    assert pq.read_table(tmp_path / "rejects.parquet")["row"].to_pylist() == [1]
+
+
+def test_the_files_of_another_tool_become_a_data_set(tmp_path: Path) -> None:
+    rows = ["txn_id,timestamp,source_id,target_id,amount", "1,2024-01-01 10:00:00,5,6,12.50"]
+    (tmp_path / "tx.csv").write_text("\n".join(rows))
+    run("import", "synthfin", tmp_path / "tx.csv", "--output", tmp_path / "data")
+    assert pq.read_table(tmp_path / "data" / "transfers.parquet")["amount"].to_pylist() == [1250]
+
+
+def test_a_demo_shows_accounts_rings_and_baselines(tmp_path: Path) -> None:
+    said = run("demo", "--accounts", 2000, "--days", 90, "--output", tmp_path / "demo")
+    for text in ("accounts to look at first", "LightGBM with all", "scores.parquet", "Brier score"):
+        assert text in said
+    assert (tmp_path / "demo" / "model" / "manifest.json").exists()
+
+
+def test_bad_input_ends_with_1_and_bad_usage_with_2(world: Path, tmp_path: Path) -> None:
+    assert "there is no such folder" in " ".join(run("check", tmp_path / "nowhere", status=1).split())
+    options = ("--model", world / "model", "--output", tmp_path / "s.parquet")
+    assert "usage" in run("score", world / "data", "--as-of", "yesterday", *options, status=2)
+    run("score", world / "data", status=2)
+    run("no-such-command", status=2)
+    run("score", world / "data", "--as-of", "2025-03-01", "--model", tmp_path / "none", "--output", "x", status=1)
+
+
+def test_account_ids_cannot_command_the_terminal(world: Path, tmp_path: Path) -> None:
+    hostile = "\x1b[2J[red]x[/red]"
+    tables = {path.stem: pq.read_table(path) for path in (world / "data").glob("*.parquet")}
+    first = tables["accounts"].filter(tables["accounts"]["is_own"])["account_id"][0].as_py()
+
+    def renamed(table: pa.Table, *columns: str) -> pa.Table:
+        for name in columns:
+            cells = [hostile if cell == first else cell for cell in table[name].to_pylist()]
+            table = table.set_column(table.column_names.index(name), name, pa.array(cells, pa.string()))
+        return table
+
+    (tmp_path / "data").mkdir()
+    pq.write_table(
+        renamed(tables["transfers"], "source", "target").slice(0, 2000), tmp_path / "data" / "transfers.parquet"
+    )
+    only = renamed(tables["accounts"], "account_id")
+    only = only.filter(pa.array([cell == hostile for cell in only["account_id"].to_pylist()]))
+    pq.write_table(only, tmp_path / "data" / "accounts.parquet")
+    options = ("--model", world / "model", "--as-of", "2025-03-05", "--output", tmp_path / "s.parquet")
+    said = run("score", tmp_path / "data", *options)
+    assert "\x1b" not in said
+    assert "[red]" in said
