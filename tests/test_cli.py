@@ -2,24 +2,42 @@
 
 from __future__ import annotations
 
+import io
+import os
+import signal
 import subprocess
 import sys
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from rich.console import Console
 
+from muledetect import cli, console, pipeline, schema
 from muledetect.pipeline import simulate
 
 COMMANDS = ("demo", "simulate", "check", "import", "train", "score", "rings", "evaluate")
 
 
 def run(*arguments: object, status: int = 0) -> str:
+    """Run a command in this process, as its own start would take most of the time; return what it printed."""
+    said, given = io.StringIO(), sys.argv
+    sys.argv = ["muledetect", *map(str, arguments)]
+    try:
+        with redirect_stdout(said), redirect_stderr(said), pytest.raises(SystemExit) as left:
+            cli.main()
+    finally:
+        sys.argv = given
+    assert (left.value.code or 0) == status, said.getvalue()
+    return said.getvalue()
+
+
+def start(*arguments: object) -> subprocess.CompletedProcess[str]:
+    """Run a command in a process of its own."""
     command = [sys.executable, "-m", "muledetect.cli", *map(str, arguments)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
-    assert done.returncode == status, done.stdout + done.stderr
-    return done.stdout + done.stderr
+    return subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
 
 
 @pytest.fixture(scope="module")
@@ -126,3 +144,70 @@ def test_account_ids_cannot_command_the_terminal(world: Path, tmp_path: Path) ->
     said = run("score", tmp_path / "data", *options)
     assert "\x1b" not in said
     assert "[red]" in said
+
+
+@pytest.mark.parametrize("hostile", ["\x1b[31mred\x1b[0m", "\x9b2J", "a\rb", "a\nb", "\u202egnp.exe", "\ud800", "\x00"])
+def test_nothing_that_commands_or_reorders_a_terminal_is_printed(hostile: str) -> None:
+    shown = console.plain(hostile)
+    assert shown.isprintable()
+    assert "\N{REPLACEMENT CHARACTER}" in shown
+
+
+@pytest.mark.parametrize("harmless", ["[red]x[/]", "[/]", "[link=x]y[/link]", "<b>&amp;</b>", "a:bank:b", "x\\", "๑๒"])
+def test_markup_is_shown_as_it_is_in_tables_and_lines(harmless: str) -> None:
+    row = {"account_id": harmless, "as_of": 0, "score": 1.0, "probability": 0.5, "rank": 1, "tier": "suspected"}
+    reason = {"code": "X", "feature": "x", "value": 1.0, "peer_p99": 1.0, "contribution": 1.0, "text": harmless}
+    scores = pa.Table.from_pylist([{**row, "reasons": [reason]}], schema=schema.SCORES.arrow_schema)
+    shown = Console(file=io.StringIO(), width=120, emoji=cli.out._emoji)
+    console.show_scores(shown, scores)
+    console.show_tables(shown, {harmless: scores}, Path(harmless))
+    assert isinstance(shown.file, io.StringIO)
+    assert shown.file.getvalue().count(harmless) == 4
+
+
+@pytest.mark.parametrize("output", ["file/scores.parquet", "folder"])
+def test_an_output_that_cannot_be_written_ends_with_1_and_leaves_nothing(
+    output: str, world: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("mine")
+    (tmp_path / "folder" / "inner").mkdir(parents=True)
+    options = ("--as-of", "2025-03-05", "--model", world / "model", "--output", tmp_path / output)
+    said = run("score", world / "data", *options, status=1)
+    assert "error: files:" in said
+    assert "Traceback" not in said
+    assert (tmp_path / "file").read_text() == "mine"
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["file", "folder", "inner"]
+
+
+def test_a_path_that_looks_like_markup_is_written_and_named(tmp_path: Path) -> None:
+    said = run("simulate", tmp_path / "[bold]w", "--accounts", 200, "--days", 14)
+    assert "[bold]w" in said.replace("\n", "")
+    assert (tmp_path / "[bold]w" / "transfers.parquet").exists()
+
+
+def test_no_account_is_named_in_an_error_or_beside_the_output(world: Path, tmp_path: Path) -> None:
+    ids = set(pq.read_table(world / "data" / "accounts.parquet")["account_id"].to_pylist())
+    options = ("--model", world / "model", "--as-of", "2025-03-05", "--output", tmp_path / "s.parquet")
+    done = start("score", world / "data", *options)
+    assert (done.returncode, done.stderr) == (0, "")
+    doubled = pq.read_table(tmp_path / "s.parquet")
+    pq.write_table(pa.concat_tables([doubled, doubled]), tmp_path / "s.parquet")
+    options = ("--scores", tmp_path / "s.parquet", "--as-of", "2025-03-05", "--output", tmp_path / "r")
+    done = start("rings", world / "data", *options)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "two scores of one moment" in " ".join(done.stderr.split())
+    assert not [name for name in ids if name in done.stderr]
+
+
+def test_an_interrupt_ends_with_130_and_says_what_became_of_the_outputs(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(*_: object, **__: object) -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+
+    monkeypatch.setattr(pipeline, "load", interrupted)
+    monkeypatch.setattr(sys, "argv", ["muledetect", "check", "anything"])
+    with pytest.raises(SystemExit) as left:
+        cli.main()
+    assert left.value.code == 130
+    assert "interrupted" in capsys.readouterr().err
