@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from muledetect.schema import CHANNELS
-from muledetect.simulate.streams import Bool, Int64
+from muledetect.simulate.streams import Int64
 
 CHANNEL: Final = {name: code for code, name in enumerate(CHANNELS)}
 
@@ -18,6 +18,7 @@ FIXED, UP_TO, OF_BALANCE, OF_POT = 0, 1, 2, 3
 
 #: Parts of the truth about a transfer; NORMAL covers the normal life of mules too.
 NORMAL, VICTIM, HOP, EXIT, TEST, SPEND = 0, 1, 2, 3, 4, 5
+KINDS: Final = ("normal", "victim", "hop", "exit", "test", "spend")
 
 NO_CAP: Final = np.int64(1) << 60
 
@@ -39,18 +40,21 @@ COLUMNS: Final[dict[str, tuple[type, Any]]] = {
     "ring": (np.int32, -1),
 }
 
+Columns = dict[str, npt.NDArray[Any]]
+
 
 @dataclass(slots=True)
 class Plan:
-    """A growing list of planned transfers, kept as column chunks.
+    """Planned transfers that are still to come, kept as column chunks.
 
     A *pot* collects what its fillers really paid; a transfer with mode OF_POT pays a share of what its pot has
     received so far, less the share `keep` that stays. So money that is passed on never exceeds the money that
     came, whatever the balances did to the first payment.
     """
 
-    chunks: list[dict[str, npt.NDArray[Any]]] = field(default_factory=list)
+    chunks: list[Columns] = field(default_factory=list)
     n_pots: int = 0
+    last_time: int = -(1 << 62)
 
     def new_pots(self, n: int) -> Int64:
         """Return the numbers of `n` new pots."""
@@ -63,7 +67,7 @@ class Plan:
         n = len(columns["time"])
         if n == 0:
             return
-        chunk: dict[str, npt.NDArray[Any]] = {}
+        chunk: Columns = {}
         for name, (dtype, default) in COLUMNS.items():
             value = columns.pop(name, default)
             chunk[name] = np.broadcast_to(np.asarray(value, dtype=dtype), (n,))
@@ -71,19 +75,24 @@ class Plan:
             raise TypeError(f"plan: unknown columns {sorted(columns)}")
         self.chunks.append(chunk)
 
-    def only(self, keep: Any) -> None:
-        """Drop planned transfers for which `keep(chunk)` is False."""
-        for position, chunk in enumerate(self.chunks):
-            mask: Bool = keep(chunk)
-            self.chunks[position] = {name: values[mask] for name, values in chunk.items()}
+    def take(self, until: int) -> Columns:
+        """Remove and return the transfers before `until` (us) in order of time, one microsecond apart at least.
 
-    def columns(self) -> dict[str, npt.NDArray[Any]]:
-        """Return all transfers as columns in order of time; times are made unique by adding microseconds."""
-        merged = {name: np.concatenate([chunk[name] for chunk in self.chunks]) for name in COLUMNS}
-        order = np.argsort(merged["time"], kind="stable")
-        merged = {name: values[order] for name, values in merged.items()}
-        merged["time"] = _unique_times(merged["time"])
-        return merged
+        Ties are in order of planning. O(n log n) in the number of transfers at hand.
+        """
+        columns = {name: np.concatenate([chunk[name] for chunk in self.chunks] or [np.zeros(0, dtype)])
+                   for name, (dtype, _) in COLUMNS.items()}  # fmt: skip
+        is_due = columns["time"] < until
+        waits = ~is_due
+        self.chunks = [{name: values[waits] for name, values in columns.items()}] if waits.any() else []
+        due = np.flatnonzero(is_due)
+        due = due[np.argsort(columns["time"][due], kind="stable")]
+        taken = {name: values[due] for name, values in columns.items()}
+        if len(due):
+            taken["time"][0] = max(int(taken["time"][0]), self.last_time + 1)
+            taken["time"] = _unique_times(taken["time"])
+            self.last_time = int(taken["time"][-1])
+        return taken
 
 
 def _unique_times(moments: Int64) -> Int64:

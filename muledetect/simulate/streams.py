@@ -15,22 +15,20 @@ Bool = npt.NDArray[np.bool_]
 UInt64 = npt.NDArray[np.uint64]
 
 
-def stream(seed: int, name: str) -> np.random.Generator:
-    """Return the generator of a named stream; equal seed and name give equal draws."""
-    return np.random.Generator(np.random.PCG64(np.random.SeedSequence([seed, zlib.crc32(name.encode())])))
+def stream(seed: int, name: str, number: int = 0) -> np.random.Generator:
+    """Return the generator of a named and numbered stream; equal arguments give equal draws."""
+    return np.random.Generator(np.random.PCG64(np.random.SeedSequence([seed, zlib.crc32(name.encode()), number])))
 
 
 def pick(rng: np.random.Generator, weights: Float64, n: int) -> Int64:
     """Return `n` positions drawn with probability proportional to `weights`. O(n log w)."""
-    edges = np.cumsum(weights)
+    return pick_from(rng, np.cumsum(weights), n)
+
+
+def pick_from(rng: np.random.Generator, edges: Float64, n: int) -> Int64:
+    """Return `n` positions drawn by cumulative weights `edges`. O(n log w)."""
     chosen = np.searchsorted(edges, rng.random(n) * edges[-1], side="right")
-    return np.asarray(np.minimum(chosen, len(weights) - 1), np.int64)
-
-
-def events(rng: np.random.Generator, rate: Float64, n_days: int) -> Int64:
-    """Return each position as often as a Poisson process of `rate` a day makes it happen in `n_days`."""
-    counts = rng.poisson(rate * n_days)
-    return np.repeat(np.arange(len(rate), dtype=np.int64), counts)
+    return np.asarray(np.minimum(chosen, len(edges) - 1), np.int64)
 
 
 def mix(*keys: UInt64 | Int64 | int) -> UInt64:
@@ -48,3 +46,26 @@ def mix(*keys: UInt64 | Int64 | int) -> UInt64:
 
 def _is_uint(key: UInt64 | Int64 | int) -> bool:
     return isinstance(key, np.ndarray) and key.dtype == np.uint64
+
+
+def chance(key: UInt64 | Int64, *salt: int) -> Float64:
+    """Return a number in [0, 1) that depends on nothing but its keys: the same person is always alike."""
+    return np.asarray((mix(key, *salt) >> np.uint64(11)).astype(np.float64) * 2.0**-53, np.float64)
+
+
+def shuffled_number(number: Int64, *key: int) -> Int64:
+    """Return distinct ten-digit numbers for distinct counters below 10^10, in an order that tells nothing.
+
+    A Feistel network of four rounds permutes 34 bits; values from 10^10 on walk on along their cycle until they fall
+    below, which keeps the map one to one.
+    """
+    state = number.astype(np.int64)
+    outside = np.ones(len(state), bool)
+    half, mask = np.int64(17), np.int64((1 << 17) - 1)
+    while outside.any():
+        left, right = state[outside] >> half, state[outside] & mask
+        for turn in range(4):
+            left, right = right, left ^ (mix(right, turn, *key).astype(np.int64) & mask)
+        state[outside] = (left << half) | right
+        outside[outside] = state[outside] >= 10**10
+    return state

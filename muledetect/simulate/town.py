@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -12,8 +12,10 @@ import numpy.typing as npt
 from muledetect.simulate.config import WorldConfig
 from muledetect.simulate.people import Circles, People
 from muledetect.simulate.plan import CHANNEL, Plan, grains
-from muledetect.simulate.rhythm import Rhythm
-from muledetect.simulate.streams import Int64, pick
+from muledetect.simulate.rhythm import Rhythm, Span
+from muledetect.simulate.streams import Float64, Int64, pick_from
+
+_Pool = tuple[Int64, Float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,16 +28,25 @@ class Town:
     contacts: Circles
     favourites: Circles
     plan: Plan
+    _pools: dict[tuple[str, ...], _Pool] = field(default_factory=dict)
 
     def strangers(self, rng: np.random.Generator, n: int) -> Int64:
         """Return private accounts drawn by how often people use their account."""
-        pool = np.flatnonzero(self.people.is_private)
-        return pool[pick(rng, self.people.liveliness[pool], n)]
+        if () not in self._pools:
+            pool = np.flatnonzero(self.people.is_private)
+            self._pools[()] = (pool, np.cumsum(self.people.liveliness[pool]))
+        return self._drawn(rng, (), n)
 
     def partner(self, rng: np.random.Generator, n: int, *personas: str) -> Int64:
         """Return businesses of some personas, drawn by popularity."""
-        pool = self.people.of(*personas)
-        return pool[pick(rng, self.people.popularity[pool], n)]
+        if personas not in self._pools:
+            pool = self.people.of(*personas)
+            self._pools[personas] = (pool, np.cumsum(self.people.popularity[pool]))
+        return self._drawn(rng, personas, n)
+
+    def _drawn(self, rng: np.random.Generator, key: tuple[str, ...], n: int) -> Int64:
+        pool, edges = self._pools[key]
+        return pool[pick_from(rng, edges, n)]
 
     def pay(self, rng: np.random.Generator, channel: str, **columns: Any) -> None:
         """Plan transfers on one channel, rounded as that channel's users round."""
@@ -53,7 +64,10 @@ class Town:
             self.pay(rng, channel, **part)
 
 
-Behaviour = Callable[[Town, np.random.Generator], None]
+#: Plans the transfers of one span; may reach up to a week back from the span's start and any time ahead.
+Act = Callable[[Span, np.random.Generator], None]
+#: Draws once what lasts (who works where, who rents from whom) and returns how each span is planned.
+Behaviour = Callable[[Town, np.random.Generator], Act]
 
 
 def baht(rng: np.random.Generator, n: int, median: float | npt.NDArray[np.floating[Any]], spread: float) -> Int64:
@@ -62,6 +76,6 @@ def baht(rng: np.random.Generator, n: int, median: float | npt.NDArray[np.floati
 
 
 def later(rng: np.random.Generator, moments: Int64, median_s: float, spread: float) -> Int64:
-    """Return moments plus a log-normal delay."""
+    """Return moments plus a log-normal delay of 4 s to 40 d."""
     delay = np.minimum(median_s * np.exp(spread * rng.standard_normal(len(moments))), 40 * 86_400)
     return moments + (np.maximum(delay, 4) * 1e6).astype(np.int64)
