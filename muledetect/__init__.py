@@ -1,7 +1,7 @@
 """Find money-mule accounts, their rings, and where the money is.
 
 >>> import muledetect as md
->>> dataset = md.read_dataset(md.simulate_tables(400, 60, seed=1))
+>>> dataset = md.read_dataset(md.simulate_tables(n_accounts=400, n_days=60, seed=1))
 >>> points = md.every_account(dataset, "2025-03-01")
 >>> md.extract(dataset, points, ["pass_through__window_7d"]).column_names
 ['account_id', 'as_of', 'pass_through__window_7d']

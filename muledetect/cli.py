@@ -92,20 +92,31 @@ def demo(
     console.show_demo(out, result)
 
 
-@app.command(epilog="Example: `muledetect simulate world --accounts 20000 --days 120 --seed 1`")
+@app.command(
+    epilog="Example: `muledetect simulate world --preset thai_bank --accounts 20000 --set evasion=0.5 --seed 1`"
+)
 def simulate(
     output: Annotated[Path, typer.Argument(help="Folder to write the tables to.")],
-    accounts: Annotated[int, typer.Option(min=200, help="Accounts of the bank.")] = 2_000,
-    days: Annotated[int, typer.Option(min=14, help="Days.")] = 120,
+    preset: Annotated[str | None, typer.Option(help="thai_bank, small, hard or no_crime.")] = None,
+    accounts: Annotated[int | None, typer.Option(help="Accounts of the bank; the preset's if not given.")] = None,
+    days: Annotated[int | None, typer.Option(help="Days; the preset's if not given.")] = None,
     seed: Annotated[int, typer.Option(min=0, help="Equal seeds give equal bytes.")] = 0,
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", help="Any parameter of WorldConfig, as name=value; may be repeated.")
+    ] = None,
 ) -> None:
     """Simulate a bank's transfers with scam call centres in it, with full truth."""
     from muledetect import console, pipeline  # noqa: PLC0415
+    from muledetect.simulate import parse_settings  # noqa: PLC0415
 
+    sizes = {"n_accounts": accounts, "n_days": days, "seed": seed}
+    parameters = {
+        **{name: value for name, value in sizes.items() if value is not None},
+        **parse_settings(settings or []),
+    }
     with _progress() as tell:
-        tell("simulating", 0.5)
-        tables = pipeline.simulate(output, n_accounts=accounts, n_days=days, seed=seed)
-    console.show_tables(out, tables, output)
+        rows = pipeline.simulate(output, preset=preset, progress=tell, **parameters)
+    console.show_tables(out, rows, output)
 
 
 @app.command(epilog="Example: `muledetect check data/sample --output rejects.parquet`")
@@ -139,7 +150,7 @@ def import_(
     with _progress() as tell:
         tell(f"importing {layout}", 0.5)
         tables = pipeline.import_(layout, files, output, currency=currency, first_day=first_day)
-    console.show_tables(out, tables, output)
+    console.show_tables(out, {name: len(table) for name, table in tables.items()}, output)
 
 
 @app.command(epilog="Example: `muledetect train data/sample --as-of 2025-03-01 --target ever --model model`")

@@ -91,9 +91,9 @@ def show_check(out: Console, dataset: Dataset, findings: pd.DataFrame, rejects: 
     out.print(f"{dataset.rejects.num_rows:,} rejected or repaired rows in {plain(rejects)}")
 
 
-def show_tables(out: Console, tables: Mapping[str, pa.Table], folder: Path) -> None:
-    """Print the tables that were written."""
-    _print_table(out, ["table", "rows"], [[name, f"{table.num_rows:,}"] for name, table in tables.items()], right=(1,))
+def show_tables(out: Console, rows: Mapping[str, int], folder: Path) -> None:
+    """Print the number of rows of the tables that were written."""
+    _print_table(out, ["table", "rows"], [[name, f"{n_rows:,}"] for name, n_rows in rows.items()], right=(1,))
     out.print(f"written to {plain(folder)}")
 
 

@@ -40,7 +40,7 @@ from muledetect.model.scores import score_points
 from muledetect.records import Dataset, read_dataset, write_table, write_tables, write_text
 from muledetect.records.layouts import import_layout
 from muledetect.rings import RingTables, find_rings
-from muledetect.simulate import simulate as simulate_tables
+from muledetect.simulate import world_config, write_world
 
 Source = Dataset | str | Path
 
@@ -200,12 +200,14 @@ def evaluate(
 
 
 def simulate(
-    output: str | Path, *, n_accounts: int = 2_000, n_days: int = 120, seed: int = 0, **parameters: Any
-) -> dict[str, pa.Table]:
-    """Simulate a bank with call centres around it and write every table to the folder `output`."""
-    tables = simulate_tables(n_accounts, n_days, seed, **parameters)
-    write_tables(tables, output)
-    return tables
+    output: str | Path, *, preset: str | None = None, progress: Progress | None = None, **parameters: Any
+) -> dict[str, int]:
+    """Simulate a bank with call centres around it into the folder `output`; return the number of rows by table.
+
+    `preset` and `parameters` (fields of `muledetect.simulate.WorldConfig`) say what the world looks like; they are
+    written beside the tables as `world.json`. Memory holds one week of transfers, not all of them.
+    """
+    return write_world(world_config(preset, **parameters), output, progress)
 
 
 def import_(layout: str, files: Iterable[str | Path], output: str | Path, **options: Any) -> dict[str, pa.Table]:
@@ -243,8 +245,7 @@ def demo(
     The evaluation uses the whole truth of the simulated world, also the mules that its bank never found.
     """
     folder, tell = Path(output), progress or _silent
-    tell("simulating", 0.0)
-    simulate(folder / "data", n_accounts=n_accounts, n_days=n_days, seed=seed)
+    simulate(folder / "data", n_accounts=n_accounts, n_days=n_days, seed=seed, progress=tell)
     read = load(folder / "data", progress=tell)
     times = read.transfers["time"].cast(pa.int64()).to_numpy()
     end = int(times[-1]) // DAY * DAY + DAY

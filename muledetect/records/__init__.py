@@ -8,6 +8,6 @@ from __future__ import annotations
 
 from muledetect.records.dataset import Dataset, Finding
 from muledetect.records.read import read_dataset
-from muledetect.records.write import write_table, write_tables, write_text
+from muledetect.records.write import atomic_tables, write_table, write_tables, write_text
 
-__all__ = ["Dataset", "Finding", "read_dataset", "write_table", "write_tables", "write_text"]
+__all__ = ["Dataset", "Finding", "atomic_tables", "read_dataset", "write_table", "write_tables", "write_text"]

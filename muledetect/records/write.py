@@ -91,6 +91,48 @@ def atomic_parquet(path: str | Path) -> Iterator[Callable[[pa.Table], None]]:
             raise ValueError(f"{place}: no table was written. Write an empty one to tell the columns.")
 
 
+#: Rows that a table of `atomic_tables` gathers before they become one row group.
+_ROW_GROUP = 250_000
+
+
+@contextmanager
+def atomic_tables(folder: str | Path) -> Iterator[Callable[[str, pa.Table], None]]:
+    """Yield `put(name, table)`, which appends rows to `<folder>/<name>.parquet`; all files appear when the block ends.
+
+    Each file is the old or the new one at any moment, and all stay old if the block fails. Memory: up to
+    250,000 rows a table are held back, so that small pieces become large row groups.
+
+    Parameters
+    ----------
+    folder : str or Path
+        Is made if need be; its other files stay.
+
+    Raises
+    ------
+    ValueError
+        If a table's schema differs from the first one's of that name.
+    """
+    with ExitStack() as opened:
+        appends: dict[str, Callable[[pa.Table], None]] = {}
+        waiting: dict[str, list[pa.Table]] = {}
+
+        def flush(name: str) -> None:
+            if name not in appends:
+                appends[name] = opened.enter_context(atomic_parquet(Path(folder) / f"{name}.parquet"))
+            appends[name](pa.concat_tables(waiting.pop(name)).combine_chunks())
+
+        def put(name: str, table: pa.Table) -> None:
+            waiting.setdefault(name, []).append(table)
+            if sum(map(len, waiting[name])) >= _ROW_GROUP:
+                flush(name)
+
+        yield put
+        for name in list(waiting):
+            # An empty rest is written only where nothing else tells the columns.
+            if name not in appends or any(map(len, waiting[name])):
+                flush(name)
+
+
 def write_text(path: str | Path, text: str) -> None:
     """Write text as UTF-8; `path` holds the old or the new text at any moment."""
     _write_atomically({Path(path): lambda unfinished: _write_utf8(unfinished, text)})

@@ -1,10 +1,21 @@
 """A simulated bank with scam call centres around it: sample tables with full truth.
 
->>> sorted(simulate(300, 30, seed=1))[:3]
+>>> sorted(simulate(n_accounts=300, n_days=30, seed=1))[:3]
 ['accounts', 'calls', 'complaints']
 """
 
-from muledetect.simulate.config import WorldConfig
-from muledetect.simulate.world import World, simulate, simulate_world
+from muledetect.simulate.config import PRESETS, TACTICS, WorldConfig, parse_settings, world_config
+from muledetect.simulate.world import Balances, World, simulate, simulate_world, write_world
 
-__all__ = ["World", "WorldConfig", "simulate", "simulate_world"]
+__all__ = [
+    "PRESETS",
+    "TACTICS",
+    "Balances",
+    "World",
+    "WorldConfig",
+    "parse_settings",
+    "simulate",
+    "simulate_world",
+    "world_config",
+    "write_world",
+]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from types import MappingProxyType
 from typing import Any, Final
@@ -13,7 +13,15 @@ from muledetect.errors import OptionError
 from muledetect.schema import did_you_mean
 
 #: What an evader does; each follows the dial `evasion` unless it is set by itself.
-TACTICS: Final = ("splitting", "waiting", "camouflage", "salary_like", "old_accounts", "device_rotation", "pass_through")
+TACTICS: Final = (
+    "splitting",
+    "waiting",
+    "camouflage",
+    "salary_like",
+    "old_accounts",
+    "device_rotation",
+    "pass_through",
+)
 
 _SHARES: Final = (
     "new_mule_share",
@@ -250,8 +258,44 @@ def world_config(preset: str | None = None, **parameters: Any) -> WorldConfig:
             f"simulate: there is no preset {preset!r}; choose one of {', '.join(PRESETS)}."
             f"{did_you_mean(preset, list(PRESETS))}"
         )
-    known = [field.name for field in fields(WorldConfig)]
     for name in parameters:
-        if name not in known:
-            raise OptionError(f"simulate: there is no parameter {name!r}.{did_you_mean(name, known)}")
+        _kind(name)
     return WorldConfig(**{**(PRESETS[preset] if preset else {}), **parameters})
+
+
+def _kind(name: str) -> str:
+    kinds = {field.name: str(field.type) for field in fields(WorldConfig)}
+    if name not in kinds:
+        raise OptionError(f"simulate: there is no parameter {name!r}.{did_you_mean(name, list(kinds))}")
+    return kinds[name]
+
+
+def parse_settings(settings: Sequence[str]) -> dict[str, Any]:
+    """Return parameters of `WorldConfig` from texts `name=value`; lists are separated by commas.
+
+    Raises
+    ------
+    OptionError
+        If a text has no "=", or names no parameter, or a number cannot be read.
+
+    Examples
+    --------
+    >>> parse_settings(["evasion=0.5", "holidays=01-01,12-31"])
+    {'evasion': 0.5, 'holidays': ('01-01', '12-31')}
+    """
+    parameters: dict[str, Any] = {}
+    for setting in settings:
+        name, equals, text = setting.partition("=")
+        if not equals:
+            raise OptionError(f"simulate: a setting reads name=value, got {setting!r}.")
+        kind = _kind(name)
+        if kind.startswith("tuple"):
+            parameters[name] = tuple(part for part in text.split(",") if part)
+        elif kind == "str":
+            parameters[name] = text
+        else:
+            try:
+                parameters[name] = int(text) if kind == "int" else float(text)
+            except ValueError:
+                raise OptionError(f"simulate: {name} must be a number, got {text!r}.") from None
+    return parameters

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, fields
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from itertools import zip_longest
+from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
@@ -11,169 +15,189 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from muledetect.clock import SECOND
-from muledetect.errors import OptionError
-from muledetect.schema import did_you_mean
+from muledetect.records import atomic_tables, write_text
 from muledetect.simulate import tables as write
-from muledetect.simulate.calls import place_calls
-from muledetect.simulate.config import WorldConfig
-from muledetect.simulate.crews import recruit
-from muledetect.simulate.knowledge import hear_complaints, illicit_activity, investigate
-from muledetect.simulate.ledger import Execution, execute
-from muledetect.simulate.life import EVERYDAY
-from muledetect.simulate.people import People, build_contacts, build_favourites, build_people
-from muledetect.simulate.plan import CHANNEL, Plan
-from muledetect.simulate.presence import open_sessions, settle_houses
-from muledetect.simulate.rhythm import build_rhythm
-from muledetect.simulate.scams import commit_scams
+from muledetect.simulate.bank.calls import build_callers
+from muledetect.simulate.bank.complaints import hear_complaints
+from muledetect.simulate.bank.labels import illicit_activity, investigate
+from muledetect.simulate.bank.presence import build_presence
+from muledetect.simulate.bank.watchlists import list_marks
+from muledetect.simulate.circles import build_contacts, build_favourites
+from muledetect.simulate.config import WorldConfig, world_config
+from muledetect.simulate.crime import Case, Crime, commit_scams, recruit, settle_houses
+from muledetect.simulate.ledger import Ledger, open_ledger
+from muledetect.simulate.life import BEHAVIOURS
+from muledetect.simulate.people import People, build_people
+from muledetect.simulate.plan import NORMAL, Columns, Plan
+from muledetect.simulate.rhythm import Rhythm, Span, build_rhythm
+from muledetect.simulate.scribe import Put, Scribe, appoint_scribe
 from muledetect.simulate.streams import Bool, stream
-from muledetect.simulate.text import digit_text
-from muledetect.simulate.town import Town
-from muledetect.simulate.trades import TRADES
+from muledetect.simulate.town import Act, Town
+from muledetect.simulate.truth import follow_money
 
-#: Channels that count towards an account's daily limit.
-_LIMITED: Final = tuple(CHANNEL[name] for name in ("p2p_proxy", "p2p_account", "wallet", "vasp", "xborder"))
+Tell = Callable[[str, float], None]
+
+#: Times that are made unique move by microseconds: a margin keeps the last ones inside the world.
+_MARGIN: Final = 10 * SECOND
 
 
 @dataclass(frozen=True, slots=True)
-class World:
-    """A simulated world.
+class Balances:
+    """Money before and after, int64 satang by account in the ledger's own order, other banks included.
 
-    Attributes
-    ----------
-    tables : mapping of str to pyarrow.Table
-        The public tables (`muledetect.schema.INPUTS`).
-    truth_transfers : pyarrow.Table
-        Truth about each illicit transfer that our bank sees: `transfer_id`, `kind` (victim, hop, exit, test,
-        spend), `case_id`, `ring_id`.
-    opening, final : int64[all accounts]
-        Balances in satang before and after, in the ledger's own order, other banks included: their sums are equal.
+    The sums are equal: nothing is made and nothing lost.
     """
 
-    config: WorldConfig
-    tables: Mapping[str, pa.Table]
-    truth_transfers: pa.Table
     opening: npt.NDArray[np.int64]
     final: npt.NDArray[np.int64]
 
 
-def simulate(n_accounts: int = 2000, n_days: int = 120, seed: int = 0, **parameters: Any) -> dict[str, pa.Table]:
+@dataclass(frozen=True, slots=True)
+class World:
+    """A simulated world in memory: its config, the tables of `muledetect.schema.INPUTS`, and all balances."""
+
+    config: WorldConfig
+    tables: Mapping[str, pa.Table]
+    balances: Balances
+
+
+def simulate(preset: str | None = None, **parameters: Any) -> dict[str, pa.Table]:
     """Simulate a bank with scam call centres around it and return every public table.
 
     Parameters
     ----------
-    n_accounts : int
-        Accounts held at our bank.
-    n_days : int
-        Length in days of local time.
-    seed : int
-        Same seed and parameters, same bytes.
+    preset : str, optional
+        One of `PRESETS`; without it the defaults of `WorldConfig` hold.
     **parameters
-        Any other parameter of `WorldConfig`, such as `start="2025-01-01"` or `mule_share=0.004`.
+        Fields of `WorldConfig`, such as `n_accounts=2000`, `n_days=120`, `seed=0` or `evasion=0.5`; they override the
+        preset's.
 
     Returns
     -------
     dict of str to pyarrow.Table
-        transfers, accounts, holders, identifiers, sessions, complaints, calls, watchlists, labels, truth_rings, each
-        with every column of `muledetect.schema` in contract types. `labels` holds what the bank knows at the end;
-        the full truth is in `truth_rings`.
+        Every table of `muledetect.schema.INPUTS` with every column in contract types. `labels` holds what the bank
+        knows at the end; the full truth is in the tables whose names begin with `truth_`.
 
     Raises
     ------
     OptionError
-        If a parameter is unknown, of the wrong type or out of range.
+        If a preset or parameter is unknown, of the wrong type or out of range.
 
     Notes
     -----
-    O(n log n) in the number of transfers, about 0.8 a day and account.
+    O(n log n) in the number of transfers, about 0.8 a day and account. All tables are in memory, roughly 700 bytes a
+    transfer; `write_world` needs no more than a week's.
 
     Examples
     --------
-    >>> tables = simulate(300, 30, seed=1)
+    >>> tables = simulate(n_accounts=300, n_days=30, seed=1)
     >>> tables["transfers"].column("amount").type
     DataType(int64)
     """
-    return dict(simulate_world(_config(n_accounts, n_days, seed, parameters)).tables)
+    return dict(simulate_world(world_config(preset, **parameters)).tables)
 
 
-def _config(n_accounts: int, n_days: int, seed: int, parameters: dict[str, Any]) -> WorldConfig:
-    known = [field.name for field in fields(WorldConfig)]
-    for name in parameters:
-        if name not in known:
-            raise OptionError(f"simulate: there is no parameter {name!r}.{did_you_mean(name, known)}")
-    return WorldConfig(n_accounts=n_accounts, n_days=n_days, seed=seed, **parameters)
+def simulate_world(config: WorldConfig, tell: Tell | None = None) -> World:
+    """Simulate a world into memory, with balances beside the tables."""
+    pieces: dict[str, list[pa.Table]] = {}
+    balances = _play(config, lambda name, table: pieces.setdefault(name, []).append(table), tell)
+    return World(config, {name: pa.concat_tables(parts).combine_chunks() for name, parts in pieces.items()}, balances)
 
 
-def simulate_world(config: WorldConfig) -> World:
-    """Simulate a world and return its tables together with the full truth."""
+def write_world(config: WorldConfig, folder: str | Path, tell: Tell | None = None) -> dict[str, int]:
+    """Simulate a world into Parquet files of a folder, week by week; return the number of rows by table.
+
+    Memory: a week of transfers (some 300 bytes each), 300 bytes an account and 16 a pot. The files appear together when
+    all are complete, and with the same rows, in the same order, as `simulate` returns; `world.json` beside them tells
+    the parameters.
+    """
+    rows: dict[str, int] = {}
+    with atomic_tables(folder) as put:
+
+        def count(name: str, table: pa.Table) -> None:
+            rows[name] = rows.get(name, 0) + len(table)
+            put(name, table)
+
+        _play(config, count, tell)
+    made = {"made_by": f"muledetect {version('muledetect')}", "parameters": config.as_dict(), "rows": rows}
+    write_text(Path(folder) / "world.json", json.dumps(made, indent=2) + "\n")
+    return rows
+
+
+def _play(config: WorldConfig, put: Put, tell: Tell | None = None) -> Balances:
+    """Let a world happen, week by week, and hand its tables over piece by piece."""
     rhythm = build_rhythm(config)
     people = build_people(config, rhythm)
     crime = recruit(config, people, rhythm)
-    town = Town(config, rhythm, people, build_contacts(config, people), build_favourites(config, people), Plan())
-    for behaviour in (*EVERYDAY, *TRADES):
-        behaviour(town, stream(config.seed, behaviour.__name__))
-    town.plan.only(lambda chunk: _lives(people, chunk))
+    contacts = build_contacts(config, people)
+    town = Town(config, rhythm, people, contacts, build_favourites(config, people), Plan())
+    acts = [(behaviour.__name__, behaviour(town, stream(config.seed, behaviour.__name__))) for behaviour in BEHAVIOURS]
     cases = commit_scams(town, crime)
-    # Times that are made unique move by microseconds: a margin keeps the last ones inside the world.
-    town.plan.only(lambda chunk: _is_open(people, chunk) & (chunk["time"] >= rhythm.start))
-    town.plan.only(lambda chunk: chunk["time"] < rhythm.end - 10 * SECOND)
-    done = execute(town.plan.columns(), people.opening, people.daily_limit, _LIMITED, town.plan.n_pots, rhythm.start)
-    rows = _visible(people, done)
-    activity = illicit_activity(rows, crime, len(people.persona), rhythm.end)
-    houses = settle_houses(config, crime, len(people.persona))
-    sessions, session_of = open_sessions(config, people, rhythm, rows, houses)
-    complaints = hear_complaints(config, people, rhythm, rows, cases)
-    labels = investigate(config, people, rhythm, rows, complaints, activity)
-    calls = place_calls(config, people, town.contacts, rhythm, crime, cases)
-
+    presence = build_presence(config, people, rhythm, settle_houses(config, crime, len(people.persona)))
+    callers = build_callers(config, people, contacts, rhythm, crime, cases)
     names = write.build_names(config, people, crime.n_centres)
-    ids = _shuffled_ids(config, "transfer ids", len(rows["time"]), "")
-    session_ids = _shuffled_ids(config, "session ids", len(sessions.time), "S")
-    shown = _shown(people, rows)
+    members = [account for ring in crime.rings for account in ring.members]
+    scribe = appoint_scribe(config, people, rhythm, names, presence, callers, put, members)
+    put("identifiers", write.contacts_table(config, people, names, rhythm))
+    ledger = open_ledger(people, rhythm)
+    opening = ledger.balance.copy()
+    for span, done in _weeks(town, acts, ledger):
+        scribe.week(span, done)
+        if tell is not None:
+            tell("simulating", span.last / rhythm.n_days)
+    _write_the_rest(scribe, crime, cases, ledger)
+    return Balances(opening, ledger.balance)
+
+
+def _weeks(town: Town, acts: Sequence[tuple[str, Act]], ledger: Ledger) -> Iterator[tuple[Span, Columns]]:
+    """Yield each week with the transfers that happened in it.
+
+    A week is executed when the next one is planned: an act may reach back into the week before its own.
+    """
+    spans = list(town.rhythm.spans())
+    _plan(town, acts, spans[0])
+    for span, following in zip_longest(spans, spans[1:]):
+        if following is not None:
+            _plan(town, acts, following)
+        planned = town.plan.take(span.end if following is not None else span.end - _MARGIN)
+        yield span, ledger.execute(_possible(town.people, planned, town.rhythm), town.plan.n_pots)
+
+
+def _plan(town: Town, acts: Sequence[tuple[str, Act]], span: Span) -> None:
+    for name, act in acts:
+        act(span, stream(town.config.seed, name, span.number + 1))
+
+
+def _possible(people: People, planned: Columns, rhythm: Rhythm) -> Columns:
+    """Keep transfers inside the world, between open accounts, and in normal life between accounts in use."""
+    moment = planned["time"]
+    keep: Bool = moment >= rhythm.start
+    for side in ("source", "target"):
+        keep &= moment < people.closed_at[planned[side]]
+        keep &= (planned["kind"] != NORMAL) | (moment >= people.active_from[planned[side]])
+    return {name: values[keep] for name, values in planned.items()}
+
+
+def _write_the_rest(scribe: Scribe, crime: Crime, cases: tuple[Case, ...], ledger: Ledger) -> None:
+    """Write what is only known at the end: what the bank learned, whom it met, and the truth."""
+    config, people, rhythm, names = scribe.config, scribe.people, scribe.rhythm, scribe.names
+    rows = scribe.watched_rows()
+    visible = (rows["kind"] != NORMAL) & (rows["number"] >= 0)
+    illicit = {name: values[visible] for name, values in rows.items()}
+    activity = illicit_activity(illicit, crime, len(people.persona), rhythm.end)
+    complaints = hear_complaints(config, people, rhythm, cases, illicit, scribe.honest.rows)
+    labels = investigate(config, people, rhythm, illicit, complaints, activity)
+    entries = list_marks(config, people, crime, cases, labels, scribe.sessions.rows, rhythm)
+    flows, holdings = follow_money(rows, len(people.persona))
+    shown = np.flatnonzero(scribe.is_met)
+    complained = np.unique(complaints.case[complaints.case >= 0])
     tables = {
-        "transfers": write.transfers_table(config, people, names, rows, ids, sessions, session_ids, session_of),
-        "accounts": write.accounts_table(config, people, names, done.final, rhythm, shown),
+        "accounts": write.accounts_table(config, people, names, ledger.balance, rhythm, shown),
         "holders": write.holders_table(config, people, names, rhythm),
-        "identifiers": write.identifiers_table(config, people, names, rhythm, sessions),
-        "sessions": write.sessions_table(config, people, names, sessions, session_ids),
-        "complaints": write.complaints_table(config, people, names, rows, ids, complaints, cases),
-        "calls": write.calls_table(config, names, calls, rhythm),
-        "watchlists": write.watchlists_table(config, names, crime, labels, sessions, rhythm),
+        "complaints": write.complaints_table(config, people, names, complaints),
         "labels": write.labels_table(names, labels),
-        "truth_rings": write.truth_rings_table(names, crime, activity),
+        "watchlists": write.watchlists_table(names, entries),
+        **write.truth_tables(people, names, crime, cases, activity, rows, flows, holdings, complained, shown),
     }
-    return World(config, tables, write.truth_transfers(rows, ids), people.opening, done.final)
-
-
-def _lives(people: People, chunk: dict[str, npt.NDArray[Any]]) -> Bool:
-    """Keep normal transfers of accounts that are in use at the time."""
-    awake = np.ones(len(chunk["time"]), bool)
-    for side in ("source", "target"):
-        awake &= chunk["time"] >= people.active_from[chunk[side]]
-    return awake
-
-
-def _is_open(people: People, chunk: dict[str, npt.NDArray[Any]]) -> Bool:
-    """Keep transfers before either end is closed."""
-    is_open = np.ones(len(chunk["time"]), bool)
-    for side in ("source", "target"):
-        is_open &= chunk["time"] < people.closed_at[chunk[side]]
-    return is_open
-
-
-def _visible(people: People, done: Execution) -> dict[str, npt.NDArray[Any]]:
-    """Transfers with one end at our bank; the others happened but nobody here saw them."""
-    rows = done.transfers
-    seen = people.is_own[rows["source"]] | people.is_own[rows["target"]]
-    return {name: values[seen] for name, values in rows.items()}
-
-
-def _shown(people: People, rows: dict[str, npt.NDArray[Any]]) -> npt.NDArray[np.int64]:
-    """Our accounts and the others that we met."""
-    shown = people.is_own.copy()
-    shown[rows["source"]] = True
-    shown[rows["target"]] = True
-    return np.flatnonzero(shown)
-
-
-def _shuffled_ids(config: WorldConfig, name: str, n: int, prefix: str) -> pa.Array:
-    return digit_text(stream(config.seed, name).permutation(n), 10, prefix)
+    for name, table in tables.items():
+        scribe.put(name, table)

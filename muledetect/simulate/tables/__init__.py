@@ -1,0 +1,23 @@
+"""The world written down as the public tables of `muledetect.schema`."""
+
+from muledetect.simulate.tables.accounts import accounts_table, contacts_table, devices_table, holders_table
+from muledetect.simulate.tables.events import calls_table, sessions_table, transfers_table
+from muledetect.simulate.tables.knowledge import complaints_table, labels_table, watchlists_table
+from muledetect.simulate.tables.names import Names, build_names
+from muledetect.simulate.tables.truth import truth_tables
+
+__all__ = [
+    "Names",
+    "accounts_table",
+    "build_names",
+    "calls_table",
+    "complaints_table",
+    "contacts_table",
+    "devices_table",
+    "holders_table",
+    "labels_table",
+    "sessions_table",
+    "transfers_table",
+    "truth_tables",
+    "watchlists_table",
+]
