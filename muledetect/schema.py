@@ -317,7 +317,81 @@ TRUTH_RINGS: Final = Table(
         Column("role", "category", "what the member does"),
         Column("tier", "int", "hops from the victims"),
         Column("centre_id", "id", "call centre that it serves"),
+        Column("shape", "category", "shape of the ring"),
+        Column("office_id", "id", "laundering office that runs the ring"),
+        Column("seat_start", "time", "when the ring begins to use the member"),
+        Column("seat_end", "time", "when the ring has done with the member"),
+        Column("is_unwitting", "bool", "an honest customer who was talked into passing money on"),
     ),
+)
+
+TRUTH_TRANSFERS: Final = Table(
+    "truth_transfers",
+    "truth about illicit transfers, one row a transfer and case; for evaluation only, never read by a feature",
+    (
+        _req("transfer_id", "id", "the transfer"),
+        _req("kind", "category", "what it is in truth", values=("victim", "hop", "exit", "test", "spend")),
+        Column("ring_id", "id", "ring that it belongs to"),
+        Column("case_id", "id", "case whose money it moves; null where it moves none"),
+        Column("amount", "money", "money of this case in the transfer, at most its amount", minimum=1),
+    ),
+)
+
+TRUTH_MONEY: Final = Table(
+    "truth_money",
+    "truth about where the money of each case is; for evaluation only, never read by a feature",
+    (
+        _req("case_id", "id", "the case"),
+        _req("account_id", "id", "account that has the money, or to which it left"),
+        _req(
+            "place",
+            "category",
+            "still held in the account, converted by an exit to it, or spent there",
+            values=("account", "exit", "spent"),
+        ),
+        _req("time", "time", "from when on; until the next row of the same case, account and place"),
+        _req("amount", "money", "money of the case that is there; 0 = gone from here", minimum=0),
+    ),
+    key=("case_id", "account_id", "place", "time"),
+    event_time="time",
+)
+
+TRUTH_CASES: Final = Table(
+    "truth_cases",
+    "truth about cases, one row a victim of a centre; for evaluation only, never read by a feature",
+    (
+        _req("case_id", "id", "identifies the case"),
+        Column("victim_account", "id", "account that the victim paid from"),
+        Column("ring_id", "id", "ring that was paid"),
+        Column("centre_id", "id", "call centre that called"),
+        Column("scam_type", "category", "sort of scam"),
+        Column("first_call", "time", "when the victim was first called"),
+        Column("first_payment", "time", "when the victim first paid"),
+        Column("last_payment", "time", "when the victim last paid"),
+        Column("amount", "money", "what the victim paid in all", minimum=0),
+        Column("complained", "bool", "the bank heard of it from the victim"),
+    ),
+    key=("case_id",),
+)
+
+TRUTH_ACCOUNTS: Final = Table(
+    "truth_accounts",
+    "truth about accounts and the people behind them; for evaluation only, never read by a feature",
+    (
+        _req("account_id", "id", "the account"),
+        _req("persona", "category", "the sort of life that its holder leads"),
+        Column("is_victim", "bool", "its holder was a victim"),
+        Column("is_mule", "bool", "a ring used it"),
+        Column(
+            "recruited_as",
+            "category",
+            "what sort of mule; null for others",
+            values=("new", "dormant", "old", "stolen", "company", "unwitting"),
+        ),
+        Column("first_illicit", "time", "first illicit transfer"),
+        Column("last_illicit", "time", "last illicit transfer"),
+    ),
+    key=("account_id",),
 )
 
 INPUTS: Final[Mapping[str, Table]] = MappingProxyType(
@@ -334,6 +408,10 @@ INPUTS: Final[Mapping[str, Table]] = MappingProxyType(
             WATCHLISTS,
             LABELS,
             TRUTH_RINGS,
+            TRUTH_TRANSFERS,
+            TRUTH_MONEY,
+            TRUTH_CASES,
+            TRUTH_ACCOUNTS,
         )
     }
 )

@@ -25,7 +25,12 @@ CONTRACT = {
     "calls": "call_id* time* caller_hash* callee_hash* duration_s caller_imei_hash cell_id known_ts",
     "watchlists": "list_id* kind* value_hash* centre_id category* reliability valid_from* valid_to known_ts",
     "labels": "account_id* label* known_ts activity_start activity_end source confidence",
-    "truth_rings": "ring_id* account_id* role tier centre_id",
+    "truth_rings": """ring_id* account_id* role tier centre_id shape office_id seat_start seat_end is_unwitting""",
+    "truth_transfers": "transfer_id* kind* ring_id case_id amount",
+    "truth_money": "case_id* account_id* place* time* amount*",
+    "truth_cases": """case_id* victim_account ring_id centre_id scam_type first_call first_payment last_payment amount
+        complained""",
+    "truth_accounts": "account_id* persona* is_victim is_mule recruited_as first_illicit last_illicit",
 }
 RESULTS = {
     "scores": "account_id as_of score probability rank tier reasons",
@@ -46,6 +51,9 @@ CHOICES = {
     ("complaints", "status"): "open confirmed withdrawn",
     ("watchlists", "kind"): "phone email address device ip sim imei wifi wallet account cell terminal",
     ("labels", "label"): "mule not_mule unknown",
+    ("truth_transfers", "kind"): "victim hop exit test spend",
+    ("truth_money", "place"): "account exit spent",
+    ("truth_accounts", "recruited_as"): "new dormant old stolen company unwitting",
     ("scores", "tier"): "none watch suspected",
     ("ring_members", "role"): "collector relay consolidator cash_out controller peripheral",
 }
@@ -113,7 +121,13 @@ def test_an_empty_table_has_every_column(table: Table) -> None:
 
 def test_only_amounts_that_move_money_must_be_positive() -> None:
     positive = {(t.name, c.name) for t in EVERY for c in t.columns if c.minimum == 1}
-    assert positive == {("transfers", "amount"), ("accounts", "daily_limit"), ("complaints", "amount")}
+    assert positive == {
+        ("transfers", "amount"),
+        ("accounts", "daily_limit"),
+        ("complaints", "amount"),
+        ("truth_transfers", "amount"),
+    }
+    assert INPUTS["truth_money"].column("amount").minimum == 0
 
 
 def test_a_column_is_found_by_name_or_the_closest_is_suggested() -> None:
