@@ -1,0 +1,82 @@
+"""How money is converted: exchange, cash machines near the border, wallets, goods from honest shops, remittance."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+
+from muledetect.clock import SECOND
+from muledetect.simulate.crime.rings import Ring
+from muledetect.simulate.crime.steps import Step, by_hand
+from muledetect.simulate.people import CODE
+from muledetect.simulate.plan import EXIT, NO_CAP, OF_POT, SPEND
+from muledetect.simulate.streams import Float64, Int64, stream
+from muledetect.simulate.town import Town
+
+_WAYS: Final = ("vasp", "cash_atm", "wallet", "goods", "xborder")
+_ODDS: Final = np.array([0.33, 0.25, 0.12, 0.14, 0.16])
+#: Most that a machine gives at once (satang).
+_MACHINE_CAP: Final = 2_000_000
+
+
+class Exits:
+    """Ways out of the banks.
+
+    Each office has its habits: two ways, one exchange, one dealer, a machine near the border; other customers use
+    them too.
+    """
+
+    def __init__(self, town: Town, n_offices: int) -> None:
+        people = town.people
+        rng = stream(town.config.seed, "offices")
+        self.n_areas = people.n_areas
+        self.is_own = people.is_own
+        ours, others = (int(people.of("cash", own=own)[0]) for own in (True, False))
+        self.cash = {True: ours, False: others}
+        self.pools: dict[str, tuple[Int64, Float64]] = {}
+        for way, personas in (("vasp", ["vasp"]), ("wallet", ["wallet"]), ("goods", ["goods", "shop"]),
+                              ("xborder", ["xborder"]), ("shop", ["shop"])):  # fmt: skip
+            pool = people.of(*personas)
+            weight = people.popularity[pool] * np.where(people.persona[pool] == CODE["goods"], 20, 1)
+            self.pools[way] = (pool, np.cumsum(weight))
+        self.habits = [{way: self._any(rng, way) for way in self.pools} for _ in range(n_offices)]
+        self.ways = [
+            [_WAYS[place] for place in rng.choice(len(_WAYS), 2, replace=False, p=_ODDS)] for _ in range(n_offices)
+        ]
+        self.machines = [self._machine(rng, office) for office in range(n_offices)]
+
+    def _any(self, rng: np.random.Generator, way: str) -> int:
+        pool, edges = self.pools[way]
+        return int(pool[min(int(np.searchsorted(edges, rng.random() * edges[-1], side="right")), len(pool) - 1)])
+
+    def _machine(self, rng: np.random.Generator, office: int) -> int:
+        """Return a cash machine near the border: the last areas are there, each area has four, one the busiest."""
+        area = self.n_areas - 1 - office % 2
+        return area * 4 + int(4 * rng.random() ** 1.5)
+
+    def convert(self, rng: np.random.Generator, ring: Ring, account: int, moment: int, case: int) -> list[Step]:
+        """Return the parts of one conversion of a whole pot."""
+        way = _WAYS[int(np.searchsorted(np.cumsum(_ODDS), rng.random()))]
+        if rng.random() < 0.85:
+            way = self.ways[ring.office][int(rng.random() < 0.35)]
+        n = int(rng.integers(2, 6)) if way == "cash_atm" else int(rng.choice([1, 1, 2, 3]))
+        terminal = -1
+        if way == "cash_atm":
+            target = self.cash[bool(self.is_own[account])]
+            terminal = self.machines[ring.office] if rng.random() < 0.7 else self._machine(rng, ring.office)
+        else:
+            target = self.habits[ring.office][way] if rng.random() < 0.6 else self._any(rng, way)
+        channel = (by_hand(rng) if rng.random() < 0.6 else "qr_merchant") if way == "goods" else way
+        gaps = np.cumsum(np.exp(rng.normal(np.log(80), 0.8, n))) - 60
+        cap = _MACHINE_CAP if way == "cash_atm" else int(NO_CAP)
+        return [
+            Step(moment + int(max(gap, 1) * SECOND), account, target, channel, OF_POT, EXIT, case, cap, 1.0 / n,
+                 terminal=terminal)
+            for gap in gaps
+        ]  # fmt: skip
+
+    def buy(self, rng: np.random.Generator, account: int, moment: int, case: int) -> Step:
+        """Return one small purchase out of a pot, such as anybody makes."""
+        amount = int(np.exp(rng.normal(np.log(12_000), 0.9)))
+        return Step(moment, account, self._any(rng, "shop"), "qr_merchant", OF_POT, SPEND, case, max(amount, 2_000))
