@@ -26,6 +26,9 @@ ACCOUNT_COLUMNS = {
     "complaints": ["victim_account", "target"],
     "labels": ["account_id"],
     "truth_rings": ["account_id"],
+    "truth_money": ["account_id"],
+    "truth_cases": ["victim_account"],
+    "truth_accounts": ["account_id"],
 }
 #: When the bank could know a row.
 KNOWN = {

@@ -17,6 +17,7 @@ from muledetect.evaluate.metrics import (
     roc_auc,
     value_recall_at,
 )
+from muledetect.evaluate.money import money_at
 from muledetect.evaluate.rings import RingMetrics, compare_rings
 
 __all__ = [
@@ -27,6 +28,7 @@ __all__ = [
     "calibration_error",
     "compare_baselines",
     "compare_rings",
+    "money_at",
     "precision_at",
     "recall_at",
     "reliability_curve",
