@@ -30,6 +30,7 @@ from muledetect.evaluate import (
     calibration_error,
     compare_baselines,
     compare_rings,
+    rule_columns,
 )
 from muledetect.features import Progress, extract, feature_names
 from muledetect.graph import Points, build_graph
@@ -181,7 +182,8 @@ def evaluate(
     at, truth, notes = test_points(read, as_of, target=target, use_truth=use_truth)
     groups, seen = ring_groups(read, at), ring_groups(read, points)[y == 1]
     is_unseen = ~np.isin(groups, seen)
-    test = extract(read, at[is_unseen], names, pack=pack, progress=progress)
+    wanted = list(dict.fromkeys([*names, *rule_columns(pack)]))
+    test = extract(read, at[is_unseen], wanted, pack=pack, progress=progress)
     table = compare_baselines(
         extract(read, points, names, pack=pack, progress=progress), y, test, truth[is_unseen],
         train_groups=ring_groups(read, points), test_groups=groups[is_unseen], model=fitted,

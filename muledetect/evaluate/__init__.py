@@ -5,7 +5,7 @@
 0.8333333333333333
 """
 
-from muledetect.evaluate.baselines import compare_baselines, rules_score
+from muledetect.evaluate.baselines import compare_baselines
 from muledetect.evaluate.metrics import (
     average_precision,
     bootstrap_interval,
@@ -19,6 +19,7 @@ from muledetect.evaluate.metrics import (
 )
 from muledetect.evaluate.money import money_at
 from muledetect.evaluate.rings import RingMetrics, compare_rings
+from muledetect.evaluate.rules import rule_columns, rules_score
 
 __all__ = [
     "RingMetrics",
@@ -33,6 +34,7 @@ __all__ = [
     "recall_at",
     "reliability_curve",
     "roc_auc",
+    "rule_columns",
     "rules_score",
     "value_recall_at",
 ]

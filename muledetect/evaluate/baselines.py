@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Final, Literal, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +19,7 @@ from muledetect.evaluate.metrics import (
     roc_auc,
     value_recall_at,
 )
+from muledetect.evaluate.rules import rules_score
 from muledetect.features import registry
 from muledetect.model import MuleModel
 
@@ -31,55 +30,6 @@ Features: TypeAlias = "pd.DataFrame | pa.Table"
 WITHOUT_GRAPH: Final = ("volume", "velocity", "amount", "clock")
 
 _SHARES: Final = (0.001, 0.005, 0.01)
-
-
-@dataclass(frozen=True, slots=True)
-class Rule:
-    """One sentence of the rules-only score: some column of `columns` lies beyond `limit`."""
-
-    name: str
-    columns: str
-    beyond: Literal["above", "below"]
-    limit: float
-
-
-_HOUR, _DAY = 3_600.0, 86_400.0
-
-# Limits are those of domain.md section 3 where it gives one; otherwise a round number on the cautious side.
-RULES: Final = (
-    Rule("most of the money received left again", r"pass_through__window_(24h|7d|30d)", "above", 0.9),
-    Rule("most of the money left within the hour", r"quick_pass__within_1h__window_(30d|all)", "above", 0.5),
-    Rule("the money stayed under an hour", r"dwell_median__window_(7d|30d)", "below", _HOUR),
-    Rule("days end with nothing of the inflow left", r"zero_sweep__window_(30d|90d)", "above", 0.5),
-    Rule("a small, steady share is kept", r"retained_mean__window_30d", "below", 0.15),
-    Rule("many payers in a day", r"peak_in_counterparties__within_24h", "above", 4.5),
-    Rule("many payees in a day", r"peak_out_counterparties__within_24h", "above", 4.5),
-    Rule("many credits, then one large debit", r"credits_before_largest_debit__window_(30d|all)", "above", 4.5),
-    Rule("money from first-ever payers", r"in_new_share__window_(7d|30d)", "above", 0.8),
-    Rule("new account", r"account_age", "below", 90 * _DAY),
-    Rule("woke up after long silence", r"wake_up__window_(7d|30d)", "above", 0.5),
-    Rule("a tiny test came before the first large inflow", r"micro_test", "above", 0.5),
-    Rule("similar amounts come in within a day", r"in_similar__window_24h", "above", 4.5),
-    Rule("amounts just under a threshold", r"(in|out)_below__.*", "above", 0.2),
-    Rule("activity far beyond the account's own past", r"(in|out)_amount_burst__window_(24h|7d)", "above", 0.9),
-)
-
-
-def rules_score(features: Features) -> Float64Array:
-    """Return how many of `RULES` each row meets, float64[n]; rules without a column in the table count for nothing.
-
-    A column that is not defined (NaN) meets no rule. Ties are many: that is what rules are like.
-    """
-    names = _names(features)
-    score = np.zeros(len(features))
-    for rule in RULES:
-        is_met = np.zeros(len(features), dtype=bool)
-        for name in names:
-            if re.fullmatch(rule.columns, name):
-                values = _column(features, name)
-                is_met |= values > rule.limit if rule.beyond == "above" else values < rule.limit
-        score += is_met
-    return score
 
 
 def compare_baselines(
@@ -101,6 +51,7 @@ def compare_baselines(
     Parameters
     ----------
     train, test : tables of features
+        Columns that only `test` has are read by the rules alone; see `rule_columns`.
     y_train, y_test : array of shape (n,)
         1, 0 or NaN.
     train_groups, test_groups : array, optional
