@@ -44,13 +44,13 @@ class Exits:
         self.ways = [
             [_WAYS[place] for place in rng.choice(len(_WAYS), 2, replace=False, p=_ODDS)] for _ in range(n_offices)
         ]
-        self.machines = [self._machine(rng, office) for office in range(n_offices)]
+        self.machines = [self.machine(rng, office) for office in range(n_offices)]
 
     def _any(self, rng: np.random.Generator, way: str) -> int:
         pool, edges = self.pools[way]
         return int(pool[min(int(np.searchsorted(edges, rng.random() * edges[-1], side="right")), len(pool) - 1)])
 
-    def _machine(self, rng: np.random.Generator, office: int) -> int:
+    def machine(self, rng: np.random.Generator, office: int) -> int:
         """Return a cash machine near the border: the last areas are there, each area has four, one the busiest."""
         area = self.n_areas - 1 - office % 2
         return area * 4 + int(4 * rng.random() ** 1.5)
@@ -64,11 +64,11 @@ class Exits:
         terminal = -1
         if way == "cash_atm":
             target = self.cash[bool(self.is_own[account])]
-            terminal = self.machines[ring.office] if rng.random() < 0.7 else self._machine(rng, ring.office)
+            terminal = self.machines[ring.office] if rng.random() < 0.7 else self.machine(rng, ring.office)
         else:
             target = self.habits[ring.office][way] if rng.random() < 0.6 else self._any(rng, way)
         channel = (by_hand(rng) if rng.random() < 0.6 else "qr_merchant") if way == "goods" else way
-        gaps = np.cumsum(np.exp(rng.normal(np.log(80), 0.8, n))) - 60
+        gaps = np.cumsum(np.exp(rng.normal(np.log(50), 0.8, n))) - 40
         cap = _MACHINE_CAP if way == "cash_atm" else int(NO_CAP)
         return [
             Step(moment + int(max(gap, 1) * SECOND), account, target, channel, OF_POT, EXIT, case, cap, 1.0 / n,

@@ -13,7 +13,7 @@ from muledetect.simulate.crime.rings import Ring
 from muledetect.simulate.crime.shapes import CONTROLLER
 from muledetect.simulate.crime.steps import Step, by_hand
 from muledetect.simulate.people import CODE
-from muledetect.simulate.plan import FIXED, HOP, OF_POT, TEST
+from muledetect.simulate.plan import FIXED, HOP, NO_CAP, OF_POT, TEST
 from muledetect.simulate.rhythm import BATCH, OFFICE
 from muledetect.simulate.town import Town
 
@@ -139,9 +139,11 @@ class Launderer:
 
     def _hops(self, batch: _Batch) -> list[Step]:
         chosen = self._next(batch)
-        chosen = [seat for seat in chosen for _ in range(self.tactics.n_parts(self.rng))]
+        # Who sends nothing large sends more often.
+        more = int(self.rng.integers(1, 4)) if self.ceilings[batch.account] < NO_CAP else 0
+        chosen = [seat for seat in chosen for _ in range(self.tactics.n_parts(self.rng) + more)]
         shares = self.rng.dirichlet(np.full(len(chosen), 4.0))
-        gaps = np.cumsum(np.exp(self.rng.normal(np.log(70), 1.0, len(chosen)))) - 60
+        gaps = np.cumsum(np.exp(self.rng.normal(np.log(30), 1.0, len(chosen)))) - 25
         return [
             self._hop(batch, batch.moment + int(max(gap, 1) * SECOND), place, account, float(share))
             for gap, (place, account), share in zip(gaps, chosen, shares, strict=True)
@@ -188,14 +190,19 @@ class Launderer:
         return int(rhythm.moments(self.rng, day, BATCH)[0])
 
     def _leave_rest(self, batch: _Batch) -> list[Step]:
-        """What a limit or a ceiling held back leaves the next day or two."""
+        """What a limit or a ceiling held back leaves later, tried again after ever longer pauses."""
         steps: list[Step] = []
-        wait = 0
-        while self.rng.random() < 0.75 and len(steps) < 4:
-            wait += int(self.rng.uniform(9, 30) * HOUR)
-            rest = self.exits.convert(self.rng, self.ring, batch.account, batch.moment + wait, batch.case)[-1]
-            rest.share = 1.0
-            steps.append(self._from_pot(batch, rest))
+        moment = batch.moment
+        for median_h in (0.25, 1.5, 10.0, 24.0):
+            pause_h = median_h * min(self.tactics.slowness, 6.0) * float(np.exp(self.rng.normal(0.0, 0.5)))
+            moment += int(pause_h * HOUR)
+            if self.rng.random() < 0.1:
+                break
+            for rest in self.exits.convert(self.rng, self.ring, batch.account, moment, batch.case):
+                rest.share = 1.0
+                steps.append(self._from_pot(batch, rest))
+                # Crumbs are left where they are.
+                rest.keep += 0.04
         return steps
 
     def _commission(self, batch: _Batch) -> list[Step]:
@@ -223,7 +230,7 @@ class Launderer:
         return steps
 
 
-def micro_tests(town: Town, rng: np.random.Generator, ring: Ring) -> list[Step]:
+def micro_tests(town: Town, exits: Exits, rng: np.random.Generator, ring: Ring) -> list[Step]:
     """Tiny payments up to three days before an account's first money: does it work?
 
     A little cash is paid in at a machine near the office, and a few baht go to another account of the ring.
@@ -239,8 +246,7 @@ def micro_tests(town: Town, rng: np.random.Generator, ring: Ring) -> list[Step]:
         moment = max(seat.start - int(wait * DAY), opened + HOUR)
         if rng.random() < 0.4:
             day = np.array([(moment - town.rhythm.start) // DAY])
-            cash = int(town.people.cash_of(np.array([seat.account]))[0])
-            terminal = (town.people.n_areas - 1 - ring.office % 2) * 4 + int(rng.integers(0, 4))
+            cash, terminal = exits.cash[bool(town.people.is_own[seat.account])], exits.machine(rng, ring.office)
             paid = max(int(town.rhythm.moments(rng, day, OFFICE)[0]), opened + HOUR)
             steps.append(Step(paid, cash, seat.account, "cash_deposit", FIXED, TEST, -1,
                               10_000 * int(rng.integers(1, 6)), terminal=terminal))  # fmt: skip

@@ -52,9 +52,9 @@ def _found(
     rng: np.random.Generator, config: WorldConfig, rhythm: Rhythm, number: int, shape: str, n_centres: int,
     n_offices: int,
 ) -> Ring:  # fmt: skip
-    layout = lay_out(rng, shape, 3 + int(min(rng.geometric(0.35) - 1, 9)))
+    layout = lay_out(rng, shape, 3 + int(min(rng.geometric(0.42) - 1, 9)))
     # Days to weeks, and never most of the world.
-    length = min(float(np.exp(rng.normal(1.6, 0.8))), config.n_days * 0.4)
+    length = min(float(np.exp(rng.normal(1.3, 0.9))), config.n_days * 0.4)
     start = rhythm.start + int(rng.uniform(3, max(3.1, config.n_days - length - 1)) * DAY)
     office = int(rng.integers(0, n_offices))
     return Ring(
@@ -194,7 +194,7 @@ def _prepare(config: WorldConfig, people: People, rhythm: Rhythm, rings: list[Ri
             int(people.daily_limit[hired.account]), int(_LIMITS[pick(rng, np.array([0.35, 0.45, 0.2]), 1)[0]])
         )
         if kind == OLD:
-            _keep_living(people, hired)
+            _keep_living(rng, people, hired)
         elif kind == DORMANT:
             _wake(rng, tactics, people, rhythm, hired)
         else:
@@ -222,19 +222,26 @@ def _kind(rng: np.random.Generator, config: WorldConfig, tactics: Tactics) -> in
     return OLD
 
 
-def _keep_living(people: People, hired: _Recruit) -> None:
+def _was_open(rng: np.random.Generator, people: People, account: int, moment: int) -> None:
+    """Make an account older than `moment` where it is not."""
+    if people.opened_at[account] >= moment:
+        opened = moment - int(rng.exponential(500) * DAY)
+        people.opened_at[account] = opened // DAY * DAY - DAY + int(rng.integers(HOUR, 11 * HOUR))
+
+
+def _keep_living(rng: np.random.Generator, people: People, hired: _Recruit) -> None:
     account = hired.account
     if people.persona[account] == CODE["dormant"]:
         people.persona[account] = CODE["irregular"]
     people.active_from[account] = 0
-    people.opened_at[account] = min(int(people.opened_at[account]), hired.start - 60 * DAY)
+    _was_open(rng, people, account, hired.start - 60 * DAY)
 
 
 def _wake(rng: np.random.Generator, tactics: Tactics, people: People, rhythm: Rhythm, hired: _Recruit) -> None:
     account, wakes = hired.account, int(rng.exponential(4) * DAY)
     people.persona[account] = CODE[str(rng.choice(["irregular", "gig", "student", "second"]))]
     people.liveliness[account] *= rng.uniform(0.2, 0.9)
-    people.opened_at[account] = min(int(people.opened_at[account]), rhythm.start - 200 * DAY)
+    _was_open(rng, people, account, rhythm.start - 200 * DAY)
     people.active_from[account] = hired.start - wakes if tactics.is_lived_in(rng) else NEVER
     people.opening[account] = int(min(people.opening[account], rng.exponential(60_000)))
 

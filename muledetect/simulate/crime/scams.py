@@ -22,7 +22,7 @@ def commit_scams(town: Town, crime: Crime) -> tuple[Case, ...]:
     bait, exits = Bait(town), Exits(town, crime.n_offices)
     for ring in crime.rings:
         rng = stream(town.config.seed, "ring", ring.number)
-        tests = micro_tests(town, rng, ring)
+        tests = micro_tests(town, exits, rng, ring)
         payments, victims = deceive(town, rng, ring, bait, len(cases))
         steps = Launderer(town, exits, ring, rng).launder(payments)
         record(town.plan, rng, ring.number, tests + steps)

@@ -44,7 +44,7 @@ class Bait:
         self.pool: Int64 = np.flatnonzero(
             people.is_private & (people.mule_kind == 0) & (people.active_from <= town.rhythm.start)
         )
-        wealth = people.opening[self.pool].astype(np.float64) ** 0.4 + 1
+        wealth = people.opening[self.pool].astype(np.float64) ** 0.55 + 1
         wealth *= np.where(people.is_own[self.pool], 1.6, 0.5)
         self.edges: Float64 = np.cumsum(wealth)
         self.closed_at = people.closed_at
