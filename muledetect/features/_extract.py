@@ -43,12 +43,14 @@ def extract_shards(
     graph = build_graph(dataset) if graph is None else graph
     plan = _plan(names, registry)
     attributes, balances = _attributes(dataset, graph), _balances(dataset)
+    # Truth is for evaluation: no feature, not even a stranger's, may see it.
+    tables = {name: table for name, table in dataset.tables.items() if not name.startswith("truth_")}
     shards = _cut(graph, points)
     threads = threads or os.cpu_count() or 1
 
     def compute(rows: slice) -> tuple[Points, Float64Array]:
         shard = points[rows]
-        history = build_history(graph, shard, attributes=attributes, balances=balances, tables=dataset.tables)
+        history = build_history(graph, shard, attributes=attributes, balances=balances, tables=tables)
         values = np.empty((len(names), len(shard))).T  # a column lies in one piece, as Arrow wants it
         for feature, parameters, wanted in plan:
             computed = feature.compute(history, parameters)
