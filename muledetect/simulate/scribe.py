@@ -53,7 +53,7 @@ class Scribe:
         """Write down one week, given what happened in it."""
         rows = self._note(done)
         sessions, session_of = self.presence.open(span, rows)
-        columns = {name: getattr(sessions, name) for name in ("account", "device", "ip")}
+        columns = {name: getattr(sessions, name) for name in ("account", "device", "ip", "time")}
         number = self.n_sessions + np.arange(len(sessions.time))
         self.sessions.offer({**columns, "number": number})
         for part in write.slices(len(session_of)):

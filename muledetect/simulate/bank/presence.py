@@ -1,34 +1,40 @@
-"""Where accounts are used from: devices, networks, cells, logins, and the identifiers that the bank has on file."""
+"""When accounts are opened on a phone, and what the bank notes then: logins, face scans, new devices, remote access."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, Final
+from dataclasses import dataclass, fields
+from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
 from muledetect.clock import DAY, HOUR, MINUTE, SECOND
+from muledetect.simulate.bank.devices import Phones, hand_out_phones, phone_in_house
+from muledetect.simulate.bank.networks import Networks
 from muledetect.simulate.config import WorldConfig
-from muledetect.simulate.crews import Crime
+from muledetect.simulate.crime import Houses
 from muledetect.simulate.people import CODE, People
-from muledetect.simulate.plan import CHANNEL
-from muledetect.simulate.rhythm import EVENING, Rhythm
-from muledetect.simulate.streams import Bool, Int8, Int64, UInt64, events, mix, stream
+from muledetect.simulate.plan import CHANNEL, VICTIM, Columns
+from muledetect.simulate.rhythm import EVENING, Rhythm, Span
+from muledetect.simulate.streams import Bool, Float64, Int8, Int64, UInt64, chance, mix, stream
 
 LOGIN, FACE_OK, FACE_FAIL, DEVICE_BIND, LIMIT_CHANGE = 0, 1, 2, 3, 4
 #: Accounts that their owners use through files and interfaces.
-_NO_LOGIN: Final = ("biller", "wallet", "vasp", "government", "cash", "xborder")
-_AT_A_PLACE: Final = ("cash_atm", "cash_counter", "cash_deposit", "card", "payroll", "fee")
-#: Name spaces of hashed values.
-_DEVICE, _IP, _WIFI, _PUBLIC, _HOUSE = 1, 2, 3, 4, 5
-#: Phones in an office's rack.
-RACK: Final = 24
+_NO_LOGIN: Final = tuple(CODE[name] for name in ("biller", "wallet", "vasp", "government", "cash", "xborder"))
+_AT_A_PLACE: Final = tuple(
+    CHANNEL[name] for name in ("cash_atm", "cash_counter", "cash_deposit", "card", "payroll", "fee")
+)
+#: A person's face is scanned from so much a transfer or a day (satang; Thailand, see domain.md).
+_SCAN_FROM, _SCAN_FROM_A_DAY = 5_000_000, 20_000_000
+#: Sessions that are worked out at once: bounds the memory of a span.
+_PIECE: Final = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
 class Sessions:
-    """One row a session, in order of time; `cell` and `asn` are numbers, 0 hashes stand for unknown."""
+    """One row a session, in order of time; `cell`, `area` and `asn` are numbers, a Wi-Fi of 0 stands for none.
+
+    Those that open a transfer begin 8 to 100 s before it, so that a span's first ones may lie just before the span.
+    """
 
     account: Int64
     time: Int64
@@ -45,158 +51,247 @@ class Sessions:
 
 
 @dataclass(frozen=True, slots=True)
-class Houses:
-    """Mule houses: from `start` to `end` (us) an account is used from office `office` (-1: never)."""
+class _Visits:
+    """Who opens the app, when and what for; `is_deceived` while a victim pays."""
 
-    office: Int64
-    start: Int64
-    end: Int64
-
-
-def settle_houses(config: WorldConfig, crime: Crime, n_accounts: int) -> Houses:
-    """Move most recruits into their office's house around their ring's life; others stay where they live."""
-    rng = stream(config.seed, "houses")
-    office = np.full(n_accounts, -1, np.int64)
-    start, end = np.zeros(n_accounts, np.int64), np.zeros(n_accounts, np.int64)
-    for ring in crime.rings:
-        for account in ring.members:
-            if office[account] < 0 and rng.random() < 0.5:
-                office[account] = ring.office
-                start[account] = ring.start - int(rng.exponential(1.0) * DAY)
-                end[account] = ring.end + 3 * DAY
-    return Houses(office, start, end)
+    who: Int64
+    moment: Int64
+    event: Int8
+    is_deceived: Bool
 
 
-def open_sessions(
-    config: WorldConfig, people: People, rhythm: Rhythm, transfers: dict[str, npt.NDArray[Any]], houses: Houses
-) -> tuple[Sessions, Int64]:
-    """Return sessions, and for each transfer its session's position (-1: made without the app, or elsewhere)."""
-    rng = stream(config.seed, "sessions")
-    has_login = people.is_own & ~np.isin(people.persona, [CODE[name] for name in _NO_LOGIN])
-    in_app = has_login[transfers["source"]]
-    in_app &= ~np.isin(transfers["channel"], [CHANNEL[name] for name in _AT_A_PLACE])
-    rows = np.flatnonzero(in_app)
-    rows = rows[np.argsort(transfers["source"][rows], kind="stable")]
-    account, moment = transfers["source"][rows].astype(np.int64), transfers["time"][rows]
-    opens = np.ones(len(rows), bool)
-    opens[1:] = (np.diff(account) != 0) | (np.diff(moment) > 10 * MINUTE)
-    opener = np.flatnonzero(opens)
-    before = moment[opener] - rng.integers(8 * SECOND, 100 * SECOND, len(opener))
-    large = np.maximum.reduceat(transfers["amount"][rows], opener) >= 5_000_000 if len(opener) else np.zeros(0, bool)
-    looks_who, looks_time, looks_event = _looking(config, people, rhythm, rng)
-    who = np.concatenate([account[opener], looks_who])
-    when = np.concatenate([before, looks_time])
-    event = np.concatenate([np.where(large, FACE_OK, LOGIN).astype(np.int8), looks_event])
-    who, when, event = _binds(config, rng, people, rhythm, houses, who, when, event)
-    order = np.argsort(when, kind="stable")
-    rank = np.empty(len(order), np.int64)
-    rank[order] = np.arange(len(order))
-    session_of = np.full(len(transfers["time"]), np.int64(-1))
-    session_of[rows] = rank[np.cumsum(opens) - 1]
-    return _sense(config, people, rhythm, rng, houses, who[order], when[order], event[order]), session_of
+@dataclass(slots=True)
+class Presence:
+    """Opens the sessions of a world span by span, in order; remembers 8 bytes for each device of each account.
+
+    `moved` is when each housed account is first used from its house, -1 for the others.
+    """
+
+    config: WorldConfig
+    people: People
+    rhythm: Rhythm
+    houses: Houses
+    phones: Phones
+    networks: Networks
+    customers: Int64
+    moved: Int64
+    has_login: Bool
+    seen: UInt64
+
+    def open(self, span: Span, rows: Columns) -> tuple[Sessions, Int64]:
+        """Return a span's sessions, and for each transfer its session's position (-1: not by the app, or unrecorded).
+
+        Parameters
+        ----------
+        span : Span
+            Each one once, in order.
+        rows : Columns
+            The span's transfers in order of time: `time`, `source`, `amount`, `channel`, `kind`.
+
+        Notes
+        -----
+        O(n log n) in transfers and sessions of the span.
+        """
+        rng = stream(self.config.seed, "sessions", span.number)
+        paying, visit_of = self._paying(rows, rng)
+        visits = _joined(paying, self._looking(span, rng), self._joining(span, rng), self._moving(span))
+        order = np.argsort(visits.moment, kind="stable")
+        sessions = self._sense(_Visits(*(getattr(visits, field.name)[order] for field in fields(_Visits))), rng)
+        sessions, place = self._bind(sessions, rng)
+        rank = np.empty(len(order), np.int64)
+        rank[order] = place
+        session_of = np.full(len(visit_of), np.int64(-1))
+        has_session = visit_of >= 0
+        session_of[has_session] = rank[visit_of[has_session]]
+        return sessions, session_of
+
+    def new_devices(self, sessions: Sessions) -> tuple[Int64, UInt64, Int64]:
+        """Return (account, device, time) of devices that an account had never used before these sessions.
+
+        Call it once for each span, after `open`: the devices count as known from then on. O(n log n).
+        """
+        first, pair = self._unseen(sessions.account, sessions.device)
+        self.seen = np.sort(np.concatenate([self.seen, pair]))
+        first = np.sort(first)
+        return sessions.account[first], sessions.device[first], sessions.time[first]
+
+    def _unseen(self, account: Int64, device: UInt64) -> tuple[Int64, UInt64]:
+        """Return positions and hashes of the first use of each pair that no earlier span had."""
+        pair, first = np.unique(mix(account, device), return_index=True)
+        place = np.searchsorted(self.seen, pair)
+        is_new = np.ones(len(pair), bool)
+        inside = place < len(self.seen)
+        is_new[inside] = self.seen[place[inside]] != pair[inside]
+        return first[is_new], pair[is_new]
+
+    def _paying(self, rows: Columns, rng: np.random.Generator) -> tuple[_Visits, Int64]:
+        """Return the visits in which transfers are made; those of one account within ten minutes share one."""
+        in_app = self.has_login[rows["source"]] & ~np.isin(rows["channel"], _AT_A_PLACE)
+        made = np.flatnonzero(in_app)
+        made = made[np.argsort(rows["source"][made], kind="stable")]
+        account, moment = rows["source"][made].astype(np.int64), rows["time"][made]
+        opens = np.ones(len(made), bool)
+        opens[1:] = (np.diff(account) != 0) | (np.diff(moment) > 10 * MINUTE)
+        opener = np.flatnonzero(opens)
+        # Nobody logs in before the account is opened.
+        before = moment[opener] - rng.integers(8 * SECOND, 100 * SECOND, len(opener))
+        opened = np.minimum(self.people.opened_at[account[opener]] + SECOND, moment[opener] - SECOND)
+        before = np.maximum(before, opened)
+        is_scanned = self._scanned(account, moment, rows["amount"][made])
+        event = np.where(_any_of(is_scanned, opener), FACE_OK, LOGIN).astype(np.int8)
+        is_deceived = _any_of(rows["kind"][made] == VICTIM, opener)
+        # Some use the bank through another firm's app or by text message: no session is recorded.
+        is_recorded = rng.random(len(opener)) >= 0.03
+        number = np.where(is_recorded, np.cumsum(is_recorded) - 1, -1)
+        visit_of = np.full(len(in_app), np.int64(-1))
+        visit_of[made] = number[np.cumsum(opens) - 1]
+        visits = _Visits(account[opener], before, event, is_deceived)
+        return _Visits(*(getattr(visits, field.name)[is_recorded] for field in fields(_Visits))), visit_of
+
+    def _scanned(self, account: Int64, moment: Int64, amount: Int64) -> Bool:
+        """Large transfers of people, and those that make a day's sum large. Rows by account, then time."""
+        day = (moment - self.rhythm.start) // DAY
+        begins = np.ones(len(account), bool)
+        begins[1:] = (np.diff(account) != 0) | (np.diff(day) != 0)
+        running = np.cumsum(amount)
+        earlier = (running - amount)[np.maximum.accumulate(np.where(begins, np.arange(len(account)), 0))]
+        total = running - earlier
+        crosses = (total >= _SCAN_FROM_A_DAY) & (total - amount < _SCAN_FROM_A_DAY)
+        return self.people.is_private[account] & ((amount >= _SCAN_FROM) | crosses)
+
+    def _looking(self, span: Span, rng: np.random.Generator) -> _Visits:
+        """Visits without a transfer: balances read, limits changed, faces scanned; also by houses, for the holders."""
+        people, customers = self.people, self.customers
+        at_home, home_day = span.happen(rng, 0.06 * people.liveliness[customers], self.rhythm.even)
+        housed = np.flatnonzero(self.moved >= 0)
+        in_house, house_day = span.happen(rng, np.full(len(housed), 0.8), self.rhythm.even)
+        who = np.concatenate([customers[at_home], housed[in_house]])
+        moment = span.moments(rng, np.concatenate([home_day, house_day]), EVENING)
+        living = (moment > people.active_from[who]) & (np.arange(len(who)) < len(at_home))
+        kept = (np.arange(len(who)) >= len(at_home)) & (moment > self.moved[who]) & (moment <= self.houses.end[who])
+        here = (living | kept) & (moment < people.closed_at[who])
+        event = np.array([LOGIN, FACE_OK, FACE_FAIL, LIMIT_CHANGE], np.int8)[
+            np.searchsorted([0.93, 0.95, 0.97], rng.random(len(who)), side="right")
+        ]
+        return _visits(who[here], moment[here], event[here])
+
+    def _joining(self, span: Span, rng: np.random.Generator) -> _Visits:
+        """The first login of an account opened in the span or, if it was opened late in the evening, in the next."""
+        opened = self.people.opened_at[self.customers]
+        moment = opened + 5 * MINUTE + (chance(self.customers, self.config.seed, 16) * 35 * MINUTE).astype(np.int64)
+        joins = (opened >= self.rhythm.start) & (moment >= span.start) & (moment < span.end)
+        joins &= moment < self.people.closed_at[self.customers]
+        who = self.customers[joins]
+        return _visits(who, moment[joins], np.where(rng.random(len(who)) < 0.6, FACE_OK, LOGIN).astype(np.int8))
+
+    def _moving(self, span: Span) -> _Visits:
+        """The first login from a mule house."""
+        who = np.flatnonzero((self.moved >= span.start) & (self.moved < span.end))
+        who = who[self.moved[who] < self.people.closed_at[who]]
+        return _visits(who, self.moved[who], np.full(len(who), LOGIN, np.int8))
+
+    def _sense(self, visits: _Visits, rng: np.random.Generator) -> Sessions:
+        """Return what the bank notes about visits, worked out piece by piece."""
+        pieces = [
+            self._sense_some(
+                _Visits(*(getattr(visits, field.name)[first : first + _PIECE] for field in fields(_Visits))), rng
+            )
+            for first in range(0, max(len(visits.who), 1), _PIECE)
+        ]
+        return Sessions(*(np.concatenate([getattr(p, field.name) for p in pieces]) for field in fields(Sessions)))
+
+    def _sense_some(self, visits: _Visits, rng: np.random.Generator) -> Sessions:
+        who, moment, seed = visits.who, visits.moment, self.config.seed
+        houses = self.houses
+        housed = (houses.office[who] >= 0) & (moment >= self.moved[who]) & (moment <= houses.end[who])
+        housed &= rng.random(len(who)) < 0.85
+        where = self.networks.locate(who, moment, housed, rng)
+        own = self.phones.own(who, moment, rng)
+        rack, keeps_own = phone_in_house(houses, who, moment, seed)
+        oddities = self._oddities(visits, housed, rng)
+        return Sessions(
+            account=who,
+            time=moment,
+            device=np.where(housed & ~keeps_own, rack, own),
+            ip=where.ip,
+            wifi=where.wifi,
+            asn=where.asn,
+            cell=where.cell,
+            area=where.area,
+            event=visits.event,
+            is_remote=oddities[0],
+            is_emulated=oddities[1],
+            is_virtual_camera=oddities[2],
+        )
+
+    def _oddities(self, visits: _Visits, housed: Bool, rng: np.random.Generator) -> tuple[Bool, Bool, Bool]:
+        """Remote access, emulators, virtual cameras: each has honest users who use it often.
+
+        Relatives help pensioners from afar, developers run their phone on a screen; victims are told to let
+        somebody look over their shoulder.
+        """
+        seed, holder = self.config.seed, self.people.holder[visits.who]
+        is_old = self.people.persona[visits.who] == CODE["pensioner"]
+        is_helped = chance(holder, seed, 17) < np.where(is_old, 0.06, 0.012)
+        develops = chance(holder, seed, 18) < 0.004
+        tricks = develops & (chance(holder, seed, 19) < 0.3)
+        remote = np.where(is_helped, 0.12, 0.001) + 0.015 * housed + 0.06 * visits.is_deceived
+        emulated = np.where(develops, 0.3, 0.0005) + 0.01 * housed
+        virtual = np.where(tricks, 0.3, 0.003) + 0.03 * housed
+        is_face = np.isin(visits.event, (FACE_OK, FACE_FAIL))
+        draw: Float64 = rng.random((3, len(holder)))
+        return draw[0] < remote, draw[1] < emulated, is_face & (draw[2] < virtual)
+
+    def _bind(self, sessions: Sessions, rng: np.random.Generator) -> tuple[Sessions, Int64]:
+        """Add the binding of a device seconds after its first login; return the places of the old sessions too."""
+        first, _ = self._unseen(sessions.account, sessions.device)
+        first = np.sort(first)
+        who = sessions.account[first]
+        # Devices that old accounts used at the world's start were bound before it.
+        knew = self.phones.had_at_start(who, sessions.device[first]) & (self.people.opened_at[who] < self.rhythm.start)
+        bound = first[~knew]
+        moment = sessions.time[bound] + rng.integers(SECOND, 6 * SECOND, len(bound))
+        n = len(sessions.time)
+        origin = np.concatenate([np.arange(n), bound])
+        time = np.concatenate([sessions.time, moment])
+        order = np.argsort(time, kind="stable")
+        place = np.empty(len(order), np.int64)
+        place[order] = np.arange(len(order))
+        columns = {field.name: getattr(sessions, field.name)[origin[order]] for field in fields(Sessions)}
+        columns["time"] = time[order]
+        columns["event"] = np.where(order >= n, DEVICE_BIND, columns["event"]).astype(np.int8)
+        return Sessions(**columns), place[:n]
 
 
-def _looking(
-    config: WorldConfig, people: People, rhythm: Rhythm, rng: np.random.Generator
-) -> tuple[Int64, Int64, Int8]:
-    """Logins without a transfer, limit changes, failed face scans."""
-    own = np.flatnonzero(people.is_own & people.is_private)
-    chosen = own[events(rng, 0.06 * people.liveliness[own], config.n_days)]
-    days = rhythm.some_days(rng, len(chosen), np.ones(config.n_days))
-    moment = rhythm.moments(rng, days, EVENING)
-    alive = (moment > people.active_from[chosen]) & (moment < people.closed_at[chosen])
-    event = rng.choice([LOGIN, FACE_FAIL, LIMIT_CHANGE], len(chosen), p=[0.95, 0.02, 0.03]).astype(np.int8)
-    return chosen[alive], moment[alive], event[alive]
-
-
-def _switches(people: People, rhythm: Rhythm, rng: np.random.Generator) -> Int64:
-    """When each holder changes to a new phone (us); for most after the world's end."""
-    n = len(people.holder)
-    return (rhythm.start + (rng.random(n) * 500 * DAY).astype(np.int64))[people.holder]
-
-
-def _binds(
-    config: WorldConfig,
-    rng: np.random.Generator,
-    people: People,
-    rhythm: Rhythm,
-    houses: Houses,
-    who: Int64,
-    when: Int64,
-    event: Int8,
-) -> tuple[Int64, Int64, Int8]:
-    """Add the binding of a new device: phones bought, accounts opened, accounts handed to an office."""
-    own = people.is_own & people.is_private
-    switch = _switches(people, rhythm, stream(config.seed, "switches"))
-    switched = np.flatnonzero(own & (switch < rhythm.end) & (switch > people.active_from))
-    opened = np.flatnonzero(own & (people.opened_at >= rhythm.start))
-    housed = np.flatnonzero(own & (houses.office >= 0))
-    moved = np.maximum(houses.start[housed], people.opened_at[housed]) + rng.integers(MINUTE, HOUR, len(housed))
-    joined_who = np.concatenate([who, switched, opened, housed])
-    joined_when = np.concatenate([when, switch[switched], people.opened_at[opened] + 20 * MINUTE, moved])
-    n_more = len(joined_who) - len(who)
-    joined_event = np.concatenate([event, np.full(n_more, DEVICE_BIND, np.int8)])
-    inside = (joined_when >= rhythm.start) & (joined_when < rhythm.end)
-    # Sessions of transfers come first and must keep their positions.
-    inside[: len(who)] = True
-    return joined_who[inside], joined_when[inside], joined_event[inside]
-
-
-def _sense(
-    config: WorldConfig, people: People, rhythm: Rhythm, rng: np.random.Generator, houses: Houses,
-    who: Int64, when: Int64, event: Int8,
-) -> Sessions:  # fmt: skip
-    n, seed = len(who), config.seed
-    housed = (houses.office[who] >= 0) & (when >= houses.start[who]) & (when <= houses.end[who])
-    housed &= rng.random(n) < 0.85
-    office = houses.office[who]
-    # Phones: one a holder, a family tablet for some households, a second phone after the switch; an office has a
-    # rack of phones, each with a few accounts.
-    switch = _switches(people, rhythm, stream(config.seed, "switches"))
-    shares = mix(people.household, 77, seed) % np.uint64(100) < 4
-    owner = np.where(shares & ~people.is_dormitory, people.household + (1 << 40), people.holder)
-    phone = mix(owner[who], (when >= switch[who]).astype(np.int64), _DEVICE, seed)
-    rack = mix(office, mix(who, 5) % np.uint64(RACK), _HOUSE, seed)
-    at_home = rng.random(n) < np.where(people.is_dormitory[who], 0.7, 0.5)
-    lease = (when - rhythm.start) // (14 * DAY)
-    home_ip = mix(people.household[who], lease, _IP, seed)
-    # Mobile networks put thousands of people behind few addresses.
-    carrier = (mix(people.holder[who], 9) % np.uint64(3)).astype(np.int64)
-    pool = max(12, len(people.holder) // 150)
-    mobile_ip = mix(carrier, rng.integers(0, pool, n), _IP + 100, seed)
-    house_ip = mix(office, lease, rng.integers(0, 2, n), _HOUSE + 100, seed)
-    # Cafes, shopping centres and work places: a few networks an area, each with many strangers.
-    public = ~housed & ~at_home & (rng.random(n) < 0.3)
-    cafe = people.area[who] * 6 + (6 * rng.random(n) ** 1.5).astype(np.int64)
-    wifi = np.where(public, mix(cafe, _PUBLIC, seed), mix(people.household[who], _WIFI, seed))
-    wifi = np.where(housed, mix(office, _WIFI, _HOUSE, seed), wifi)
-    near = np.where(rng.random(n) < 0.8, people.area[who], rng.integers(0, people.n_areas, n))
-    area = np.where(housed, people.n_areas - 1 - office % 2, near)
-    spot = np.where(housed, office % 3, (mix(people.holder[who], 3) % np.uint64(6)).astype(np.int64))
-    risky = housed & (rng.random(n) < 0.05)
-    return Sessions(
-        account=who,
-        time=when,
-        device=np.where(housed, rack, phone),
-        ip=np.where(housed, house_ip, np.where(at_home, home_ip, mobile_ip)),
-        wifi=wifi * (housed | at_home | public).astype(np.uint64),
-        asn=64_512 + np.where(at_home & ~housed, 10 + people.area[who] % 7, carrier),
-        cell=area * 10 + spot,
-        area=area,
-        event=event,
-        is_remote=(rng.random(n) < 0.004) | (risky & (rng.random(n) < 0.5)),
-        is_emulated=(rng.random(n) < 0.002) | (risky & (rng.random(n) < 0.3)),
-        is_virtual_camera=(event == FACE_OK) & ((rng.random(n) < 0.001) | risky),
+def build_presence(config: WorldConfig, people: People, rhythm: Rhythm, houses: Houses) -> Presence:
+    """Prepare the sessions of a world. O(accounts)."""
+    rng = stream(config.seed, "moves")
+    has_login = people.is_own & ~np.isin(people.persona, _NO_LOGIN)
+    housed = (houses.office >= 0) & has_login
+    hour = rng.integers(MINUTE, HOUR, len(people.holder))
+    arrival = np.maximum(np.maximum(houses.start, people.opened_at), rhythm.start) + hour
+    return Presence(
+        config=config,
+        people=people,
+        rhythm=rhythm,
+        houses=houses,
+        phones=hand_out_phones(config, people, rhythm),
+        networks=Networks(config, people, rhythm, houses),
+        customers=np.flatnonzero(people.is_own & people.is_private),
+        moved=np.where(housed, arrival, -1),
+        has_login=has_login,
+        seen=np.zeros(0, np.uint64),
     )
 
 
-def house_marks(config: WorldConfig, crime: Crime, rhythm: Rhythm) -> list[tuple[int, str, UInt64]]:
-    """Return (office, kind, hashes) of what could be attributed to the offices: Wi-Fi, addresses, phones."""
-    seed = config.seed
-    marks: list[tuple[int, str, UInt64]] = []
-    leases = np.arange(rhythm.n_days // 14 + 1)
-    for office in range(crime.n_offices):
-        marks.append((office, "wifi", mix(office, _WIFI, _HOUSE, seed)))
-        marks.append((office, "ip", mix(office, leases, 0, _HOUSE + 100, seed)))
-        marks.append((office, "device", mix(office, np.arange(RACK).astype(np.uint64), _HOUSE, seed)))
-    return marks
+def _visits(who: Int64, moment: Int64, event: Int8) -> _Visits:
+    return _Visits(who, moment, event, np.zeros(len(who), bool))
+
+
+def _joined(*parts: _Visits) -> _Visits:
+    return _Visits(*(np.concatenate([getattr(part, field.name) for part in parts]) for field in fields(_Visits)))
+
+
+def _any_of(mask: Bool, starts: Int64) -> Bool:
+    """Return whether any of each group holds; groups begin at `starts`."""
+    return np.logical_or.reduceat(mask, starts) if len(starts) else np.zeros(0, bool)
