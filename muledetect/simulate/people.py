@@ -1,4 +1,4 @@
-"""Who lives in the world: accounts, holders, households, contacts and favourite shops."""
+"""Who lives in the world: accounts, holders, households, lifetimes, incomes."""
 
 from __future__ import annotations
 
@@ -234,47 +234,3 @@ def _holders(rng: np.random.Generator, persona: Int8, is_own: Bool, household: I
     for _ in range(8):
         holder = holder[holder]
     return holder
-
-
-@dataclass(frozen=True, slots=True)
-class Circles:
-    """Whom people know and where they shop: ragged arrays, `start[i] : start[i] + size[i]` for account i."""
-
-    start: Int64
-    size: Int64
-    member: Int64
-
-    def draw(self, rng: np.random.Generator, who: Int64, skew: float = 2.0) -> Int64:
-        """Return one member of each one's circle; the first ones are drawn most."""
-        place = (self.size[who] * rng.random(len(who)) ** skew).astype(np.int64)
-        return np.asarray(self.member[self.start[who] + place], np.int64)
-
-
-def build_contacts(config: WorldConfig, people: People) -> Circles:
-    """Friends and relatives: a heavy-tailed number each, half of them from the same area."""
-    rng = stream(config.seed, "contacts")
-    size = np.clip(3 + rng.lognormal(1.6, 0.7, len(people.area)), 3, 80).astype(np.int64)
-    known = people.is_private & (people.persona != CODE["dormant"]) & (people.persona != CODE["second"])
-    return _circles(rng, people, size, np.flatnonzero(known), people.popularity**0.5, local=0.5)
-
-
-def build_favourites(config: WorldConfig, people: People) -> Circles:
-    """Shops and stalls where somebody goes again and again."""
-    rng = stream(config.seed, "favourites")
-    size = rng.integers(3, 12, len(people.area))
-    return _circles(rng, people, size, people.of("shop", "stall", "goods"), people.popularity, local=0.75)
-
-
-def _circles(
-    rng: np.random.Generator, people: People, size: Int64, pool: Int64, weight: Float64, local: float
-) -> Circles:
-    start = np.concatenate([[0], np.cumsum(size)])
-    owner = np.repeat(np.arange(len(size)), size)
-    anywhere = pool[pick(rng, weight[pool], len(owner))]
-    by_area = pool[np.argsort(people.area[pool], kind="stable")]
-    edges = np.searchsorted(people.area[by_area], np.arange(people.n_areas + 1))
-    width = np.diff(edges)[people.area[owner]]
-    nearby = by_area[np.minimum(edges[people.area[owner]] + (rng.random(len(owner)) * width).astype(np.int64),
-                                len(by_area) - 1)]  # fmt: skip
-    is_local = (rng.random(len(owner)) < local) & (width > 0)
-    return Circles(start[:-1], size.astype(np.int64), np.where(is_local, nearby, anywhere))

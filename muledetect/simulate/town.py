@@ -9,13 +9,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from muledetect.simulate.circles import Circles
 from muledetect.simulate.config import WorldConfig
-from muledetect.simulate.people import Circles, People
+from muledetect.simulate.people import People
 from muledetect.simulate.plan import CHANNEL, Plan, grains
 from muledetect.simulate.rhythm import Rhythm, Span
-from muledetect.simulate.streams import Float64, Int64, pick_from
+from muledetect.simulate.streams import Float64, Int32, Int64, pick_from
 
-_Pool = tuple[Int64, Float64]
+#: Accounts and their cumulative weights.
+Pool = tuple[Int32, Float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,25 +30,34 @@ class Town:
     contacts: Circles
     favourites: Circles
     plan: Plan
-    _pools: dict[tuple[str, ...], _Pool] = field(default_factory=dict)
+    _pools: dict[str, Pool] = field(default_factory=dict)
 
     def strangers(self, rng: np.random.Generator, n: int) -> Int64:
         """Return private accounts drawn by how often people use their account."""
-        if () not in self._pools:
-            pool = np.flatnonzero(self.people.is_private)
-            self._pools[()] = (pool, np.cumsum(self.people.liveliness[pool]))
-        return self._drawn(rng, (), n)
+        return self._drawn(rng, self.pool("private", self._lively), n)
 
     def partner(self, rng: np.random.Generator, n: int, *personas: str) -> Int64:
         """Return businesses of some personas, drawn by popularity."""
-        if personas not in self._pools:
-            pool = self.people.of(*personas)
-            self._pools[personas] = (pool, np.cumsum(self.people.popularity[pool]))
-        return self._drawn(rng, personas, n)
+        return self._drawn(rng, self.pool(" ".join(personas), lambda: self._popular(personas)), n)
 
-    def _drawn(self, rng: np.random.Generator, key: tuple[str, ...], n: int) -> Int64:
-        pool, edges = self._pools[key]
-        return pool[pick_from(rng, edges, n)]
+    def pool(self, name: str, build: Callable[[], Pool]) -> Pool:
+        """Return the accounts of a named pool and their cumulative weights; `build` is called once a town."""
+        if name not in self._pools:
+            self._pools[name] = build()
+        return self._pools[name]
+
+    def _lively(self) -> Pool:
+        pool = np.flatnonzero(self.people.is_private).astype(np.int32)
+        return pool, np.cumsum(self.people.liveliness[pool])
+
+    def _popular(self, personas: tuple[str, ...]) -> Pool:
+        pool = self.people.of(*personas).astype(np.int32)
+        return pool, np.cumsum(self.people.popularity[pool])
+
+    @staticmethod
+    def _drawn(rng: np.random.Generator, pool: Pool, n: int) -> Int64:
+        accounts, edges = pool
+        return accounts[pick_from(rng, edges, n)].astype(np.int64)
 
     def pay(self, rng: np.random.Generator, channel: str, **columns: Any) -> None:
         """Plan transfers on one channel, rounded as that channel's users round."""
@@ -57,11 +68,8 @@ class Town:
     def hand_over(self, rng: np.random.Generator, **columns: Any) -> None:
         """Plan transfers between people: by proxy (phone number) or by account number."""
         by_proxy = rng.random(len(columns["time"])) < 0.65
-        for channel, chosen in (("p2p_proxy", by_proxy), ("p2p_account", ~by_proxy)):
-            part = {
-                name: values[chosen] if isinstance(values, np.ndarray) else values for name, values in columns.items()
-            }
-            self.pay(rng, channel, **part)
+        columns.setdefault("grain", grains(rng, "p2p_proxy", len(by_proxy)))
+        self.plan.add(channel=np.where(by_proxy, CHANNEL["p2p_proxy"], CHANNEL["p2p_account"]), **columns)
 
 
 #: Plans the transfers of one span; may reach up to a week back from the span's start and any time ahead.
