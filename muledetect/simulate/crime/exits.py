@@ -16,6 +16,8 @@ from muledetect.simulate.town import Town
 
 _WAYS: Final = ("vasp", "cash_atm", "wallet", "goods", "xborder")
 _ODDS: Final = np.array([0.33, 0.25, 0.12, 0.14, 0.16])
+#: How often a person is paid by hand instead: a coin trader, a remittance agent, a dealer.
+_BY_PERSON: Final = {"vasp": 0.45, "xborder": 0.4, "goods": 0.6}
 #: Most that a machine gives at once (satang).
 _MACHINE_CAP: Final = 2_000_000
 
@@ -36,10 +38,12 @@ class Exits:
         self.cash = {True: ours, False: others}
         self.pools: dict[str, tuple[Int64, Float64]] = {}
         for way, personas in (("vasp", ["vasp"]), ("wallet", ["wallet"]), ("goods", ["goods", "shop"]),
-                              ("xborder", ["xborder"]), ("shop", ["shop"])):  # fmt: skip
+                              ("xborder", ["xborder"]), ("shop", ["shop"]), ("coins", ["trader"]),
+                              ("agent", ["agent"])):  # fmt: skip
             pool = people.of(*personas)
-            weight = people.popularity[pool] * np.where(people.persona[pool] == CODE["goods"], 20, 1)
-            self.pools[way] = (pool, np.cumsum(weight))
+            # Dealers are chosen for what they sell, less for how well known they are.
+            weight = people.popularity[pool] ** (0.5 if way == "goods" else 1.0)
+            self.pools[way] = (pool, np.cumsum(weight * np.where(people.persona[pool] == CODE["goods"], 8, 1)))
         self.habits = [{way: self._any(rng, way) for way in self.pools} for _ in range(n_offices)]
         self.ways = [
             [_WAYS[place] for place in rng.choice(len(_WAYS), 2, replace=False, p=_ODDS)] for _ in range(n_offices)
@@ -63,11 +67,10 @@ class Exits:
         n = int(rng.integers(2, 6)) if way == "cash_atm" else int(rng.choice([1, 1, 2, 3]))
         terminal = -1
         if way == "cash_atm":
-            target = self.cash[bool(self.is_own[account])]
+            target, channel = self.cash[bool(self.is_own[account])], "cash_atm"
             terminal = self.machines[ring.office] if rng.random() < 0.7 else self.machine(rng, ring.office)
         else:
-            target = self.habits[ring.office][way] if rng.random() < 0.6 else self._any(rng, way)
-        channel = (by_hand(rng) if rng.random() < 0.6 else "qr_merchant") if way == "goods" else way
+            target, channel = self._payee(rng, ring.office, way)
         gaps = np.cumsum(np.exp(rng.normal(np.log(50), 0.8, n))) - 40
         cap = _MACHINE_CAP if way == "cash_atm" else int(NO_CAP)
         return [
@@ -75,6 +78,19 @@ class Exits:
                  terminal=terminal)
             for gap in gaps
         ]  # fmt: skip
+
+    def _payee(self, rng: np.random.Generator, office: int, way: str) -> tuple[int, str]:
+        """Return who is paid for a conversion and by which channel; people sell coins and carry money abroad too."""
+        by_person, channel = rng.random() < _BY_PERSON.get(way, 0.0), way
+        if by_person:
+            way, channel = {"vasp": "coins", "xborder": "agent"}.get(way, way), by_hand(rng)
+        elif way == "goods":
+            channel = "qr_merchant"
+        return (self.habits[office][way] if rng.random() < 0.5 else self._any(rng, way)), channel
+
+    def exchange(self, rng: np.random.Generator, office: int) -> int:
+        """Return an exchange through which money can come back, mostly the office's usual one."""
+        return self.habits[office]["vasp"] if rng.random() < 0.5 else self._any(rng, "vasp")
 
     def buy(self, rng: np.random.Generator, account: int, moment: int, case: int) -> Step:
         """Return one small purchase out of a pot, such as anybody makes."""

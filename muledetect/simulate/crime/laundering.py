@@ -101,6 +101,8 @@ class Launderer:
             parts = self._detour(batch)
         elif self.tactics.pays_wages(self.rng):
             parts = self._wages(batch)
+        elif self.rng.random() < 0.1:
+            parts = self._through_exchange(batch)
         else:
             parts = self._hops(batch)
         parts += self._leave_rest(batch) + self._commission(batch) + self._camouflage(batch)
@@ -167,6 +169,23 @@ class Launderer:
         back = Step(batch.moment + rests, helper, account, by_hand(self.rng), OF_POT, HOP, batch.case,
                     keep=keep, pot_out=pot, place=place)  # fmt: skip
         return [there, back]
+
+    def _through_exchange(self, batch: _Batch) -> list[Step]:
+        """Coins bought with one account's money are sold again, and the exchange pays another account."""
+        exchange = self.exits.exchange(self.rng, self.ring.office)
+        there = self._hop(batch, batch.moment, -1, exchange, 1.0)
+        there.channel = "vasp"
+        pot = self._collect([there])
+        chosen = self._next(batch)
+        waits = np.cumsum(np.exp(self.rng.normal(np.log(25.0), 1.0, len(chosen)))) * self.tactics.slowness
+        return [
+            there,
+            *(
+                Step(batch.moment + int(wait * MINUTE), exchange, account, "vasp", OF_POT, HOP, batch.case,
+                     share=1.0 / len(chosen), pot_out=pot, place=place)
+                for wait, (place, account) in zip(waits, chosen, strict=True)
+            ),
+        ]  # fmt: skip
 
     def _wages(self, batch: _Batch) -> list[Step]:
         """As pay: a fixed round sum for each receiver, on a pay day's morning, by payroll where a company pays."""

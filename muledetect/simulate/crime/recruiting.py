@@ -53,9 +53,10 @@ def _found(
     n_offices: int,
 ) -> Ring:  # fmt: skip
     layout = lay_out(rng, shape, 3 + int(min(rng.geometric(0.42) - 1, 9)))
-    # Days to weeks, and never most of the world.
+    # Days to weeks, and never most of the world. A world is a window: some rings are at work when it begins or ends.
     length = min(float(np.exp(rng.normal(1.3, 0.9))), config.n_days * 0.4)
-    start = rhythm.start + int(rng.uniform(3, max(3.1, config.n_days - length - 1)) * DAY)
+    begins = rng.uniform(-0.7 * length, config.n_days - max(1.0, 0.3 * length))
+    start = rhythm.start + int(max(begins, 0.1) * DAY)
     office = int(rng.integers(0, n_offices))
     return Ring(
         number=number,
@@ -66,7 +67,7 @@ def _found(
         second_centre=int(rng.integers(0, n_centres)),
         office=office,
         start=start,
-        end=min(start + int(length * DAY), rhythm.end - HOUR),
+        end=min(rhythm.start + int((begins + length) * DAY), rhythm.end) - HOUR,
         skim=float(rng.uniform(config.skim_low, config.skim_high)),
         skims_at=int(rng.integers(0, 1 + max(place.tier for place in layout))),
     )
@@ -82,7 +83,8 @@ class _Market:
         self.sold = {True: 0, False: 0}
         self.hired: list[int] = []
         self.is_hired = np.zeros(len(people.persona), bool)
-        self.own_odds = 1 - 0.6 * len(self.queues[False]) / (len(self.queues[True]) + len(self.queues[False]))
+        # Offices buy wherever people bank: mules pay across banks as often as anybody.
+        self.own_odds = len(self.queues[True]) / (len(self.queues[True]) + len(self.queues[False]))
         self.controllers = [-1] * n_offices
 
     @property
@@ -256,6 +258,7 @@ def _open(rng: np.random.Generator, tactics: Tactics, people: People, rhythm: Rh
     people.liveliness[account] *= rng.uniform(0.2, 0.9)
     lives = tactics.is_lived_in(rng) and kind == NEW
     people.active_from[account] = people.opened_at[account] if lives else NEVER
+    people.opening[account] = int(min(people.opening[account], rng.exponential(60_000)))
     if people.opened_at[account] >= rhythm.start and people.is_own[account]:
         people.opening[account] = 0
     if kind == COMPANY:

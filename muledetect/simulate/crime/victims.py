@@ -45,7 +45,7 @@ class Bait:
             people.is_private & (people.mule_kind == 0) & (people.active_from <= town.rhythm.start)
         )
         wealth = people.opening[self.pool].astype(np.float64) ** 0.55 + 1
-        wealth *= np.where(people.is_own[self.pool], 1.6, 0.5)
+        wealth *= np.where(people.is_own[self.pool], 1.2, 0.75)
         self.edges: Float64 = np.cumsum(wealth)
         self.closed_at = people.closed_at
         # Lists of people who have paid once are sold on.
