@@ -13,7 +13,7 @@ from muledetect.simulate.crime import SCAM_TYPES, Case
 from muledetect.simulate.people import People
 from muledetect.simulate.plan import VICTIM, Columns
 from muledetect.simulate.rhythm import Rhythm
-from muledetect.simulate.streams import Int8, Int64, mix, stream
+from muledetect.simulate.streams import Float64, Int8, Int64, mix, stream
 
 #: Codes of `Complaints.status`.
 STATUSES: Final = ("open", "confirmed", "withdrawn")
@@ -149,8 +149,8 @@ def _disputed(transfers: Columns, rows: Int64) -> Columns:
 
 
 def _delay(rng: np.random.Generator, n: int, median_h: float, spread: float) -> Int64:
-    hours = np.exp(rng.normal(np.log(median_h), spread, n))
-    return np.clip(hours * HOUR, 20 * MINUTE, 60 * DAY).astype(np.int64)
+    delay: Float64 = np.exp(rng.normal(np.log(median_h), spread, n)) * HOUR
+    return np.clip(delay, 20 * MINUTE, 60 * DAY).astype(np.int64)
 
 
 def _outcome(rng: np.random.Generator, n: int, open_share: float, confirmed_share: float) -> Int8:
@@ -163,6 +163,6 @@ def _named(rng: np.random.Generator, centre: Int64, wrong_share: float) -> Int64
     """Return centres, some of them mistaken for another case's."""
     if not len(centre):
         return centre
-    return np.asarray(
-        np.where(rng.random(len(centre)) < wrong_share, centre[rng.integers(0, len(centre), len(centre))], centre)
-    )
+    is_wrong = rng.random(len(centre)) < wrong_share
+    named: Int64 = np.where(is_wrong, centre[rng.integers(0, len(centre), len(centre))], centre)
+    return named
