@@ -1,7 +1,7 @@
 """The world written down as the public tables of `muledetect.schema`."""
 
 from muledetect.simulate.tables.accounts import accounts_table, contacts_table, devices_table, holders_table
-from muledetect.simulate.tables.events import calls_table, sessions_table, transfers_table
+from muledetect.simulate.tables.events import calls_table, part_of, sessions_table, slices, transfers_table
 from muledetect.simulate.tables.knowledge import complaints_table, labels_table, watchlists_table
 from muledetect.simulate.tables.names import Names, build_names
 from muledetect.simulate.tables.truth import truth_tables
@@ -16,7 +16,9 @@ __all__ = [
     "devices_table",
     "holders_table",
     "labels_table",
+    "part_of",
     "sessions_table",
+    "slices",
     "transfers_table",
     "truth_tables",
     "watchlists_table",
