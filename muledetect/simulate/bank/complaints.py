@@ -20,6 +20,8 @@ STATUSES: Final = ("open", "confirmed", "withdrawn")
 OPEN, CONFIRMED, WITHDRAWN = range(3)
 #: Victims who can say from which centre they were called.
 _NAMES_CENTRE: Final = 0.15
+#: Complaints without cause an account and day, times `wrong_complaint_share`: there are some even without crime.
+_QUARRELS: Final = 2e-5
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +125,7 @@ def _without_cause(
 ) -> Columns:  # fmt: skip
     """Quarrels, mistakes and attempts: complaints about honest transfers, most of them withdrawn."""
     share = min(config.wrong_complaint_share, 0.9)
-    everyday = rng.poisson(config.wrong_complaint_share * 1e-4 * config.n_accounts * config.n_days)
+    everyday = rng.poisson(config.wrong_complaint_share * _QUARRELS * config.n_accounts * config.n_days)
     able = np.flatnonzero(people.is_private[honest["target"]])
     n = min(len(able), max(round(share / (1 - share) * n_true), int(everyday)))
     rows = np.sort(rng.choice(able, n, replace=False))
