@@ -15,7 +15,7 @@ from muledetect.simulate.rhythm import Rhythm
 from muledetect.simulate.streams import Bool, Int64, UInt64, chance, mix
 
 #: Phones that an office keeps in use at one time.
-RACK: Final = 24
+RACK: Final = 10
 #: Name spaces of hashed values.
 _PHONE, _TABLET, _HELPER, _RACK = 101, 102, 103, 104
 #: Owners of family phones are households, numbered apart from holders.
