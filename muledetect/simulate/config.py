@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
+from datetime import date
 from types import MappingProxyType
 from typing import Any, Final
 
-from muledetect.clock import parse_time
 from muledetect.errors import OptionError
 from muledetect.schema import did_you_mean
 
@@ -209,8 +209,8 @@ class WorldConfig:
         ]
         if not _is_day(self.start):
             wrong.append(f"start must be a date such as 2025-01-01, got {self.start!r}")
-        else:
-            parse_time(self.start)
+        elif not 1990 <= int(self.start[:4]) <= 2100:
+            wrong.append(f"start must lie in the years 1990 to 2100 of the common era, got {self.start!r}")
         return wrong
 
 
@@ -218,10 +218,9 @@ def _is_day(text: str) -> bool:
     if not re.fullmatch(r"\d{4}-\d{2}-\d{2}", text, re.ASCII):
         return False
     try:
-        parse_time(text)
-    except (OptionError, ValueError):
-        # A year of another era is a mistake of its own, with a message of its own.
-        return re.fullmatch(r"2[45]\d\d-.*", text) is not None
+        date.fromisoformat(text)
+    except ValueError:
+        return False
     return True
 
 
