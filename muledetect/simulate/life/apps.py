@@ -33,7 +33,7 @@ def wallets(town: Town, _rng: np.random.Generator) -> Act:
     crowd = _users(town, "wallet users", 0.35, 61)
 
     def plan(span: Span, rng: np.random.Generator) -> None:
-        who, day = crowd.acts(span, rng, 0.075, span.rhythm.shopping)
+        who, day = crowd.moody_acts(span, rng, 0.07, span.rhythm.shopping)
         moment, n = span.moments(rng, day, EVENING), len(who)
         wallet = town.partner(rng, n, "wallet")
         amount = baht(rng, n, 350, 1.2)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import numpy as np
 
 from muledetect.simulate.life.crowd import everybody, purse
@@ -9,6 +11,9 @@ from muledetect.simulate.plan import OF_BALANCE, UP_TO
 from muledetect.simulate.rhythm import OFFICE, SHOPPING, Span
 from muledetect.simulate.streams import Int64
 from muledetect.simulate.town import Act, Town, baht, later
+
+#: What a machine gives at most, in satang (choice).
+_MOST: Final = 3_000_000
 
 
 def machines(rng: np.random.Generator, n_areas: int, areas: Int64) -> Int64:
@@ -24,21 +29,22 @@ def near(town: Town, rng: np.random.Generator, who: Int64) -> Int64:
 
 
 def withdrawals(town: Town, _rng: np.random.Generator) -> Act:
-    """Cash machines, about twice a month and account; one in eight takes a sum of some days' pay (choice)."""
+    """Cash machines, about twice a month and account; one time in three for a good part of all there is (choice)."""
     crowd = everybody(town)
 
     def plan(span: Span, rng: np.random.Generator) -> None:
-        who, day = crowd.acts(span, rng, 0.065, span.rhythm.shopping)
-        large = rng.random(len(who)) < 0.12
-        amount = np.where(large, 9_000, 1_100) * np.exp(0.7 * rng.standard_normal(len(who))) * purse(town, who) * 100
+        who, day = crowd.moody_acts(span, rng, 0.06, span.rhythm.shopping)
+        drains = rng.random(len(who)) < 0.3
+        amount = baht(rng, len(who), 1_200 * purse(town, who), 0.9)
         town.pay(
             rng,
             "cash_atm",
             time=span.moments(rng, day, SHOPPING),
             source=who,
             target=town.people.cash_of(who),
-            mode=UP_TO,
-            amount=np.clip(amount, 10_000, 3_000_000).astype(np.int64),
+            mode=np.where(drains, OF_BALANCE, UP_TO),
+            share=rng.uniform(0.1, 0.9, len(who)),
+            amount=np.where(drains, _MOST, np.clip(amount, 10_000, _MOST)),
             terminal=near(town, rng, who),
         )
 
@@ -50,11 +56,11 @@ def deposits(town: Town, _rng: np.random.Generator) -> Act:
     crowd = everybody(town)
 
     def plan(span: Span, rng: np.random.Generator) -> None:
-        who, day = crowd.acts(span, rng, 0.028, span.rhythm.working + 0.4)
+        who, day = crowd.acts(span, rng, 0.018, span.rhythm.working + 0.4)
         n = len(who)
         moment, terminal, till = span.moments(rng, day, OFFICE), near(town, rng, who), town.people.cash_of(who)
-        big = rng.random(n) < 0.08
-        amount = np.where(big, baht(rng, n, 40_000, 1.0), baht(rng, n, 2_000, 1.0))
+        big = rng.random(n) < 0.05
+        amount = np.where(big, baht(rng, n, 30_000, 1.0), baht(rng, n, 1_800, 1.0))
         town.pay(
             rng, "cash_deposit", time=moment, source=till, target=who, amount=amount, grain=10_000, terminal=terminal
         )

@@ -9,13 +9,17 @@ import numpy as np
 
 from muledetect.simulate.people import CODE
 from muledetect.simulate.rhythm import Span
-from muledetect.simulate.streams import Bool, Float64, Int32, Int64, pick
+from muledetect.simulate.streams import Bool, Float64, Int32, Int64, chance, pick
 from muledetect.simulate.town import Pool, Town
 
 #: How often private accounts act, relative to a salaried person (choice).
 _ACTS_AS: Final = {"second": 0.08, "dormant": 0.6, "pensioner": 0.6, "trader": 0.7, "irregular": 0.8, "migrant": 0.7}
+#: Acts in quiet spells and on average, relative to busy ones.
+_QUIET: Final = 0.1
+_BUSY_SHARE: Final = 0.4
+_MEAN_MOOD: Final = _BUSY_SHARE + (1 - _BUSY_SHARE) * _QUIET
 #: Income in satang at which amounts are what their behaviour says.
-_USUAL_INCOME: Final = 1_900_000
+_USUAL_INCOME: Final = 1_400_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,16 +29,13 @@ class Crowd:
     who: Int32
     edges: Float64
 
-    def acts(
-        self, span: Span, rng: np.random.Generator, per_day: float, weights: Float64, share: float = 1.0
-    ) -> tuple[Int64, Int64]:
+    def acts(self, span: Span, rng: np.random.Generator, per_day: float, weights: Float64) -> tuple[Int64, Int64]:
         """Return (account, day) of acts that each account does `per_day` times its weight on a day of weight 1.
 
-        The counts are Poisson and independent; sorted by account. `share` thins at random. O(acts), whatever the
-        number of accounts.
+        The counts are Poisson and independent; sorted by account. O(acts), whatever the number of accounts.
         """
         mine = weights[span.first : span.last]
-        n = int(rng.poisson(per_day * share * float(mine.sum()) * float(self.edges[-1]))) if len(self.edges) else 0
+        n = int(rng.poisson(per_day * float(mine.sum()) * float(self.edges[-1]))) if len(self.edges) else 0
         if n == 0:
             return np.zeros(0, np.int64), np.zeros(0, np.int64)
         # Sums of exponential gaps are sorted uniform numbers: neighbours in the search stay in the cache.
@@ -42,6 +43,20 @@ class Crowd:
         place = np.searchsorted(self.edges, gaps[:-1] * (self.edges[-1] / gaps[-1]), side="right")
         who = self.who[np.minimum(place, len(self.who) - 1)].astype(np.int64)
         return who, span.first + pick(rng, mine, n)
+
+    def moody_acts(self, span: Span, rng: np.random.Generator, per_day: float, weights: Float64) -> tuple[Int64, Int64]:
+        """Return acts as `acts` does, but in bursts: everybody has busy and quiet half-weeks, in all things alike.
+
+        People's acts come in bursts [1]_; three in five spells of three days have a tenth of the others' acts (choice).
+
+        References
+        ----------
+        .. [1] K.-I. Goh and A.-L. Barabasi, "Burstiness and memory in complex systems", EPL 81, 48002 (2008).
+        """
+        who, day = self.acts(span, rng, per_day / _MEAN_MOOD, weights)
+        is_busy = chance(who * 10_007 + day // 3, 31) < _BUSY_SHARE
+        chosen = np.flatnonzero(is_busy | (rng.random(len(who)) < _QUIET))
+        return who[chosen], day[chosen]
 
 
 def everybody(town: Town) -> Crowd:

@@ -6,21 +6,21 @@ import numpy as np
 
 from muledetect.clock import DAY, HOUR
 from muledetect.simulate.life.crowd import crowd_of, is_seen
-from muledetect.simulate.life.jobs import find_jobs
+from muledetect.simulate.life.jobs import find_jobs, is_subsidiary
 from muledetect.simulate.plan import OF_BALANCE, OF_POT
 from muledetect.simulate.rhythm import OFFICE, Span
 from muledetect.simulate.town import Act, Town, baht
 
 
 def invoices(town: Town, _rng: np.random.Generator) -> Act:
-    """What keeps our employers solvent: other firms pay them, in all a little over their payroll, log-normally."""
+    """What keeps our employers solvent: other firms pay them, in all about twice their payroll, log-normally."""
     people = town.people
     jobs = find_jobs(town)
     firms = people.of("company", "platform", own=True)
     payroll = np.bincount(jobs.boss, jobs.wage, minlength=len(people.persona))
     rate = np.clip(0.15 + 0.05 * np.sqrt(payroll[firms] / 2_000_000), 0.15, 8.0)
-    # A log-normal of spread 1.1 has a mean of 1.83 times its median; a month has some 22 working days.
-    usual = (60_000 + 1.3 * payroll / 100) / 22 / 1.83
+    # A log-normal of spread 0.8 has a mean of 1.38 times its median; a month has some 22 working days.
+    usual = (60_000 + 2.2 * payroll / 100) / 22 / 1.38
     median = np.zeros(len(payroll))
     median[firms] = usual[firms] / rate
     crowd = crowd_of(firms, rate)
@@ -31,9 +31,9 @@ def invoices(town: Town, _rng: np.random.Generator) -> Act:
             rng,
             "p2p_account",
             time=span.moments(rng, day, OFFICE),
-            source=town.partner(rng, len(firm), "company", "goods", "shop"),
+            source=town.partner(rng, len(firm), "company"),
             target=firm,
-            amount=baht(rng, len(firm), median[firm], 1.1),
+            amount=baht(rng, len(firm), median[firm], 0.8),
         )
 
     return plan
@@ -64,7 +64,7 @@ def treasuries(town: Town, rng: np.random.Generator) -> Act:
     """Subsidiaries are swept to zero every night by their parent, which gives back in the morning what they need."""
     people = town.people
     firms = people.of("company")
-    is_child = rng.random(len(firms)) < 0.25
+    is_child = is_subsidiary(town, firms)
     child, parents = firms[is_child], firms[~is_child]
     parent = parents[rng.integers(0, len(parents), len(child))]
     seen = is_seen(town, child, parent)

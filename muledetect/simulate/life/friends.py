@@ -22,7 +22,7 @@ def friends(town: Town, _rng: np.random.Generator) -> Act:
     crowd = everybody(town)
 
     def plan(span: Span, rng: np.random.Generator) -> None:
-        who, day = crowd.acts(span, rng, 0.11, span.rhythm.shopping)
+        who, day = crowd.moody_acts(span, rng, 0.1, span.rhythm.shopping)
         n = len(who)
         other = town.contacts.draw(rng, who)
         strange = np.flatnonzero(rng.random(n) < 0.14)
@@ -51,7 +51,7 @@ def outside_friends(town: Town, _rng: np.random.Generator) -> Act:
     crowd = outsiders(town)
 
     def plan(span: Span, rng: np.random.Generator) -> None:
-        who, day = crowd.acts(span, rng, 0.22, span.rhythm.shopping)
+        who, day = crowd.acts(span, rng, 0.2, span.rhythm.shopping)
         other = town.contacts.draw(rng, who)
         ours = np.flatnonzero(town.people.is_own[other])
         town.hand_over(

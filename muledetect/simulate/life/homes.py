@@ -65,12 +65,14 @@ def subscriptions(town: Town, rng: np.random.Generator) -> Act:
 def rents(town: Town, rng: np.random.Generator) -> Act:
     """Rent in the first days of the month: landlords and estate firms fan in honestly."""
     people = town.people
-    tenants = np.flatnonzero(people.is_private & (rng.random(len(people.persona)) < 0.2))
+    tenants = people.of("salaried", "student", "gig", "seller", "stall", "irregular", "migrant", "trader")
+    tenants = tenants[rng.random(len(tenants)) < 0.25]
     landlords = people.of("landlord", "company")
     home = landlords[pick(rng, np.where(people.persona[landlords] == CODE["landlord"], 5, 0.5), len(tenants))]
     seen = is_seen(town, tenants, home)
     tenants, home = tenants[seen], home[seen]
-    rent = np.maximum(baht(rng, len(tenants), 3_200, 0.5) // 10_000 * 10_000, 50_000)
+    rent = np.maximum(people.income[tenants] * np.exp(rng.normal(-1.4, 0.3, len(tenants))) // 10_000 * 10_000, 50_000)
+    rent = rent.astype(np.int64)
     calendar = monthly(rng.integers(1, 7, len(tenants)))
 
     def plan(span: Span, rng: np.random.Generator) -> None:

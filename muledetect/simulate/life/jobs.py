@@ -8,7 +8,7 @@ import numpy as np
 
 from muledetect.simulate.life.crowd import is_seen
 from muledetect.simulate.people import CODE
-from muledetect.simulate.streams import Int32, Int64, pick, stream
+from muledetect.simulate.streams import Bool, Int32, Int64, chance, pick, stream
 from muledetect.simulate.town import Town
 
 
@@ -21,12 +21,20 @@ class Jobs:
     wage: Int64
 
 
+def is_subsidiary(town: Town, firms: Int64) -> Bool:
+    """Return which companies belong to a group with one treasury: a quarter (choice), always the same."""
+    is_company = town.people.persona[firms] == CODE["company"]
+    return np.asarray(is_company & (chance(firms, 95, town.config.seed) < 0.25))
+
+
 def find_jobs(town: Town) -> Jobs:
     """Give every salaried person an employer; the same at every call. O(accounts)."""
     people = town.people
     rng = stream(town.config.seed, "jobs")
     workers = people.of("salaried")
-    employers = people.of("company", "goods", "shop", "platform", "government")
+    employers = people.of("company", "platform", "government")
+    # What a subsidiary holds is swept away at night: its parent pays the wages.
+    employers = employers[~is_subsidiary(town, employers)]
     weight = people.income[employers] ** 0.8
     # A tenth of all jobs are the state's (choice).
     state = people.persona[employers] == CODE["government"]

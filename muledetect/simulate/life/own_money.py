@@ -127,17 +127,16 @@ def trials(town: Town, _rng: np.random.Generator) -> Act:
 
 
 def savings(town: Town, rng: np.random.Generator) -> Act:
-    """After pay day two in five move a part of what they have to an account elsewhere, and take some back when short.
+    """Every month most people move a part of what they have to an account elsewhere, and take some back when short.
 
     So most balances are low at the month's end.
     """
     people, seed = town.people, town.config.seed
-    earners = people.of("salaried", "gig", "seller", "pensioner", "landlord", "stall", "trader", own=True)
-    who = earners[rng.random(len(earners)) < 0.4].astype(np.int32)
+    who = np.flatnonzero(people.is_private & people.is_own & (people.persona != CODE["dormant"]))
+    who = who[rng.random(len(who)) < 0.6].astype(np.int32)
     away = elsewhere(town, rng, len(who)).astype(np.int32)
-    calendar = monthly(
-        np.where(rng.random(len(who)) < 0.6, rng.integers(26, 32, len(who)), rng.integers(1, 8, len(who)))
-    )
+    early = rng.random(len(who)) < 0.4
+    calendar = monthly(np.where(early, rng.integers(26, 32, len(who)), rng.integers(1, 13, len(who))))
 
     def plan(span: Span, rng: np.random.Generator) -> None:
         row, day = calendar.due(span)

@@ -103,11 +103,11 @@ def day_labour(town: Town, _rng: np.random.Generator) -> Act:
     crowd = _labourers(town)
 
     def plan(span: Span, rng: np.random.Generator) -> None:
-        who, day = crowd.acts(span, rng, 0.15, span.rhythm.shopping)
+        who, day = crowd.acts(span, rng, 0.13, span.rhythm.shopping)
         client = town.strangers(rng, len(who))
         firm = np.flatnonzero(rng.random(len(who)) < 0.3)
         client[firm] = town.partner(rng, len(firm), "company", "shop")
-        size = town.people.income[who] / 5 * np.exp(0.9 * rng.standard_normal(len(who)))
+        size = town.people.income[who] / 6 * np.exp(0.9 * rng.standard_normal(len(who)))
         town.hand_over(
             rng,
             time=span.moments(rng, day, TALKING),

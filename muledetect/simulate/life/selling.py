@@ -146,10 +146,7 @@ def takings(town: Town, rng: np.random.Generator) -> Act:
     owner = np.where(rng.random(len(who)) < 0.5, town.strangers(rng, len(who)), elsewhere(town, rng, len(who)))
 
     def plan(span: Span, rng: np.random.Generator) -> None:
-        for target, rate, least in (
-            (wholesaler, np.where(is_stall, 0.3, 0.12), 0.3),
-            (owner, np.where(is_stall, 0.04, 0.06), 0.1),
-        ):
+        for target, rate in ((wholesaler, np.where(is_stall, 0.3, 0.12)), (owner, np.where(is_stall, 0.04, 0.06))):
             row, day = span.happen(rng, rate, span.rhythm.shopping)
             town.hand_over(
                 rng,
@@ -157,7 +154,7 @@ def takings(town: Town, rng: np.random.Generator) -> Act:
                 source=who[row],
                 target=target[row],
                 mode=OF_BALANCE,
-                share=rng.uniform(least, 0.97, len(row)),
+                share=rng.uniform(0.1, np.where(is_stall[row], 0.97, 0.7)),
             )
 
     return plan

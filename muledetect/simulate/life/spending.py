@@ -24,7 +24,7 @@ def shopping(town: Town, _rng: np.random.Generator) -> Act:
     crowd = everybody(town)
 
     def plan(span: Span, rng: np.random.Generator) -> None:
-        trips, day = crowd.acts(span, rng, 0.17, span.rhythm.shopping)
+        trips, day = crowd.moody_acts(span, rng, 0.16, span.rhythm.shopping)
         moment = span.moments(rng, day, SHOPPING)
         # A trip has 1.4 payments, some minutes apart: what makes people's payments come in bursts.
         count = np.minimum(rng.geometric(0.7, len(trips)), 6)
@@ -42,7 +42,7 @@ def outside_customers(town: Town, _rng: np.random.Generator) -> Act:
     crowd = outsiders(town)
 
     def plan(span: Span, rng: np.random.Generator) -> None:
-        who, day = crowd.acts(span, rng, 0.55, span.rhythm.shopping)
+        who, day = crowd.acts(span, rng, 0.5, span.rhythm.shopping)
         shop = town.favourites.draw(rng, who)
         ours = np.flatnonzero(town.people.is_own[shop])
         _buy(town, rng, who[ours], shop[ours], span.moments(rng, day[ours], SHOPPING), np.ones(len(ours)))
