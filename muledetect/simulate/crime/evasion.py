@@ -53,6 +53,11 @@ class Tactics:
         """Return into how many transfers money to one account is cut."""
         return 1 + int(rng.poisson(0.25 + 2.5 * self.splitting))
 
+    @property
+    def pause_s(self) -> float:
+        """Seconds between two parts, median: many parts at once would look like what they are."""
+        return 30 + 600 * self.splitting
+
     def ceiling(self, rng: np.random.Generator) -> int:
         """Return the amount (satang) above which an account's keeper sends nothing in one piece."""
         splits, step = rng.random() < 0.15 + 0.6 * self.splitting, int(rng.integers(0, len(_CEILINGS)))

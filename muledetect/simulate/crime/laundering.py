@@ -105,8 +105,8 @@ class Launderer:
             parts = self._through_exchange(batch)
         else:
             parts = self._hops(batch)
-        parts += self._leave_rest(batch) + self._commission(batch) + self._camouflage(batch)
-        return parts
+        sent = max((part.time for part in parts if part.source == batch.account), default=batch.moment)
+        return parts + self._leave_rest(batch, sent) + self._commission(batch) + self._camouflage(batch)
 
     def _from_pot(self, batch: _Batch, step: Step) -> Step:
         step.pot_out, step.keep = batch.pot, batch.keep
@@ -145,7 +145,7 @@ class Launderer:
         more = int(self.rng.integers(1, 4)) if self.ceilings[batch.account] < NO_CAP else 0
         chosen = [seat for seat in chosen for _ in range(self.tactics.n_parts(self.rng) + more)]
         shares = self.rng.dirichlet(np.full(len(chosen), 4.0))
-        gaps = np.cumsum(np.exp(self.rng.normal(np.log(30), 1.0, len(chosen)))) - 25
+        gaps = np.cumsum(np.exp(self.rng.normal(np.log(self.tactics.pause_s), 1.0, len(chosen)))) - 25
         return [
             self._hop(batch, batch.moment + int(max(gap, 1) * SECOND), place, account, float(share))
             for gap, (place, account), share in zip(gaps, chosen, shares, strict=True)
@@ -208,10 +208,9 @@ class Launderer:
         day = np.array([pay_days[0] if pay_days else today + 1])
         return int(rhythm.moments(self.rng, day, BATCH)[0])
 
-    def _leave_rest(self, batch: _Batch) -> list[Step]:
-        """What a limit or a ceiling held back leaves later, tried again after ever longer pauses."""
+    def _leave_rest(self, batch: _Batch, moment: int) -> list[Step]:
+        """What a limit or a ceiling held back until `moment` leaves later, tried again after ever longer pauses."""
         steps: list[Step] = []
-        moment = batch.moment
         for median_h in (0.25, 1.5, 10.0, 24.0):
             pause_h = median_h * min(self.tactics.slowness, 6.0) * float(np.exp(self.rng.normal(0.0, 0.5)))
             moment += int(pause_h * HOUR)
