@@ -177,7 +177,10 @@ def precision_of(column: Float, is_mule: Bool) -> float:
 
 
 def culprits(numbers: Frame, is_mule: Bool) -> dict[str, float]:
-    found = {name: precision_of(numbers[name].to_numpy(np.float64, na_value=np.nan), is_mule) for name in list(numbers)}
+    found = {
+        name: precision_of(numbers[name].to_numpy(np.float64, na_value=np.nan), is_mule)
+        for name in map(str, numbers.columns)
+    }
     return {name: round(value, 3) for name, value in found.items() if value > 0.25}
 
 
@@ -211,7 +214,7 @@ def features_at(evasion: float, seed: int, day: int) -> tuple[Frame, Bool]:
     return columns, asked.map(at_work).to_numpy(bool)
 
 
-@pytest.mark.parametrize("day", [30, 45, N_DAYS + 1])
+@pytest.mark.parametrize("day", [40, N_DAYS + 1])
 @pytest.mark.parametrize("evasion", EVASIONS)
 def test_no_feature_finds_the_mules_by_itself(evasion: float, day: int) -> None:
     columns, is_mule = features_at(evasion, 1, day)
