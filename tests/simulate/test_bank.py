@@ -464,7 +464,9 @@ def test_listed_numbers_devices_and_networks_are_really_used(bank: Bank) -> None
     }
     for kind, values in used.items():
         listed = entries.value[entries.kind == kind]
-        assert np.isin(listed, values).any(), kind
+        # A small world may list no network at all.
+        assert len(listed) == 0 or np.isin(listed, values).any(), kind
+    assert np.isin([watchlists.PHONE, watchlists.DEVICE], entries.kind).all()
 
 
 def test_a_world_without_crime_has_quarrels_but_neither_victims_nor_mules(innocent: Bank) -> None:
