@@ -13,8 +13,8 @@ SAMPLE = Path(__file__).parents[2] / "data" / "sample"
 
 
 def test_the_sample_is_what_the_command_in_its_readme_makes() -> None:
-    assert "--accounts 1200 --days 105 --seed 7" in (SAMPLE / "README.md").read_text(encoding="utf-8")
-    for name, table in simulate(1200, 105, seed=7).items():
+    assert "--accounts 900 --days 105 --seed 7" in (SAMPLE / "README.md").read_text(encoding="utf-8")
+    for name, table in simulate(n_accounts=900, n_days=105, seed=7).items():
         assert pq.read_table(SAMPLE / f"{name}.parquet").equals(table), name
 
 
