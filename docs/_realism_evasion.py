@@ -11,6 +11,8 @@ from typing import Any, Final, TypeAlias
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from _realism_crime import speed
+from _realism_world import read_town
 from scipy.stats import rankdata
 
 from muledetect import pipeline
@@ -19,7 +21,6 @@ from muledetect.evaluate import average_precision, bootstrap_interval, rule_colu
 from muledetect.evaluate.baselines import baseline_scores
 from muledetect.features import extract, feature_names
 from muledetect.labels import ring_groups
-from muledetect.records import read_dataset
 from muledetect.simulate import WorldConfig, world_config, write_world
 
 Float64 = npt.NDArray[np.float64]
@@ -32,12 +33,16 @@ PACK: Final = "TH"
 
 @dataclass(frozen=True, eq=False)
 class Ranked:
-    """One world's test accounts: true mule or not, the ring or person they belong to, and scores by method."""
+    """One world's test accounts: true mule or not, the ring or person they belong to, and scores by method.
+
+    `n_known` mules were known in training; `gone` is the share of stolen money that left within some times.
+    """
 
     target: Float64
     group: npt.NDArray[np.int64]
     scores: Mapping[str, Float64]
     n_known: int
+    gone: Mapping[str, float]
 
 
 def rank_world(config: WorldConfig) -> Ranked:
@@ -48,7 +53,8 @@ def rank_world(config: WorldConfig) -> Ranked:
     """
     with tempfile.TemporaryDirectory() as folder:
         write_world(config, Path(folder) / "world")
-        dataset = read_dataset(Path(folder) / "world")
+        town = read_town(Path(folder) / "world", config)
+    dataset = town.dataset
     times = dataset.transfers["time"].cast("int64")
     end = times[-1].as_py() // DAY * DAY + DAY
     trained_at = end - config.n_days // 3 * DAY
@@ -65,7 +71,7 @@ def rank_world(config: WorldConfig) -> Ranked:
         groups=train_groups,
         seed=config.seed,
     )
-    return Ranked(truth[unseen], test_groups[unseen], scores, int((y == 1).sum()))
+    return Ranked(truth[unseen], test_groups[unseen], scores, int((y == 1).sum()), speed(town))
 
 
 def pool(worlds: Sequence[Ranked], n_draws: int = 200) -> pd.DataFrame:
@@ -79,7 +85,7 @@ def pool(worlds: Sequence[Ranked], n_draws: int = 200) -> pd.DataFrame:
     for method in SHOWN:
         score = np.concatenate([rankdata(world.scores[method]) / len(world.target) for world in worlds])
         row: dict[str, float] = {}
-        for name, metric in (("ap", average_precision), ("recall", recall_of_share), ("precision", precision_of_share)):
+        for name, metric in METRICS.items():
             row[name] = metric(target, score, np.ones(len(target)))
             low, high = bootstrap_interval(metric, target, score, block, n_draws=n_draws)
             row[f"{name}_low"], row[f"{name}_high"] = low, high
@@ -98,6 +104,24 @@ def precision_of_share(target: Float64, score: Float64, weight: Float64) -> floa
     """Return the share of positives among the highest `SHARE` of the rows, by weight."""
     shown = _shown(score, weight)
     return float((target * shown).sum() / shown.sum())
+
+
+def recall_at_half(target: Float64, score: Float64, weight: Float64) -> float:
+    """Return the most positives, as a share, that any threshold finds with at least every second row positive."""
+    levels, level = np.unique(-score, return_inverse=True)
+    rows = np.cumsum(np.bincount(level, weight, len(levels)))
+    hits = np.cumsum(np.bincount(level, weight * target, len(levels)))
+    useful = hits[(hits > 0) & (2 * hits >= rows)]
+    return float(useful.max(initial=0.0) / hits[-1]) if hits[-1] else float("nan")
+
+
+#: What is told of each method.
+METRICS: Final[Mapping[str, Metric]] = {
+    "ap": average_precision,
+    "recall": recall_of_share,
+    "precision": precision_of_share,
+    "half": recall_at_half,
+}
 
 
 def _shown(score: Float64, weight: Float64) -> Float64:

@@ -74,11 +74,21 @@ def test_rows_that_tie_for_the_last_places_count_in_part() -> None:
     assert evasion.precision_of_share(target, score, np.ones(400)) == pytest.approx(1.5 / 2)
 
 
+def test_recall_at_half_takes_the_lowest_threshold_that_is_still_right_every_second_time() -> None:
+    target, score = np.array([1.0, 0, 1, 0, 0, 0, 1]), np.arange(7.0)[::-1]
+    # right after 1, 2, 3 and 4 rows (1/1, 1/2, 2/3, 2/4); after 7 it is 3/7
+    assert evasion.recall_at_half(target, score, np.ones(7)) == pytest.approx(2 / 3)
+    assert evasion.recall_at_half(target, -score, np.ones(7)) == pytest.approx(1 / 3)
+    assert evasion.recall_at_half(target, np.zeros(7), np.ones(7)) == 0
+
+
 def test_worlds_are_pooled_by_rank_within_each() -> None:
     target = np.zeros(200)
     target[0] = 1
     high, low = np.arange(200)[::-1] + 1000.0, np.arange(200)[::-1] / 1000
-    worlds = [evasion.Ranked(target, np.arange(200), dict.fromkeys(evasion.SHOWN, score), 1) for score in (high, low)]
+    worlds = [
+        evasion.Ranked(target, np.arange(200), dict.fromkeys(evasion.SHOWN, score), 1, {}) for score in (high, low)
+    ]
     assert evasion.pool(worlds, n_draws=5)["ap"].tolist() == [1.0] * 4
 
 
