@@ -165,7 +165,9 @@ class History:
     @cached_property
     def balance(self) -> Float64Array:
         """Balance last recorded before the point, on a transfer or in the accounts table, minor units; else NaN."""
-        latest, value = self._attribute("balance_at", "balance_at"), self._attribute("balance", "balance_at")
+        value = self._attribute("balance", "balance_at")
+        # A moment without a balance says nothing, and must not hide an earlier balance that is known.
+        latest = np.where(np.isnan(value), np.nan, self._attribute("balance_at", "balance_at"))
         if self._balances is None:
             return value
         sides = ((self.incoming, self._balances.of_target), (self.outgoing, self._balances.of_source))
