@@ -125,7 +125,7 @@ LIFE: Final = {
         0.6,
         ".2f",
         ("bursts",),
-        "0 = random, 1 = all in bursts; ours comes from the rhythm of the day, habits are drawn independently",
+        "0 = random, 1 = all in bursts; corrected for few payments",
     ),
     "memory": Figure("memory of successive times", "weak", -0.15, 0.15, ".2f", ("bursts",)),
     "quietest": Figure("quietest hour begins at (local)", "3 (cards)", 2, 4, ".0f", ("hours",)),
@@ -163,7 +163,6 @@ LIFE: Final = {
         0.95,
         ".0%",
         ("accounts",),
-        "as above: sleeping, all but empty accounts are too few",
     ),
     "top_tenth": Figure(
         "the richest tenth's share of persons' balances",
