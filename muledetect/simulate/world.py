@@ -107,7 +107,8 @@ def simulate_world(config: WorldConfig, tell: Tell | None = None) -> World:
 def write_world(config: WorldConfig, folder: str | Path, tell: Tell | None = None) -> dict[str, int]:
     """Simulate a world into Parquet files of a folder, week by week; return the number of rows by table.
 
-    Memory: a week of transfers (some 300 bytes each), 300 bytes an account and 16 a pot. The files appear together when
+    Memory: a week of transfers and a little an account; measured 1.2 GB for 100,000 accounts and 8.4 GB for 2 million.
+    The files appear together when
     all are complete, and with the same rows, in the same order, as `simulate` returns; `world.json` beside them tells
     the parameters.
     """
