@@ -284,10 +284,15 @@ def describe_targets(findings: Findings, y: Float64Array) -> list[str]:
 
 
 def ring_groups(dataset: Dataset, points: Points) -> Int64Array:
-    """Return a group for each point, int64[n_points], such that a ring and a person are never split.
+    """Return a group for each point, see `account_groups`; -1 for an unknown account."""
+    return np.where(points.account >= 0, account_groups(dataset)[points.account], -1)
+
+
+def account_groups(dataset: Dataset) -> Int64Array:
+    """Return a group for each account code, int64[n_accounts], such that a ring and a person are never split.
 
     Accounts of one ring of `truth_rings`, and accounts of one holder, are joined, and so is what they join in turn;
-    every other account is a group of its own. An unknown account (code -1) is group -1. O(accounts + members).
+    every other account is a group of its own. O(accounts + members).
     """
     n_accounts = len(dataset.account_ids)
     rows, columns, n_nodes = [], [], n_accounts
@@ -303,11 +308,10 @@ def ring_groups(dataset: Dataset, points: Points) -> Int64Array:
         columns.append(members[is_member] + n_nodes)
         n_nodes += len(shared.dictionary)
     if not rows:
-        return points.account.astype(np.int64)
+        return np.arange(n_accounts, dtype=np.int64)
     row, column = np.concatenate(rows), np.concatenate(columns)
     joined = coo_array((np.ones(len(row), dtype=np.int8), (row, column)), shape=(n_nodes, n_nodes))
-    group = connected_components(joined, directed=False)[1].astype(np.int64)
-    return np.where(points.account >= 0, group[points.account], -1)
+    return connected_components(joined, directed=False)[1][:n_accounts].astype(np.int64)
 
 
 def split_by_time(as_of: Int64Array, *, test_from: Moment, embargo: Duration = "37d") -> tuple[BoolArray, BoolArray]:

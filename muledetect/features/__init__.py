@@ -23,7 +23,7 @@ from muledetect.features._extract import Progress, extract_shards
 from muledetect.features._history import Float64Array, History, build_history
 from muledetect.features._spec import Call, Feature, FromPack, Registry, Says, feature
 from muledetect.features.packs import Pack, load_pack
-from muledetect.graph import Points, TransferGraph
+from muledetect.graph import Int64Array, Points, TransferGraph
 from muledetect.records import Dataset
 
 _BUILT_IN: Final = (
@@ -78,6 +78,7 @@ def extract(
     *,
     pack: str | Pack = "none",
     graph: TransferGraph | None = None,
+    apart: Int64Array | None = None,
     threads: int | None = None,
     progress: Progress | None = None,
 ) -> pa.Table:
@@ -94,6 +95,9 @@ def extract(
         Country pack that gives thresholds and local time.
     graph : TransferGraph, optional
         Saves building it again.
+    apart : int64[n_accounts], optional
+        Group of each account, such as its ring. Labels and complaints of a point's own group are hidden from it, as a
+        training set needs; see `muledetect.labels.account_groups`.
     threads : int, optional
         Default: all cores. The result does not depend on it.
     progress : callable, optional
@@ -123,6 +127,7 @@ def extract(
         registry=_REGISTRY,
         pack=pack,
         graph=graph,
+        apart=apart,
         threads=threads,
         progress=progress,
     )
@@ -136,6 +141,7 @@ def write_features(
     *,
     pack: str | Pack = "none",
     graph: TransferGraph | None = None,
+    apart: Int64Array | None = None,
     threads: int | None = None,
     progress: Progress | None = None,
 ) -> None:
@@ -148,7 +154,7 @@ def write_features(
     known, names = _extract.choose(features, _REGISTRY, pack)
     with atomic_parquet(path) as write:
         for shard, values in extract_shards(
-            dataset, points, names, known, graph=graph, threads=threads, progress=progress
+            dataset, points, names, known, graph=graph, apart=apart, threads=threads, progress=progress
         ):
             write(_extract.as_table(dataset.account_ids, shard, names, values))
 

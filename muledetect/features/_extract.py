@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from muledetect.features._history import MISSING, Attributes, Balances, Float64Array, build_history
+from muledetect.features._shared import Shared
 from muledetect.features._spec import Call, Feature, Registry
 from muledetect.features.packs import Pack, load_pack
 from muledetect.graph import Int64Array, Points, TransferGraph, build_graph
@@ -33,6 +34,7 @@ def extract_shards(
     registry: Registry,
     *,
     graph: TransferGraph | None = None,
+    apart: Int64Array | None = None,
     threads: int | None = None,
     progress: Progress | None = None,
 ) -> Iterator[tuple[Points, Float64Array]]:
@@ -45,12 +47,13 @@ def extract_shards(
     attributes, balances = _attributes(dataset, graph), _balances(dataset)
     # Truth is for evaluation: no feature, not even a stranger's, may see it.
     tables = {name: table for name, table in dataset.tables.items() if not name.startswith("truth_")}
-    shards = _cut(graph, points)
     threads = threads or os.cpu_count() or 1
+    shared = Shared(graph, tables, apart=apart, threads=threads)
+    shards = _cut(graph, points)
 
     def compute(rows: slice) -> tuple[Points, Float64Array]:
         shard = points[rows]
-        history = build_history(graph, shard, attributes=attributes, balances=balances, tables=tables)
+        history = build_history(shared, shard, attributes=attributes, balances=balances)
         values = np.empty((len(names), len(shard))).T  # a column lies in one piece, as Arrow wants it
         for feature, parameters, wanted in plan:
             computed = feature.compute(history, parameters)
@@ -86,6 +89,7 @@ def extract(
     registry: Registry,
     pack: str | Pack = "none",
     graph: TransferGraph | None = None,
+    apart: Int64Array | None = None,
     threads: int | None = None,
     progress: Progress | None = None,
 ) -> pa.Table:
@@ -94,7 +98,7 @@ def extract(
     blocks = [
         values
         for _, values in extract_shards(
-            dataset, points, names, registry, graph=graph, threads=threads, progress=progress
+            dataset, points, names, registry, graph=graph, apart=apart, threads=threads, progress=progress
         )
     ]
     whole = np.concatenate(blocks) if blocks else np.empty((0, len(names)))

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numba
 import numpy as np
@@ -18,6 +18,9 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from muledetect.graph import Int32Array, Int64Array, Points, TransferGraph, TransferIndex
+
+if TYPE_CHECKING:
+    from muledetect.features._shared import Shared
 
 Float64Array = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
@@ -114,6 +117,10 @@ class History:
     Attributes
     ----------
     points : Points
+    shared : Shared
+        What all shards use: the graph, the tables, signals.
+    local : int64[n_points]
+        Position of the point's account among the accounts of the history.
     incoming, outgoing : Side
     n_others : int64[n_points]
         Number of counterparties of the account on both sides, at any time (bounds `Side.other`).
@@ -122,7 +129,7 @@ class History:
     """
 
     points: Points
-    graph: TransferGraph
+    shared: Shared
     local: Int64Array
     incoming: Side
     outgoing: Side
@@ -130,10 +137,19 @@ class History:
     _bounds: tuple[TransferIndex, TransferIndex]
     _attributes: Attributes | None = None
     _balances: Balances | None = None
-    tables: Mapping[str, pa.Table] = field(default_factory=dict, repr=False)
 
     def __len__(self) -> int:
         return len(self.points)
+
+    @property
+    def graph(self) -> TransferGraph:
+        """The whole graph, also what comes after the points."""
+        return self.shared.graph
+
+    @property
+    def tables(self) -> Mapping[str, pa.Table]:
+        """The data set's tables, whole, without those that hold the truth."""
+        return self.shared.tables
 
     @property
     def as_of(self) -> Int64Array:
@@ -201,14 +217,14 @@ class History:
 
 
 def build_history(
-    graph: TransferGraph,
+    shared: Shared,
     points: Points,
     *,
     attributes: Attributes | None = None,
     balances: Balances | None = None,
-    tables: Mapping[str, pa.Table] | None = None,
 ) -> History:
     """Lay out the past of `points`. O(transfers of their accounts + accounts of the graph); 58 bytes an entry."""
+    graph = shared.graph
     accounts, local = np.unique(points.account, return_inverse=True)
     latest = np.full(len(accounts), np.iinfo(np.int64).min)
     np.maximum.at(latest, local, points.as_of)
@@ -222,7 +238,7 @@ def build_history(
     _mark_first_meetings(out[0].start, out[0].stop, out[1], out_other, out_new, int(n_others.max(initial=0)))
     return History(
         points=points,
-        graph=graph,
+        shared=shared,
         local=local.astype(np.int64),
         incoming=_side(into, points, local, in_other, in_new, graph.tick),
         outgoing=_side(out, points, local, out_other, out_new, graph.tick),
@@ -230,7 +246,6 @@ def build_history(
         _bounds=(into[0], out[0]),
         _attributes=attributes,
         _balances=balances,
-        tables=tables or {},
     )
 
 

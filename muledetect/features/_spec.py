@@ -37,7 +37,7 @@ AMOUNTS: Final = frozenset({"threshold", "limit"})
 WINDOWS: Final = ("5min", "15min", "1h", "6h", "24h", "7d", "30d", "90d")
 EVERY_WINDOW: Final = (*WINDOWS, "all")
 
-_NAME: Final = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
+NAME: Final = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
 
 
 class Says(NamedTuple):
@@ -246,7 +246,7 @@ def _check(function: Callable[..., Any], columns: Mapping[str, Says], parameters
     if not columns:
         raise FeatureError(f"feature {name!r}: give its unit and text, or its columns.")
     for column, says in columns.items():
-        if not _NAME.fullmatch(column):
+        if not NAME.fullmatch(column):
             raise FeatureError(f"feature {name!r}: column {column!r} must be lower_case_words, single underscores.")
         if says.unit not in get_args(Unit):
             raise FeatureError(f"feature {name!r}: unit {says.unit!r} of {column!r} must be one of {get_args(Unit)}.")

@@ -1,0 +1,67 @@
+"""What all shards of one extraction use: computed once, by whichever shard asks first."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Mapping
+from threading import RLock
+from typing import Any, TypeVar
+
+import pyarrow as pa
+
+from muledetect.features.signals import Float32Array, Past, build_past, signal_registry
+from muledetect.graph import Int64Array, TransferGraph
+
+T = TypeVar("T")
+
+
+class Shared:
+    """The graph, the tables, and whatever is computed from them once for all points.
+
+    Whatever is built here holds the whole data set, also what happened after a point: only what is itself causal, such
+    as signals, or what is cut at the point afterwards, such as an index by time, may be built.
+
+    Attributes
+    ----------
+    graph : TransferGraph
+    tables : mapping of str to pyarrow.Table
+    apart : int64[n_accounts], optional
+        Group (ring, holder) of each account. Labels of a point's own group are hidden from the point: in training they
+        would tell its target.
+    """
+
+    def __init__(
+        self,
+        graph: TransferGraph,
+        tables: Mapping[str, pa.Table] | None = None,
+        *,
+        apart: Int64Array | None = None,
+        threads: int | None = None,
+    ) -> None:
+        self.graph = graph
+        self.tables = tables or {}
+        self.apart = apart
+        self._threads = threads
+        self._known: dict[Hashable, Any] = {}
+        self._lock = RLock()
+
+    def get(self, build: Callable[[Shared], T]) -> T:
+        """Return `build(self)`, computed once; `build` is a module's function and may ask for others in turn."""
+        return self._once(build, lambda: build(self))
+
+    @property
+    def past(self) -> Past:
+        """The transfers as signals see them, with default look-back."""
+        return self._once("past", lambda: build_past(self.graph, tables=self.tables, threads=self._threads))
+
+    def signal(self, column: str) -> Float32Array:
+        """Return a built-in signal, float32[n_transfers]."""
+        made = signal_registry().of_column(column)
+        values = self._once(("signal", made.name), lambda: made.compute(self.past))
+        return values[:, list(made.columns).index(column)]
+
+    def _once(self, key: Hashable, build: Callable[[], T]) -> T:
+        with self._lock:
+            if key not in self._known:
+                self._known[key] = build()
+            known: T = self._known[key]
+            return known

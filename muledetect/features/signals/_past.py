@@ -1,0 +1,225 @@
+"""The transfers as signals see them: each account's two books in time order, packed, and the rules of time.
+
+Everything a signal says of a transfer comes from that transfer and from earlier ones. Which transfers are earlier is
+one rule for all signals, `is_earlier`: strictly before in time, or, where one tick of the clock hides the order, also
+in the same tick. Transfers from an account to itself move nothing and stand in no book.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal, NamedTuple
+
+import numba
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from muledetect.clock import DAY, HOUR, SECOND
+from muledetect.errors import OptionError
+from muledetect.graph import Int32Array, Int64Array, TransferGraph
+
+Float32Array = npt.NDArray[np.float32]
+Ties = Literal["strict", "simultaneous"]
+
+#: Look-back of signals unless another is given, and the longest allowed, microseconds.
+LOOKBACK: Final = 72 * HOUR
+LONGEST: Final = 30 * DAY
+
+#: A search does not pass through an account with more transfers than this on the side that it would follow.
+MAX_DEGREE: Final = 256
+
+# Parts of work a thread: enough that a part with a busy account does not keep the other threads waiting.
+_PARTS: Final = 4
+
+
+class Book(NamedTuple):
+    """One side of every account, packed: entries `start[a]:stop[a]` of account code `a`, in time order.
+
+    Attributes
+    ----------
+    start, stop : int64[n_accounts]
+    time, amount : int64[n_entries]
+    other : int32[n_entries]
+        Account at the other end.
+    transfer : int32[n_entries]
+        Position in the graph.
+    """
+
+    start: Int64Array
+    stop: Int64Array
+    time: Int64Array
+    amount: Int64Array
+    other: Int32Array
+    transfer: Int32Array
+
+
+@dataclass(frozen=True, eq=False)
+class Past:
+    """What signal functions get.
+
+    Attributes
+    ----------
+    graph : TransferGraph
+    paid, received : Book
+        Outgoing and incoming transfers by account, without those from an account to itself.
+    paid_at, received_at : int32[n_transfers]
+        Position of each transfer in `paid` and in `received`; -1 for a transfer from an account to itself.
+    lookback : int
+        Microseconds. A transfer at time t sees [t - lookback, t), its own tick as `is_simultaneous` says.
+    is_simultaneous : bool
+        Transfers of one tick may follow each other, in any order.
+    max_degree : int
+        Searches do not pass through busier accounts; 0 = no limit (exact).
+    tables : mapping of str to pyarrow.Table
+        The data set's tables without those that hold the truth.
+    threads : int
+    """
+
+    graph: TransferGraph
+    paid: Book
+    received: Book
+    paid_at: Int32Array
+    received_at: Int32Array
+    lookback: int = LOOKBACK
+    is_simultaneous: bool = False
+    max_degree: int = MAX_DEGREE
+    tables: Mapping[str, pa.Table] = field(default_factory=dict, repr=False)
+    threads: int = 1
+
+    def __len__(self) -> int:
+        return self.graph.n_transfers
+
+    def unknown(self, n_columns: int) -> Float32Array:
+        """Return float32[n_transfers, n_columns] full of NaN, each column in one piece, for kernels to fill."""
+        return np.full((n_columns, len(self)), np.nan, np.float32).T
+
+    def by_account(self, kernel: Callable[..., None], *arguments: Any) -> None:
+        """Run `kernel(low, high, *arguments)` over ranges of account codes of equal work, in threads.
+
+        The kernel must write only what belongs to accounts of its range, so that the cut changes nothing.
+        """
+        work = np.cumsum((self.paid.stop - self.paid.start) + (self.received.stop - self.received.start))
+        self._run(kernel, _cut(work, self.threads), arguments)
+
+    def by_transfer(self, kernel: Callable[..., None], *arguments: Any) -> None:
+        """Run `kernel(low, high, *arguments)` over ranges of transfers, in threads."""
+        self._run(kernel, _cut(np.arange(1, len(self) + 1), self.threads), arguments)
+
+    def _run(self, kernel: Callable[..., None], parts: list[tuple[int, int]], arguments: tuple[Any, ...]) -> None:
+        if self.threads == 1:
+            for low, high in parts:
+                kernel(low, high, *arguments)
+            return
+        with ThreadPoolExecutor(self.threads) as pool:
+            for done in [pool.submit(kernel, low, high, *arguments) for low, high in parts]:
+                done.result()
+
+
+def build_past(
+    graph: TransferGraph,
+    *,
+    lookback: int = LOOKBACK,
+    ties: Ties | None = None,
+    max_degree: int | None = MAX_DEGREE,
+    tables: Mapping[str, pa.Table] | None = None,
+    threads: int | None = None,
+) -> Past:
+    """Pack the books of a graph. O(n); 56 bytes a transfer.
+
+    Parameters
+    ----------
+    lookback : int
+        Microseconds, at most 30 days.
+    ties : {"strict", "simultaneous"}, optional
+        May transfers of one tick follow each other? Default: "simultaneous" if the clock's tick is a second or
+        longer, for then it hides the order.
+    max_degree : int, optional
+        None = exact: searches pass through every account.
+
+    Raises
+    ------
+    OptionError
+        If an option is out of range.
+    """
+    if not 0 < lookback <= LONGEST:
+        raise OptionError(f"signals: lookback must be above 0 and at most 30 d; got {lookback:,} microseconds.")
+    if ties not in (None, "strict", "simultaneous"):
+        raise OptionError(f"signals: ties must be 'strict' or 'simultaneous'; got {ties!r}.")
+    if max_degree is not None and max_degree < 1:
+        raise OptionError(f"signals: max_degree must be at least 1, or None for no limit; got {max_degree}.")
+    threads = threads or os.cpu_count() or 1
+    sides = ((graph.outgoing, graph.target, graph.source), (graph.incoming, graph.source, graph.target))
+    with ThreadPoolExecutor(min(threads, 2)) as pool:
+        packed = list(pool.map(lambda s: _pack(*s[0], graph.time, graph.amount, s[1], s[2]), sides))
+    (paid, paid_at), (received, received_at) = ((Book(*columns[:6]), columns[6]) for columns in packed)
+    return Past(
+        graph=graph,
+        paid=paid,
+        received=received,
+        paid_at=paid_at,
+        received_at=received_at,
+        lookback=max(lookback, graph.tick),
+        is_simultaneous=graph.tick >= SECOND if ties is None else ties == "simultaneous",
+        max_degree=max_degree or 0,
+        tables=tables or {},
+        threads=threads,
+    )
+
+
+def _cut(work: npt.NDArray[np.int64], threads: int) -> list[tuple[int, int]]:
+    """Cut rows with running total `work` into ranges of about equal work."""
+    n_parts = 1 if threads == 1 else threads * _PARTS
+    total = int(work[-1]) if len(work) else 0
+    bounds = np.searchsorted(work, total * np.arange(1, n_parts) // n_parts, side="left")
+    ends = [0, *bounds.tolist(), len(work)]
+    return [(low, high) for low, high in itertools.pairwise(ends) if high > low]
+
+
+@numba.njit(cache=True, nogil=True)
+def _pack(start, stop, transfer, time, amount, other, own):  # type: ignore[no-untyped-def]
+    n_accounts, n_entries = len(start), 0
+    new_start, new_stop = np.empty(n_accounts, np.int64), np.empty(n_accounts, np.int64)
+    times, amounts = np.empty(len(time), np.int64), np.empty(len(time), np.int64)
+    others, transfers = np.empty(len(time), np.int32), np.empty(len(time), np.int32)
+    place = np.full(len(time), -1, np.int32)
+    for a in range(n_accounts):
+        new_start[a] = n_entries
+        for j in range(start[a], stop[a]):
+            i = transfer[j]
+            if other[i] != own[i]:
+                times[n_entries], amounts[n_entries] = time[i], amount[i]
+                others[n_entries], transfers[n_entries] = other[i], i
+                place[i] = n_entries
+                n_entries += 1
+        new_stop[a] = n_entries
+    n = n_entries
+    return new_start, new_stop, times[:n], amounts[:n], others[:n], transfers[:n], place
+
+
+@numba.njit(cache=True, nogil=True, inline="always")
+def is_earlier(time, than, is_simultaneous):  # type: ignore[no-untyped-def]
+    """Return whether a transfer at `time` is earlier than one at `than`."""
+    return time < than or (is_simultaneous and time == than)
+
+
+@numba.njit(cache=True, nogil=True)
+def first_from(time, low, high, moment):  # type: ignore[no-untyped-def]
+    """Return the first position in `time[low:high]` that is not before `moment`. O(log n)."""
+    while low < high:
+        middle = (low + high) // 2
+        if time[middle] < moment:
+            low = middle + 1
+        else:
+            high = middle
+    return low
+
+
+@numba.njit(cache=True, nogil=True)
+def end_of_earlier(time, low, high, moment, is_simultaneous):  # type: ignore[no-untyped-def]
+    """Return the position behind the last entry in `time[low:high]` that is earlier than `moment`. O(log n)."""
+    return first_from(time, low, high, moment + 1 if is_simultaneous else moment)

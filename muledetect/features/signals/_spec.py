@@ -1,0 +1,144 @@
+"""The registry of signals: the shape of features, over transfers instead of points."""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import get_args
+
+import numpy as np
+
+from muledetect.errors import FeatureError
+from muledetect.features._spec import NAME, Says, Unit
+from muledetect.features.signals._past import Float32Array, Past
+
+
+@dataclass(frozen=True, slots=True)
+class Signal:
+    """A registered signal: a pure function of a `Past`, and what is known of its columns."""
+
+    name: str
+    family: str
+    function: Callable[[Past], Float32Array]
+    columns: Mapping[str, Says]
+    tables: tuple[str, ...] = ()
+
+    def compute(self, past: Past) -> Float32Array:
+        """Return float32[n_transfers, n_columns]; a transfer from an account to itself has 0 counts, NaN elsewhere.
+
+        Raises
+        ------
+        FeatureError
+            If the function returns another shape or type.
+        """
+        values = self.function(past)
+        values = values[:, None] if values.ndim == 1 else values
+        if values.shape != (len(past), len(self.columns)) or values.dtype != np.float32:
+            raise FeatureError(
+                f"signal {self.name!r}: expected float32 {(len(past), len(self.columns))} (transfers, columns); got "
+                f"{values.dtype} {values.shape}. Return one value a transfer, or one column for each of "
+                f"{list(self.columns)}."
+            )
+        is_self = past.paid_at < 0
+        if is_self.any():
+            for column, says in enumerate(self.columns.values()):
+                values[is_self, column] = 0 if says.unit in {"count", "flag"} else np.nan
+        return values
+
+
+@dataclass(frozen=True)
+class SignalRegistry:
+    """All known signals by name. Frozen: `add` returns a larger one."""
+
+    signals: Mapping[str, Signal] = field(default_factory=dict)
+
+    def add(self, signal: Signal) -> SignalRegistry:
+        """Return a registry that also has `signal`.
+
+        Raises
+        ------
+        FeatureError
+            If its name or one of its columns is taken.
+        """
+        taken = set(self.signals) & {signal.name} | set(self.columns()) & signal.columns.keys()
+        if taken:
+            raise FeatureError(f"signal {signal.name!r}: {sorted(taken)} are registered already; choose other names.")
+        return SignalRegistry({**self.signals, signal.name: signal})
+
+    def columns(self, families: Iterable[str] | None = None) -> list[str]:
+        """Return every column, of the given families or of all."""
+        wanted = None if families is None else set(families)
+        known = {signal.family for signal in self.signals.values()}
+        if (wanted or set()) - known:
+            raise FeatureError(
+                f"signals: there is no family {sorted((wanted or set()) - known)}; families are {sorted(known)}."
+            )
+        return [
+            column
+            for signal in self.signals.values()
+            if wanted is None or signal.family in wanted
+            for column in signal.columns
+        ]
+
+    def of_column(self, column: str) -> Signal:
+        """Return the signal that makes a column.
+
+        Raises
+        ------
+        FeatureError
+            If there is none; a close match is suggested.
+        """
+        for signal in self.signals.values():
+            if column in signal.columns:
+                return signal
+        close = difflib.get_close_matches(column, self.columns(), n=1)
+        raise FeatureError(
+            f"signals: no signal makes a column {column!r}." + (f" Hint: did you mean {close[0]!r}?" if close else "")
+        )
+
+
+def signal(
+    *,
+    family: str,
+    columns: Mapping[str, Says] | None = None,
+    unit: Unit | None = None,
+    text: str = "",
+    tables: tuple[str, ...] = (),
+) -> Callable[[Callable[[Past], Float32Array]], Signal]:
+    """Turn a function of a `Past` into a `Signal`; it stays unregistered until a registry adds it.
+
+    Parameters
+    ----------
+    family : str
+    columns : mapping of column name -> Says
+        Or `unit` and `text` of a single column, named like the function. Amounts of money are no unit of a signal:
+        give them as a ratio of the transfer's own amount.
+    tables : tuple of str
+        Tables besides transfers that it reads; without them its value is NaN.
+
+    Raises
+    ------
+    FeatureError
+        If a name or unit does not fit.
+    """
+
+    def register(function: Callable[[Past], Float32Array]) -> Signal:
+        name = function.__name__
+        named = dict(columns or ({name: Says(unit, text)} if unit else {}))
+        if not named:
+            raise FeatureError(f"signal {name!r}: give its unit and text, or its columns.")
+        for column, says in named.items():
+            if not NAME.fullmatch(column):
+                raise FeatureError(f"signal {name!r}: column {column!r} must be lower_case_words, single underscores.")
+            if says.unit not in get_args(Unit) or says.unit == "amount":
+                raise FeatureError(
+                    f"signal {name!r}: unit {says.unit!r} of {column!r} must be count, ratio, seconds or flag."
+                )
+        if len(inspect.signature(function).parameters) != 1:
+            raise FeatureError(f"signal {name!r}: must take the past and nothing else.")
+        return Signal(name, family, function, MappingProxyType(named), tables)
+
+    return register

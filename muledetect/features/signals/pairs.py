@@ -1,0 +1,126 @@
+"""Fans and pairs: how many accounts each end deals with at the moment, and what the two ends had to do before."""
+
+from __future__ import annotations
+
+import numba
+import numpy as np
+
+from muledetect.features._spec import Says
+from muledetect.features.signals._past import Float32Array, Past, is_earlier
+from muledetect.features.signals._spec import signal
+
+
+@signal(
+    family="fan",
+    columns={
+        "source_fan_out": Says(
+            "count", "different accounts that the payer paid within the look-back, this one included"
+        ),
+        "source_paid": Says("count", "transfers that the payer made within the look-back, this one included"),
+        "target_fan_in": Says(
+            "count", "different accounts that paid the payee within the look-back, this one included"
+        ),
+        "target_received": Says("count", "transfers that the payee got within the look-back, this one included"),
+        "source_fan_in": Says("count", "different accounts that paid the payer within the look-back"),
+        "target_fan_out": Says("count", "different accounts that the payee paid within the look-back"),
+    },
+)
+def fan(past: Past) -> Float32Array:
+    """Distinct counterparties and transfers of both ends, of earlier transfers of [time - lookback, time] and this one.
+
+    Transfers of the same tick are earlier only where ties are simultaneous. O(1) a transfer, amortised.
+    """
+    found = past.unknown(6)
+    window = (past.lookback, past.is_simultaneous, past.graph.n_accounts)
+    past.by_account(_fan, past.paid, past.received, *window, found[:, 0], found[:, 1], found[:, 5])
+    past.by_account(_fan, past.received, past.paid, *window, found[:, 2], found[:, 3], found[:, 4])
+    return found
+
+
+@numba.njit(cache=True, nogil=True)
+def _fan(low, high, own, facing, lookback, is_simultaneous, n_accounts, n_others, n_own, n_faced) -> None:  # type: ignore[no-untyped-def]
+    """Slide one window over each account's own side; `n_faced` is of its own side at transfers of the facing side.
+
+    Invariant: `held[b]` is the number of entries of `first:last` with counterparty b; all 0 between accounts.
+    """
+    held = np.zeros(n_accounts, np.int32)
+    for a in range(low, high):
+        n_distinct, first, last = 0, own.start[a], own.start[a]
+        f, e, stop, f_stop = facing.start[a], own.start[a], own.stop[a], facing.stop[a]
+        while e < stop or f < f_stop:
+            # the next moment at which a transfer of either side asks
+            now = own.time[e] if e < stop and (f >= f_stop or own.time[e] <= facing.time[f]) else facing.time[f]
+            while last < stop and is_earlier(own.time[last], now, is_simultaneous):
+                n_distinct += held[own.other[last]] == 0
+                held[own.other[last]] += 1
+                last += 1
+            while first < last and own.time[first] < now - lookback:
+                held[own.other[first]] -= 1
+                n_distinct -= held[own.other[first]] == 0
+                first += 1
+            while f < f_stop and facing.time[f] == now:
+                n_faced[facing.transfer[f]] = n_distinct
+                f += 1
+            while e < stop and own.time[e] == now:
+                if is_simultaneous:
+                    n_others[own.transfer[e]], n_own[own.transfer[e]] = n_distinct, last - first
+                else:
+                    n_others[own.transfer[e]] = n_distinct + (held[own.other[e]] == 0)
+                    n_own[own.transfer[e]] = last - first + 1
+                e += 1
+        for j in range(first, last):
+            held[own.other[j]] = 0
+
+
+@signal(
+    family="pairs",
+    columns={
+        "is_new_payee": Says("flag", "the payer had never paid the payee before"),
+        "pair_age": Says("seconds", "time since the payer first paid the payee, 0 if never before"),
+        "since_reverse": Says("seconds", "time since the payee last paid the payer"),
+        "returned_ratio": Says("ratio", "amount against what the payee paid the payer within the look-back before"),
+    },
+)
+def pairs(past: Past) -> Float32Array:
+    """What the two ends had to do with each other before, at any time; the last column within the look-back.
+
+    `since_reverse` is NaN if the payee never paid the payer earlier, `returned_ratio` if not within the look-back.
+    The only signals that look back beyond it. O(1) a transfer, amortised.
+    """
+    found = past.unknown(4)
+    past.by_account(_pairs, past.paid, past.received, past.lookback, past.is_simultaneous, past.graph.n_accounts, found)
+    return found
+
+
+@numba.njit(cache=True, nogil=True)
+def _pairs(low, high, paid, received, lookback, is_simultaneous, n_accounts, found) -> None:  # type: ignore[no-untyped-def]
+    """Merge the payer's two sides in time; per counterparty first payment, last receipt and receipts in the window.
+
+    Invariant: entries of `first_paid` and `last_received` with `owner` of another account are void.
+    """
+    paid_by, first_paid = np.full(n_accounts, -1, np.int32), np.empty(n_accounts, np.int64)
+    got_by, last_got = np.full(n_accounts, -1, np.int32), np.empty(n_accounts, np.int64)
+    got_amount = np.zeros(n_accounts, np.int64)
+    for a in range(low, high):
+        last, first = received.start[a], received.start[a]
+        for e in range(paid.start[a], paid.stop[a]):
+            now, other, i = paid.time[e], paid.other[e], paid.transfer[e]
+            while last < received.stop[a] and is_earlier(received.time[last], now, is_simultaneous):
+                payer = received.other[last]
+                got_by[payer], last_got[payer] = a, received.time[last]
+                got_amount[payer] += received.amount[last]
+                last += 1
+            while first < last and received.time[first] < now - lookback:
+                got_amount[received.other[first]] -= received.amount[first]
+                first += 1
+            if paid_by[other] != a:
+                paid_by[other], first_paid[other] = a, now
+            # all transfers of the moment of the first payment are new, whichever stands first
+            found[i, 0] = first_paid[other] == now
+            found[i, 1] = (now - first_paid[other]) / 1e6
+            if got_by[other] == a:
+                found[i, 2] = (now - last_got[other]) / 1e6
+                if got_amount[other] > 0:
+                    found[i, 3] = paid.amount[e] / got_amount[other]
+        for j in range(first, last):
+            got_amount[received.other[j]] = 0
