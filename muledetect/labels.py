@@ -284,8 +284,11 @@ def describe_targets(findings: Findings, y: Float64Array) -> list[str]:
 
 
 def ring_groups(dataset: Dataset, points: Points) -> Int64Array:
-    """Return a group for each point, see `account_groups`; -1 for an unknown account."""
-    return np.where(points.account >= 0, account_groups(dataset)[points.account], -1)
+    """Return a group for each point, int64[n_points]; see `account_groups`; -1 for an unknown account."""
+    groups = np.full(len(points), -1, np.int64)
+    is_known = points.account >= 0
+    groups[is_known] = account_groups(dataset)[points.account[is_known]]
+    return groups
 
 
 def account_groups(dataset: Dataset) -> Int64Array:

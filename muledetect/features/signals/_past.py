@@ -153,9 +153,12 @@ def build_past(
     if max_degree is not None and max_degree < 1:
         raise OptionError(f"signals: max_degree must be at least 1, or None for no limit; got {max_degree}.")
     threads = threads or os.cpu_count() or 1
-    sides = ((graph.outgoing, graph.target, graph.source), (graph.incoming, graph.source, graph.target))
+    sides = (
+        (*graph.outgoing, graph.time, graph.amount, graph.target, graph.source),
+        (*graph.incoming, graph.time, graph.amount, graph.source, graph.target),
+    )
     with ThreadPoolExecutor(min(threads, 2)) as pool:
-        packed = list(pool.map(lambda s: _pack(*s[0], graph.time, graph.amount, s[1], s[2]), sides))
+        packed = list(pool.map(lambda side: _pack(*side), sides))
     (paid, paid_at), (received, received_at) = ((Book(*columns[:6]), columns[6]) for columns in packed)
     return Past(
         graph=graph,
