@@ -314,7 +314,8 @@ def account_groups(dataset: Dataset) -> Int64Array:
         return np.arange(n_accounts, dtype=np.int64)
     row, column = np.concatenate(rows), np.concatenate(columns)
     joined = coo_array((np.ones(len(row), dtype=np.int8), (row, column)), shape=(n_nodes, n_nodes))
-    return connected_components(joined, directed=False)[1][:n_accounts].astype(np.int64)
+    group: Int64Array = connected_components(joined, directed=False)[1].astype(np.int64)
+    return group[:n_accounts]
 
 
 def split_by_time(as_of: Int64Array, *, test_from: Moment, embargo: Duration = "37d") -> tuple[BoolArray, BoolArray]:

@@ -16,6 +16,7 @@ from muledetect.features._history import MISSING, Attributes, Balances, Float64A
 from muledetect.features._shared import Shared
 from muledetect.features._spec import Call, Feature, Registry
 from muledetect.features.packs import Pack, load_pack
+from muledetect.features.signals import visible_tables
 from muledetect.graph import Int64Array, Points, TransferGraph, build_graph
 from muledetect.records import Dataset
 
@@ -45,10 +46,8 @@ def extract_shards(
     graph = build_graph(dataset) if graph is None else graph
     plan = _plan(names, registry)
     attributes, balances = _attributes(dataset, graph), _balances(dataset)
-    # Truth is for evaluation: no feature, not even a stranger's, may see it.
-    tables = {name: table for name, table in dataset.tables.items() if not name.startswith("truth_")}
     threads = threads or os.cpu_count() or 1
-    shared = Shared(graph, tables, apart=apart, threads=threads)
+    shared = Shared(graph, visible_tables(dataset), apart=apart, threads=threads)
     shards = _cut(graph, points)
 
     def compute(rows: slice) -> tuple[Points, Float64Array]:

@@ -10,11 +10,15 @@ later transfer, depend on names or on the order of rows, or return an amount of 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import reduce
 from typing import Final
 
-from muledetect.features.signals import pairs
+import pyarrow as pa
+
+from muledetect.clock import Duration
+from muledetect.features.signals import _extract, pairs
+from muledetect.features.signals._extract import Progress, visible_tables
 from muledetect.features.signals._past import (
     LONGEST,
     LOOKBACK,
@@ -26,6 +30,7 @@ from muledetect.features.signals._past import (
     build_past,
 )
 from muledetect.features.signals._spec import Signal, SignalRegistry, signal
+from muledetect.records import Dataset
 
 _BUILT_IN: Final = (pairs.fan, pairs.pairs)
 _REGISTRY: Final = reduce(SignalRegistry.add, _BUILT_IN, SignalRegistry())
@@ -41,6 +46,66 @@ def signal_names(families: Iterable[str] | None = None) -> list[str]:
     return _REGISTRY.columns(families)
 
 
+def extract_signals(
+    dataset: Dataset,
+    signals: Sequence[str | Signal] | None = None,
+    *,
+    lookback: Duration = "72h",
+    ties: Ties | None = None,
+    max_degree: int | None = MAX_DEGREE,
+    threads: int | None = None,
+    progress: Progress | None = None,
+) -> pa.Table:
+    """Compute signals on every transfer.
+
+    Parameters
+    ----------
+    dataset : Dataset
+    signals : sequence of str or Signal, optional
+        Column names, or signals (also unregistered ones); default: every registered signal.
+    lookback : str or int
+        How far back a transfer looks, at most 30 days; integers are microseconds.
+    ties : {"strict", "simultaneous"}, optional
+        May transfers of one tick follow each other? Default: "simultaneous" where the clock's tick is a second or
+        longer, for then it hides their order.
+    max_degree : int, optional
+        Searches do not pass through an account with more transfers than this within the look-back; columns
+        `..._left_out` count what was not followed. None = exact.
+    threads : int, optional
+        Default: all cores. The result does not depend on it.
+    progress : callable, optional
+        Called with ("signals", share done).
+
+    Returns
+    -------
+    pyarrow.Table
+        `transfer_id`, `time`, `source`, `target`, `amount`, then one float32 column a signal; a row a transfer, in the
+        order of `dataset.transfers`. A transfer from an account to itself has 0 counts and flags, NaN elsewhere.
+
+    Raises
+    ------
+    FeatureError
+        If a name is unknown or a signal returns another shape.
+    OptionError
+        If an option is out of range.
+
+    Notes
+    -----
+    Linear in the number of transfers while `max_degree` is given. Memory: 4 bytes a transfer and column, and the packed
+    books (56 bytes a transfer).
+    """
+    return _extract.extract(
+        dataset,
+        signals,
+        _REGISTRY,
+        lookback=lookback,
+        ties=ties,
+        max_degree=max_degree,
+        threads=threads,
+        progress=progress,
+    )
+
+
 __all__ = [
     "LONGEST",
     "LOOKBACK",
@@ -52,7 +117,9 @@ __all__ = [
     "SignalRegistry",
     "Ties",
     "build_past",
+    "extract_signals",
     "signal",
     "signal_names",
     "signal_registry",
+    "visible_tables",
 ]
