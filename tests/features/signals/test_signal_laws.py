@@ -101,7 +101,7 @@ def test_a_look_back_shorter_than_the_tick_is_as_long_as_the_tick() -> None:
     ("options", "message"),
     [
         ({"lookback": "31d"}, "at most 30 d"),
-        ({"lookback": 0}, "above 0"),
+        ({"lookback": 0}, "0 is none"),
         ({"ties": "loose"}, "'strict' or 'simultaneous'"),
         ({"max_degree": 0}, "at least 1"),
     ],
