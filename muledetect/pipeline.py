@@ -34,7 +34,15 @@ from muledetect.evaluate import (
 )
 from muledetect.features import Progress, extract, feature_names
 from muledetect.graph import Points, build_graph
-from muledetect.labels import Target, describe_targets, every_account, read_findings, ring_groups, targets
+from muledetect.labels import (
+    Target,
+    account_groups,
+    describe_targets,
+    every_account,
+    read_findings,
+    ring_groups,
+    targets,
+)
 from muledetect.model import MuleModel, load_model
 from muledetect.model.estimator import TrainedOn
 from muledetect.model.scores import score_points
@@ -87,7 +95,8 @@ def train(
             f"train: no account has a known target at the given moments. {notes[0]} Give an earlier moment: the target "
             "'active' needs its horizon and the maturity of labels before the data end; see labels.targets."
         )
-    features = extract(read, points, feature_names(pack=pack, lasting=target == "ever"), pack=pack, progress=progress)
+    names = feature_names(pack=pack, lasting=target == "ever")
+    features = extract(read, points, names, apart=account_groups(read), progress=progress)
     origin = TrainedOn(target, pack, read.tick, read.currency, read.fingerprint)
     fitted = (model or MuleModel()).fit(features, y, groups=ring_groups(read, points), trained_on=origin)
     fitted.notes_ = [*notes, *fitted.notes_]
@@ -183,9 +192,9 @@ def evaluate(
     groups, seen = ring_groups(read, at), ring_groups(read, points)[y == 1]
     is_unseen = ~np.isin(groups, seen)
     wanted = list(dict.fromkeys([*names, *rule_columns(pack)]))
-    test = extract(read, at[is_unseen], wanted, pack=pack, progress=progress)
+    test = extract(read, at[is_unseen], wanted, progress=progress)
     table = compare_baselines(
-        extract(read, points, names, pack=pack, progress=progress), y, test, truth[is_unseen],
+        extract(read, points, names, apart=account_groups(read), progress=progress), y, test, truth[is_unseen],
         train_groups=ring_groups(read, points), test_groups=groups[is_unseen], model=fitted,
     )  # fmt: skip
     probability = fitted.predict_proba(test)[:, 1]

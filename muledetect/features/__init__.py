@@ -19,8 +19,9 @@ from typing import Final
 import pyarrow as pa
 
 from muledetect.features import _extract, amounts, counterparties, flow, habits, lifecycle, velocity, volume
-from muledetect.features._extract import Progress, extract_shards
+from muledetect.features._extract import Progress, as_table, extract_shards, share
 from muledetect.features._history import Float64Array, History, build_history
+from muledetect.features._shared import Shared
 from muledetect.features._spec import Call, Feature, FromPack, Registry, Says, feature
 from muledetect.features.packs import Pack, load_pack
 from muledetect.graph import Int64Array, Points, TransferGraph
@@ -120,17 +121,9 @@ def extract(
     -----
     O(history of each point); use `extract_shards` or `write_features` for tables that do not fit in memory.
     """
-    return _extract.extract(
-        dataset,
-        points,
-        features,
-        registry=_REGISTRY,
-        pack=pack,
-        graph=graph,
-        apart=apart,
-        threads=threads,
-        progress=progress,
-    )
+    known, names = _extract.choose(features, _REGISTRY, pack)
+    shared = _extract.share(dataset, graph, apart=apart, threads=threads)
+    return _extract.extract(shared, points, names, known, progress)
 
 
 def write_features(
@@ -152,10 +145,9 @@ def write_features(
     from muledetect.records.write import atomic_parquet  # noqa: PLC0415
 
     known, names = _extract.choose(features, _REGISTRY, pack)
+    shared = _extract.share(dataset, graph, apart=apart, threads=threads)
     with atomic_parquet(path) as write:
-        for shard, values in extract_shards(
-            dataset, points, names, known, graph=graph, apart=apart, threads=threads, progress=progress
-        ):
+        for shard, values in _extract.extract_shards(shared, points, names, known, progress=progress):
             write(_extract.as_table(dataset.account_ids, shard, names, values))
 
 
@@ -170,6 +162,8 @@ __all__ = [
     "Progress",
     "Registry",
     "Says",
+    "Shared",
+    "as_table",
     "build_history",
     "extract",
     "extract_shards",
@@ -177,5 +171,6 @@ __all__ = [
     "feature_names",
     "load_pack",
     "registry",
+    "share",
     "write_features",
 ]

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import itertools
-import os
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from muledetect.features._history import MISSING, Attributes, Balances, Float64Array, build_history
+from muledetect.features._history import Float64Array, build_history
 from muledetect.features._shared import Shared
 from muledetect.features._spec import Call, Feature, Registry
 from muledetect.features.packs import Pack, load_pack
@@ -28,31 +26,37 @@ _SHARD_POINTS = 16_384
 Progress = Callable[[str, float], None]
 
 
-def extract_shards(
+def share(
     dataset: Dataset,
+    graph: TransferGraph | None = None,
+    *,
+    apart: Int64Array | None = None,
+    threads: int | None = None,
+) -> Shared:
+    """Return what several extractions from one data set can share: its graph, its signals, and other indexes."""
+    graph = build_graph(dataset) if graph is None else graph
+    return Shared(graph, visible_tables(dataset), apart=apart, threads=threads)
+
+
+def extract_shards(
+    shared: Shared,
     points: Points,
     names: Sequence[str],
     registry: Registry,
     *,
-    graph: TransferGraph | None = None,
-    apart: Int64Array | None = None,
-    threads: int | None = None,
     progress: Progress | None = None,
 ) -> Iterator[tuple[Points, Float64Array]]:
     """Yield (points, float64[n_points, n_names]) in the order of the points; at most `threads` shards at a time.
 
     Memory: 8 bytes x points x names a shard and some 60 bytes a transfer of its accounts. O(history of each point).
     """
-    graph = build_graph(dataset) if graph is None else graph
     plan = _plan(names, registry)
-    attributes, balances = _attributes(dataset, graph), _balances(dataset)
-    threads = threads or os.cpu_count() or 1
-    shared = Shared(graph, visible_tables(dataset), apart=apart, threads=threads)
-    shards = _cut(graph, points)
+    shards = _cut(shared.graph, points)
+    threads = shared.threads
 
     def compute(rows: slice) -> tuple[Points, Float64Array]:
         shard = points[rows]
-        history = build_history(shared, shard, attributes=attributes, balances=balances)
+        history = build_history(shared, shard)
         values = np.empty((len(names), len(shard))).T  # a column lies in one piece, as Arrow wants it
         for feature, parameters, wanted in plan:
             computed = feature.compute(history, parameters)
@@ -81,27 +85,12 @@ def extract_shards(
 
 
 def extract(
-    dataset: Dataset,
-    points: Points,
-    features: Sequence[str | Feature] | None = None,
-    *,
-    registry: Registry,
-    pack: str | Pack = "none",
-    graph: TransferGraph | None = None,
-    apart: Int64Array | None = None,
-    threads: int | None = None,
-    progress: Progress | None = None,
+    shared: Shared, points: Points, names: Sequence[str], registry: Registry, progress: Progress | None = None
 ) -> pa.Table:
     """Compute features at points; see `muledetect.features.extract`."""
-    registry, names = choose(features, registry, pack)
-    blocks = [
-        values
-        for _, values in extract_shards(
-            dataset, points, names, registry, graph=graph, apart=apart, threads=threads, progress=progress
-        )
-    ]
+    blocks = [values for _, values in extract_shards(shared, points, names, registry, progress=progress)]
     whole = np.concatenate(blocks) if blocks else np.empty((0, len(names)))
-    return as_table(dataset.account_ids, points, names, whole)
+    return as_table(shared.graph.account_ids, points, names, whole)
 
 
 def as_table(account_ids: pa.StringArray, points: Points, names: Sequence[str], values: Float64Array) -> pa.Table:
@@ -154,34 +143,3 @@ def _cut(graph: TransferGraph, points: Points) -> list[slice]:
     starts = [0, *(np.flatnonzero(np.diff(shard)) + 1).tolist(), len(points)]
     shards = [slice(low, high) for low, high in itertools.pairwise(starts) if high > low]
     return shards or [slice(0, 0)]  # no points still have columns
-
-
-def _attributes(dataset: Dataset, graph: TransferGraph) -> Attributes | None:
-    accounts = dataset.tables.get("accounts")
-    if accounts is None or not len(accounts):
-        return None
-    codes = graph.codes(accounts["account_id"])
-
-    def column(name: str) -> Int64Array:
-        values = np.full(graph.n_accounts, MISSING)
-        if name in accounts.column_names:
-            raw = pc.fill_null(accounts[name].cast(pa.int64()), MISSING)
-            values[codes] = raw.to_numpy()
-        return values
-
-    return Attributes(*(column(name) for name in Attributes._fields))
-
-
-def _balances(dataset: Dataset) -> Balances | None:
-    transfers = dataset.transfers
-    names = ("source_balance_after", "target_balance_after")
-    if not set(names) & set(transfers.column_names):
-        return None
-    return Balances(
-        *(
-            np.asarray(pc.fill_null(transfers[name], MISSING).to_numpy())
-            if name in transfers.column_names
-            else np.full(len(transfers), MISSING)
-            for name in names
-        )
-    )

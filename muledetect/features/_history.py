@@ -16,6 +16,7 @@ import numba
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from muledetect.graph import Int32Array, Int64Array, Points, TransferGraph, TransferIndex
 
@@ -219,9 +220,6 @@ class History:
 def build_history(
     shared: Shared,
     points: Points,
-    *,
-    attributes: Attributes | None = None,
-    balances: Balances | None = None,
 ) -> History:
     """Lay out the past of `points`. O(transfers of their accounts + accounts of the graph); 58 bytes an entry."""
     graph = shared.graph
@@ -244,8 +242,39 @@ def build_history(
         outgoing=_side(out, points, local, out_other, out_new, graph.tick),
         n_others=n_others[local],
         _bounds=(into[0], out[0]),
-        _attributes=attributes,
-        _balances=balances,
+        _attributes=shared.get(_attributes),
+        _balances=shared.get(_balances),
+    )
+
+
+def _attributes(shared: Shared) -> Attributes | None:
+    accounts, graph = shared.tables.get("accounts"), shared.graph
+    if accounts is None or not len(accounts):
+        return None
+    codes = graph.codes(accounts["account_id"])
+
+    def column(name: str) -> Int64Array:
+        values = np.full(graph.n_accounts, MISSING)
+        if name in accounts.column_names:
+            raw = pc.fill_null(accounts[name].cast(pa.int64()), MISSING)
+            values[codes] = raw.to_numpy()
+        return values
+
+    return Attributes(*(column(name) for name in Attributes._fields))
+
+
+def _balances(shared: Shared) -> Balances | None:
+    transfers = shared.tables.get("transfers")
+    names = ("source_balance_after", "target_balance_after")
+    if transfers is None or not set(names) & set(transfers.column_names):
+        return None
+    return Balances(
+        *(
+            np.asarray(pc.fill_null(transfers[name], MISSING).to_numpy())
+            if name in transfers.column_names
+            else np.full(len(transfers), MISSING)
+            for name in names
+        )
     )
 
 

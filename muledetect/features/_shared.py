@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Hashable, Mapping
 from threading import RLock
 from typing import Any, TypeVar
@@ -27,6 +28,8 @@ class Shared:
     apart : int64[n_accounts], optional
         Group (ring, holder) of each account. Labels of a point's own group are hidden from the point: in training they
         would tell its target.
+    threads : int
+        Default: all cores.
     """
 
     def __init__(
@@ -40,7 +43,7 @@ class Shared:
         self.graph = graph
         self.tables = tables or {}
         self.apart = apart
-        self._threads = threads
+        self.threads = threads or os.cpu_count() or 1
         self._known: dict[Hashable, Any] = {}
         self._lock = RLock()
 
@@ -51,7 +54,7 @@ class Shared:
     @property
     def past(self) -> Past:
         """The transfers as signals see them, with default look-back."""
-        return self._once("past", lambda: build_past(self.graph, tables=self.tables, threads=self._threads))
+        return self._once("past", lambda: build_past(self.graph, tables=self.tables, threads=self.threads))
 
     def signal(self, column: str) -> Float32Array:
         """Return a built-in signal, float32[n_transfers]."""

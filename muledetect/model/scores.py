@@ -9,8 +9,7 @@ import pyarrow as pa
 
 from muledetect import schema
 from muledetect.errors import ModelError
-from muledetect.features import Progress, extract, extract_shards, registry
-from muledetect.features._extract import as_table
+from muledetect.features import Progress, as_table, extract_shards, registry, share
 from muledetect.graph import Points, TransferGraph
 from muledetect.model.estimator import MuleModel
 from muledetect.records import Dataset
@@ -57,11 +56,10 @@ def score_points(
     names = [str(name) for name in getattr(model, "feature_names_in_", ())]
     if not names:
         raise ModelError("score: the model was not fitted on a table of named features. Train it with `train`.")
+    shared = share(dataset, graph, threads=threads)
     blocks = [
         model.decision_function(as_table(dataset.account_ids, shard, names, values))
-        for shard, values in extract_shards(
-            dataset, points, names, registry(), graph=graph, threads=threads, progress=progress
-        )
+        for shard, values in extract_shards(shared, points, names, registry(), progress=progress)
     ]
     score = np.concatenate(blocks) if blocks else np.empty(0)
     order = np.lexsort((points.as_of, points.account, -score))
@@ -69,7 +67,10 @@ def score_points(
     rank = np.searchsorted(-score, -score, side="left") + 1
     probability = model.probability(score)
     n_shown = int((rank <= n_explained).sum())
-    shown = extract(dataset, points[:n_shown], names, graph=graph, threads=threads)
+    shown = pa.concat_tables(
+        as_table(dataset.account_ids, shard, names, values)
+        for shard, values in extract_shards(shared, points[:n_shown], names, registry())
+    )
     reasons = [*(model.explain(shown, n_reasons) if n_shown else []), *([[]] * (len(score) - n_shown))]
     listed = as_table(dataset.account_ids, points, [], np.empty((len(score), 0)))
     columns = {
