@@ -18,7 +18,7 @@ from typing import Final
 
 import pyarrow as pa
 
-from muledetect.features import _extract, amounts, counterparties, flow, habits, lifecycle, velocity, volume
+from muledetect.features import _extract, amounts, counterparties, flow, habits, lifecycle, patterns, velocity, volume
 from muledetect.features._extract import Progress, as_table, extract_shards, share
 from muledetect.features._history import Float64Array, History, build_history
 from muledetect.features._shared import Shared
@@ -53,6 +53,7 @@ _BUILT_IN: Final = (
     amounts.limit_hugging,
     amounts.own_limit_hugging,
     habits.night,
+    patterns.patterns,
 )
 _REGISTRY: Final = reduce(Registry.add, _BUILT_IN, Registry())
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numba
 import numpy as np
@@ -22,6 +22,7 @@ from muledetect.graph import Int32Array, Int64Array, Points, TransferGraph, Tran
 
 if TYPE_CHECKING:
     from muledetect.features._shared import Shared
+    from muledetect.features.signals import Float32Array
 
 Float64Array = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
@@ -138,6 +139,7 @@ class History:
     _bounds: tuple[TransferIndex, TransferIndex]
     _attributes: Attributes | None = None
     _balances: Balances | None = None
+    _signals: dict[tuple[str, str], Float32Array] = field(default_factory=dict, repr=False)
 
     def __len__(self) -> int:
         return len(self.points)
@@ -173,6 +175,13 @@ class History:
                 self.outgoing.amount,
             )
         )
+
+    def signal(self, side: Literal["in", "out"], column: str) -> Float32Array:
+        """Return a built-in signal of the entries of `incoming` or `outgoing`, float32[n_entries]."""
+        if (side, column) not in self._signals:
+            entries = self.incoming if side == "in" else self.outgoing
+            self._signals[side, column] = self.shared.signal(column)[entries.transfer]
+        return self._signals[side, column]
 
     @cached_property
     def opened_at(self) -> Float64Array:
