@@ -15,6 +15,7 @@ from importlib.metadata import version
 
 from muledetect.errors import DataError, FeatureError, ModelError, MuleDetectError, OptionError
 from muledetect.features import extract, feature, feature_names, write_features
+from muledetect.features.signals import extract_signals, signal, signal_names
 from muledetect.graph import Points, TransferGraph, build_graph, from_networkx
 from muledetect.labels import every_account, points_of, targets
 from muledetect.model import MuleModel, load_model
@@ -40,6 +41,7 @@ __all__ = [
     "build_graph",
     "every_account",
     "extract",
+    "extract_signals",
     "feature",
     "feature_names",
     "find_rings",
@@ -47,6 +49,8 @@ __all__ = [
     "load_model",
     "points_of",
     "read_dataset",
+    "signal",
+    "signal_names",
     "simulate_tables",
     "targets",
     "write_features",

@@ -95,8 +95,8 @@ class Past:
         return self.graph.n_transfers
 
     def unknown(self, n_columns: int) -> Float32Array:
-        """Return float32[n_transfers, n_columns] full of NaN, each column in one piece, for kernels to fill."""
-        return np.full((n_columns, len(self)), np.nan, np.float32).T
+        """Return float32[n_transfers, n_columns] full of NaN; a kernel fills rows, which lie in one piece."""
+        return np.full((len(self), n_columns), np.nan, np.float32)
 
     def by_account(self, kernel: Callable[..., None], *arguments: Any) -> None:
         """Run `kernel(low, high, *arguments)` over ranges of account codes of equal work, in threads.

@@ -17,11 +17,11 @@ from muledetect.features.signals._spec import signal
             "count", "different accounts that the payer paid within the look-back, this one included"
         ),
         "source_paid": Says("count", "transfers that the payer made within the look-back, this one included"),
+        "source_fan_in": Says("count", "different accounts that paid the payer within the look-back"),
         "target_fan_in": Says(
             "count", "different accounts that paid the payee within the look-back, this one included"
         ),
         "target_received": Says("count", "transfers that the payee got within the look-back, this one included"),
-        "source_fan_in": Says("count", "different accounts that paid the payer within the look-back"),
         "target_fan_out": Says("count", "different accounts that the payee paid within the look-back"),
     },
 )
@@ -31,45 +31,56 @@ def fan(past: Past) -> Float32Array:
     Transfers of the same tick are earlier only where ties are simultaneous. O(1) a transfer, amortised.
     """
     found = past.unknown(6)
-    window = (past.lookback, past.is_simultaneous, past.graph.n_accounts)
-    past.by_account(_fan, past.paid, past.received, *window, found[:, 0], found[:, 1], found[:, 5])
-    past.by_account(_fan, past.received, past.paid, *window, found[:, 2], found[:, 3], found[:, 4])
+    past.by_account(_fan, past.paid, past.received, past.lookback, past.is_simultaneous, past.graph.n_accounts, found)
     return found
 
 
 @numba.njit(cache=True, nogil=True)
-def _fan(low, high, own, facing, lookback, is_simultaneous, n_accounts, n_others, n_own, n_faced) -> None:  # type: ignore[no-untyped-def]
-    """Slide one window over each account's own side; `n_faced` is of its own side at transfers of the facing side.
+def _fan(low, high, paid, received, lookback, is_simultaneous, n_accounts, found) -> None:  # type: ignore[no-untyped-def]
+    """Slide one window over both sides of each account, in the order of time.
 
-    Invariant: `held[b]` is the number of entries of `first:last` with counterparty b; all 0 between accounts.
+    Invariant: `n_paid[b]` and `n_got[b]` are the numbers of entries with counterparty b in the window of each side; all
+    0 between accounts.
     """
-    held = np.zeros(n_accounts, np.int32)
+    n_paid, n_got = np.zeros(n_accounts, np.int32), np.zeros(n_accounts, np.int32)
     for a in range(low, high):
-        n_distinct, first, last = 0, own.start[a], own.start[a]
-        f, e, stop, f_stop = facing.start[a], own.start[a], own.stop[a], facing.stop[a]
-        while e < stop or f < f_stop:
-            # the next moment at which a transfer of either side asks
-            now = own.time[e] if e < stop and (f >= f_stop or own.time[e] <= facing.time[f]) else facing.time[f]
-            while last < stop and is_earlier(own.time[last], now, is_simultaneous):
-                n_distinct += held[own.other[last]] == 0
-                held[own.other[last]] += 1
+        e, e_stop, f, f_stop = paid.start[a], paid.stop[a], received.start[a], received.stop[a]
+        first, last, n_payees = e, e, 0
+        f_first, f_last, n_payers = f, f, 0
+        while e < e_stop or f < f_stop:
+            now = paid.time[e] if f >= f_stop or (e < e_stop and paid.time[e] <= received.time[f]) else received.time[f]
+            while last < e_stop and is_earlier(paid.time[last], now, is_simultaneous):
+                n_payees += n_paid[paid.other[last]] == 0
+                n_paid[paid.other[last]] += 1
                 last += 1
-            while first < last and own.time[first] < now - lookback:
-                held[own.other[first]] -= 1
-                n_distinct -= held[own.other[first]] == 0
+            while f_last < f_stop and is_earlier(received.time[f_last], now, is_simultaneous):
+                n_payers += n_got[received.other[f_last]] == 0
+                n_got[received.other[f_last]] += 1
+                f_last += 1
+            while first < last and paid.time[first] < now - lookback:
+                n_paid[paid.other[first]] -= 1
+                n_payees -= n_paid[paid.other[first]] == 0
                 first += 1
-            while f < f_stop and facing.time[f] == now:
-                n_faced[facing.transfer[f]] = n_distinct
-                f += 1
-            while e < stop and own.time[e] == now:
-                if is_simultaneous:
-                    n_others[own.transfer[e]], n_own[own.transfer[e]] = n_distinct, last - first
-                else:
-                    n_others[own.transfer[e]] = n_distinct + (held[own.other[e]] == 0)
-                    n_own[own.transfer[e]] = last - first + 1
+            while f_first < f_last and received.time[f_first] < now - lookback:
+                n_got[received.other[f_first]] -= 1
+                n_payers -= n_got[received.other[f_first]] == 0
+                f_first += 1
+            while e < e_stop and paid.time[e] == now:
+                i = paid.transfer[e]
+                found[i, 0] = n_payees + (n_paid[paid.other[e]] == 0)  # itself, unless its tick is in the window
+                found[i, 1] = last - first + (not is_simultaneous)
+                found[i, 2] = n_payers
                 e += 1
+            while f < f_stop and received.time[f] == now:
+                i = received.transfer[f]
+                found[i, 3] = n_payers + (n_got[received.other[f]] == 0)
+                found[i, 4] = f_last - f_first + (not is_simultaneous)
+                found[i, 5] = n_payees
+                f += 1
         for j in range(first, last):
-            held[own.other[j]] = 0
+            n_paid[paid.other[j]] = 0
+        for j in range(f_first, f_last):
+            n_got[received.other[j]] = 0
 
 
 @signal(
