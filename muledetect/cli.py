@@ -143,13 +143,16 @@ def import_(
     output: Annotated[Path, typer.Option(help="Folder to write the data set to.")],
     currency: Annotated[str | None, typer.Option(help="Keep only transfers of this currency.")] = None,
     first_day: Annotated[str, typer.Option(help="Date of day 0, where days are counted.")] = "2017-01-01",
+    convert_to: Annotated[
+        str | None, typer.Option(help="Turn all amounts into this currency, where files hold several.")
+    ] = None,
 ) -> None:
     """Turn the files of another tool into a data set."""
     from muledetect import console, pipeline  # noqa: PLC0415
 
     with _progress() as tell:
         tell(f"importing {layout}", 0.5)
-        tables = pipeline.import_(layout, files, output, currency=currency, first_day=first_day)
+        tables = pipeline.import_(layout, files, output, currency=currency, first_day=first_day, convert_to=convert_to)
     console.show_tables(out, {name: len(table) for name, table in tables.items()}, output)
 
 

@@ -330,7 +330,7 @@ TRUTH_TRANSFERS: Final = Table(
     "truth about illicit transfers, one row a transfer and case; for evaluation only, never read by a feature",
     (
         _req("transfer_id", "id", "the transfer"),
-        _req("kind", "category", "what it is in truth", values=("victim", "hop", "exit", "test", "spend")),
+        _req("kind", "category", "what it is in truth", values=("victim", "hop", "exit", "test", "spend", "illicit")),
         Column("ring_id", "id", "ring that it belongs to"),
         Column("case_id", "id", "case whose money it moves; null where it moves none"),
         Column("amount", "money", "money of this case in the transfer, at most its amount", minimum=1),

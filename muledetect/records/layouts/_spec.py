@@ -59,10 +59,15 @@ Files = Mapping[str, tuple[Source, ...]]
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What the caller chose: a currency (None: the layout's own way) and the first day of day numbers, ISO text."""
+    """What the caller chose.
+
+    A currency to keep, or None for the layout's own way; the first day of day numbers, ISO text; a currency to turn
+    all amounts into.
+    """
 
     currency: str | None = None
     first_day: str = "2017-01-01"
+    convert_to: str | None = None
 
 
 LayoutFunction = Callable[[Files, Options], dict[str, pa.Table]]
@@ -76,6 +81,7 @@ class Layout:
     function: LayoutFunction
     files: tuple[FileKind, ...]
     source: str
+    has_currencies: bool = False
 
     @property
     def meaning(self) -> str:
@@ -87,8 +93,10 @@ class Layout:
 LAYOUTS: Final[dict[str, Layout]] = {}
 
 
-def layout(name: str, *, files: tuple[FileKind, ...], source: str) -> Callable[[LayoutFunction], LayoutFunction]:
-    """Register a function as the layout `name`.
+def layout(
+    name: str, *, files: tuple[FileKind, ...], source: str, has_currencies: bool = False
+) -> Callable[[LayoutFunction], LayoutFunction]:
+    """Register a function as the layout `name`; `has_currencies` if its files can hold several.
 
     Raises
     ------
@@ -99,7 +107,7 @@ def layout(name: str, *, files: tuple[FileKind, ...], source: str) -> Callable[[
     def register(function: LayoutFunction) -> LayoutFunction:
         if name in LAYOUTS:
             raise OptionError(f"layout: the name {name!r} is taken. Choose another.")
-        LAYOUTS[name] = Layout(name, function, files, source)
+        LAYOUTS[name] = Layout(name, function, files, source, has_currencies)
         return function
 
     return register
@@ -111,6 +119,7 @@ def import_layout(
     *,
     currency: str | None = None,
     first_day: str = "2017-01-01",
+    convert_to: str | None = None,
 ) -> dict[str, pa.Table]:
     """Turn the files of another tool into tables of the contract.
 
@@ -126,6 +135,9 @@ def import_layout(
         transfers in it are kept and the rest is rejected. Without it, every transfer keeps its own.
     first_day : str
         Date of day 0 where a file counts days.
+    convert_to : str, optional
+        ISO 4217 code. Turn all amounts into it, at the rates that transfers between two currencies show; only for
+        layouts of several currencies.
 
     Returns
     -------
@@ -145,8 +157,14 @@ def import_layout(
         raise OptionError(f"import: there is no layout {name!r}; known: {', '.join(known)}.{did_you_mean(name, known)}")
     if currency is not None:
         exponent_of(currency)
+    if convert_to is not None:
+        exponent_of(convert_to)
+    if convert_to is not None and currency is not None:
+        raise OptionError("import: 'currency' keeps one currency and 'convert_to' all of them; give one of the two.")
     chosen = LAYOUTS[name]
-    return check_tables(chosen.function(sort_files(chosen, files), Options(currency, first_day)))
+    if convert_to is not None and not chosen.has_currencies:
+        raise OptionError(f"import: {name!r} has one currency, nothing to convert; leave 'convert_to' out.")
+    return check_tables(chosen.function(sort_files(chosen, files), Options(currency, first_day, convert_to)))
 
 
 def check_tables(tables: dict[str, pa.Table]) -> dict[str, pa.Table]:

@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 
 from muledetect.errors import DataError
 from muledetect.records.currency import exponent_of
+from muledetect.records.layouts._convert import convert_amounts
 from muledetect.records.layouts._sources import Source, read_lines
 from muledetect.records.layouts._spec import FileKind, Files, Options, layout
 from muledetect.records.layouts._tables import (
@@ -97,6 +98,7 @@ _N_FIELDS: Final = 11
     "amlworld",
     files=(TRANSACTIONS, BOOK, PATTERNS),
     source="IBM Transactions for Anti-Money Laundering (CDLA-Sharing-1.0); Altman et al. 2023, arXiv 2306.16424",
+    has_currencies=True,
 )
 def read_amlworld(files: Files, options: Options) -> dict[str, pa.Table]:
     """IBM AMLworld: *_Trans.csv, and if there *_Patterns.txt and *_accounts.csv.
@@ -105,12 +107,14 @@ def read_amlworld(files: Files, options: Options) -> dict[str, pa.Table]:
     minutes, ids of transfers their row numbers. `amount` and `currency` are what the source paid; what the target got
     stays in the extra columns `target_amount` and `target_currency`. The data has fifteen currencies and a data set
     one: without `--currency` each transfer keeps its own and the reader picks and rejects; with it the others are
-    rejected here. Labels count illicit transfers in every currency. Each pattern is a ring with its `typology`.
+    rejected here; with `--convert-to` all amounts are turned into one. Labels count illicit transfers in every
+    currency; those that are kept stand in `truth_transfers`. Each pattern is a ring with its `typology`.
     """
     paid = Gathering(TRANSFERS, ("payment_format", "target_amount", "target_currency"))
     spans = IllicitSpans()
     everyone: list[pa.Array] = []
     rings: list[pa.Table] = []
+    illicit_ids: list[pa.Array] = []
     has_flags = False
     for text, numbers in read_kind(TRANSACTIONS, files[TRANSACTIONS.name], paid):
         mapped, faults = _map_transfers(text, pa.array(numbers).cast(pa.string()))
@@ -124,10 +128,16 @@ def read_amlworld(files: Files, options: Options) -> dict[str, pa.Table]:
         if options.currency:
             other = pc.not_equal(mapped["currency"], options.currency)
             faults.append(("currency", other, OTHER_CURRENCY))
-        paid.add(mapped, numbers, faults)
+        taken = paid.add(mapped, numbers, faults)
+        if "is_illicit" in taken:
+            illicit_ids.append(taken["transfer_id"].filter(taken["is_illicit"]))
 
-    tables = {"transfers": paid.finish()}
+    transfers = paid.finish()
+    if options.convert_to and "target_currency" in transfers.column_names:
+        transfers = convert_amounts(transfers, options.convert_to)
+    tables = {"transfers": transfers}
     if has_flags:
+        tables["truth_transfers"] = _truth_of(illicit_ids)
         illicit = spans.finish()
         tables["labels"] = build_labels(accounts_of(*everyone), accounts_of(illicit["account_id"]), illicit)
     book, people = Gathering(ACCOUNTS), Gathering(HOLDERS)
@@ -141,6 +151,12 @@ def read_amlworld(files: Files, options: Options) -> dict[str, pa.Table]:
         tables["truth_rings"] = distinct_rows(pa.concat_tables(rings), ("ring_id", "account_id"))
     tables["rejects"] = join_rejects(paid, book)
     return tables
+
+
+def _truth_of(illicit_ids: list[pa.Array]) -> pa.Table:
+    """Return the illicit transfers; the source says that they are, not what part they play."""
+    ids = pa.chunked_array(illicit_ids, pa.string())
+    return pa.table({"transfer_id": ids, "kind": pa.repeat(pa.scalar("illicit"), len(ids))})
 
 
 def _account(bank: pa.StringArray, number: pa.StringArray) -> pa.StringArray:

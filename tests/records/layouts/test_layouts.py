@@ -49,6 +49,11 @@ Payment Format,Is Laundering
 2022/09/02 06:17,0,CCC3,010,DDD4,0.01,Yen,0.01,Yen,Cheque,0
 2022/09/02 06:18,0,CCC3,010,DDD4,5.00,Groat,5.00,Groat,Cash,0
 """
+AMLWORLD_EXCHANGES = """\
+2022/09/02 06:19,010,AAA1,010,AAA2,100.02,Euro,105.01,US Dollar,Wire,0
+2022/09/02 06:20,010,AAA1,010,AAA2,2000.00,US Dollar,0.1,Bitcoin,Wire,0
+2022/09/02 06:21,010,AAA1,010,AAA2,50.00,Euro,50.00,Euro,Wire,0
+"""
 AMLWORLD_PATTERNS = """\
 BEGIN LAUNDERING ATTEMPT - FAN-OUT:  Max 2-degree Fan-Out
 2022/09/01 05:14,003208,BBB2,0,CCC3,99.99,Euro,105.00,US Dollar,Wire,1
@@ -186,6 +191,26 @@ def test_amlworld_in_one_currency_rejects_the_others_but_keeps_their_truth(tmp_p
     assert tables["rejects"].num_rows == 4
     labels = dict(zip(*(tables["labels"][name].to_pylist() for name in ("account_id", "label")), strict=True))
     assert labels == {"0:CCC3": "mule", "10:AAA1": "mule", "10:DDD4": "not_mule", "3208:BBB2": "mule"}
+
+
+def test_amlworld_in_one_currency_converts_at_the_rates_that_the_transfers_show(tmp_path: Path) -> None:
+    tables = import_layout("amlworld", write(tmp_path, X_Trans__csv=AMLWORLD + AMLWORLD_EXCHANGES), convert_to="USD")
+    transfers = tables["transfers"].to_pydict()
+    # 99.99 and 100.02 euro were got for 105 and 105.01 dollars: medians of two; a coin is 20,000 dollars; no yen was
+    # exchanged, so its row keeps it
+    assert transfers["currency"] == ["USD", "USD", "USD", "JPY", "USD", "USD", "USD"]
+    assert transfers["amount"] == [1050, 10500, 246, 1235, 10501, 200_000, 5250]
+    assert tables["truth_transfers"]["transfer_id"].to_pylist() == ["1", "2"]
+    assert len(read_dataset({"transfers": tables["transfers"]}, currency="USD").transfers) == 6
+
+
+def test_a_layout_of_one_currency_has_nothing_to_convert(tmp_path: Path, amlsim: Path) -> None:
+    with pytest.raises(OptionError, match="has one currency"):
+        import_layout("amlsim", amlsim, convert_to="USD")
+    with pytest.raises(OptionError, match="one of the two"):
+        import_layout("amlworld", write(tmp_path, X_Trans__csv=AMLWORLD), currency="USD", convert_to="USD")
+    with pytest.raises(OptionError, match="ISO 4217"):
+        import_layout("amlworld", tmp_path, convert_to="Dollar")
 
 
 def test_amlworld_patterns_become_rings_whose_accounts_join(tmp_path: Path) -> None:
