@@ -1,0 +1,361 @@
+"""Cycles: does the transfer bring money back to where it came from, and how.
+
+A transfer s -> t at time T closes a cycle if t paid its way to s before: t -> x -> ... -> s, each transfer later than the
+one before it, all within the look-back, no account twice.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Final, NamedTuple
+
+import numba
+import numpy as np
+import numpy.typing as npt
+
+from muledetect.errors import OptionError
+from muledetect.features._spec import Says
+from muledetect.features.signals._past import Float32Array, Past, end_of_earlier, first_from, is_earlier
+from muledetect.features.signals._spec import signal
+
+#: Longest cycle that a search looks for, transfers with the closing one; of cycles in any order.
+LONGEST_CYCLE: Final = 6
+LONGEST_SIMPLE_CYCLE: Final = 5
+
+#: Each hop passes on between so much of the hop before: a launderer keeps a commission, and may add a little of others'.
+LOW_RATIO: Final = 0.7
+HIGH_RATIO: Final = 1.1
+
+# Capped: one transfer's search reads at most so many entries of books a degree of `max_degree`.
+_STEPS_A_DEGREE: Final = 4
+
+# Rows of a level stand in buckets by account: a power of two that stays in the fastest cache.
+_BUCKETS: Final = 1024
+
+
+class _Tree(NamedTuple):
+    """Paths from one end, as rows level by level: row 0 is the end itself, each other row extends its parent's path."""
+
+    account: npt.NDArray[np.int32]
+    parent: npt.NDArray[np.int32]
+    time: npt.NDArray[np.int64]
+    amount: npt.NDArray[np.int64]
+    low: npt.NDArray[np.int64]  # entries of the book that extend the path: [low, high)
+    high: npt.NDArray[np.int64]
+    link: npt.NDArray[np.int32]  # next row of the same bucket
+    bucket: npt.NDArray[np.int32]
+
+
+@signal(
+    family="cycles",
+    columns={
+        "cycles_2": Says("count", "times that the payee had paid the payer about as much before: cycles of 2"),
+        "cycles_3": Says("count", "cycles of 3 transfers that it closed"),
+        "cycles_4": Says("count", "cycles of 4 transfers that it closed"),
+        "cycles_5to6": Says("count", "cycles of 5 or 6 transfers that it closed"),
+        "cycle_shortest": Says("count", "transfers in the shortest cycle that it closed"),
+        "cycle_ratio": Says("ratio", "smallest amount against the largest in the most even cycle that it closed"),
+        "cycles_left_out": Says("count", "lengths of cycles that were not searched, for too many transfers lie between"),
+    },
+)
+def cycles(past: Past) -> Float32Array:
+    """Temporal cycles that each transfer closes, with every hop 0.7 to 1.1 times the hop before it.
+
+    A cycle of n transfers is the transfer itself and n - 1 earlier ones in time order, the first within the look-back;
+    no account twice; parallel transfers make different cycles. `cycle_shortest` is 0 and `cycle_ratio` NaN without
+    cycles. Where the search for a length would read more than `4 * max_degree` entries of books, the counts of that
+    and longer lengths are NaN, never a part of the truth; `cycles_left_out` says how many lengths these are, and
+    `cycle_shortest` is NaN if no shorter cycle was found.
+
+    The search grows from both ends, always from the cheaper one, until the two meet. O(min of the two sides' entries).
+    """
+    found = _search_all(past, LONGEST_CYCLE, LOW_RATIO, HIGH_RATIO, is_temporal=True)
+    by_length = found[:, : LONGEST_CYCLE - 1]
+    values = past.unknown(7)
+    values[:, :3] = by_length[:, :3]
+    values[:, 3] = by_length[:, 3] + by_length[:, 4]
+    _summarise(by_length, found[:, -1], values)
+    return values
+
+
+def count_temporal_cycles(
+    past: Past, max_length: int = LONGEST_CYCLE, low_ratio: float | None = None, high_ratio: float | None = None
+) -> Float32Array:
+    """Count the temporal cycles that each transfer closes, by length.
+
+    Parameters
+    ----------
+    past : Past
+    max_length : int
+        2 to 6.
+    low_ratio, high_ratio : float, optional
+        Bounds of each hop's amount against the hop before it; None = no bound.
+
+    Returns
+    -------
+    float32[n_transfers, max_length - 1]
+        Cycles of 2, 3, ... transfers; 0 = none; NaN where the limit of work left the length out (never if `past` is
+        exact).
+
+    Raises
+    ------
+    OptionError
+        If `max_length` is out of range.
+    """
+    if not 2 <= max_length <= LONGEST_CYCLE:
+        raise OptionError(f"cycles: max_length must be 2 to {LONGEST_CYCLE}; got {max_length}.")
+    low, high = 0.0 if low_ratio is None else low_ratio, math.inf if high_ratio is None else high_ratio
+    return _search_all(past, max_length, low, high, is_temporal=True)[:, : max_length - 1]
+
+
+def count_simple_cycles(past: Past, max_length: int = LONGEST_SIMPLE_CYCLE) -> Float32Array:
+    """Count the cycles that each transfer closes with earlier transfers of the look-back in any order, by length.
+
+    Parameters
+    ----------
+    past : Past
+    max_length : int
+        2 to 5.
+
+    Returns
+    -------
+    float32[n_transfers, max_length - 1]
+        As `count_temporal_cycles`.
+
+    Raises
+    ------
+    OptionError
+        If `max_length` is out of range.
+    """
+    if not 2 <= max_length <= LONGEST_SIMPLE_CYCLE:
+        raise OptionError(f"cycles: max_length must be 2 to {LONGEST_SIMPLE_CYCLE}; got {max_length}.")
+    return _search_all(past, max_length, 0.0, math.inf, is_temporal=False)[:, : max_length - 1]
+
+
+def _search_all(past: Past, max_length: int, low_ratio: float, high_ratio: float, *, is_temporal: bool) -> Float32Array:
+    """Return counts by length, then the best ratio."""
+    found = np.zeros((len(past), max_length), np.float32)
+    found[:, -1] = np.nan
+    past.by_account(
+        _close, past.paid, past.received, past.lookback, past.is_simultaneous, _STEPS_A_DEGREE * past.max_degree,
+        low_ratio, high_ratio, is_temporal, found,
+    )  # fmt: skip
+    return found
+
+
+@numba.njit(cache=True, nogil=True)
+def _summarise(by_length, ratio, values) -> None:  # type: ignore[no-untyped-def]
+    for i in range(len(values)):
+        shortest, n_left_out = 0.0, 0
+        for k in range(by_length.shape[1]):
+            if np.isnan(by_length[i, k]):
+                n_left_out += 1
+            elif shortest == 0 and by_length[i, k] > 0:
+                shortest = k + 2
+        values[i, 4] = np.nan if shortest == 0 and n_left_out > 0 else shortest
+        values[i, 5] = ratio[i]
+        values[i, 6] = n_left_out
+
+
+@numba.njit(cache=True, nogil=True)
+def _close(  # type: ignore[no-untyped-def]
+    low, high, paid, received, lookback, is_simultaneous, max_steps, low_ratio, high_ratio, is_temporal, found
+) -> None:
+    """Search for each transfer of the payers `low` to `high`, so that the payer's books stay in cache."""
+    ahead, back = _tree(64), _tree(64)
+    count = np.zeros(found.shape[1] - 1, np.int64)
+    for source in range(low, high):
+        first, last = received.start[source], received.start[source]
+        for e in range(paid.start[source], paid.stop[source]):
+            now, target = paid.time[e], paid.other[e]
+            while last < received.stop[source] and is_earlier(received.time[last], now, is_simultaneous):
+                last += 1
+            while first < last and received.time[first] < now - lookback:
+                first += 1
+            if first == last:
+                continue
+            stop = end_of_earlier(paid.time, paid.start[target], paid.stop[target], now, is_simultaneous)
+            if stop == paid.start[target] or paid.time[stop - 1] < now - lookback:
+                continue
+            ahead.account[0], ahead.low[0], ahead.high[0] = target, 0, stop
+            ahead.low[0] = first_from(paid.time, paid.start[target], stop, now - lookback)
+            back.account[0], back.low[0], back.high[0] = source, first, last
+            back.amount[0] = paid.amount[e]
+            best, n_searched, ahead, back = _search(
+                ahead, back, paid, received, now, lookback, is_simultaneous, max_steps,
+                low_ratio, high_ratio, is_temporal, count,
+            )  # fmt: skip
+            i = paid.transfer[e]
+            for k in range(len(count)):
+                found[i, k] = count[k] if k < n_searched else np.nan
+            if best > 0:
+                found[i, len(count)] = best
+
+
+@numba.njit(cache=True, nogil=True)
+def _search(  # type: ignore[no-untyped-def]
+    ahead, back, paid, received, now, lookback, is_simultaneous, max_steps, low_ratio, high_ratio, is_temporal, count
+):
+    """Grow the cheaper tree by a level until both together are as deep as the longest cycle.
+
+    Invariant: after k steps the levels' depths add up to k, and every path of k transfers was found exactly once, when
+    the last level was added. Returns the best ratio, the number of lengths searched, and the trees, which may have
+    been replaced by larger ones.
+    """
+    count[:] = 0
+    best, n_steps = 0.0, 0
+    ahead_first, ahead_stop, ahead_depth, ahead_cost = 0, 1, 0, ahead.high[0] - ahead.low[0]
+    back_first, back_stop, back_depth, back_cost = 0, 1, 0, back.high[0] - back.low[0]
+    for k in range(len(count)):
+        is_ahead = ahead_cost < back_cost
+        n_steps += ahead_cost if is_ahead else back_cost
+        if max_steps > 0 and n_steps > max_steps:
+            return best, k, ahead, back
+        is_last = k == len(count) - 1
+        if is_ahead:
+            ahead = _with_room(ahead, ahead_stop + ahead_cost)
+            stop, n_met, ratio = _grow(
+                ahead, ahead_first, ahead_stop, back, back_first, back_stop, back_depth,
+                paid, True, is_temporal, is_simultaneous, low_ratio, high_ratio,
+            )  # fmt: skip
+            ahead_first, ahead_stop, ahead_depth = ahead_stop, stop, ahead_depth + 1
+            if not is_last:
+                ahead_cost = _reach(
+                    ahead, ahead_first, ahead_stop, paid, True, is_temporal, now, lookback, is_simultaneous
+                )
+        else:
+            back = _with_room(back, back_stop + back_cost)
+            stop, n_met, ratio = _grow(
+                back, back_first, back_stop, ahead, ahead_first, ahead_stop, ahead_depth,
+                received, False, is_temporal, is_simultaneous, low_ratio, high_ratio,
+            )  # fmt: skip
+            back_first, back_stop, back_depth = back_stop, stop, back_depth + 1
+            if not is_last:
+                back_cost = _reach(
+                    back, back_first, back_stop, received, False, is_temporal, now, lookback, is_simultaneous
+                )
+        count[k] = n_met
+        best = max(best, ratio)
+        if ahead_cost == 0 or back_cost == 0:
+            break
+    return best, len(count), ahead, back
+
+
+@numba.njit(cache=True, nogil=True)
+def _grow(  # type: ignore[no-untyped-def]
+    tree, first, stop, other, other_first, other_stop, other_depth,
+    book, is_ahead, is_temporal, is_simultaneous, low_ratio, high_ratio,
+):  # fmt: skip
+    """Add the level behind rows `first:stop`, and count the paths that it makes with the other tree's last level."""
+    _index(other, other_first, other_stop)
+    n_rows, n_met, best = stop, 0, 0.0
+    is_bounded = low_ratio > 0 or high_ratio < np.inf
+    for p in range(first, stop):
+        is_free = is_ahead and p == 0  # no transfer before it
+        for q in range(tree.low[p], tree.high[p]):
+            amount, account = book.amount[q], book.other[q]
+            if is_bounded and not is_free:
+                before, after = (tree.amount[p], amount) if is_ahead else (amount, tree.amount[p])
+                if after < low_ratio * before or after > high_ratio * before:
+                    continue
+            is_end = account == other.account[0]
+            if is_end and other_depth > 0:
+                continue
+            is_new, above = True, p
+            while above >= 0 and is_new:
+                is_new = tree.account[above] != account
+                above = tree.parent[above]
+            if not is_new:
+                continue
+            w = other.bucket[account & (_BUCKETS - 1)]
+            tree.account[n_rows], tree.parent[n_rows] = account, p
+            tree.time[n_rows], tree.amount[n_rows] = book.time[q], amount
+            while w >= 0:
+                ratio = 0.0
+                if other.account[w] == account:
+                    if is_ahead:
+                        ratio = _met(tree, n_rows, other, w, is_temporal, is_simultaneous, low_ratio, high_ratio)
+                    else:
+                        ratio = _met(other, w, tree, n_rows, is_temporal, is_simultaneous, low_ratio, high_ratio)
+                n_met += ratio > 0
+                best = max(best, ratio)
+                w = other.link[w]
+            n_rows += not is_end
+    _clear(other, other_first, other_stop)
+    return n_rows, n_met, best
+
+
+@numba.njit(cache=True, nogil=True)
+def _met(ahead, p, back, w, is_temporal, is_simultaneous, low_ratio, high_ratio):  # type: ignore[no-untyped-def]
+    """Return smallest by largest amount of the cycle that two paths make, 0 if they make none."""
+    if p > 0 and w > 0 and is_temporal and not is_earlier(ahead.time[p], back.time[w], is_simultaneous):
+        return 0.0
+    before, after = ahead.amount[p], back.amount[w]
+    if p > 0 and (after < low_ratio * before or after > high_ratio * before):
+        return 0.0
+    least = largest = back.amount[0]
+    while w > 0:
+        least, largest = min(least, back.amount[w]), max(largest, back.amount[w])
+        w = back.parent[w]
+        above = ahead.parent[p]
+        while above > 0 and w > 0:
+            if ahead.account[above] == back.account[w]:
+                return 0.0
+            above = ahead.parent[above]
+    while p > 0:
+        least, largest = min(least, ahead.amount[p]), max(largest, ahead.amount[p])
+        p = ahead.parent[p]
+    return least / largest
+
+
+@numba.njit(cache=True, nogil=True)
+def _reach(tree, first, stop, book, is_ahead, is_temporal, now, lookback, is_simultaneous):  # type: ignore[no-untyped-def]
+    """Find the entries that extend each row of a level; return how many they are."""
+    n_entries = 0
+    for p in range(first, stop):
+        low, high = book.start[tree.account[p]], book.stop[tree.account[p]]
+        if is_ahead:
+            since = (tree.time[p] if is_simultaneous else tree.time[p] + 1) if is_temporal else now - lookback
+            until = now
+        else:
+            since = now - lookback
+            until = tree.time[p] if is_temporal else now
+        low = first_from(book.time, low, high, since)
+        tree.low[p], tree.high[p] = low, end_of_earlier(book.time, low, high, until, is_simultaneous)
+        n_entries += tree.high[p] - low
+    return n_entries
+
+
+@numba.njit(cache=True, nogil=True)
+def _index(tree, first, stop) -> None:  # type: ignore[no-untyped-def]
+    for p in range(first, stop):
+        b = tree.account[p] & (_BUCKETS - 1)
+        tree.link[p] = tree.bucket[b]
+        tree.bucket[b] = p
+
+
+@numba.njit(cache=True, nogil=True)
+def _clear(tree, first, stop) -> None:  # type: ignore[no-untyped-def]
+    for p in range(first, stop):
+        tree.bucket[tree.account[p] & (_BUCKETS - 1)] = -1
+
+
+@numba.njit(cache=True, nogil=True)
+def _tree(n_rows):  # type: ignore[no-untyped-def]
+    account, parent, link = np.empty(n_rows, np.int32), np.full(n_rows, -1, np.int32), np.empty(n_rows, np.int32)
+    time, amount = np.empty(n_rows, np.int64), np.empty(n_rows, np.int64)
+    low, high = np.empty(n_rows, np.int64), np.empty(n_rows, np.int64)
+    return _Tree(account, parent, time, amount, low, high, link, np.full(_BUCKETS, -1, np.int32))
+
+
+@numba.njit(cache=True, nogil=True)
+def _with_room(tree, n_rows):  # type: ignore[no-untyped-def]
+    """Return the tree, or a copy with room for more rows; rows are copied as a whole, so levels keep their places."""
+    if n_rows <= len(tree.account):
+        return tree
+    larger = _tree(2 * n_rows)
+    n = len(tree.account)
+    larger.account[:n], larger.parent[:n], larger.link[:n] = tree.account, tree.parent, tree.link
+    larger.time[:n], larger.amount[:n] = tree.time, tree.amount
+    larger.low[:n], larger.high[:n] = tree.low, tree.high
+    return larger
