@@ -44,6 +44,16 @@ class _Tree(NamedTuple):
     high: npt.NDArray[np.int64]
     link: npt.NDArray[np.int32]  # next row of the same bucket
     bucket: npt.NDArray[np.int32]
+    level: npt.NDArray[np.int64]  # what holds for the last level, see below
+
+
+# Places in `level`: its rows are FIRST to STOP; WEIGHT is the size of their accounts' books, which guesses the cost of the
+# next level; EDGE is the earliest time of a row (ahead) or the latest (back): the other tree need not look beyond it.
+_FIRST: Final = 0
+_STOP: Final = 1
+_DEPTH: Final = 2
+_WEIGHT: Final = 3
+_EDGE: Final = 4
 
 
 @signal(
@@ -177,14 +187,17 @@ def _close(  # type: ignore[no-untyped-def]
             stop = end_of_earlier(paid.time, paid.start[target], paid.stop[target], now, is_simultaneous)
             if stop == paid.start[target] or paid.time[stop - 1] < now - lookback:
                 continue
-            ahead.account[0], ahead.low[0], ahead.high[0] = target, 0, stop
-            ahead.low[0] = first_from(paid.time, paid.start[target], stop, now - lookback)
-            back.account[0], back.low[0], back.high[0] = source, first, last
-            back.amount[0] = paid.amount[e]
+            start = first_from(paid.time, paid.start[target], stop, now - lookback)
+            begin, end = now - lookback, now if is_simultaneous else now - 1
+            if is_temporal:  # between the payee's first debit and the payer's last credit
+                begin, end = paid.time[start], received.time[last - 1]
+                if begin > end:
+                    continue
+            _root(ahead, target, 0, start, stop, begin)
+            _root(back, source, paid.amount[e], first, last, end)
             best, n_searched, ahead, back = _search(
-                ahead, back, paid, received, now, lookback, is_simultaneous, max_steps,
-                low_ratio, high_ratio, is_temporal, count,
-            )  # fmt: skip
+                ahead, back, paid, received, is_simultaneous, max_steps, low_ratio, high_ratio, is_temporal, count
+            )
             i = paid.transfer[e]
             for k in range(len(count)):
                 found[i, k] = count[k] if k < n_searched else np.nan
@@ -194,9 +207,9 @@ def _close(  # type: ignore[no-untyped-def]
 
 @numba.njit(cache=True, nogil=True)
 def _search(  # type: ignore[no-untyped-def]
-    ahead, back, paid, received, now, lookback, is_simultaneous, max_steps, low_ratio, high_ratio, is_temporal, count
+    ahead, back, paid, received, is_simultaneous, max_steps, low_ratio, high_ratio, is_temporal, count
 ):
-    """Grow the cheaper tree by a level until both together are as deep as the longest cycle.
+    """Grow the lighter tree by a level until both together are as deep as the longest cycle.
 
     Invariant: after k steps the levels' depths add up to k, and every path of k transfers was found exactly once, when
     the last level was added. Returns the best ratio, the number of lengths searched, and the trees, which may have
@@ -204,60 +217,48 @@ def _search(  # type: ignore[no-untyped-def]
     """
     count[:] = 0
     best, n_steps = 0.0, 0
-    ahead_first, ahead_stop, ahead_depth, ahead_cost = 0, 1, 0, ahead.high[0] - ahead.low[0]
-    back_first, back_stop, back_depth, back_cost = 0, 1, 0, back.high[0] - back.low[0]
     for k in range(len(count)):
-        is_ahead = ahead_cost < back_cost
-        n_steps += ahead_cost if is_ahead else back_cost
+        is_ahead = ahead.level[_WEIGHT] < back.level[_WEIGHT]
+        if is_ahead:
+            n_entries = _reach(ahead, back, paid, True, is_temporal, is_simultaneous)
+        else:
+            n_entries = _reach(back, ahead, received, False, is_temporal, is_simultaneous)
+        n_steps += n_entries
         if max_steps > 0 and n_steps > max_steps:
             return best, k, ahead, back
-        is_last = k == len(count) - 1
         if is_ahead:
-            ahead = _with_room(ahead, ahead_stop + ahead_cost)
-            stop, n_met, ratio = _grow(
-                ahead, ahead_first, ahead_stop, back, back_first, back_stop, back_depth,
-                paid, True, is_temporal, is_simultaneous, low_ratio, high_ratio,
-            )  # fmt: skip
-            ahead_first, ahead_stop, ahead_depth = ahead_stop, stop, ahead_depth + 1
-            if not is_last:
-                ahead_cost = _reach(
-                    ahead, ahead_first, ahead_stop, paid, True, is_temporal, now, lookback, is_simultaneous
-                )
+            ahead = _with_room(ahead, n_entries)
+            n_met, ratio = _grow(ahead, back, paid, True, is_temporal, is_simultaneous, low_ratio, high_ratio)
         else:
-            back = _with_room(back, back_stop + back_cost)
-            stop, n_met, ratio = _grow(
-                back, back_first, back_stop, ahead, ahead_first, ahead_stop, ahead_depth,
-                received, False, is_temporal, is_simultaneous, low_ratio, high_ratio,
-            )  # fmt: skip
-            back_first, back_stop, back_depth = back_stop, stop, back_depth + 1
-            if not is_last:
-                back_cost = _reach(
-                    back, back_first, back_stop, received, False, is_temporal, now, lookback, is_simultaneous
-                )
+            back = _with_room(back, n_entries)
+            n_met, ratio = _grow(back, ahead, received, False, is_temporal, is_simultaneous, low_ratio, high_ratio)
         count[k] = n_met
         best = max(best, ratio)
-        if ahead_cost == 0 or back_cost == 0:
+        if (ahead if is_ahead else back).level[_WEIGHT] == 0:
             break
     return best, len(count), ahead, back
 
 
 @numba.njit(cache=True, nogil=True)
-def _grow(  # type: ignore[no-untyped-def]
-    tree, first, stop, other, other_first, other_stop, other_depth,
-    book, is_ahead, is_temporal, is_simultaneous, low_ratio, high_ratio,
-):  # fmt: skip
-    """Add the level behind rows `first:stop`, and count the paths that it makes with the other tree's last level."""
-    _index(other, other_first, other_stop)
+def _grow(tree, other, book, is_ahead, is_temporal, is_simultaneous, low_ratio, high_ratio):  # type: ignore[no-untyped-def]
+    """Add a level, and count the paths that it makes with the other tree's last level; a row needs an entry ahead."""
+    first, stop, other_depth = tree.level[_FIRST], tree.level[_STOP], other.level[_DEPTH]
+    for p in range(other.level[_FIRST], other.level[_STOP]):
+        b = other.account[p] & (_BUCKETS - 1)
+        other.link[p] = other.bucket[b]
+        other.bucket[b] = p
     n_rows, n_met, best = stop, 0, 0.0
+    weight, earliest, latest = 0, np.iinfo(np.int64).max, np.iinfo(np.int64).min
     is_bounded = low_ratio > 0 or high_ratio < np.inf
     for p in range(first, stop):
         is_free = is_ahead and p == 0  # no transfer before it
         for q in range(tree.low[p], tree.high[p]):
-            amount, account = book.amount[q], book.other[q]
+            amount = book.amount[q]
             if is_bounded and not is_free:
                 before, after = (tree.amount[p], amount) if is_ahead else (amount, tree.amount[p])
                 if after < low_ratio * before or after > high_ratio * before:
                     continue
+            account = book.other[q]
             is_end = account == other.account[0]
             if is_end and other_depth > 0:
                 continue
@@ -280,9 +281,17 @@ def _grow(  # type: ignore[no-untyped-def]
                 n_met += ratio > 0
                 best = max(best, ratio)
                 w = other.link[w]
-            n_rows += not is_end
-    _clear(other, other_first, other_stop)
-    return n_rows, n_met, best
+            if not is_end and book.stop[account] > book.start[account]:
+                earliest, latest = min(earliest, book.time[q]), max(latest, book.time[q])
+                weight += book.stop[account] - book.start[account]
+                n_rows += 1
+    for p in range(other.level[_FIRST], other.level[_STOP]):
+        other.bucket[other.account[p] & (_BUCKETS - 1)] = -1
+    tree.level[_FIRST], tree.level[_STOP], tree.level[_WEIGHT] = stop, n_rows, weight
+    tree.level[_DEPTH] += 1
+    if is_temporal:
+        tree.level[_EDGE] = earliest if is_ahead else latest
+    return n_met, best
 
 
 @numba.njit(cache=True, nogil=True)
@@ -309,35 +318,30 @@ def _met(ahead, p, back, w, is_temporal, is_simultaneous, low_ratio, high_ratio)
 
 
 @numba.njit(cache=True, nogil=True)
-def _reach(tree, first, stop, book, is_ahead, is_temporal, now, lookback, is_simultaneous):  # type: ignore[no-untyped-def]
-    """Find the entries that extend each row of a level; return how many they are."""
+def _reach(tree, other, book, is_ahead, is_temporal, is_simultaneous):  # type: ignore[no-untyped-def]
+    """Find the entries that extend each row of the last level; return how many they are."""
     n_entries = 0
-    for p in range(first, stop):
-        low, high = book.start[tree.account[p]], book.stop[tree.account[p]]
-        if is_ahead:
-            since = (tree.time[p] if is_simultaneous else tree.time[p] + 1) if is_temporal else now - lookback
-            until = now
-        else:
-            since = now - lookback
-            until = tree.time[p] if is_temporal else now
-        low = first_from(book.time, low, high, since)
-        tree.low[p], tree.high[p] = low, end_of_earlier(book.time, low, high, until, is_simultaneous)
-        n_entries += tree.high[p] - low
+    for p in range(tree.level[_FIRST], tree.level[_STOP]):
+        # both ends belong to the range; below the top, transfers of different levels differ in time if ties are strict
+        since, until = tree.level[_EDGE], other.level[_EDGE]
+        if not is_ahead:
+            since, until = until, since
+        if is_temporal:
+            if p > 0:
+                moment = tree.time[p]
+                since, until = (moment + (not is_simultaneous), until) if is_ahead else (since, moment - (not is_simultaneous))
+        start, stop = book.start[tree.account[p]], book.stop[tree.account[p]]
+        tree.low[p] = first_from(book.time, start, stop, since)
+        tree.high[p] = first_from(book.time, tree.low[p], stop, until + 1)
+        n_entries += tree.high[p] - tree.low[p]
     return n_entries
 
 
 @numba.njit(cache=True, nogil=True)
-def _index(tree, first, stop) -> None:  # type: ignore[no-untyped-def]
-    for p in range(first, stop):
-        b = tree.account[p] & (_BUCKETS - 1)
-        tree.link[p] = tree.bucket[b]
-        tree.bucket[b] = p
-
-
-@numba.njit(cache=True, nogil=True)
-def _clear(tree, first, stop) -> None:  # type: ignore[no-untyped-def]
-    for p in range(first, stop):
-        tree.bucket[tree.account[p] & (_BUCKETS - 1)] = -1
+def _root(tree, account, amount, low, high, edge) -> None:  # type: ignore[no-untyped-def]
+    tree.account[0], tree.amount[0], tree.low[0], tree.high[0] = account, amount, low, high
+    tree.level[_FIRST], tree.level[_STOP], tree.level[_DEPTH] = 0, 1, 0
+    tree.level[_WEIGHT], tree.level[_EDGE] = high - low, edge
 
 
 @numba.njit(cache=True, nogil=True)
@@ -345,17 +349,19 @@ def _tree(n_rows):  # type: ignore[no-untyped-def]
     account, parent, link = np.empty(n_rows, np.int32), np.full(n_rows, -1, np.int32), np.empty(n_rows, np.int32)
     time, amount = np.empty(n_rows, np.int64), np.empty(n_rows, np.int64)
     low, high = np.empty(n_rows, np.int64), np.empty(n_rows, np.int64)
-    return _Tree(account, parent, time, amount, low, high, link, np.full(_BUCKETS, -1, np.int32))
+    return _Tree(account, parent, time, amount, low, high, link, np.full(_BUCKETS, -1, np.int32), np.zeros(5, np.int64))
 
 
 @numba.njit(cache=True, nogil=True)
-def _with_room(tree, n_rows):  # type: ignore[no-untyped-def]
-    """Return the tree, or a copy with room for more rows; rows are copied as a whole, so levels keep their places."""
+def _with_room(tree, n_more):  # type: ignore[no-untyped-def]
+    """Return the tree, or a copy with room for so many more rows; levels keep their places."""
+    n_rows = tree.level[_STOP] + n_more
     if n_rows <= len(tree.account):
         return tree
     larger = _tree(2 * n_rows)
     n = len(tree.account)
     larger.account[:n], larger.parent[:n], larger.link[:n] = tree.account, tree.parent, tree.link
     larger.time[:n], larger.amount[:n] = tree.time, tree.amount
+    larger.level[:] = tree.level
     larger.low[:n], larger.high[:n] = tree.low, tree.high
     return larger
