@@ -2,7 +2,7 @@
 
 >>> world = random_world(0)
 >>> sorted(world), world["transfers"].num_rows
-(['accounts', 'complaints', 'labels', 'transfers'], 60)
+(['accounts', 'complaints', 'holders', 'identifiers', 'labels', 'sessions', 'transfers', 'watchlists'], 60)
 """
 
 from __future__ import annotations
@@ -15,14 +15,31 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from muledetect.clock import DAY, HOUR, MINUTE, SECOND
+from muledetect.testing.people import with_people
 
 _START: Final = 1_735_689_600 * SECOND  # 2025-01-01
 _TICKS: Final = (1, SECOND, MINUTE, DAY)
 _AMOUNTS: Final = (100, 2_500, 49_900, 50_000, 199_000, 1_234_567)
 _MONEY: Final = frozenset({"amount", "balance", "daily_limit", "source_balance_after", "target_balance_after"})
-_ACCOUNT: Final = frozenset({"source", "target", "account_id", "victim_account"})
+_ACCOUNT: Final = frozenset({"source", "target", "account_id", "victim_account", "entity_id", "value_hash"})
 #: When the bank could know a row of each table; rows of accounts are known in part, see `without_future`.
-_KNOWN: Final[Mapping[str, str]] = {"transfers": "time", "complaints": "known_ts", "labels": "known_ts"}
+_KNOWN: Final[Mapping[str, str]] = {
+    "transfers": "time",
+    "complaints": "known_ts",
+    "labels": "known_ts",
+    "identifiers": "known_ts",
+    "sessions": "time",
+    "watchlists": "known_ts",
+}
+#: What is shuffled among the rows that lie in the future.
+_SHUFFLED: Final[Mapping[str, tuple[str, ...]]] = {
+    "transfers": ("amount", "target", "terminal_id", "session_id", "device_hash"),
+    "complaints": ("target", "transfer_id"),
+    "labels": ("label",),
+    "identifiers": ("entity_id", "value_hash"),
+    "sessions": ("account_id", "device_hash", "ip_hash", "wifi_hash", "cell_id", "latitude", "event", "remote_access"),
+    "watchlists": ("value_hash",),
+}
 
 World = Mapping[str, pa.Table]
 BoolArray = npt.NDArray[np.bool_]
@@ -40,7 +57,8 @@ def random_world(seed: int, *, n_accounts: int = 8, n_transfers: int = 60) -> di
     Returns
     -------
     dict of str -> pyarrow.Table
-        `transfers`, `accounts`, `complaints` and `labels`, as `read_dataset` takes them.
+        `transfers`, `accounts`, `holders`, `identifiers`, `sessions`, `watchlists`, `complaints` and `labels`, as
+        `read_dataset` takes them.
     """
     random = np.random.default_rng(seed)
     tick = int(_TICKS[seed % len(_TICKS)])
@@ -74,7 +92,8 @@ def random_world(seed: int, *, n_accounts: int = 8, n_transfers: int = 60) -> di
             "daily_limit": random.choice([50_000, 200_000], n_accounts),
         }
     )
-    return {"transfers": transfers, "accounts": accounts, **_findings(random, transfers, ids)}
+    world = {"transfers": transfers, "accounts": accounts, **_findings(random, transfers, ids)}
+    return with_people(world, seed, tick)
 
 
 def _findings(random: np.random.Generator, transfers: pa.Table, ids: npt.NDArray[np.str_]) -> dict[str, pa.Table]:
@@ -86,6 +105,9 @@ def _findings(random: np.random.Generator, transfers: pa.Table, ids: npt.NDArray
             "complaint_id": [f"c{n:03d}" for n in range(len(disputed))],
             "known_ts": moments(time + random.integers(0, 10 * DAY, len(disputed))),
             "victim_account": disputed["source"],
+            "transfer_id": pa.array(
+                [entry if n % 3 else None for n, entry in enumerate(disputed["transfer_id"].to_pylist())], pa.string()
+            ),
             "target": disputed["target"],
             "amount": disputed["amount"],
             "time": disputed["time"],
@@ -107,6 +129,7 @@ def _findings(random: np.random.Generator, transfers: pa.Table, ids: npt.NDArray
 def without_future(world: World, cut: int) -> World:
     """Return the world as the bank knew it just before `cut`."""
     known = {name: world[name].filter(pa.array(_is_known(world, name, cut))) for name in _KNOWN if name in world}
+    known = {name: _ends(table, cut, lambda _: None) for name, table in known.items()}
     return {**world, **known, **_accounts(world, cut, lambda column: pa.nulls(len(column), column.type))}
 
 
@@ -114,14 +137,15 @@ def with_other_future(world: World, cut: int, seed: int) -> World:
     """Return the world with what happened or was known from `cut` on shuffled, and balances from then on changed."""
     random = np.random.default_rng(seed + 20_000)
     changed: dict[str, pa.Table] = {}
-    for name in _KNOWN.keys() & world.keys():
+    for name in (name for name in _KNOWN if name in world):
         is_known = _is_known(world, name, cut)
         future = world[name].filter(pa.array(~is_known))
         order = random.permutation(len(future))
-        for column in {"transfers": ("amount", "target"), "complaints": ("target",), "labels": ("label",)}[name]:
+        for column in (column for column in _SHUFFLED[name] if column in future.column_names):
             position = future.column_names.index(column)
             future = future.set_column(position, column, future[column].take(order))
-        changed[name] = pa.concat_tables([world[name].filter(pa.array(is_known)), future])
+        whole = pa.concat_tables([world[name].filter(pa.array(is_known)), future])
+        changed[name] = _ends(whole, cut, lambda end: None if end is None else end + DAY)
     later = _accounts(world, cut, lambda column: pa.array(column.cast(pa.int64()).to_numpy() + DAY).cast(column.type))
     return {**world, **changed, **later}
 
@@ -134,13 +158,17 @@ def permuted(world: World, seed: int) -> World:
 
 def renamed(world: World, name_of: Mapping[str, str]) -> World:
     """Return the world with other account ids."""
-    return _replaced(world, _ACCOUNT, lambda column: pa.array([name_of[entry] for entry in column.to_pylist()]))
+
+    def rename(column: pa.ChunkedArray) -> pa.Array:
+        return pa.array([name_of.get(entry, entry) for entry in column.to_pylist()], pa.string())
+
+    return _replaced(world, _ACCOUNT, rename)
 
 
 def shifted(world: World, shift: int) -> World:
     """Return the world with every moment of every table moved."""
     names = {field.name for table in world.values() for field in table.schema if pa.types.is_timestamp(field.type)}
-    return _replaced(world, frozenset(names), lambda column: moments(microseconds(column) + shift))
+    return _replaced(world, frozenset(names), lambda column: _moved(column, shift))
 
 
 def scaled(world: World, factor: int) -> World:
@@ -155,10 +183,10 @@ def scaled(world: World, factor: int) -> World:
 def end_of(world: World) -> int:
     """Return a moment behind every moment of every table, microseconds; a whole day, so on every clock's tick."""
     times = [
-        int(microseconds(table[field.name]).max())
+        int(microseconds(table[field.name].drop_null()).max())
         for table in world.values()
         for field in table.schema
-        if pa.types.is_timestamp(field.type) and len(table)
+        if pa.types.is_timestamp(field.type) and len(table[field.name].drop_null())
     ]
     return (max(times) // DAY + 1) * DAY
 
@@ -175,6 +203,21 @@ def microseconds(column: pa.ChunkedArray) -> npt.NDArray[np.int64]:
 
 def _is_known(world: World, name: str, cut: int) -> BoolArray:
     return np.asarray(microseconds(world[name][_KNOWN[name]]) < cut)
+
+
+def _moved(column: pa.ChunkedArray, shift: int) -> pa.Array:
+    times = [None if entry is None else entry + shift for entry in column.cast(pa.int64()).to_pylist()]
+    return pa.array(times, pa.int64()).cast(pa.timestamp("us", tz="UTC"))
+
+
+def _ends(table: pa.Table, cut: int, change: Callable[[int | None], int | None]) -> pa.Table:
+    """Change the ends that lie at `cut` or later: until then nobody knows that they will come."""
+    if "valid_to" not in table.column_names:
+        return table
+    ends = table["valid_to"].cast(pa.int64()).to_pylist()
+    times = [end if end is not None and end < cut else change(end) for end in ends]
+    changed = pa.array(times, pa.int64()).cast(pa.timestamp("us", tz="UTC"))
+    return table.set_column(table.column_names.index("valid_to"), "valid_to", changed)
 
 
 def _accounts(world: World, cut: int, change: Callable[[pa.ChunkedArray], pa.Array]) -> World:

@@ -1,0 +1,153 @@
+"""Who is behind the accounts of a small random world, where they are and what they use."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from muledetect.clock import DAY, HOUR, MINUTE
+
+_EVENTS: Final = ("login", "login", "login", "face_ok", "face_fail", "device_bind")
+_PLACES: Final = ((10.0, 100.0), (10.1, 100.0), (18.0, 99.0), (7.0, 101.0), (14.0, 103.0))
+_CHANNELS: Final = ("cash_atm", "cash_deposit", "card", "p2p_proxy", "p2p_proxy")
+
+Int64Array = npt.NDArray[np.int64]
+
+
+def with_people(world: Mapping[str, pa.Table], seed: int, tick: int) -> dict[str, pa.Table]:
+    """Return the world with holders, identifiers, sessions, a watch list, and the rails of its transfers.
+
+    The other columns stay as they are. Few devices, networks, cells, terminals: accounts share them. Sessions
+    at, just before and far from transfers, and some on six days in a row.
+    """
+    random = np.random.default_rng(seed + 50_000)
+    ids = world["accounts"]["account_id"].to_pylist()
+    holders = [f"h{n}" for n in range(max(1, 3 * len(ids) // 4))]
+    time = np.asarray(world["transfers"]["time"].cast(pa.int64()).to_numpy())
+    sessions = _sessions(random, time, ids, tick)
+    accounts = world["accounts"]
+    for name, values, known in (
+        ("holder_id", random.choice(holders, len(ids)).tolist(), 0.85),
+        ("branch_id", random.choice(["b1", "b2"], len(ids)).tolist(), 0.9),
+        ("open_channel", random.choice(["app", "branch"], len(ids)).tolist(), 0.9),
+    ):
+        accounts = accounts.append_column(name, _some(random, values, known))
+    together = np.asarray(accounts["opened_at"].cast(pa.int64()).to_numpy()).copy()
+    is_batch = random.random(len(ids)) < 0.6
+    together[is_batch] = together[0] + random.integers(0, 30 * HOUR, is_batch.sum()) // tick * tick
+    accounts = accounts.set_column(accounts.column_names.index("opened_at"), "opened_at", _times(together))
+    return {
+        **world,
+        "transfers": _rails(random, world["transfers"], sessions),
+        "accounts": accounts,
+        "holders": pa.table({"holder_id": holders}),
+        "identifiers": _identifiers(random, time, holders, ids),
+        "sessions": sessions,
+        "watchlists": _watchlists(random, time, ids),
+    }
+
+
+def _sessions(random: np.random.Generator, time: Int64Array, ids: Sequence[str], tick: int) -> pa.Table:
+    n, n_daily = 60, 24
+    moment = random.choice(time, n) - random.choice([0, 0, 1, MINUTE, 30 * MINUTE, HOUR, DAY], n)
+    device, ip, wifi, cell = (random.integers(0, most, n) for most in (5, 7, 4, 3))
+    account = random.integers(0, len(ids), n)
+    # few accounts on one network, day after day
+    day = np.arange(n_daily) // 4
+    moment[:n_daily] = moment[0] + day * DAY + random.integers(0, 3 * HOUR, n_daily)
+    account[:n_daily] = random.integers(0, 3, n_daily)
+    ip[:n_daily] = 0
+    place = np.array(_PLACES)[random.integers(0, len(_PLACES), n)]
+    is_placed = random.random(n) < 0.8
+    flags = {name: _some(random, (random.random(n) < 0.2).tolist(), 0.9) for name in _FLAGS}
+    return pa.table(
+        {
+            "session_id": [f"s{number:03d}" for number in random.permutation(n)],
+            "account_id": [ids[code] for code in account],
+            "time": _times(moment // tick * tick),
+            "device_hash": _some(random, [f"d{code}" for code in device], 0.9),
+            "ip_hash": _some(random, [f"i{code}" for code in ip], 0.9),
+            "cell_id": _some(random, [f"c{code}" for code in cell], 0.7),
+            "wifi_hash": _some(random, [f"w{code}" for code in wifi], 0.6),
+            "latitude": pa.array(place[:, 0], mask=~is_placed),
+            "longitude": pa.array(place[:, 1], mask=~is_placed),
+            "event": _some(random, random.choice(_EVENTS, n).tolist(), 0.9),
+            **flags,
+        }
+    )
+
+
+_FLAGS: Final = ("remote_access", "emulator", "virtual_camera")
+
+
+def _rails(random: np.random.Generator, transfers: pa.Table, sessions: pa.Table) -> pa.Table:
+    """Name channel, terminal, session and device; a session may be another's, or come after the transfer."""
+    n = len(transfers)
+    channel = random.choice(_CHANNELS, n)
+    columns = {
+        "channel": pa.array(channel.tolist()),
+        "terminal_id": _some(random, [f"m{code}" for code in random.integers(0, 2, n)], 0.6),
+        "session_id": _some(random, random.choice(sessions["session_id"].to_pylist(), n).tolist(), 0.7),
+        "device_hash": _some(random, [f"d{code}" for code in random.integers(0, 6, n)], 0.7),
+    }
+    for name, column in columns.items():
+        transfers = transfers.append_column(name, column)
+    return transfers
+
+
+def _identifiers(random: np.random.Generator, time: Int64Array, holders: Sequence[str], ids: Sequence[str]) -> pa.Table:
+    n = 30
+    entities = [*holders, *ids, "stranger"]
+    kind = random.choice(["phone", "email", "address", "device", "ip", "sim", "wifi", "wallet"], n)
+    start = random.choice(time, n) - random.choice([0, DAY, 400 * DAY], n)
+    end = pa.array(start + random.integers(1, 90 * DAY, n), mask=random.random(n) < 0.5)
+    return pa.table(
+        {
+            "entity_id": random.choice(entities, n).tolist(),
+            "kind": kind.tolist(),
+            "value_hash": [f"{name[0]}{code}" for name, code in zip(kind, random.integers(0, 3, n), strict=True)],
+            "valid_from": _times(start),
+            "valid_to": end.cast(pa.timestamp("us", tz="UTC")),
+            "known_ts": _times(start + random.choice([0, HOUR, 5 * DAY], n)),
+        }
+    )
+
+
+def _watchlists(random: np.random.Generator, time: Int64Array, ids: Sequence[str]) -> pa.Table:
+    n = 12
+    letters = {"device": "d", "ip": "i", "phone": "p", "wifi": "w", "cell": "c", "terminal": "m", "wallet": "w"}
+    kind = random.choice(["account", "account", *letters], n).tolist()
+    start = random.choice(time, n) - random.choice([0, DAY, 100 * DAY], n)
+    values = [
+        str(random.choice(ids)) if name == "account" else f"{letters[name]}{random.integers(0, 3)}" for name in kind
+    ]
+    end = pa.array(start + random.integers(1, 120 * DAY, n), mask=random.random(n) < 0.6)
+    return pa.table(
+        {
+            "list_id": [f"l{number}" for number in range(n)],
+            "kind": kind,
+            "value_hash": values,
+            "category": ["infrastructure"] * n,
+            "valid_from": _times(start),
+            "valid_to": end.cast(pa.timestamp("us", tz="UTC")),
+            "known_ts": _times(start + random.choice([0, HOUR, 20 * DAY], n)),
+        }
+    )
+
+
+def _some(random: np.random.Generator, values: Sequence[object], share: float) -> pa.Array:
+    """Return the values, about a `share` of them known."""
+    return pa.array(
+        [
+            value if is_known else None
+            for value, is_known in zip(values, random.random(len(values)) < share, strict=True)
+        ]
+    )
+
+
+def _times(time: npt.NDArray[np.integer]) -> pa.Array:
+    return pa.array(time.astype(np.int64)).cast(pa.timestamp("us", tz="UTC"))
