@@ -29,31 +29,44 @@ HIGH_RATIO: Final = 1.1
 # Capped: one transfer's search reads at most so many entries of books a degree of `max_degree`.
 _STEPS_A_DEGREE: Final = 4
 
+# More than any amount; and what rounding may take from a bound.
+_ANY: Final = 2**62
+_SLACK: Final = 1e-9
+
+# Credits of the payer that are looked through before its payee's book is opened.
+_MANY: Final = 64
+
 # Rows of a level stand in buckets by account: a power of two that stays in the fastest cache.
 _BUCKETS: Final = 1024
 
 
-class _Tree(NamedTuple):
-    """Paths from one end, as rows level by level: row 0 is the end itself, each other row extends its parent's path."""
+# A tree holds paths from one end as rows, level by level: row 0 is the end itself, each other row one transfer more than
+# its parent's path. [low, high) are the entries of the book that extend it; `link` is the next row of the same bucket.
+_ROW: Final = np.dtype(
+    [
+        ("account", np.int32), ("parent", np.int32), ("time", np.int64), ("amount", np.int64),
+        ("low", np.int64), ("high", np.int64), ("link", np.int64),
+    ],
+    align=True,
+)  # fmt: skip
 
-    account: npt.NDArray[np.int32]
-    parent: npt.NDArray[np.int32]
-    time: npt.NDArray[np.int64]
-    amount: npt.NDArray[np.int64]
-    low: npt.NDArray[np.int64]  # entries of the book that extend the path: [low, high)
-    high: npt.NDArray[np.int64]
-    link: npt.NDArray[np.int32]  # next row of the same bucket
+
+class _Tree(NamedTuple):
+    row: npt.NDArray[np.void]
     bucket: npt.NDArray[np.int32]
-    level: npt.NDArray[np.int64]  # what holds for the last level, see below
+    level: npt.NDArray[np.int64]
 
 
 # Places in `level`: its rows are FIRST to STOP; WEIGHT is the size of their accounts' books, which guesses the cost of the
 # next level; EDGE is the earliest time of a row (ahead) or the latest (back): the other tree need not look beyond it.
+# LEAST and MOST are the amounts of its rows, from which the other tree's amounts may be only so many hops away.
 _FIRST: Final = 0
 _STOP: Final = 1
 _DEPTH: Final = 2
 _WEIGHT: Final = 3
 _EDGE: Final = 4
+_LEAST: Final = 5
+_MOST: Final = 6
 
 
 @signal(
@@ -65,7 +78,9 @@ _EDGE: Final = 4
         "cycles_5to6": Says("count", "cycles of 5 or 6 transfers that it closed"),
         "cycle_shortest": Says("count", "transfers in the shortest cycle that it closed"),
         "cycle_ratio": Says("ratio", "smallest amount against the largest in the most even cycle that it closed"),
-        "cycles_left_out": Says("count", "lengths of cycles that were not searched, for too many transfers lie between"),
+        "cycles_left_out": Says(
+            "count", "lengths of cycles that were not searched, for too many transfers lie between"
+        ),
     },
 )
 def cycles(past: Past) -> Float32Array:
@@ -182,27 +197,55 @@ def _close(  # type: ignore[no-untyped-def]
                 last += 1
             while first < last and received.time[first] < now - lookback:
                 first += 1
-            if first == last:
-                continue
-            stop = end_of_earlier(paid.time, paid.start[target], paid.stop[target], now, is_simultaneous)
-            if stop == paid.start[target] or paid.time[stop - 1] < now - lookback:
-                continue
-            start = first_from(paid.time, paid.start[target], stop, now - lookback)
             begin, end = now - lookback, now if is_simultaneous else now - 1
-            if is_temporal:  # between the payee's first debit and the payer's last credit
-                begin, end = paid.time[start], received.time[last - 1]
-                if begin > end:
-                    continue
+            if is_temporal:  # nothing on the way is later than the payer's last credit that fits ...
+                if last - first > _MANY:
+                    end = received.time[last - 1]
+                else:
+                    end = _last_fitting(received, first, last, paid.amount[e], low_ratio, high_ratio)
+            if first == last or end < begin:
+                continue
+            start = first_from(paid.time, paid.start[target], paid.stop[target], begin)
+            if start == paid.stop[target] or paid.time[start] > end:
+                continue
+            if is_temporal:  # ... or earlier than the payee's first debit
+                begin = paid.time[start]
+            stop = _end_from(paid.time, start, paid.stop[target], end + 1)
             _root(ahead, target, 0, start, stop, begin)
             _root(back, source, paid.amount[e], first, last, end)
-            best, n_searched, ahead, back = _search(
-                ahead, back, paid, received, is_simultaneous, max_steps, low_ratio, high_ratio, is_temporal, count
-            )
+            room = 1
+            while room > 0:
+                best, n_searched, room = _search(
+                    ahead, back, paid, received, is_simultaneous, max_steps, low_ratio, high_ratio, is_temporal, count
+                )
+                if room > 0:  # larger trees, and once more
+                    ahead, back = _tree(2 * room), _tree(2 * room)
+                    _root(ahead, target, 0, start, stop, begin)
+                    _root(back, source, paid.amount[e], first, last, end)
             i = paid.transfer[e]
             for k in range(len(count)):
                 found[i, k] = count[k] if k < n_searched else np.nan
             if best > 0:
                 found[i, len(count)] = best
+
+
+@numba.njit(cache=True, nogil=True)
+def _last_fitting(book, first, last, amount, low_ratio, high_ratio):  # type: ignore[no-untyped-def]
+    """Return the time of the last entry that `amount` may follow; before all times if there is none."""
+    for r in range(last - 1, first - 1, -1):
+        if low_ratio * book.amount[r] <= amount <= high_ratio * book.amount[r]:
+            return book.time[r]
+    return np.iinfo(np.int64).min
+
+
+@numba.njit(cache=True, nogil=True)
+def _end_from(time, low, high, moment):  # type: ignore[no-untyped-def]
+    """Return the first position that is not before `moment`, as `first_from`, but fast where it is near `low`."""
+    step = 1
+    while low + step <= high and time[low + step - 1] < moment:
+        low += step
+        step *= 2
+    return first_from(time, low, min(high, low + step - 1), moment)
 
 
 @numba.njit(cache=True, nogil=True)
@@ -212,8 +255,8 @@ def _search(  # type: ignore[no-untyped-def]
     """Grow the lighter tree by a level until both together are as deep as the longest cycle.
 
     Invariant: after k steps the levels' depths add up to k, and every path of k transfers was found exactly once, when
-    the last level was added. Returns the best ratio, the number of lengths searched, and the trees, which may have
-    been replaced by larger ones.
+    the last level was added. Returns the best ratio, the number of lengths searched, and the rows that a tree needs if
+    it has no room for the next level.
     """
     count[:] = 0
     best, n_steps = 0.0, 0
@@ -225,69 +268,89 @@ def _search(  # type: ignore[no-untyped-def]
             n_entries = _reach(back, ahead, received, False, is_temporal, is_simultaneous)
         n_steps += n_entries
         if max_steps > 0 and n_steps > max_steps:
-            return best, k, ahead, back
+            return best, k, 0
+        n_rows = (ahead.level[_STOP] if is_ahead else back.level[_STOP]) + n_entries
+        if n_rows > len(ahead.row):
+            return best, k, n_rows
         if is_ahead:
-            ahead = _with_room(ahead, n_entries)
-            n_met, ratio = _grow(ahead, back, paid, True, is_temporal, is_simultaneous, low_ratio, high_ratio)
+            n_met, ratio = _grow(
+                ahead, back, paid, True, len(count) - k, is_temporal, is_simultaneous, low_ratio, high_ratio
+            )
         else:
-            back = _with_room(back, n_entries)
-            n_met, ratio = _grow(back, ahead, received, False, is_temporal, is_simultaneous, low_ratio, high_ratio)
+            n_met, ratio = _grow(
+                back, ahead, received, False, len(count) - k, is_temporal, is_simultaneous, low_ratio, high_ratio
+            )
         count[k] = n_met
         best = max(best, ratio)
-        if (ahead if is_ahead else back).level[_WEIGHT] == 0:
+        if ahead.level[_WEIGHT] == 0 or back.level[_WEIGHT] == 0:
             break
-    return best, len(count), ahead, back
+    return best, len(count), 0
 
 
 @numba.njit(cache=True, nogil=True)
-def _grow(tree, other, book, is_ahead, is_temporal, is_simultaneous, low_ratio, high_ratio):  # type: ignore[no-untyped-def]
+def _grow(  # type: ignore[no-untyped-def]
+    tree, other, book, is_ahead, n_hops, is_temporal, is_simultaneous, low_ratio, high_ratio
+):
     """Add a level, and count the paths that it makes with the other tree's last level; a row needs an entry ahead."""
     first, stop, other_depth = tree.level[_FIRST], tree.level[_STOP], other.level[_DEPTH]
     for p in range(other.level[_FIRST], other.level[_STOP]):
-        b = other.account[p] & (_BUCKETS - 1)
-        other.link[p] = other.bucket[b]
+        b = other.row[p].account & (_BUCKETS - 1)
+        other.row[p].link = other.bucket[b]
         other.bucket[b] = p
     n_rows, n_met, best = stop, 0, 0.0
     weight, earliest, latest = 0, np.iinfo(np.int64).max, np.iinfo(np.int64).min
-    is_bounded = low_ratio > 0 or high_ratio < np.inf
+    least_row, most_row = np.iinfo(np.int64).max, np.int64(0)
+    # between an entry and the other tree's level lie 1 to n_hops hops
+    if is_ahead:
+        least, most = other.level[_LEAST] / max(high_ratio, high_ratio**n_hops), np.inf
+        if low_ratio > 0:
+            most = other.level[_MOST] / min(low_ratio, low_ratio**n_hops)
+    else:
+        least = other.level[_LEAST] * min(low_ratio, low_ratio**n_hops)
+        most = other.level[_MOST] * max(high_ratio, high_ratio**n_hops)
+    least, most = least * (1 - _SLACK), most * (1 + _SLACK)
     for p in range(first, stop):
         is_free = is_ahead and p == 0  # no transfer before it
-        for q in range(tree.low[p], tree.high[p]):
+        for q in range(tree.row[p].low, tree.row[p].high):
             amount = book.amount[q]
-            if is_bounded and not is_free:
-                before, after = (tree.amount[p], amount) if is_ahead else (amount, tree.amount[p])
+            if amount < least or amount > most:
+                continue
+            if not is_free:
+                before, after = (tree.row[p].amount, amount) if is_ahead else (amount, tree.row[p].amount)
                 if after < low_ratio * before or after > high_ratio * before:
                     continue
             account = book.other[q]
-            is_end = account == other.account[0]
+            is_end = account == other.row[0].account
             if is_end and other_depth > 0:
                 continue
             is_new, above = True, p
             while above >= 0 and is_new:
-                is_new = tree.account[above] != account
-                above = tree.parent[above]
+                is_new = tree.row[above].account != account
+                above = tree.row[above].parent
             if not is_new:
                 continue
             w = other.bucket[account & (_BUCKETS - 1)]
-            tree.account[n_rows], tree.parent[n_rows] = account, p
-            tree.time[n_rows], tree.amount[n_rows] = book.time[q], amount
+            tree.row[n_rows].account, tree.row[n_rows].parent = account, p
+            tree.row[n_rows].time, tree.row[n_rows].amount = book.time[q], amount
             while w >= 0:
                 ratio = 0.0
-                if other.account[w] == account:
+                if other.row[w].account == account:
                     if is_ahead:
                         ratio = _met(tree, n_rows, other, w, is_temporal, is_simultaneous, low_ratio, high_ratio)
                     else:
                         ratio = _met(other, w, tree, n_rows, is_temporal, is_simultaneous, low_ratio, high_ratio)
                 n_met += ratio > 0
                 best = max(best, ratio)
-                w = other.link[w]
+                w = other.row[w].link
             if not is_end and book.stop[account] > book.start[account]:
                 earliest, latest = min(earliest, book.time[q]), max(latest, book.time[q])
+                least_row, most_row = min(least_row, amount), max(most_row, amount)
                 weight += book.stop[account] - book.start[account]
                 n_rows += 1
     for p in range(other.level[_FIRST], other.level[_STOP]):
-        other.bucket[other.account[p] & (_BUCKETS - 1)] = -1
+        other.bucket[other.row[p].account & (_BUCKETS - 1)] = -1
     tree.level[_FIRST], tree.level[_STOP], tree.level[_WEIGHT] = stop, n_rows, weight
+    tree.level[_LEAST], tree.level[_MOST] = least_row, most_row
     tree.level[_DEPTH] += 1
     if is_temporal:
         tree.level[_EDGE] = earliest if is_ahead else latest
@@ -297,23 +360,23 @@ def _grow(tree, other, book, is_ahead, is_temporal, is_simultaneous, low_ratio, 
 @numba.njit(cache=True, nogil=True)
 def _met(ahead, p, back, w, is_temporal, is_simultaneous, low_ratio, high_ratio):  # type: ignore[no-untyped-def]
     """Return smallest by largest amount of the cycle that two paths make, 0 if they make none."""
-    if p > 0 and w > 0 and is_temporal and not is_earlier(ahead.time[p], back.time[w], is_simultaneous):
+    if p > 0 and w > 0 and is_temporal and not is_earlier(ahead.row[p].time, back.row[w].time, is_simultaneous):
         return 0.0
-    before, after = ahead.amount[p], back.amount[w]
+    before, after = ahead.row[p].amount, back.row[w].amount
     if p > 0 and (after < low_ratio * before or after > high_ratio * before):
         return 0.0
-    least = largest = back.amount[0]
+    least = largest = back.row[0].amount
     while w > 0:
-        least, largest = min(least, back.amount[w]), max(largest, back.amount[w])
-        w = back.parent[w]
-        above = ahead.parent[p]
+        least, largest = min(least, back.row[w].amount), max(largest, back.row[w].amount)
+        w = back.row[w].parent
+        above = ahead.row[p].parent
         while above > 0 and w > 0:
-            if ahead.account[above] == back.account[w]:
+            if ahead.row[above].account == back.row[w].account:
                 return 0.0
-            above = ahead.parent[above]
+            above = ahead.row[above].parent
     while p > 0:
-        least, largest = min(least, ahead.amount[p]), max(largest, ahead.amount[p])
-        p = ahead.parent[p]
+        least, largest = min(least, ahead.row[p].amount), max(largest, ahead.row[p].amount)
+        p = ahead.row[p].parent
     return least / largest
 
 
@@ -321,47 +384,34 @@ def _met(ahead, p, back, w, is_temporal, is_simultaneous, low_ratio, high_ratio)
 def _reach(tree, other, book, is_ahead, is_temporal, is_simultaneous):  # type: ignore[no-untyped-def]
     """Find the entries that extend each row of the last level; return how many they are."""
     n_entries = 0
+    begin, end = tree.level[_EDGE], other.level[_EDGE]  # both belong to the range
+    if not is_ahead:
+        begin, end = end, begin
     for p in range(tree.level[_FIRST], tree.level[_STOP]):
-        # both ends belong to the range; below the top, transfers of different levels differ in time if ties are strict
-        since, until = tree.level[_EDGE], other.level[_EDGE]
-        if not is_ahead:
-            since, until = until, since
-        if is_temporal:
-            if p > 0:
-                moment = tree.time[p]
-                since, until = (moment + (not is_simultaneous), until) if is_ahead else (since, moment - (not is_simultaneous))
-        start, stop = book.start[tree.account[p]], book.stop[tree.account[p]]
-        tree.low[p] = first_from(book.time, start, stop, since)
-        tree.high[p] = first_from(book.time, tree.low[p], stop, until + 1)
-        n_entries += tree.high[p] - tree.low[p]
+        row = tree.row[p]
+        if p > 0:
+            if is_temporal and is_ahead:
+                begin = row.time + (not is_simultaneous)
+            elif is_temporal:
+                end = row.time - (not is_simultaneous)
+            stop = book.stop[row.account]
+            row.low = first_from(book.time, book.start[row.account], stop, begin)
+            row.high = _end_from(book.time, row.low, stop, end + 1)
+        n_entries += row.high - row.low
     return n_entries
 
 
 @numba.njit(cache=True, nogil=True)
+def _tree(n_rows):  # type: ignore[no-untyped-def]
+    row = np.empty(n_rows, _ROW)
+    row[0].parent = -1
+    return _Tree(row, np.full(_BUCKETS, -1, np.int32), np.zeros(7, np.int64))
+
+
+@numba.njit(cache=True, nogil=True)
 def _root(tree, account, amount, low, high, edge) -> None:  # type: ignore[no-untyped-def]
-    tree.account[0], tree.amount[0], tree.low[0], tree.high[0] = account, amount, low, high
+    row = tree.row[0]
+    row.account, row.amount, row.low, row.high = account, amount, low, high
     tree.level[_FIRST], tree.level[_STOP], tree.level[_DEPTH] = 0, 1, 0
     tree.level[_WEIGHT], tree.level[_EDGE] = high - low, edge
-
-
-@numba.njit(cache=True, nogil=True)
-def _tree(n_rows):  # type: ignore[no-untyped-def]
-    account, parent, link = np.empty(n_rows, np.int32), np.full(n_rows, -1, np.int32), np.empty(n_rows, np.int32)
-    time, amount = np.empty(n_rows, np.int64), np.empty(n_rows, np.int64)
-    low, high = np.empty(n_rows, np.int64), np.empty(n_rows, np.int64)
-    return _Tree(account, parent, time, amount, low, high, link, np.full(_BUCKETS, -1, np.int32), np.zeros(5, np.int64))
-
-
-@numba.njit(cache=True, nogil=True)
-def _with_room(tree, n_more):  # type: ignore[no-untyped-def]
-    """Return the tree, or a copy with room for so many more rows; levels keep their places."""
-    n_rows = tree.level[_STOP] + n_more
-    if n_rows <= len(tree.account):
-        return tree
-    larger = _tree(2 * n_rows)
-    n = len(tree.account)
-    larger.account[:n], larger.parent[:n], larger.link[:n] = tree.account, tree.parent, tree.link
-    larger.time[:n], larger.amount[:n] = tree.time, tree.amount
-    larger.level[:] = tree.level
-    larger.low[:n], larger.high[:n] = tree.low, tree.high
-    return larger
+    tree.level[_LEAST], tree.level[_MOST] = amount, amount if amount > 0 else _ANY
