@@ -1,7 +1,7 @@
 """Cycles: does the transfer bring money back to where it came from, and how.
 
-A transfer s -> t at time T closes a cycle if t paid its way to s before: t -> x -> ... -> s, each transfer later than the
-one before it, all within the look-back, no account twice.
+A transfer s -> t closes a cycle if money went from t to s before: t -> x -> ... -> s, each transfer later than the one
+before it, all within the look-back, no account twice.
 """
 
 from __future__ import annotations
@@ -15,19 +15,16 @@ import numpy.typing as npt
 
 from muledetect.errors import OptionError
 from muledetect.features._spec import Says
-from muledetect.features.signals._past import Float32Array, Past, end_of_earlier, first_from, is_earlier
+from muledetect.features.signals._past import Float32Array, Past, first_from, is_earlier
 from muledetect.features.signals._spec import signal
 
 #: Longest cycle that a search looks for, transfers with the closing one; of cycles in any order.
 LONGEST_CYCLE: Final = 6
 LONGEST_SIMPLE_CYCLE: Final = 5
 
-#: Each hop passes on between so much of the hop before: a launderer keeps a commission, and may add a little of others'.
+#: Each hop passes on so much of the hop before: a launderer keeps a commission, and may add a little of other money.
 LOW_RATIO: Final = 0.7
 HIGH_RATIO: Final = 1.1
-
-# Capped: one transfer's search reads at most so many entries of books a degree of `max_degree`.
-_STEPS_A_DEGREE: Final = 4
 
 # More than any amount; and what rounding may take from a bound.
 _ANY: Final = 2**62
@@ -36,12 +33,13 @@ _SLACK: Final = 1e-9
 # Credits of the payer that are looked through before its payee's book is opened.
 _MANY: Final = 64
 
-# Rows of a level stand in buckets by account: a power of two that stays in the fastest cache.
+# Fewest buckets, a power of two: small enough to stay in the fastest cache.
 _BUCKETS: Final = 1024
 
 
-# A tree holds paths from one end as rows, level by level: row 0 is the end itself, each other row one transfer more than
-# its parent's path. [low, high) are the entries of the book that extend it; `link` is the next row of the same bucket.
+# A tree holds paths from one end as rows, level by level: row 0 is the end itself, each other row one transfer more
+# than its parent's path. [low, high) are the entries of the book that extend it. `link` is the next row of the same
+# bucket: rows of the last level stand in buckets by account.
 _ROW: Final = np.dtype(
     [
         ("account", np.int32), ("parent", np.int32), ("time", np.int64), ("amount", np.int64),
@@ -57,9 +55,10 @@ class _Tree(NamedTuple):
     level: npt.NDArray[np.int64]
 
 
-# Places in `level`: its rows are FIRST to STOP; WEIGHT is the size of their accounts' books, which guesses the cost of the
-# next level; EDGE is the earliest time of a row (ahead) or the latest (back): the other tree need not look beyond it.
-# LEAST and MOST are the amounts of its rows, from which the other tree's amounts may be only so many hops away.
+# Places in `level`, which describes a tree's last level. Its rows are FIRST to STOP. WEIGHT is the size of the books of
+# their accounts, which guesses the cost of the next level. EDGE is the earliest time of a row (ahead) or the latest
+# (back): the other tree need not look beyond it. LEAST and MOST are the amounts of its rows, from which the other
+# tree's amounts may be only so many hops away.
 _FIRST: Final = 0
 _STOP: Final = 1
 _DEPTH: Final = 2
@@ -88,7 +87,7 @@ def cycles(past: Past) -> Float32Array:
 
     A cycle of n transfers is the transfer itself and n - 1 earlier ones in time order, the first within the look-back;
     no account twice; parallel transfers make different cycles. `cycle_shortest` is 0 and `cycle_ratio` NaN without
-    cycles. Where the search for a length would read more than `4 * max_degree` entries of books, the counts of that
+    cycles. Where the search up to a length would read more than `max_degree` entries of books, the counts of that
     and longer lengths are NaN, never a part of the truth; `cycles_left_out` says how many lengths these are, and
     `cycle_shortest` is NaN if no shorter cycle was found.
 
@@ -162,7 +161,7 @@ def _search_all(past: Past, max_length: int, low_ratio: float, high_ratio: float
     found = np.zeros((len(past), max_length), np.float32)
     found[:, -1] = np.nan
     past.by_account(
-        _close, past.paid, past.received, past.lookback, past.is_simultaneous, _STEPS_A_DEGREE * past.max_degree,
+        _close, past.paid, past.received, past.lookback, past.is_simultaneous, past.max_degree,
         low_ratio, high_ratio, is_temporal, found,
     )  # fmt: skip
     return found
@@ -211,8 +210,8 @@ def _close(  # type: ignore[no-untyped-def]
             if is_temporal:  # ... or earlier than the payee's first debit
                 begin = paid.time[start]
             stop = _end_from(paid.time, start, paid.stop[target], end + 1)
-            _root(ahead, target, 0, start, stop, begin)
-            _root(back, source, paid.amount[e], first, last, end)
+            _root(ahead, target, 0, paid, start, stop, begin)
+            _root(back, source, paid.amount[e], received, first, last, end)
             room = 1
             while room > 0:
                 best, n_searched, room = _search(
@@ -220,8 +219,8 @@ def _close(  # type: ignore[no-untyped-def]
                 )
                 if room > 0:  # larger trees, and once more
                     ahead, back = _tree(2 * room), _tree(2 * room)
-                    _root(ahead, target, 0, start, stop, begin)
-                    _root(back, source, paid.amount[e], first, last, end)
+                    _root(ahead, target, 0, paid, start, stop, begin)
+                    _root(back, source, paid.amount[e], received, first, last, end)
             i = paid.transfer[e]
             for k in range(len(count)):
                 found[i, k] = count[k] if k < n_searched else np.nan
@@ -293,8 +292,9 @@ def _grow(  # type: ignore[no-untyped-def]
 ):
     """Add a level, and count the paths that it makes with the other tree's last level; a row needs an entry ahead."""
     first, stop, other_depth = tree.level[_FIRST], tree.level[_STOP], other.level[_DEPTH]
+    mask = len(other.bucket) - 1
     for p in range(other.level[_FIRST], other.level[_STOP]):
-        b = other.row[p].account & (_BUCKETS - 1)
+        b = other.row[p].account & mask
         other.row[p].link = other.bucket[b]
         other.bucket[b] = p
     n_rows, n_met, best = stop, 0, 0.0
@@ -329,7 +329,7 @@ def _grow(  # type: ignore[no-untyped-def]
                 above = tree.row[above].parent
             if not is_new:
                 continue
-            w = other.bucket[account & (_BUCKETS - 1)]
+            w = other.bucket[account & mask]
             tree.row[n_rows].account, tree.row[n_rows].parent = account, p
             tree.row[n_rows].time, tree.row[n_rows].amount = book.time[q], amount
             while w >= 0:
@@ -346,9 +346,9 @@ def _grow(  # type: ignore[no-untyped-def]
                 earliest, latest = min(earliest, book.time[q]), max(latest, book.time[q])
                 least_row, most_row = min(least_row, amount), max(most_row, amount)
                 weight += book.stop[account] - book.start[account]
-                n_rows += 1
+                n_rows += n_hops > 1
     for p in range(other.level[_FIRST], other.level[_STOP]):
-        other.bucket[other.row[p].account & (_BUCKETS - 1)] = -1
+        other.bucket[other.row[p].account & mask] = -1
     tree.level[_FIRST], tree.level[_STOP], tree.level[_WEIGHT] = stop, n_rows, weight
     tree.level[_LEAST], tree.level[_MOST] = least_row, most_row
     tree.level[_DEPTH] += 1
@@ -405,13 +405,16 @@ def _reach(tree, other, book, is_ahead, is_temporal, is_simultaneous):  # type: 
 def _tree(n_rows):  # type: ignore[no-untyped-def]
     row = np.empty(n_rows, _ROW)
     row[0].parent = -1
-    return _Tree(row, np.full(_BUCKETS, -1, np.int32), np.zeros(7, np.int64))
+    n_buckets = _BUCKETS
+    while n_buckets < n_rows // 2:
+        n_buckets *= 2
+    return _Tree(row, np.full(n_buckets, -1, np.int32), np.zeros(7, np.int64))
 
 
 @numba.njit(cache=True, nogil=True)
-def _root(tree, account, amount, low, high, edge) -> None:  # type: ignore[no-untyped-def]
+def _root(tree, account, amount, book, low, high, edge) -> None:  # type: ignore[no-untyped-def]
     row = tree.row[0]
     row.account, row.amount, row.low, row.high = account, amount, low, high
     tree.level[_FIRST], tree.level[_STOP], tree.level[_DEPTH] = 0, 1, 0
-    tree.level[_WEIGHT], tree.level[_EDGE] = high - low, edge
+    tree.level[_WEIGHT], tree.level[_EDGE] = book.stop[account] - book.start[account], edge
     tree.level[_LEAST], tree.level[_MOST] = amount, amount if amount > 0 else _ANY
