@@ -17,7 +17,7 @@ from typing import Final
 import pyarrow as pa
 
 from muledetect.clock import Duration
-from muledetect.features.signals import _extract, pairs
+from muledetect.features.signals import _extract, pairs, shapes
 from muledetect.features.signals._extract import Progress, visible_tables
 from muledetect.features.signals._past import (
     LONGEST,
@@ -32,7 +32,11 @@ from muledetect.features.signals._past import (
 from muledetect.features.signals._spec import Signal, SignalRegistry, signal
 from muledetect.records import Dataset
 
-_BUILT_IN: Final = (pairs.fan, pairs.pairs)
+_BUILT_IN: Final = (
+    pairs.fan,
+    pairs.pairs,
+    shapes.shapes,
+)
 _REGISTRY: Final = reduce(SignalRegistry.add, _BUILT_IN, SignalRegistry())
 
 

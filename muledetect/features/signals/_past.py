@@ -12,6 +12,7 @@ import os
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Final, Literal, NamedTuple
 
 import numba
@@ -58,6 +59,21 @@ class Book(NamedTuple):
     transfer: Int32Array
 
 
+class Before(NamedTuple):
+    """Positions at the time of each transfer; -1 for one from an account to itself.
+
+    Attributes
+    ----------
+    credits : int32[n_transfers]
+        In `received`, behind the last earlier credit of the transfer's source.
+    debits : int32[n_transfers]
+        In `paid`, behind the last earlier debit of the transfer's target.
+    """
+
+    credits: Int32Array
+    debits: Int32Array
+
+
 @dataclass(frozen=True, eq=False)
 class Past:
     """What signal functions get.
@@ -93,6 +109,13 @@ class Past:
 
     def __len__(self) -> int:
         return self.graph.n_transfers
+
+    @cached_property
+    def before(self) -> Before:
+        """Where each transfer's ends stood in their other books at its time. O(n); 8 bytes a transfer, once."""
+        found = Before(np.full(len(self), -1, np.int32), np.full(len(self), -1, np.int32))
+        self.by_account(_before, self.paid, self.received, self.is_simultaneous, *found)
+        return found
 
     def unknown(self, n_columns: int) -> Float32Array:
         """Return float32[n_transfers, n_columns] full of NaN; a kernel fills rows, which lie in one piece."""
@@ -204,6 +227,22 @@ def _pack(start, stop, transfer, time, amount, other, own):  # type: ignore[no-u
     return new_start, new_stop, times[:n], amounts[:n], others[:n], transfers[:n], place
 
 
+@numba.njit(cache=True, nogil=True)
+def _before(low, high, paid, received, is_simultaneous, credits_before, debits_before) -> None:  # type: ignore[no-untyped-def]
+    """Merge the two books of each account."""
+    for a in range(low, high):
+        f = received.start[a]
+        for e in range(paid.start[a], paid.stop[a]):
+            while f < received.stop[a] and is_earlier(received.time[f], paid.time[e], is_simultaneous):
+                f += 1
+            credits_before[paid.transfer[e]] = f
+        e = paid.start[a]
+        for f in range(received.start[a], received.stop[a]):
+            while e < paid.stop[a] and is_earlier(paid.time[e], received.time[f], is_simultaneous):
+                e += 1
+            debits_before[received.transfer[f]] = e
+
+
 @numba.njit(cache=True, nogil=True, inline="always")
 def is_earlier(time, than, is_simultaneous):  # type: ignore[no-untyped-def]
     """Return whether a transfer at `time` is earlier than one at `than`."""
@@ -226,3 +265,14 @@ def first_from(time, low, high, moment):  # type: ignore[no-untyped-def]
 def end_of_earlier(time, low, high, moment, is_simultaneous):  # type: ignore[no-untyped-def]
     """Return the position behind the last entry in `time[low:high]` that is earlier than `moment`. O(log n)."""
     return first_from(time, low, high, moment + 1 if is_simultaneous else moment)
+
+
+@numba.njit(cache=True, nogil=True)
+def begin_of(time, low, stop, moment, most):  # type: ignore[no-untyped-def]
+    """Return the first position in `time[low:stop]` not before `moment`; -1 if more than `most` are. O(most)."""
+    first = stop
+    while first > low and time[first - 1] >= moment:
+        first -= 1
+        if stop - first > most:
+            return -1
+    return first

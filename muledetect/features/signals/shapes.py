@@ -6,7 +6,7 @@ import numba
 import numpy as np
 
 from muledetect.features._spec import Says
-from muledetect.features.signals._past import Float32Array, Past, end_of_earlier, first_from, is_earlier
+from muledetect.features.signals._past import Float32Array, Past, begin_of, is_earlier
 from muledetect.features.signals._spec import signal
 
 
@@ -40,13 +40,28 @@ def shapes(past: Past) -> Float32Array:
     """
     found = past.unknown(8)
     rules = (past.lookback, past.is_simultaneous, past.max_degree or len(past) + 1, past.graph.n_accounts)
-    past.by_account(_shapes, past.paid, past.received, *rules, found)
+    places = (past.paid_at, past.received_at, *past.before)
+    past.by_account(_shapes, past.paid, past.received, *places, *rules, found)
     past.by_account(_stacks, past.paid, past.received, past.lookback, past.is_simultaneous, found)
     return found
 
 
 @numba.njit(cache=True, nogil=True)
-def _shapes(low, high, paid, received, lookback, is_simultaneous, max_degree, n_accounts, found) -> None:  # type: ignore[no-untyped-def]
+def _shapes(
+    low,
+    high,
+    paid,
+    received,
+    paid_at,
+    received_at,
+    credits_before,
+    debits_before,
+    lookback,
+    is_simultaneous,
+    max_degree,
+    n_accounts,
+    found,
+) -> None:  # type: ignore[no-untyped-def]
     """Walk each payer's debits in time, with its own window of both sides held as counts by counterparty.
 
     Invariant: `n_paid` and `n_got` count the payer's entries in the window by counterparty, all 0 between payers.
@@ -92,20 +107,23 @@ def _shapes(low, high, paid, received, lookback, is_simultaneous, max_degree, n_
             n_common_payers, n_common_payees, n_butterflies, most, is_cut = 0, 0, 0, 0, False
             has_other_payees = n_payees - (n_paid[t] > 0) > 0
             if has_other_payees:
-                d_start = first_from(paid.time, paid.start[t], paid.stop[t], begin)
-                d_stop = end_of_earlier(paid.time, d_start, paid.stop[t], now, is_simultaneous)
-                if d_stop - d_start > max_degree:
-                    is_cut = True
-                else:
-                    for j in range(d_start, d_stop):
-                        other = paid.other[j]
-                        is_end = other == s or other == t  # noqa: PLR1714 (numba has no `in` of mixed types)
-                        if n_paid[other] > 0 and met[other] != ask and not is_end:
-                            met[other] = ask
-                            n_common_payees += 1
-            c_start = first_from(received.time, received.start[t], received.stop[t], begin)
-            c_stop = end_of_earlier(received.time, c_start, received.stop[t], now, is_simultaneous)
-            if c_stop - c_start - is_simultaneous > max_degree:  # without itself
+                d_stop = debits_before[i]
+                d_start = begin_of(paid.time, paid.start[t], d_stop, begin, max_degree)
+                is_cut = d_start < 0
+                for j in range(d_stop if is_cut else d_start, d_stop):
+                    other = paid.other[j]
+                    is_end = other == s or other == t  # noqa: PLR1714 (numba has no `in` of mixed types)
+                    if n_paid[other] > 0 and met[other] != ask and not is_end:
+                        met[other] = ask
+                        n_common_payees += 1
+            c_stop = received_at[i]  # from its own place to the end of what is earlier
+            while is_simultaneous and c_stop < received.stop[t] and received.time[c_stop] == now:
+                c_stop += 1
+            while not is_simultaneous and c_stop > received.start[t] and received.time[c_stop - 1] == now:
+                c_stop -= 1
+            # where its own tick is in the window, so is the transfer itself
+            c_start = begin_of(received.time, received.start[t], c_stop, begin, max_degree + is_simultaneous)
+            if c_start < 0:
                 is_cut, c_start = True, c_stop
             for j in range(c_stop - 1, c_start - 1, -1):  # the latest transfer of a payer first: it sees most
                 payer = received.other[j]
@@ -113,36 +131,35 @@ def _shapes(low, high, paid, received, lookback, is_simultaneous, max_degree, n_
                     continue
                 seen[payer] = ask
                 n_common_payers += n_got[payer] > 0
-                ask_middle += 1
+                k_own = received.transfer[j]
                 if n_payers > 0:
-                    m_start = first_from(received.time, received.start[payer], received.stop[payer], begin)
-                    m_stop = end_of_earlier(
-                        received.time, m_start, received.stop[payer], received.time[j], is_simultaneous
-                    )
-                    if m_stop - m_start > max_degree:
-                        is_cut = True
-                    else:
-                        for k in range(m_start, m_stop):
-                            origin = received.other[k]
-                            is_end = origin == s or origin == t  # noqa: PLR1714 (likewise)
-                            if n_got[origin] > 0 and reached[origin] != ask_middle and not is_end:
-                                if counted[origin] != ask:
-                                    counted[origin], n_middles[origin] = ask, 1  # the payer itself
-                                reached[origin] = ask_middle
-                                n_middles[origin] += 1
-                                most = max(most, n_middles[origin])
+                    ask_middle += 1
+                    m_stop = credits_before[k_own]
+                    m_start = begin_of(received.time, received.start[payer], m_stop, begin, max_degree)
+                    if m_start < 0:
+                        is_cut, m_start = True, m_stop
+                    for k in range(m_start, m_stop):
+                        origin = received.other[k]
+                        is_end = origin == s or origin == t  # noqa: PLR1714 (likewise)
+                        if n_got[origin] > 0 and reached[origin] != ask_middle and not is_end:
+                            if counted[origin] != ask:
+                                counted[origin], n_middles[origin] = ask, 1  # the payer itself
+                            reached[origin] = ask_middle
+                            n_middles[origin] += 1
+                            most = max(most, n_middles[origin])
                 if has_other_payees:
-                    m_start = first_from(paid.time, paid.start[payer], paid.stop[payer], begin)
-                    m_stop = end_of_earlier(paid.time, m_start, paid.stop[payer], now, is_simultaneous)
-                    if m_stop - m_start > max_degree:
-                        is_cut = True
-                    else:
-                        ask_middle += 1
-                        for k in range(m_start, m_stop):
-                            other = paid.other[k]
-                            if n_paid[other] > 0 and other != t and reached[other] != ask_middle:
-                                reached[other] = ask_middle
-                                n_butterflies += 1
+                    ask_middle += 1
+                    m_stop = paid_at[k_own]
+                    while m_stop < paid.stop[payer] and is_earlier(paid.time[m_stop], now, is_simultaneous):
+                        m_stop += 1
+                    m_start = begin_of(paid.time, paid.start[payer], m_stop, begin, max_degree)
+                    if m_start < 0:
+                        is_cut, m_start = True, m_stop
+                    for k in range(m_start, m_stop):
+                        other = paid.other[k]
+                        if n_paid[other] > 0 and other != t and reached[other] != ask_middle:
+                            reached[other] = ask_middle
+                            n_butterflies += 1
             found[i, 0], found[i, 1] = n_common_payers, n_common_payees
             found[i, 2] = most if most > 0 else (1 if n_payers - (n_got[t] > 0) > 0 else 0)
             found[i, 3], found[i, 7] = n_butterflies, is_cut
