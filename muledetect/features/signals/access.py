@@ -1,0 +1,117 @@
+"""Access: what the payer paid with, and who else was just there: devices and terminals of transfers."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import numba
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from muledetect.clock import MINUTE
+from muledetect.features._spec import Says
+from muledetect.features.signals._past import Float32Array, Past, is_earlier
+from muledetect.features.signals._spec import signal
+from muledetect.graph import Int32Array
+
+#: Cards of several holders at one machine within this time are one handler's.
+AT_TERMINAL: Final = 30 * MINUTE
+
+
+@signal(
+    family="access",
+    columns={
+        "is_new_device": Says("flag", "the payer had never paid from this device before"),
+        "others_on_device": Says("count", "other accounts that paid from the same device within the look-back"),
+        "others_at_terminal": Says("count", "other accounts at the same terminal within 30 min before"),
+    },
+    tables=("transfers",),
+)
+def access(past: Past) -> Float32Array:
+    """Device and terminal of each transfer against earlier transfers.
+
+    At a terminal stands who paid, or who was paid by a cash deposit. The 30 minutes are at least the clock's tick and
+    at most the look-back; `is_new_device` looks back at any time, and all transfers of the moment of first use are new.
+    NaN where the transfer names no device or terminal. O(1) a transfer, amortised; one thread, 20 bytes a transfer.
+    """
+    found = past.unknown(3)
+    device, terminal = (_codes(past, name) for name in ("device_hash", "terminal_id"))
+    if device is not None:
+        past.by_account(_new_devices, past.paid, device, int(device.max(initial=-1)) + 1, found)
+        _others(past, device, past.graph.source, past.lookback, found[:, 1])
+    if terminal is not None:
+        window = max(min(AT_TERMINAL, past.lookback), past.graph.tick)
+        _others(past, terminal, _users(past), window, found[:, 2])
+    return found
+
+
+def _codes(past: Past, name: str) -> Int32Array | None:
+    """Return int32[n_transfers] codes of a column of text, -1 where null; None without the column."""
+    transfers = past.tables.get("transfers")
+    if transfers is None or name not in transfers.column_names:
+        return None
+    codes = pc.fill_null(_encoded(transfers[name].slice(0, len(past))).indices.cast(pa.int32()), -1)
+    return np.asarray(codes.to_numpy(zero_copy_only=False))
+
+
+def _encoded(column: pa.ChunkedArray) -> Any:
+    is_coded = pa.types.is_dictionary(column.type)
+    return (column.unify_dictionaries() if is_coded else column.dictionary_encode()).combine_chunks()
+
+
+def _users(past: Past) -> Int32Array:
+    """Return the account that stood at the terminal of each transfer."""
+    transfers = past.tables["transfers"]
+    if "channel" not in transfers.column_names:
+        return past.graph.source
+    channel = transfers["channel"].slice(0, len(past)).cast(pa.string())
+    is_deposit = pc.fill_null(pc.equal(channel, "cash_deposit"), False).to_numpy()
+    return np.where(is_deposit, past.graph.target, past.graph.source)
+
+
+def _others(past: Past, key: Int32Array, account: Int32Array, window: int, found: Float32Array) -> None:
+    rows = np.flatnonzero((key >= 0) & (past.paid_at >= 0))
+    rows = rows[np.argsort(key[rows], kind="stable")]  # by key, in time order within it
+    _count_others(
+        rows, key, account, past.graph.time, window, past.is_simultaneous, past.graph.n_accounts, found
+    )  # fmt: skip
+
+
+@numba.njit(cache=True, nogil=True)
+def _new_devices(low, high, paid, device, n_devices, found) -> None:  # type: ignore[no-untyped-def]
+    """Per device the payer that last used it, and when that payer first did; entries of other payers are void."""
+    used_by, first_use = np.full(n_devices, -1, np.int32), np.empty(n_devices, np.int64)
+    for a in range(low, high):
+        for e in range(paid.start[a], paid.stop[a]):
+            i = paid.transfer[e]
+            d = device[i]
+            if d >= 0:
+                if used_by[d] != a:
+                    used_by[d], first_use[d] = a, paid.time[e]
+                found[i, 0] = first_use[d] == paid.time[e]
+
+
+@numba.njit(cache=True, nogil=True)
+def _count_others(rows, key, account, time, window, is_simultaneous, n_accounts, found) -> None:  # type: ignore[no-untyped-def]
+    """Slide one window over the transfers of each key.
+
+    Invariant: `n_uses[b]` is the number of uses by account b in the window; all 0 between keys.
+    """
+    n_uses = np.zeros(n_accounts, np.int32)
+    first, last, n_users = 0, 0, 0
+    for k in range(len(rows)):
+        i = rows[k]
+        if k == 0 or key[i] != key[rows[k - 1]]:
+            for j in range(first, last):
+                n_uses[account[rows[j]]] = 0
+            first, last, n_users = k, k, 0
+        while last < len(rows) and key[rows[last]] == key[i] and is_earlier(time[rows[last]], time[i], is_simultaneous):
+            n_users += n_uses[account[rows[last]]] == 0
+            n_uses[account[rows[last]]] += 1
+            last += 1
+        while first < last and time[rows[first]] < time[i] - window:
+            n_uses[account[rows[first]]] -= 1
+            n_users -= n_uses[account[rows[first]]] == 0
+            first += 1
+        found[i] = n_users - (n_uses[account[i]] > 0)
