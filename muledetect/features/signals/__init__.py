@@ -35,7 +35,8 @@ from muledetect.records import Dataset
 _BUILT_IN: Final = (
     pairs.fan,
     pairs.pairs,
-    shapes.shapes,
+    shapes.scatter_gather,
+    shapes.bipartite,
 )
 _REGISTRY: Final = reduce(SignalRegistry.add, _BUILT_IN, SignalRegistry())
 

@@ -23,14 +23,18 @@ from muledetect.features.signals._spec import signal
         ),
         "target_received": Says("count", "transfers that the payee got within the look-back, this one included"),
         "target_fan_out": Says("count", "different accounts that the payee paid within the look-back"),
+        "gather_scatter": Says("count", "the lesser of the payer's different payers and different payees"),
+        "gather_ratio": Says("ratio", "money that the payer paid within the look-back, against what it got"),
     },
 )
 def fan(past: Past) -> Float32Array:
     """Distinct counterparties and transfers of both ends, of earlier transfers of [time - lookback, time] and this one.
 
-    Transfers of the same tick are earlier only where ties are simultaneous. O(1) a transfer, amortised.
+    `gather_scatter` is the lesser of payers and payees of the source; `gather_ratio` = paid, this transfer included,
+    over received, NaN if it received nothing. Transfers of the same tick are earlier only where ties are simultaneous.
+    O(1) a transfer, amortised.
     """
-    found = past.unknown(6)
+    found = past.unknown(8)
     past.by_account(_fan, past.paid, past.received, past.lookback, past.is_simultaneous, past.graph.n_accounts, found)
     return found
 
@@ -45,31 +49,38 @@ def _fan(low, high, paid, received, lookback, is_simultaneous, n_accounts, found
     n_paid, n_got = np.zeros(n_accounts, np.int32), np.zeros(n_accounts, np.int32)
     for a in range(low, high):
         e, e_stop, f, f_stop = paid.start[a], paid.stop[a], received.start[a], received.stop[a]
-        first, last, n_payees = e, e, 0
-        f_first, f_last, n_payers = f, f, 0
+        first, last, n_payees, out = e, e, 0, 0
+        f_first, f_last, n_payers, into = f, f, 0, 0
         while e < e_stop or f < f_stop:
             now = paid.time[e] if f >= f_stop or (e < e_stop and paid.time[e] <= received.time[f]) else received.time[f]
             while last < e_stop and is_earlier(paid.time[last], now, is_simultaneous):
                 n_payees += n_paid[paid.other[last]] == 0
                 n_paid[paid.other[last]] += 1
+                out += paid.amount[last]
                 last += 1
             while f_last < f_stop and is_earlier(received.time[f_last], now, is_simultaneous):
                 n_payers += n_got[received.other[f_last]] == 0
                 n_got[received.other[f_last]] += 1
+                into += received.amount[f_last]
                 f_last += 1
             while first < last and paid.time[first] < now - lookback:
                 n_paid[paid.other[first]] -= 1
                 n_payees -= n_paid[paid.other[first]] == 0
+                out -= paid.amount[first]
                 first += 1
             while f_first < f_last and received.time[f_first] < now - lookback:
                 n_got[received.other[f_first]] -= 1
                 n_payers -= n_got[received.other[f_first]] == 0
+                into -= received.amount[f_first]
                 f_first += 1
             while e < e_stop and paid.time[e] == now:
                 i = paid.transfer[e]
                 found[i, 0] = n_payees + (n_paid[paid.other[e]] == 0)  # itself, unless its tick is in the window
                 found[i, 1] = last - first + (not is_simultaneous)
                 found[i, 2] = n_payers
+                found[i, 6] = min(n_payers, found[i, 0])
+                if into > 0:
+                    found[i, 7] = (out if is_simultaneous else out + paid.amount[e]) / into
                 e += 1
             while f < f_stop and received.time[f] == now:
                 i = received.transfer[f]

@@ -33,6 +33,9 @@ def oracle(graph: TransferGraph, lookback: int, *, is_simultaneous: bool) -> lis
         mine = (now, source, target, amount)
         first = min((row[0] for row in ever if row[1:3] == (source, target)), default=now)
         back = [row for row in ever if row[1:3] == (target, source)]
+        got = sum(row[3] for row in seen if row[2] == source)
+        spent = sum(row[3] for row in [*seen, mine] if row[1] == source)
+        payers = len({row[1] for row in seen if row[2] == source})
         returned = sum(row[3] for row in seen if row[1:3] == (target, source))
         told.append(
             {
@@ -42,6 +45,8 @@ def oracle(graph: TransferGraph, lookback: int, *, is_simultaneous: bool) -> lis
                 "target_received": sum(row[2] == target for row in [*seen, mine]),
                 "source_fan_in": len({row[1] for row in seen if row[2] == source}),
                 "target_fan_out": len({row[2] for row in seen if row[1] == target}),
+                "gather_scatter": min(payers, len({row[2] for row in [*seen, mine] if row[1] == source})),
+                "gather_ratio": spent / got if got else math.nan,
                 "is_new_payee": float(first == now),
                 "pair_age": (now - first) / 1e6,
                 "since_reverse": (now - max(row[0] for row in back)) / 1e6 if back else math.nan,

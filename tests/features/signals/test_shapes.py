@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import math
 
 import numpy as np
 import pyarrow as pa
@@ -15,78 +14,101 @@ from muledetect.graph import TransferGraph, build_graph, graph_from_arrays, grap
 from muledetect.records import read_dataset
 from muledetect.testing import random_world
 
-COLUMNS = list(shapes.shapes.columns)
+Row = tuple[int, int, int, int]  # time, source, target, amount
 
 
-def oracle(  # noqa: PLR0912 (one definition after the other)
-    graph: TransferGraph, lookback: int, *, is_simultaneous: bool, max_degree: int = 0
-) -> list[list[float]]:
-    """Each transfer against sets of all earlier ones; the order of questions is that of the definition."""
-    columns = (graph.time, graph.source, graph.target, graph.amount)
-    rows = list(zip(*(column.tolist() for column in columns), strict=True))
-    most_allowed = max_degree or len(rows) + 1
+class Around:
+    """What was earlier than one transfer, and what its ends did; degrees above the cap hide an account."""
 
-    def is_before(time: int, other: int) -> bool:
-        return time < other or (is_simultaneous and time == other)
-
-    told: list[list[float]] = []
-    for i, (now, s, t, amount) in enumerate(rows):
-        if s == t:
-            told.append([0, 0, 0, 0, 0, 0, math.nan, 0])
-            continue
-        seen = [
-            row
-            for j, row in enumerate(rows)
-            if j != i and row[1] != row[2] and now - lookback <= row[0] and is_before(row[0], now)
-        ]
-        payers_of_s = {row[1] for row in seen if row[2] == s}
-        payees_of_s = {row[2] for row in seen if row[1] == s}
-        credits_of_t = [row for row in seen if row[2] == t]
-        debits_of_t = [row for row in seen if row[1] == t]
-        is_cut = False
-        common_payees: set[int] = set()
-        if payees_of_s - {t}:
-            if len(debits_of_t) > most_allowed:
-                is_cut = True
-            else:
-                common_payees = {row[2] for row in debits_of_t} & payees_of_s - {s, t}
-        if len(credits_of_t) > most_allowed:
-            is_cut, credits_of_t = True, []
-        others = {row[1] for row in credits_of_t} - {s}
-        middles: dict[int, set[int]] = {}
-        n_butterflies = 0
-        for other in others:
-            latest = max(row[0] for row in credits_of_t if row[1] == other)
-            if payers_of_s:
-                fed = [row for row in seen if row[2] == other and is_before(row[0], latest)]
-                if len(fed) > most_allowed:
-                    is_cut = True
-                else:
-                    for origin in ({row[1] for row in fed} & payers_of_s) - {s, t}:
-                        middles.setdefault(origin, {s}).add(other)
-            if payees_of_s - {t}:
-                spent = [row for row in seen if row[1] == other]
-                if len(spent) > most_allowed:
-                    is_cut = True
-                else:
-                    n_butterflies += len(({row[2] for row in spent} & payees_of_s) - {t})
-        most = max((len(found) for found in middles.values()), default=1 if payers_of_s - {t} else 0)
-        received = sum(row[3] for row in seen if row[2] == s)
-        paid = sum(row[3] for row in seen if row[1] == s) + amount
-        credits_of_s = [
+    def __init__(self, rows: list[Row], i: int, lookback: int, cap: int, *, is_simultaneous: bool) -> None:
+        self.now, self.s, self.t, _ = rows[i]
+        self.is_simultaneous, self.cap = is_simultaneous, cap or len(rows) + 1
+        self.places = [
             j
             for j, row in enumerate(rows)
-            if row[2] == s and row[1] != s and now - lookback <= row[0] and is_before(row[0], now)
+            if j != i and row[1] != row[2] and self.now - lookback <= row[0] and self.is_before(row[0], self.now)
         ]
-        told.append(
-            [
-                len(payers_of_s & others), len(common_payees), most, n_butterflies, credits_of_s,  # type: ignore[list-item]
-                min(len(payers_of_s), len(payees_of_s | {t})), paid / received if received else math.nan, is_cut,
-            ]
-        )  # fmt: skip
-    for row in told:
-        if isinstance(row[4], list):
-            row[4] = row[3] > 0 and any(told[j][3] > 0 for j in row[4])
+        self.seen = [rows[j] for j in self.places]
+        self.is_cut = False
+
+    def is_before(self, time: int, other: int) -> bool:
+        return time < other or (self.is_simultaneous and time == other)
+
+    def debits(self, account: int) -> list[Row]:
+        return [row for row in self.seen if row[1] == account]
+
+    def credits(self, account: int) -> list[Row]:
+        return [row for row in self.seen if row[2] == account]
+
+    def allowed(self, found: list[Row]) -> list[Row]:
+        """Nothing of what is too much."""
+        if len(found) > self.cap:
+            self.is_cut = True
+            return []
+        return found
+
+
+def oracle_scatter_gather(around: Around) -> list[float]:
+    s, t = around.s, around.t
+    payers = {row[1] for row in around.credits(s)}
+    if not payers:
+        return [0, 0, 0]
+    alone = float(bool(payers - {t}))
+    gathered = around.allowed(around.credits(t))
+    if around.is_cut:
+        return [0, alone, 1]
+    others = {row[1] for row in gathered} - {s}
+    middles: dict[int, set[int]] = {}
+    if len(gathered) + around.is_simultaneous <= len(around.credits(s)):
+        for other in others:
+            latest = max(row[0] for row in gathered if row[1] == other)
+            fed = [row for row in around.credits(other) if around.is_before(row[0], latest)]
+            for origin in {row[1] for row in around.allowed(fed)} & payers - {t}:
+                middles.setdefault(origin, {s}).add(other)
+    else:
+        for origin in payers - {t}:
+            for _, _, other, _ in (spent := around.allowed(around.debits(origin))):
+                latest = max((row[0] for row in gathered if row[1] == other), default=-1)
+                if other in others and any(row[2] == other and around.is_before(row[0], latest) for row in spent):
+                    middles.setdefault(origin, {s}).add(other)
+    most = max((len(found) for found in middles.values()), default=0)
+    return [len(payers & others), most or alone, around.is_cut]
+
+
+def oracle_bipartite(around: Around) -> list[float]:
+    s, t = around.s, around.t
+    payees = {row[2] for row in around.debits(s)} - {t}
+    if not payees:
+        return [0, 0, 0]
+    common = len({row[2] for row in around.allowed(around.debits(t))} & payees - {s})
+    n_own = int(around.is_simultaneous)  # this transfer is in the payer's and in the payee's window
+    credits_of_t = around.credits(t)
+    if len(credits_of_t) > around.cap:
+        return [common, 0, 1]
+    others = {row[1] for row in credits_of_t} - {s}
+    pairs = set()
+    if len(credits_of_t) + n_own <= len(around.debits(s)) + n_own:
+        for other in others:
+            pairs |= {(other, row[2]) for row in around.allowed(around.debits(other)) if row[2] in payees}
+    else:
+        for payee in payees:
+            pairs |= {(row[1], payee) for row in around.allowed(around.credits(payee)) if row[1] in others}
+    return [common, len(pairs), around.is_cut]
+
+
+def oracle(graph: TransferGraph, lookback: int, cap: int, *, is_simultaneous: bool) -> list[list[float]]:
+    """Each transfer against all others: the columns of both signals, one after the other."""
+    columns = (graph.time, graph.source, graph.target, graph.amount)
+    rows: list[Row] = list(zip(*(column.tolist() for column in columns), strict=True))
+    told: list[list[float]] = []
+    seen: list[list[int]] = []
+    for i, (_, s, t, _) in enumerate(rows):
+        ways = [Around(rows, i, lookback, cap, is_simultaneous=is_simultaneous) for _ in range(2)]
+        gather, (common, n_pairs, is_cut) = oracle_scatter_gather(ways[0]), oracle_bipartite(ways[1])
+        told.append([0.0] * 7 if s == t else [*gather, common, n_pairs, 0, is_cut])
+        seen.append([j for j in ways[0].places if rows[j][2] == s])
+    for row, places in zip(told, seen, strict=True):
+        row[5] = float(row[4] > 0 and any(told[j][4] > 0 for j in places))
     return told
 
 
@@ -104,11 +126,15 @@ def multigraph(seed: int) -> TransferGraph:
     )
 
 
+def values_of(graph: TransferGraph, **options) -> np.ndarray:
+    past = build_past(graph, **options)
+    return np.hstack([shapes.scatter_gather.compute(past), shapes.bipartite.compute(past)])
+
+
 def compare(graph: TransferGraph, **options) -> None:
     past = build_past(graph, **options)
-    values = shapes.shapes.compute(past)
-    expected = oracle(graph, past.lookback, is_simultaneous=past.is_simultaneous, max_degree=past.max_degree)
-    np.testing.assert_array_equal(values, np.array(expected, np.float32), err_msg=f"{options} {COLUMNS}")
+    expected = oracle(graph, past.lookback, past.max_degree, is_simultaneous=past.is_simultaneous)
+    np.testing.assert_array_equal(values_of(graph, **options), np.array(expected, np.float32), err_msg=f"{options}")
 
 
 @pytest.mark.parametrize("part", range(8))
@@ -133,13 +159,13 @@ def test_a_scatter_gather_in_order_of_time() -> None:
         ("m2", "b", 4, 9),
         ("m3", "b", 5, 9),
     ]
-    assert shapes.shapes.compute(build_past(graph_from_records(rows)))[:, 2].tolist() == [0, 0, 0, 1, 2, 3]
+    assert values_of(graph_from_records(rows))[:, 1].tolist() == [0, 0, 0, 1, 2, 3]
 
 
 def test_a_middle_that_paid_on_before_it_was_paid_is_none() -> None:
     # m2 pays b before a pays m2
     rows = [("a", "m1", 0, 9), ("m2", "b", 1, 9), ("a", "m2", 2, 9), ("m1", "b", 3, 9)]
-    assert shapes.shapes.compute(build_past(graph_from_records(rows)))[3, 2] == 1
+    assert values_of(graph_from_records(rows))[3, 1] == 1
 
 
 def test_a_stack_is_two_layers_of_two_by_two() -> None:
@@ -148,6 +174,6 @@ def test_a_stack_is_two_layers_of_two_by_two() -> None:
         ("a1", "m1", 0, 9), ("a1", "m2", 1, 9), ("a2", "m1", 2, 9), ("a2", "m2", 3, 9),
         ("m1", "b1", 4, 9), ("m1", "b2", 5, 9), ("m2", "b1", 6, 9), ("m2", "b2", 7, 9),
     ]  # fmt: skip
-    values = shapes.shapes.compute(build_past(graph_from_records(rows)))
-    assert values[:, 3].tolist() == [0, 0, 0, 1, 0, 0, 0, 1]
-    assert values[:, 4].tolist() == [0, 0, 0, 0, 0, 0, 0, 1]
+    values = values_of(graph_from_records(rows))
+    assert values[:, 4].tolist() == [0, 0, 0, 1, 0, 0, 0, 1]
+    assert values[:, 5].tolist() == [0, 0, 0, 0, 0, 0, 0, 1]
