@@ -1,0 +1,187 @@
+"""Taint: money that complaints name, and dealings with accounts on watch lists, as known by the point.
+
+Where accounts are kept apart (`Shared.apart`), complaints about accounts of the point's own group, and list entries
+that name such accounts, are hidden from the point: in training they would tell its target. Its own account is of its
+group. Without `apart` everything known by the point counts.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numba
+import numpy as np
+
+from muledetect.features._complaints import complained, listed
+from muledetect.features._history import Float64Array, History
+from muledetect.features._sessions import n_before
+from muledetect.features._shared import Shared
+from muledetect.features._sightings import HUB, seen
+from muledetect.features._spec import Says, feature
+from muledetect.graph import Int64Array
+
+# Shares are added as integers of this many to a whole, so that their order cannot change the sum.
+_UNIT: Final = 2.0**30
+
+
+@feature(
+    family="taint",
+    columns={
+        "complained_credits": Says("count", "transfers received {window} that complaints name"),
+        "complained_share": Says("ratio", "share of the money received {window} that complaints name"),
+        "relayed_complained_share": Says(
+            "ratio", "share of the money received {window} that its payers had from transfers that complaints name"
+        ),
+        "complained_payees": Says("count", "different accounts that it paid {window} and complaints name"),
+    },
+    tables=("complaints",),
+    window=("30d",),
+)
+def complaint_taint(history: History, *, window: int) -> Float64Array:
+    """Credits that complaints known by the point name, and credits paid out of such money, one hop up.
+
+    A complaint names the transfer of its `transfer_id`; without one, transfers to its target of its amount and time, by
+    its victim if known. A credit of amount x from a payer that in [time - window, time] had got r, of which c named,
+    carries x c / r (pro rata); one that is named itself is not counted again. Shares are NaN if nothing was received;
+    all NaN without complaints. O(transfers in the window + named credits of their payers).
+    """
+    known, shared = history.shared.get(complained), history.shared
+    if known is None:
+        return np.full((len(history), 4), np.nan)
+    found = np.zeros((len(history), 4))
+    into, out, graph = history.incoming, history.outgoing, history.graph
+    own, groups = _groups(history)
+    _complained_credits(
+        into.begin(window), into.end, into.time, into.amount, into.transfer, history.as_of, own, groups, graph.source,
+        graph.time, graph.amount, known, shared.past.received, shared.get(_received_before), max(window, graph.tick),
+        found,
+    )  # fmt: skip
+    _complained_payees(
+        out.begin(window), out.end, out.other, out.transfer, history.as_of, own, groups, graph.target,
+        known.account_since, int(history.n_others.max(initial=0)), found,
+    )  # fmt: skip
+    return found
+
+
+@feature(
+    family="taint",
+    columns={
+        "is_listed": Says("flag", "the account, or an identifier of its holder, was on a watch list {window}"),
+        "listed_share": Says("ratio", "share of the money exchanged {window} with accounts on a watch list"),
+    },
+    tables=("watchlists",),
+    window=("30d",),
+)
+def watch_lists(history: History, *, window: int) -> Float64Array:
+    """Is the account on a list, and how much of its money came from or went to accounts that are.
+
+    An account is on a list if an entry names it, or a device, network or contact that its holder was known to have
+    used, of at most 200 holders; an entry counts if it was known by the point and valid inside the window.
+    `listed_share` is NaN if nothing was exchanged; all NaN without watch lists. O(transfers in the window).
+    """
+    entries = history.shared.get(listed)
+    if entries is None:
+        return np.full((len(history), 2), np.nan)
+    found = np.zeros((len(history), 2))
+    into, out, graph = history.incoming, history.outgoing, history.graph
+    _watch_lists(
+        history.points.account, history.as_of, max(window, graph.tick), *_groups(history), entries,
+        history.shared.get(seen).sightings, into.begin(window), into.end, into.amount, into.transfer, graph.source,
+        out.begin(window), out.end, out.amount, out.transfer, graph.target, found,
+    )  # fmt: skip
+    return found
+
+
+def _groups(history: History) -> tuple[Int64Array, Int64Array]:
+    """Return the group of each point, and of each account; no point is of the group of an account without `apart`."""
+    account, apart = history.points.account, history.shared.apart
+    if apart is None or not len(apart):
+        return np.full(len(account), -1), np.full(history.graph.n_accounts, -2)
+    groups = np.unique(apart, return_inverse=True)[1].astype(np.int64)
+    return np.where(account >= 0, groups[np.maximum(account, 0)], -1), groups
+
+
+def _received_before(shared: Shared) -> Int64Array:
+    """Return the running total of amounts in `past.received`, int64[n_entries + 1]."""
+    return np.concatenate([[0], np.cumsum(shared.past.received.amount)]).astype(np.int64)
+
+
+@numba.njit(cache=True, nogil=True)
+def _complained_credits(  # type: ignore[no-untyped-def]
+    begin, end, time, amount, transfer, as_of, own, groups, source, all_time, all_amount, known, received, before,
+    width, found,
+) -> None:  # fmt: skip
+    for p in range(len(begin)):
+        n_named, total, named, relayed = 0, 0, 0, np.int64(0)
+        for j in range(begin[p], end[p]):
+            total += amount[j]
+        for j in range(begin[p], end[p]):
+            payer, t = source[transfer[j]], time[j]
+            # own[p] is the group of the credit's target: with `apart` no complaint about it is seen
+            if known.since[transfer[j]] < as_of[p] and own[p] < 0:
+                n_named += 1
+                named += amount[j]
+                continue
+            if groups[payer] == own[p]:
+                continue
+            part = 0
+            for k in known.transfer[known.start[payer] : known.start[payer + 1]]:
+                if t - width <= all_time[k] <= t and known.since[k] < as_of[p]:
+                    part += all_amount[k]
+            if part > 0:
+                low = received.start[payer]
+                first = low + n_before(received.time, low, received.stop[payer], t - width)
+                last = low + n_before(received.time, low, received.stop[payer], t + 1)
+                share = part / (before[last] - before[first])
+                relayed += np.int64(np.round(amount[j] / total * _UNIT)) * np.int64(np.round(share * _UNIT))
+        found[p, 0] = n_named
+        found[p, 1] = named / total if total > 0 else np.nan
+        found[p, 2] = relayed / _UNIT / _UNIT if total > 0 else np.nan
+
+
+@numba.njit(cache=True, nogil=True)
+def _complained_payees(  # type: ignore[no-untyped-def]
+    begin, end, other, transfer, as_of, own, groups, target, since, most_others, found
+) -> None:
+    """Invariant: `met[r] == p` for the counterparties of rank r that are counted at point p."""
+    met = np.full(most_others, -1, np.int64)
+    for p in range(len(begin)):
+        for j in range(begin[p], end[p]):
+            payee = target[transfer[j]]
+            if since[payee] < as_of[p] and groups[payee] != own[p] and met[other[j]] != p:
+                met[other[j]] = p
+                found[p, 3] += 1
+
+
+@numba.njit(cache=True, nogil=True)
+def _is_listed(account, as_of, width, own, groups, entries, sightings):  # type: ignore[no-untyped-def]
+    for e in range(entries.start[account], entries.start[account + 1]):
+        if entries.since[e] >= as_of or entries.until[e] <= as_of - width:
+            continue
+        v = entries.value[e]
+        if v < 0:
+            if groups[account] != own:
+                return True
+        elif n_before(sightings.since, sightings.start[v], sightings.start[v + 1], as_of) <= HUB:
+            return True
+    return False
+
+
+@numba.njit(cache=True, nogil=True)
+def _watch_lists(  # type: ignore[no-untyped-def]
+    account, as_of, width, own, groups, entries, sightings, in_begin, in_end, in_amount, in_transfer, source,
+    out_begin, out_end, out_amount, out_transfer, target, found,
+) -> None:  # fmt: skip
+    for p in range(len(account)):
+        if account[p] >= 0:
+            found[p, 0] = _is_listed(account[p], as_of[p], width, own[p], groups, entries, sightings)
+        total, exchanged = 0, 0
+        for j in range(in_begin[p], in_end[p]):
+            total += in_amount[j]
+            if _is_listed(source[in_transfer[j]], as_of[p], width, own[p], groups, entries, sightings):
+                exchanged += in_amount[j]
+        for j in range(out_begin[p], out_end[p]):
+            total += out_amount[j]
+            if _is_listed(target[out_transfer[j]], as_of[p], width, own[p], groups, entries, sightings):
+                exchanged += out_amount[j]
+        found[p, 1] = exchanged / total if total > 0 else np.nan
