@@ -1,0 +1,177 @@
+"""Scatter-gather: the money of one account comes together again, over how many ways."""
+
+from __future__ import annotations
+
+import numba
+import numpy as np
+import numpy.typing as npt
+
+from muledetect.features._spec import Says
+from muledetect.features.signals._past import Float32Array, Past, end_of_earlier, first_from
+from muledetect.features.signals._spec import signal
+
+
+@signal(
+    family="shapes",
+    columns={
+        "scatter_gather": Says("count", "middles, the payer included, between one account and the payee"),
+        "scatter_origins": Says(
+            "count", "accounts whose money reached the payee over the payer and over another middle"
+        ),
+        "scatter_left_out": Says("count", "transfers to the payee whose payer was too busy to look through"),
+    },
+)
+def scatter_gather(past: Past) -> Float32Array:
+    """Scatter-gather shapes a -> m -> t that each transfer s -> t completes, with s as one of the middles m.
+
+    A middle counts for an origin a other than t if a paid it before it paid t, both within the look-back of the
+    transfer. `scatter_gather` is the largest number of different middles of one origin: 0 if nobody but t paid s, 1 if
+    s is the only middle; `scatter_origins` the number of origins with two middles or more.
+
+    A transfer m -> t is not looked through if m got more than `max_degree` transfers in the look-back before it:
+    `scatter_left_out` counts such transfers within the look-back, this one included; if it is this one, the other two
+    columns are NaN. O(credits of the payer since it last paid t) a transfer, amortised.
+    """
+    found = past.unknown(3)
+    before, after = (
+        np.full(len(past.received.time), -1, np.int32),
+        np.full(len(past.received.time), 2**31 - 1, np.int32),
+    )
+    past.by_account(_link, past.received, past.graph.n_accounts, before, after)
+    is_busy = np.zeros(len(past.received.time), np.bool_)
+    past.by_account(
+        _gather, past.received, before, after, past.lookback, past.is_simultaneous, past.max_degree,
+        past.graph.n_accounts, is_busy, found,
+    )  # fmt: skip
+    return found
+
+
+def count_scatter_gather(past: Past) -> npt.NDArray[np.float32]:
+    """Return float32[n_transfers], the column `scatter_gather` of the signal of that name."""
+    return scatter_gather.compute(past)[:, 0]
+
+
+@numba.njit(cache=True, nogil=True)
+def _link(low, high, received, n_accounts, before, after) -> None:  # type: ignore[no-untyped-def]
+    """Link each credit to the one before and the one after from the same payer to the same account.
+
+    Invariant: `last[a]` is a's last credit to this account if it lies in the account's book.
+    """
+    last = np.full(n_accounts, -1, np.int32)
+    for a in range(low, high):
+        for r in range(received.start[a], received.stop[a]):
+            payer = received.other[r]
+            if last[payer] >= received.start[a]:
+                before[r], after[last[payer]] = last[payer], r
+            last[payer] = r
+
+
+@numba.njit(cache=True, nogil=True)
+def _gather(  # type: ignore[no-untyped-def]
+    low, high, received, before, after, lookback, is_simultaneous, max_degree, n_accounts, is_busy, found
+) -> None:
+    """Walk each payee's credits in time, tick by tick.
+
+    Each payer m of the payee holds a slot: its own credits `begin[slot]:end[slot]`, which lie within the look-back and
+    came before m's last transfer to the payee. Invariant: `n_middles[a]` is the number of slots that hold a credit from
+    a. The heap holds every slot that is not empty, by the time of its first credit, which is the next to leave the
+    look-back.
+    """
+    n_middles, slot_of = np.zeros(n_accounts, np.int32), np.zeros(n_accounts, np.int32)
+    size = 1
+    for t in range(low, high):
+        size = max(size, received.stop[t] - received.start[t])
+    owner, begin, end = np.empty(size, np.int32), np.empty(size, np.int64), np.empty(size, np.int64)
+    heap = np.empty(size, np.int32)
+    for t in range(low, high):
+        n_slots, n_heap, n_busy = 0, 0, 0
+        oldest, g, stop = received.start[t], received.start[t], received.stop[t]
+        while g < stop:
+            now, g_stop = received.time[g], g + 1
+            while g_stop < stop and received.time[g_stop] == now:
+                g_stop += 1
+            while oldest < g and received.time[oldest] < now - lookback:
+                n_busy -= is_busy[oldest]
+                oldest += 1
+            while n_heap > 0 and received.time[begin[heap[0]]] < now - lookback:
+                slot = heap[0]
+                while begin[slot] < end[slot] and received.time[begin[slot]] < now - lookback:
+                    n_middles[received.other[begin[slot]]] -= after[begin[slot]] >= end[slot]
+                    begin[slot] += 1
+                if begin[slot] == end[slot]:
+                    n_heap -= 1
+                    heap[0] = heap[n_heap]
+                _sink(heap, n_heap, begin, received.time)
+            is_seen = g_stop < stop and received.time[g_stop] - lookback <= now  # by a later transfer
+            is_first = is_simultaneous and g_stop > g + 1  # the transfers of the tick see each other
+            for turn in range(2):
+                is_asked = (turn == 0) != is_first
+                if not (is_asked or is_seen or is_first):
+                    continue
+                for r in range(g, g_stop):
+                    s, i = received.other[r], received.transfer[r]
+                    slot = slot_of[s]
+                    if slot >= n_slots or owner[slot] != s:
+                        slot = -1
+                    is_held = slot >= 0 and begin[slot] < end[slot]
+                    if is_held:
+                        first, held = begin[slot], end[slot]
+                    else:
+                        first = first_from(received.time, received.start[s], received.stop[s], now - lookback)
+                        held = first
+                    last = end_of_earlier(received.time, held, received.stop[s], now, is_simultaneous)
+                    is_left_out = max_degree > 0 and last - first > max_degree
+                    if is_asked:
+                        found[i, 2] = n_busy + (is_left_out and not is_first)
+                        if not is_left_out:
+                            most, n_origins = 0, 0
+                            for p in range(first, last):
+                                origin = received.other[p]
+                                if origin == t or before[p] >= first:
+                                    continue
+                                n = n_middles[origin] + (p >= held)
+                                most = max(most, n)
+                                n_origins += n > 1
+                            found[i, 0], found[i, 1] = most, n_origins
+                        continue
+                    is_busy[r] = is_left_out
+                    n_busy += is_left_out
+                    if is_left_out or first == last:
+                        continue
+                    if slot < 0:
+                        slot, n_slots = n_slots, n_slots + 1
+                        slot_of[s], owner[slot] = slot, s
+                    begin[slot] = first
+                    for p in range(held, last):
+                        n_middles[received.other[p]] += before[p] < first
+                    end[slot] = last
+                    if not is_held:
+                        _rise(heap, n_heap, slot, begin, received.time)
+                        n_heap += 1
+            g = g_stop
+        for slot in range(n_slots):
+            for p in range(begin[slot], end[slot]):
+                n_middles[received.other[p]] = 0
+
+
+@numba.njit(cache=True, nogil=True)
+def _rise(heap, n, slot, begin, time) -> None:  # type: ignore[no-untyped-def]
+    """Add a slot to a heap of n."""
+    while n > 0 and time[begin[heap[(n - 1) // 2]]] > time[begin[slot]]:
+        heap[n] = heap[(n - 1) // 2]
+        n = (n - 1) // 2
+    heap[n] = slot
+
+
+@numba.njit(cache=True, nogil=True)
+def _sink(heap, n, begin, time) -> None:  # type: ignore[no-untyped-def]
+    """Let the top of a heap of n find its place."""
+    at = 0
+    while 2 * at + 1 < n:
+        child = 2 * at + 1
+        if child + 1 < n and time[begin[heap[child + 1]]] < time[begin[heap[child]]]:
+            child += 1
+        if time[begin[heap[at]]] <= time[begin[heap[child]]]:
+            break
+        heap[at], heap[child] = heap[child], heap[at]
+        at = child
