@@ -17,7 +17,7 @@ from typing import Final
 import pyarrow as pa
 
 from muledetect.clock import Duration
-from muledetect.features.signals import _extract, pairs, shapes
+from muledetect.features.signals import _extract, access, cycles, pairs, shapes
 from muledetect.features.signals._extract import Progress, visible_tables
 from muledetect.features.signals._past import (
     LONGEST,
@@ -37,6 +37,8 @@ _BUILT_IN: Final = (
     pairs.pairs,
     shapes.scatter_gather,
     shapes.bipartite,
+    cycles.cycles,
+    access.access,
 )
 _REGISTRY: Final = reduce(SignalRegistry.add, _BUILT_IN, SignalRegistry())
 
