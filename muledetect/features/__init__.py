@@ -18,7 +18,18 @@ from typing import Final
 
 import pyarrow as pa
 
-from muledetect.features import _extract, amounts, counterparties, flow, habits, lifecycle, patterns, velocity, volume
+from muledetect.features import (
+    _extract,
+    amounts,
+    counterparties,
+    flow,
+    habits,
+    lifecycle,
+    neighbours,
+    patterns,
+    velocity,
+    volume,
+)
 from muledetect.features._extract import Progress, as_table, extract_shards, share
 from muledetect.features._history import Float64Array, History, build_history
 from muledetect.features._shared import Shared
@@ -54,6 +65,7 @@ _BUILT_IN: Final = (
     amounts.own_limit_hugging,
     habits.night,
     patterns.patterns,
+    neighbours.neighbours,
 )
 _REGISTRY: Final = reduce(Registry.add, _BUILT_IN, Registry())
 

@@ -28,6 +28,7 @@ from muledetect.features.signals._past import (
     Past,
     Ties,
     build_past,
+    first_from,
 )
 from muledetect.features.signals._spec import Signal, SignalRegistry, signal
 from muledetect.records import Dataset
@@ -125,6 +126,7 @@ __all__ = [
     "Ties",
     "build_past",
     "extract_signals",
+    "first_from",
     "signal",
     "signal_names",
     "signal_registry",
