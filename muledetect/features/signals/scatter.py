@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from muledetect.features._spec import Says
-from muledetect.features.signals._past import Float32Array, Past, end_of_earlier, first_from
+from muledetect.features.signals._past import Float32Array, Past, first_from
 from muledetect.features.signals._spec import signal
 
 
@@ -40,8 +40,8 @@ def scatter_gather(past: Past) -> Float32Array:
     past.by_account(_link, past.received, past.graph.n_accounts, before, after)
     is_busy = np.zeros(len(past.received.time), np.bool_)
     past.by_account(
-        _gather, past.received, before, after, past.lookback, past.is_simultaneous, past.max_degree,
-        past.graph.n_accounts, is_busy, found,
+        _gather, past.received, past.before.credits, before, after, past.lookback, past.is_simultaneous,
+        past.max_degree, past.graph.n_accounts, is_busy, found,
     )  # fmt: skip
     return found
 
@@ -68,7 +68,18 @@ def _link(low, high, received, n_accounts, before, after) -> None:  # type: igno
 
 @numba.njit(cache=True, nogil=True)
 def _gather(  # type: ignore[no-untyped-def]
-    low, high, received, before, after, lookback, is_simultaneous, max_degree, n_accounts, is_busy, found
+    low,
+    high,
+    received,
+    credits_before,
+    before,
+    after,
+    lookback,
+    is_simultaneous,
+    max_degree,
+    n_accounts,
+    is_busy,
+    found,
 ) -> None:
     """Walk each payee's credits in time, tick by tick.
 
@@ -103,48 +114,57 @@ def _gather(  # type: ignore[no-untyped-def]
                     heap[0] = heap[n_heap]
                 _sink(heap, n_heap, begin, received.time)
             is_seen = g_stop < stop and received.time[g_stop] - lookback <= now  # by a later transfer
-            is_first = is_simultaneous and g_stop > g + 1  # the transfers of the tick see each other
-            for turn in range(2):
+            is_alone = g_stop == g + 1
+            is_first = is_simultaneous and not is_alone  # the transfers of the tick see each other
+            for turn in range(1 if is_alone else 2):
                 is_asked = (turn == 0) != is_first
-                if not (is_asked or is_seen or is_first):
+                is_added = (is_seen or is_first) and (is_alone or not is_asked)
+                if not (is_asked or is_added):
                     continue
                 for r in range(g, g_stop):
                     s, i = received.other[r], received.transfer[r]
                     slot = slot_of[s]
                     if slot >= n_slots or owner[slot] != s:
                         slot = -1
+                    last = credits_before[i]
                     is_held = slot >= 0 and begin[slot] < end[slot]
                     if is_held:
                         first, held = begin[slot], end[slot]
                     else:
-                        first = first_from(received.time, received.start[s], received.stop[s], now - lookback)
+                        first = first_from(received.time, received.start[s], last, now - lookback)
                         held = first
-                    last = end_of_earlier(received.time, held, received.stop[s], now, is_simultaneous)
                     is_left_out = max_degree > 0 and last - first > max_degree
                     if is_asked:
                         found[i, 2] = n_busy + (is_left_out and not is_first)
-                        if not is_left_out:
-                            most, n_origins = 0, 0
-                            for p in range(first, last):
-                                origin = received.other[p]
-                                if origin == t or before[p] >= first:
-                                    continue
-                                n = n_middles[origin] + (p >= held)
+                    if is_added and is_left_out:
+                        is_busy[r] = True
+                        n_busy += 1
+                    if is_left_out:
+                        continue
+                    most, n_origins = 0, 0
+                    if is_asked:
+                        for p in range(first, held):
+                            origin = received.other[p]
+                            if origin != t:
+                                most = max(most, n_middles[origin])
+                                n_origins += n_middles[origin] > 1 and before[p] < first
+                    for p in range(held, last):
+                        origin = received.other[p]
+                        if before[p] < first:
+                            n = n_middles[origin] + 1
+                            if is_added:
+                                n_middles[origin] = n
+                            if origin != t:
                                 most = max(most, n)
                                 n_origins += n > 1
-                            found[i, 0], found[i, 1] = most, n_origins
-                        continue
-                    is_busy[r] = is_left_out
-                    n_busy += is_left_out
-                    if is_left_out or first == last:
+                    if is_asked:
+                        found[i, 0], found[i, 1] = most, n_origins
+                    if not is_added or first == last:
                         continue
                     if slot < 0:
                         slot, n_slots = n_slots, n_slots + 1
                         slot_of[s], owner[slot] = slot, s
-                    begin[slot] = first
-                    for p in range(held, last):
-                        n_middles[received.other[p]] += before[p] < first
-                    end[slot] = last
+                    begin[slot], end[slot] = first, last
                     if not is_held:
                         _rise(heap, n_heap, slot, begin, received.time)
                         n_heap += 1
