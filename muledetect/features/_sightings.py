@@ -31,8 +31,11 @@ from muledetect.records.encode import IdEncoder
 if TYPE_CHECKING:
     from muledetect.features._shared import Shared
 
-#: A value with more holders than this ties nobody: a carrier's address, a shop's network, a cell.
+#: A device or contact with more holders than this ties nobody: a branch's tablet, a company's address.
 HUB: Final = 200
+
+#: Likewise a network or cell: with more of one bank's holders than this it is no home, den or small office.
+CROWD: Final = 20
 
 _NEVER: Final = np.iinfo(np.int64).max
 

@@ -14,7 +14,7 @@ import numpy as np
 from muledetect.clock import DAY
 from muledetect.features._history import Float64Array, History
 from muledetect.features._sessions import KINDS, MISSING, group, n_before, numbers, previous_use, sessions_in
-from muledetect.features._sightings import HUB, seen
+from muledetect.features._sightings import CROWD, HUB, seen
 from muledetect.features._spec import Says, feature
 from muledetect.graph import Int64Array
 from muledetect.records.encode import IdEncoder
@@ -28,7 +28,7 @@ _ROLE: Final = np.array([{"device": 0, "ip": 2, "wifi": 2, "cell": 3, "terminal"
 # Weights of the others on a network, in units of 2**-20: integers, so that no order of networks shows.
 _UNIT: Final = 2.0**20
 _WEIGHT: Final = np.array(
-    [0, 0, *(round((degree - 1) / np.log2(degree) * _UNIT) for degree in range(2, HUB + 1))], np.int64
+    [0, 0, *(round((degree - 1) / np.log2(degree) * _UNIT) for degree in range(2, CROWD + 1))], np.int64
 )
 
 
@@ -46,7 +46,7 @@ def shared_identity(history: History) -> Float64Array:
     """Other holders known before the point to have used what the account's holder had used.
 
     Devices, IPs and Wi-Fis come from identifiers and from sessions, contacts (phone, email, address, SIM, IMEI, wallet)
-    from identifiers. A network with d holders, 2 to 200, adds `(d - 1) / log2(d)`: each other holder weighs
+    from identifiers. A network with d holders, 2 to 20, adds `(d - 1) / log2(d)`: each other holder weighs
     `1 / log2(d)`; one with more holders is a hub and adds nothing. An account without a holder is its own holder.
     0 where nothing is shared; `newest_device_age` is NaN without a device; all NaN without both tables.
     O(log n) a value that the holder used.
@@ -94,8 +94,8 @@ def openings(history: History) -> Float64Array:
     """Other accounts of the holder, and accounts opened together with this one.
 
     An account is known from its opening or first transfer on. Batches need the same branch and the same channel, where
-    the table has one; shared identifiers are those of `shared_identity`, of at most 200 holders. NaN where holder,
-    branch or opening are unknown by the point. O(log n), and O(200) an identifier.
+    the table has one; shared identifiers are those of `shared_identity`, of at most 200 holders, networks of at most
+    20. NaN where holder, branch or opening are unknown by the point. O(log n), and O(200) an identifier.
     """
     found = np.full((len(history), 3), np.nan)
     rows = np.flatnonzero(history.points.account >= 0)
@@ -223,7 +223,7 @@ def _openings(rows, account, as_of, people, opened, sightings, role, found) -> N
                 continue
             first = sightings.start[value]
             n_holders = n_before(sightings.since, first, sightings.start[value + 1], t)
-            if n_holders > HUB:
+            if n_holders > (CROWD if role[sightings.kind[value]] == 2 else HUB):
                 continue
             for f in range(first, first + n_holders):
                 other = sightings.person[f]

@@ -15,7 +15,7 @@ from muledetect.features._sessions import (
     positions_before,
     sessions_in,
 )
-from muledetect.features._sightings import HUB, seen, terminal_users
+from muledetect.features._sightings import CROWD, seen, terminal_users
 from muledetect.features._spec import feature
 from muledetect.graph import Int32Array, Int64Array
 from muledetect.records.encode import IdEncoder
@@ -45,8 +45,8 @@ def co_located(history: History, *, window: int) -> Float64Array:
     """Other holders that were on the account's IP, Wi-Fi or cell on at least 3 of the same days (UTC).
 
     A day counts for an other if both were seen in the same place on it: the account in the window, the other at any
-    moment of that day before the point. Places with more than 200 holders by the point are hubs and do not count. NaN
-    without sessions. O(sessions in the window x holders of their places on the day, at most 200).
+    moment of that day before the point. Places with more than 20 holders by the point are crowds and do not count. NaN
+    without sessions. O(sessions in the window x holders of their places on the day, at most 20).
     """
     known = history.shared.get(seen)
     if known.sessions is None:
@@ -204,7 +204,7 @@ def _co_located(begin, end, own, as_of, time, days, sightings, n_people, found) 
                 if g < 0 or (e > begin[p] and days.group[kind, e - 1] == g):
                     continue
                 value = days.value[g]
-                if n_before(sightings.since, sightings.start[value], sightings.start[value + 1], as_of[p]) > HUB:
+                if n_before(sightings.since, sightings.start[value], sightings.start[value + 1], as_of[p]) > CROWD:
                     continue
                 for f in range(days.start[g], days.start[g + 1]):
                     other = days.person[f]

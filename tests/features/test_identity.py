@@ -31,7 +31,7 @@ def oracle(known: Known, account: str) -> dict[str, float]:
         for what, name in mine
         if what == "device"
     ]
-    weighed = [len(holders[key]) for key in mine if key[0] in {"ip", "wifi"} and 2 <= len(holders[key]) <= 200]
+    weighed = [len(holders[key]) for key in mine if key[0] in {"ip", "wifi"} and 2 <= len(holders[key]) <= 20]
     seen = known.sessions_of(account, 30 * DAY)
     told = {
         "device_sharers": max((len(others[key]) for key in mine if key[0] == "device"), default=0),
@@ -128,9 +128,9 @@ def names_of(columns: list[str]) -> list:
     return [feature for feature in FEATURES if set(columns) & set(feature.columns)]
 
 
-def test_a_network_of_two_weighs_more_for_each_than_one_of_two_hundred_and_a_hub_nothing() -> None:
-    # a and b share one network: weight 1. With 199 strangers more it has 201 holders and ties nobody.
-    for n_strangers, expected in ((0, 1.0), (2, 3 / 2), (198, 199 / math.log2(200)), (199, 0.0)):
+def test_each_other_weighs_less_on_a_network_of_twenty_than_on_one_of_two_and_nothing_in_a_crowd() -> None:
+    # a and b share one network: weight 1. With 19 strangers more it has 21 holders and ties nobody.
+    for n_strangers, expected in ((0, 1.0), (2, 3 / 2), (18, 19 / math.log2(20)), (19, 0.0)):
         entities = ["a", "b", *(f"s{n}" for n in range(n_strangers))]
         n = len(entities)
         identifiers = pa.table(
