@@ -58,7 +58,7 @@ def _sessions(random: np.random.Generator, time: Int64Array, ids: Sequence[str],
     account = random.integers(0, len(ids), n)
     # few accounts on one network, day after day
     day = np.arange(n_daily) // 4
-    moment[:n_daily] = np.sort(time)[n // 6] + day * DAY + random.integers(0, 3 * HOUR, n_daily)
+    moment[:n_daily] = np.sort(time)[len(time) // 6] + day * DAY + random.integers(0, 3 * HOUR, n_daily)
     account[:n_daily] = random.integers(0, 3, n_daily)
     ip[:n_daily] = 0
     place = np.array(_PLACES)[random.integers(0, len(_PLACES), n)]
