@@ -73,8 +73,11 @@ class Sessions(NamedTuple):
     longitude: npt.NDArray[np.float64]
 
 
-def build_sessions(graph: TransferGraph, tables: Tables, values: Values) -> Sessions | None:
-    """Return sessions by account and time; those of accounts that the graph does not know are left out."""
+def build_sessions(graph: TransferGraph, tables: Tables, values: Values | None = None) -> Sessions | None:
+    """Return sessions by account and time; those of accounts that the graph does not know are left out.
+
+    Without `values` no value is coded.
+    """
     table = tables.get("sessions")
     if table is None:
         return None
@@ -84,7 +87,7 @@ def build_sessions(graph: TransferGraph, tables: Tables, values: Values) -> Sess
     row = by_time[place]
     coded = np.full((len(IN_SESSION), len(row)), -1, np.int32)
     for number, (kind, name) in enumerate(IN_SESSION.items()):
-        if name in table.column_names:
+        if values is not None and name in table.column_names:
             coded[number] = values.encode(kind, table[name])[row]
     flags = np.zeros(len(row), np.uint8)
     for name, bit in _FLAGS:

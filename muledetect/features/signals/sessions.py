@@ -1,0 +1,94 @@
+"""Sessions: was the transfer made by somebody who steered the payer's device from afar, or hid behind it."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numba
+import numpy as np
+import numpy.typing as npt
+
+from muledetect.clock import HOUR
+from muledetect.features._sessions import CAMERA, EMULATOR, MISSING, REMOTE, Sessions, build_sessions
+from muledetect.features._spec import Says
+from muledetect.features.signals._past import Float32Array, Past, is_earlier
+from muledetect.features.signals._spec import signal
+from muledetect.graph import Int64Array
+from muledetect.records.encode import IdEncoder
+
+#: A session of the payer so long before a transfer says something of the transfer.
+JUST_BEFORE: Final = HOUR
+
+_COLUMNS: Final = ("remote_access", "emulator", "virtual_camera")
+
+
+@signal(
+    family="access",
+    columns={
+        "is_remote": Says("flag", "made under remote access, or within 1 h after it"),
+        "is_emulated": Says("flag", "made on an emulator, or within 1 h after a session on one"),
+        "is_camera_faked": Says("flag", "made with a virtual camera, or within 1 h after a session with one"),
+    },
+    tables=("sessions",),
+)
+def session_flags(past: Past) -> Float32Array:
+    """Flags of the transfer's own session and of the payer's sessions of the hour before.
+
+    The own session is that of `session_id`, if it did not begin after the transfer. The hour is at least the clock's
+    tick. NaN without any such session, and where the flag's column is missing; a flag that is null is not set.
+    O(transfers + sessions); 24 bytes a session.
+    """
+    found = past.unknown(3)
+    sessions = build_sessions(past.graph, past.tables)
+    if sessions is None:
+        return found
+    flags, began = _own_sessions(past, sessions)
+    past.by_account(
+        _flags, past.paid, sessions.start, sessions.time, sessions.flags, flags, began,
+        max(JUST_BEFORE, past.graph.tick), past.is_simultaneous, found,
+    )  # fmt: skip
+    for column, name in enumerate(_COLUMNS):
+        if name not in past.tables["sessions"].column_names:
+            found[:, column] = np.nan
+    return found
+
+
+def _own_sessions(past: Past, sessions: Sessions) -> tuple[npt.NDArray[np.uint8], Int64Array]:
+    """Return flags and beginning of each transfer's session; MISSING where it is unknown."""
+    flags, began = np.zeros(len(past), np.uint8), np.full(len(past), MISSING)
+    transfers, table = past.tables.get("transfers"), past.tables["sessions"]
+    if transfers is None or "session_id" not in transfers.column_names:
+        return flags, began
+    ids = IdEncoder()
+    code = ids.encode(table["session_id"].combine_chunks())
+    place = np.full(len(ids) + 1, -1, np.int64)  # the last is that of transfers without a session
+    place[code[sessions.row]] = np.arange(len(sessions.row))
+    wanted = ids.encode(transfers["session_id"].slice(0, len(past)).combine_chunks())
+    own = place[np.where(wanted < len(place) - 1, wanted, -1)]
+    is_known = own >= 0
+    flags[is_known], began[is_known] = sessions.flags[own[is_known]], sessions.time[own[is_known]]
+    return flags, began
+
+
+@numba.njit(cache=True, nogil=True)
+def _flags(low, high, paid, start, time, flags, own_flags, own_began, width, is_simultaneous, found) -> None:  # type: ignore[no-untyped-def]
+    """Slide one window over the sessions of each account. Invariant: `n_set[c]` sessions of it have flag c."""
+    bits = (REMOTE, EMULATOR, CAMERA)
+    n_set = np.zeros(3, np.int64)
+    for a in range(low, high):
+        first, last = start[a], start[a]
+        n_set[:] = 0
+        for e in range(paid.start[a], paid.stop[a]):
+            i, now = paid.transfer[e], paid.time[e]
+            while last < start[a + 1] and is_earlier(time[last], now, is_simultaneous):
+                for c in range(3):
+                    n_set[c] += flags[last] & bits[c] > 0
+                last += 1
+            while first < last and time[first] < now - width:
+                for c in range(3):
+                    n_set[c] -= flags[first] & bits[c] > 0
+                first += 1
+            is_own = own_began[i] != MISSING and own_began[i] <= now
+            if is_own or last > first:
+                for c in range(3):
+                    found[i, c] = n_set[c] > 0 or (is_own and own_flags[i] & bits[c] > 0)
