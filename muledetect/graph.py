@@ -171,12 +171,12 @@ def graph_from_arrays(
     for name, codes in (("source", source), ("target", target)):
         if len(codes) and not (int(codes.min()) >= 0 and int(codes.max()) < len(account_ids)):
             raise DataError(f"graph: {name} holds account codes outside 0 to {len(account_ids) - 1}.")
-    order = np.lexsort((amount, target, source, time))
+    order = slice(None) if _is_sorted(time, source, target, amount) else np.lexsort((amount, target, source, time))
     return _index(
-        time=time[order],
-        source=source[order],
-        target=target[order],
-        amount=amount[order],
+        time=time[order].copy(),
+        source=source[order].copy(),
+        target=target[order].copy(),
+        amount=amount[order].copy(),
         account_ids=account_ids,
         tick=tick,
     )
@@ -270,6 +270,18 @@ def _index(
 
 def _cut(index: TransferIndex, n_seen: int) -> TransferIndex:
     return TransferIndex(index.start, _stops_before(index.start, index.stop, index.transfer, n_seen), index.transfer)
+
+
+@numba.njit(cache=True, nogil=True)
+def _is_sorted(time, source, target, amount) -> bool:  # type: ignore[no-untyped-def]
+    for i in range(1, len(time)):
+        here, before = (
+            (time[i], source[i], target[i], amount[i]),
+            (time[i - 1], source[i - 1], target[i - 1], amount[i - 1]),
+        )
+        if here < before:
+            return False
+    return True
 
 
 @numba.njit(cache=True, nogil=True)
