@@ -115,7 +115,7 @@ def build_people(graph: TransferGraph, tables: Tables) -> People:
 
 def terminal_users(graph: TransferGraph, tables: Tables) -> Int32Array:
     """Return the account that stood at the terminal of each transfer: who paid, or who was paid by a cash deposit."""
-    transfers = tables["transfers"]
+    transfers = tables["transfers"].slice(0, graph.n_transfers)  # the table may be longer than the graph
     if "channel" not in transfers.column_names:
         return graph.source
     is_deposit = equals(transfers["channel"], "cash_deposit")
@@ -171,7 +171,7 @@ def _sightings(
             found.append((kind, value[rows], person[rows], sessions.time[rows]))
     transfers = tables.get("transfers")
     if transfers is not None and "terminal_id" in transfers.column_names:
-        value = values.encode("terminal", transfers["terminal_id"])
+        value = values.encode("terminal", transfers["terminal_id"].slice(0, graph.n_transfers))
         rows = np.flatnonzero(value >= 0)
         user = terminal_users(graph, tables)[rows]
         found.append(("terminal", value[rows], people.of_account[user], graph.time[rows]))

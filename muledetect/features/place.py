@@ -157,7 +157,9 @@ def _days(shared: Shared) -> Days:
 
 def _terminal_uses(shared: Shared) -> Uses:
     graph, people = shared.graph, shared.get(seen).people
-    terminal = IdEncoder().encode(shared.tables["transfers"]["terminal_id"].combine_chunks())
+    terminal = IdEncoder().encode(
+        shared.tables["transfers"]["terminal_id"].slice(0, graph.n_transfers).combine_chunks()
+    )
     rows = np.flatnonzero(terminal >= 0)  # in the order of time
     terminal, user, time = terminal[rows], terminal_users(graph, shared.tables)[rows], graph.time[rows]
     start, place = group(terminal, int(terminal.max(initial=-1)) + 1)

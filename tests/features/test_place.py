@@ -14,6 +14,7 @@ from strategies import transfers_table
 
 from muledetect.clock import DAY, HOUR, MINUTE
 from muledetect.features import logins, place
+from muledetect.graph import build_graph
 from muledetect.records import Dataset, read_dataset
 from muledetect.testing import check_features, random_world
 
@@ -185,3 +186,11 @@ def test_money_that_left_just_after_a_change_of_device() -> None:
 def test_without_tables_nothing_is_known() -> None:
     table = table_of(drawn([("a", "b", 0, 1)]), DAY, FEATURES)
     assert all(math.isnan(value) for values in table.values() for value in values.values())
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_graph_that_ends_before_the_tables_sees_the_same(seed: int) -> None:
+    dataset = read_dataset(random_world(seed), currency="THB")
+    as_of = moment_in(dataset, seed)
+    whole = table_of(dataset, as_of, FEATURES)
+    assert str(table_of(dataset, as_of, FEATURES, graph=build_graph(dataset).until(as_of))) == str(whole)
