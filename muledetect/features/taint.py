@@ -16,7 +16,7 @@ from muledetect.features._complaints import complained, listed
 from muledetect.features._history import Float64Array, History
 from muledetect.features._sessions import n_before
 from muledetect.features._shared import Shared
-from muledetect.features._sightings import HUB, seen
+from muledetect.features._sightings import CROWD, seen
 from muledetect.features._spec import Says, feature
 from muledetect.graph import Int64Array
 
@@ -76,7 +76,7 @@ def watch_lists(history: History, *, window: int) -> Float64Array:
     """Is the account on a list, and how much of its money came from or went to accounts that are.
 
     An account is on a list if an entry names it, or a device, network or contact that its holder was known to have
-    used, of at most 200 holders; an entry counts if it was known by the point and valid inside the window.
+    used, of at most 20 holders; an entry counts if it was known by the point and valid inside the window.
     `listed_share` is NaN if nothing was exchanged; all NaN without watch lists. O(transfers in the window).
     """
     entries = history.shared.get(listed)
@@ -162,7 +162,7 @@ def _is_listed(account, as_of, width, own, groups, entries, sightings):  # type:
         if v < 0:
             if groups[account] != own:
                 return True
-        elif n_before(sightings.since, sightings.start[v], sightings.start[v + 1], as_of) <= HUB:
+        elif n_before(sightings.since, sightings.start[v], sightings.start[v + 1], as_of) <= CROWD:
             return True
     return False
 

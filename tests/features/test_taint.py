@@ -58,7 +58,7 @@ class Story:
             users = {
                 who for kind, value, who, _ in self.sightings if (kind, value) == (entry["kind"], entry["value_hash"])
             }
-            if entry["kind"] in TYING and self.known.person(about) in users and len(users) <= 200:
+            if entry["kind"] in TYING and self.known.person(about) in users and len(users) <= 20:
                 return True
         return False
 
