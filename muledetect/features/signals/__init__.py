@@ -17,7 +17,7 @@ from typing import Final
 import pyarrow as pa
 
 from muledetect.clock import Duration
-from muledetect.features.signals import _extract, access, cycles, pairs, shapes
+from muledetect.features.signals import _extract, access, cycles, pairs, scatter, sessions, shapes
 from muledetect.features.signals._extract import Progress, visible_tables
 from muledetect.features.signals._past import (
     LONGEST,
@@ -36,10 +36,11 @@ from muledetect.records import Dataset
 _BUILT_IN: Final = (
     pairs.fan,
     pairs.pairs,
-    shapes.scatter_gather,
+    scatter.scatter_gather,
     shapes.bipartite,
     cycles.cycles,
     access.access,
+    sessions.session_flags,
 )
 _REGISTRY: Final = reduce(SignalRegistry.add, _BUILT_IN, SignalRegistry())
 
