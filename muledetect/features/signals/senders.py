@@ -1,0 +1,96 @@
+"""Senders: how unlike its payer's habits a transfer is, as a coached or drained payer's transfers are."""
+
+from __future__ import annotations
+
+import numba
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from muledetect.features._spec import Says
+from muledetect.features.signals._past import Float32Array, Past
+from muledetect.features.signals._spec import signal
+
+
+@signal(
+    family="senders",
+    columns={
+        "drained": Says("ratio", "share of the payer's balance that the transfer took"),
+        "amount_to_habit": Says("ratio", "amount against the largest that the payer ever paid before"),
+        "rising_run": Says("count", "payments of the payer within the look-back, each larger than the one before"),
+        "source_idle": Says("seconds", "time since the payer's transfer before"),
+        "target_idle": Says("seconds", "time since the payee's transfer before"),
+        "is_stranger": Says("flag", "payer and payee had never dealt with each other before"),
+    },
+)
+def senders(past: Past) -> Float32Array:
+    """Habits of the two ends before the transfer's own tick, for what one tick holds has no order.
+
+    - `drained` = amount / (amount + balance of the payer after it, at least 0), NaN where no balance is recorded.
+    - `amount_to_habit` = amount / largest debit of the payer in earlier ticks, at any time; NaN without.
+    - `rising_run`: ticks of [time - lookback, time) in which the payer paid, counted back from this transfer for as
+      long as the largest debit of each is smaller than that of the next one, the last smaller than this transfer.
+    - `source_idle`, `target_idle`: since the latest earlier tick in which the account paid or got anything, at any
+      time; NaN without.
+    - `is_stranger`: no transfer between the two, either way, in any earlier tick.
+
+    O(1) a transfer, amortised.
+    """
+    found = past.unknown(6)
+    past.by_account(_habits, past.paid, past.received, past.lookback, past.graph.n_accounts, found)
+    transfers = past.tables.get("transfers")
+    if transfers is not None and "source_balance_after" in transfers.column_names:
+        found[:, 0] = _drained(past.graph.amount.astype(np.float64), transfers["source_balance_after"])
+    return found
+
+
+def _drained(amount: np.ndarray[tuple[int], np.dtype[np.float64]], balance: pa.ChunkedArray) -> Float32Array:
+    left = pc.fill_null(balance.cast(pa.float64()), np.nan).to_numpy()
+    drained: Float32Array = (amount / (amount + np.maximum(left, 0.0))).astype(np.float32)
+    return drained
+
+
+@numba.njit(cache=True, nogil=True)
+def _habits(low, high, paid, received, lookback, n_accounts, found) -> None:  # type: ignore[no-untyped-def]
+    """Merge the two books of each account, tick by tick.
+
+    Invariant: of the ticks with debits before the current one, `largest` is the largest debit, `last_peak` that of the
+    latest tick, the tick with number `n_ticks - 1`; the peaks rise from tick number `rise` on; `first` is the first
+    entry in the window, in tick number `n_gone`.
+    """
+    met_by, first_met = np.full(n_accounts, -1, np.int32), np.empty(n_accounts, np.int64)
+    for a in range(low, high):
+        e, e_stop, f, f_stop = paid.start[a], paid.stop[a], received.start[a], received.stop[a]
+        is_first, before = True, np.int64(0)
+        largest, last_peak, n_ticks, rise = np.int64(0), np.int64(0), 0, 0
+        first, n_gone = e, 0
+        while e < e_stop or f < f_stop:
+            now = paid.time[e] if f >= f_stop or (e < e_stop and paid.time[e] <= received.time[f]) else received.time[f]
+            idle = np.float32(np.nan) if is_first else np.float32((now - before) / 1e6)
+            while f < f_stop and received.time[f] == now:
+                other = received.other[f]
+                if met_by[other] != a:
+                    met_by[other], first_met[other] = a, now
+                found[received.transfer[f], 4] = idle
+                f += 1
+            peak = np.int64(0)
+            while e < e_stop and paid.time[e] == now:
+                i, other, amount = paid.transfer[e], paid.other[e], paid.amount[e]
+                while first < e and paid.time[first] < now - lookback:
+                    n_gone += paid.time[first] != paid.time[first + 1]
+                    first += 1
+                if largest > 0:
+                    found[i, 1] = amount / largest
+                found[i, 2] = max(0, n_ticks - max(rise, n_gone)) if last_peak < amount else 0
+                found[i, 3] = idle
+                if met_by[other] != a:
+                    met_by[other], first_met[other] = a, now
+                found[i, 5] = first_met[other] == now
+                peak = max(peak, amount)
+                e += 1
+            if peak > 0:
+                if peak <= last_peak:
+                    rise = n_ticks
+                largest, last_peak = max(largest, peak), peak
+                n_ticks += 1
+            is_first, before = False, now
