@@ -1,0 +1,251 @@
+"""Relay: what of a transfer's money its payer had just received, through how many hands it came, and from whom.
+
+All by links (`_links`): first in, first out by account, credits and debits of one tick together.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numba
+import numpy as np
+
+from muledetect.features._spec import Says
+from muledetect.features.signals._links import build_links
+from muledetect.features.signals._past import Float32Array, Past, is_earlier
+from muledetect.features.signals._spec import signal
+
+#: Longer chains count as this long.
+DEEPEST: Final = 8
+
+#: Steps from transfer to transfer that are followed within one tick.
+ROUNDS: Final = 8
+
+# Tiers above this count as this, so that the sums below stay whole.
+_HIGHEST_TIER: Final = 256.0
+
+# Shares of a credit group are added as whole numbers of this many: floats below 2 ** 53, which no order can change.
+_ONE: Final = 2.0**44
+
+# What is known of a credit group, in one row of cache: depth and amount of the best chain that ends in it, the share of
+# it that stems from likely victims, and that share times its tier, both in `_ONE`s.
+_DEPTH, _FLOW, _STEM, _STEPS = 0, 1, 2, 3
+
+
+@signal(
+    family="relay",
+    columns={
+        "relayed_share": Says("ratio", "share of the amount that the payer had received within the look-back"),
+        "relay_dwell": Says("seconds", "time that the passed-on money had stayed with the payer, mean by amount"),
+        "credit_used": Says("ratio", "largest share of what the payer received at once that is passed on"),
+        "chain_depth": Says("count", "earlier transfers in the longest chain that hands on at least half each time"),
+        "chain_flow": Says("ratio", "share of the amount that came along the whole of the longest chain"),
+        "is_likely_victim": Says("flag", "own money, more than ever paid before, to an account never dealt with"),
+        "tier": Says("ratio", "steps of the money from likely victims, mean by amount"),
+        "victim_share": Says("ratio", "share of the amount that stems from likely victims"),
+    },
+)
+def relay(past: Past) -> Float32Array:
+    """Money that the payer passes on: how much of the transfer, how soon, how far it had come and from what.
+
+    Of transfer i at time T in debit group D, with the pairs (credit group C, D, m) of money that came within
+    [T - lookback, T], in the tick of T only where ties are simultaneous. i has the part `amount / total of D` of each.
+
+    - `relayed_share` = sum of m / total of D. `relay_dwell` = mean of T - time of C, weighted by m; NaN without pairs.
+      `credit_used` = largest m / total of C, times the part of i; 0 without pairs.
+    - `chain_depth`: a link is a pair whose m is at least half of the lesser total; the longest chain of links that ends
+      at i, at most 8. `chain_flow` = carried(D) / total of D, where carried(D) = min(m, carried(C)) over the last link
+      of a longest chain, and carried(C) the amount of the one transfer in C that ends a longest chain, times its own
+      `chain_flow` (1 where it begins the chain). The largest counts among equally long chains; NaN without a link.
+    - `is_likely_victim`: the two ends had no transfer in an earlier tick, the amount is above every debit of the payer
+      in earlier ticks, and less than half of D is relayed.
+    - `victim_share` = 1 for a likely victim's transfer, else the sum of m * (share of C that stems from victims) over
+      the total of D. `tier` = 0 for a likely victim's transfer, else 1 + the mean tier of the credits by the money in
+      them that stems from victims, at most 256; NaN where `victim_share` is 0.
+
+    The transfers of one tick learn of each other in 8 rounds; before the first, each knows only itself. A chain inside
+    a tick may therefore come back to a transfer: the clock hides the order. O(1) a transfer, amortised, in a tick that
+    holds links of its own O(1) a round. Besides the result 72 bytes a transfer and 13 a pair.
+    """
+    found = past.unknown(8)
+    links = build_links(past)
+    past.by_account(_pass_on, past.paid, past.received, links, past.graph.n_accounts, found)
+    graph = past.graph
+    _follow(graph.time, graph.amount, past.received.time, links, past.is_simultaneous, found)
+    return found
+
+
+@numba.njit(cache=True, nogil=True)
+def _pass_on(low, high, paid, received, links, n_accounts, found) -> None:  # type: ignore[no-untyped-def]
+    """Write what the pairs of each debit group say, and which transfers are likely victims'.
+
+    Invariant: `met[b] == a` if a and b had a transfer in an earlier tick; `largest` is over earlier ticks.
+    """
+    met = np.full(n_accounts, -1, np.int32)
+    for a in range(low, high):
+        e, f, stop, largest = paid.start[a], received.start[a], paid.stop[a], 0
+        while e < stop:
+            now, d, end = paid.time[e], paid.transfer[e], e
+            while f < received.stop[a] and received.time[f] < now:
+                met[received.other[f]] = a
+                f += 1
+            passed, waited, used, total = 0, 0.0, 0.0, links.debit_total[d]
+            for k in range(links.start[d], links.start[d + 1]):
+                credit, moved = links.credit[k], links.amount[k]
+                passed += moved
+                waited += moved * ((now - received.time[credit]) / 1e6)
+                used = max(used, moved / links.credit_total[credit])
+            largest_now = largest
+            while end < stop and paid.time[end] == now:
+                i, amount = paid.transfer[end], paid.amount[end]
+                found[i, 0] = passed / total
+                if passed > 0:
+                    found[i, 1] = waited / passed
+                found[i, 2] = used * (amount / total)
+                found[i, 5] = met[paid.other[end]] != a and amount > largest and passed < total - passed
+                largest_now = max(largest_now, amount)
+                end += 1
+            while e < end:
+                met[paid.other[e]] = a
+                e += 1
+            largest = largest_now
+
+
+@numba.njit(cache=True, nogil=True)
+def _follow(time, amount, received_time, links, is_simultaneous, found) -> None:  # type: ignore[no-untyped-def]
+    """Take the ticks in turn, in rounds: learn from the credit groups, then tell the credit groups.
+
+    Invariant: the row of a credit group in `money` is whole once its tick is done. A tick without links of its own
+    needs one round. One that has them begins with a round in which each transfer knows only itself.
+    """
+    money = np.zeros((len(received_time), 4))
+    low = 0
+    while low < len(time):
+        stop = low + 1
+        while stop < len(time) and time[stop] == time[low]:
+            stop += 1
+        is_tangled = is_simultaneous and stop - low > 1 and _is_tangled(low, stop, time, received_time, links)
+        for n_done in range(ROUNDS + 1 if is_tangled else 1):
+            n_news, group = 0, -1
+            depth, flow, tier, stem = np.float32(0), np.float32(np.nan), np.float32(np.nan), np.float32(0)
+            for i in range(low, stop):
+                d = links.debit_of[i]
+                if d < 0:
+                    continue
+                if d != group and not (is_tangled and n_done == 0):
+                    group, total = d, links.debit_total[d]
+                    deepest, carried, stems, steps = 0.0, 0.0, 0.0, 0.0
+                    for k in range(links.start[d], links.start[d + 1]):
+                        c, moved = links.credit[k], float(links.amount[k])
+                        if links.is_firm[k]:
+                            deep, least = min(money[c, _DEPTH] + 1, DEEPEST), min(moved, money[c, _FLOW])
+                            if deep > deepest or (deep == deepest and least > carried):
+                                deepest, carried = deep, least
+                        stems += moved / total * money[c, _STEM]
+                        steps += moved / total * money[c, _STEPS]
+                    depth, flow = np.float32(deepest), np.float32(carried / total if deepest > 0 else np.nan)
+                    stem = np.float32(min(stems / _ONE, 1.0))
+                    tier = np.float32(min(1 + steps / stems, _HIGHEST_TIER) if stem > 0 else np.nan)
+                is_victim = found[i, 5] > 0
+                new_tier, new_stem = np.float32(0) if is_victim else tier, np.float32(1) if is_victim else stem
+                n_news += found[i, 3] != depth or (depth > 0 and found[i, 4] != flow)
+                n_news += found[i, 7] != new_stem or (new_stem > 0 and found[i, 6] != new_tier)
+                found[i, 3], found[i, 4], found[i, 6], found[i, 7] = depth, flow, new_tier, new_stem
+            if n_done > 0 and n_news == 0:
+                break
+            for i in range(low, stop if n_done > 0 else low):
+                if links.credit_of[i] >= 0:
+                    money[links.credit_of[i]] = 0
+            for i in range(low, stop):
+                c, depth = links.credit_of[i], found[i, 3]
+                if c < 0:
+                    continue
+                kept = float(amount[i]) if depth == 0 else amount[i] * float(found[i, 4])
+                if depth > money[c, _DEPTH] or (depth == money[c, _DEPTH] and kept > money[c, _FLOW]):
+                    money[c, _DEPTH], money[c, _FLOW] = depth, kept
+                if found[i, 7] > 0:
+                    share = amount[i] / links.credit_total[c] * float(found[i, 7])
+                    money[c, _STEM] += np.rint(share * _ONE)
+                    money[c, _STEPS] += np.rint(share * float(found[i, 6]) * _ONE)
+        low = stop
+
+
+@numba.njit(cache=True, nogil=True)
+def _is_tangled(low, stop, time, received_time, links):  # type: ignore[no-untyped-def]
+    """Return whether a debit of a tick passes on a credit of the tick; a group's last pair is its newest."""
+    for i in range(low, stop):
+        newest = links.start[i + 1] - 1
+        if newest >= links.start[i] and received_time[links.credit[newest]] == time[i]:
+            return True
+    return False
+
+
+@signal(
+    family="relay",
+    columns={
+        "origins_2": Says("count", "different accounts that paid the payer's payers before these paid it"),
+        "origins_left_out": Says("count", "credits of the payer whose payer was too busy to look behind"),
+    },
+)
+def origins(past: Past) -> Float32Array:
+    """Accounts two steps up: x -> y -> payer, the second within the look-back and the first within it of the second.
+
+    The payer itself is none; who paid the payer itself is `source_fan_in`. Credits whose payer y had more than
+    `max_degree` credits within the look-back before are not followed but counted in `origins_left_out`. A window slides
+    over the credits of each account, so that each path x -> y -> payer is met twice: O(paths + transfers).
+    """
+    found = past.unknown(2)
+    most = past.max_degree or len(past) + 1
+    rules = (past.before.credits, past.lookback, past.is_simultaneous, most, past.graph.n_accounts)
+    past.by_account(_origins, past.paid, past.received, *rules, found)
+    return found
+
+
+@numba.njit(cache=True, nogil=True)
+def _origins(  # type: ignore[no-untyped-def]
+    low, high, paid, received, earlier_credits, lookback, is_simultaneous, most, n_accounts, found
+) -> None:
+    """Invariant: `n_paths[x]` paths lead from x over the credits `first:last` of account a; all 0 between accounts."""
+    n_paths = np.zeros(n_accounts, np.int32)
+    for a in range(low, high):
+        first, last, n_origins, n_left_out = received.start[a], received.start[a], 0, 0
+        e, stop = paid.start[a], paid.stop[a]
+        while True:
+            is_done = e == stop
+            oldest = np.int64(2**62) if is_done else paid.time[e] - lookback
+            while (
+                not is_done
+                and last < received.stop[a]
+                and is_earlier(received.time[last], paid.time[e], is_simultaneous)
+            ):
+                last += 1
+                begin, end = _behind(last - 1, received, earlier_credits, lookback, most)
+                n_left_out += begin < 0
+                for h in range(begin if begin >= 0 else end, end):
+                    if received.other[h] != a:
+                        n_origins += n_paths[received.other[h]] == 0
+                        n_paths[received.other[h]] += 1
+            while first < last and received.time[first] < oldest:
+                begin, end = _behind(first, received, earlier_credits, lookback, most)
+                n_left_out -= begin < 0
+                for h in range(begin if begin >= 0 else end, end):
+                    if received.other[h] != a:
+                        n_paths[received.other[h]] -= 1
+                        n_origins -= n_paths[received.other[h]] == 0
+                first += 1
+            if is_done:
+                break
+            found[paid.transfer[e], 0], found[paid.transfer[e], 1] = n_origins, n_left_out
+            e += 1
+
+
+@numba.njit(cache=True, nogil=True)
+def _behind(f, received, earlier_credits, lookback, most):  # type: ignore[no-untyped-def]
+    """Return begin and end of the credits of the payer of f within the look-back before it; -1 if more than `most`."""
+    payer, end, oldest = received.other[f], earlier_credits[received.transfer[f]], received.time[f] - lookback
+    begin = end
+    while begin > received.start[payer] and received.time[begin - 1] >= oldest:
+        begin -= 1
+        if end - begin > most:
+            return -1, end
+    return begin, end
