@@ -69,7 +69,7 @@ def run_ours(given: dict[str, Any], threads: int, *, is_full: bool) -> dict[str,
     """Return seconds, a digest of every column, and how many transfers a cap cut, by column."""
     from _signal_graphs import DAY, graph_of, vertex_statistics  # noqa: PLC0415 (a job's process only)
 
-    from muledetect.features.signals import LOOKBACK, build_past, cycles, pairs, shapes, signal_registry  # noqa: PLC0415
+    from muledetect.features.signals import LOOKBACK, build_past, cycles, pairs, scatter, signal_registry  # noqa: PLC0415
 
     parts: dict[str, float] = {}
     digest, cut = hashlib.sha256(), {}
@@ -83,7 +83,7 @@ def run_ours(given: dict[str, Any], threads: int, *, is_full: bool) -> dict[str,
         past = build_past(graph, lookback=DAY, ties="strict", max_degree=None, threads=threads)
         jobs = {
             "fan": (pairs.fan.compute, []),
-            "scatter_gather": (shapes.scatter_gather.compute, []),
+            "scatter_gather": (scatter.scatter_gather.compute, []),
             "cycles": (lambda seen: cycles.count_temporal_cycles(seen, 6), []),
             "vertex statistics": (vertex_statistics, []),
         }

@@ -142,6 +142,12 @@ def _gather(  # type: ignore[no-untyped-def]
                     if is_left_out:
                         continue
                     most, n_origins = 0, 0
+                    if n_heap == is_held and not is_added:  # no other middle: any origin will do
+                        p = first
+                        while p < last and received.other[p] == t:
+                            p += 1
+                        found[i, 0], found[i, 1] = p < last, 0
+                        continue
                     if is_asked:
                         for p in range(first, held):
                             origin = received.other[p]

@@ -1,4 +1,4 @@
-"""Shapes of two hops that a transfer completes: scatter-gather, bipartite and stack, and what its two ends share.
+"""Shapes of two by two that a transfer completes: bipartite and stack, and what its two ends share.
 
 Of a transfer s -> t at time T, from earlier transfers inside the look-back. Each search starts at whichever side has
 fewer transfers: the answer is the same from both, the work is not.
@@ -18,30 +18,6 @@ from muledetect.features.signals._spec import signal
     family="shapes",
     columns={
         "common_payers": Says("count", "accounts that paid both ends within the look-back"),
-        "scatter_gather": Says("count", "middles, the payer included, between one account and the payee"),
-        "is_gather_cut": Says("flag", "a busy account was not looked through for scatter-gather"),
-    },
-)
-def scatter_gather(past: Past) -> Float32Array:
-    """Middles between one account and t: a -> m -> t, each first transfer earlier than the second.
-
-    `common_payers` have an earlier transfer to s and one to t. `scatter_gather` is the largest number of distinct
-    middles m over the accounts a, other than t, that paid s, where s is one of the middles: 0 if nobody paid s, 1 if s
-    is the only middle.
-
-    Where t has more than `max_degree` credits in the look-back, or an account on the way has more transfers on the side
-    that is followed, these are not followed, not counted, and `is_gather_cut` is 1. O(max_degree ** 2) a transfer.
-    """
-    found = past.unknown(3)
-    places = (past.paid_at, past.received_at, past.before.credits)
-    rules = (past.lookback, past.is_simultaneous, past.max_degree or len(past) + 1, past.graph.n_accounts)
-    past.by_account(_scatter_gather, past.paid, past.received, *places, *rules, found)
-    return found
-
-
-@signal(
-    family="shapes",
-    columns={
         "common_payees": Says("count", "accounts that both ends paid within the look-back"),
         "bipartite": Says("count", "pairs of another payer and another payee that complete two by two with its ends"),
         "is_stack": Says("flag", "it lies in a two by two shape, and so did an earlier credit of its payer"),
@@ -51,11 +27,14 @@ def scatter_gather(past: Past) -> Float32Array:
 def bipartite(past: Past) -> Float32Array:
     """Two payers that paid the same two payees: pairs (s', t') with s' -> t, s -> t' and s' -> t', in any order.
 
-    `common_payees` have an earlier transfer from s and one from t. `is_stack`: `bipartite` > 0 here, and also at an
-    earlier credit of s within the look-back: two layers, in order of time. Cuts and cost as of `scatter_gather`; an
-    account with more than `max_degree` debits has no common payees.
+    `common_payers` have an earlier transfer to s and one to t, `common_payees` one from s and one from t. `is_stack`:
+    `bipartite` > 0 here, and also at an earlier credit of s within the look-back: two layers, in order of time.
+
+    The search starts at the other payers of t or at the other payees of s, whichever have fewer transfers. Where t, or
+    an account on the way, has more than `max_degree` transfers in the look-back on the side that is followed, these
+    are not followed, not counted, and `is_bipartite_cut` is 1. O(max_degree ** 2) a transfer.
     """
-    found = past.unknown(4)
+    found = past.unknown(5)
     places = (past.paid_at, past.received_at, past.before.debits)
     rules = (past.lookback, past.is_simultaneous, past.max_degree or len(past) + 1, past.graph.n_accounts)
     past.by_account(_bipartite, past.paid, past.received, *places, *rules, found)
@@ -74,109 +53,23 @@ def _end_of_window(book, place, account, now, is_simultaneous):  # type: ignore[
 
 
 @numba.njit(cache=True, nogil=True)
-def _scatter_gather(  # type: ignore[no-untyped-def]
-    low, high, paid, received, paid_at, received_at, credits_before, lookback, is_simultaneous, max_degree, n_accounts,
-    found,
-) -> None:  # fmt: skip
-    """Slide over each payer's credits while walking its debits.
-
-    Invariant: `n_got` counts the payer's credits in the window by counterparty, all 0 between payers. `met` and `seen`
-    hold the number of the question, `walked` that of the walk, for which an account was last met; none needs clearing.
-    """
-    n_got, latest = np.zeros(n_accounts, np.int32), np.empty(n_accounts, np.int64)
-    met, seen = np.full(n_accounts, -1, np.int64), np.full(n_accounts, -1, np.int64)
-    walked, n_middles = np.full(n_accounts, -1, np.int64), np.zeros(n_accounts, np.int32)
-    ask, walk = 0, 0
-    for s in range(low, high):
-        first, last = received.start[s], received.start[s]
-        for e in range(paid.start[s], paid.stop[s]):
-            now, t, i = paid.time[e], paid.other[e], paid.transfer[e]
-            begin = now - lookback
-            while last < received.stop[s] and is_earlier(received.time[last], now, is_simultaneous):
-                n_got[received.other[last]] += 1
-                last += 1
-            while first < last and received.time[first] < begin:
-                n_got[received.other[first]] -= 1
-                first += 1
-            found[i, 0], found[i, 1], found[i, 2] = 0, 0, 0
-            if first == last:
-                continue
-            # s itself is a middle, unless only t paid it
-            found[i, 1] = last - first > n_got[t]
-            stop = _end_of_window(received, received_at[i], t, now, is_simultaneous)
-            # where its own tick is in the window, so is the transfer itself
-            start = begin_of(received.time, received.start[t], stop, begin, max_degree + is_simultaneous)
-            if start < 0:
-                found[i, 2] = 1
-                continue
-            ask += 1
-            n_common, most, is_cut = 0, 0, False
-            for j in range(stop - 1, start - 1, -1):  # the latest transfer of a payer first: it sees most
-                payer = received.other[j]
-                if payer != s and seen[payer] != ask:
-                    seen[payer], latest[payer] = ask, j
-                    n_common += n_got[payer] > 0
-            if stop - start <= last - first:
-                for j in range(start, stop):
-                    middle = received.other[j]
-                    if middle == s or latest[middle] != j:
-                        continue
-                    walk += 1
-                    m_stop = credits_before[received.transfer[j]]
-                    m_start = begin_of(received.time, received.start[middle], m_stop, begin, max_degree)
-                    if m_start < 0:
-                        is_cut, m_start = True, m_stop
-                    for k in range(m_start, m_stop):
-                        origin = received.other[k]
-                        if n_got[origin] > 0 and origin != t and walked[origin] != walk:
-                            if met[origin] != ask:
-                                met[origin], n_middles[origin] = ask, 1  # s
-                            walked[origin] = walk
-                            n_middles[origin] += 1
-                            most = max(most, n_middles[origin])
-            else:
-                for j in range(first, last):
-                    origin = received.other[j]
-                    if origin == t or met[origin] == ask:
-                        continue
-                    met[origin] = ask
-                    walk += 1
-                    m_stop = _end_of_window(paid, paid_at[received.transfer[j]], origin, now, is_simultaneous)
-                    m_start = begin_of(paid.time, paid.start[origin], m_stop, begin, max_degree)
-                    if m_start < 0:
-                        is_cut, m_start = True, m_stop
-                    n_reached = 1  # s
-                    for k in range(m_start, m_stop):
-                        middle = paid.other[k]
-                        if seen[middle] != ask or walked[middle] == walk:
-                            continue
-                        if is_earlier(paid.time[k], received.time[latest[middle]], is_simultaneous):
-                            walked[middle] = walk
-                            n_reached += 1
-                    if n_reached > 1:
-                        most = max(most, n_reached)
-            found[i, 0], found[i, 2] = n_common, is_cut
-            if most > 0:
-                found[i, 1] = most
-        for j in range(first, last):
-            n_got[received.other[j]] = 0
-
-
-@numba.njit(cache=True, nogil=True)
 def _bipartite(  # type: ignore[no-untyped-def]
     low, high, paid, received, paid_at, received_at, debits_before, lookback, is_simultaneous, max_degree, n_accounts,
     found,
 ) -> None:  # fmt: skip
-    """Slide over each payer's earlier debits while walking its debits.
+    """Slide over both sides of each payer while walking its debits.
 
-    Invariant: as of `_scatter_gather`, with `n_paid` of the payer's debits in the window.
+    Invariant: `n_paid` and `n_got` count the payer's entries in the window by counterparty, all 0 between payers. `met`
+    and `seen` hold the number of the question, `walked` that of the walk, for which an account was last met; none needs
+    clearing.
     """
-    n_paid = np.zeros(n_accounts, np.int32)
+    n_paid, n_got = np.zeros(n_accounts, np.int32), np.zeros(n_accounts, np.int32)
     met, seen = np.full(n_accounts, -1, np.int64), np.full(n_accounts, -1, np.int64)
     walked = np.full(n_accounts, -1, np.int64)
     ask, walk = 0, 0
     for s in range(low, high):
         first, last = paid.start[s], paid.start[s]
+        f_first, f_last = received.start[s], received.start[s]
         for e in range(paid.start[s], paid.stop[s]):
             now, t, i = paid.time[e], paid.other[e], paid.transfer[e]
             begin = now - lookback
@@ -186,31 +79,47 @@ def _bipartite(  # type: ignore[no-untyped-def]
             while first < last and paid.time[first] < begin:
                 n_paid[paid.other[first]] -= 1
                 first += 1
-            found[i, 0], found[i, 1], found[i, 2], found[i, 3] = 0, 0, 0, 0
-            if last - first == n_paid[t]:  # no other payee
+            while f_last < received.stop[s] and is_earlier(received.time[f_last], now, is_simultaneous):
+                n_got[received.other[f_last]] += 1
+                f_last += 1
+            while f_first < f_last and received.time[f_first] < begin:
+                n_got[received.other[f_first]] -= 1
+                f_first += 1
+            found[i, :] = 0
+            has_other_payees = last - first > n_paid[t]
+            if not has_other_payees and f_first == f_last:
                 continue
             ask += 1
-            n_common, n_pairs, is_cut = 0, 0, False
-            stop = debits_before[i]
-            start = begin_of(paid.time, paid.start[t], stop, begin, max_degree)
-            if start < 0:
-                is_cut, start = True, stop
-            for j in range(start, stop):
-                other = paid.other[j]
-                if n_paid[other] > 0 and met[other] != ask and other != s:
-                    met[other] = ask
-                    n_common += 1
+            n_payers, n_payees, n_pairs, is_cut = 0, 0, 0, False
+            if has_other_payees:
+                stop = debits_before[i]
+                start = begin_of(paid.time, paid.start[t], stop, begin, max_degree)
+                if start < 0:
+                    is_cut, start = True, stop
+                for j in range(start, stop):
+                    other = paid.other[j]
+                    if n_paid[other] > 0 and met[other] != ask and other != s:
+                        met[other] = ask
+                        n_payees += 1
             stop = _end_of_window(received, received_at[i], t, now, is_simultaneous)
             start = begin_of(received.time, received.start[t], stop, begin, max_degree + is_simultaneous)
             if start < 0:
-                found[i, 0], found[i, 3] = n_common, 1
+                found[i, 1], found[i, 4] = n_payees, 1
                 continue
-            if stop - start <= last - first:
+            is_from_payers = stop - start <= last - first
+            for j in range(start, stop):
+                payer = received.other[j]
+                if payer != s and seen[payer] != ask:
+                    seen[payer] = ask
+                    n_payers += n_got[payer] > 0
+            if not has_other_payees:
+                pass
+            elif is_from_payers:
                 for j in range(start, stop):
                     payer = received.other[j]
-                    if payer == s or seen[payer] == ask:
+                    if seen[payer] != ask:
                         continue
-                    seen[payer] = ask
+                    seen[payer] = -1
                     walk += 1
                     m_stop = _end_of_window(paid, paid_at[received.transfer[j]], payer, now, is_simultaneous)
                     m_start = begin_of(paid.time, paid.start[payer], m_stop, begin, max_degree)
@@ -222,9 +131,6 @@ def _bipartite(  # type: ignore[no-untyped-def]
                             walked[other] = walk
                             n_pairs += 1
             else:
-                for j in range(start, stop):
-                    seen[received.other[j]] = ask
-                seen[s] = -1
                 for j in range(first, last):
                     other = paid.other[j]
                     if other == t or walked[other] == -2 - ask:
@@ -240,9 +146,11 @@ def _bipartite(  # type: ignore[no-untyped-def]
                         if seen[payer] == ask and met[payer] != -2 - walk:
                             met[payer] = -2 - walk
                             n_pairs += 1
-            found[i, 0], found[i, 1], found[i, 3] = n_common, n_pairs, is_cut
+            found[i, 0], found[i, 1], found[i, 2], found[i, 4] = n_payers, n_payees, n_pairs, is_cut
         for j in range(first, last):
             n_paid[paid.other[j]] = 0
+        for j in range(f_first, f_last):
+            n_got[received.other[j]] = 0
 
 
 @numba.njit(cache=True, nogil=True)
@@ -252,12 +160,12 @@ def _stacks(low, high, paid, received, lookback, is_simultaneous, found) -> None
         first, last, n_shaped = received.start[s], received.start[s], 0
         for e in range(paid.start[s], paid.stop[s]):
             now, i = paid.time[e], paid.transfer[e]
-            if found[i, 1] == 0:
+            if found[i, 2] == 0:
                 continue
             while last < received.stop[s] and is_earlier(received.time[last], now, is_simultaneous):
-                n_shaped += found[received.transfer[last], 1] > 0
+                n_shaped += found[received.transfer[last], 2] > 0
                 last += 1
             while first < last and received.time[first] < now - lookback:
-                n_shaped -= found[received.transfer[first], 1] > 0
+                n_shaped -= found[received.transfer[first], 2] > 0
                 first += 1
-            found[i, 2] = n_shaped > 0
+            found[i, 3] = n_shaped > 0

@@ -48,67 +48,44 @@ class Around:
         return found
 
 
-def oracle_scatter_gather(around: Around) -> list[float]:
-    s, t = around.s, around.t
-    payers = {row[1] for row in around.credits(s)}
-    if not payers:
-        return [0, 0, 0]
-    alone = float(bool(payers - {t}))
-    gathered = around.allowed(around.credits(t))
-    if around.is_cut:
-        return [0, alone, 1]
-    others = {row[1] for row in gathered} - {s}
-    middles: dict[int, set[int]] = {}
-    if len(gathered) + around.is_simultaneous <= len(around.credits(s)):
-        for other in others:
-            latest = max(row[0] for row in gathered if row[1] == other)
-            fed = [row for row in around.credits(other) if around.is_before(row[0], latest)]
-            for origin in {row[1] for row in around.allowed(fed)} & payers - {t}:
-                middles.setdefault(origin, {s}).add(other)
-    else:
-        for origin in payers - {t}:
-            for _, _, other, _ in (spent := around.allowed(around.debits(origin))):
-                latest = max((row[0] for row in gathered if row[1] == other), default=-1)
-                if other in others and any(row[2] == other and around.is_before(row[0], latest) for row in spent):
-                    middles.setdefault(origin, {s}).add(other)
-    most = max((len(found) for found in middles.values()), default=0)
-    return [len(payers & others), most or alone, around.is_cut]
-
-
 def oracle_bipartite(around: Around) -> list[float]:
     s, t = around.s, around.t
     payees = {row[2] for row in around.debits(s)} - {t}
-    if not payees:
-        return [0, 0, 0]
-    common = len({row[2] for row in around.allowed(around.debits(t))} & payees - {s})
+    payers = {row[1] for row in around.credits(s)}
+    if not payees and not payers:
+        return [0, 0, 0, 0]
+    common = len({row[2] for row in around.allowed(around.debits(t))} & payees - {s}) if payees else 0
     n_own = int(around.is_simultaneous)  # this transfer is in the payer's and in the payee's window
     credits_of_t = around.credits(t)
     if len(credits_of_t) > around.cap:
-        return [common, 0, 1]
+        return [0, common, 0, 1]
     others = {row[1] for row in credits_of_t} - {s}
-    pairs = set()
+    shared = len(payers & others)
+    pairs: set[tuple[int, int]] = set()
+    if not payees:
+        return [shared, common, 0, around.is_cut]
     if len(credits_of_t) + n_own <= len(around.debits(s)) + n_own:
         for other in others:
             pairs |= {(other, row[2]) for row in around.allowed(around.debits(other)) if row[2] in payees}
     else:
         for payee in payees:
             pairs |= {(row[1], payee) for row in around.allowed(around.credits(payee)) if row[1] in others}
-    return [common, len(pairs), around.is_cut]
+    return [shared, common, len(pairs), around.is_cut]
 
 
 def oracle(graph: TransferGraph, lookback: int, cap: int, *, is_simultaneous: bool) -> list[list[float]]:
-    """Each transfer against all others: the columns of both signals, one after the other."""
+    """Each transfer against all others."""
     columns = (graph.time, graph.source, graph.target, graph.amount)
     rows: list[Row] = list(zip(*(column.tolist() for column in columns), strict=True))
     told: list[list[float]] = []
     seen: list[list[int]] = []
     for i, (_, s, t, _) in enumerate(rows):
-        ways = [Around(rows, i, lookback, cap, is_simultaneous=is_simultaneous) for _ in range(2)]
-        gather, (common, n_pairs, is_cut) = oracle_scatter_gather(ways[0]), oracle_bipartite(ways[1])
-        told.append([0.0] * 7 if s == t else [*gather, common, n_pairs, 0, is_cut])
-        seen.append([j for j in ways[0].places if rows[j][2] == s])
+        around = Around(rows, i, lookback, cap, is_simultaneous=is_simultaneous)
+        n_payers, n_payees, n_pairs, is_cut = oracle_bipartite(around)
+        told.append([0.0] * 5 if s == t else [n_payers, n_payees, n_pairs, 0, is_cut])
+        seen.append([j for j in around.places if rows[j][2] == s])
     for row, places in zip(told, seen, strict=True):
-        row[5] = float(row[4] > 0 and any(told[j][4] > 0 for j in places))
+        row[3] = float(row[2] > 0 and any(told[j][2] > 0 for j in places))
     return told
 
 
@@ -127,8 +104,7 @@ def multigraph(seed: int) -> TransferGraph:
 
 
 def values_of(graph: TransferGraph, **options) -> np.ndarray:
-    past = build_past(graph, **options)
-    return np.hstack([shapes.scatter_gather.compute(past), shapes.bipartite.compute(past)])
+    return shapes.bipartite.compute(build_past(graph, **options))
 
 
 def compare(graph: TransferGraph, **options) -> None:
@@ -149,25 +125,6 @@ def test_shapes_equal_their_oracle_in_random_worlds(seed: int) -> None:
     compare(build_graph(read_dataset(random_world(seed))), threads=1 + seed % 2)
 
 
-def test_a_scatter_gather_in_order_of_time() -> None:
-    # a pays m1, m2, m3; they pay b. The third to pay completes a shape of three middles
-    rows = [
-        ("a", "m1", 0, 9),
-        ("a", "m2", 1, 9),
-        ("a", "m3", 2, 9),
-        ("m1", "b", 3, 9),
-        ("m2", "b", 4, 9),
-        ("m3", "b", 5, 9),
-    ]
-    assert values_of(graph_from_records(rows))[:, 1].tolist() == [0, 0, 0, 1, 2, 3]
-
-
-def test_a_middle_that_paid_on_before_it_was_paid_is_none() -> None:
-    # m2 pays b before a pays m2
-    rows = [("a", "m1", 0, 9), ("m2", "b", 1, 9), ("a", "m2", 2, 9), ("m1", "b", 3, 9)]
-    assert values_of(graph_from_records(rows))[3, 1] == 1
-
-
 def test_a_stack_is_two_layers_of_two_by_two() -> None:
     # a1, a2 pay m1, m2 both; these pay b1, b2 both: the last transfer of each layer closes a two by two shape
     rows = [
@@ -175,5 +132,5 @@ def test_a_stack_is_two_layers_of_two_by_two() -> None:
         ("m1", "b1", 4, 9), ("m1", "b2", 5, 9), ("m2", "b1", 6, 9), ("m2", "b2", 7, 9),
     ]  # fmt: skip
     values = values_of(graph_from_records(rows))
-    assert values[:, 4].tolist() == [0, 0, 0, 1, 0, 0, 0, 1]
-    assert values[:, 5].tolist() == [0, 0, 0, 0, 0, 0, 0, 1]
+    assert values[:, 2].tolist() == [0, 0, 0, 1, 0, 0, 0, 1]
+    assert values[:, 3].tolist() == [0, 0, 0, 0, 0, 0, 0, 1]
