@@ -30,6 +30,7 @@ from muledetect.features import (
     neighbours,
     patterns,
     place,
+    proximity,
     taint,
     velocity,
     volume,
@@ -79,6 +80,7 @@ _BUILT_IN: Final = (
     taint.complaint_taint,
     taint.watch_lists,
     neighbours.neighbours,
+    proximity.proximity,
 )
 _REGISTRY: Final = reduce(Registry.add, _BUILT_IN, Registry())
 
