@@ -32,6 +32,7 @@ from muledetect.features import (
     place,
     proximity,
     taint,
+    taint_far,
     velocity,
     volume,
 )
@@ -79,6 +80,8 @@ _BUILT_IN: Final = (
     logins.paid_from_new_device,
     taint.complaint_taint,
     taint.watch_lists,
+    taint_far.relayed_twice,
+    taint_far.is_near_listed,
     neighbours.neighbours,
     proximity.proximity,
 )
