@@ -12,7 +12,7 @@ import numba
 import numpy as np
 
 from muledetect.features._history import Float64Array, History
-from muledetect.features._spec import Says, feature
+from muledetect.features._spec import Says, Unit, feature
 
 How = Literal["max", "mean", "share", "count"]
 
@@ -33,22 +33,64 @@ class Aggregate(NamedTuple):
     above: float = 0.0
 
 
-def _most(side: Literal["in", "out"], signal: str, text: str, unit: Literal["count", "ratio"] = "count") -> Aggregate:
-    return Aggregate(side, signal, "max", Says(unit, text))
+def _in(signal: str, how: How, unit: Unit, text: str, above: float = 0.0) -> Aggregate:
+    return Aggregate("in", signal, how, Says(unit, text), above)
 
+
+def _out(signal: str, how: How, unit: Unit, text: str, above: float = 0.0) -> Aggregate:
+    return Aggregate("out", signal, how, Says(unit, text), above)
+
+
+_GOT: Final = "share of the money received {window} "
+_PAID: Final = "share of the money paid {window} "
 
 AGGREGATES: Final = {
-    "in_most_payers": _most("in", "target_fan_in", "most different payers within 72 h {window}"),
-    "out_most_payees": _most("out", "source_fan_out", "most different payees within 72 h {window}"),
-    "in_payer_fan": Aggregate(
-        "in", "source_fan_out", "mean", Says("ratio", "accounts that its payers also paid within 72 h {window}, mean")
+    "in_most_payers": _in("target_fan_in", "max", "count", "most different payers within 72 h {window}"),
+    "in_payer_fan": _in("source_fan_out", "share", "ratio", _GOT + "from payers that paid three others within 72 h", 3),
+    "in_relayed": _in("relayed_share", "mean", "ratio", _GOT + "that its payers had received within 72 h themselves"),
+    "in_chain_depth": _in("chain_depth", "max", "count", "longest chain of transfers that reached it {window}"),
+    "in_victim_share": _in("victim_share", "mean", "ratio", _GOT + "that stems from likely victims"),
+    "in_victims": _in("is_likely_victim", "count", "count", "transfers from likely victims {window}"),
+    "in_tier": _in("tier", "mean", "ratio", "steps from likely victims of the money received {window}, mean by amount"),
+    "in_above_habit": _in(
+        "amount_to_habit", "share", "ratio", _GOT + "that was more than its payer ever paid before", 1
     ),
-    "in_payer_fan_share": Aggregate(
-        "in",
-        "source_fan_out",
-        "share",
-        Says("ratio", "share of the money received {window} from payers that paid three others within 72 h"),
-        above=3,
+    "in_drained": _in("drained", "share", "ratio", _GOT + "that took nine tenths of its payer's balance", 0.9),
+    "in_rising": _in("rising_run", "max", "count", "most payments in a row, each larger, that ended with it {window}"),
+    "in_stranger": _in("is_stranger", "share", "ratio", _GOT + "from accounts never dealt with before"),
+    "in_origins": _in("origins_2", "max", "count", "most accounts two steps up of one transfer received {window}"),
+    "in_cycle": _in("cycle_shortest", "share", "ratio", _GOT + "that closed a cycle"),
+    "in_scatter_gather": _in("scatter_gather", "max", "count", "most ways between one account and it {window}"),
+    "in_bipartite": _in("bipartite", "share", "ratio", _GOT + "in shapes of two payers and two payees"),
+    "in_payer_idle": _in(
+        "source_idle", "mean", "seconds", "time that its payers had been idle {window}, mean by amount"
+    ),
+    "in_remote": _in("is_remote", "share", "ratio", _GOT + "that was paid under remote access"),
+    "in_new_device": _in("is_new_device", "share", "ratio", _GOT + "that was paid from a device new to its payer"),
+    "out_most_payees": _out("source_fan_out", "max", "count", "most different payees within 72 h {window}"),
+    "out_gather_scatter": _out("gather_scatter", "max", "count", "most payers and payees alike within 72 h {window}"),
+    "out_relayed": _out("relayed_share", "mean", "ratio", _PAID + "that it had received within 72 h"),
+    "out_relay_dwell": _out(
+        "relay_dwell", "mean", "seconds", "time that money stayed before it was passed on {window}"
+    ),
+    "out_credit_used": _out("credit_used", "mean", "ratio", "share of one credit that one debit passes on {window}"),
+    "out_chain_depth": _out("chain_depth", "max", "count", "longest chain of transfers that it continued {window}"),
+    "out_victim_share": _out("victim_share", "mean", "ratio", _PAID + "that stems from likely victims"),
+    "out_tier": _out("tier", "mean", "ratio", "steps from likely victims of the money paid {window}, mean by amount"),
+    "out_above_habit": _out("amount_to_habit", "share", "ratio", _PAID + "that was more than it ever paid before", 1),
+    "out_stranger": _out("is_stranger", "share", "ratio", _PAID + "to accounts never dealt with before"),
+    "out_origins": _out("origins_2", "max", "count", "most accounts two steps up of one transfer paid {window}"),
+    "out_cycle": _out("cycle_shortest", "share", "ratio", _PAID + "that closed a cycle"),
+    "out_scatter_gather": _out("scatter_gather", "max", "count", "most ways to a payee, its own included {window}"),
+    "out_bipartite": _out("bipartite", "share", "ratio", _PAID + "in shapes of two payers and two payees"),
+    "out_stack": _out("is_stack", "share", "ratio", _PAID + "in two layers of such shapes"),
+    "out_payee_idle": _out(
+        "target_idle", "mean", "seconds", "time that its payees had been idle {window}, mean by amount"
+    ),
+    "out_new_device": _out("is_new_device", "share", "ratio", _PAID + "from a device new to it"),
+    "out_device_others": _out("others_on_device", "max", "count", "most other payers on one of its devices {window}"),
+    "out_terminal_others": _out(
+        "others_at_terminal", "max", "count", "most other users of its terminal in 30 min {window}"
     ),
 }
 
@@ -56,7 +98,7 @@ AGGREGATES: Final = {
 @feature(
     family="patterns",
     columns={name: aggregate.says for name, aggregate in AGGREGATES.items()},
-    window=("7d", "30d", "all"),
+    window=("7d", "all"),
 )
 def patterns(history: History, *, window: int) -> Float64Array:
     """Aggregates of signals, with their default look-back, over the transfers of the window.

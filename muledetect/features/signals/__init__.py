@@ -17,7 +17,7 @@ from typing import Final
 import pyarrow as pa
 
 from muledetect.clock import Duration
-from muledetect.features.signals import _extract, access, cycles, pairs, scatter, sessions, shapes
+from muledetect.features.signals import _extract, access, cycles, pairs, relay, scatter, senders, sessions, shapes
 from muledetect.features.signals._extract import Progress, visible_tables
 from muledetect.features.signals._past import (
     LONGEST,
@@ -39,6 +39,9 @@ _BUILT_IN: Final = (
     scatter.scatter_gather,
     shapes.bipartite,
     cycles.cycles,
+    senders.senders,
+    relay.origins,
+    relay.relay,
     access.access,
     sessions.session_flags,
 )
