@@ -69,7 +69,7 @@ def pasts_of(seed: int, max_degree: int | None = None) -> list[Past]:
     ]
 
 
-@pytest.mark.parametrize("seed", range(60))
+@pytest.mark.parametrize("seed", range(28))
 def test_temporal_cycles_equal_every_path(seed: int) -> None:
     for past in pasts_of(seed):
         for low, high in ((None, None), (0.7, 1.1)):
@@ -80,7 +80,7 @@ def test_temporal_cycles_equal_every_path(seed: int) -> None:
             np.testing.assert_array_equal(got, np.array(expected), err_msg=f"seed {seed} {past.lookback}")
 
 
-@pytest.mark.parametrize("seed", range(60, 90))
+@pytest.mark.parametrize("seed", range(60, 76))
 def test_columns_summarise_the_cycles(seed: int) -> None:
     for past in pasts_of(seed):
         values = cycles.compute(past)
@@ -92,7 +92,7 @@ def test_columns_summarise_the_cycles(seed: int) -> None:
             np.testing.assert_array_equal(values[i], np.array(expected, np.float32), err_msg=f"seed {seed} row {i}")
 
 
-@pytest.mark.parametrize("seed", range(40))
+@pytest.mark.parametrize("seed", range(16))
 def test_a_limit_of_work_leaves_out_whole_lengths_and_says_how_many(seed: int) -> None:
     for max_degree in (1, 3):
         for exact, capped in zip(pasts_of(seed), pasts_of(seed, max_degree), strict=True):
@@ -104,7 +104,7 @@ def test_a_limit_of_work_leaves_out_whole_lengths_and_says_how_many(seed: int) -
             np.testing.assert_array_equal(cycles.compute(capped)[:, -1], np.isnan(even).sum(axis=1))
 
 
-@pytest.mark.parametrize("seed", range(24))
+@pytest.mark.parametrize("seed", range(12))
 def test_simple_cycles_equal_networkx(seed: int) -> None:
     """Every simple cycle of the window's graph with the transfer, times its parallel transfers."""
     for past in pasts_of(seed)[:4]:

@@ -35,7 +35,7 @@ def oracle(past: Past) -> list[list[float]]:
         return 0 < past.max_degree < sum(rows[k][2] == rows[j][1] for k in seen_by(j))
 
     told = []
-    for i, (now, s, t) in enumerate(rows):
+    for i, (_, s, t) in enumerate(rows):
         if s == t:
             told.append([0.0, 0.0, 0.0])
             continue
@@ -69,9 +69,9 @@ def multigraph(seed: int) -> TransferGraph:
     )
 
 
-@pytest.mark.parametrize("part", range(6))
+@pytest.mark.parametrize("part", range(4))
 def test_scatter_gather_equals_its_oracle(part: int) -> None:
-    for seed in range(part * 50, part * 50 + 50):
+    for seed in range(part * 40, part * 40 + 40):
         graph = multigraph(seed)
         for ties, cap, lookback in itertools.product(("strict", "simultaneous"), (None, 2), (3 * HOUR, 30 * HOUR)):
             past = build_past(graph, ties=ties, max_degree=cap, lookback=lookback, threads=1 + seed % 2)
