@@ -35,8 +35,10 @@ class Links(NamedTuple):
         The matched amount is at least half of the smaller group's total.
     debit_of, credit_of : int32[n_transfers]
         The debit group of the source and the credit group of the target; -1 for a transfer from an account to itself.
+    is_passed_on : bool[n_transfers]
+        The credit group has pairs.
     debit_total : int64[n_transfers], credit_total : int64[n_entries]
-        Amount of each group at its name; 0 elsewhere.
+        Amount of each debit group, and of each credit group that has pairs, at its name; 0 elsewhere.
     """
 
     start: Int64Array
@@ -45,30 +47,35 @@ class Links(NamedTuple):
     is_firm: npt.NDArray[np.bool_]
     debit_of: Int32Array
     credit_of: Int32Array
+    is_passed_on: npt.NDArray[np.bool_]
     debit_total: Int64Array
     credit_total: Int64Array
 
 
 def build_links(past: Past) -> Links:
-    """Match all accounts, in threads. O(n); 32 bytes a transfer and 13 a pair, of which a transfer has at most two.
+    """Match all accounts, in threads. O(n); 33 bytes a transfer and 13 a pair, of which a transfer has at most two.
 
     A credit is available to later debits, and to those of its own tick where ties are simultaneous. Money that stayed
     longer than the look-back is spent in its turn but is in no pair.
     """
-    n, n_credits = len(past), len(past.received.time)
-    debit_of, credit_of = np.full(n, -1, np.int32), np.full(n, -1, np.int32)
-    debit_total, credit_total = np.zeros(n, np.int64), np.zeros(n_credits, np.int64)
-    past.by_account(_group, past.paid, past.received, debit_of, credit_of, debit_total, credit_total)
-    start = np.zeros(n + 1, np.int64)
-    none = Links(
-        start, np.empty(0, np.int32), np.empty(0, np.int64), np.empty(0, np.bool_),
-        debit_of, credit_of, debit_total, credit_total,
-    )  # fmt: skip
+    n, graph = len(past), past.graph
+    links = Links(
+        start=np.zeros(n + 1, np.int64),
+        credit=np.empty(0, np.int32),
+        amount=np.empty(0, np.int64),
+        is_firm=np.empty(0, np.bool_),
+        debit_of=np.full(n, -1, np.int32),
+        credit_of=np.full(n, -1, np.int32),
+        is_passed_on=np.zeros(n, np.bool_),
+        debit_total=np.zeros(n, np.int64),
+        credit_total=np.zeros(len(past.received.time), np.int64),
+    )
+    past.by_transfer(_group, graph.time, graph.source, graph.amount, past.paid_at, links.debit_of, links.debit_total)
     rules = (past.paid, past.received, past.lookback, past.is_simultaneous)
-    past.by_account(_match, *rules, True, none)
-    np.cumsum(start, out=start)
-    n_pairs = int(start[-1])
-    links = none._replace(
+    past.by_account(_match, *rules, True, links)
+    np.cumsum(links.start, out=links.start)
+    n_pairs = int(links.start[-1])
+    links = links._replace(
         credit=np.empty(n_pairs, np.int32), amount=np.empty(n_pairs, np.int64), is_firm=np.empty(n_pairs, np.bool_)
     )
     past.by_account(_match, *rules, False, links)
@@ -76,50 +83,60 @@ def build_links(past: Past) -> Links:
 
 
 @numba.njit(cache=True, nogil=True)
-def _group(low, high, paid, received, debit_of, credit_of, debit_total, credit_total) -> None:  # type: ignore[no-untyped-def]
-    for a in range(low, high):
-        first = -1
-        for e in range(paid.start[a], paid.stop[a]):
-            i = paid.transfer[e]
-            if e == paid.start[a] or paid.time[e] != paid.time[e - 1]:
-                first = int(i)
-            debit_of[i] = first
-            debit_total[first] += paid.amount[e]
-        for f in range(received.start[a], received.stop[a]):
-            if f == received.start[a] or received.time[f] != received.time[f - 1]:
-                first = f
-            credit_of[received.transfer[f]] = first
-            credit_total[first] += received.amount[f]
+def _group(low, high, time, source, amount, paid_at, debit_of, debit_total) -> None:  # type: ignore[no-untyped-def]
+    """Name the debit groups, runs of equal time and source, that begin in the range."""
+    i = low
+    while i > 0 and i < high and time[i] == time[i - 1] and source[i] == source[i - 1]:
+        i += 1
+    while i < high:
+        begin, first = i, -1
+        while i < len(time) and time[i] == time[begin] and source[i] == source[begin]:
+            if paid_at[i] >= 0:
+                first = int(i) if first < 0 else first
+                debit_of[i] = first
+                debit_total[first] += amount[i]
+            i += 1
 
 
 @numba.njit(cache=True, nogil=True)
 def _match(low, high, paid, received, lookback, is_simultaneous, is_counting, links) -> None:  # type: ignore[no-untyped-def]
     """Count the pairs of debit group d at `start[d + 1]`, or, when `start` is their running total, write them.
 
-    Invariant: `oldest` is the oldest credit group with something left, `rest` what is left of it. Each step exhausts a
-    group, so that an account has no more pairs than groups.
+    Invariant: credits `oldest:newer` are the oldest group with something left, `rest` what is left of its `whole`. Each
+    step exhausts a group, so that an account has no more pairs than groups.
     """
     for a in range(low, high):
-        oldest, stop = received.start[a], received.stop[a]
-        rest = links.credit_total[oldest] if oldest < stop else 0
-        for e in range(paid.start[a], paid.stop[a]):
-            d, now = paid.transfer[e], paid.time[e]
-            if links.debit_of[d] != d:
-                continue
-            left, k = links.debit_total[d], links.start[d]
-            while left > 0 and oldest < stop and is_earlier(received.time[oldest], now, is_simultaneous):
+        oldest, newer, stop, rest, whole = received.start[a], received.start[a], received.stop[a], 0, 0
+        e, first = paid.start[a], received.start[a]
+        for f in range(first, stop if is_counting else first):
+            first = f if received.time[f] != received.time[first] else first
+            links.credit_of[received.transfer[f]] = first
+        while e < paid.stop[a]:
+            d, now, total, k = paid.transfer[e], paid.time[e], 0, -1
+            while e < paid.stop[a] and paid.time[e] == now:
+                total += paid.amount[e]
+                e += 1
+            left = total
+            while left > 0 and newer <= stop:
+                if rest == 0:
+                    oldest, whole = newer, 0
+                    while newer < stop and received.time[newer] == received.time[oldest]:
+                        whole += received.amount[newer]
+                        newer += 1
+                    rest = whole
+                if rest == 0 or not is_earlier(received.time[oldest], now, is_simultaneous):
+                    break
                 moved = min(left, rest)
                 left -= moved
                 rest -= moved
                 if now - received.time[oldest] <= lookback:
                     if is_counting:
                         links.start[d + 1] += 1
+                        if links.credit_total[oldest] == 0:
+                            links.credit_total[oldest] = whole
+                            for f in range(oldest, newer):
+                                links.is_passed_on[received.transfer[f]] = True
                     else:
+                        k = links.start[d] if k < 0 else k + 1
                         links.credit[k], links.amount[k] = oldest, moved
-                        links.is_firm[k] = 2 * moved >= min(links.debit_total[d], links.credit_total[oldest])
-                        k += 1
-                if rest == 0:
-                    next_time = received.time[oldest]
-                    while oldest < stop and received.time[oldest] == next_time:
-                        oldest += 1
-                    rest = links.credit_total[oldest] if oldest < stop else 0
+                        links.is_firm[k] = 2 * moved >= min(total, whole)

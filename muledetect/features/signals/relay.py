@@ -68,47 +68,60 @@ def relay(past: Past) -> Float32Array:
     holds links of its own O(1) a round. Besides the result 72 bytes a transfer and 13 a pair.
     """
     found = past.unknown(8)
-    links = build_links(past)
-    past.by_account(_pass_on, past.paid, past.received, links, past.graph.n_accounts, found)
-    graph = past.graph
+    links, graph = build_links(past), past.graph
+    is_unusual = np.zeros(len(past), np.bool_)
+    past.by_account(_mark_unusual, past.paid, past.received, graph.n_accounts, is_unusual)
+    past.by_transfer(_pass_on, graph.time, graph.amount, past.received.time, links, is_unusual, found)
     _follow(graph.time, graph.amount, past.received.time, links, past.is_simultaneous, found)
     return found
 
 
 @numba.njit(cache=True, nogil=True)
-def _pass_on(low, high, paid, received, links, n_accounts, found) -> None:  # type: ignore[no-untyped-def]
-    """Write what the pairs of each debit group say, and which transfers are likely victims'.
+def _mark_unusual(low, high, paid, received, n_accounts, is_unusual) -> None:  # type: ignore[no-untyped-def]
+    """Mark debits above all earlier ones, to an account never dealt with.
 
     Invariant: `met[b] == a` if a and b had a transfer in an earlier tick; `largest` is over earlier ticks.
     """
     met = np.full(n_accounts, -1, np.int32)
     for a in range(low, high):
-        e, f, stop, largest = paid.start[a], received.start[a], paid.stop[a], 0
-        while e < stop:
-            now, d, end = paid.time[e], paid.transfer[e], e
+        e, f, largest = paid.start[a], received.start[a], 0
+        while e < paid.stop[a]:
+            now, begin, largest_now = paid.time[e], e, largest
             while f < received.stop[a] and received.time[f] < now:
                 met[received.other[f]] = a
                 f += 1
-            passed, waited, used, total = 0, 0.0, 0.0, links.debit_total[d]
-            for k in range(links.start[d], links.start[d + 1]):
-                credit, moved = links.credit[k], links.amount[k]
-                passed += moved
-                waited += moved * ((now - received.time[credit]) / 1e6)
-                used = max(used, moved / links.credit_total[credit])
-            largest_now = largest
-            while end < stop and paid.time[end] == now:
-                i, amount = paid.transfer[end], paid.amount[end]
+            while e < paid.stop[a] and paid.time[e] == now:
+                if paid.amount[e] > largest:
+                    largest_now = max(largest_now, paid.amount[e])
+                    is_unusual[paid.transfer[e]] = met[paid.other[e]] != a
+                e += 1
+            for g in range(begin, e):
+                met[paid.other[g]] = a
+            largest = largest_now
+
+
+@numba.njit(cache=True, nogil=True)
+def _pass_on(low, high, time, amount, received_time, links, is_unusual, found) -> None:  # type: ignore[no-untyped-def]
+    """Write what the pairs of the debit groups named in the range say, to all transfers of each."""
+    for d in range(low, high):
+        if links.debit_of[d] != d:
+            continue
+        passed, waited, used, total = 0, 0.0, 0.0, links.debit_total[d]
+        for k in range(links.start[d], links.start[d + 1]):
+            c, moved = links.credit[k], links.amount[k]
+            passed += moved
+            waited += moved * ((time[d] - received_time[c]) / 1e6)
+            used = max(used, moved / links.credit_total[c])
+        i = d
+        # the group is a run but for transfers of its account to itself
+        while i < len(time) and time[i] == time[d] and (links.debit_of[i] == d or links.debit_of[i] < 0):
+            if links.debit_of[i] == d:
                 found[i, 0] = passed / total
                 if passed > 0:
                     found[i, 1] = waited / passed
-                found[i, 2] = used * (amount / total)
-                found[i, 5] = met[paid.other[end]] != a and amount > largest and passed < total - passed
-                largest_now = max(largest_now, amount)
-                end += 1
-            while e < end:
-                met[paid.other[e]] = a
-                e += 1
-            largest = largest_now
+                found[i, 2] = used * (amount[i] / total)
+                found[i, 5] = is_unusual[i] and passed < total - passed
+            i += 1
 
 
 @numba.njit(cache=True, nogil=True)
@@ -126,14 +139,14 @@ def _follow(time, amount, received_time, links, is_simultaneous, found) -> None:
             stop += 1
         is_tangled = is_simultaneous and stop - low > 1 and _is_tangled(low, stop, time, received_time, links)
         for n_done in range(ROUNDS + 1 if is_tangled else 1):
-            n_news, group = 0, -1
+            is_news, group = False, -1
             depth, flow, tier, stem = np.float32(0), np.float32(np.nan), np.float32(np.nan), np.float32(0)
             for i in range(low, stop):
                 d = links.debit_of[i]
                 if d < 0:
                     continue
                 if d != group and not (is_tangled and n_done == 0):
-                    group, total = d, links.debit_total[d]
+                    group, total = int(d), links.debit_total[d]
                     deepest, carried, stems, steps = 0.0, 0.0, 0.0, 0.0
                     for k in range(links.start[d], links.start[d + 1]):
                         c, moved = links.credit[k], float(links.amount[k])
@@ -146,20 +159,21 @@ def _follow(time, amount, received_time, links, is_simultaneous, found) -> None:
                     depth, flow = np.float32(deepest), np.float32(carried / total if deepest > 0 else np.nan)
                     stem = np.float32(min(stems / _ONE, 1.0))
                     tier = np.float32(min(1 + steps / stems, _HIGHEST_TIER) if stem > 0 else np.nan)
-                is_victim = found[i, 5] > 0
-                new_tier, new_stem = np.float32(0) if is_victim else tier, np.float32(1) if is_victim else stem
-                n_news += found[i, 3] != depth or (depth > 0 and found[i, 4] != flow)
-                n_news += found[i, 7] != new_stem or (new_stem > 0 and found[i, 6] != new_tier)
-                found[i, 3], found[i, 4], found[i, 6], found[i, 7] = depth, flow, new_tier, new_stem
-            if n_done > 0 and n_news == 0:
+                of_own = (depth, flow, np.float32(0), np.float32(1)) if found[i, 5] > 0 else (depth, flow, tier, stem)
+                if found[i, 3] != depth or (depth > 0 and found[i, 4] != flow):
+                    is_news = True
+                if found[i, 7] != of_own[3] or (of_own[3] > 0 and found[i, 6] != of_own[2]):
+                    is_news = True
+                found[i, 3], found[i, 4], found[i, 6], found[i, 7] = of_own
+            if n_done > 0 and not is_news:
                 break
             for i in range(low, stop if n_done > 0 else low):
-                if links.credit_of[i] >= 0:
+                if links.is_passed_on[i]:
                     money[links.credit_of[i]] = 0
             for i in range(low, stop):
-                c, depth = links.credit_of[i], found[i, 3]
-                if c < 0:
+                if not links.is_passed_on[i]:
                     continue
+                c, depth = links.credit_of[i], found[i, 3]
                 kept = float(amount[i]) if depth == 0 else amount[i] * float(found[i, 4])
                 if depth > money[c, _DEPTH] or (depth == money[c, _DEPTH] and kept > money[c, _FLOW]):
                     money[c, _DEPTH], money[c, _FLOW] = depth, kept
@@ -205,47 +219,46 @@ def origins(past: Past) -> Float32Array:
 def _origins(  # type: ignore[no-untyped-def]
     low, high, paid, received, earlier_credits, lookback, is_simultaneous, most, n_accounts, found
 ) -> None:
-    """Invariant: `n_paths[x]` paths lead from x over the credits `first:last` of account a; all 0 between accounts."""
+    """Slide a window over the credits of each account, up to a last, empty one behind its debits.
+
+    Invariant: `n_paths[x]` paths lead from x over the credits `first:last` of account a; all 0 between accounts.
+    """
     n_paths = np.zeros(n_accounts, np.int32)
     for a in range(low, high):
         first, last, n_origins, n_left_out = received.start[a], received.start[a], 0, 0
-        e, stop = paid.start[a], paid.stop[a]
-        while True:
-            is_done = e == stop
-            oldest = np.int64(2**62) if is_done else paid.time[e] - lookback
-            while (
-                not is_done
-                and last < received.stop[a]
-                and is_earlier(received.time[last], paid.time[e], is_simultaneous)
-            ):
-                last += 1
-                begin, end = _behind(last - 1, received, earlier_credits, lookback, most)
-                n_left_out += begin < 0
-                for h in range(begin if begin >= 0 else end, end):
-                    if received.other[h] != a:
-                        n_origins += n_paths[received.other[h]] == 0
-                        n_paths[received.other[h]] += 1
+        for e in range(paid.start[a], paid.stop[a] + 1):
+            is_done = e == paid.stop[a]
+            oldest = paid.time[e] - lookback if not is_done else np.int64(2**62)
             while first < last and received.time[first] < oldest:
-                begin, end = _behind(first, received, earlier_credits, lookback, most)
-                n_left_out -= begin < 0
-                for h in range(begin if begin >= 0 else end, end):
-                    if received.other[h] != a:
-                        n_paths[received.other[h]] -= 1
-                        n_origins -= n_paths[received.other[h]] == 0
+                busy, gone = _behind(first, a, -1, n_paths, received, earlier_credits, lookback, most)
+                n_left_out -= busy
+                n_origins -= gone
                 first += 1
             if is_done:
                 break
+            while last < received.stop[a] and is_earlier(received.time[last], paid.time[e], is_simultaneous):
+                if received.time[last] >= oldest:
+                    busy, new = _behind(last, a, 1, n_paths, received, earlier_credits, lookback, most)
+                    n_left_out += busy
+                    n_origins += new
+                else:
+                    first = last + 1
+                last += 1
             found[paid.transfer[e], 0], found[paid.transfer[e], 1] = n_origins, n_left_out
-            e += 1
 
 
 @numba.njit(cache=True, nogil=True)
-def _behind(f, received, earlier_credits, lookback, most):  # type: ignore[no-untyped-def]
-    """Return begin and end of the credits of the payer of f within the look-back before it; -1 if more than `most`."""
-    payer, end, oldest = received.other[f], earlier_credits[received.transfer[f]], received.time[f] - lookback
-    begin = end
-    while begin > received.start[payer] and received.time[begin - 1] >= oldest:
-        begin -= 1
-        if end - begin > most:
-            return -1, end
-    return begin, end
+def _behind(f, a, sign, n_paths, received, earlier_credits, lookback, most):  # type: ignore[no-untyped-def]
+    """Add or take away the paths over credit f; return whether its payer is too busy, else the accounts new or gone."""
+    end, oldest, n_changed = earlier_credits[received.transfer[f]], received.time[f] - lookback, 0
+    start = received.start[received.other[f]]
+    if end - start > most and received.time[end - most - 1] >= oldest:
+        return 1, 0
+    h = end - 1
+    while h >= start and received.time[h] >= oldest:
+        x = received.other[h]
+        if x != a:
+            n_paths[x] += sign
+            n_changed += n_paths[x] == (1 if sign > 0 else 0)
+        h -= 1
+    return 0, n_changed
