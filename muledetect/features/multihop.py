@@ -134,16 +134,11 @@ def multihop(history: History, *, window: int) -> Float64Array:
 def _ways(shared: Shared) -> Ways:
     """Index the links by both of their groups. O(links)."""
     past = replace(shared.past, lookback=max(LONGEST, shared.graph.tick))
-    links = build_links(past)
-    debit = np.repeat(np.arange(len(past), dtype=np.int32), np.diff(links.start))
-    rate = links.amount / links.debit_total[debit] / links.credit_total[links.credit]
-    credit_stop = _ends(past.received, links.credit)
-    up = Way(past.received, links.debit_of, links.start, links.credit, credit_stop, rate, -1)
-    order = np.argsort(links.credit, kind="stable")  # a group's links stay in the order of their debits' time
-    start = np.searchsorted(links.credit[order], np.arange(len(past.received.time) + 1)).astype(np.int64)
-    first = past.paid_at[debit[order]]
-    down = Way(past.paid, links.credit_of, start, first, _ends(past.paid, first), rate[order], 1)
-    return Ways(up, down, _exits(shared))
+    links, paid, received = build_links(past), past.paid, past.received
+    rate, start, debit, turned_rate = _turn(links, len(received.time))
+    up = Way(received, links.debit_of, links.start, links.credit, _ends(received, links.credit), rate, -1)
+    first = past.paid_at[debit]
+    return Ways(up, Way(paid, links.credit_of, start, first, _ends(paid, first), turned_rate, 1), _exits(shared))
 
 
 def _exits(shared: Shared) -> BoolArray | None:
@@ -152,6 +147,25 @@ def _exits(shared: Shared) -> BoolArray | None:
         return None
     is_exit = pc.is_in(transfers["channel"].cast(pa.string()), value_set=pa.array(EXITS))
     return np.asarray(is_exit.to_numpy(), np.bool_)
+
+
+@numba.njit(cache=True, nogil=True)
+def _turn(links, n_credits):  # type: ignore[no-untyped-def]
+    """Return the rate of each link; and start, debit group and rate of the links by credit group, in debits' order."""
+    start = np.zeros(n_credits + 1, np.int64)
+    for k in range(len(links.credit)):
+        start[links.credit[k] + 1] += 1
+    start = np.cumsum(start)
+    free = start[:-1].copy()
+    rate, turned_rate = np.empty(len(links.credit)), np.empty(len(links.credit))
+    debit = np.empty(len(links.credit), np.int32)
+    for d in range(len(links.start) - 1):
+        for k in range(links.start[d], links.start[d + 1]):
+            credit = links.credit[k]
+            rate[k] = links.amount[k] / links.debit_total[d] / links.credit_total[credit]
+            debit[free[credit]], turned_rate[free[credit]] = d, rate[k]
+            free[credit] += 1
+    return rate, start, debit, turned_rate
 
 
 @numba.njit(cache=True, nogil=True)
