@@ -27,6 +27,7 @@ from muledetect.features import (
     identity,
     lifecycle,
     logins,
+    multihop,
     neighbours,
     patterns,
     place,
@@ -82,6 +83,7 @@ _BUILT_IN: Final = (
     taint.watch_lists,
     taint_far.relayed_twice,
     taint_far.is_near_listed,
+    multihop.multihop,
     neighbours.neighbours,
     proximity.proximity,
 )

@@ -34,8 +34,9 @@ DURATIONS: Final = frozenset({"window", "within"})
 #: Parameters whose values are amounts of money; they scale with the amounts.
 AMOUNTS: Final = frozenset({"threshold", "limit"})
 
-WINDOWS: Final = ("5min", "15min", "1h", "6h", "24h", "7d", "30d", "90d")
-EVERY_WINDOW: Final = (*WINDOWS, "all")
+
+#: Columns that are computed only when they are named.
+ON_REQUEST: Final = ("on request",)
 
 NAME: Final = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
 
@@ -43,12 +44,14 @@ NAME: Final = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
 class Says(NamedTuple):
     """What a column says: its unit and its meaning in words; `{window}` and other parameters are filled in.
 
-    `tells_when` marks a column that measures how long ago something was.
+    `tells_when` marks a column that measures how long ago something was. `only` are the windows (or other parameter
+    values) over which the column is computed by default, if not over all that the feature declares.
     """
 
     unit: Unit
     text: str
     tells_when: bool = False
+    only: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +152,7 @@ class Registry:
             if wanted is None or feature.family in wanted
             for parameters in feature.grid(pack)
             for column, says in feature.columns.items()
+            if not says.only or {value for _, value in parameters} & set(says.only)
             if not lasting or (dict(parameters).get("window", "all") == "all" and not says.tells_when)
         ]
 

@@ -13,14 +13,14 @@ from muledetect.graph import Int64Array
 @feature(
     family="amount",
     columns={
-        "in_similar": Says("count", "credits {window} within 10% of each other"),
+        "in_similar": Says("count", "credits {window} within 10% of each other", only=("7d",)),
         "in_similar_share": Says("ratio", "share of the credits {window} within 10% of each other"),
         "in_repeated_share": Says("ratio", "share of the credits {window} whose exact amount came more than once"),
-        "out_similar": Says("count", "debits {window} within 10% of each other"),
+        "out_similar": Says("count", "debits {window} within 10% of each other", only=("7d",)),
         "out_similar_share": Says("ratio", "share of the debits {window} within 10% of each other"),
         "out_repeated_share": Says("ratio", "share of the debits {window} whose exact amount left more than once"),
     },
-    window=("24h", "30d"),
+    window=("30d",),
 )
 def similar(history: History, *, window: int) -> Float64Array:
     """Largest set of amounts of one side whose maximum is at most 1.1 times its minimum, and exact repeats.
@@ -43,7 +43,7 @@ def similar(history: History, *, window: int) -> Float64Array:
         "out_round_share": Says("ratio", "share of the debits {window} with a round amount"),
     },
     is_decimal=True,
-    window=("30d", "all"),
+    window=("all",),
 )
 def round_amounts(history: History, *, window: int) -> Float64Array:
     """Share of the amounts with at most two significant digits (minor units). NaN without transfers."""
@@ -63,7 +63,7 @@ def round_amounts(history: History, *, window: int) -> Float64Array:
         "below_count": Says("count", "transfers {window} just under {threshold}"),
     },
     threshold=FromPack("thresholds"),
-    window=("7d", "90d"),
+    window=("90d",),
 )
 def structuring(history: History, *, threshold: int, window: int) -> Float64Array:
     """Transfers of at least nine tenths of the threshold and less than it. O(transfers in the window)."""
@@ -79,7 +79,7 @@ def structuring(history: History, *, threshold: int, window: int) -> Float64Arra
     is_calendar=True,
     limit=FromPack("limits"),
     utc=FromPack("utc_offset"),
-    window=("30d", "90d"),
+    window=("90d",),
 )
 def limit_hugging(history: History, *, limit: int, utc: int, window: int) -> Float64Array:
     """Share of the local days with debits whose total is nine tenths of the limit up to the limit; NaN without any.
@@ -98,7 +98,7 @@ def limit_hugging(history: History, *, limit: int, utc: int, window: int) -> Flo
     tables=("accounts",),
     is_calendar=True,
     utc=FromPack("utc_offset"),
-    window=("30d", "90d"),
+    window=("90d",),
 )
 def own_limit_hugging(history: History, *, utc: int, window: int) -> Float64Array:
     """As `limit_hugging`, with the daily limit of the accounts table; NaN where that is unknown."""

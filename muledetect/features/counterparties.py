@@ -16,24 +16,38 @@ _FIXED_POINT = 2.0**40
     family="counterparties",
     columns={
         "in_counterparties": Says("count", "different payers {window}"),
-        "in_new_counterparties": Says("count", "first-ever payers {window}"),
-        "in_entropy": Says("ratio", "how evenly the received money spread over payers {window} (bits)"),
-        "in_top_share": Says("ratio", "share of the money received {window} that came from one payer"),
-        "in_new_share": Says("ratio", "share of the money received {window} that came from first-ever payers"),
-        "in_one_off": Says("count", "payers met a single time {window}"),
+        "in_new_counterparties": Says("count", "first-ever payers {window}", only=("30d", "all")),
+        "in_entropy": Says(
+            "ratio", "how evenly the received money spread over payers {window} (bits)", only=("7d", "all")
+        ),
+        "in_top_share": Says(
+            "ratio", "share of the money received {window} that came from one payer", only=("7d", "all")
+        ),
+        "in_new_share": Says(
+            "ratio", "share of the money received {window} that came from first-ever payers", only=("30d", "all")
+        ),
+        "in_one_off": Says("count", "payers met a single time {window}", only=("30d", "all")),
         "in_one_off_share": Says(
-            "ratio", "share of the money received {window} that came from payers met a single time"
+            "ratio", "share of the money received {window} that came from payers met a single time", only=("30d", "all")
         ),
         "out_counterparties": Says("count", "different payees {window}"),
-        "out_new_counterparties": Says("count", "first-ever payees {window}"),
-        "out_entropy": Says("ratio", "how evenly the paid money spread over payees {window} (bits)"),
-        "out_top_share": Says("ratio", "share of the money paid {window} that went to one payee"),
-        "out_new_share": Says("ratio", "share of the money paid {window} that went to first-ever payees"),
-        "out_one_off": Says("count", "payees met a single time {window}"),
-        "out_one_off_share": Says("ratio", "share of the money paid {window} that went to payees met a single time"),
-        "returned_share": Says("ratio", "share of the money paid {window} that went to accounts that also paid in"),
+        "out_new_counterparties": Says("count", "first-ever payees {window}", only=("30d", "all")),
+        "out_entropy": Says(
+            "ratio", "how evenly the paid money spread over payees {window} (bits)", only=("7d", "all")
+        ),
+        "out_top_share": Says("ratio", "share of the money paid {window} that went to one payee", only=("7d", "all")),
+        "out_new_share": Says(
+            "ratio", "share of the money paid {window} that went to first-ever payees", only=("30d", "all")
+        ),
+        "out_one_off": Says("count", "payees met a single time {window}", only=("30d", "all")),
+        "out_one_off_share": Says(
+            "ratio", "share of the money paid {window} that went to payees met a single time", only=("30d", "all")
+        ),
+        "returned_share": Says(
+            "ratio", "share of the money paid {window} that went to accounts that also paid in", only=("30d",)
+        ),
     },
-    window=("24h", "7d", "30d", "all"),
+    window=("7d", "30d", "all"),
 )
 def counterparties(history: History, *, window: int) -> Float64Array:
     """Distinct and first-ever counterparties, Shannon entropy in bits of the amounts over them, concentration.

@@ -11,14 +11,14 @@ import numpy as np
 
 from muledetect.clock import ALL, DAY
 from muledetect.features._history import Float64Array, History, share
-from muledetect.features._spec import EVERY_WINDOW, Says, feature
+from muledetect.features._spec import Says, feature
 
 
 @feature(
     family="flow",
     unit="ratio",
     text="share of the money received {window} that had left again",
-    window=EVERY_WINDOW,
+    window=("24h", "30d", "all"),
 )
 def pass_through(history: History, *, window: int) -> Float64Array:
     """Share of the money received in `window` before each point that had left again by the point (FIFO).
@@ -32,8 +32,8 @@ def pass_through(history: History, *, window: int) -> Float64Array:
     family="flow",
     unit="ratio",
     text="share of the money received {window} that left again within {within}",
-    within=("15min", "1h", "24h"),
-    window=("30d", "all"),
+    within=("1h", "24h"),
+    window=("all",),
 )
 def quick_pass(history: History, *, within: int, window: int) -> Float64Array:
     """Share of the money received in `window` that left within `within` of its arrival (FIFO); NaN if none came."""
@@ -46,7 +46,7 @@ def quick_pass(history: History, *, within: int, window: int) -> Float64Array:
         "dwell_median": Says("seconds", "time that half of the passed-on money stayed at most {window}"),
         "dwell_p90": Says("seconds", "time that nine tenths of the passed-on money stayed at most {window}"),
     },
-    window=("7d", "30d", "all"),
+    window=("30d", "all"),
 )
 def dwell(history: History, *, window: int) -> Float64Array:
     """Value-weighted median and 90th percentile of the time between arrival and departure of the same money (FIFO).
@@ -67,9 +67,9 @@ def dwell(history: History, *, window: int) -> Float64Array:
         "retained_mean": Says("ratio", "mean share of a day's inflow that stayed {window}"),
         "retained_spread": Says("ratio", "how much the share of a day's inflow that stayed varied {window}"),
         "zero_sweep": Says("ratio", "share of the days with inflow that ended with under 5% of it left {window}"),
-        "busy_days": Says("ratio", "share of the days with any transfer {window}"),
+        "busy_days": Says("ratio", "share of the days with any transfer {window}", only=("30d",)),
     },
-    window=("30d", "90d"),
+    window=("90d",),
 )
 def daily_rest(history: History, *, window: int) -> Float64Array:
     """What each 24 hours left behind, in blocks counted back from the point; a part of a block counts as one.
@@ -91,7 +91,7 @@ def daily_rest(history: History, *, window: int) -> Float64Array:
         "credits_before_largest_debit": Says("count", "credits gathered before the largest debit {window}"),
         "largest_debit_share": Says("ratio", "share of the money paid {window} that left in one debit"),
     },
-    window=("30d", "all"),
+    window=("all",),
 )
 def gathering(history: History, *, window: int) -> Float64Array:
     """How often the balance was filled and emptied, and how many credits the largest debit gathered.
@@ -111,7 +111,7 @@ def gathering(history: History, *, window: int) -> Float64Array:
     family="flow",
     unit="ratio",
     text="money moved {window} against the balance",
-    window=("24h", "7d", "30d"),
+    window=("7d",),
 )
 def turnover_over_balance(history: History, *, window: int) -> Float64Array:
     """`(in + out) / (in + out + 2 * balance)`: 1 = much money through an empty account; NaN if the balance is unknown.

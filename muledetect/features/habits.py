@@ -19,7 +19,7 @@ from muledetect.graph import Int64Array
     },
     is_calendar=True,
     utc=FromPack("utc_offset"),
-    window=("7d", "30d"),
+    window=("30d",),
 )
 def night(history: History, *, utc: int, window: int) -> Float64Array:
     """Share of transfers of both sides from 22:00 to 6:00, standard local time, and its change against before.

@@ -47,7 +47,7 @@ def account_age(history: History) -> Float64Array:
         "sleep": Says("seconds", "silence before the first transfer {window}"),
         "wake_up": Says("ratio", "money received {window} against the 180 days before, after 90 days of silence"),
     },
-    window=("7d", "30d"),
+    window=("7d",),
 )
 def dormancy(history: History, *, window: int) -> Float64Array:
     """Silence before the window's first transfer, and what woke the account up.
@@ -98,7 +98,7 @@ def micro_test(history: History) -> Float64Array:
         "in_recent_share": Says("ratio", "share of all money ever received that came {window}"),
         "out_recent_share": Says("ratio", "share of all money ever paid that left {window}"),
     },
-    window=("24h", "7d", "30d"),
+    window=("7d",),
 )
 def change(history: History, *, window: int) -> Float64Array:
     """Amounts inside the window against the account's whole past before it: `x / (x + before)`. O(log n) a point."""

@@ -20,7 +20,7 @@ from muledetect.features._sessions import (
     sessions_in,
 )
 from muledetect.features._sightings import Seen, seen
-from muledetect.features._spec import Says, feature
+from muledetect.features._spec import ON_REQUEST, Says, feature
 
 if TYPE_CHECKING:
     from muledetect.features._shared import Shared
@@ -38,10 +38,12 @@ _FLAG_COLUMNS: Final = ("remote_access", "emulator", "virtual_camera", "event")
 @feature(
     family="place",
     columns={
-        "impossible_travel": Says("count", "sessions too far from the one before for any journey {window}"),
+        "impossible_travel": Says(
+            "count", "sessions too far from the one before for any journey {window}", only=ON_REQUEST
+        ),
         "remote_share": Says("ratio", "share of its sessions under remote access {window}"),
         "emulator_share": Says("ratio", "share of its sessions on an emulator {window}"),
-        "camera_share": Says("ratio", "share of its sessions with a virtual camera {window}"),
+        "camera_share": Says("ratio", "share of its sessions with a virtual camera {window}", only=ON_REQUEST),
         "face_fail_share": Says("ratio", "share of its face checks that failed {window}"),
     },
     tables=("sessions",),

@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 
 from muledetect.features._history import BoolArray, Float64Array, History
 from muledetect.features._shared import Shared
-from muledetect.features._spec import Says, feature
+from muledetect.features._spec import ON_REQUEST, Says, feature
 from muledetect.features.signals import LONGEST, Book
 from muledetect.features.signals._links import build_links
 from muledetect.features.signals._past import first_from
@@ -96,7 +96,7 @@ class Steps(NamedTuple):
         "hop3_out_fastest": Says("seconds", "least time that money took over three steps onwards {window}"),
         "out_returned": Says("ratio", "share of the money paid {window} that had come back in two or three steps"),
         "out_exited": Says("ratio", "share of the money paid {window} that had left by an exit within three steps"),
-        "is_hop_cut": Says("flag", "too many transfers to follow all of them {window}"),
+        "is_hop_cut": Says("flag", "too many transfers to follow all of them {window}", only=ON_REQUEST),
     },
     window=("30d",),
 )

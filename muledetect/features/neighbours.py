@@ -16,7 +16,7 @@ import numpy as np
 from muledetect.clock import DAY, HOUR
 from muledetect.features._history import Float64Array, History
 from muledetect.features._shared import Shared
-from muledetect.features._spec import Says, feature
+from muledetect.features._spec import ON_REQUEST, Says, feature
 from muledetect.features.signals import Book, first_from
 from muledetect.graph import Int64Array
 
@@ -47,7 +47,8 @@ def _said() -> dict[str, Says]:
     for side, who in (("in", "its payers"), ("out", "its payees")):
         for name, text in _TEXTS.items():
             words = text.replace("{who}", who)
-            said[f"{side}_others_{name}"] = Says("seconds" if name == "age" else "ratio", words)
+            only = ON_REQUEST if name == "burst" else ()
+            said[f"{side}_others_{name}"] = Says("seconds" if name == "age" else "ratio", words, only=only)
         most = "payees" if side == "in" else "payers"
         said[f"{side}_others_most_{most}"] = Says("count", f"most different {most} of one of {who} {{window}}")
         said[f"{side}_others_alike"] = Says(

@@ -56,7 +56,6 @@ AGGREGATES: Final = {
         "amount_to_habit", "share", "ratio", _GOT + "that was more than its payer ever paid before", 1
     ),
     "in_drained": _in("drained", "share", "ratio", _GOT + "that took nine tenths of its payer's balance", 0.9),
-    "in_rising": _in("rising_run", "max", "count", "most payments in a row, each larger, that ended with it {window}"),
     "in_stranger": _in("is_stranger", "share", "ratio", _GOT + "from accounts never dealt with before"),
     "in_origins": _in("origins_2", "max", "count", "most accounts two steps up of one transfer received {window}"),
     "in_cycle": _in("cycle_shortest", "share", "ratio", _GOT + "that closed a cycle"),
@@ -65,8 +64,6 @@ AGGREGATES: Final = {
     "in_payer_idle": _in(
         "source_idle", "mean", "seconds", "time that its payers had been idle {window}, mean by amount"
     ),
-    "in_remote": _in("is_remote", "share", "ratio", _GOT + "that was paid under remote access"),
-    "in_new_device": _in("is_new_device", "share", "ratio", _GOT + "that was paid from a device new to its payer"),
     "out_most_payees": _out("source_fan_out", "max", "count", "most different payees within 72 h {window}"),
     "out_gather_scatter": _out("gather_scatter", "max", "count", "most payers and payees alike within 72 h {window}"),
     "out_relayed": _out("relayed_share", "mean", "ratio", _PAID + "that it had received within 72 h"),
@@ -84,9 +81,6 @@ AGGREGATES: Final = {
     "out_scatter_gather": _out("scatter_gather", "max", "count", "most ways to a payee, its own included {window}"),
     "out_bipartite": _out("bipartite", "share", "ratio", _PAID + "in shapes of two payers and two payees"),
     "out_stack": _out("is_stack", "share", "ratio", _PAID + "in two layers of such shapes"),
-    "out_payee_idle": _out(
-        "target_idle", "mean", "seconds", "time that its payees had been idle {window}, mean by amount"
-    ),
     "out_new_device": _out("is_new_device", "share", "ratio", _PAID + "from a device new to it"),
     "out_device_others": _out("others_on_device", "max", "count", "most other payers on one of its devices {window}"),
     "out_terminal_others": _out(
@@ -94,10 +88,19 @@ AGGREGATES: Final = {
     ),
 }
 
+# Also over the last week; the others over the whole past only.
+_RECENT: Final = frozenset(
+    "in_payer_fan in_relayed in_victim_share in_above_habit in_origins in_scatter_gather in_payer_idle "
+    "out_relayed out_victim_share out_above_habit out_stranger out_origins".split()
+)
+
 
 @feature(
     family="patterns",
-    columns={name: aggregate.says for name, aggregate in AGGREGATES.items()},
+    columns={
+        name: aggregate.says if name in _RECENT else aggregate.says._replace(only=("all",))
+        for name, aggregate in AGGREGATES.items()
+    },
     window=("7d", "all"),
 )
 def patterns(history: History, *, window: int) -> Float64Array:

@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 
 from muledetect.features._history import Float64Array, History
 from muledetect.features._shared import Shared
-from muledetect.features._spec import Says, feature
+from muledetect.features._spec import ON_REQUEST, Says, feature
 from muledetect.features.signals import first_from
 from muledetect.graph import Int64Array
 
@@ -37,7 +37,7 @@ _SAYS: Final = {
     "mule_path_seconds": Says(
         "seconds", "quickest way of money from a known mule to the account {window}, at most 2 hops"
     ),
-    "is_proximity_cut": Says("flag", "a counterparty was too busy to look behind {window}"),
+    "is_proximity_cut": Says("flag", "a counterparty was too busy to look behind {window}", only=ON_REQUEST),
 }
 
 

@@ -21,7 +21,7 @@ _BASELINE = 90 * DAY
         "in_amount_burst": Says("ratio", "amount received {window} against what the 90 days before let expect"),
         "out_amount_burst": Says("ratio", "amount paid {window} against what the 90 days before let expect"),
     },
-    window=("1h", "24h", "7d", "30d"),
+    window=("7d",),
 )
 def burst(history: History, *, window: int) -> Float64Array:
     """Activity inside the window against the account's own 90 days before it.
@@ -66,7 +66,7 @@ def gaps(history: History, *, window: int) -> Float64Array:
         "follow_up_median": Says("seconds", "median time from a credit to the next debit {window}"),
         "followed_share": Says("ratio", "share of the credits {window} with a debit in the 5 minutes after"),
     },
-    window=("7d", "30d", "all"),
+    window=("7d", "all"),
 )
 def follow_up(history: History, *, window: int) -> Float64Array:
     """How soon a debit follows each credit inside the window; a debit of the same tick follows at once.

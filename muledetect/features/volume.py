@@ -6,7 +6,7 @@ import numba
 import numpy as np
 
 from muledetect.features._history import Float64Array, History, share
-from muledetect.features._spec import EVERY_WINDOW, WINDOWS, Says, feature
+from muledetect.features._spec import ON_REQUEST, Says, feature
 from muledetect.graph import Int64Array
 
 
@@ -19,7 +19,7 @@ from muledetect.graph import Int64Array
         "out_amount": Says("amount", "amount paid {window}"),
         "out_share": Says("ratio", "share of the money moved {window} that was outgoing"),
     },
-    window=EVERY_WINDOW,
+    window=("7d", "30d", "all"),
 )
 def volume(history: History, *, window: int) -> Float64Array:
     """Count and sum the transfers of each side inside the window; `out_share = out / (in + out)`, NaN without any.
@@ -41,12 +41,12 @@ def volume(history: History, *, window: int) -> Float64Array:
 @feature(
     family="volume",
     columns={
-        "in_mean": Says("amount", "mean amount received {window}"),
-        "out_mean": Says("amount", "mean amount paid {window}"),
+        "in_mean": Says("amount", "mean amount received {window}", only=("all",)),
+        "out_mean": Says("amount", "mean amount paid {window}", only=("all",)),
         "in_max": Says("amount", "largest amount received {window}"),
         "out_max": Says("amount", "largest amount paid {window}"),
     },
-    window=("24h", "7d", "30d", "all"),
+    window=("7d", "all"),
 )
 def size(history: History, *, window: int) -> Float64Array:
     """Mean and largest amount of each side inside the window; NaN without any. O(transfers in the window) a point."""
@@ -67,17 +67,26 @@ _PEAKS = {
     "out_counterparties": ("count", "different payees"),
 }
 
+# How long ago a peak was says much the same for neighbouring widths and measures.
+_SINCE = {"out_count": ("7d",), "in_amount": ("7d",), "out_amount": ("24h",), "through_amount": ("24h",)}
+_PEAK = {"in_counterparties": ("7d", "30d"), "out_counterparties": ("7d", "30d")}
+
 
 @feature(
     family="peak",
     columns={
-        **{f"peak_{k}": Says(unit, f"{text} in the busiest {{within}}") for k, (unit, text) in _PEAKS.items()},  # type: ignore[arg-type]
         **{
-            f"since_peak_{k}": Says("seconds", f"time since the busiest {{within}} by {text}", tells_when=True)
+            f"peak_{k}": Says(unit, f"{text} in the busiest {{within}}", only=_PEAK.get(k, ()))
+            for k, (unit, text) in _PEAKS.items()
+        },  # type: ignore[arg-type]
+        **{
+            f"since_peak_{k}": Says(
+                "seconds", f"time since the busiest {{within}} by {text}", True, _SINCE.get(k, ON_REQUEST)
+            )
             for k, (_, text) in _PEAKS.items()
         },
     },
-    within=WINDOWS,
+    within=("1h", "24h", "7d", "30d"),
 )
 def peak(history: History, *, within: int) -> Float64Array:
     """Largest value that each aggregate over `within` ever reached before the point, and how long ago (latest).

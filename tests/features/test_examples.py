@@ -444,10 +444,16 @@ def test_an_account_without_history_has_defined_values(account: str) -> None:
         "in_count__window_7d",
         "out_amount__window_all",
         "peak_in_amount__within_1h",
-        "in_similar__window_24h",
+        "in_victims__window_all",
     ):
         assert row[name] == 0
-    for name in ("out_share__window_7d", "in_mean__window_all", "pass_through__window_1h", "since_first", "micro_test"):
+    for name in (
+        "out_share__window_7d",
+        "in_mean__window_all",
+        "pass_through__window_24h",
+        "since_first",
+        "micro_test",
+    ):
         assert math.isnan(row[name])
 
 

@@ -78,10 +78,20 @@ def test_two_columns_of_one_pack_never_say_the_same() -> None:
 def test_thresholds_limits_and_clock_of_a_pack_are_in_its_columns(pack: str) -> None:
     names = feature_names(pack=pack)
     for threshold in load_pack(pack).thresholds:
-        assert f"in_below__threshold_{threshold}__window_7d" in names
+        assert f"in_below__threshold_{threshold}__window_90d" in names
     for limit in load_pack(pack).limits:
-        assert f"limit_hugging__limit_{limit}__utc_{load_pack(pack).utc_offset}__window_30d" in names
-    assert f"night_share__utc_{load_pack(pack).utc_offset}__window_7d" in names
+        assert f"limit_hugging__limit_{limit}__utc_{load_pack(pack).utc_offset}__window_90d" in names
+    assert f"night_share__utc_{load_pack(pack).utc_offset}__window_30d" in names
+
+
+def test_fewer_than_250_columns_are_computed_by_default() -> None:
+    assert all(len(feature_names(pack=pack)) < 250 for pack in NAMES)
+
+
+def test_a_column_on_request_is_none_of_the_default_ones_but_can_be_named() -> None:
+    name = "is_proximity_cut__window_30d"
+    assert name not in feature_names()
+    assert registry().parse(name).name == name
 
 
 def test_packs_differ_only_in_columns_whose_parameters_come_from_the_pack() -> None:

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 from muledetect.clock import DAY, HOUR
-from muledetect.features import extract, feature_names, neighbours
+from muledetect.features import extract, neighbours
 from muledetect.labels import every_account
 from muledetect.records import Dataset, read_dataset
 from muledetect.testing import check_feature, random_world
 
-NAMES = feature_names(families=["neighbourhood"])
+NAMES = [f"{column}__window_30d" for column in neighbours.neighbours.columns]
 STATE = ("pass", "quick", "payers", "payees", "burst", "age")
 Move = tuple[int, str, str, int]  # time, source, target, amount
 

@@ -10,13 +10,14 @@ import pyarrow as pa
 import pytest
 
 from muledetect.clock import DAY, HOUR
-from muledetect.features import extract, feature_names, proximity
+from muledetect.features import extract, proximity
+from muledetect.features.signals import MAX_DEGREE
 from muledetect.graph import Points
 from muledetect.labels import every_account
 from muledetect.records import Dataset, read_dataset
 from muledetect.testing import check_feature, random_world
 
-NAMES = feature_names(families=["proximity"])
+NAMES = [f"{column}__window_30d" for column in proximity.proximity.columns]
 
 
 class Move(NamedTuple):
@@ -93,7 +94,7 @@ def test_proximity_equals_its_oracle(seed: int, has_groups: bool) -> None:
         got = [table[name][row].as_py() for name in NAMES]
         got = [math.nan if value is None else value for value in got]
         np.testing.assert_allclose(
-            got, oracle(moves, account, seen, 256), rtol=1e-9, atol=1e-9, err_msg=f"{NAMES} {seed} {row}"
+            got, oracle(moves, account, seen, MAX_DEGREE), rtol=1e-9, atol=1e-9, err_msg=f"{NAMES} {seed} {row}"
         )
 
 

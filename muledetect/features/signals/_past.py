@@ -32,7 +32,7 @@ LOOKBACK: Final = 72 * HOUR
 LONGEST: Final = 30 * DAY
 
 #: A search does not pass through an account with more transfers than this on the side that it would follow.
-MAX_DEGREE: Final = 256
+MAX_DEGREE: Final = 64
 
 # Parts of work a thread: enough that a part with a busy account does not keep the other threads waiting.
 _PARTS: Final = 4
