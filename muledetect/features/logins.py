@@ -38,9 +38,7 @@ _FLAG_COLUMNS: Final = ("remote_access", "emulator", "virtual_camera", "event")
 @feature(
     family="place",
     columns={
-        "impossible_travel": Says(
-            "count", "sessions too far from the one before for any journey {window}", only=ON_REQUEST
-        ),
+        "impossible_travel": Says("count", "sessions too far from the one before {window}", only=ON_REQUEST),
         "remote_share": Says("ratio", "share of its sessions under remote access {window}"),
         "emulator_share": Says("ratio", "share of its sessions on an emulator {window}"),
         "camera_share": Says("ratio", "share of its sessions with a virtual camera {window}", only=ON_REQUEST),

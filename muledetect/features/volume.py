@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import numba
 import numpy as np
 
 from muledetect.features._history import Float64Array, History, share
-from muledetect.features._spec import ON_REQUEST, Says, feature
+from muledetect.features._spec import ON_REQUEST, Says, Unit, feature
 from muledetect.graph import Int64Array
 
 
@@ -57,7 +59,7 @@ def size(history: History, *, window: int) -> Float64Array:
     return np.column_stack([columns[0], columns[2], columns[1], columns[3]])
 
 
-_PEAKS = {
+_PEAKS: Final[dict[str, tuple[Unit, str]]] = {
     "in_count": ("count", "transfers received"),
     "out_count": ("count", "transfers paid"),
     "in_amount": ("amount", "amount received"),
@@ -72,22 +74,17 @@ _SINCE = {"out_count": ("7d",), "in_amount": ("7d",), "out_amount": ("24h",), "t
 _PEAK = {"in_counterparties": ("7d", "30d"), "out_counterparties": ("7d", "30d")}
 
 
-@feature(
-    family="peak",
-    columns={
-        **{
-            f"peak_{k}": Says(unit, f"{text} in the busiest {{within}}", only=_PEAK.get(k, ()))
-            for k, (unit, text) in _PEAKS.items()
-        },  # type: ignore[arg-type]
-        **{
-            f"since_peak_{k}": Says(
-                "seconds", f"time since the busiest {{within}} by {text}", True, _SINCE.get(k, ON_REQUEST)
-            )
-            for k, (_, text) in _PEAKS.items()
-        },
-    },
-    within=("1h", "24h", "7d", "30d"),
-)
+def _said_of_peaks() -> dict[str, Says]:
+    said = {}
+    for name, (unit, text) in _PEAKS.items():
+        said[f"peak_{name}"] = Says(unit, f"{text} in the busiest {{within}}", only=_PEAK.get(name, ()))
+    for name, (_, text) in _PEAKS.items():
+        when = f"time since the busiest {{within}} by {text}"
+        said[f"since_peak_{name}"] = Says("seconds", when, True, _SINCE.get(name, ON_REQUEST))
+    return said
+
+
+@feature(family="peak", columns=_said_of_peaks(), within=("1h", "24h", "7d", "30d"))
 def peak(history: History, *, within: int) -> Float64Array:
     """Largest value that each aggregate over `within` ever reached before the point, and how long ago (latest).
 

@@ -21,6 +21,10 @@ DEEPEST: Final = 8
 #: Steps from transfer to transfer that are followed within one tick.
 ROUNDS: Final = 8
 
+#: A debit is large for its payer above so many times the mean of the debits before. On simulated payments of victims 2,
+#: 3 and 5 find 69%, 65% and 45% of them at 17, 21 and 23 times the base rate; the largest debit before finds 44%.
+LARGE: Final = 3
+
 # Tiers above this count as this, so that the sums below stay whole.
 _HIGHEST_TIER: Final = 256.0
 
@@ -40,7 +44,9 @@ _DEPTH, _FLOW, _STEM, _STEPS = 0, 1, 2, 3
         "credit_used": Says("ratio", "largest share of what the payer received at once that is passed on"),
         "chain_depth": Says("count", "earlier transfers in the longest chain that hands on at least half each time"),
         "chain_flow": Says("ratio", "share of the amount that came along the whole of the longest chain"),
-        "is_likely_victim": Says("flag", "own money, more than ever paid before, to an account never dealt with"),
+        "is_likely_victim": Says(
+            "flag", "own money, much more than usual, to an account not dealt with before the look-back"
+        ),
         "tier": Says("ratio", "steps of the money from likely victims, mean by amount"),
         "victim_share": Says("ratio", "share of the amount that stems from likely victims"),
     },
@@ -57,8 +63,9 @@ def relay(past: Past) -> Float32Array:
       at i, at most 8. `chain_flow` = carried(D) / total of D, where carried(D) = min(m, carried(C)) over the last link
       of a longest chain, and carried(C) the amount of the one transfer in C that ends a longest chain, times its own
       `chain_flow` (1 where it begins the chain). The largest counts among equally long chains; NaN without a link.
-    - `is_likely_victim`: the two ends had no transfer in an earlier tick, the amount is above every debit of the payer
-      in earlier ticks, and less than half of D is relayed.
+    - `is_likely_victim`: no transfer between the two ends lies before the look-back (a victim may pay several times),
+      the amount is above 3 times the mean of the payer's debits in earlier ticks, at any time, of which there is one at
+      least, and less than half of D is relayed.
     - `victim_share` = 1 for a likely victim's transfer, else the sum of m * (share of C that stems from victims) over
       the total of D. `tier` = 0 for a likely victim's transfer, else 1 + the mean tier of the credits by the money in
       them that stems from victims, at most 256; NaN where `victim_share` is 0.
@@ -70,34 +77,37 @@ def relay(past: Past) -> Float32Array:
     found = past.unknown(8)
     links, graph = build_links(past), past.graph
     is_unusual = np.zeros(len(past), np.bool_)
-    past.by_account(_mark_unusual, past.paid, past.received, graph.n_accounts, is_unusual)
+    past.by_account(_mark_unusual, past.paid, past.received, past.lookback, graph.n_accounts, is_unusual)
     past.by_transfer(_pass_on, graph.time, graph.amount, past.received.time, links, is_unusual, found)
     _follow(graph.time, graph.amount, past.received.time, links, past.is_simultaneous, found)
     return found
 
 
 @numba.njit(cache=True, nogil=True)
-def _mark_unusual(low, high, paid, received, n_accounts, is_unusual) -> None:  # type: ignore[no-untyped-def]
-    """Mark debits above all earlier ones, to an account never dealt with.
+def _mark_unusual(low, high, paid, received, lookback, n_accounts, is_unusual) -> None:  # type: ignore[no-untyped-def]
+    """Mark debits that are large for their account, to accounts that it had not dealt with before the look-back.
 
-    Invariant: `met[b] == a` if a and b had a transfer in an earlier tick; `largest` is over earlier ticks.
+    Invariant: if `met[b] == a`, a and b first met at `first[b]`; `total` and `n` are of the debits in earlier ticks.
     """
-    met = np.full(n_accounts, -1, np.int32)
+    met, first = np.full(n_accounts, -1, np.int32), np.empty(n_accounts, np.int64)
     for a in range(low, high):
-        e, f, largest = paid.start[a], received.start[a], 0
+        e, f, total, n = paid.start[a], received.start[a], 0, 0
         while e < paid.stop[a]:
-            now, begin, largest_now = paid.time[e], e, largest
-            while f < received.stop[a] and received.time[f] < now:
-                met[received.other[f]] = a
+            now, n_now, total_now = paid.time[e], n, total
+            while f < received.stop[a] and received.time[f] <= now:
+                if met[received.other[f]] != a:
+                    met[received.other[f]], first[received.other[f]] = a, received.time[f]
                 f += 1
             while e < paid.stop[a] and paid.time[e] == now:
-                if paid.amount[e] > largest:
-                    largest_now = max(largest_now, paid.amount[e])
-                    is_unusual[paid.transfer[e]] = met[paid.other[e]] != a
+                payee, amount = paid.other[e], paid.amount[e]
+                if met[payee] != a:
+                    met[payee], first[payee] = a, now
+                is_large = n > 0 and amount * n > LARGE * total
+                is_unusual[paid.transfer[e]] = is_large and first[payee] >= now - lookback
+                n_now += 1
+                total_now += amount
                 e += 1
-            for g in range(begin, e):
-                met[paid.other[g]] = a
-            largest = largest_now
+            n, total = n_now, total_now
 
 
 @numba.njit(cache=True, nogil=True)

@@ -12,8 +12,8 @@ def convert_amounts(transfers: pa.Table, currency: str) -> pa.Table:
 
     The rate of a currency is the median of paid over got, or of got over paid, of the transfers between it and
     `currency`. It is a rate of the whole file: fit for generators whose rates stand still, not for years of a market.
-    Rows of a currency that was never exchanged keep it, for the reader to reject (give it `currency`). An amount that would vanish becomes
-    one minor unit. O(n log n).
+    Rows of a currency that was never exchanged keep it, for the reader to reject (give it `currency`). An amount that
+    would vanish becomes one minor unit. O(n log n).
 
     Parameters
     ----------
