@@ -319,11 +319,11 @@ def test_transfers_just_under_a_threshold_are_structured() -> None:
     # Thailand: 50,000 baht. 49,900 and 45,000 lie in its last tenth; 50,000 and 44,999 do not
     amounts = [49_900 * BAHT, 45_000 * BAHT, 50_000 * BAHT, 44_999 * BAHT]
     dataset = drawn([("a", "m", n * HOUR, amount) for n, amount in enumerate(amounts)])
-    name = "in_below__threshold_5000000__window_7d"
+    name = "in_below__threshold_5000000__window_90d"
     table = extract(dataset, points_of(dataset, ["m"], START + DAY), pack="TH")
     assert table[name].to_pylist() == [0.5]
-    assert table["below_count__threshold_5000000__window_7d"].to_pylist() == [2]
-    assert math.isnan(table["out_below__threshold_5000000__window_7d"][0].as_py())
+    assert table["below_count__threshold_5000000__window_90d"].to_pylist() == [2]
+    assert math.isnan(table["out_below__threshold_5000000__window_90d"][0].as_py())
 
 
 def test_days_that_stop_just_under_the_limit_hug_it() -> None:
