@@ -72,7 +72,7 @@ def relay(past: Past) -> Float32Array:
 
     The transfers of one tick learn of each other in 8 rounds; before the first, each knows only itself. A chain inside
     a tick may therefore come back to a transfer: the clock hides the order. O(1) a transfer, amortised, in a tick that
-    holds links of its own O(1) a round. Besides the result 72 bytes a transfer and 13 a pair.
+    holds links of its own O(1) a round. Besides the result 66 bytes a transfer and 13 a pair.
     """
     found = past.unknown(8)
     links, graph = build_links(past), past.graph
