@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 import muledetect
+from muledetect.features.signals import describe_signals, signal_registry
 from muledetect.schema import INPUTS, OUTPUTS, describe_tables
 
 ROOT = Path(__file__).parent.parent
@@ -51,3 +52,8 @@ def test_links_of_the_readme_lead_somewhere() -> None:
     missing = [link for link in links if not link.startswith("http") and not (ROOT / link).exists()]
     assert links
     assert not missing
+
+
+def test_the_page_of_signals_is_made_from_the_registry() -> None:
+    made = describe_signals(signal_registry())
+    assert (ROOT / "docs" / "signals.md").read_text("utf-8") == made, "write describe_signals(signal_registry()) there"

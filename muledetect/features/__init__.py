@@ -1,12 +1,13 @@
 """Features at points: what an account did before a moment, computed only from what was known by then.
 
-A feature is a pure function with metadata; its column name recreates it. Families, one file each: volume (and peaks),
-counterparties, velocity, flow, lifecycle, amount, clock. What a feature must never do: read anything at or after the
+A feature is a pure function with metadata; its column name recreates it. Families, one file each or two: volume (and
+peaks), counterparties, velocity, flow, lifecycle, amount, clock; over signals: patterns, multihop; over others:
+neighbourhood, proximity, identity, place, taint. What a feature must never do: read anything at or after the
 point, depend on names or on the order of rows, or change its columns with the data.
 
 >>> from muledetect.features import feature_names
 >>> [name for name in feature_names() if name.startswith("pass_through")][:2]
-['pass_through__window_5min', 'pass_through__window_15min']
+['pass_through__window_24h', 'pass_through__window_30d']
 """
 
 from __future__ import annotations

@@ -30,7 +30,7 @@ from muledetect.features.signals._past import (
     build_past,
     first_from,
 )
-from muledetect.features.signals._spec import Signal, SignalRegistry, signal
+from muledetect.features.signals._spec import Signal, SignalRegistry, describe_signals, signal
 from muledetect.records import Dataset
 
 _BUILT_IN: Final = (
@@ -129,6 +129,7 @@ __all__ = [
     "SignalRegistry",
     "Ties",
     "build_past",
+    "describe_signals",
     "extract_signals",
     "first_from",
     "signal",

@@ -100,6 +100,23 @@ class SignalRegistry:
         )
 
 
+def describe_signals(registry: SignalRegistry) -> str:
+    """Return docs/signals.md: every signal, what its columns say, and how they are computed."""
+    lines = [
+        "# Signals",
+        "",
+        "Causal columns on transfers, by `muledetect.extract_signals`. Made from the code; do not edit. A transfer of",
+        "account s to account t at time T sees `[T - look-back, T)`, and its own tick where ties are simultaneous.",
+        "",
+    ]
+    for made in registry.signals.values():
+        lines += [f"## `{made.name}` ({made.family})", "", "| column | unit | says |", "|---|---|---|"]
+        lines += [f"| `{column}` | {says.unit} | {says.text} |" for column, says in made.columns.items()]
+        needs = f" Needs {', '.join(made.tables)}." if made.tables else ""
+        lines += ["", inspect.cleandoc(made.function.__doc__ or "") + needs, ""]
+    return "\n".join(lines)
+
+
 def signal(
     *,
     family: str,
