@@ -209,8 +209,15 @@ def agreement(n_worlds: int = 300) -> Iterator[str]:
                 _count(f"{name}-{side}", size == np.where(own, 1, fans[:, column]), same, asked)
         told = peer_pattern("temp-cycle", rows, window=window)[:, 1:6]
         is_simple = len({row[:2] for row in rows}) == len(rows)
-        is_same = (told == cycles).all(axis=1)
-        _count(f"cycles, {'no' if is_simple else 'with'} parallel transfers", is_same, same, asked)
+        kind = f"cycles, {'no' if is_simple else 'with'} parallel transfers"
+        _count(kind, (told == cycles).all(axis=1), same, asked)
+        _count(f"{kind}, GFP against ways of accounts", (told == _ways(rows, window)).all(axis=1), same, asked)
+        rows = _layers(seed)
+        told = peer_pattern("scatter-gather", rows, window=1000)
+        gathered = scatter_gather.compute(past_of(rows, window=1000))
+        largest = np.array([max(np.flatnonzero(row) + 1, default=0) for row in told])
+        is_same = (np.where(gathered[:, 0] > 1, gathered[:, 0], 0) == largest) & (gathered[:, 1] == told.sum(axis=1))
+        _count("scatter-gather, first scattered, then gathered", is_same, same, asked)
     for name, count in sorted(asked.items()):
         yield f"{name}: {same[name]:,} of {count:,} rows the same"
 
@@ -231,6 +238,34 @@ def _world(seed: int) -> tuple[list[Row], int]:
         rows = list({row[:2]: row for row in rows[::-1]}.values())
         rows.sort(key=lambda row: row[2])
     return rows, int(random.choice([21, 61, 1001]))
+
+
+def _layers(seed: int) -> list[Row]:
+    """Return transfers from three accounts to five others, and then from these to two more."""
+    random = np.random.default_rng(seed)
+    n = int(random.integers(3, 20))
+    scattered = [(int(random.integers(0, 3)), int(random.integers(3, 8)), time, 5.0) for time in range(n)]
+    return scattered + [(int(random.integers(3, 8)), int(random.integers(8, 10)), n + k, 5.0) for k in range(n)]
+
+
+def _ways(rows: Sequence[Row], window: int) -> np.ndarray:
+    """Count different rings of two to six accounts that each transfer closes, by a plain search."""
+    counts = np.zeros((len(rows), 5))
+    for place, (source, target, now, _) in enumerate(rows):
+        met: set[tuple[int, ...]] = set()
+        paths: list[tuple[tuple[int, ...], float]] = [((target,), -1.0)] if source != target else []
+        while paths:
+            path, last = paths.pop()
+            for payer, payee, time, _ in rows[:place]:
+                if payer != path[-1] or not max(last, now - window - 1) < time:
+                    continue
+                if payee == source:
+                    met.add(path)
+                elif payee not in path and len(path) < 5:
+                    paths.append(((*path, payee), time))
+        for path in met:
+            counts[place, len(path) - 1] += 1
+    return counts
 
 
 #: Every group of questions, with its title.
