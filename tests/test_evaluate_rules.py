@@ -9,7 +9,7 @@ import pytest
 
 from muledetect.evaluate import rule_columns, rules_score
 from muledetect.evaluate.rules import RULES, TIE_BREAK, Rule, is_met
-from muledetect.features import feature_names
+from muledetect.features import registry
 
 NAN = np.nan
 
@@ -88,9 +88,10 @@ def test_a_plain_mule_stands_above_a_shop_and_a_saver() -> None:
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.sentence.replace(" ", "-"))
 def test_every_column_that_a_rule_names_exists(rule: Rule) -> None:
-    names = feature_names(pack="TH")
+    names = rule_columns("TH")
     for window in rule.windows:
         for condition in rule.conditions:
             words = condition.replace("{w}", window).split()
             for column in [words[0], *words[4:]]:  # column > limit, or column > factor * other
                 assert any(re.fullmatch(column, name) for name in names), condition
+    assert all(registry().parse(name).name == name for name in names)

@@ -51,7 +51,7 @@ CHOICES = {
     ("complaints", "status"): "open confirmed withdrawn",
     ("watchlists", "kind"): "phone email address device ip sim imei wifi wallet account cell terminal",
     ("labels", "label"): "mule not_mule unknown",
-    ("truth_transfers", "kind"): "victim hop exit test spend",
+    ("truth_transfers", "kind"): "victim hop exit test spend illicit",
     ("truth_money", "place"): "account exit spent",
     ("truth_accounts", "recruited_as"): "new dormant old stolen company unwitting",
     ("scores", "tier"): "none watch suspected",

@@ -12,7 +12,7 @@ severities were written by hand, with worlds of an earlier simulator and AMLSim 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
@@ -199,6 +199,7 @@ TIE_BREAK: Final = "peak_through_amount__within_24h"
 
 _CONDITION: Final = re.compile(r"(?P<column>\S+) (?P<sign>[<>]) (?P<limit>.+)")
 _SHARE_OF: Final = re.compile(r"(?P<factor>[\d.]+) \* (?P<column>\w+)")
+_NAME: Final = re.compile(r"[a-z0-9_]+")
 _PERCENTILE: Final = re.compile(r"p(\d+)")
 
 
@@ -221,7 +222,8 @@ def rules_score(features: Features) -> Float64Array:
 def rule_columns(pack: str = "none") -> list[str]:
     """Return the names of all columns that the rules read under a country pack."""
     names = feature_names(pack=pack)
-    return [name for name in names if name == TIE_BREAK or any(_reads(rule, name) for rule in RULES)]
+    wanted = [TIE_BREAK, *(name for rule in RULES for name in _named_by(rule, names))]
+    return list(dict.fromkeys(wanted))
 
 
 def is_met(rule: Rule, columns: Mapping[str, Float64Array], n_rows: int) -> BoolArray:
@@ -256,14 +258,15 @@ def _bound(limit: str, values: Float64Array, columns: Mapping[str, Float64Array]
     return float(limit)
 
 
-def _reads(rule: Rule, name: str) -> bool:
+def _named_by(rule: Rule, names: Sequence[str]) -> Iterator[str]:
+    """Yield the columns that a rule reads; a pattern stands for those of `names` that it matches."""
     for window in rule.windows:
         for condition in rule.conditions:
             pattern, _, limit = _parts(condition.replace("{w}", window))
+            yield from [pattern] if _NAME.fullmatch(pattern) else [n for n in names if re.fullmatch(pattern, n)]
             share_of = _SHARE_OF.fullmatch(limit)
-            if re.fullmatch(pattern, name) or (share_of and share_of["column"] == name):
-                return True
-    return False
+            if share_of:
+                yield share_of["column"]
 
 
 def _parts(condition: str) -> Sequence[str]:
