@@ -181,7 +181,7 @@ RULES: Final = (
             r"(in|out)_below__threshold_\d+__window_{w} > 0.2",
             r"below_count__threshold_\d+__window_{w} > 2.5",
         ),
-        ("7d", "90d"),
+        ("90d",),
     ),
     Rule(1, "at a daily limit again and again", ("(own_)?limit_hugging__.* > 0.2",)),
     # what speaks for the account
