@@ -125,7 +125,7 @@ def extract(
     points : Points
         Coded against `graph`, or against `build_graph(dataset)`, which has the same codes.
     features : sequence of str or Feature, optional
-        Column names, or features (also unregistered ones); default: every registered feature.
+        Column names, or features (also unregistered ones) for all their columns; default: see `feature_names`.
     pack : str or Pack
         Country pack that gives thresholds and local time.
     graph : TransferGraph, optional

@@ -113,7 +113,7 @@ def choose(
         if isinstance(wanted, Feature):
             if registry.features.get(wanted.name) is not wanted:
                 registry = registry.add(wanted)
-            names += Registry({wanted.name: wanted}).names(pack)
+            names += Registry({wanted.name: wanted}).names(pack, every=True)
         else:
             names.append(registry.parse(wanted).name)
     return registry, list(dict.fromkeys(names))

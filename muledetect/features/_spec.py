@@ -135,8 +135,10 @@ class Registry:
     def _by_column(self) -> dict[str, Feature]:
         return {column: feature for feature in self.features.values() for column in feature.columns}
 
-    def names(self, pack: Pack, families: Iterable[str] | None = None, *, lasting: bool = False) -> list[str]:
-        """Return the default columns under a country pack, of the given families or all.
+    def names(
+        self, pack: Pack, families: Iterable[str] | None = None, *, lasting: bool = False, every: bool = False
+    ) -> list[str]:
+        """Return the default columns under a country pack, of the given families or all; `every`: those on request too.
 
         With `lasting`, only the columns that keep their value when an account falls silent: those over the whole past
         and the peaks, not those over a window that ends at the point and not those that say how long ago.
@@ -152,7 +154,7 @@ class Registry:
             if wanted is None or feature.family in wanted
             for parameters in feature.grid(pack)
             for column, says in feature.columns.items()
-            if not says.only or {value for _, value in parameters} & set(says.only)
+            if every or not says.only or {value for _, value in parameters} & set(says.only)
             if not lasting or (dict(parameters).get("window", "all") == "all" and not says.tells_when)
         ]
 

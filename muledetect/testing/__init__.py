@@ -151,7 +151,7 @@ def _check_cuts(dataset: Dataset, points: Points, features: Sequence[Feature], b
 
 def _check_silence(world: World, dataset: Dataset, features: Sequence[Feature], seed: int) -> None:
     registry = Registry({feature.name: feature for feature in features})
-    lasting = registry.names(_PACK, lasting=True)
+    lasting = registry.names(_PACK, lasting=True, every=True)
     end = np.full(len(dataset.account_ids), worlds.end_of(world))
     account = np.arange(len(end), dtype=np.int32)
     ask = partial(_values, dataset, features=features)

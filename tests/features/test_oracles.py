@@ -12,7 +12,7 @@ from oracles import ORACLES, Past, assert_equal, pasts
 from strategies import Scene, scenes
 
 from muledetect.clock import parse_duration
-from muledetect.features import Feature, Pack, extract, feature_names, registry
+from muledetect.features import Feature, Pack, Registry, extract, registry
 from muledetect.features._spec import DURATIONS
 from muledetect.labels import every_account
 from muledetect.records import read_dataset
@@ -27,7 +27,7 @@ SMALL = Pack("small", "THB", (5_000,), (5_000, 12_000), -330, ())
 
 def names_of(feature: Feature, pack: Pack) -> list[str]:
     """Default columns of a feature, and the same over windows that nobody registered."""
-    wanted = [name for name in feature_names(pack=pack) if registry().parse(name).feature == feature.name]
+    wanted = Registry({feature.name: feature}).names(pack, every=True)
     odd = [re.sub(r"__window_\w+?$", f"__window_{window}", name) for name in wanted for window in ("3s", "36h")]
     return list(dict.fromkeys(wanted + odd))
 

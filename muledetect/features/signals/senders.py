@@ -45,7 +45,8 @@ def senders(past: Past) -> Float32Array:
 
 
 def _drained(amount: np.ndarray[tuple[int], np.dtype[np.float64]], balance: pa.ChunkedArray) -> Float32Array:
-    left = pc.fill_null(balance.cast(pa.float64()), np.nan).to_numpy()
+    # a graph that ends before the table has its first rows
+    left = pc.fill_null(balance[: len(amount)].cast(pa.float64()), np.nan).to_numpy()
     drained: Float32Array = (amount / (amount + np.maximum(left, 0.0))).astype(np.float32)
     return drained
 
