@@ -55,10 +55,10 @@ class _Tree(NamedTuple):
     level: npt.NDArray[np.int64]
 
 
-# Places in `level`, which describes a tree's last level. Its rows are FIRST to STOP. WEIGHT is the size of the books of
-# their accounts, which guesses the cost of the next level. EDGE is the earliest time of a row (ahead) or the latest
-# (back): the other tree need not look beyond it. LEAST and MOST are the amounts of its rows, from which the other
-# tree's amounts may be only so many hops away.
+# Places in `level`, which describes a tree's last level. Its rows are FIRST to STOP. WEIGHT is what their accounts had
+# done by then, which guesses the cost of the next level (never their whole books: these hold the future). EDGE is the
+# earliest time of a row (ahead) or the latest (back): the other tree need not look beyond it. LEAST and MOST are the
+# amounts of its rows, from which the other tree's amounts may be only so many hops away.
 _FIRST: Final = 0
 _STOP: Final = 1
 _DEPTH: Final = 2
@@ -161,8 +161,8 @@ def _search_all(past: Past, max_length: int, low_ratio: float, high_ratio: float
     found = np.zeros((len(past), max_length), np.float32)
     found[:, -1] = np.nan
     past.by_account(
-        _close, past.paid, past.received, past.lookback, past.is_simultaneous, past.max_degree,
-        low_ratio, high_ratio, is_temporal, found,
+        _close, past.paid, past.received, past.before.debits, past.before.credits, past.lookback, past.is_simultaneous,
+        past.max_degree, low_ratio, high_ratio, is_temporal, found,
     )  # fmt: skip
     return found
 
@@ -183,8 +183,9 @@ def _summarise(by_length, ratio, values) -> None:  # type: ignore[no-untyped-def
 
 @numba.njit(cache=True, nogil=True)
 def _close(  # type: ignore[no-untyped-def]
-    low, high, paid, received, lookback, is_simultaneous, max_steps, low_ratio, high_ratio, is_temporal, found
-) -> None:
+    low, high, paid, received, debits_before, credits_before, lookback, is_simultaneous, max_steps, low_ratio,
+    high_ratio, is_temporal, found,
+) -> None:  # fmt: skip
     """Search for each transfer of the payers `low` to `high`, so that the payer's books stay in cache."""
     ahead, back = _tree(64), _tree(64)
     count = np.zeros(found.shape[1] - 1, np.int64)
@@ -210,17 +211,18 @@ def _close(  # type: ignore[no-untyped-def]
             if is_temporal:  # ... or earlier than the payee's first debit
                 begin = paid.time[start]
             stop = _end_from(paid.time, start, paid.stop[target], end + 1)
-            _root(ahead, target, 0, paid, start, stop, begin)
-            _root(back, source, paid.amount[e], received, first, last, end)
+            _root(ahead, target, 0, start, stop, begin)
+            _root(back, source, paid.amount[e], first, last, end)
             room = 1
             while room > 0:
                 best, n_searched, room = _search(
-                    ahead, back, paid, received, is_simultaneous, max_steps, low_ratio, high_ratio, is_temporal, count
-                )
+                    ahead, back, paid, received, debits_before, credits_before, is_simultaneous, max_steps, low_ratio,
+                    high_ratio, is_temporal, count,
+                )  # fmt: skip
                 if room > 0:  # larger trees, and once more
                     ahead, back = _tree(2 * room), _tree(2 * room)
-                    _root(ahead, target, 0, paid, start, stop, begin)
-                    _root(back, source, paid.amount[e], received, first, last, end)
+                    _root(ahead, target, 0, start, stop, begin)
+                    _root(back, source, paid.amount[e], first, last, end)
             i = paid.transfer[e]
             for k in range(len(count)):
                 found[i, k] = count[k] if k < n_searched else np.nan
@@ -249,8 +251,9 @@ def _end_from(time, low, high, moment):  # type: ignore[no-untyped-def]
 
 @numba.njit(cache=True, nogil=True)
 def _search(  # type: ignore[no-untyped-def]
-    ahead, back, paid, received, is_simultaneous, max_steps, low_ratio, high_ratio, is_temporal, count
-):
+    ahead, back, paid, received, debits_before, credits_before, is_simultaneous, max_steps, low_ratio, high_ratio,
+    is_temporal, count,
+):  # fmt: skip
     """Grow the lighter tree by a level until both together are as deep as the longest cycle.
 
     Invariant: after k steps the levels' depths add up to k, and every path of k transfers was found exactly once, when
@@ -273,22 +276,40 @@ def _search(  # type: ignore[no-untyped-def]
             return best, k, n_rows
         if is_ahead:
             n_met, ratio = _grow(
-                ahead, back, paid, True, len(count) - k, is_temporal, is_simultaneous, low_ratio, high_ratio
+                ahead,
+                back,
+                paid,
+                debits_before,
+                True,
+                len(count) - k,
+                is_temporal,
+                is_simultaneous,
+                low_ratio,
+                high_ratio,
             )
         else:
             n_met, ratio = _grow(
-                back, ahead, received, False, len(count) - k, is_temporal, is_simultaneous, low_ratio, high_ratio
+                back,
+                ahead,
+                received,
+                credits_before,
+                False,
+                len(count) - k,
+                is_temporal,
+                is_simultaneous,
+                low_ratio,
+                high_ratio,
             )
         count[k] = n_met
         best = max(best, ratio)
-        if ahead.level[_WEIGHT] == 0 or back.level[_WEIGHT] == 0:
+        if ahead.level[_FIRST] == ahead.level[_STOP] or back.level[_FIRST] == back.level[_STOP]:
             break
     return best, len(count), 0
 
 
 @numba.njit(cache=True, nogil=True)
 def _grow(  # type: ignore[no-untyped-def]
-    tree, other, book, is_ahead, n_hops, is_temporal, is_simultaneous, low_ratio, high_ratio
+    tree, other, book, seen_before, is_ahead, n_hops, is_temporal, is_simultaneous, low_ratio, high_ratio
 ):
     """Add a level, and count the paths that it makes with the other tree's last level; a row needs an entry ahead."""
     first, stop, other_depth = tree.level[_FIRST], tree.level[_STOP], other.level[_DEPTH]
@@ -342,10 +363,12 @@ def _grow(  # type: ignore[no-untyped-def]
                 n_met += ratio > 0
                 best = max(best, ratio)
                 w = other.row[w].link
-            if not is_end and book.stop[account] > book.start[account]:
+            # what the account had done by then: its whole book would hold the future
+            n_earlier = seen_before[book.transfer[q]] - book.start[account]
+            if not is_end and (is_ahead or not is_temporal or n_earlier > 0):
                 earliest, latest = min(earliest, book.time[q]), max(latest, book.time[q])
                 least_row, most_row = min(least_row, amount), max(most_row, amount)
-                weight += book.stop[account] - book.start[account]
+                weight += 1 + n_earlier
                 n_rows += n_hops > 1
     for p in range(other.level[_FIRST], other.level[_STOP]):
         other.bucket[other.row[p].account & mask] = -1
@@ -412,9 +435,9 @@ def _tree(n_rows):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(cache=True, nogil=True)
-def _root(tree, account, amount, book, low, high, edge) -> None:  # type: ignore[no-untyped-def]
+def _root(tree, account, amount, low, high, edge) -> None:  # type: ignore[no-untyped-def]
     row = tree.row[0]
     row.account, row.amount, row.low, row.high = account, amount, low, high
     tree.level[_FIRST], tree.level[_STOP], tree.level[_DEPTH] = 0, 1, 0
-    tree.level[_WEIGHT], tree.level[_EDGE] = book.stop[account] - book.start[account], edge
+    tree.level[_WEIGHT], tree.level[_EDGE] = high - low, edge
     tree.level[_LEAST], tree.level[_MOST] = amount, amount if amount > 0 else _ANY
