@@ -15,7 +15,7 @@ from muledetect.clock import DAY
 from muledetect.features._history import Float64Array, History
 from muledetect.features._sessions import KINDS, MISSING, group, n_before, numbers, previous_use, sessions_in
 from muledetect.features._sightings import CROWD, HUB, seen
-from muledetect.features._spec import Says, feature
+from muledetect.features._spec import ON_REQUEST, Says, feature
 from muledetect.graph import Int64Array
 from muledetect.records.encode import IdEncoder
 
@@ -64,7 +64,7 @@ def shared_identity(history: History) -> Float64Array:
     family="identity",
     columns={
         "own_devices": Says("count", "different devices of its sessions {window}"),
-        "own_networks": Says("count", "different IP addresses of its sessions {window}"),
+        "own_networks": Says("count", "different IP addresses of its sessions {window}", only=ON_REQUEST),
     },
     tables=("sessions",),
     window=("30d",),
@@ -83,9 +83,11 @@ def own_devices(history: History, *, window: int) -> Float64Array:
     family="identity",
     columns={
         "holder_accounts": Says("count", "other accounts of its holder so far"),
-        "batch_openings": Says("count", "other accounts opened at its branch and channel within 24 h of it"),
+        "batch_openings": Says(
+            "count", "other accounts opened at its branch and channel within 24 h of it", only=ON_REQUEST
+        ),
         "batch_sharers": Says(
-            "count", "other holders that share an identifier and opened an account within 24 h of it"
+            "count", "other holders that share an identifier and opened an account within 24 h of it", only=ON_REQUEST
         ),
     },
     tables=("accounts",),

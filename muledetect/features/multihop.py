@@ -88,12 +88,16 @@ class Steps(NamedTuple):
         "hop2_in_ends": Says("count", "accounts two steps away whose money came {window}"),
         "hop3_in_share": Says("ratio", "share of the money received {window} that came from three steps away"),
         "hop3_in_ends": Says("count", "accounts three steps away whose money came {window}"),
-        "hop3_in_fastest": Says("seconds", "least time that money took over three steps to come {window}"),
+        "hop3_in_fastest": Says(
+            "seconds", "least time that money took over three steps to come {window}", only=ON_REQUEST
+        ),
         "hop2_out_share": Says("ratio", "share of the money paid {window} that had gone on a second step"),
         "hop2_out_ends": Says("count", "accounts two steps away that the money had reached {window}"),
         "hop3_out_share": Says("ratio", "share of the money paid {window} that had gone on a third step"),
         "hop3_out_ends": Says("count", "accounts three steps away that the money had reached {window}"),
-        "hop3_out_fastest": Says("seconds", "least time that money took over three steps onwards {window}"),
+        "hop3_out_fastest": Says(
+            "seconds", "least time that money took over three steps onwards {window}", only=ON_REQUEST
+        ),
         "out_returned": Says("ratio", "share of the money paid {window} that had come back in two or three steps"),
         "out_exited": Says("ratio", "share of the money paid {window} that had left by an exit within three steps"),
         "is_hop_cut": Says("flag", "too many transfers to follow all of them {window}", only=ON_REQUEST),

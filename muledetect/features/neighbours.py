@@ -50,7 +50,9 @@ def _said() -> dict[str, Says]:
             only = ON_REQUEST if name == "burst" else ()
             said[f"{side}_others_{name}"] = Says("seconds" if name == "age" else "ratio", words, only=only)
         most = "payees" if side == "in" else "payers"
-        said[f"{side}_others_most_{most}"] = Says("count", f"most different {most} of one of {who} {{window}}")
+        said[f"{side}_others_most_{most}"] = Says(
+            "count", f"most different {most} of one of {who} {{window}}", only=ON_REQUEST
+        )
         said[f"{side}_others_alike"] = Says(
             "ratio",
             f"share of the money exchanged with {who} that went to or came from its like {{window}}",

@@ -17,7 +17,7 @@ from muledetect.features._history import Float64Array, History
 from muledetect.features._sessions import n_before
 from muledetect.features._shared import Shared
 from muledetect.features._sightings import CROWD, seen
-from muledetect.features._spec import Says, feature
+from muledetect.features._spec import ON_REQUEST, Says, feature
 from muledetect.graph import Int64Array
 
 # Shares are added as integers of this many to a whole, so that their order cannot change the sum.
@@ -27,12 +27,14 @@ _UNIT: Final = 2.0**30
 @feature(
     family="taint",
     columns={
-        "complained_credits": Says("count", "transfers received {window} that complaints name"),
-        "complained_share": Says("ratio", "share of the money received {window} that complaints name"),
+        "complained_credits": Says("count", "transfers received {window} that complaints name", only=ON_REQUEST),
+        "complained_share": Says("ratio", "share of the money received {window} that complaints name", only=ON_REQUEST),
         "relayed_complained_share": Says(
             "ratio", "share of the money received {window} that its payers had from transfers that complaints name"
         ),
-        "complained_payees": Says("count", "different accounts that it paid {window} and complaints name"),
+        "complained_payees": Says(
+            "count", "different accounts that it paid {window} and complaints name", only=ON_REQUEST
+        ),
     },
     tables=("complaints",),
     window=("30d",),

@@ -84,7 +84,7 @@ def _said_of_peaks() -> dict[str, Says]:
     return said
 
 
-@feature(family="peak", columns=_said_of_peaks(), within=("1h", "24h", "7d", "30d"))
+@feature(family="peak", columns=_said_of_peaks(), within=("5min", "15min", "1h", "24h", "7d", "30d"))
 def peak(history: History, *, within: int) -> Float64Array:
     """Largest value that each aggregate over `within` ever reached before the point, and how long ago (latest).
 
