@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import numpy as np
@@ -102,10 +103,29 @@ def test_a_later_moment_calibrates_what_an_earlier_one_trained() -> None:
     (first, y_first), (later, y_later) = table(1500, seed=1), table(seed=2)
     later["as_of"] = pd.Timestamp("2025-04-01", tz="UTC")
     model = small().fit(pd.concat([first, later]), np.concatenate([y_first, y_later]))
-    assert model.training_as_of_ == (parse_time("2025-03-01"),)
+    assert model.training_as_of_ == (parse_time("2025-03-01"), parse_time("2025-04-01"))
     assert model.calibration_as_of_ == (parse_time("2025-04-01"),)
-    assert model.texts_ == small().fit(first, y_first).texts_
-    assert "later than those that the trees saw" in " ".join(model.notes_)
+    assert "later than those that trees grown for it saw" in " ".join(model.notes_)
+
+
+def test_the_trees_that_are_kept_see_the_latest_moment_too() -> None:
+    (first, y_first), (later, y_later) = table(1500, seed=1), table(seed=2)
+    later["as_of"] = pd.Timestamp("2025-04-01", tz="UTC")
+    rows, y = pd.concat([first, later]), np.concatenate([y_first, y_later])
+    model = small(early_stopping=False).fit(rows, y)
+    leaves = re.search(r"^leaf_count=(.*)$", model.texts_[0], re.MULTILINE)
+    assert leaves is not None
+    assert sum(map(int, leaves[1].split())) == int(0.8 * len(rows))  # a tree is grown on 80% of the rows
+
+
+def test_noise_stops_the_trees_early_and_structure_does_not() -> None:
+    features, y = table(seed=4)
+    noise = np.random.default_rng(0).permutation(y)
+    stopped = small(n_estimators=200).fit(features, noise)
+    assert stopped.n_trees_ < 200
+    assert stopped.boosters_[0].num_trees() == stopped.n_trees_
+    assert f"{stopped.n_trees_} of 200 trees are kept" in " ".join(stopped.notes_)
+    assert small(n_estimators=200, early_stopping=False).fit(features, noise).n_trees_ == 200
 
 
 def test_the_calibrator_does_not_starve_the_trees() -> None:

@@ -20,7 +20,7 @@ from sklearn.utils.validation import check_consistent_length, check_is_fitted, c
 from muledetect.clock import SECOND, Duration, format_time, parse_duration
 from muledetect.errors import ModelError, OptionError
 from muledetect.model import trees
-from muledetect.model.calibration import MIN_POSITIVES, Calibrator, fit_calibrator
+from muledetect.model.calibration import MIN_POSITIVES, Calibrator, fit_calibrator, loss_when_calibrated
 from muledetect.model.canonical import group_folds, row_hashes
 from muledetect.model.reasons import Peers, Reason, describe_peers, durations_among, find_reasons
 from muledetect.model.table import FeatureTable, Float32Array, check_finite, is_table, moments, read_features
@@ -32,6 +32,9 @@ BoolArray = npt.NDArray[np.bool_]
 Features: TypeAlias = "pa.Table | pd.DataFrame | npt.ArrayLike"
 
 _N_FOLDS: Final = 3
+
+#: The number of trees is chosen among multiples of this.
+_STEP: Final = 25
 
 #: A tree sees at least so many columns, or all, however small `colsample_bytree` is.
 _LEAST_COLUMNS: Final = 20
@@ -85,6 +88,8 @@ class MuleModel(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         so without a cap trees learn the calendar of the training moment instead of behaviour.
     n_bags : int
         Boosters with different seeds whose log-odds are averaged.
+    early_stopping : bool
+        Choose the number of trees, at most `n_estimators`, by the rows that calibrate.
     positive_weight : None, "sqrt" or "balanced"
         Weight of a positive in the trees: 1, the square root of negatives / positives, or the ratio itself.
     calibration : "auto", "shift", "logistic" or "isotonic"
@@ -100,6 +105,8 @@ class MuleModel(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     calibrator_ : Calibrator
     notes_ : list of str
         What a reader must know about the training, in plain sentences.
+    n_trees_ : int
+        Trees of each booster.
     training_as_of_, calibration_as_of_ : tuple of int
         Moments of the rows that trees and calibrator saw, microseconds; empty where the table had none.
     """
@@ -117,6 +124,7 @@ class MuleModel(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         max_bin: int = 255,
         max_duration: Duration | None = "90d",
         n_bags: int = 3,
+        early_stopping: bool = True,
         positive_weight: Literal["sqrt", "balanced"] | None = None,
         calibration: Literal["auto", "shift", "logistic", "isotonic"] = "auto",
         random_state: int | None = 0,
@@ -132,6 +140,7 @@ class MuleModel(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.max_bin = max_bin
         self.max_duration = max_duration
         self.n_bags = n_bags
+        self.early_stopping = early_stopping
         self.positive_weight = positive_weight
         self.calibration = calibration
         self.random_state = random_state
@@ -155,9 +164,9 @@ class MuleModel(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     ) -> MuleModel:
         """Train trees and calibrator.
 
-        With two or more moments the trees see the earlier ones and the calibrator the later ones, without groups that
-        were positive before. With one moment, or too few later positives, predictions from folds that keep groups
-        whole calibrate a model trained on all rows.
+        With two or more moments, trees grown on the earlier ones are judged on the later ones, without groups that
+        were positive before: how many trees to keep, and what their scores mean. With one moment, or too few later
+        positives, folds that keep groups whole judge instead. The trees that are kept then see all rows.
 
         Parameters
         ----------
@@ -355,7 +364,7 @@ class MuleModel(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
                 f"y holds {len(self.classes_)} classes; it must be 1, 0 or NaN (unknown)."
             )
 
-    def _grow(self, rows: _Rows, jobs: Sequence[trees.Job]) -> list[str]:
+    def _grow(self, rows: _Rows, jobs: Sequence[trees.Job], n_trees: int) -> list[str]:
         parameters = {
             "learning_rate": self.learning_rate,
             "num_leaves": self.num_leaves,
@@ -376,7 +385,7 @@ class MuleModel(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             rows.is_positive,
             weight,
             parameters,
-            n_trees=self.n_estimators,
+            n_trees=n_trees,
             jobs=jobs,
             n_threads=trees.threads(self.n_jobs),
         )
@@ -384,35 +393,35 @@ class MuleModel(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     def _bag(self) -> list[trees.Job]:
         return [trees.Job(int(self.random_state or 0) * 1_000 + nth + 1) for nth in range(self.n_bags)]
 
-    def _score(self, texts: Sequence[str], rows: _Rows) -> Float64Array:
-        boosters = [trees.open_booster(text) for text in texts]
-        return trees.raw_scores(boosters, self._seen_by_trees(rows.values), trees.threads(self.n_jobs))
-
     def _calibrate(self, score: Float64Array, rows: _Rows, how: str) -> None:
         kind = None if self.calibration == "auto" else self.calibration
         self.calibrator_, fitted = fit_calibrator(score, rows.is_positive, rows.weights, kind=kind)
         self.notes_.append(f"Calibration: {fitted}; {how}.")
 
     def _fit_before(self, rows: _Rows, later: BoolArray) -> None:
-        """Train on earlier rows; calibrate on later rows of groups that had not been positive."""
-        earlier = rows.take(rows.as_of < rows.as_of[later].min())
-        self.texts_ = self._grow(earlier, self._bag())
-        unseen = rows.take(later)
+        """Choose the number of trees and calibrate on later rows of groups that had not been positive; then train all.
+
+        The trees that are kept see every row; the calibrator knows them from trees of the same kind, grown before.
+        """
+        earlier, unseen = rows.take(rows.as_of < rows.as_of[later].min()), rows.take(later)
+        stages = self._stages(self._grow(earlier, self._bag(), self.n_estimators), unseen)
         self._calibrate(
-            self._score(self.texts_, unseen),
+            self._stop_early(stages, unseen),
             unseen,
-            f"on {len(unseen.values):,} rows later than those that the trees saw, without groups positive before",
+            f"on {len(unseen.values):,} rows later than those that trees grown for it saw, without groups positive before",
         )
-        self._remember(earlier, unseen)
+        self.texts_ = self._grow(rows, self._bag(), self.n_trees_)
+        self._remember(rows, unseen)
 
     def _fit_across_folds(self, rows: _Rows, why: str) -> None:
-        """Train on all rows; calibrate by predictions for folds that the predicting trees did not see."""
+        """Choose the number of trees and calibrate by folds that the predicting trees did not see; train on all."""
         n_folds = min(
             _N_FOLDS, len(np.unique(rows.group[rows.is_positive])), len(np.unique(rows.group[~rows.is_positive]))
         )
         if n_folds < 2:
-            self.texts_ = self._grow(rows, self._bag())
-            score = self._score(self.texts_, rows)
+            self.n_trees_ = self.n_estimators
+            self.texts_ = self._grow(rows, self._bag(), self.n_trees_)
+            score = self._stages(self.texts_, rows)[-1]
             self.calibrator_ = fit_calibrator(score, rows.is_positive, rows.weights, kind="shift")[0]
             self.notes_.append(
                 "Calibration: only the mean was matched, on the training rows themselves, for all of one class lies in "
@@ -420,15 +429,35 @@ class MuleModel(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             )
         else:
             fold = group_folds(_dense(rows.group), rows.hashes, rows.is_positive, n_folds)
-            bag = self._bag()
-            held_out = [trees.Job(bag[0].seed, np.flatnonzero(fold != nth)) for nth in range(n_folds)]
-            texts = self._grow(rows, [*bag, *held_out])
-            self.texts_ = texts[: len(bag)]
-            score = np.empty(len(fold))
-            for nth, text in enumerate(texts[len(bag) :]):
-                score[fold == nth] = self._score([text], rows.take(fold == nth))
+            held_out = [trees.Job(self._bag()[0].seed, np.flatnonzero(fold != nth)) for nth in range(n_folds)]
+            texts = self._grow(rows, held_out, self.n_estimators)
+            parts = [self._stages([text], rows.take(fold == nth)) for nth, text in enumerate(texts)]
+            stages = np.empty((len(parts[0]), len(fold)))
+            for nth, part in enumerate(parts):
+                stages[:, fold == nth] = part
+            score = self._stop_early(stages, rows)
             self._calibrate(score, rows, f"by {n_folds} folds that keep groups whole, {why}")
+            self.texts_ = self._grow(rows, self._bag(), self.n_trees_)
         self._remember(rows, rows)
+
+    def _stages(self, texts: Sequence[str], rows: _Rows) -> Float64Array:
+        boosters = [trees.open_booster(text) for text in texts]
+        return trees.staged_scores(boosters, self._seen_by_trees(rows.values), _STEP, trees.threads(self.n_jobs))
+
+    def _stop_early(self, stages: Float64Array, rows: _Rows) -> Float64Array:
+        """Set the number of trees by rows that the trees did not see, and return the scores of these rows then.
+
+        The loss is that after a logistic curve: trees that are only too sure of themselves are not stopped for it.
+        """
+        self.n_trees_, best = self.n_estimators, len(stages) - 1
+        if self.early_stopping and int(rows.is_positive.sum()) >= MIN_POSITIVES:
+            order = np.lexsort((rows.weights, rows.is_positive, stages[-1]))
+            sought, weights = rows.is_positive[order], rows.weights[order]
+            losses = np.array([loss_when_calibrated(stage[order], sought, weights)[0] for stage in stages])
+            best = int(np.argmin(losses))
+            self.n_trees_ = min((best + 1) * _STEP, self.n_estimators)
+            self.notes_.append(f"Early stopping: {self.n_trees_} of {self.n_estimators} trees are kept.")
+        return np.asarray(stages[best])
 
     def _remember(self, trained: _Rows, calibrated: _Rows) -> None:
         self.training_as_of_ = _moments_of(trained) if self._has_moments else ()

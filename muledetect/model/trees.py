@@ -96,6 +96,19 @@ def raw_scores(boosters: Sequence[Any], values: Float32Array, n_threads: int) ->
     return scores / len(boosters)
 
 
+def staged_scores(boosters: Sequence[Any], values: Float32Array, step: int, n_threads: int) -> Float64Array:
+    """Return the mean log-odds after every `step` trees, float64[n_stages, n_rows]; the last stage has all trees."""
+    n_trees = boosters[0].num_trees()
+    begins = range(0, n_trees, step)
+    stages = np.zeros((len(begins), len(values)))
+    for stage, first in zip(stages, begins, strict=True):
+        for booster in boosters:
+            stage += booster.predict(
+                values, raw_score=True, start_iteration=first, num_iteration=step, num_threads=n_threads
+            )
+    return np.cumsum(stages, axis=0) / len(boosters)
+
+
 def contributions(boosters: Sequence[Any], values: Float32Array, n_threads: int) -> Float64Array:
     """Return what each column added to the log-odds (TreeSHAP), float64[n_rows, n_columns]; some 1 ms a row."""
     total = np.zeros((len(values), values.shape[1] + 1))
