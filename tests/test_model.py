@@ -105,7 +105,7 @@ def test_a_later_moment_calibrates_what_an_earlier_one_trained() -> None:
     model = small().fit(pd.concat([first, later]), np.concatenate([y_first, y_later]))
     assert model.training_as_of_ == (parse_time("2025-03-01"), parse_time("2025-04-01"))
     assert model.calibration_as_of_ == (parse_time("2025-04-01"),)
-    assert "later than those that trees grown for it saw" in " ".join(model.notes_)
+    assert "later than what trees grown for it saw" in " ".join(model.notes_)
 
 
 def test_the_trees_that_are_kept_see_the_latest_moment_too() -> None:
@@ -115,7 +115,8 @@ def test_the_trees_that_are_kept_see_the_latest_moment_too() -> None:
     model = small(early_stopping=False).fit(rows, y)
     leaves = re.search(r"^leaf_count=(.*)$", model.texts_[0], re.MULTILINE)
     assert leaves is not None
-    assert sum(map(int, leaves[1].split())) == int(0.8 * len(rows))  # a tree is grown on 80% of the rows
+    # a tree is grown on some 80% of the rows, here of 2,100; the first moment alone has 1,500
+    assert sum(map(int, leaves[1].split())) > len(first)
 
 
 def test_noise_stops_the_trees_early_and_structure_does_not() -> None:

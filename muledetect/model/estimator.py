@@ -408,7 +408,7 @@ class MuleModel(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self._calibrate(
             self._stop_early(stages, unseen),
             unseen,
-            f"on {len(unseen.values):,} rows later than those that trees grown for it saw, without groups positive before",
+            f"on {len(unseen.values):,} rows later than what trees grown for it saw, without groups positive before",
         )
         self.texts_ = self._grow(rows, self._bag(), self.n_trees_)
         self._remember(rows, unseen)

@@ -101,9 +101,9 @@ def staged_scores(boosters: Sequence[Any], values: Float32Array, step: int, n_th
     n_trees = boosters[0].num_trees()
     begins = range(0, n_trees, step)
     stages = np.zeros((len(begins), len(values)))
-    for stage, first in zip(stages, begins, strict=True):
+    for nth, first in enumerate(begins):
         for booster in boosters:
-            stage += booster.predict(
+            stages[nth] += booster.predict(
                 values, raw_score=True, start_iteration=first, num_iteration=step, num_threads=n_threads
             )
     return np.cumsum(stages, axis=0) / len(boosters)
