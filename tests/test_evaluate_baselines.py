@@ -41,6 +41,7 @@ def test_all_baselines_stand_in_one_table_with_the_model() -> None:
         "total volume",
         "in-degree",
         "rules only",
+        "plain LightGBM",
         "LightGBM without graph",
         "LightGBM with all",
     ]

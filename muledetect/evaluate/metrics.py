@@ -5,7 +5,8 @@ Targets are 1, 0 or NaN; rows of unknown target are left out of every metric.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -41,7 +42,7 @@ def brier_score(y: npt.ArrayLike, probability: npt.ArrayLike, weight: npt.ArrayL
     return float(brier_score_loss(target, given, sample_weight=weights, pos_label=1)) if len(target) else float("nan")
 
 
-def precision_at(y: npt.ArrayLike, score: npt.ArrayLike, k: float) -> float:
+def precision_at(y: npt.ArrayLike, score: npt.ArrayLike, k: float, weight: npt.ArrayLike | None = None) -> float:
     """Return the share of positives among the k highest scores.
 
     Parameters
@@ -49,19 +50,25 @@ def precision_at(y: npt.ArrayLike, score: npt.ArrayLike, k: float) -> float:
     k : int, or float below 1
         Number of alerts, or a share of all rows (rounded up). Of rows that tie for the last places each counts in
         part, so the result is the mean over all ways of breaking the tie.
+    weight : array of shape (n,), optional
+        How often each row counts; the bootstrap draws with it.
     """
-    target, ranked, _ = known_rows(y, score, None)
-    shown = _shown(ranked, k)
-    return float((shown * target).sum() / shown.sum()) if len(target) else float("nan")
+    target, ranked, weights = known_rows(y, score, weight)
+    shown = shown_share(ranked, k, weights) * weights
+    return float((shown * target).sum() / shown.sum()) if shown.any() else float("nan")
 
 
-def recall_at(y: npt.ArrayLike, score: npt.ArrayLike, k: float) -> float:
+def recall_at(y: npt.ArrayLike, score: npt.ArrayLike, k: float, weight: npt.ArrayLike | None = None) -> float:
     """Return the share of all positives that are among the k highest scores; NaN without positives. k as before."""
-    target, ranked, _ = known_rows(y, score, None)
-    return float((_shown(ranked, k) * target).sum() / target.sum()) if target.any() else float("nan")
+    target, ranked, weights = known_rows(y, score, weight)
+    positive = weights * target
+    shown = shown_share(ranked, k, weights)
+    return float((shown * positive).sum() / positive.sum()) if positive.any() else float("nan")
 
 
-def value_recall_at(y: npt.ArrayLike, score: npt.ArrayLike, value: npt.ArrayLike, k: float) -> float:
+def value_recall_at(
+    y: npt.ArrayLike, score: npt.ArrayLike, value: npt.ArrayLike, k: float, weight: npt.ArrayLike | None = None
+) -> float:
     """Return the share of the positives' value that lies in the k highest scores; NaN without any.
 
     Parameters
@@ -70,8 +77,10 @@ def value_recall_at(y: npt.ArrayLike, score: npt.ArrayLike, value: npt.ArrayLike
         Illicit money of each row, minor units, >= 0; of rows with target 0 it is not looked at.
     """
     target, ranked, values = known_rows(y, score, value)
-    total = float((target * values).sum())
-    return float((_shown(ranked, k) * target * values).sum()) / total if total > 0 else float("nan")
+    weights = known_rows(y, score, weight)[2]
+    illicit = np.where(target == 1, values, 0.0) * weights
+    total = math.fsum(illicit)
+    return math.fsum(shown_share(ranked, k, weights) * illicit) / total if total > 0 else float("nan")
 
 
 def reliability_curve(y: npt.ArrayLike, probability: npt.ArrayLike, n_bins: int = 10) -> pd.DataFrame:
@@ -130,18 +139,58 @@ def bootstrap_interval(
     (float, float)
         NaN, NaN where no draw gives a number.
     """
-    if not 0 < level < 1:
-        raise OptionError(f"metrics: level must lie between 0 and 1; got {level}.")
     blocks = np.arange(len(np.asarray(y))) if groups is None else np.asarray(groups)
     target, ranked, known_block = known_rows(y, score, np.unique(blocks, return_inverse=True)[1])
-    order = np.argsort(-ranked, kind="stable")
-    target, ranked = target[order], ranked[order]
-    names, block = np.unique(known_block[order], return_inverse=True)
+    return bootstrap_columns(metric, (target, ranked), known_block, n_draws=n_draws, level=level, seed=seed)
+
+
+def value_recall_interval(
+    y: npt.ArrayLike,
+    score: npt.ArrayLike,
+    value: npt.ArrayLike,
+    k: float,
+    groups: npt.ArrayLike | None = None,
+    *,
+    n_draws: int = 200,
+    level: float = 0.95,
+    seed: int = 0,
+) -> tuple[float, float]:
+    """Return the interval of `value_recall_at` from drawing whole blocks; NaN, NaN without illicit value."""
+    target, ranked, values = known_rows(y, score, value)
+    block = None if groups is None else np.asarray(groups)[~np.isnan(np.asarray(y, dtype=np.float64))]
+    columns = (target, ranked, np.where(target == 1, values, 0.0))
+    return bootstrap_columns(
+        lambda a, b, c, weight: value_recall_at(a, b, c, k, weight),
+        columns, block, n_draws=n_draws, level=level, seed=seed,
+    )  # fmt: skip
+
+
+def bootstrap_columns(
+    metric: Callable[..., float],
+    columns: Sequence[Float64Array],
+    block: npt.NDArray[Any] | None = None,
+    *,
+    n_draws: int = 200,
+    level: float = 0.95,
+    seed: int = 0,
+) -> tuple[float, float]:
+    """Return the interval of a metric `metric(*columns, weight)` as `bootstrap_interval` does, for any float columns.
+
+    Blocks are numbered by the rows that they hold, so the draws know neither their names nor the order of rows.
+    """
+    if not 0 < level < 1:
+        raise OptionError(f"metrics: level must lie between 0 and 1; got {level}.")
+    given = np.arange(len(columns[0])) if block is None else block
+    sizes = np.unique(given, return_inverse=True, return_counts=True)
+    order = np.lexsort((sizes[2][sizes[1]], *(-column for column in reversed(columns))))
+    rows = [column[order] for column in columns]
+    block_of = pd.factorize(given[order])[0]
+    n_blocks = int(block_of.max(initial=-1)) + 1
     drawn = np.random.default_rng(seed)
     values = []
-    for _ in range(n_draws):
-        times = np.bincount(drawn.integers(0, len(names), len(names)), minlength=len(names)) if len(names) else names
-        values.append(metric(target, ranked, times[block].astype(np.float64)))
+    for _ in range(n_draws if n_blocks else 0):
+        times = np.bincount(drawn.integers(0, n_blocks, n_blocks), minlength=n_blocks)
+        values.append(metric(*rows, times[block_of].astype(np.float64)))
     numbers = np.array(values)[~np.isnan(values)]
     if not len(numbers):
         return float("nan"), float("nan")
@@ -174,13 +223,16 @@ def known_rows(
     return target, ranked, extra
 
 
-def _shown(score: Float64Array, k: float) -> Float64Array:
-    """Return the part in which each row is among the k highest, 0 to 1."""
+def shown_share(score: Float64Array, k: float, weight: Float64Array | None = None) -> Float64Array:
+    """Return the part in which each row is among the k highest scores, float64[n], 0 to 1; ties share. O(n log n).
+
+    A row of weight 2 stands for two rows, both for `k` as a number and for `k` as a share.
+    """
     if not k > 0:
         raise OptionError(f"metrics: k must be a number of alerts or a share of rows, above 0; got {k}.")
-    n_shown = min(int(np.ceil(k * len(score) - 1e-9)) if k < 1 else int(k), len(score))
-    if n_shown == 0:
-        return np.zeros(len(score))
-    last = -np.partition(-score, n_shown - 1)[n_shown - 1]
-    above, tied = score > last, score == last
-    return np.asarray(above + tied * ((n_shown - above.sum()) / tied.sum()), dtype=np.float64)
+    levels, level = np.unique(-score, return_inverse=True)
+    mass = np.bincount(level, weights=weight, minlength=len(levels)).astype(np.float64)
+    n_shown = np.ceil(k * mass.sum() - 1e-9) if k < 1 else np.floor(k)
+    room = np.clip(n_shown - (np.cumsum(mass) - mass), 0, mass)
+    part = np.divide(room, mass, out=np.zeros(len(mass)), where=mass > 0)
+    return np.asarray(part[level], dtype=np.float64)
