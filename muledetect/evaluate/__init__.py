@@ -6,6 +6,17 @@
 """
 
 from muledetect.evaluate.baselines import compare_baselines
+from muledetect.evaluate.by_part import leave_one_typology_out, measure_parts, subgroup_parts, typology_parts
+from muledetect.evaluate.detection import detect_accounts, detect_cases, summarise_detection
+from muledetect.evaluate.drift import Drift, compare_periods
+from muledetect.evaluate.evasion import Ranked, evasion_curve
+from muledetect.evaluate.innocents import (
+    FalsePositiveCap,
+    count_alerted_victims,
+    guard_innocents,
+    innocent_groups,
+    likely_victims,
+)
 from muledetect.evaluate.metrics import (
     average_precision,
     bootstrap_interval,
@@ -16,19 +27,35 @@ from muledetect.evaluate.metrics import (
     reliability_curve,
     roc_auc,
     value_recall_at,
+    value_recall_interval,
 )
 from muledetect.evaluate.money import money_at
+from muledetect.evaluate.report import EvaluationReport
 from muledetect.evaluate.rings import RingMetrics, compare_rings
 from muledetect.evaluate.rules import rule_columns, rules_score
 
 __all__ = [
+    "Drift",
+    "EvaluationReport",
+    "FalsePositiveCap",
+    "Ranked",
     "RingMetrics",
     "average_precision",
     "bootstrap_interval",
     "brier_score",
     "calibration_error",
     "compare_baselines",
+    "compare_periods",
     "compare_rings",
+    "count_alerted_victims",
+    "detect_accounts",
+    "detect_cases",
+    "evasion_curve",
+    "guard_innocents",
+    "innocent_groups",
+    "leave_one_typology_out",
+    "likely_victims",
+    "measure_parts",
     "money_at",
     "precision_at",
     "recall_at",
@@ -36,5 +63,9 @@ __all__ = [
     "roc_auc",
     "rule_columns",
     "rules_score",
+    "subgroup_parts",
+    "summarise_detection",
+    "typology_parts",
     "value_recall_at",
+    "value_recall_interval",
 ]

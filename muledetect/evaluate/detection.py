@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -22,14 +22,14 @@ ScoreTable: TypeAlias = "tuple[Moment, npt.ArrayLike, npt.ArrayLike]"
 QUANTILES: Final = (0.25, 0.5, 0.75)
 
 
-def first_alerts(series: Sequence[ScoreTable], *, k: float) -> dict[str, list[int]]:
+def first_alerts(series: Sequence[ScoreTable], *, k: float) -> dict[Any, list[int]]:
     """Return the moments at which each account is among the k highest scores, microseconds, ascending.
 
     Every account that ties with the last place is alerted. `k` is a number, or below 1 a share of the accounts.
     """
     if not k > 0:
         raise OptionError(f"detection: k must be above 0; got {k}.")
-    found: dict[str, list[int]] = {}
+    found: dict[Any, list[int]] = {}
     for as_of, accounts, scores in sorted(series, key=lambda table: parse_time(table[0])):
         ranked = np.asarray(scores, dtype=np.float64)
         n_shown = min(int(np.ceil(k * len(ranked) - 1e-9)) if k < 1 else int(k), len(ranked))
@@ -74,7 +74,7 @@ def detect_accounts(
         found.append((account, first, seen_at, bool(later), (seen_at - first) / MINUTE, n_transfers, received))
     names = ["account_id", "first_credit", "seen_at", "is_detected", "minutes", "n_transfers", "received"]
     table = pd.DataFrame(found, columns=names)
-    held: dict[tuple[int, str], int] = {}
+    held: dict[Any, int] = {}
     for moment in sorted(set(table["seen_at"])):
         there = _in_accounts(truth_money, int(moment)).groupby("account_id")["amount"].sum()
         held |= {(moment, account): int(amount) for account, amount in there.items()}
@@ -99,7 +99,7 @@ def detect_cases(series: Sequence[ScoreTable], truth_money: pa.Table, *, k: floa
     steps = truth_money.filter(pc.equal(truth_money["place"], "account"))
     held = pd.DataFrame({name: steps[name].to_pylist() for name in ("case_id", "account_id")}, dtype=object)
     held["time"] = steps["time"].cast(pa.int64()).to_numpy()
-    seen: dict[str, int] = {}
+    seen: dict[Any, int] = {}
     for (case, account), times in held.groupby(["case_id", "account_id"])["time"]:
         later = [moment for moment in alerts.get(account, []) if moment > times.min()]
         if later:
