@@ -1,0 +1,56 @@
+"""Suspicious windows of accounts."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from muledetect.clock import parse_time
+from muledetect.graph import Points, TransferGraph, graph_from_records
+from muledetect.model.spells import suspicious_windows, temporal_iou
+
+#: m lives on one payer and pays a shop much later, then three strangers pay in and all leaves within minutes.
+RECORDS = [
+    ("job", "m", "2025-01-01T10:00", 900),
+    ("m", "shop", "2025-01-05T10:00", 900),
+    ("job", "m", "2025-02-01T10:00", 900),
+    ("m", "shop", "2025-02-05T10:00", 900),
+    ("v1", "m", "2025-03-01T10:00", 500),
+    ("m", "boss", "2025-03-01T10:05", 500),
+    ("v2", "m", "2025-03-02T10:00", 500),
+    ("m", "boss", "2025-03-02T10:05", 500),
+    ("job", "m", "2025-04-01T10:00", 900),
+    ("v3", "m", "2025-05-01T10:00", 900),
+]
+
+
+def window(graph: TransferGraph, as_of: str, account: str = "m") -> list[int]:
+    start, end = suspicious_windows(graph, Points(graph.codes([account]), np.array([parse_time(as_of)])))
+    return [int(start[0]), int(end[0])]
+
+
+def test_the_window_is_the_run_of_strangers_and_quick_debits() -> None:
+    # weights 1 -1 -1 -1 | 1 1 1 1 | -1 1: the run of four sums to 4; going on to the last adds 0
+    expected = [parse_time("2025-03-01T10:00"), parse_time("2025-03-02T10:05")]
+    assert window(graph_from_records(RECORDS), "2025-06-01") == expected
+
+
+def test_the_future_changes_no_window() -> None:
+    whole, past = graph_from_records(RECORDS), graph_from_records([row for row in RECORDS if row[2] < "2025-03-02"])
+    assert window(whole, "2025-03-02") == window(past, "2025-03-02") == [
+        parse_time("2025-03-01T10:00"), parse_time("2025-03-01T10:05")
+    ]  # fmt: skip
+
+
+def test_the_order_of_records_changes_no_window() -> None:
+    assert window(graph_from_records(RECORDS[::-1]), "2025-06-01") == window(graph_from_records(RECORDS), "2025-06-01")
+
+
+def test_an_account_without_odd_transfers_has_an_empty_window_at_the_point() -> None:
+    assert window(graph_from_records(RECORDS), "2025-01-01") == [parse_time("2025-01-01")] * 2
+
+
+def test_overlap_is_intersection_over_union() -> None:
+    # half of each: 5 of 15; apart: 0; equal moments: 1; a moment inside a span: 0 of 10
+    start, end = np.array([0, 0, 3, 5]), np.array([10, 1, 3, 5])
+    true_start, true_end = np.array([5, 2, 3, 0]), np.array([15, 3, 3, 10])
+    np.testing.assert_allclose(temporal_iou(start, end, true_start, true_end), [1 / 3, 0, 1, 0])
