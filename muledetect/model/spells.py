@@ -22,8 +22,8 @@ def suspicious_windows(graph: TransferGraph, points: Points) -> tuple[Int64Array
 
     Credits from first-ever payers, and debits that spend a credit (FIFO) of the hour before, weigh 1; every other
     transfer weighs -1. The window is the run of moments of largest total weight; of equal ones that which ends
-    first, and of those the shortest. Where no transfer weighs 1, both are the point's `as_of`. Nothing at or after a point is read.
-    O(history of each point).
+    first, and of those the shortest. Where no transfer weighs 1, both are the point's `as_of`.
+    Nothing at or after a point is read. O(history of each point).
     """
     start, end = points.as_of.copy(), points.as_of.copy()
     history = build_history(Shared(graph), points)
