@@ -119,14 +119,18 @@ def test_the_trees_that_are_kept_see_the_latest_moment_too() -> None:
     assert sum(map(int, leaves[1].split())) > len(first)
 
 
-def test_noise_stops_the_trees_early_and_structure_does_not() -> None:
-    features, y = table(seed=4)
-    noise = np.random.default_rng(0).permutation(y)
-    stopped = small(n_estimators=200).fit(features, noise)
-    assert stopped.n_trees_ < 200
+def test_trees_stop_where_more_of_them_do_worse_on_unseen_rows() -> None:
+    features, y = table(1200, seed=4)
+    features["as_of"] = pd.to_datetime(np.where(np.arange(1200) < 800, "2025-03-01", "2025-04-01"), utc=True)
+    # three targets in ten are drawn by lot: whoever goes on learning learns them by heart
+    drawn = np.random.default_rng(0)
+    noisy = np.where(drawn.random(len(y)) < 0.3, drawn.integers(0, 2, len(y)), y).astype(float)
+    hasty = {"n_estimators": 300, "learning_rate": 0.3, "min_child_samples": 2}
+    stopped = small(**hasty).fit(features, noisy)
+    assert stopped.n_trees_ < 300
     assert stopped.boosters_[0].num_trees() == stopped.n_trees_
-    assert f"{stopped.n_trees_} of 200 trees are kept" in " ".join(stopped.notes_)
-    assert small(n_estimators=200, early_stopping=False).fit(features, noise).n_trees_ == 200
+    assert f"{stopped.n_trees_} of 300 trees are kept" in " ".join(stopped.notes_)
+    assert small(**hasty, early_stopping=False).fit(features, noisy).n_trees_ == 300
 
 
 def test_the_calibrator_does_not_starve_the_trees() -> None:

@@ -142,19 +142,17 @@ def _fit_logistic(score: Float64Array, is_positive: npt.NDArray[np.bool_], weigh
     return slope, float(beta[1]) - slope * centre
 
 
-def loss_when_calibrated(
+def losses_when_calibrated(
     score: Float64Array, is_positive: npt.NDArray[np.bool_], weight: Float64Array
-) -> tuple[float, float]:
-    """Return the mean log loss of scores after the best logistic curve, and its standard error over rows.
+) -> Float64Array:
+    """Return the log loss of each row after the best logistic curve, float64[n].
 
     It judges what the order of the scores and their relative distances tell, not how overconfident they are, which
     calibration mends anyway: the number of trees is chosen by it (Berta, Holzmueller, Jordan and Bach 2025).
     """
     slope, intercept = _fit_logistic(score, is_positive, weight)
     log_odds = max(slope, 0.0) * score + intercept
-    losses = np.logaddexp(0.0, log_odds) - np.where(is_positive, log_odds, 0.0)
-    mean = float((weight * losses).sum() / weight.sum())
-    return mean, float(np.sqrt((weight**2 * (losses - mean) ** 2).sum()) / weight.sum())
+    return np.asarray(np.logaddexp(0.0, log_odds) - np.where(is_positive, log_odds, 0.0), dtype=np.float64)
 
 
 def _log_loss(log_odds: Float64Array, goal: Float64Array, weight: Float64Array) -> float:

@@ -20,8 +20,9 @@ from sklearn.utils.validation import check_consistent_length, check_is_fitted, c
 from muledetect.clock import SECOND, Duration, format_time, parse_duration
 from muledetect.errors import ModelError, OptionError
 from muledetect.model import trees
-from muledetect.model.calibration import MIN_POSITIVES, Calibrator, fit_calibrator, loss_when_calibrated
+from muledetect.model.calibration import MIN_POSITIVES, Calibrator, fit_calibrator, losses_when_calibrated
 from muledetect.model.canonical import group_folds, row_hashes
+from muledetect.model.directions import directions
 from muledetect.model.reasons import Peers, Reason, describe_peers, durations_among, find_reasons
 from muledetect.model.table import FeatureTable, Float32Array, check_finite, is_table, moments, read_features
 from muledetect.records.currency import exponent_of
@@ -51,6 +52,19 @@ class TrainedOn:
     fingerprint: str = ""
 
 
+class HeldOut(NamedTuple):
+    """Scores of training rows by trees that did not see them: what calibration, thresholds and the card rest on.
+
+    score : float64[n], is_positive : bool[n], weight : float64[n], group : int64[n], position : int64[n] in X.
+    """
+
+    score: Float64Array
+    is_positive: BoolArray
+    weight: Float64Array
+    group: Int64Array
+    position: Int64Array
+
+
 class _Rows(NamedTuple):
     """Training rows with known target, in canonical order."""
 
@@ -60,12 +74,14 @@ class _Rows(NamedTuple):
     as_of: Int64Array
     group: Int64Array
     hashes: npt.NDArray[np.uint64]
+    position: Int64Array
 
     def take(self, rows: BoolArray | npt.NDArray[np.intp]) -> _Rows:
         weight = None if self.weight is None else self.weight[rows]
         return _Rows(
-            self.values[rows], self.is_positive[rows], weight, self.as_of[rows], self.group[rows], self.hashes[rows]
-        )
+            self.values[rows], self.is_positive[rows], weight, self.as_of[rows], self.group[rows], self.hashes[rows],
+            self.position[rows],
+        )  # fmt: skip
 
     @property
     def weights(self) -> Float64Array:
@@ -89,7 +105,10 @@ class MuleModel(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     n_bags : int
         Boosters with different seeds whose log-odds are averaged.
     early_stopping : bool
-        Choose the number of trees, at most `n_estimators`, by the rows that calibrate.
+        Choose the number of trees, at most `n_estimators`, by the later rows, where there are any to calibrate on.
+    monotone : bool
+        Let the score rise, never fall, with what speaks for suspicion only, and the other way round; see
+        `muledetect.model.directions`. For banks that must defend each score; costs some accuracy.
     positive_weight : None, "sqrt" or "balanced"
         Weight of a positive in the trees: 1, the square root of negatives / positives, or the ratio itself.
     calibration : "auto", "shift", "logistic" or "isotonic"
@@ -105,6 +124,8 @@ class MuleModel(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     calibrator_ : Calibrator
     notes_ : list of str
         What a reader must know about the training, in plain sentences.
+    held_out_ : HeldOut
+        Only after `fit`, not after `load_model`; absent where all of one class lie in one group.
     n_trees_ : int
         Trees of each booster.
     training_as_of_, calibration_as_of_ : tuple of int
@@ -125,6 +146,7 @@ class MuleModel(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         max_duration: Duration | None = "90d",
         n_bags: int = 3,
         early_stopping: bool = True,
+        monotone: bool = False,
         positive_weight: Literal["sqrt", "balanced"] | None = None,
         calibration: Literal["auto", "shift", "logistic", "isotonic"] = "auto",
         random_state: int | None = 0,
@@ -141,6 +163,7 @@ class MuleModel(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.max_duration = max_duration
         self.n_bags = n_bags
         self.early_stopping = early_stopping
+        self.monotone = monotone
         self.positive_weight = positive_weight
         self.calibration = calibration
         self.random_state = random_state
@@ -166,7 +189,7 @@ class MuleModel(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
         With two or more moments, trees grown on the earlier ones are judged on the later ones, without groups that
         were positive before: how many trees to keep, and what their scores mean. With one moment, or too few later
-        positives, folds that keep groups whole judge instead. The trees that are kept then see all rows.
+        positives, folds that keep groups whole say what scores mean. The trees that are kept see all rows.
 
         Parameters
         ----------
@@ -192,6 +215,7 @@ class MuleModel(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         table = self._read_new(X)
         rows = self._known_rows(table, y, as_of, groups, sample_weight)
         self.notes_ = self._first_notes
+        self.__dict__.pop("held_out_", None)
         self.trained_on_ = trained_on or TrainedOn()
         later, why = _later_rows(rows)
         if later is None:
@@ -350,7 +374,8 @@ class MuleModel(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             f"Trained on {len(values):,} rows, {int(is_positive.sum()):,} of them positive"
             + (f"; {n_unknown:,} rows of unknown target were left out." if n_unknown else ".")
         ]
-        return _Rows(values, is_positive, weight, at, group, hashes).take(np.argsort(hashes, kind="stable"))
+        position = np.flatnonzero(is_known)
+        return _Rows(values, is_positive, weight, at, group, hashes, position).take(np.argsort(hashes, kind="stable"))
 
     def _check_classes(self) -> None:
         if len(self.classes_) == 1:
@@ -365,7 +390,7 @@ class MuleModel(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             )
 
     def _grow(self, rows: _Rows, jobs: Sequence[trees.Job], n_trees: int) -> list[str]:
-        parameters = {
+        parameters: dict[str, Any] = {
             "learning_rate": self.learning_rate,
             "num_leaves": self.num_leaves,
             "min_data_in_leaf": self.min_child_samples,
@@ -374,6 +399,11 @@ class MuleModel(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             "lambda_l2": self.reg_lambda,
             "max_bin": self.max_bin,
         }
+        if self.monotone:
+            parameters |= {
+                "monotone_constraints": directions(self._names()),
+                "monotone_constraints_method": "intermediate",
+            }
         weight = rows.weight
         if self.positive_weight is not None:
             n_positive = int(rows.is_positive.sum())
@@ -395,6 +425,7 @@ class MuleModel(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     def _calibrate(self, score: Float64Array, rows: _Rows, how: str) -> None:
         kind = None if self.calibration == "auto" else self.calibration
+        self.held_out_ = HeldOut(score, rows.is_positive, rows.weights, rows.group, rows.position)
         self.calibrator_, fitted = fit_calibrator(score, rows.is_positive, rows.weights, kind=kind)
         self.notes_.append(f"Calibration: {fitted}; {how}.")
 
@@ -414,7 +445,7 @@ class MuleModel(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self._remember(rows, unseen)
 
     def _fit_across_folds(self, rows: _Rows, why: str) -> None:
-        """Choose the number of trees and calibrate by folds that the predicting trees did not see; train on all."""
+        """Train on all rows; calibrate by predictions for folds that the predicting trees did not see."""
         n_folds = min(
             _N_FOLDS, len(np.unique(rows.group[rows.is_positive])), len(np.unique(rows.group[~rows.is_positive]))
         )
@@ -430,14 +461,12 @@ class MuleModel(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         else:
             fold = group_folds(_dense(rows.group), rows.hashes, rows.is_positive, n_folds)
             held_out = [trees.Job(self._bag()[0].seed, np.flatnonzero(fold != nth)) for nth in range(n_folds)]
-            texts = self._grow(rows, held_out, self.n_estimators)
-            parts = [self._stages([text], rows.take(fold == nth)) for nth, text in enumerate(texts)]
-            stages = np.empty((len(parts[0]), len(fold)))
-            for nth, part in enumerate(parts):
-                stages[:, fold == nth] = part
-            score = self._stop_early(stages, rows)
+            texts = self._grow(rows, [*self._bag(), *held_out], self.n_estimators)
+            self.n_trees_, self.texts_ = self.n_estimators, texts[: self.n_bags]
+            score = np.empty(len(fold))
+            for nth, text in enumerate(texts[self.n_bags :]):
+                score[fold == nth] = self._stages([text], rows.take(fold == nth))[-1]
             self._calibrate(score, rows, f"by {n_folds} folds that keep groups whole, {why}")
-            self.texts_ = self._grow(rows, self._bag(), self.n_trees_)
         self._remember(rows, rows)
 
     def _stages(self, texts: Sequence[str], rows: _Rows) -> Float64Array:
@@ -447,17 +476,23 @@ class MuleModel(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     def _stop_early(self, stages: Float64Array, rows: _Rows) -> Float64Array:
         """Set the number of trees by rows that the trees did not see, and return the scores of these rows then.
 
-        The loss is that after a logistic curve: trees that are only too sure of themselves are not stopped for it.
+        As many trees are kept as lose no more than the best number does, by more than a standard error of the
+        difference: a flat curve says nothing. Folds of one time do not stop trees: they end too early for what comes
+        later (decision 015).
         """
-        self.n_trees_, best = self.n_estimators, len(stages) - 1
+        self.n_trees_, kept = self.n_estimators, len(stages) - 1
         if self.early_stopping and int(rows.is_positive.sum()) >= MIN_POSITIVES:
             order = np.lexsort((rows.weights, rows.is_positive, stages[-1]))
-            sought, weights = rows.is_positive[order], rows.weights[order]
-            losses = np.array([loss_when_calibrated(stage[order], sought, weights)[0] for stage in stages])
-            best = int(np.argmin(losses))
-            self.n_trees_ = min((best + 1) * _STEP, self.n_estimators)
+            sought, weight = rows.is_positive[order], rows.weights[order]
+            losses = np.array([losses_when_calibrated(stage[order], sought, weight) for stage in stages])
+            share = weight / weight.sum()
+            excess = losses - losses[np.argmin(losses @ share)]
+            mean = excess @ share
+            error = np.sqrt((excess - mean[:, None]) ** 2 @ share**2)
+            kept = int(np.flatnonzero(mean <= error)[-1])
+            self.n_trees_ = min((kept + 1) * _STEP, self.n_estimators)
             self.notes_.append(f"Early stopping: {self.n_trees_} of {self.n_estimators} trees are kept.")
-        return np.asarray(stages[best])
+        return np.asarray(stages[kept])
 
     def _remember(self, trained: _Rows, calibrated: _Rows) -> None:
         self.training_as_of_ = _moments_of(trained) if self._has_moments else ()
