@@ -121,11 +121,11 @@ def test_the_trees_that_are_kept_see_the_latest_moment_too() -> None:
 
 def test_trees_stop_where_more_of_them_do_worse_on_unseen_rows() -> None:
     features, y = table(1200, seed=4)
-    features["as_of"] = pd.to_datetime(np.where(np.arange(1200) < 800, "2025-03-01", "2025-04-01"), utc=True)
+    features["as_of"] = pd.to_datetime(np.where(np.arange(1200) < 900, "2025-03-01", "2025-04-01"), utc=True)
     # three targets in ten are drawn by lot: whoever goes on learning learns them by heart
     drawn = np.random.default_rng(0)
     noisy = np.where(drawn.random(len(y)) < 0.3, drawn.integers(0, 2, len(y)), y).astype(float)
-    hasty = {"n_estimators": 300, "learning_rate": 0.3, "min_child_samples": 2}
+    hasty = {"n_estimators": 300, "learning_rate": 0.3, "min_child_samples": 2, "reg_lambda": 0.0}
     stopped = small(**hasty).fit(features, noisy)
     assert stopped.n_trees_ < 300
     assert stopped.boosters_[0].num_trees() == stopped.n_trees_

@@ -82,7 +82,7 @@ def test_a_new_model_replaces_the_old_one_and_nothing_else(folder: Path) -> None
     model.save(folder)
     np.testing.assert_array_equal(load_model(folder).decision_function(features), model.decision_function(features))
     assert (folder / "notes.txt").read_text() == "mine"
-    assert len(list(folder.iterdir())) == 1 + 2 + 1
+    assert len(list(folder.iterdir())) == 1 + 2 + 1 + 2  # manifest, trees, notes, card
 
 
 def test_a_write_that_breaks_off_leaves_the_old_model(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

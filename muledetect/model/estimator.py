@@ -22,6 +22,7 @@ from muledetect.errors import ModelError, OptionError
 from muledetect.model import trees
 from muledetect.model.calibration import MIN_POSITIVES, Calibrator, fit_calibrator, losses_when_calibrated
 from muledetect.model.canonical import group_folds, row_hashes
+from muledetect.model.card import clear_thresholds, describe_held_out
 from muledetect.model.directions import directions
 from muledetect.model.reasons import Peers, Reason, describe_peers, durations_among, find_reasons
 from muledetect.model.table import FeatureTable, Float32Array, check_finite, is_table, moments, read_features
@@ -128,6 +129,12 @@ class MuleModel(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         Only after `fit`, not after `load_model`; absent where all of one class lie in one group.
     n_trees_ : int
         Trees of each booster.
+    held_out_metrics_ : dict
+        How well `held_out_` was ranked; see `muledetect.model.card.describe_held_out`.
+    clear_thresholds_ : list of dict
+        Scores below which accounts may be cleared unseen; see `muledetect.model.thresholds.ClearThreshold`.
+    fairness_, leakage_ : list
+        Rates by group of accounts, and what the leakage audit found; filled by `muledetect.pipeline.train`.
     training_as_of_, calibration_as_of_ : tuple of int
         Moments of the rows that trees and calibrator saw, microseconds; empty where the table had none.
     """
@@ -216,6 +223,10 @@ class MuleModel(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         rows = self._known_rows(table, y, as_of, groups, sample_weight)
         self.notes_ = self._first_notes
         self.__dict__.pop("held_out_", None)
+        self.clear_thresholds_: list[dict[str, Any]] = []
+        self.held_out_metrics_: dict[str, float] = {}
+        self.fairness_: list[dict[str, Any]] = []
+        self.leakage_: list[str] = []
         self.trained_on_ = trained_on or TrainedOn()
         later, why = _later_rows(rows)
         if later is None:
@@ -426,6 +437,8 @@ class MuleModel(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     def _calibrate(self, score: Float64Array, rows: _Rows, how: str) -> None:
         kind = None if self.calibration == "auto" else self.calibration
         self.held_out_ = HeldOut(score, rows.is_positive, rows.weights, rows.group, rows.position)
+        self.clear_thresholds_ = clear_thresholds(self.held_out_)
+        self.held_out_metrics_ = describe_held_out(self.held_out_)
         self.calibrator_, fitted = fit_calibrator(score, rows.is_positive, rows.weights, kind=kind)
         self.notes_.append(f"Calibration: {fitted}; {how}.")
 

@@ -1,4 +1,4 @@
-"""A model as a folder of text: `manifest.json` and the trees; nothing in it is ever executed.
+"""A model as a folder of text: `manifest.json`, its card and the trees; nothing in it is ever executed.
 
 The trees lie in files named by their content, and the manifest, replaced in one step, says which of them count. So a
 process killed at any moment leaves a folder that reads as the old model or as the new one.
@@ -26,11 +26,15 @@ from muledetect.errors import FeatureError, ModelError
 from muledetect.features import registry
 from muledetect.model import trees
 from muledetect.model.calibration import calibrator_from_json
+from muledetect.model.card import build_card, write_card
 from muledetect.model.estimator import MuleModel, TrainedOn
 from muledetect.model.reasons import Peers
+from muledetect.model.thresholds import ClearThreshold
 
-FORMAT: Final = 1
+FORMAT: Final = 2
 MANIFEST: Final = "manifest.json"
+CARD: Final = "card.json"
+CARD_TEXT: Final = "card.md"
 
 _MAX_MANIFEST: Final = 32 << 20
 _MAX_TREES: Final = 512 << 20
@@ -49,11 +53,14 @@ def save_model(model: MuleModel, folder: str | PathLike[str]) -> None:
     """
     place = Path(folder)
     texts = [text.encode() for text in model.texts_]
-    manifest = json.dumps(_manifest(model, texts), indent=1, sort_keys=True, allow_nan=False).encode() + b"\n"
+    manifest = _json(_manifest(model, texts))
+    card = build_card(model, _versions(), config_hash(model))
     try:
         place.mkdir(parents=True, exist_ok=True)
         for text in texts:
             _write(place / _file_of(_digest(text)), text)
+        _write(place / CARD, _json(card))
+        _write(place / CARD_TEXT, write_card(card).encode())
         _write(place / MANIFEST, manifest)
         current = {_file_of(_digest(text)) for text in texts}
         for file in place.glob("trees-*.txt"):
@@ -89,6 +96,7 @@ def load_model(folder: str | PathLike[str]) -> MuleModel:
         raise ModelError(f"manifest: a field is missing or of the wrong type ({error}). {_MEND}") from error
     model.texts_ = [_read_trees(place, digest, model.n_features_in_) for digest in digests]
     model.boosters_ = [trees.open_booster(text) for text in model.texts_]
+    model.n_trees_ = model.boosters_[0].num_trees()
     return model
 
 
@@ -122,9 +130,17 @@ def _manifest(model: MuleModel, texts: list[bytes]) -> dict[str, Any]:
         "n_rows": model.n_rows_,
         "n_positives": model.n_positives_,
         "notes": list(model.notes_),
+        "held_out": dict(model.held_out_metrics_),
+        "clear_thresholds": list(model.clear_thresholds_),
+        "fairness": list(model.fairness_),
+        "leakage": list(model.leakage_),
         "versions": _versions(),
         "trees": [_digest(text) for text in texts],
     }
+
+
+def _json(content: Mapping[str, Any]) -> bytes:
+    return json.dumps(content, indent=1, sort_keys=True, allow_nan=False).encode() + b"\n"
 
 
 def _versions() -> dict[str, str]:
@@ -242,9 +258,19 @@ def _rebuild(content: Mapping[str, Any]) -> MuleModel:
     model.calibration_as_of_ = tuple(int(moment) for moment in content["calibration_as_of"])
     model.n_rows_, model.n_positives_ = int(content["n_rows"]), int(content["n_positives"])
     model.notes_ = [str(note) for note in content["notes"]]
+    model.held_out_metrics_ = {str(name): _finite(value) for name, value in content["held_out"].items()}
+    model.clear_thresholds_ = [ClearThreshold.from_json(entry).to_json() for entry in content["clear_thresholds"]]
+    model.fairness_ = [dict(row) for row in content["fairness"]]
+    model.leakage_ = [str(text) for text in content["leakage"]]
     if content["config_hash"] != config_hash(model):
         raise ModelError(f"manifest: 'config_hash' does not fit parameters and features. {_MEND}")
     return model
+
+
+def _finite(value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise ModelError(f"manifest: 'held_out' must hold finite numbers. {_MEND}")
+    return value
 
 
 def _checked_name(entry: Mapping[str, Any]) -> str:

@@ -1,0 +1,175 @@
+"""The model card: what a model was trained on, for what, how it did, and where it must not be used.
+
+`card.json` for programs and `card.md` for people say the same; both are written beside the model and never read to
+score. Nothing in them names an account.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+from sklearn.metrics import average_precision_score
+
+from muledetect.clock import format_time
+from muledetect.errors import FeatureError
+from muledetect.features import registry
+from muledetect.model.thresholds import clear_threshold
+
+if TYPE_CHECKING:
+    from muledetect.model.estimator import HeldOut, MuleModel
+
+USE: Final = (
+    "Rank accounts of a bank by how much their activity is consistent with that of money-mule accounts, for review by "
+    "trained people. A score is a suspicion, never a finding."
+)
+NOT_FOR: Final = (
+    "Closing or freezing accounts without review by a person; hold the amount, not the account.",
+    "Decisions on credit, prices or employment.",
+    "Telling a customer, or anybody outside the bank, that an account is suspected.",
+    "Banks, countries or periods unlike those of the training without measuring there first (`muledetect evaluate`, "
+    "`muledetect monitor`).",
+)
+#: Shares of mules that may be missed by clearing unseen; each gets a threshold.
+CLEARED_SHARES: Final = (0.01, 0.05, 0.1)
+CONFIDENCE: Final = 0.95
+
+_ALERTED: Final = (0.001, 0.005, 0.01)
+
+
+def build_card(model: MuleModel, versions: Mapping[str, str], config_hash: str) -> dict[str, Any]:
+    """Return the card of a fitted model as JSON values.
+
+    Metrics are those of `held_out_`: training rows scored by trees that had not seen them, later ones where there were
+    any. There are none for a model that could not keep any rows apart.
+    """
+    origin = model.trained_on_
+    return {
+        "use": USE,
+        "not_for": list(NOT_FOR),
+        "trained_on": {
+            "fingerprint": origin.fingerprint,
+            "target": origin.target,
+            "country_pack": origin.pack,
+            "currency": origin.currency,
+            "clock_tick_us": origin.tick,
+            "moments": [format_time(moment) for moment in model.training_as_of_],
+            "held_out_moments": [format_time(moment) for moment in model.calibration_as_of_],
+            "n_rows": model.n_rows_,
+            "n_positives": model.n_positives_,
+        },
+        "features": _families(model._names()),
+        "parameters": {name: value for name, value in model.get_params().items() if name != "n_jobs"},
+        "trees": model.n_trees_,
+        "held_out": dict(model.held_out_metrics_),
+        "clear_thresholds": list(model.clear_thresholds_),
+        "fairness": list(model.fairness_),
+        "leakage": list(model.leakage_),
+        "notes": list(model.notes_),
+        "limits": _limits(model),
+        "versions": dict(versions),
+        "config_hash": config_hash,
+    }
+
+
+def describe_held_out(held: HeldOut) -> dict[str, float]:
+    """Return what the held-out rows say of the ranking; weights count rows; without positives only their number."""
+    order = np.lexsort((held.weight, held.is_positive, -held.score))
+    score, sought, weight = held.score[order], held.is_positive[order], held.weight[order]
+    found: dict[str, float] = {"n_rows": len(score), "n_positives": int(sought.sum())}
+    if not weight[sought].sum() > 0:  # positives may all be without weight
+        return found
+    found["prevalence"] = float(weight[sought].sum() / weight.sum())
+    found["average_precision"] = float(average_precision_score(sought, score, sample_weight=weight))
+    passed = np.cumsum(weight) / weight.sum()
+    for share in _ALERTED:
+        shown = passed <= share
+        shown[0] = True
+        found[f"recall_at_{share:.1%}"] = float(weight[shown & sought].sum() / weight[sought].sum())
+        found[f"precision_at_{share:.1%}"] = float(weight[shown & sought].sum() / weight[shown].sum())
+    return found
+
+
+def clear_thresholds(held: HeldOut) -> list[dict[str, Any]]:
+    """Return for each of `CLEARED_SHARES` the score below which accounts may be cleared unseen, as JSON values."""
+    return [
+        clear_threshold(
+            held.score, held.is_positive, held.weight, groups=held.group, share=share, confidence=CONFIDENCE
+        ).to_json()
+        for share in CLEARED_SHARES
+    ]
+
+
+def write_card(card: Mapping[str, Any]) -> str:
+    """Return the card as Markdown; text from outside cannot add a heading, a link or HTML."""
+    trained = card["trained_on"]
+    lines = ["# Model card", "", _plain(card["use"]), "", "Not for:", "", *_list(card["not_for"]), ""]
+    lines += ["## Trained on", "", *_list(f"{name}: {_value(value)}" for name, value in trained.items()), ""]
+    lines += ["## How it did on rows that its trees had not seen", ""]
+    held = card["held_out"]
+    lines += (
+        _list(f"{name}: {_value(value)}" for name, value in sorted(held.items())) if held else ["Nothing was held out."]
+    )
+    lines += ["", "## Thresholds for clearing unseen", "", *_list(t["text"] for t in card["clear_thresholds"]), ""]
+    lines += ["## Groups of accounts", "", *_table(card["fairness"]), ""]
+    lines += ["## Leakage audit", "", *(_list(card["leakage"]) or ["Nothing suspicious."]), ""]
+    lines += ["## Limits", "", *_list(card["limits"]), ""]
+    lines += ["## Notes of the training", "", *_list(card["notes"]), ""]
+    lines += ["## Columns by family", "", *_list(f"{name}: {n}" for name, n in card["features"].items()), ""]
+    lines += ["## Parameters and versions", ""]
+    lines += _list(f"{name}: {_value(v)}" for name, v in [*card["parameters"].items(), *card["versions"].items()])
+    lines += _list([f"trees of each booster: {card['trees']}", f"config hash: {card['config_hash']}"])
+    return "\n".join(lines) + "\n"
+
+
+def _families(names: Sequence[str]) -> dict[str, int]:
+    found: dict[str, int] = {}
+    for name in names:
+        try:
+            family = registry().features[registry().parse(name).feature].family
+        except FeatureError:
+            family = "of the caller"
+        found[family] = found.get(family, 0) + 1
+    return dict(sorted(found.items()))
+
+
+def _limits(model: MuleModel) -> list[str]:
+    limits = ["Labels come from what investigations found; mules of a kind that was never found are not learnt."]
+    if model.n_positives_ < 100:
+        limits.append(f"Only {model.n_positives_:,} positive rows: read probabilities and metrics with great caution.")
+    if len(model.training_as_of_) < 2:
+        limits.append("Trained at one moment: nothing is known of how scores hold over time.")
+    if not model.trained_on_.currency:
+        limits.append("Columns of amounts are in the units of the training data.")
+    return limits
+
+
+def _list(items: Any) -> list[str]:
+    return [f"- {_plain(item)}" for item in items]
+
+
+def _table(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    if not rows:
+        return ["Not measured."]
+    names = list(rows[0])
+    shown = [[_plain(_value(row[name])).replace("|", "/") for name in names] for row in rows]
+    return [_row(names), _row(["---"] * len(names)), *map(_row, shown)]
+
+
+def _row(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    if isinstance(value, list):
+        return ", ".join(map(str, value)) or "none"
+    return "none" if value is None or value == "" else str(value)
+
+
+def _plain(text: Any) -> str:
+    """Return text on one line that Markdown shows as it is."""
+    line = " ".join(str(text).split())
+    return "".join(f"&#{ord(sign)};" if sign in "<>&[]`*#!\\" else sign for sign in line)
