@@ -1,0 +1,30 @@
+"""Points, their targets, and splits that keep rings and people on one side."""
+
+from __future__ import annotations
+
+from muledetect.labels.findings import Findings, read_findings
+from muledetect.labels.groups import account_groups, ring_groups
+from muledetect.labels.splits import split_by_group, split_by_time
+from muledetect.labels.targets import (
+    Target,
+    Unlabelled,
+    describe_targets,
+    every_account,
+    points_of,
+    targets,
+)
+
+__all__ = [
+    "Findings",
+    "Target",
+    "Unlabelled",
+    "account_groups",
+    "describe_targets",
+    "every_account",
+    "points_of",
+    "read_findings",
+    "ring_groups",
+    "split_by_group",
+    "split_by_time",
+    "targets",
+]

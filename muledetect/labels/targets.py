@@ -1,0 +1,198 @@
+"""Points and their targets.
+
+A target is 1, 0 or NaN. NaN is *unknown*: it is used neither as a positive nor as a negative.
+
+>>> from muledetect.labels import every_account, targets
+>>> points = every_account(dataset, "2025-03-01")  # doctest: +SKIP
+>>> y = targets(dataset, graph, points, target="ever")  # doctest: +SKIP
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Literal, get_args
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from muledetect.clock import Duration, Moment, parse_time
+from muledetect.errors import DataError, OptionError
+from muledetect.graph import Int64Array, Points
+from muledetect.labels._columns import MISSING, codes_of, length_of
+from muledetect.labels.findings import MULE, NOT_MULE, Findings, read_findings
+
+if TYPE_CHECKING:
+    from muledetect.graph import TransferGraph
+    from muledetect.records import Dataset
+
+Float64Array = npt.NDArray[np.float64]
+BoolArray = npt.NDArray[np.bool_]
+
+Target = Literal["active", "ever"]
+Unlabelled = Literal["unknown", "negative"]
+
+
+def points_of(graph: Dataset | TransferGraph, account_ids: Sequence[str] | pa.Array, as_of: Moment) -> Points:
+    """Return one point for each of the given accounts, in the given order; unknown accounts get code -1."""
+    ids = account_ids if isinstance(account_ids, pa.Array | pa.ChunkedArray) else pa.array(account_ids, pa.string())
+    codes = codes_of(ids, graph.account_ids).astype(np.int32)
+    return Points(codes, np.full(len(codes), parse_time(as_of), dtype=np.int64))
+
+
+def every_account(graph: Dataset | TransferGraph, as_of: Moment | Iterable[Moment]) -> Points:
+    """Return every account at one moment, or at each of several.
+
+    Parameters
+    ----------
+    graph : Dataset or TransferGraph
+        A data set whose accounts table says `is_own` gives the bank's own accounts only: those that are listed and
+        not marked as foreign. Otherwise every account that appears anywhere.
+    as_of : moment or iterable of moments
+        Exclusive.
+
+    Raises
+    ------
+    DataError
+        If the accounts table marks every account as foreign.
+    """
+    moments = [as_of] if isinstance(as_of, str) or not isinstance(as_of, Iterable) else list(as_of)
+    codes = _own_accounts(graph)
+    times = np.array([parse_time(moment) for moment in moments], dtype=np.int64)
+    return Points(np.tile(codes, len(times)), np.repeat(times, len(codes)))
+
+
+def _own_accounts(graph: Dataset | TransferGraph) -> npt.NDArray[np.int32]:
+    n_accounts = len(graph.account_ids)
+    accounts = getattr(graph, "tables", {}).get("accounts")
+    if accounts is None or "is_own" not in accounts.column_names:
+        return np.arange(n_accounts, dtype=np.int32)
+    is_own = pc.fill_null(accounts["is_own"], True).to_numpy().astype(bool)
+    codes = np.unique(codes_of(accounts["account_id"], graph.account_ids)[is_own])
+    codes = codes[codes >= 0].astype(np.int32)
+    if not len(codes):
+        raise DataError(
+            f"accounts: 'is_own' is false in all {accounts.num_rows:,} rows, so there is nothing to score. "
+            "Mark the accounts of this bank as true, or leave the column out."
+        )
+    return codes
+
+
+def targets(
+    dataset: Dataset,
+    graph: TransferGraph,
+    points: Points,
+    *,
+    target: Target = "active",
+    recent: Duration = "7d",
+    horizon: Duration = "7d",
+    maturity: Duration = "30d",
+    data_end: Moment | None = None,
+    known_by: Moment | None = None,
+    unlabelled: Unlabelled = "unknown",
+) -> Float64Array:
+    """Return the target of each point, float64[n_points]: 1, 0, or NaN where it is unknown.
+
+    Parameters
+    ----------
+    target : "active" or "ever"
+        `active`: illicit activity starts or continues in (as_of - recent, as_of + horizon]. `ever`: it started
+        before as_of; a mule that starts later counts 0, for it had not been active yet.
+    recent, horizon, maturity : duration
+        "0d" is allowed. `maturity` is the time that a label needs: an `active` target of 0 is believed only where
+        as_of + horizon + maturity <= data_end. `ever` looks back only and needs none.
+    data_end : moment, optional
+        Default: one tick after the last transfer.
+    known_by : moment, optional
+        Findings with a later `known_ts` are left out. Default: `data_end`. A finding without `known_ts` counts as
+        known when its activity ended, or always if it has no times.
+    unlabelled : "unknown" or "negative"
+        What an account without finding is. "negative" only where the labels are complete, as in a simulator.
+
+    Raises
+    ------
+    DataError
+        If the data set has no labels.
+    OptionError
+        If an option has an unknown value.
+    """
+    _check_option("target", target, get_args(Target))
+    _check_option("unlabelled", unlabelled, get_args(Unlabelled))
+    ends_at = _data_end(graph, data_end)
+    findings = read_findings(dataset, graph, known_by=ends_at if known_by is None else known_by)
+    before, after, wait = (length_of(name, text) for name, text in _durations(recent, horizon, maturity))
+    if target == "ever":
+        is_hit = _has_spell(findings, points, points.as_of - 1, np.full(len(points), MISSING))
+        is_ripe = np.ones(len(points), dtype=bool)
+    else:
+        is_hit = _has_spell(findings, points, points.as_of + after, points.as_of - before)
+        is_ripe = points.as_of + (after + wait) <= ends_at
+    return _decide(findings, points, is_hit, is_ripe, unlabelled)
+
+
+def _durations(recent: Duration, horizon: Duration, maturity: Duration) -> list[tuple[str, Duration]]:
+    return [("recent", recent), ("horizon", horizon), ("maturity", maturity)]
+
+
+def _decide(
+    findings: Findings, points: Points, is_hit: BoolArray, is_ripe: BoolArray, unlabelled: Unlabelled
+) -> Float64Array:
+    verdict = np.full(len(points), -1, dtype=np.int8)
+    is_known = points.account >= 0
+    verdict[is_known] = findings.verdict[points.account[is_known]]
+    has_spell = np.zeros(len(findings.verdict), dtype=bool)
+    has_spell[findings.account] = True
+    is_timed = np.zeros(len(points), dtype=bool)
+    is_timed[is_known] = has_spell[points.account[is_known]]
+    y = np.full(len(points), np.nan)
+    is_zero = (verdict == NOT_MULE) | ((verdict == MULE) & is_timed & ~is_hit)
+    if unlabelled == "negative":
+        is_zero |= is_known & (verdict == -1)
+    y[is_zero & is_ripe] = 0.0
+    y[is_hit] = 1.0
+    return y
+
+
+def _has_spell(findings: Findings, points: Points, starts_by: Int64Array, ends_after: Int64Array) -> BoolArray:
+    """True where some spell of the point's account has start <= starts_by and end > ends_after."""
+    order = np.argsort(findings.account, kind="stable")
+    account = findings.account[order]
+    first = np.searchsorted(account, points.account, side="left")
+    n_spells = np.searchsorted(account, points.account, side="right") - first
+    is_hit = np.zeros(len(points), dtype=bool)
+    for nth in range(int(n_spells.max(initial=0))):
+        rows = np.flatnonzero(n_spells > nth)
+        spell = order[first[rows] + nth]
+        is_hit[rows] |= (findings.start[spell] <= starts_by[rows]) & (findings.end[spell] > ends_after[rows])
+    return is_hit
+
+
+def describe_targets(findings: Findings, y: Float64Array) -> list[str]:
+    """Return what a reader must know about targets, as plain sentences."""
+    n_unknown = int(np.isnan(y).sum())
+    notes = [
+        f"{len(y):,} points: {int((y == 1).sum()):,} positive, {int((y == 0).sum()):,} negative, {n_unknown:,} unknown."
+    ]
+    if findings.n_stand_ins:
+        notes.append(
+            f"{findings.n_stand_ins:,} mule labels lack a time of activity; the first and last transfer of the "
+            "account stand in."
+        )
+    if findings.n_without_transfers:
+        notes.append(
+            f"{findings.n_without_transfers:,} labelled mules have neither times nor transfers; their targets are "
+            "unknown."
+        )
+    return notes
+
+
+def _data_end(graph: TransferGraph, data_end: Moment | None) -> int:
+    if data_end is not None:
+        return parse_time(data_end)
+    return int(graph.time[-1]) + graph.tick if graph.n_transfers else 0
+
+
+def _check_option(name: str, value: str, known: tuple[str, ...]) -> None:
+    if value not in known:
+        raise OptionError(f"targets: option {name!r} must be one of {', '.join(known)}; got {value!r}.")
