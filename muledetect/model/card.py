@@ -76,9 +76,10 @@ def build_card(model: MuleModel, versions: Mapping[str, str], config_hash: str) 
 def describe_held_out(held: HeldOut) -> dict[str, float]:
     """Return what the held-out rows say of the ranking; weights count rows; without positives only their number."""
     order = np.lexsort((held.weight, held.is_positive, -held.score))
+    order = order[held.weight[order] > 0]
     score, sought, weight = held.score[order], held.is_positive[order], held.weight[order]
     found: dict[str, float] = {"n_rows": len(score), "n_positives": int(sought.sum())}
-    if not weight[sought].sum() > 0:  # positives may all be without weight
+    if not sought.any():  # all positives may be without weight
         return found
     found["prevalence"] = float(weight[sought].sum() / weight.sum())
     found["average_precision"] = float(average_precision_score(sought, score, sample_weight=weight))
