@@ -1,7 +1,11 @@
-"""Why a row scores high: contributions of columns, gathered into reasons and said in words."""
+"""Why a row scores high: contributions of columns, gathered into reasons by typology code and said in words.
+
+What lowers the score is a reason too: it speaks for the account.
+"""
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, TypedDict
@@ -11,8 +15,12 @@ import numpy.typing as npt
 
 from muledetect.errors import FeatureError
 from muledetect.features import Says, registry
+from muledetect.model.reason_codes import code_of
 
 Float64Array = npt.NDArray[np.float64]
+
+#: How the text of a reason with a negative contribution begins.
+FOR: Final = "speaks for the account: "
 
 _SECONDS: Final = ((86_400.0, "d"), (3_600.0, "h"), (60.0, "min"), (1.0, "s"))
 
@@ -58,39 +66,89 @@ def find_reasons(
     peers: Peers,
     n_reasons: int,
     minor_units: int = 100,
+    n_against: int = 0,
 ) -> list[list[Reason]]:
-    """Return up to `n_reasons` reasons a row, the weightiest first.
+    """Return the reasons of each row: what raises the score, weightiest first, then what lowers it, likewise.
 
-    Columns that differ in their parameters only are one reason: their contributions are added, and the one that adds
-    most is shown. Columns that are not defined for the row, and what lowers the score, give no reason. An amount of
-    1.00 has `minor_units`.
+    Columns of one typology code are one reason: its contribution is the sum of theirs, so that columns that say the
+    same thing never split a reason. It is shown through the defined column that contributes most in its direction; a
+    code without such a column is not shown. What is not shown: codes behind the first `n_reasons` and `n_against`, and
+    of a shown code the columns that pull the other way and those that are undefined. All of them are in its sum.
+
+    Parameters
+    ----------
+    values : float32[n_rows, n_columns]
+        NaN = undefined.
+    added : float64[n_rows, n_columns]
+        Signed contributions of the columns to the score (TreeSHAP, log-odds), without the constant.
+    names : sequence of str
+        Names of the columns.
+    peers : Peers
+    n_reasons : int
+        At most so many reasons that raise the score (contribution > 0).
+    minor_units : int
+        An amount of 1.00 has so many.
+    n_against : int
+        At most so many reasons that lower it (contribution < 0); their text says that they speak for the account.
+
+    Returns
+    -------
+    list of lists of dict
+        Keys as schema.REASON_TYPE; an empty list where nothing raises or lowers the score. The same whatever the
+        order of rows and columns. O(rows x columns).
     """
-    bases = [name.split("__")[0] for name in names]
-    base_names = sorted(set(bases))
-    base = np.array([base_names.index(name) for name in bases], dtype=np.int64)
+    codes = _by_code(names)
+    columns = np.concatenate([codes[code] for code in codes]) if codes else np.zeros(0, dtype=np.int64)
+    named = list(codes)
+    bounds = np.cumsum([0, *(len(members) for members in codes.values())])
+    sorted_added, is_known = added[:, columns], ~np.isnan(values[:, columns])
     texts = [_says(name, minor_units) for name in names]
-    found = []
-    for row, contribution in zip(values, np.where(np.isnan(values), 0.0, added), strict=True):
-        total = np.bincount(base, weights=contribution, minlength=len(base_names))
-        reasons = []
-        for nth in np.lexsort((np.arange(len(total)), -total))[: max(n_reasons, 0)]:
-            members = np.flatnonzero(base == nth)
-            best = int(members[np.argmax(contribution[members])])
-            if total[nth] <= 0 or contribution[best] <= 0:
-                continue
-            value = float(row[best])
-            reasons.append(
-                Reason(
-                    code=base_names[nth].upper(),
-                    feature=names[best],
-                    value=value,
-                    peer_p99=float(peers.p99[best]),
-                    contribution=float(total[nth]),
-                    text=say(texts[best], value, float(peers.median[best]), float(peers.p99[best]), minor_units),
+    found: list[list[Reason]] = [[] for _ in range(len(values))]
+    for sign, limit in ((1.0, n_reasons), (-1.0, n_against)):
+        total, best = _weigh(sign * sorted_added, is_known, bounds)
+        for row, ranked in enumerate(np.argsort(-total, axis=1, kind="stable")[:, : max(limit, 0)]):
+            for nth in ranked[total[row, ranked] > 0]:
+                column = int(columns[best[row, nth]])
+                value, median, p99 = (
+                    float(number) for number in (values[row, column], peers.median[column], peers.p99[column])
                 )
-            )
-        found.append(reasons)
+                said = say(texts[column], value, median, p99, minor_units)
+                found[row].append(
+                    Reason(
+                        code=named[nth],
+                        feature=names[column],
+                        value=value,
+                        peer_p99=p99,
+                        contribution=sign * float(total[row, nth]),
+                        text=said if sign > 0 else f"{FOR}{said}",
+                    )
+                )
     return found
+
+
+def _by_code(names: Sequence[str]) -> dict[str, npt.NDArray[np.int64]]:
+    """Return the columns of each typology code, codes and names ascending."""
+    codes = [code_of(name) for name in names]
+    members: dict[str, list[int]] = {code: [] for code in sorted(set(codes))}
+    for column in sorted(range(len(names)), key=lambda column: names[column]):
+        members[codes[column]].append(column)
+    return {code: np.array(columns, dtype=np.int64) for code, columns in members.items()}
+
+
+def _weigh(
+    pull: Float64Array, is_known: npt.NDArray[np.bool_], bounds: npt.NDArray[np.int64]
+) -> tuple[Float64Array, npt.NDArray[np.int64]]:
+    """Return the pull of each code and its strongest known column, [n_rows, n_codes]; 0 where none can be shown."""
+    total = np.zeros((len(pull), len(bounds) - 1))
+    best = np.zeros(total.shape, dtype=np.int64)
+    shown = np.where(is_known, pull, -np.inf)
+    for nth, (start, stop) in enumerate(itertools.pairwise(bounds.tolist())):
+        # Column by column: the sum of a row is the same among any other rows.
+        for column in range(start, stop):
+            total[:, nth] += pull[:, column]
+        best[:, nth] = start + np.argmax(shown[:, start:stop], axis=1)
+    total[~(np.take_along_axis(shown, best, axis=1) > 0)] = 0.0
+    return total, best
 
 
 def say(says: Says, value: float, median: float, p99: float, minor_units: int = 100) -> str:
