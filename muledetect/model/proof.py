@@ -1,0 +1,264 @@
+"""Proofs: for each reason of a score, the account's own transfers that show it.
+
+A proof is read from the records again, not from the model: it says which transfers to look at first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from types import MappingProxyType
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from muledetect.clock import DAY, HOUR
+from muledetect.errors import ModelError
+from muledetect.features import History, Shared, build_history
+from muledetect.graph import Int64Array, Points, TransferGraph
+from muledetect.records import Dataset
+from muledetect.schema import ARROW_TYPES
+
+Float64Array = npt.NDArray[np.float64]
+BoolArray = npt.NDArray[np.bool_]
+
+#: Columns of the table of proofs.
+PROOFS: Final = pa.schema(
+    {
+        "account_id": ARROW_TYPES["id"],
+        "as_of": ARROW_TYPES["time"],
+        "code": ARROW_TYPES["category"],
+        "order": pa.int32(),
+        "transfer_id": ARROW_TYPES["id"],
+    }
+)
+_WEEK: Final = 7 * DAY
+_ALIKE: Final = 1.1
+
+
+@dataclass(frozen=True, eq=False)
+class _Own:
+    """One account's transfers before a point, credits first; `name` ranks their ids, so that ties fall by id.
+
+    `credit`, `debit`, `moved` are FIFO pairs: positions here, and the money that the debit spent of the credit.
+    """
+
+    time: Int64Array
+    amount: Int64Array
+    other: Int64Array
+    is_credit: BoolArray
+    is_new: BoolArray
+    name: Int64Array
+    transfer: Int64Array
+    credit: Int64Array
+    debit: Int64Array
+    moved: Int64Array
+    signal: Callable[[str], Float64Array]
+
+    def best(self, wanted: BoolArray, weight: npt.NDArray[Any] | None = None) -> Int64Array:
+        """Return the positions that are wanted, weightiest (else largest) first; ties by time and id."""
+        rows = np.flatnonzero(wanted)
+        key = self.amount if weight is None else weight
+        order = np.lexsort((self.name[rows], self.time[rows], -self.amount[rows], -key[rows]))
+        ranked: Int64Array = rows[order]
+        return ranked
+
+
+def find_proofs(dataset: Dataset, graph: TransferGraph, scores: pa.Table, n: int = 10) -> pa.Table:
+    """Return the account's own transfers that show each raising reason, the most telling first.
+
+    What is shown for a code: PASS_THROUGH the credits most of which was spent within the hour, each before the debits
+    that spent it (FIFO); COLLECT_AND_SWEEP the largest debit and the credits that it spent; FAN_IN and FAN_OUT the
+    largest transfer of each counterparty on the UTC day with most of them; NEW_COUNTERPARTIES the largest transfers
+    with first-ever counterparties; SIMILAR_AMOUNTS the most transfers of one side within 10% of each other;
+    DORMANT_WAKE_UP the first after the longest silence; NEW_ACCOUNT the first on record; VICTIM_MONEY, RELAY_CHAIN and
+    CYCLE the transfers with most money of that kind by the signals `victim_share`, `relayed_share` and
+    `cycle_shortest`. For every other code, and where nothing of that kind is on record, the largest of the week up to
+    the last transfer: these show the activity in question, not the fact itself.
+
+    Parameters
+    ----------
+    dataset : Dataset
+    graph : TransferGraph
+        Of `build_graph(dataset)`.
+    scores : pyarrow.Table
+        As schema.SCORES; rows without reasons give no proofs.
+    n : int
+        At most so many transfers a reason.
+
+    Returns
+    -------
+    pyarrow.Table
+        account_id, as_of, code, order (int32, from 0), transfer_id; in the order of `scores` and of its reasons. Every
+        transfer is the account's and strictly before `as_of`. No rows where nothing raises a score. O(history of the
+        explained accounts), and once O(transfers) for each signal that a reason asks for.
+
+    Raises
+    ------
+    ModelError
+        If the graph is not that of the data set, or `n` is not positive.
+    """
+    if graph.n_transfers != len(dataset.transfers):
+        raise ModelError(
+            f"proofs: the graph has {graph.n_transfers:,} transfers and the data set {len(dataset.transfers):,}; "
+            "give build_graph(dataset)."
+        )
+    if n < 1:
+        raise ModelError(f"proofs: n is {n}; give 1 or more.")
+    codes = [
+        [reason["code"] for reason in row or [] if reason["contribution"] > 0] for row in scores["reasons"].to_pylist()
+    ]
+    explained = scores.filter(pa.array([bool(row) for row in codes], pa.bool_()))
+    as_of = explained["as_of"].cast(pa.int64()).to_numpy()
+    points = Points(graph.codes(explained["account_id"]), np.asarray(as_of, dtype=np.int64))
+    history = build_history(Shared(graph, {"transfers": dataset.transfers}), points)
+    names = _rank_ids(dataset, history)
+    rows: list[int] = []
+    said: list[str] = []
+    order: list[int] = []
+    transfer: list[int] = []
+    for row, wanted in enumerate(code for code in codes if code):
+        own = _own(history, names, row)
+        for code in wanted if len(own.time) else ():
+            found = _show(own, code)[:n]
+            rows += [row] * len(found)
+            said += [code] * len(found)
+            order += range(len(found))
+            transfer += own.transfer[found].tolist()
+    taken = explained.select(["account_id", "as_of"]).take(pa.array(rows, pa.int64()))
+    ids = dataset.transfers["transfer_id"].take(pa.array(transfer, pa.int64())).cast(pa.string())
+    columns = [taken["account_id"].cast(pa.string()), taken["as_of"].cast(ARROW_TYPES["time"]), said, order, ids]
+    return pa.table(columns, schema=PROOFS)
+
+
+def _show(own: _Own, code: str) -> Int64Array:
+    """Return positions of the transfers that show a code, each once; the last week's largest where none does."""
+    found = _SHOW[code](own) if code in _SHOW else np.zeros(0, dtype=np.int64)
+    if not len(found):
+        return own.best(own.time > own.time.max() - _WEEK)
+    return found[np.sort(np.unique(found, return_index=True)[1])]
+
+
+def _passed(own: _Own) -> Int64Array:
+    is_quick = own.time[own.debit] - own.time[own.credit] <= HOUR
+    quick = np.zeros(len(own.time), dtype=np.int64)
+    np.add.at(quick, own.credit[is_quick], own.moved[is_quick])
+    credits = own.best(quick > 0, quick)
+    place = np.zeros(len(own.time), dtype=np.int64)
+    place[credits] = np.arange(len(credits))
+    debits = own.debit[is_quick]
+    # Each credit, then the debits that spent it: FIFO pairs come in the order of the debits.
+    shown = np.concatenate([credits, debits])
+    order = np.lexsort((np.arange(len(shown)), np.concatenate([place[credits], place[own.credit[is_quick]]])))
+    return shown[order]
+
+
+def _swept(own: _Own) -> Int64Array:
+    debits = own.best(~own.is_credit)[:1]
+    spent = np.isin(own.debit, debits)
+    if not spent.any():
+        return debits
+    moved = np.zeros(len(own.time), dtype=np.int64)
+    np.add.at(moved, own.credit[spent], own.moved[spent])
+    return np.concatenate([debits, own.best(moved > 0, moved)])
+
+
+def _fan(own: _Own, *, is_credit: bool) -> Int64Array:
+    rows = own.best(own.is_credit == is_credit)
+    if not len(rows):
+        return rows
+    pair = np.stack([own.time[rows] // DAY, own.other[rows]])
+    # The rows come largest first, so the first of a day and counterparty is its largest.
+    rows = rows[np.sort(np.unique(pair, axis=1, return_index=True)[1])]
+    days, n_others = np.unique(own.time[rows] // DAY, return_counts=True)
+    return rows[own.time[rows] // DAY == days[len(days) - 1 - np.argmax(n_others[::-1])]]
+
+
+def _met(own: _Own) -> Int64Array:
+    return own.best(own.is_new)
+
+
+def _alike(own: _Own) -> Int64Array:
+    groups = []
+    for side in (own.is_credit, ~own.is_credit):
+        amounts = np.sort(own.amount[side])
+        behind = np.searchsorted(amounts, amounts * _ALIKE, side="right")
+        n_alike = behind - np.arange(len(amounts))
+        if len(amounts) and n_alike.max() > 1:
+            least = amounts[np.argmax(n_alike)]
+            groups.append(own.best(side & (own.amount >= least) & (own.amount <= least * _ALIKE)))
+    return max(groups, key=len, default=np.zeros(0, dtype=np.int64))
+
+
+def _woken(own: _Own) -> Int64Array:
+    rows = _first(own)
+    gaps = np.diff(own.time[rows])
+    return rows[int(np.argmax(gaps)) + 1 :] if len(gaps) and gaps.max() > 0 else rows[:0]
+
+
+def _first(own: _Own) -> Int64Array:
+    return np.lexsort((own.name, own.time))
+
+
+def _marked(own: _Own, column: str, *, by_share: bool = True) -> Int64Array:
+    value = np.nan_to_num(own.signal(column), nan=0.0)
+    return own.best(value > 0, value * own.amount if by_share else None)
+
+
+#: How the transfers are found that show a code.
+_SHOW: Final[Mapping[str, Callable[[_Own], Int64Array]]] = MappingProxyType(
+    {
+        "PASS_THROUGH": _passed,
+        "COLLECT_AND_SWEEP": _swept,
+        "FAN_IN": partial(_fan, is_credit=True),
+        "FAN_OUT": partial(_fan, is_credit=False),
+        "NEW_COUNTERPARTIES": _met,
+        "SIMILAR_AMOUNTS": _alike,
+        "DORMANT_WAKE_UP": _woken,
+        "NEW_ACCOUNT": _first,
+        "VICTIM_MONEY": partial(_marked, column="victim_share"),
+        "RELAY_CHAIN": partial(_marked, column="relayed_share"),
+        "CYCLE": partial(_marked, column="cycle_shortest", by_share=False),
+    }
+)
+
+
+def _rank_ids(dataset: Dataset, history: History) -> tuple[Int64Array, Int64Array]:
+    """Return the rank of the id of each entry of both sides, so that ties never fall by the names of accounts."""
+    both = np.concatenate([history.incoming.transfer, history.outgoing.transfer])
+    ids = dataset.transfers["transfer_id"].take(pa.array(both)).cast(pa.string())
+    rank = np.unique(ids.to_numpy(zero_copy_only=False).astype(str), return_inverse=True)[1].astype(np.int64)
+    return rank[: len(history.incoming.time)], rank[len(history.incoming.time) :]
+
+
+def _own(history: History, names: tuple[Int64Array, Int64Array], row: int) -> _Own:
+    into, out, pairs = history.incoming, history.outgoing, history.matches
+    received, paid = slice(into.start[row], into.end[row]), slice(out.start[row], out.end[row])
+    n_received = int(into.end[row] - into.start[row])
+    # Debits come by time and pairs by debit, so those before the point are a prefix of the account's.
+    first, last = (int(at) for at in np.searchsorted(pairs.debit, [out.start[row], out.end[row]]))
+    cut = slice(first, last)
+
+    def both(name: str) -> npt.NDArray[Any]:
+        return np.concatenate([getattr(into, name)[received], getattr(out, name)[paid]])
+
+    def signal(column: str) -> Float64Array:
+        sides = [history.signal("in", column)[received], history.signal("out", column)[paid]]
+        return np.concatenate(sides).astype(np.float64)
+
+    return _Own(
+        time=both("time"),
+        amount=both("amount"),
+        other=both("other").astype(np.int64),
+        is_credit=np.arange(n_received + int(out.end[row] - out.start[row])) < n_received,
+        is_new=both("is_new"),
+        name=np.concatenate([names[0][received], names[1][paid]]),
+        transfer=both("transfer").astype(np.int64),
+        credit=pairs.credit[cut] - into.start[row],
+        debit=pairs.debit[cut] - out.start[row] + n_received,
+        moved=pairs.amount[cut],
+        signal=signal,
+    )
