@@ -166,16 +166,27 @@ def train(
     ] = "active",
     pack: Annotated[str, typer.Option(help="Country pack: TH, SG, GB, EU, IN, KR or none.")] = "none",
     known_by: Annotated[str | None, typer.Option(help="Leave out labels known later than this moment.")] = None,
+    tune: Annotated[
+        int, typer.Option(min=0, help="Trials of a search for parameters on the training rows; 0: none. Needs Optuna.")
+    ] = 0,
+    monotone: Annotated[
+        bool, typer.Option(help="Scores never fall with what speaks for suspicion only, nor rise with its opposite.")
+    ] = False,
     currency: Currency = None,
     money: Money = "minor",
     source_tz: Zone = None,
 ) -> None:
-    """Train a model on the labels of a data set and write it to a folder."""
+    """Train a model on the labels of a data set and write it, with its card, to a folder."""
     from muledetect import console, pipeline  # noqa: PLC0415
+    from muledetect.model import MuleModel  # noqa: PLC0415
 
     with _progress() as tell:
         read = pipeline.load(dataset, progress=tell, currency=currency, money=money, source_tz=source_tz)
-        fitted = pipeline.train(read, as_of, target=target, pack=pack, known_by=known_by, output=model, progress=tell)
+        plan = MuleModel(monotone=monotone)
+        fitted = pipeline.train(
+            read, as_of, target=target, pack=pack, known_by=known_by, model=plan, n_trials=tune, output=model,
+            progress=tell,
+        )  # fmt: skip
     console.show_model(out, fitted, model)
 
 
@@ -231,6 +242,10 @@ def evaluate(
     output: Annotated[Path, typer.Option(help="Folder for the metrics.")],
     truth: Annotated[bool, typer.Option(help="Measure against truth_rings, the whole truth of a simulation.")] = False,
     known_by: Annotated[str | None, typer.Option(help="Baselines learn from labels known by this moment.")] = None,
+    budget: Annotated[float, typer.Option(help="Alerts at which groups are measured; below 1 a share.")] = 0.01,
+    watched: Annotated[
+        list[str] | None, typer.Option("--watch", help="Score all at this moment too, for the time to detect; repeat.")
+    ] = None,
     currency: Currency = None,
     money: Money = "minor",
     source_tz: Zone = None,
@@ -240,9 +255,37 @@ def evaluate(
 
     with _progress() as tell:
         read = pipeline.load(dataset, progress=tell, currency=currency, money=money, source_tz=source_tz)
-        result = pipeline.evaluate(read, model, as_of, use_truth=truth, known_by=known_by, output=output, progress=tell)
+        result = pipeline.evaluate(
+            read, model, as_of, use_truth=truth, known_by=known_by, budget=budget, watched=watched or (),
+            output=output, progress=tell,
+        )  # fmt: skip
     console.show_evaluation(out, result)
     out.print(f"metrics in {_plain(output)}")
+
+
+@app.command(
+    epilog="Example: `muledetect monitor data/sample --model model --before 2025-03-01 --after 2025-04-01 "
+    "--output drift`. Exit status 0: ok, 3: watch, 4: alarm."
+)
+def monitor(
+    dataset: Dataset,
+    model: ModelDir,
+    before: Annotated[str, typer.Option(help="Exclusive moment to compare with, such as that of the training.")],
+    after: Annotated[str, typer.Option(help="Exclusive moment that is looked at.")],
+    output: Annotated[Path, typer.Option(help="Folder for drift.json and its tables.")],
+    currency: Currency = None,
+    money: Money = "minor",
+    source_tz: Zone = None,
+) -> None:
+    """Compare two moments: features, scores, reasons, calibration, delay of labels."""
+    from muledetect import console, pipeline  # noqa: PLC0415
+
+    with _progress() as tell:
+        read = pipeline.load(dataset, progress=tell, currency=currency, money=money, source_tz=source_tz)
+        found = pipeline.monitor(read, model, before, after, output=output, progress=tell)
+    console.show_drift(out, found)
+    out.print(f"drift in {_plain(output)}")
+    raise typer.Exit(found.exit_status)
 
 
 @contextmanager

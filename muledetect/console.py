@@ -16,6 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from muledetect.clock import format_duration
+from muledetect.evaluate import Drift
 from muledetect.model import MuleModel
 from muledetect.pipeline import Demo, Evaluation
 from muledetect.records import Dataset
@@ -159,12 +160,62 @@ def show_evaluation(out: Console, result: Evaluation) -> None:
     names = ["method", "average precision [95%]", *(name.replace("_", " ") for name in shown)]
     _print_table(out, names, rows, right=range(1, len(names)))
     out.print(f"Brier score {result.brier:.5f} · calibration error {result.calibration_error:.5f}")
+    _show_innocents(out, result)
+    _show_detection(out, result.detection)
     if result.rings is not None:
         ring = result.rings
         out.print(
             f"rings: {ring.n_found} found, {ring.n_true} true · recall at Jaccard 0.5 {ring.ring_recall:.2f}, "
             f"precision {ring.ring_precision:.2f} · B-cubed F1 {ring.bcubed_f1:.2f} · purity {ring.purity:.2f}"
         )
+
+
+def _show_innocents(out: Console, result: Evaluation) -> None:
+    table = result.tables.get("innocents", pd.DataFrame())
+    if not len(table):
+        return
+    rows = [
+        [
+            row["group"],
+            f"{row['n']:,}",
+            f"{row['rate']:.2%} [{row['low']:.2%}, {row['high']:.2%}]",
+            f"{row['cap']:.0%}",
+            "within" if row["passes"] else "above its cap",
+        ]
+        for row in table[table["n"] > 0].to_dict("records")
+    ]
+    budget = f"{result.budget:.2%} of accounts" if result.budget < 1 else f"{result.budget:,.0f} accounts"
+    out.print(f"Innocent recipients alerted, at {budget}:")
+    _print_table(out, ["group", "accounts", "alerted [95%]", "cap", ""], rows, right=(1, 2, 3))
+
+
+def _show_detection(out: Console, found: Mapping[str, float]) -> None:
+    if not found:
+        return
+    out.print(
+        f"time to detect: {found['n_detected']:,.0f} of {found['n_accounts']:,.0f} accounts with illicit credits, "
+        f"half of them within {found['minutes_q50'] / 60:,.1f} h of the first; {found['share_gone']:.0%} of what the "
+        f"detected had received was gone, {found['still_in_bank']:.0%} of all stolen money was still there"
+    )
+
+
+def show_drift(out: Console, found: Drift, n_rows: int = 15) -> None:
+    """Print the worst checks between two periods."""
+    rows = [
+        [
+            row["subject"],
+            row["measure"],
+            f"{row['value']:.3f}",
+            f"{row['watch']:.3f}",
+            f"{row['alarm']:.3f}",
+            row["grade"],
+        ]
+        for row in found.checks.head(n_rows).to_dict("records")
+    ]
+    _print_table(out, ["subject", "measure", "value", "watch", "alarm", "grade"], rows, right=(2, 3, 4))
+    counts = found.checks["grade"].value_counts()
+    shown = ", ".join(f"{counts.get(grade, 0):,} {grade}" for grade in ("ok", "watch", "alarm"))
+    out.print(f"{len(found.checks):,} checks: {shown}; in all: {found.worst}")
 
 
 def _print_table(

@@ -11,8 +11,8 @@ Each function is also a command of the same name. A data set is a `Dataset` or t
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -25,12 +25,21 @@ import pyarrow.parquet as pq
 from muledetect.clock import DAY, Moment, parse_time
 from muledetect.errors import DataError, ModelError
 from muledetect.evaluate import (
+    Drift,
+    EvaluationReport,
     RingMetrics,
     brier_score,
     calibration_error,
     compare_baselines,
+    compare_periods,
     compare_rings,
+    detect_accounts,
+    detect_cases,
+    measure_by_part,
+    measure_parts,
     rule_columns,
+    subgroup_parts,
+    summarise_detection,
 )
 from muledetect.features import Progress, extract, feature_names
 from muledetect.graph import Points, build_graph
@@ -46,6 +55,7 @@ from muledetect.labels import (
 from muledetect.model import MuleModel, load_model
 from muledetect.model.estimator import TrainedOn
 from muledetect.model.scores import score_points
+from muledetect.model.tuning import tune
 from muledetect.records import Dataset, read_dataset, write_table, write_tables, write_text
 from muledetect.records.layouts import import_layout
 from muledetect.rings import RingTables, find_rings
@@ -74,14 +84,16 @@ def train(
     pack: str = "none",
     known_by: Moment | None = None,
     model: MuleModel | None = None,
+    n_trials: int = 0,
     output: str | Path | None = None,
     progress: Progress | None = None,
 ) -> MuleModel:
     """Fit a model on every account with a known target at the given moments, and write it to the folder `output`.
 
-    With several moments the trees learn from the earlier ones and the calibrator from the latest. `known_by` leaves
-    out labels that were known later. Target `ever` uses only features that keep their value when an account falls
-    silent.
+    With several moments the latest, if it has enough new positives, says how many trees to keep and what scores mean.
+    `known_by` leaves out labels that were known later. Target `ever` uses only features that keep their value when an
+    account falls silent. `n_trials` above 0 searches parameters with Optuna on the held-out part of the training rows.
+    The model's card, `card.md` and `card.json`, is written beside it.
 
     Raises
     ------
@@ -98,8 +110,13 @@ def train(
     names = feature_names(pack=pack, lasting=target == "ever")
     features = extract(read, points, names, apart=account_groups(read), progress=progress)
     origin = TrainedOn(target, pack, read.tick, read.currency, read.fingerprint)
-    fitted = (model or MuleModel()).fit(features, y, groups=ring_groups(read, points), trained_on=origin)
+    groups = ring_groups(read, points)
+    plan = model or MuleModel()
+    if n_trials:
+        plan = tune(features, y, model=plan, n_trials=n_trials, groups=groups, progress=progress)
+    fitted = plan.fit(features, y, groups=groups, trained_on=origin)
     fitted.notes_ = [*notes, *fitted.notes_]
+    fitted.fairness_ = _rates_by_group(read, points, y, fitted)
     if output is not None:
         fitted.save(output)
     return fitted
@@ -158,6 +175,12 @@ class Evaluation:
         On what it was measured.
     rings : RingMetrics, optional
         Where the data set has true rings.
+    tables : mapping of str to pandas.DataFrame
+        `typologies`, `subgroups`, `innocents`, `reliability`, at `budget`; see `muledetect.evaluate.measure_by_part`.
+    budget : float
+        Alerts: a number, or below 1 a share of the accounts.
+    detection : mapping of str to float
+        Time to detect and value still there; see `muledetect.evaluate.summarise_detection`. Empty without `watched`.
     """
 
     table: pd.DataFrame
@@ -165,6 +188,9 @@ class Evaluation:
     calibration_error: float
     notes: list[str]
     rings: RingMetrics | None = None
+    tables: Mapping[str, pd.DataFrame] = field(default_factory=dict)
+    budget: float = 0.01
+    detection: Mapping[str, float] = field(default_factory=dict)
 
 
 def evaluate(
@@ -175,6 +201,8 @@ def evaluate(
     found_rings: RingTables | None = None,
     use_truth: bool = False,
     known_by: Moment | None = None,
+    budget: float = 0.01,
+    watched: Iterable[Moment] = (),
     output: str | Path | None = None,
     progress: Progress | None = None,
 ) -> Evaluation:
@@ -182,7 +210,9 @@ def evaluate(
 
     The baselines learn from the model's own training moments. Rings and persons with a positive there are left out of
     the test. With `use_truth`, membership of `truth_rings` is the target, for worlds whose whole truth is known;
-    `known_by` then still limits what the baselines learn from.
+    `known_by` then still limits what the baselines learn from. `budget` is the number of alerts, or below 1 the share
+    of accounts, at which parts are measured; `watched` are moments at which every account is scored to measure the
+    time to detect, which needs `truth_transfers` and `truth_money`.
     """
     read, fitted = load(dataset, progress=progress), _model(model)
     names, pack, target = _origin(fitted)
@@ -197,17 +227,56 @@ def evaluate(
         extract(read, points, names, apart=account_groups(read), progress=progress), y, test, truth[is_unseen],
         train_groups=ring_groups(read, points), test_groups=groups[is_unseen], model=fitted,
     )  # fmt: skip
-    probability = fitted.predict_proba(test)[:, 1]
+    score = fitted.decision_function(test)
+    sought, probability = truth[is_unseen], fitted.probability(score)
     result = Evaluation(
         table=table,
-        brier=brier_score(truth[is_unseen], probability),
-        calibration_error=calibration_error(truth[is_unseen], probability),
+        brier=brier_score(sought, probability),
+        calibration_error=calibration_error(sought, probability),
         notes=[*notes, f"{int((~is_unseen).sum()):,} accounts of rings and persons seen in training are left out."],
         rings=_compare_rings(read, found_rings),
-    )
+        tables=measure_by_part(
+            read.tables, test["account_id"].to_pylist(), as_of, sought, score, probability,
+            k=budget, groups=groups[is_unseen],
+        ),
+        budget=budget,
+        detection=_time_to_detect(read, fitted, watched, budget, progress),
+    )  # fmt: skip
     if output is not None:
         _write_evaluation(result, Path(output))
     return result
+
+
+def monitor(
+    dataset: Source,
+    model: MuleModel | str | Path,
+    before: Moment,
+    after: Moment,
+    *,
+    n_explained: int = 200,
+    output: str | Path | None = None,
+    progress: Progress | None = None,
+) -> Drift:
+    """Compare two moments: features, scores, reasons of the highest, calibration where labels are ripe, label delay.
+
+    `Drift.exit_status` is 0 (ok), 3 (watch) or 4 (alarm). Labels are compared by when they were known: up to `before`,
+    and from there up to `after`. Writes `drift.json` and its tables to the folder `output`.
+    """
+    read, fitted = load(dataset, progress=progress), _model(model)
+    names, _, target = _origin(fitted)
+    sides = [extract(read, every_account(read, at), names, progress=progress) for at in (before, after)]
+    scores = [fitted.decision_function(side) for side in sides]
+    codes = [_reason_codes(fitted, side, score, n_explained) for side, score in zip(sides, scores, strict=True)]
+    found = compare_periods(
+        *sides, *scores, probability_b=fitted.probability(scores[1]), y_b=_ripe_targets(read, after, target),
+        reasons_a=codes[0], reasons_b=codes[1],
+        labels_a=_labels_known(read, None, before), labels_b=_labels_known(read, before, after),
+    )  # fmt: skip
+    if output is not None:
+        write_text(Path(output) / "drift.json", found.to_json())
+        for name, table in found.tables().items():
+            write_table(pa.Table.from_pandas(table, preserve_index=False), Path(output) / f"{name}.parquet")
+    return found
 
 
 def simulate(
@@ -343,16 +412,71 @@ def _compare_rings(dataset: Dataset, found: RingTables | None) -> RingMetrics | 
     return compare_rings(found.ring_members, truth, visible=dataset.account_ids.to_pylist())
 
 
+def _rates_by_group(dataset: Dataset, points: Points, y: np.ndarray, model: MuleModel) -> list[dict[str, Any]]:
+    """Return the rates of each group of accounts among the held-out rows of the latest moment, for the model card."""
+    if not hasattr(model, "held_out_") or "accounts" not in dataset.tables:
+        return []
+    held = model.held_out_
+    is_latest = points.as_of[held.position] == points.as_of[held.position].max()
+    rows = held.position[is_latest]
+    ids = dataset.account_ids.take(pa.array(points.account[rows])).to_pylist()
+    parts = subgroup_parts(ids, int(points.as_of[rows[0]]), dataset.tables["accounts"], dataset.tables.get("holders"))
+    table = measure_parts(y[rows], held.score[is_latest], parts, k=0.01, groups=held.group[is_latest], n_draws=200)
+    kept = ["part", "value", "n", "n_positive", "recall", "false_positive_rate", "is_few"]
+    lines = table[kept].to_dict("records") if len(table) else []
+    return [{str(name): None if pd.isna(value) else value for name, value in line.items()} for line in lines]
+
+
+def _time_to_detect(
+    dataset: Dataset, model: MuleModel, watched: Iterable[Moment], budget: float, progress: Progress | None
+) -> dict[str, float]:
+    moments = list(watched)
+    if not moments:
+        return {}
+    lacking = [name for name in ("truth_transfers", "truth_money") if name not in dataset.tables]
+    if lacking:
+        raise DataError(f"evaluate: time to detect needs {', '.join(lacking)}; leave out the watched moments.")
+    names, _, _ = _origin(model)
+    series = []
+    for moment in moments:
+        features = extract(dataset, every_account(dataset, moment), names, progress=progress)
+        series.append((moment, features["account_id"].to_pylist(), model.decision_function(features)))
+    money = dataset.tables["truth_money"]
+    accounts = detect_accounts(series, dataset.transfers, dataset.tables["truth_transfers"], money, k=budget)
+    return summarise_detection(accounts, detect_cases(series, money, k=budget))
+
+
+def _reason_codes(model: MuleModel, features: pa.Table, score: np.ndarray, n: int) -> list[list[str]]:
+    highest = np.lexsort((np.array(features["account_id"].to_pylist()), -score))[:n]
+    shown = features.take(pa.array(np.sort(highest)))
+    return [[reason["code"] for reason in reasons if reason["contribution"] > 0] for reasons in model.explain(shown)]
+
+
+def _ripe_targets(dataset: Dataset, as_of: Moment, target: Target) -> np.ndarray | None:
+    """Return the targets at a moment, or None where the data set has no labels that are ripe."""
+    if "labels" not in dataset.tables:
+        return None
+    y = targets(dataset, build_graph(dataset), every_account(dataset, as_of), target=target)
+    return y if (y == 0).any() and (y == 1).any() else None
+
+
+def _labels_known(dataset: Dataset, since: Moment | None, until: Moment) -> pa.Table | None:
+    table = dataset.tables.get("labels")
+    if table is None or not {"known_ts", "activity_start"} <= set(table.column_names):
+        return None
+    known = pc.fill_null(table["known_ts"].cast(pa.timestamp("us", tz="UTC")).cast(pa.int64()), parse_time(until))
+    is_inside = pc.less(known, parse_time(until))
+    if since is not None:
+        is_inside = pc.and_(is_inside, pc.greater_equal(known, parse_time(since)))
+    return table.filter(is_inside)
+
+
 def _write_evaluation(result: Evaluation, folder: Path) -> None:
-    summary = {
-        "brier": result.brier,
-        "calibration_error": result.calibration_error,
-        "notes": result.notes,
-        "rings": None if result.rings is None else asdict(result.rings),
-    }
-    write_text(folder / "metrics.json", pd.Series(summary).to_json(indent=2))
-    write_text(folder / "baselines.json", result.table.to_json(orient="index", indent=2))
-    write_table(pa.Table.from_pandas(result.table.reset_index()), folder / "baselines.parquet")
+    figures = {"brier": result.brier, "calibration_error": result.calibration_error, "budget": result.budget}
+    figures |= {f"detection_{name}": value for name, value in result.detection.items()}
+    if result.rings is not None:
+        figures |= {f"rings_{name}": float(value) for name, value in asdict(result.rings).items()}
+    EvaluationReport(figures, {"baselines": result.table, **result.tables}, tuple(result.notes)).write(folder)
 
 
-__all__ = ["check", "demo", "evaluate", "import_", "load", "rings", "score", "simulate", "train"]
+__all__ = ["check", "demo", "evaluate", "import_", "load", "monitor", "rings", "score", "simulate", "train"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 import signal
 import subprocess
@@ -18,7 +19,7 @@ from rich.console import Console
 from muledetect import cli, console, pipeline, schema
 from muledetect.pipeline import simulate
 
-COMMANDS = ("demo", "simulate", "check", "import", "train", "score", "rings", "evaluate")
+COMMANDS = ("demo", "simulate", "check", "import", "train", "score", "rings", "evaluate", "monitor")
 
 
 def run(*arguments: object, status: int = 0) -> str:
@@ -84,7 +85,15 @@ def test_the_whole_line_runs_on_a_folder(world: Path, tmp_path: Path) -> None:
     assert pq.read_table(tmp_path / "r" / "ring_members.parquet").column_names[:2] == ["ring_id", "account_id"]
     options = ("--model", world / "model", "--as-of", "2025-03-05", "--truth", "--output", tmp_path / "e")
     assert "rules only" in run("evaluate", world / "data", *options)
-    assert (tmp_path / "e" / "metrics.json").exists()
+    assert (tmp_path / "e" / "report.json").exists()
+
+
+def test_a_monitor_ends_with_the_status_of_its_worst_check(world: Path, tmp_path: Path) -> None:
+    line = ("monitor", world / "data", "--model", world / "model", "--output", tmp_path / "d")
+    assert "in all: ok" in run(*line, "--before", "2025-03-05", "--after", "2025-03-05")
+    assert "in all: alarm" in run(*line, "--before", "2025-01-10", "--after", "2025-03-05", status=4)
+    assert json.loads((tmp_path / "d" / "drift.json").read_text())["worst"] == "alarm"
+    assert (tmp_path / "d" / "drift.parquet").exists()
 
 
 def test_a_check_prints_its_findings_and_writes_the_rejects(tmp_path: Path) -> None:

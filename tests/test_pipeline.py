@@ -273,13 +273,40 @@ def test_an_evaluation_writes_what_it_returns(first: Run, tmp_path: Path) -> Non
     result = pipeline.evaluate(
         first.dataset, first.model, SCORED_AT, found_rings=first.rings, use_truth=True, output=tmp_path
     )
-    assert sorted(content(tmp_path)) == ["baselines.json", "baselines.parquet", "metrics.json"]
-    metrics = json.loads((tmp_path / "metrics.json").read_text())
-    assert metrics["brier"] == pytest.approx(result.brier)
+    tables = ["baselines", "innocents", "reliability", "subgroups", "typologies"]
+    assert sorted(content(tmp_path)) == sorted([*(f"{name}.parquet" for name in tables), "report.json"])
+    report = json.loads((tmp_path / "report.json").read_text())
+    assert report["figures"]["brier"] == pytest.approx(result.brier)
     assert result.rings is not None
-    assert metrics["rings"]["n_found"] == result.rings.n_found == len(first.rings)
+    assert report["figures"]["rings_n_found"] == result.rings.n_found == len(first.rings)
+    assert {row["part"] for row in report["tables"]["typologies"]} >= {"shape", "role", "recruited_as"}
+    assert {row["part"] for row in report["tables"]["subgroups"]} >= {"kind", "age", "birth_decade"}
+    assert "victims" in {row["group"] for row in report["tables"]["innocents"]}
     read = pq.read_table(tmp_path / "baselines.parquet").to_pandas().set_index("method")
     pd.testing.assert_frame_equal(read, result.table)
+
+
+def test_time_to_detect_is_measured_at_the_watched_moments(first: Run) -> None:
+    watched = ["2025-02-20", "2025-02-25", SCORED_AT]
+    found = pipeline.evaluate(first.dataset, first.model, SCORED_AT, use_truth=True, watched=watched, budget=0.05)
+    assert 0 < found.detection["n_detected"] <= found.detection["n_accounts"]
+    assert 0 <= found.detection["still_in_bank"] <= found.detection["preventable"] <= 1
+    bare = read_dataset(without(small_world(), "truth_money"))
+    with pytest.raises(DataError, match="truth_money"):
+        pipeline.evaluate(bare, first.model, SCORED_AT, use_truth=True, watched=watched)
+
+
+def test_the_card_tells_rates_of_groups(first: Run) -> None:
+    assert {line["part"] for line in first.model.fairness_} >= {"kind", "age"}
+    assert all(line["n"] > 0 for line in first.model.fairness_)
+
+
+def test_periods_are_compared(first: Run) -> None:
+    same = pipeline.monitor(first.dataset, first.model, SCORED_AT, SCORED_AT)
+    assert same.worst == "ok"
+    early = pipeline.monitor(first.dataset, first.model, "2025-01-10", SCORED_AT)
+    assert early.exit_status == 4
+    assert set(early.checks["measure"]) >= {"psi", "missing", "ks", "reasons"}
 
 
 def test_what_cannot_be_trained_on_is_told(first: Run) -> None:

@@ -30,7 +30,7 @@ from muledetect.evaluate.metrics import (
     value_recall_interval,
 )
 from muledetect.evaluate.money import money_at
-from muledetect.evaluate.report import EvaluationReport
+from muledetect.evaluate.report import EvaluationReport, measure_by_part
 from muledetect.evaluate.rings import RingMetrics, compare_rings
 from muledetect.evaluate.rules import rule_columns, rules_score
 
@@ -55,6 +55,7 @@ __all__ = [
     "innocent_groups",
     "leave_one_typology_out",
     "likely_victims",
+    "measure_by_part",
     "measure_parts",
     "money_at",
     "precision_at",

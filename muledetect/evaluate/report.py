@@ -8,9 +8,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 
+from muledetect.clock import Moment
+from muledetect.evaluate.by_part import measure_parts, subgroup_parts, typology_parts
+from muledetect.evaluate.innocents import guard_innocents, innocent_groups
+from muledetect.evaluate.metrics import reliability_curve
 from muledetect.records import write_table, write_text
 
 
@@ -46,6 +51,47 @@ class EvaluationReport:
         for name, table in self.tables.items():
             write_table(pa.Table.from_pandas(_flat(table), preserve_index=False), Path(folder) / f"{name}.parquet")
         write_text(Path(folder) / "report.json", self.to_json())
+
+
+def measure_by_part(
+    tables: Mapping[str, pa.Table],
+    account_ids: npt.ArrayLike,
+    as_of: Moment,
+    y: npt.ArrayLike,
+    score: npt.ArrayLike,
+    probability: npt.ArrayLike,
+    *,
+    k: float,
+    groups: npt.ArrayLike | None = None,
+) -> dict[str, pd.DataFrame]:
+    """Return what the tables of a data set allow to measure: typologies, subgroups, innocents, reliability.
+
+    Parameters
+    ----------
+    tables : mapping of name to table
+        Of the data set, those of the truth included; a measure whose tables are lacking is an empty table.
+    account_ids, y, score, probability : array of shape (n,)
+    k : int or float below 1
+        Alerts, or the share of all rows.
+    groups : array of shape (n,), optional
+        Blocks of the bootstrap.
+    """
+    of_typology = typology_parts(account_ids, tables.get("truth_rings"), tables.get("truth_accounts"))
+    of_subgroup = subgroup_parts(account_ids, as_of, tables.get("accounts"), tables.get("holders"))
+    innocents = innocent_groups(
+        account_ids,
+        accounts=tables.get("accounts"),
+        truth_accounts=tables.get("truth_accounts"),
+        complaints=tables.get("complaints"),
+        transfers=tables.get("transfers"),
+        truth_transfers=tables.get("truth_transfers"),
+    )
+    return {
+        "typologies": measure_parts(y, score, of_typology, k=k, groups=groups),
+        "subgroups": measure_parts(y, score, of_subgroup, k=k, probability=probability, groups=groups),
+        "innocents": guard_innocents(y, score, innocents, k=k, blocks=groups),
+        "reliability": reliability_curve(y, probability),
+    }
 
 
 def _flat(table: pd.DataFrame) -> pd.DataFrame:

@@ -65,7 +65,7 @@ def build_card(model: MuleModel, versions: Mapping[str, str], config_hash: str) 
         "held_out": dict(model.held_out_metrics_),
         "clear_thresholds": list(model.clear_thresholds_),
         "fairness": list(model.fairness_),
-        "leakage": list(model.leakage_),
+        "leakage": model.leakage_,
         "notes": list(model.notes_),
         "limits": _limits(model),
         "versions": dict(versions),
@@ -114,7 +114,7 @@ def write_card(card: Mapping[str, Any]) -> str:
     )
     lines += ["", "## Thresholds for clearing unseen", "", *_list(t["text"] for t in card["clear_thresholds"]), ""]
     lines += ["## Groups of accounts", "", *_table(card["fairness"]), ""]
-    lines += ["## Leakage audit", "", *(_list(card["leakage"]) or ["Nothing suspicious."]), ""]
+    lines += ["## Leakage audit", "", *_audit(card["leakage"]), ""]
     lines += ["## Limits", "", *_list(card["limits"]), ""]
     lines += ["## Notes of the training", "", *_list(card["notes"]), ""]
     lines += ["## Columns by family", "", *_list(f"{name}: {n}" for name, n in card["features"].items()), ""]
@@ -122,6 +122,10 @@ def write_card(card: Mapping[str, Any]) -> str:
     lines += _list(f"{name}: {_value(v)}" for name, v in [*card["parameters"].items(), *card["versions"].items()])
     lines += _list([f"trees of each booster: {card['trees']}", f"config hash: {card['config_hash']}"])
     return "\n".join(lines) + "\n"
+
+
+def _audit(found: list[str] | None) -> list[str]:
+    return ["Not run."] if found is None else _list(found) or ["Nothing suspicious."]
 
 
 def _families(names: Sequence[str]) -> dict[str, int]:

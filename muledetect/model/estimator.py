@@ -134,7 +134,7 @@ class MuleModel(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     clear_thresholds_ : list of dict
         Scores below which accounts may be cleared unseen; see `muledetect.model.thresholds.ClearThreshold`.
     fairness_, leakage_ : list
-        Rates by group of accounts, and what the leakage audit found; filled by `muledetect.pipeline.train`.
+        Rates by group of accounts, and what the leakage audit found (None: not run); filled by `muledetect.pipeline.train`.
     training_as_of_, calibration_as_of_ : tuple of int
         Moments of the rows that trees and calibrator saw, microseconds; empty where the table had none.
     """
@@ -226,7 +226,7 @@ class MuleModel(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.clear_thresholds_: list[dict[str, Any]] = []
         self.held_out_metrics_: dict[str, float] = {}
         self.fairness_: list[dict[str, Any]] = []
-        self.leakage_: list[str] = []
+        self.leakage_: list[str] | None = None
         self.trained_on_ = trained_on or TrainedOn()
         later, why = _later_rows(rows)
         if later is None:

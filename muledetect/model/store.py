@@ -133,7 +133,7 @@ def _manifest(model: MuleModel, texts: list[bytes]) -> dict[str, Any]:
         "held_out": dict(model.held_out_metrics_),
         "clear_thresholds": list(model.clear_thresholds_),
         "fairness": list(model.fairness_),
-        "leakage": list(model.leakage_),
+        "leakage": model.leakage_,
         "versions": _versions(),
         "trees": [_digest(text) for text in texts],
     }
@@ -261,7 +261,7 @@ def _rebuild(content: Mapping[str, Any]) -> MuleModel:
     model.held_out_metrics_ = {str(name): _finite(value) for name, value in content["held_out"].items()}
     model.clear_thresholds_ = [ClearThreshold.from_json(entry).to_json() for entry in content["clear_thresholds"]]
     model.fairness_ = [dict(row) for row in content["fairness"]]
-    model.leakage_ = [str(text) for text in content["leakage"]]
+    model.leakage_ = None if content["leakage"] is None else [str(text) for text in content["leakage"]]
     if content["config_hash"] != config_hash(model):
         raise ModelError(f"manifest: 'config_hash' does not fit parameters and features. {_MEND}")
     return model
