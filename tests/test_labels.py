@@ -11,6 +11,8 @@ from muledetect.clock import DAY, parse_time
 from muledetect.errors import DataError, OptionError
 from muledetect.graph import TransferGraph, graph_from_records
 from muledetect.labels import (
+    account_groups,
+    component_groups,
     describe_targets,
     every_account,
     points_of,
@@ -208,6 +210,49 @@ def test_rings_and_holders_join_accounts_in_turn() -> None:
     group = ring_groups(given, points_of(drawn, ["a", "b", "c", "d", "nobody"], "2025-01-01"))
     assert group[0] == group[1] == group[2] != group[3]
     assert group[4] == -1
+
+
+def test_devices_join_accounts_through_sessions_transfers_and_the_holders_of_identifiers() -> None:
+    drawn = graph()
+    # session: a on x; identifiers: holder h (accounts b and c) on x, account c on y; transfer paid by d on y
+    given = dataset(
+        drawn,
+        sessions={"account_id": ["a", "d"], "device_hash": ["x", None]},
+        identifiers={
+            "entity_id": ["h", "c", "d"],
+            "kind": ["device", "device", "phone"],
+            "value_hash": ["x", "y", "x"],
+        },
+        accounts={"account_id": ["a", "b", "c", "d"], "holder_id": [None, "h", "h", None]},
+    )
+    assert component_groups(given, by=("device",)).tolist() == [
+        0,
+        0,
+        0,
+        1,
+    ]  # d was not seen on y; its phone is no device
+    given.tables["transfers"] = pa.table({"source": ["d"], "target": ["a"], "device_hash": ["y"]})
+    assert component_groups(given, by=("device",)).tolist() == [0, 0, 0, 0]
+    assert component_groups(given, by=("holder",)).tolist() == account_groups(given).tolist() == [0, 1, 1, 2]
+
+
+def test_a_device_of_too_many_people_joins_nobody() -> None:
+    drawn = graph()
+    # b and c are one person, so three people of four accounts used the device
+    given = dataset(
+        drawn,
+        sessions={"account_id": ["a", "b", "c", "d"], "device_hash": ["x"] * 4},
+        accounts={"account_id": ["a", "b", "c", "d"], "holder_id": [None, "h", "h", None]},
+    )
+    assert component_groups(given, by=("device",), max_holders=3).tolist() == [0, 0, 0, 0]
+    assert component_groups(given, by=("device",), max_holders=2).tolist() == [0, 1, 2, 3]
+
+
+def test_what_joins_accounts_is_checked() -> None:
+    with pytest.raises(OptionError, match="'by' must be of ring, holder, device; got branch"):
+        component_groups(dataset(graph()), by=("branch",))  # type: ignore[arg-type]
+    with pytest.raises(OptionError, match="'max_holders' must be 1 or more"):
+        component_groups(dataset(graph()), max_holders=0)
 
 
 def test_groups_are_accounts_where_nothing_joins_them() -> None:

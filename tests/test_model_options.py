@@ -58,7 +58,6 @@ def test_held_out_scores_stand_for_the_rows_that_they_name() -> None:
 
 
 def test_tuning_never_does_worse_on_the_held_out_rows_and_keeps_other_parameters() -> None:
-    pytest.importorskip("optuna")
     features, y = table()
     first = tune(features, y, model=small(max_bin=63), n_trials=1)
     assert {name: first.get_params()[name] for name in SPACE} == {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from muledetect.labels.findings import Findings, read_findings
-from muledetect.labels.groups import account_groups, ring_groups
+from muledetect.labels.groups import account_groups, component_groups, ring_groups
 from muledetect.labels.splits import split_by_group, split_by_time
 from muledetect.labels.targets import (
     Target,
@@ -19,6 +19,7 @@ __all__ = [
     "Target",
     "Unlabelled",
     "account_groups",
+    "component_groups",
     "describe_targets",
     "every_account",
     "points_of",

@@ -146,13 +146,13 @@ def _passed(own: _Own) -> Int64Array:
     is_quick = own.time[own.debit] - own.time[own.credit] <= HOUR
     quick = np.zeros(len(own.time), dtype=np.int64)
     np.add.at(quick, own.credit[is_quick], own.moved[is_quick])
-    credits = own.best(quick > 0, quick)
+    paid_in = own.best(quick > 0, quick)
     place = np.zeros(len(own.time), dtype=np.int64)
-    place[credits] = np.arange(len(credits))
+    place[paid_in] = np.arange(len(paid_in))
     debits = own.debit[is_quick]
     # Each credit, then the debits that spent it: FIFO pairs come in the order of the debits.
-    shown = np.concatenate([credits, debits])
-    order = np.lexsort((np.arange(len(shown)), np.concatenate([place[credits], place[own.credit[is_quick]]])))
+    shown = np.concatenate([paid_in, debits])
+    order = np.lexsort((np.arange(len(shown)), np.concatenate([place[paid_in], place[own.credit[is_quick]]])))
     return shown[order]
 
 
@@ -174,7 +174,8 @@ def _fan(own: _Own, *, is_credit: bool) -> Int64Array:
     # The rows come largest first, so the first of a day and counterparty is its largest.
     rows = rows[np.sort(np.unique(pair, axis=1, return_index=True)[1])]
     days, n_others = np.unique(own.time[rows] // DAY, return_counts=True)
-    return rows[own.time[rows] // DAY == days[len(days) - 1 - np.argmax(n_others[::-1])]]
+    busiest = days[len(days) - 1 - np.argmax(n_others[::-1])]
+    return np.asarray(rows[own.time[rows] // DAY == busiest])
 
 
 def _met(own: _Own) -> Int64Array:
