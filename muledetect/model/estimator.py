@@ -134,7 +134,8 @@ class MuleModel(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     clear_thresholds_ : list of dict
         Scores below which accounts may be cleared unseen; see `muledetect.model.thresholds.ClearThreshold`.
     fairness_, leakage_ : list
-        Rates by group of accounts, filled by `muledetect.pipeline.train`, and what a leakage audit found (None: not run).
+        Rates by group of accounts, filled by `muledetect.pipeline.train`, and what a leakage audit found (None: not
+        run).
     training_as_of_, calibration_as_of_ : tuple of int
         Moments of the rows that trees and calibrator saw, microseconds; empty where the table had none.
     """

@@ -153,7 +153,8 @@ def _passed(own: _Own) -> Int64Array:
     # Each credit, then the debits that spent it: FIFO pairs come in the order of the debits.
     shown = np.concatenate([paid_in, debits])
     order = np.lexsort((np.arange(len(shown)), np.concatenate([place[paid_in], place[own.credit[is_quick]]])))
-    return shown[order]
+    passed: Int64Array = shown[order]
+    return passed
 
 
 def _swept(own: _Own) -> Int64Array:
