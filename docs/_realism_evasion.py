@@ -15,12 +15,13 @@ from _realism_crime import speed
 from _realism_world import read_town
 from scipy.stats import rankdata
 
-from muledetect import pipeline
 from muledetect.clock import DAY
 from muledetect.evaluate import average_precision, bootstrap_interval, rule_columns
 from muledetect.evaluate.baselines import baseline_scores
+from muledetect.evaluate.measure import test_points
 from muledetect.features import extract, feature_names
 from muledetect.labels import ring_groups
+from muledetect.labels.targets import labelled_points
 from muledetect.simulate import WorldConfig, world_config, write_world
 
 Float64 = npt.NDArray[np.float64]
@@ -58,8 +59,8 @@ def rank_world(config: WorldConfig) -> Ranked:
     times = dataset.transfers["time"].cast("int64")
     end = times[-1].as_py() // DAY * DAY + DAY
     trained_at = end - config.n_days // 3 * DAY
-    points, y, _ = pipeline.labelled_points(dataset, trained_at, target="ever", known_by=trained_at)
-    at, truth, _ = pipeline.test_points(dataset, end, target="ever", use_truth=True)
+    points, y, _ = labelled_points(dataset, trained_at, target="ever", known_by=trained_at)
+    at, truth, _ = test_points(dataset, end, target="ever", use_truth=True)
     train_groups, test_groups = ring_groups(dataset, points), ring_groups(dataset, at)
     unseen = ~np.isin(test_groups, train_groups[y == 1])
     names = feature_names(pack=PACK, lasting=True)

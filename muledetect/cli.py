@@ -211,6 +211,27 @@ def score(
     out.print(f"{len(scores):,} scores in {_plain(output)}")
 
 
+@app.command(epilog="Example: `muledetect explain data/sample --scores scores.parquet --output explained`")
+def explain(
+    dataset: Dataset,
+    scores: Annotated[Path, typer.Option(help="Parquet file that `score` wrote.")],
+    output: Annotated[Path, typer.Option(help="Folder for proofs and windows.")],
+    transfers: Annotated[int, typer.Option(min=1, help="At most so many transfers a reason.")] = 10,
+    currency: Currency = None,
+    money: Money = "minor",
+    source_tz: Zone = None,
+) -> None:
+    """Find the transfers that prove each reason of a score, and when each account was most suspicious."""
+    from muledetect import console, pipeline  # noqa: PLC0415
+
+    with _progress() as tell:
+        read = pipeline.load(dataset, progress=tell, currency=currency, money=money, source_tz=source_tz)
+        tell("proofs", 0.5)
+        found = pipeline.explain(read, scores, n_transfers=transfers, output=output)
+    console.show_explanation(out, found)
+    out.print(f"{len(found.proofs):,} transfers of {len(found.windows):,} accounts in {_plain(output)}")
+
+
 @app.command(epilog="Example: `muledetect rings data/sample --scores scores.parquet --as-of 2025-04-01 --output rings`")
 def rings(
     dataset: Dataset,

@@ -16,9 +16,10 @@ from rich.table import Table
 from rich.text import Text
 
 from muledetect.clock import format_duration
-from muledetect.evaluate import Drift
+from muledetect.evaluate import Drift, Evaluation
 from muledetect.model import MuleModel
-from muledetect.pipeline import Demo, Evaluation
+from muledetect.model.proof import Explanation
+from muledetect.pipeline import Demo
 from muledetect.records import Dataset
 from muledetect.rings import RingTables
 
@@ -114,11 +115,37 @@ def show_scores(out: Console, scores: pa.Table, n_rows: int = 10) -> None:
             row["account_id"],
             f"{row['probability']:.1%}",
             row["tier"],
-            [f"· {reason['text']}" for reason in row["reasons"][:4]],
+            [f"· {reason['text']}" for reason in _told(row["reasons"])],
         ]
         for row in scores.slice(0, n_rows).to_pylist()
     ]
     _print_table(out, ["rank", "account", "probability", "tier", "reasons"], rows, right=(0, 2), lines=True)
+
+
+def _told(reasons: list[dict[str, Any]], n_raising: int = 4) -> list[dict[str, Any]]:
+    """Return the weightiest reasons that raise a score, and the weightiest that speaks for the account."""
+    raising = [reason for reason in reasons if reason["contribution"] > 0]
+    return [*raising[:n_raising], *[reason for reason in reasons if reason["contribution"] < 0][:1]]
+
+
+def show_explanation(out: Console, found: Explanation, n_rows: int = 10) -> None:
+    """Print the suspicious windows of the highest, and the transfers that show each reason."""
+    shown: dict[tuple[str, object], dict[str, list[str]]] = {}
+    for row in found.proofs.to_pylist():
+        of_point = shown.setdefault((row["account_id"], row["as_of"]), {})
+        of_point.setdefault(row["code"], []).append(row["transfer_id"])
+    rows = [
+        [
+            row["account_id"],
+            f"{row['start']:%-d %b %H:%M} to {row['end']:%-d %b %H:%M}",
+            [
+                f"{code}: {', '.join(ids[:3])}{' ...' if len(ids) > 3 else ''}"
+                for code, ids in shown.get((row["account_id"], row["as_of"]), {}).items()
+            ],
+        ]
+        for row in found.windows.slice(0, n_rows).to_pylist()
+    ]
+    _print_table(out, ["account", "suspicious window (UTC)", "transfers that show it"], rows, lines=True)
 
 
 def show_rings(out: Console, found: RingTables, n_rows: int = 5) -> None:

@@ -11,52 +11,28 @@ Each function is also a command of the same name. A data set is a `Dataset` or t
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from muledetect.clock import DAY, Moment, parse_time
-from muledetect.errors import DataError, ModelError
-from muledetect.evaluate import (
-    Drift,
-    EvaluationReport,
-    RingMetrics,
-    brier_score,
-    calibration_error,
-    compare_baselines,
-    compare_periods,
-    compare_rings,
-    detect_accounts,
-    detect_cases,
-    measure_by_part,
-    measure_parts,
-    rule_columns,
-    subgroup_parts,
-    summarise_detection,
-)
+from muledetect.clock import DAY, Moment
+from muledetect.errors import DataError
+from muledetect.evaluate import Drift, Evaluation, compare_moments, measure_model, rates_by_group
 from muledetect.features import Progress, extract, feature_names
-from muledetect.graph import Points, build_graph
-from muledetect.labels import (
-    Target,
-    account_groups,
-    describe_targets,
-    every_account,
-    read_findings,
-    ring_groups,
-    targets,
-)
+from muledetect.graph import build_graph
+from muledetect.labels import Target, account_groups, every_account, ring_groups
+from muledetect.labels.targets import labelled_points
 from muledetect.model import MuleModel, load_model
 from muledetect.model.estimator import TrainedOn
+from muledetect.model.proof import Explanation, explain_scores
 from muledetect.model.scores import score_points
 from muledetect.model.tuning import tune
-from muledetect.records import Dataset, read_dataset, write_table, write_tables, write_text
+from muledetect.records import Dataset, read_dataset, write_table, write_tables
 from muledetect.records.layouts import import_layout
 from muledetect.rings import RingTables, find_rings
 from muledetect.simulate import world_config, write_world
@@ -116,7 +92,7 @@ def train(
         plan = tune(features, y, model=plan, n_trials=n_trials, groups=groups, progress=progress)
     fitted = plan.fit(features, y, groups=groups, trained_on=origin)
     fitted.notes_ = [*notes, *fitted.notes_]
-    fitted.fairness_ = _rates_by_group(read, points, y, fitted)
+    fitted.fairness_ = rates_by_group(read, points, y, fitted)
     if output is not None:
         fitted.save(output)
     return fitted
@@ -140,6 +116,27 @@ def score(
     return scores
 
 
+def explain(
+    dataset: Source,
+    scores: Any,
+    *,
+    n_transfers: int = 10,
+    output: str | Path | None = None,
+    progress: Progress | None = None,
+) -> Explanation:
+    """Find the transfers that prove each reason of explained scores, and when each account was most suspicious.
+
+    `scores` is a table that `score` gave, or the path of its Parquet file. Writes `proofs` and `windows` to the folder
+    `output`.
+    """
+    read = load(dataset, progress=progress)
+    table = _read_scores(scores) if isinstance(scores, str | Path) else scores
+    found = explain_scores(read, build_graph(read), table, n_transfers=n_transfers)
+    if output is not None:
+        write_tables({"proofs": found.proofs, "windows": found.windows}, output)
+    return found
+
+
 def rings(
     dataset: Source,
     scores: Any,
@@ -159,38 +156,6 @@ def rings(
     if output is not None:
         found.write(output)
     return found
-
-
-@dataclass(frozen=True, eq=False)
-class Evaluation:
-    """How a model did at a moment after its training, on rings that it had not seen.
-
-    Attributes
-    ----------
-    table : pandas.DataFrame
-        One row a method, baselines first; see `muledetect.evaluate.compare_baselines`.
-    brier, calibration_error : float
-        Of the model's probabilities.
-    notes : list of str
-        On what it was measured.
-    rings : RingMetrics, optional
-        Where the data set has true rings.
-    tables : mapping of str to pandas.DataFrame
-        `typologies`, `subgroups`, `innocents`, `reliability`, at `budget`; see `muledetect.evaluate.measure_by_part`.
-    budget : float
-        Alerts: a number, or below 1 a share of the accounts.
-    detection : mapping of str to float
-        Time to detect and value still there; see `muledetect.evaluate.summarise_detection`. Empty without `watched`.
-    """
-
-    table: pd.DataFrame
-    brier: float
-    calibration_error: float
-    notes: list[str]
-    rings: RingMetrics | None = None
-    tables: Mapping[str, pd.DataFrame] = field(default_factory=dict)
-    budget: float = 0.01
-    detection: Mapping[str, float] = field(default_factory=dict)
 
 
 def evaluate(
@@ -214,36 +179,12 @@ def evaluate(
     of accounts, at which parts are measured; `watched` are moments at which every account is scored to measure the
     time to detect, which needs `truth_transfers` and `truth_money`.
     """
-    read, fitted = load(dataset, progress=progress), _model(model)
-    names, pack, target = _origin(fitted)
-    moments = sorted({*fitted.training_as_of_, *fitted.calibration_as_of_})
-    points, y, _ = labelled_points(read, moments, target=target, known_by=known_by)
-    at, truth, notes = test_points(read, as_of, target=target, use_truth=use_truth)
-    groups, seen = ring_groups(read, at), ring_groups(read, points)[y == 1]
-    is_unseen = ~np.isin(groups, seen)
-    wanted = list(dict.fromkeys([*names, *rule_columns(pack)]))
-    test = extract(read, at[is_unseen], wanted, progress=progress)
-    table = compare_baselines(
-        extract(read, points, names, apart=account_groups(read), progress=progress), y, test, truth[is_unseen],
-        train_groups=ring_groups(read, points), test_groups=groups[is_unseen], model=fitted,
-    )  # fmt: skip
-    score = fitted.decision_function(test)
-    sought, probability = truth[is_unseen], fitted.probability(score)
-    result = Evaluation(
-        table=table,
-        brier=brier_score(sought, probability),
-        calibration_error=calibration_error(sought, probability),
-        notes=[*notes, f"{int((~is_unseen).sum()):,} accounts of rings and persons seen in training are left out."],
-        rings=_compare_rings(read, found_rings),
-        tables=measure_by_part(
-            read.tables, test["account_id"].to_pylist(), as_of, sought, score, probability,
-            k=budget, groups=groups[is_unseen],
-        ),
-        budget=budget,
-        detection=_time_to_detect(read, fitted, watched, budget, progress),
+    result = measure_model(
+        load(dataset, progress=progress), _model(model), as_of, found_rings=found_rings, use_truth=use_truth,
+        known_by=known_by, budget=budget, watched=watched, progress=progress,
     )  # fmt: skip
     if output is not None:
-        _write_evaluation(result, Path(output))
+        result.write(output)
     return result
 
 
@@ -262,20 +203,11 @@ def monitor(
     `Drift.exit_status` is 0 (ok), 3 (watch) or 4 (alarm). Labels are compared by when they were known: up to `before`,
     and from there up to `after`. Writes `drift.json` and its tables to the folder `output`.
     """
-    read, fitted = load(dataset, progress=progress), _model(model)
-    names, _, target = _origin(fitted)
-    sides = [extract(read, every_account(read, at), names, progress=progress) for at in (before, after)]
-    scores = [fitted.decision_function(side) for side in sides]
-    codes = [_reason_codes(fitted, side, score, n_explained) for side, score in zip(sides, scores, strict=True)]
-    found = compare_periods(
-        *sides, *scores, probability_b=fitted.probability(scores[1]), y_b=_ripe_targets(read, after, target),
-        reasons_a=codes[0], reasons_b=codes[1],
-        labels_a=_labels_known(read, None, before), labels_b=_labels_known(read, before, after),
-    )  # fmt: skip
+    found = compare_moments(
+        load(dataset, progress=progress), _model(model), before, after, n_explained=n_explained, progress=progress
+    )
     if output is not None:
-        write_text(Path(output) / "drift.json", found.to_json())
-        for name, table in found.tables().items():
-            write_table(pa.Table.from_pandas(table, preserve_index=False), Path(output) / f"{name}.parquet")
+        found.write(output)
     return found
 
 
@@ -349,47 +281,8 @@ def load(dataset: Source, *, progress: Progress | None = None, **reading: Any) -
     return dataset if isinstance(dataset, Dataset) else read_dataset(dataset, progress=progress, **reading)
 
 
-def labelled_points(
-    dataset: Dataset, as_of: Moment | Iterable[Moment], *, target: Target, known_by: Moment | None
-) -> tuple[Points, np.ndarray, list[str]]:
-    """Return the points whose target is known, their targets, and notes on them."""
-    graph, points = build_graph(dataset), every_account(dataset, as_of)
-    y = targets(dataset, graph, points, target=target, known_by=known_by)
-    findings = read_findings(dataset, graph, known_by=_end(dataset) if known_by is None else known_by)
-    is_known = ~np.isnan(y)
-    return points[is_known], y[is_known], describe_targets(findings, y)
-
-
-def test_points(
-    dataset: Dataset, as_of: Moment, *, target: Target, use_truth: bool
-) -> tuple[Points, np.ndarray, list[str]]:
-    """Return the points of a test, their targets from labels or from the whole truth, and notes on them."""
-    if not use_truth:
-        return labelled_points(dataset, as_of, target=target, known_by=None)
-    truth = dataset.tables.get("truth_rings")
-    if truth is None:
-        raise DataError("evaluate: there is no table truth_rings; measure against the labels instead.")
-    points = every_account(dataset, as_of)
-    members = build_graph(dataset).codes(pc.unique(truth["account_id"]))
-    y = np.isin(points.account, members).astype(np.float64)
-    return points, y, [f"{len(y):,} accounts, {int(y.sum()):,} of them truly in a ring, known to the bank or not."]
-
-
 def _silent(_stage: str, _done: float) -> None:
     return None
-
-
-def _end(dataset: Dataset) -> int:
-    times = dataset.transfers["time"]
-    return int(times[-1].cast(pa.int64()).as_py()) + dataset.tick if len(times) else parse_time("9999-01-01")
-
-
-def _origin(model: MuleModel) -> tuple[list[str], str, Any]:
-    """Return the features, country pack and target that a model was trained with."""
-    origin = getattr(model, "trained_on_", None)
-    if origin is None or not origin.target or not hasattr(model, "feature_names_in_"):
-        raise ModelError("evaluate: the model does not say what it was trained on. Train it with `train`.")
-    return [str(name) for name in model.feature_names_in_], origin.pack, origin.target
 
 
 def _model(model: MuleModel | str | Path) -> MuleModel:
@@ -405,78 +298,4 @@ def _read_scores(path: str | Path) -> pa.Table:
         ) from error
 
 
-def _compare_rings(dataset: Dataset, found: RingTables | None) -> RingMetrics | None:
-    truth = dataset.tables.get("truth_rings")
-    if found is None or truth is None or not (len(truth) or len(found)):
-        return None
-    return compare_rings(found.ring_members, truth, visible=dataset.account_ids.to_pylist())
-
-
-def _rates_by_group(dataset: Dataset, points: Points, y: np.ndarray, model: MuleModel) -> list[dict[str, Any]]:
-    """Return the rates of each group of accounts among the held-out rows of the latest moment, for the model card."""
-    if not hasattr(model, "held_out_") or "accounts" not in dataset.tables:
-        return []
-    held = model.held_out_
-    is_latest = points.as_of[held.position] == points.as_of[held.position].max()
-    rows = held.position[is_latest]
-    ids = dataset.account_ids.take(pa.array(points.account[rows])).to_pylist()
-    parts = subgroup_parts(ids, int(points.as_of[rows[0]]), dataset.tables["accounts"], dataset.tables.get("holders"))
-    table = measure_parts(y[rows], held.score[is_latest], parts, k=0.01, groups=held.group[is_latest], n_draws=200)
-    kept = ["part", "value", "n", "n_positive", "recall", "false_positive_rate", "is_few"]
-    lines = table[kept].to_dict("records") if len(table) else []
-    return [{str(name): None if pd.isna(value) else value for name, value in line.items()} for line in lines]
-
-
-def _time_to_detect(
-    dataset: Dataset, model: MuleModel, watched: Iterable[Moment], budget: float, progress: Progress | None
-) -> dict[str, float]:
-    moments = list(watched)
-    if not moments:
-        return {}
-    lacking = [name for name in ("truth_transfers", "truth_money") if name not in dataset.tables]
-    if lacking:
-        raise DataError(f"evaluate: time to detect needs {', '.join(lacking)}; leave out the watched moments.")
-    names, _, _ = _origin(model)
-    series = []
-    for moment in moments:
-        features = extract(dataset, every_account(dataset, moment), names, progress=progress)
-        series.append((moment, features["account_id"].to_pylist(), model.decision_function(features)))
-    money = dataset.tables["truth_money"]
-    accounts = detect_accounts(series, dataset.transfers, dataset.tables["truth_transfers"], money, k=budget)
-    return summarise_detection(accounts, detect_cases(series, money, k=budget))
-
-
-def _reason_codes(model: MuleModel, features: pa.Table, score: np.ndarray, n: int) -> list[list[str]]:
-    highest = np.lexsort((np.array(features["account_id"].to_pylist()), -score))[:n]
-    shown = features.take(pa.array(np.sort(highest)))
-    return [[reason["code"] for reason in reasons if reason["contribution"] > 0] for reasons in model.explain(shown)]
-
-
-def _ripe_targets(dataset: Dataset, as_of: Moment, target: Target) -> np.ndarray | None:
-    """Return the targets at a moment, or None where the data set has no labels that are ripe."""
-    if "labels" not in dataset.tables:
-        return None
-    y = targets(dataset, build_graph(dataset), every_account(dataset, as_of), target=target)
-    return y if (y == 0).any() and (y == 1).any() else None
-
-
-def _labels_known(dataset: Dataset, since: Moment | None, until: Moment) -> pa.Table | None:
-    table = dataset.tables.get("labels")
-    if table is None or not {"known_ts", "activity_start"} <= set(table.column_names):
-        return None
-    known = pc.fill_null(table["known_ts"].cast(pa.timestamp("us", tz="UTC")).cast(pa.int64()), parse_time(until))
-    is_inside = pc.less(known, parse_time(until))
-    if since is not None:
-        is_inside = pc.and_(is_inside, pc.greater_equal(known, parse_time(since)))
-    return table.filter(is_inside)
-
-
-def _write_evaluation(result: Evaluation, folder: Path) -> None:
-    figures = {"brier": result.brier, "calibration_error": result.calibration_error, "budget": result.budget}
-    figures |= {f"detection_{name}": value for name, value in result.detection.items()}
-    if result.rings is not None:
-        figures |= {f"rings_{name}": float(value) for name, value in asdict(result.rings).items()}
-    EvaluationReport(figures, {"baselines": result.table, **result.tables}, tuple(result.notes)).write(folder)
-
-
-__all__ = ["check", "demo", "evaluate", "import_", "load", "monitor", "rings", "score", "simulate", "train"]
+__all__ = ["check", "demo", "evaluate", "explain", "import_", "load", "monitor", "rings", "score", "simulate", "train"]

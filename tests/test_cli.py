@@ -19,7 +19,7 @@ from rich.console import Console
 from muledetect import cli, console, pipeline, schema
 from muledetect.pipeline import simulate
 
-COMMANDS = ("demo", "simulate", "check", "import", "train", "score", "rings", "evaluate", "monitor")
+COMMANDS = ("demo", "simulate", "check", "import", "train", "score", "explain", "rings", "evaluate", "monitor")
 
 
 def run(*arguments: object, status: int = 0) -> str:
@@ -71,6 +71,11 @@ def test_the_whole_line_runs_on_a_folder(world: Path, tmp_path: Path) -> None:
     )
     assert "Suspicion, not a finding" in scored
     assert pq.read_table(tmp_path / "s.parquet").num_rows == 400
+    explained = run("explain", world / "data", "--scores", tmp_path / "s.parquet", "--output", tmp_path / "why")
+    assert "suspicious window" in " ".join(explained.split())
+    assert set(pq.read_table(tmp_path / "why" / "windows.parquet").column_names) == {
+        "account_id", "as_of", "start", "end",
+    }  # fmt: skip
     options = (
         "--scores",
         tmp_path / "s.parquet",

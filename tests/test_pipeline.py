@@ -29,6 +29,7 @@ from small_world import (
 
 from muledetect import pipeline, schema
 from muledetect.errors import DataError, ModelError, OptionError
+from muledetect.evaluate import measure
 from muledetect.features import _extract
 from muledetect.graph import build_graph
 from muledetect.labels import every_account
@@ -191,10 +192,46 @@ def test_reasons_are_given_for_the_rows_that_are_shown_and_for_no_other(first: R
     assert all(bool(row["reasons"]) == (row["rank"] <= 20) for row in rows)
     shown = [reason for row in rows for reason in row["reasons"]]
     assert {reason["feature"] for reason in shown} <= set(first.model.feature_names_in_)
-    assert all(reason["text"] and reason["contribution"] > 0 for reason in shown)
+    for row in rows:
+        pulls = [reason["contribution"] for reason in row["reasons"]]
+        raising, lowering = [pull for pull in pulls if pull > 0], [pull for pull in pulls if pull < 0]
+        assert pulls == sorted(raising, reverse=True) + sorted(lowering)  # what speaks for the account comes last
+        assert len(raising) <= 6
+        assert len(lowering) <= 2
+    assert all(reason["text"] for reason in shown)
+    assert {np.sign(reason["contribution"]) for reason in shown} == {1.0, -1.0}
     none = pipeline.score(first.dataset, first.model, SCORED_AT, n_explained=0)
     assert none.drop_columns("reasons").equals(first.scores.drop_columns("reasons"))
     assert not any(none["reasons"].to_pylist())
+
+
+def test_every_reason_that_raises_a_score_is_shown_by_own_transfers_before_the_moment(
+    first: Run, tmp_path: Path
+) -> None:
+    found = pipeline.explain(first.dataset, first.folder / "scores.parquet", n_transfers=3, output=tmp_path)
+    explained = [row for row in first.scores.to_pylist() if row["reasons"]]
+    transfers = first.dataset.transfers.to_pandas().set_index("transfer_id")
+    raised = {(row["account_id"], r["code"]) for row in explained for r in row["reasons"] if r["contribution"] > 0}
+    active = set(transfers["source"]) | set(transfers["target"])
+    assert {(p["account_id"], p["code"]) for p in found.proofs.to_pylist()} == {
+        (account, code) for account, code in raised if account in active
+    }
+    for proof in found.proofs.to_pylist():
+        shown = transfers.loc[proof["transfer_id"]]
+        assert proof["account_id"] in (shown["source"], shown["target"])
+        assert shown["time"] < proof["as_of"]
+    assert found.windows["account_id"].to_pylist() == [row["account_id"] for row in explained]
+    assert all(row["start"] <= row["end"] <= row["as_of"] for row in found.windows.to_pylist())
+    for name in ("proofs", "windows"):
+        assert pq.read_table(tmp_path / f"{name}.parquet").equals(getattr(found, name))
+
+
+def test_scores_of_another_data_set_or_without_reasons_cannot_be_explained(first: Run) -> None:
+    other = read_dataset(small_world(seed=2))
+    with pytest.raises(DataError, match="explained accounts are not in this data set"):
+        pipeline.explain(other, first.scores)
+    with pytest.raises(DataError, match=r"column\(s\) reasons are missing"):
+        pipeline.explain(first.dataset, first.scores.drop_columns("reasons"))
 
 
 def test_only_the_banks_own_accounts_are_scored(first: Run) -> None:
@@ -232,13 +269,13 @@ def groups_by_hand(world: Mapping[str, pa.Table]) -> dict[str, set[str]]:
 
 def test_evaluation_leaves_out_rings_and_persons_seen_in_training(first: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     tested: list[str] = []
-    real = pipeline.compare_baselines
+    real = measure.compare_baselines
 
     def spy(train: pa.Table, y: Any, test: pa.Table, *rest: Any, **more: Any) -> pd.DataFrame:
         tested.extend(test["account_id"].to_pylist())
         return real(train, y, test, *rest, n_draws=2, **more)
 
-    monkeypatch.setattr(pipeline, "compare_baselines", spy)
+    monkeypatch.setattr(measure, "compare_baselines", spy)
     result = pipeline.evaluate(first.dataset, first.model, SCORED_AT, use_truth=True, known_by=TRAINED_AT)
     labels = known_before(small_world(), TRAINED_AT)["labels"].to_pandas()
     begun = labels["activity_start"] < pd.Timestamp(TRAINED_AT, tz="UTC")

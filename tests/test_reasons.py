@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from muledetect.features import History, feature, feature_names, registry
+from muledetect.model.peers import Peers, describe_peers
 from muledetect.model.reason_codes import TYPOLOGIES, code_of
-from muledetect.model.reasons import FOR, Peers, Reason, describe_peers, find_reasons
+from muledetect.model.reasons import FOR, Reason, find_reasons
 
 
 @feature(family="cards", unit="count", text="card payments {window}", window=("7d",))

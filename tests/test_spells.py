@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from muledetect.clock import parse_time
+from muledetect.clock import DAY, HOUR, parse_time
 from muledetect.graph import Points, TransferGraph, graph_from_records
-from muledetect.model.spells import suspicious_windows, temporal_iou
+from muledetect.model.spells import _richest, suspicious_windows, temporal_iou
 
 #: m lives on one payer and pays a shop much later, then three strangers pay in and all leaves within minutes.
 RECORDS = [
@@ -28,8 +30,8 @@ def window(graph: TransferGraph, as_of: str, account: str = "m") -> list[int]:
     return [int(start[0]), int(end[0])]
 
 
-def test_the_window_is_the_run_of_strangers_and_quick_debits() -> None:
-    # weights 1 -1 -1 -1 | 1 1 1 1 | -1 1: the run of four sums to 4; going on to the last adds 0
+def test_the_window_is_the_run_of_strangers_and_money_passed_on() -> None:
+    # four odd transfers earn 4 and the day between them costs 0.5; a month of silence on either side costs 15
     expected = [parse_time("2025-03-01T10:00"), parse_time("2025-03-02T10:05")]
     assert window(graph_from_records(RECORDS), "2025-06-01") == expected
 
@@ -47,6 +49,22 @@ def test_the_order_of_records_changes_no_window() -> None:
 
 def test_an_account_without_odd_transfers_has_an_empty_window_at_the_point() -> None:
     assert window(graph_from_records(RECORDS), "2025-01-01") == [parse_time("2025-01-01")] * 2
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 40), st.booleans()), min_size=1, max_size=12))
+def test_the_richest_run_is_that_of_a_loop(rows: list[tuple[int, bool]]) -> None:
+    hours = sorted({hour for hour, _ in rows})
+    earned = [sum(10 if odd else -1 for at, odd in rows if at == hour) for hour in hours]
+    # in tenths: a day of silence costs 5, so 24 times all are whole
+    worth = {
+        (first, last): 24 * sum(earned[first : last + 1]) - 5 * (hours[last] - hours[first])
+        for first in range(len(hours)) for last in range(first, len(hours))
+    }  # fmt: skip
+    best = max(worth.values())
+    expected = min((run for run in worth if worth[run] == best), key=lambda run: (run[1], -run[0]))
+    weights = np.array([2 * DAY * number for number in earned], dtype=np.int64)
+    assert _richest(np.array(hours, dtype=np.int64) * HOUR, weights) == expected
 
 
 def test_overlap_is_intersection_over_union() -> None:

@@ -17,6 +17,7 @@ from muledetect.evaluate.innocents import (
     innocent_groups,
     likely_victims,
 )
+from muledetect.evaluate.measure import Evaluation, measure_model, rates_by_group
 from muledetect.evaluate.metrics import (
     average_precision,
     bootstrap_interval,
@@ -30,12 +31,14 @@ from muledetect.evaluate.metrics import (
     value_recall_interval,
 )
 from muledetect.evaluate.money import money_at
+from muledetect.evaluate.monitor import compare_moments
 from muledetect.evaluate.report import EvaluationReport, measure_by_part
 from muledetect.evaluate.rings import RingMetrics, compare_rings
 from muledetect.evaluate.rules import rule_columns, rules_score
 
 __all__ = [
     "Drift",
+    "Evaluation",
     "EvaluationReport",
     "FalsePositiveCap",
     "Ranked",
@@ -45,6 +48,7 @@ __all__ = [
     "brier_score",
     "calibration_error",
     "compare_baselines",
+    "compare_moments",
     "compare_periods",
     "compare_rings",
     "count_alerted_victims",
@@ -56,9 +60,11 @@ __all__ = [
     "leave_one_typology_out",
     "likely_victims",
     "measure_by_part",
+    "measure_model",
     "measure_parts",
     "money_at",
     "precision_at",
+    "rates_by_group",
     "recall_at",
     "reliability_curve",
     "roc_auc",

@@ -9,6 +9,7 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final, Literal, TypeAlias
 
 import numpy as np
@@ -20,6 +21,7 @@ from scipy.stats import chi2, ks_2samp, norm
 
 from muledetect.errors import OptionError
 from muledetect.model.table import read_features
+from muledetect.records import write_table, write_text
 
 Float64Array = npt.NDArray[np.float64]
 Features: TypeAlias = "pd.DataFrame | pa.Table"
@@ -89,6 +91,12 @@ class Drift:
     def tables(self) -> dict[str, pd.DataFrame]:
         """Return `drift` and `label_delays`."""
         return {"drift": self.checks, "label_delays": self.delays}
+
+    def write(self, folder: str | Path) -> None:
+        """Write `drift.json` and one table each; each file is the old or the new one, whole."""
+        write_text(Path(folder) / "drift.json", self.to_json())
+        for name, table in self.tables().items():
+            write_table(pa.Table.from_pandas(table, preserve_index=False), Path(folder) / f"{name}.parquet")
 
 
 def compare_periods(

@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 
 from muledetect.clock import Duration, Moment, parse_time
 from muledetect.errors import DataError, OptionError
-from muledetect.graph import Int64Array, Points
+from muledetect.graph import Int64Array, Points, build_graph
 from muledetect.labels._columns import MISSING, codes_of, length_of
 from muledetect.labels.findings import MULE, NOT_MULE, Findings, read_findings
 
@@ -166,6 +166,17 @@ def _has_spell(findings: Findings, points: Points, starts_by: Int64Array, ends_a
         spell = order[first[rows] + nth]
         is_hit[rows] |= (findings.start[spell] <= starts_by[rows]) & (findings.end[spell] > ends_after[rows])
     return is_hit
+
+
+def labelled_points(
+    dataset: Dataset, as_of: Moment | Iterable[Moment], *, target: Target = "active", known_by: Moment | None = None
+) -> tuple[Points, Float64Array, list[str]]:
+    """Return every account at the moments where its target is known, the targets, and notes on them; see `targets`."""
+    graph, points = build_graph(dataset), every_account(dataset, as_of)
+    y = targets(dataset, graph, points, target=target, known_by=known_by)
+    findings = read_findings(dataset, graph, known_by=_data_end(graph, None) if known_by is None else known_by)
+    is_known = ~np.isnan(y)
+    return points[is_known], y[is_known], describe_targets(findings, y)
 
 
 def describe_targets(findings: Findings, y: Float64Array) -> list[str]:

@@ -24,7 +24,8 @@ from muledetect.model.calibration import MIN_POSITIVES, Calibrator, fit_calibrat
 from muledetect.model.canonical import group_folds, row_hashes
 from muledetect.model.card import clear_thresholds, describe_held_out
 from muledetect.model.directions import directions
-from muledetect.model.reasons import Peers, Reason, describe_peers, durations_among, find_reasons
+from muledetect.model.peers import NearPeers, Peers, describe_peers
+from muledetect.model.reasons import Reason, durations_among, find_reasons
 from muledetect.model.table import FeatureTable, Float32Array, check_finite, is_table, moments, read_features
 from muledetect.records.currency import exponent_of
 
@@ -259,27 +260,33 @@ class MuleModel(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         probability = self.predict_proba(X)[:, 1]
         return np.asarray(self.classes_[(probability > 0.5).astype(int)])
 
-    def explain(self, X: Features, n_reasons: int = 6) -> list[list[Reason]]:
+    def explain(
+        self, X: Features, n_reasons: int = 6, *, n_against: int = 0, peers: NearPeers | None = None
+    ) -> list[list[Reason]]:
         """Return the reasons of each row, the weightiest first; pass only the rows that are shown (some 3 ms each).
 
         Parameters
         ----------
         X : as in `fit`
         n_reasons : int
-            At most so many a row; fewer where fewer columns raise the score.
+            At most so many a row; fewer where fewer behaviours raise the score.
+        n_against : int
+            At most so many of what lowers the score and so speaks for the account; their contribution is negative.
+        peers : NearPeers, optional
+            Beside whom values are read; default: the training negatives.
 
         Returns
         -------
         list of lists of dict
-            Keys as schema.REASON_TYPE. One reason stands for all windows of a column and carries the sum of their
-            contributions (log-odds); its feature is the one that contributes most.
+            Keys as schema.REASON_TYPE. One reason stands for all columns of a typology code and carries the sum of
+            their contributions (log-odds); its feature is the one that contributes most.
         """
         check_is_fitted(self, "texts_")
         values = self._read_again(X).values
         added = trees.contributions(self.boosters_, self._seen_by_trees(values), trees.threads(self.n_jobs))
         currency = self.trained_on_.currency
         minor_units = 10 ** exponent_of(currency) if currency else 100
-        return find_reasons(values, added, self._names(), self.peers_, n_reasons, minor_units)
+        return find_reasons(values, added, self._names(), peers or self.peers_, n_reasons, minor_units, n_against)
 
     def save(self, folder: str | PathLike[str]) -> None:
         """Write the model as a folder of text and JSON; a process killed at any moment leaves the old or the new one.

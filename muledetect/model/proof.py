@@ -14,11 +14,13 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from muledetect.clock import DAY, HOUR
-from muledetect.errors import ModelError
+from muledetect.errors import DataError, ModelError
 from muledetect.features import History, Shared, build_history
 from muledetect.graph import Int64Array, Points, TransferGraph
+from muledetect.model.spells import suspicious_windows
 from muledetect.records import Dataset
 from muledetect.schema import ARROW_TYPES
 
@@ -65,6 +67,41 @@ class _Own:
         order = np.lexsort((self.name[rows], self.time[rows], -self.amount[rows], -key[rows]))
         ranked: Int64Array = rows[order]
         return ranked
+
+
+@dataclass(frozen=True, eq=False)
+class Explanation:
+    """What shows the reasons of scores: `proofs` as `find_proofs`; `windows` with account_id, as_of, start, end."""
+
+    proofs: pa.Table
+    windows: pa.Table
+
+
+def explain_scores(dataset: Dataset, graph: TransferGraph, scores: pa.Table, *, n_transfers: int = 10) -> Explanation:
+    """Return proofs and suspicious windows of the rows of `scores` that have reasons; see `suspicious_windows`.
+
+    Raises
+    ------
+    DataError
+        If `scores` lacks a column, or names accounts that the data set does not have.
+    ModelError
+        As `find_proofs`.
+    """
+    lacking = sorted({"account_id", "as_of", "reasons"} - set(scores.column_names))
+    if lacking:
+        raise DataError(f"scores: column(s) {', '.join(lacking)} are missing; give the table that `score` wrote.")
+    shown = scores.filter(pc.greater(pc.list_value_length(scores["reasons"]), 0))
+    codes = graph.codes(shown["account_id"])
+    if (codes < 0).any():
+        raise DataError(
+            f"scores: {int((codes < 0).sum()):,} of {len(codes):,} explained accounts are not in this data set; "
+            "give the data set that was scored."
+        )
+    as_of = shown["as_of"].cast(pa.timestamp("us", tz="UTC"))
+    start, end = suspicious_windows(graph, Points(codes, as_of.cast(pa.int64()).to_numpy()))
+    times = {name: pa.array(at).cast(ARROW_TYPES["time"]) for name, at in (("start", start), ("end", end))}
+    windows = pa.table({"account_id": shown["account_id"], "as_of": as_of, **times})
+    return Explanation(find_proofs(dataset, graph, shown, n_transfers), windows)
 
 
 def find_proofs(dataset: Dataset, graph: TransferGraph, scores: pa.Table, n: int = 10) -> pa.Table:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Final, TypedDict
 
 import numpy as np
@@ -15,6 +14,7 @@ import numpy.typing as npt
 
 from muledetect.errors import FeatureError
 from muledetect.features import Says, registry
+from muledetect.model.peers import NearPeers, Peers, Standing
 from muledetect.model.reason_codes import code_of
 
 Float64Array = npt.NDArray[np.float64]
@@ -36,24 +36,6 @@ class Reason(TypedDict):
     text: str
 
 
-@dataclass(frozen=True, eq=False)
-class Peers:
-    """Median and 99th percentile of each column among the training negatives, float64; NaN where all were NaN."""
-
-    median: Float64Array
-    p99: Float64Array
-
-
-def describe_peers(values: npt.NDArray[np.float32]) -> Peers:
-    """Return the quantiles of each column, undefined values left out. O(rows) a column."""
-    quantiles = np.full((2, values.shape[1]), np.nan)
-    for position, column in enumerate(values.T):
-        known = column[~np.isnan(column)]
-        if len(known):
-            quantiles[:, position] = np.quantile(known.astype(np.float64), [0.5, 0.99], method="lower")
-    return Peers(quantiles[0], quantiles[1])
-
-
 def durations_among(names: Sequence[str]) -> npt.NDArray[np.bool_]:
     """Return which columns are durations in seconds, bool[n_columns]."""
     return np.array([_says(name).unit == "seconds" for name in names], dtype=np.bool_)
@@ -63,7 +45,7 @@ def find_reasons(
     values: npt.NDArray[np.float32],
     added: Float64Array,
     names: Sequence[str],
-    peers: Peers,
+    peers: Peers | NearPeers,
     n_reasons: int,
     minor_units: int = 100,
     n_against: int = 0,
@@ -83,7 +65,8 @@ def find_reasons(
         Signed contributions of the columns to the score (TreeSHAP, log-odds), without the constant.
     names : sequence of str
         Names of the columns.
-    peers : Peers
+    peers : Peers or NearPeers
+        Beside whom values are read.
     n_reasons : int
         At most so many reasons that raise the score (contribution > 0).
     minor_units : int
@@ -109,16 +92,15 @@ def find_reasons(
         for row, ranked in enumerate(np.argsort(-total, axis=1, kind="stable")[:, : max(limit, 0)]):
             for nth in ranked[total[row, ranked] > 0]:
                 column = int(columns[best[row, nth]])
-                value, median, p99 = (
-                    float(number) for number in (values[row, column], peers.median[column], peers.p99[column])
-                )
-                said = say(texts[column], value, median, p99, minor_units)
+                value = float(values[row, column])
+                standing = peers.standing(row, column, value)
+                said = say(texts[column], value, standing, minor_units)
                 found[row].append(
                     Reason(
                         code=named[nth],
                         feature=names[column],
                         value=value,
-                        peer_p99=p99,
+                        peer_p99=standing.p99,
                         contribution=sign * float(total[row, nth]),
                         text=said if sign > 0 else f"{FOR}{said}",
                     )
@@ -151,11 +133,15 @@ def _weigh(
     return total, best
 
 
-def say(says: Says, value: float, median: float, p99: float, minor_units: int = 100) -> str:
-    """Return a reason in words: the account's number, then its peers' p99, or their median where it is not above p99.
+def say(says: Says, value: float, peers: Standing, minor_units: int = 100) -> str:
+    """Return a reason in words: the account's number, where it stands among peers, and their p99 or median.
 
-    >>> say(Says("ratio", "share of the money received in 24h that had left again"), 0.94, 0.05, 0.41)
-    "94% of the money received in 24h had left again; peers' p99 41%"
+    The p99 is told of a value above it, the median of any other.
+
+    >>> say(Says("ratio", "share of the money received in 24h that had left again"), 0.94, Standing(0.05, 0.41, 0.997))
+    "94% of the money received in 24h had left again; above 99.7% of peers, p99 41%"
+    >>> say(Says("seconds", "age of the account"), 86_400.0, Standing(8.64e6, 1e8))
+    "age of the account: 1 d; peers' median 100 d"
     """
     shown = format_value(says, value, minor_units)
     if says.unit == "flag":
@@ -166,10 +152,32 @@ def say(says: Says, value: float, median: float, p99: float, minor_units: int = 
         said = f"{shown} {says.text}"
     else:
         said = f"{says.text}: {shown}"
-    peer, name = (p99, "p99") if np.isnan(median) or value > p99 else (median, "median")
-    if says.unit == "flag" or np.isnan(peer):
-        return said
-    return f"{said}; peers' {name} {format_value(says, peer, minor_units)}"
+    return said + _beside(says, value, peers, minor_units)
+
+
+def _beside(says: Says, value: float, peers: Standing, minor_units: int) -> str:
+    """Return where the value stands among peers, as the end of a sentence; empty where nothing is known of them."""
+    is_ranked = not np.isnan(peers.below)
+    if says.unit == "flag":
+        alike = 1 - peers.below - peers.above
+        return f"; so of {_share(alike)} of peers" if is_ranked else ""
+    number, name = (peers.p99, "p99") if np.isnan(peers.median) or value > peers.p99 else (peers.median, "median")
+    if np.isnan(number):
+        return ""
+    shown = format_value(says, number, minor_units)
+    if not is_ranked:
+        return f"; peers' {name} {shown}"
+    side, share = ("above", peers.below) if peers.below >= peers.above else ("below", peers.above)
+    return f"; {side} {_share(share)} of peers, {name} {shown}"
+
+
+def _share(share: float) -> str:
+    """Return a share as percent, never rounded up to all: 99.7%.
+
+    >>> _share(0.9996), _share(1.0), _share(0.5)
+    ('99.9%', '100%', '50%')
+    """
+    return f"{np.floor(share * 1_000) / 10:.1f}".removesuffix(".0") + "%"
 
 
 def format_value(says: Says, value: float, minor_units: int = 100) -> str:

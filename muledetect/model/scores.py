@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from muledetect import schema
@@ -12,6 +13,9 @@ from muledetect.errors import ModelError
 from muledetect.features import Progress, as_table, extract_shards, registry, share
 from muledetect.graph import Points, TransferGraph
 from muledetect.model.estimator import MuleModel
+from muledetect.model.peers import NearPeers, choose_peers
+from muledetect.model.reasons import Reason
+from muledetect.model.table import read_features
 from muledetect.records import Dataset
 
 #: Probabilities from which a tier is proposed. A score never proposes more than "suspected": the graver tiers come
@@ -27,10 +31,11 @@ def score_points(
     *,
     n_explained: int = 200,
     n_reasons: int = 6,
+    n_against: int = 2,
     threads: int | None = None,
     progress: Progress | None = None,
 ) -> pa.Table:
-    """Score points and explain the highest.
+    """Score points and explain the highest, each beside peers among the points; see `muledetect.model.peers`.
 
     Parameters
     ----------
@@ -41,7 +46,9 @@ def score_points(
     n_explained : int
         Rows that get reasons (some 3 ms each); the others get an empty list. Rows that share the last rank do too.
     n_reasons : int
-        At most so many reasons a row.
+        At most so many reasons a row that raise its score.
+    n_against : int
+        At most so many that lower it.
 
     Returns
     -------
@@ -67,11 +74,19 @@ def score_points(
     rank = np.searchsorted(-score, -score, side="left") + 1
     probability = model.probability(score)
     n_shown = int((rank <= n_explained).sum())
-    shown = pa.concat_tables(
-        as_table(dataset.account_ids, shard, names, values)
-        for shard, values in extract_shards(shared, points[:n_shown], names, registry())
-    )
-    reasons = [*(model.explain(shown, n_reasons) if n_shown else []), *([[]] * (len(score) - n_shown))]
+
+    def features(rows: npt.NDArray[np.intp]) -> pa.Table:
+        return pa.concat_tables(
+            as_table(dataset.account_ids, shard, names, values)
+            for shard, values in extract_shards(shared, points[rows], names, registry())
+        )
+
+    reasons: list[list[Reason]] = [[] for _ in range(len(score))]
+    if n_shown:
+        shown = np.arange(n_shown)
+        circle, chosen = choose_peers(dataset, graph, points, shown)
+        peers = NearPeers(circle, [read_features(features(rows), names).values for rows in chosen], model.peers_)
+        reasons[:n_shown] = model.explain(features(shown), n_reasons, n_against=n_against, peers=peers)
     listed = as_table(dataset.account_ids, points, [], np.empty((len(score), 0)))
     columns = {
         "account_id": listed["account_id"],

@@ -28,7 +28,7 @@ from muledetect.model import trees
 from muledetect.model.calibration import calibrator_from_json
 from muledetect.model.card import build_card, write_card
 from muledetect.model.estimator import MuleModel, TrainedOn
-from muledetect.model.reasons import Peers
+from muledetect.model.peers import Peers
 from muledetect.model.thresholds import ClearThreshold
 
 FORMAT: Final = 2
