@@ -110,8 +110,9 @@ def calibration_intervals(
     Bins stay those of all rows. The draws give the variance v of the observed share p of a bin; n / deff rows that
     were independent would have the same, deff = v n / (p (1 - p)). Clopper and Pearson's interval at so many rows is
     the one returned (Korn and Graubard), so a bin without positives has an interval, too: there its groups count.
-    Drawing adds noise to a calibration error and so raises it. The interval is therefore the basic one,
-    [2 e - upper quantile, 2 e - lower quantile], cut at 0 below and not ending below e.
+    Noise raises a calibration error e, and drawing adds more. The upper end is therefore that of the basic bootstrap,
+    2 e - lower quantile, and not below e; the lower end is e less the upper quantile of what noise alone adds up to in
+    the draws, sum over bins of |gap drawn - gap|, and not below 0: true probabilities reach 0 nearly always.
     O(n log n + groups * (bins + draws)).
     """
     block = np.arange(np.size(y)) if groups is None else np.unique(np.asarray(groups), return_inverse=True)[1]
@@ -130,9 +131,10 @@ def calibration_intervals(
     curve["observed_low"], curve["observed_high"] = low, high
     curve["is_within"] = (low <= curve["probability"]) & (curve["probability"] <= high)
     error = calibration_error(target, given, n_bins)
-    errors = np.abs(drawn[:, 1] - drawn[:, 2]).sum(axis=1) / drawn[:, 0].sum(axis=1)
-    least, most = np.quantile(errors, [(1 - level) / 2, (1 + level) / 2])
-    ends = max(0.0, float(2 * error - most)), max(error, float(2 * error - least))
+    gaps = (drawn[:, 1] - drawn[:, 2]) / drawn[:, 0].sum(axis=1)[:, None]
+    noise = np.abs(gaps - (positive - promised).sum(axis=0) / len(target)).sum(axis=1)
+    least, most = np.quantile(np.abs(gaps).sum(axis=1), (1 - level) / 2), np.quantile(noise, (1 + level) / 2)
+    ends = max(0.0, error - float(most)), max(error, 2 * error - float(least))
     return CalibrationIntervals(curve, error, *ends, len(rows), level)
 
 
