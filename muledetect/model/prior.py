@@ -21,6 +21,7 @@ Wilson (1927), Probable inference, the law of succession, and statistical infere
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any, Final, Literal, NamedTuple, get_args
 
@@ -37,8 +38,11 @@ BoolArray = npt.NDArray[np.bool_]
 IntArray = npt.NDArray[np.intp]
 Method = Literal["top", "mean"]
 
-#: Labelled groups that the top of the ranking must hold; with fewer, chance decides how pure it looks.
+#: Labelled rows that the top of the ranking must hold; with fewer, chance decides how pure it looks.
 MIN_LABELLED: Final = 10
+
+#: Labelled groups below which drawing groups says nothing.
+MIN_GROUPS: Final = 5
 
 #: Where even the purest top of the ranking is labelled more rarely, a poor ranking is the likelier reading.
 LEAST_FREQUENCY: Final = 0.25
@@ -130,7 +134,7 @@ def estimate_prior(
     Returns
     -------
     ClassPrior
-        NaN prior and frequency, upper 1 and `is_bound`, with fewer than 10 labelled groups.
+        NaN prior and frequency, upper 1 and `is_bound`, with fewer than 10 labelled rows or 5 labelled groups.
 
     Raises
     ------
@@ -140,9 +144,9 @@ def estimate_prior(
     Notes
     -----
     With labels selected at random, labelled rows and mules have equal scores in distribution, so among rows above any
-    threshold t, labelled / all = c * P(mule | above t) <= c. The t is taken whose Wilson lower bound of this share, over
-    groups above t, is largest; only t with 10 labelled groups above are looked at. The prior is labelled share / c.
-    The search is repeated in every draw. O(n log n + n * draws).
+    threshold t, labelled / all = c * P(mule | above t) <= c. The t is taken whose Wilson lower bound of this share is
+    largest; only t with 10 labelled rows above are looked at. The prior is labelled share / c. The search is repeated
+    in every draw. O(n log n + n * draws).
     """
     rows = _checked(score, is_labelled, weight, groups)
     if method not in get_args(Method):
@@ -152,13 +156,10 @@ def estimate_prior(
             f"prior: confidence must lie inside (0, 1), n_draws be 2 or more; got {confidence}, {n_draws}."
         )
     n_groups = len(np.unique(rows.group[rows.is_labelled]))
-    whole = np.ones(int(rows.group.max()) + 1)
-    drawn = _drawn_groups(len(whole), n_draws, seed)
-    shares = np.array([_share(rows.is_labelled, rows.weight * times[rows.group]) for times in (whole, *drawn)])
-    if n_groups < MIN_LABELLED:
-        return _unknown(rows, n_groups, shares, confidence)
-    frequencies = (_TopSearch if method == "top" else _MeanProbability)(rows, confidence)
-    found = np.array([frequencies(rows.weight * times[rows.group]) for times in (whole, *drawn)])
+    if n_groups < MIN_GROUPS or int(rows.is_labelled.sum()) < MIN_LABELLED:
+        return _unknown(rows, n_groups, _drawn(rows, n_draws, seed, lambda _: math.nan)[:, 0], confidence)
+    search = _TopSearch if method == "top" else _MeanProbability
+    shares, found = _drawn(rows, n_draws, seed, search(rows, confidence)).T
     lower = float(np.nanquantile(shares[1:], (1 - confidence) / 2))
     upper = min(1.0, float(np.nanquantile(shares[1:] / found[1:], (1 + confidence) / 2)))
     frequency, share = float(found[0]), float(shares[0])
@@ -204,10 +205,8 @@ class _TopSearch:
     def __init__(self, rows: _Rows, confidence: float) -> None:
         self._rows = rows
         is_last = np.append(rows.score[1:] != rows.score[:-1], True)
-        n_seen = _distinct_so_far(rows.group, np.ones(len(rows.group), dtype=bool))
-        n_labelled = _distinct_so_far(rows.group, rows.is_labelled)
-        self._ends = np.flatnonzero(is_last & (n_labelled >= MIN_LABELLED))
-        self._n_seen = n_seen[self._ends].astype(np.float64)
+        self._ends = np.flatnonzero(is_last & (np.cumsum(rows.is_labelled) >= MIN_LABELLED))
+        self._n_seen = (self._ends + 1).astype(np.float64)
         self._z = float(norm.ppf(confidence))
 
     def __call__(self, weight: Float64Array) -> float:
@@ -237,19 +236,16 @@ def _wilson_lower(share: Float64Array, n: Float64Array, z: float) -> Float64Arra
     return np.asarray((share + z**2 / (2 * n) - spread) / (1 + z**2 / n), dtype=np.float64)
 
 
-def _distinct_so_far(group: IntArray, counts: BoolArray) -> npt.NDArray[np.int64]:
-    """Return how many groups have had a row that counts, up to each row."""
-    rows = np.flatnonzero(counts)
-    is_first = np.zeros(len(group), dtype=np.int64)
-    is_first[rows[np.unique(group[rows], return_index=True)[1]]] = 1
-    return np.cumsum(is_first)
-
-
-def _drawn_groups(n_groups: int, n_draws: int, seed: int) -> list[Float64Array]:
-    rng = np.random.default_rng(seed)
-    return [
-        np.bincount(rng.integers(0, n_groups, n_groups), minlength=n_groups).astype(np.float64) for _ in range(n_draws)
-    ]
+def _drawn(rows: _Rows, n_draws: int, seed: int, frequency: Callable[[Float64Array], float]) -> Float64Array:
+    """Return labelled share and label frequency of all rows, then of each draw of groups, float64[1 + n_draws, 2]."""
+    rng, n_groups = np.random.default_rng(seed), int(rows.group.max()) + 1
+    found = np.empty((1 + n_draws, 2))
+    found[0] = _share(rows.is_labelled, rows.weight), frequency(rows.weight)
+    for nth in range(1, 1 + n_draws):
+        times = np.bincount(rng.integers(0, n_groups, n_groups), minlength=n_groups)
+        weight = rows.weight * times[rows.group]
+        found[nth] = _share(rows.is_labelled, weight), frequency(weight)
+    return found
 
 
 def _share(is_labelled: BoolArray, weight: Float64Array) -> float:
@@ -258,21 +254,20 @@ def _share(is_labelled: BoolArray, weight: Float64Array) -> float:
 
 
 def _unknown(rows: _Rows, n_groups: int, shares: Float64Array, confidence: float) -> ClassPrior:
+    n_labelled = int(rows.is_labelled.sum())
     text = (
-        f"{n_groups:,} labelled groups are fewer than {MIN_LABELLED}: how many mules were not found cannot be said. "
-        f"{shares[0]:.3%} of rows are labelled as mules."
+        f"{n_labelled:,} labelled rows in {n_groups:,} groups are too few to say how many mules were not found; at "
+        f"least {MIN_LABELLED} in {MIN_GROUPS} are needed. {shares[0]:.3%} of rows are labelled as mules."
     )
     lower = float(np.nanquantile(shares[1:], (1 - confidence) / 2))
-    return ClassPrior(
-        math.nan, lower, 1.0, math.nan, float(shares[0]), True, int(rows.is_labelled.sum()), n_groups, confidence, text
-    )
+    return ClassPrior(math.nan, lower, 1.0, math.nan, float(shares[0]), True, n_labelled, n_groups, confidence, text)
 
 
 def _told(prior: float, upper: float, frequency: float, share: float, is_bound: bool, confidence: float) -> str:
     if is_bound:
         return (
             f"At most {upper:.3%} of rows are mules at {confidence:.0%} confidence; {share:.3%} are labelled. Even at "
-            f"the top of the ranking only {frequency:.0%} are labelled: the ranking is too poor, or labels too few, to "
+            f"the top of the ranking only {frequency:.1%} are labelled: the ranking is too poor, or labels too few, to "
             "say more. If labels were given to mules at random."
         )
     return (
