@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from muledetect.labels.findings import Findings, read_findings
 from muledetect.labels.groups import account_groups, component_groups, ring_groups
-from muledetect.labels.splits import split_by_group, split_by_time
+from muledetect.labels.splits import ForwardSplit, GroupFolds, GroupHoldout, split_by_group, split_by_time
 from muledetect.labels.targets import (
     Target,
     Unlabelled,
@@ -16,6 +16,9 @@ from muledetect.labels.targets import (
 
 __all__ = [
     "Findings",
+    "ForwardSplit",
+    "GroupFolds",
+    "GroupHoldout",
     "Target",
     "Unlabelled",
     "account_groups",
