@@ -35,7 +35,12 @@ Tell = Callable[[str, float], None]
 Dataset = Annotated[Path, typer.Argument(help="Folder of tables (Parquet, partitioned Parquet or CSV).")]
 AsOf = Annotated[str, typer.Option("--as-of", help="Exclusive moment, ISO: 2025-03-01 or 2025-03-01T09:30Z.")]
 Moments = Annotated[list[str], typer.Option("--as-of", help="Moment to learn from; give it several times for more.")]
-ModelDir = Annotated[Path, typer.Option("--model", help="Folder of the model.")]
+ModelDir = Annotated[
+    Path,
+    typer.Option(
+        "--model", help="Folder of the model; for all but train also: starter, the one that ships with the package."
+    ),
+]
 Currency = Annotated[
     str | None, typer.Option(help="ISO 4217 code of the amounts; the commonest of the data set if not given.")
 ]
@@ -172,6 +177,7 @@ def train(
     monotone: Annotated[
         bool, typer.Option(help="Scores never fall with what speaks for suspicion only, nor rise with its opposite.")
     ] = False,
+    strict: Annotated[bool, typer.Option(help="End without a model if the leakage audit finds something.")] = False,
     currency: Currency = None,
     money: Money = "minor",
     source_tz: Zone = None,
@@ -184,8 +190,8 @@ def train(
         read = pipeline.load(dataset, progress=tell, currency=currency, money=money, source_tz=source_tz)
         plan = MuleModel(monotone=monotone)
         fitted = pipeline.train(
-            read, as_of, target=target, pack=pack, known_by=known_by, model=plan, n_trials=tune, output=model,
-            progress=tell,
+            read, as_of, target=target, pack=pack, known_by=known_by, model=plan, n_trials=tune, strict=strict,
+            output=model, progress=tell,
         )  # fmt: skip
     console.show_model(out, fitted, model)
 
@@ -209,6 +215,30 @@ def score(
         scores = pipeline.score(read, model, as_of, n_explained=explain, output=output, progress=tell)
     console.show_scores(out, scores)
     out.print(f"{len(scores):,} scores in {_plain(output)}")
+
+
+@app.command(
+    epilog="Example: `muledetect threshold data/sample --model model --as-of 2025-04-01 --as-of 2025-04-02 "
+    "--as-of 2025-04-03 --per-day 5 --output threshold.json`"
+)
+def threshold(
+    dataset: Dataset,
+    model: ModelDir,
+    as_of: Moments,
+    per_day: Annotated[float, typer.Option(help="Alerts that the team can look at in a day.")],
+    output: Annotated[Path, typer.Option(help="JSON file of the threshold.")],
+    currency: Currency = None,
+    money: Money = "minor",
+    source_tz: Zone = None,
+) -> None:
+    """Find the score from which on a team gets as many new alerts a day as it can look at."""
+    from muledetect import console, pipeline  # noqa: PLC0415
+
+    with _progress() as tell:
+        read = pipeline.load(dataset, progress=tell, currency=currency, money=money, source_tz=source_tz)
+        found = pipeline.threshold(read, model, as_of, per_day, output=output, progress=tell)
+    console.show_threshold(out, found)
+    out.print(f"threshold in {_plain(output)}")
 
 
 @app.command(epilog="Example: `muledetect explain data/sample --scores scores.parquet --output explained`")
@@ -264,6 +294,9 @@ def evaluate(
     truth: Annotated[bool, typer.Option(help="Measure against truth_rings, the whole truth of a simulation.")] = False,
     known_by: Annotated[str | None, typer.Option(help="Baselines learn from labels known by this moment.")] = None,
     budget: Annotated[float, typer.Option(help="Alerts at which groups are measured; below 1 a share.")] = 0.01,
+    baselines_at: Annotated[
+        list[str] | None, typer.Option(help="Baselines learn at this moment instead of the model's; repeat.")
+    ] = None,
     watched: Annotated[
         list[str] | None, typer.Option("--watch", help="Score all at this moment too, for the time to detect; repeat.")
     ] = None,
@@ -278,6 +311,7 @@ def evaluate(
         read = pipeline.load(dataset, progress=tell, currency=currency, money=money, source_tz=source_tz)
         result = pipeline.evaluate(
             read, model, as_of, use_truth=truth, known_by=known_by, budget=budget, watched=watched or (),
+            baselines_at=baselines_at or (),
             output=output, progress=tell,
         )  # fmt: skip
     console.show_evaluation(out, result)

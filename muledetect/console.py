@@ -19,6 +19,7 @@ from muledetect.clock import format_duration
 from muledetect.evaluate import Drift, Evaluation
 from muledetect.model import MuleModel
 from muledetect.model.proof import Explanation
+from muledetect.model.thresholds import AlertThreshold
 from muledetect.pipeline import Demo
 from muledetect.records import Dataset
 from muledetect.rings import RingTables
@@ -126,6 +127,15 @@ def _told(reasons: list[dict[str, Any]], n_raising: int = 4) -> list[dict[str, A
     """Return the weightiest reasons that raise a score, and the weightiest that speaks for the account."""
     raising = [reason for reason in reasons if reason["contribution"] > 0]
     return [*raising[:n_raising], *[reason for reason in reasons if reason["contribution"] < 0][:1]]
+
+
+def show_threshold(out: Console, found: AlertThreshold) -> None:
+    """Print from which score on alerts arise, and how many a day."""
+    between = "" if found.low is None else f" [{found.low:.1f}, {found.high:.1f}]"
+    out.print(
+        f"score {found.score:.4f} and above: {found.alerts_per_day:.1f}{between} new alerts a day over "
+        f"{found.n_days:.0f} days; the budget is {found.per_day:g}"
+    )
 
 
 def show_explanation(out: Console, found: Explanation, n_rows: int = 10) -> None:

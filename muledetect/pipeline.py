@@ -11,6 +11,7 @@ Each function is also a command of the same name. A data set is a `Dataset` or t
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,23 +22,28 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from muledetect.clock import DAY, Moment
-from muledetect.errors import DataError
+from muledetect.errors import DataError, ModelError
 from muledetect.evaluate import Drift, Evaluation, compare_moments, measure_model, rates_by_group
 from muledetect.features import Progress, extract, feature_names
 from muledetect.graph import build_graph
 from muledetect.labels import Target, account_groups, every_account, ring_groups
 from muledetect.labels.targets import labelled_points
-from muledetect.model import MuleModel, load_model
+from muledetect.model import MuleModel, load_model, load_starter
 from muledetect.model.estimator import TrainedOn
+from muledetect.model.leakage import audit_features, audit_records
 from muledetect.model.proof import Explanation, explain_scores
 from muledetect.model.scores import score_points
+from muledetect.model.thresholds import AlertThreshold, alert_threshold
 from muledetect.model.tuning import tune
-from muledetect.records import Dataset, read_dataset, write_table, write_tables
+from muledetect.records import Dataset, read_dataset, write_table, write_tables, write_text
 from muledetect.records.layouts import import_layout
 from muledetect.rings import RingTables, find_rings
 from muledetect.simulate import world_config, write_world
 
 Source = Dataset | str | Path
+
+#: Names the model that ships with the package; a folder of this name is given as "./starter".
+STARTER: Final = "starter"
 
 DEMO_ACCOUNTS: Final = 12_000
 DEMO_DAYS: Final = 120
@@ -61,6 +67,7 @@ def train(
     known_by: Moment | None = None,
     model: MuleModel | None = None,
     n_trials: int = 0,
+    strict: bool = False,
     output: str | Path | None = None,
     progress: Progress | None = None,
 ) -> MuleModel:
@@ -69,12 +76,13 @@ def train(
     With several moments the latest, if it has enough new positives, says how many trees to keep and what scores mean.
     `known_by` leaves out labels that were known later. Target `ever` uses only features that keep their value when an
     account falls silent. `n_trials` above 0 searches parameters with Optuna on the held-out part of the training rows.
-    The model's card, `card.md` and `card.json`, is written beside it.
+    A leakage audit comes first, see `muledetect.model.leakage`; what it finds stands in the model's notes and card, and
+    with `strict` ends the training. The card, `card.md` and `card.json`, is written beside the model.
 
     Raises
     ------
     DataError, ModelError, OptionError
-        If there are no labels, only one class is known, or an option is unknown.
+        If there are no labels, only one class is known, an option is unknown, or `strict` and the audit found a leak.
     """
     read = load(dataset, progress=progress)
     points, y, notes = labelled_points(read, as_of, target=target, known_by=known_by)
@@ -87,11 +95,18 @@ def train(
     features = extract(read, points, names, apart=account_groups(read), progress=progress)
     origin = TrainedOn(target, pack, read.tick, read.currency, read.fingerprint)
     groups = ring_groups(read, points)
+    leaks = [*audit_features(features, y, groups=groups), *audit_records(read, points, y, groups=groups)]
+    if leaks and strict:
+        raise ModelError(
+            f"train: the leakage audit found {len(leaks):,}: {' '.join(leak.text for leak in leaks[:5])} Leave out the "
+            "column, mend the records, or train without 'strict'."
+        )
     plan = model or MuleModel()
     if n_trials:
         plan = tune(features, y, model=plan, n_trials=n_trials, groups=groups, progress=progress)
     fitted = plan.fit(features, y, groups=groups, trained_on=origin)
-    fitted.notes_ = [*notes, *fitted.notes_]
+    fitted.leakage_ = [leak.text for leak in leaks]
+    fitted.notes_ = [*notes, *(f"Leakage audit: {text}" for text in fitted.leakage_), *fitted.notes_]
     fitted.fairness_ = rates_by_group(read, points, y, fitted)
     if output is not None:
         fitted.save(output)
@@ -107,13 +122,43 @@ def score(
     output: str | Path | None = None,
     progress: Progress | None = None,
 ) -> pa.Table:
-    """Score every account of the bank at a moment; return the table `scores`, reasons for the highest."""
+    """Score every account of the bank at a moment; return the table `scores`, reasons for the highest.
+
+    The model "starter" is the one that ships with the package for a bank without labels; see `load_starter`.
+    """
     read = load(dataset, progress=progress)
     points = every_account(read, as_of)
-    scores = score_points(_model(model), read, build_graph(read), points, n_explained=n_explained, progress=progress)
+    scores = score_points(
+        _model(model, read), read, build_graph(read), points, n_explained=n_explained, progress=progress
+    )
     if output is not None:
         write_table(scores, output)
     return scores
+
+
+def threshold(
+    dataset: Source,
+    model: MuleModel | str | Path,
+    as_of: Iterable[Moment],
+    per_day: float,
+    *,
+    output: str | Path | None = None,
+    progress: Progress | None = None,
+) -> AlertThreshold:
+    """Return the lowest score from which on at most `per_day` new alerts a day arose between the moments.
+
+    Every account is scored at every moment; days, or working days, are what a team looks at once. Writes JSON to
+    `output`.
+    """
+    read = load(dataset, progress=progress)
+    used, graph = _model(model, read), build_graph(read)
+    points = every_account(read, as_of)
+    scores = score_points(used, read, graph, points, n_explained=0, progress=progress)
+    times = scores["as_of"].cast(pa.int64()).to_numpy()
+    found = alert_threshold(scores["score"].to_numpy(), times, graph.codes(scores["account_id"]), per_day=per_day)
+    if output is not None:
+        write_text(output, json.dumps(found.to_json(), indent=2) + "\n")
+    return found
 
 
 def explain(
@@ -168,20 +213,22 @@ def evaluate(
     known_by: Moment | None = None,
     budget: float = 0.01,
     watched: Iterable[Moment] = (),
+    baselines_at: Iterable[Moment] = (),
     output: str | Path | None = None,
     progress: Progress | None = None,
 ) -> Evaluation:
     """Rank the accounts at `as_of` by the model and by the baselines, and measure against the labels.
 
-    The baselines learn from the model's own training moments. Rings and persons with a positive there are left out of
-    the test. With `use_truth`, membership of `truth_rings` is the target, for worlds whose whole truth is known;
-    `known_by` then still limits what the baselines learn from. `budget` is the number of alerts, or below 1 the share
-    of accounts, at which parts are measured; `watched` are moments at which every account is scored to measure the
-    time to detect, which needs `truth_transfers` and `truth_money`.
+    The baselines learn from the model's own training moments, or at `baselines_at`. Rings and persons with a positive
+    there are left out of the test. With `use_truth`, membership of `truth_rings` is the target, for worlds whose whole
+    truth is known; `known_by` then still limits what the baselines learn from. `budget` is the number of alerts, or
+    below 1 the share of accounts, at which parts are measured; `watched` are moments at which every account is scored
+    to measure the time to detect, which needs `truth_transfers` and `truth_money`.
     """
+    read = load(dataset, progress=progress)
     result = measure_model(
-        load(dataset, progress=progress), _model(model), as_of, found_rings=found_rings, use_truth=use_truth,
-        known_by=known_by, budget=budget, watched=watched, progress=progress,
+        read, _model(model, read), as_of, found_rings=found_rings, use_truth=use_truth,
+        known_by=known_by, budget=budget, watched=watched, baselines_at=baselines_at, progress=progress,
     )  # fmt: skip
     if output is not None:
         result.write(output)
@@ -203,9 +250,8 @@ def monitor(
     `Drift.exit_status` is 0 (ok), 3 (watch) or 4 (alarm). Labels are compared by when they were known: up to `before`,
     and from there up to `after`. Writes `drift.json` and its tables to the folder `output`.
     """
-    found = compare_moments(
-        load(dataset, progress=progress), _model(model), before, after, n_explained=n_explained, progress=progress
-    )
+    read = load(dataset, progress=progress)
+    found = compare_moments(read, _model(model, read), before, after, n_explained=n_explained, progress=progress)
     if output is not None:
         found.write(output)
     return found
@@ -285,8 +331,10 @@ def _silent(_stage: str, _done: float) -> None:
     return None
 
 
-def _model(model: MuleModel | str | Path) -> MuleModel:
-    return model if isinstance(model, MuleModel) else load_model(model)
+def _model(model: MuleModel | str | Path, dataset: Dataset) -> MuleModel:
+    if isinstance(model, MuleModel):
+        return model
+    return load_starter(dataset.tick) if str(model) == STARTER else load_model(model)
 
 
 def _read_scores(path: str | Path) -> pa.Table:
@@ -298,4 +346,17 @@ def _read_scores(path: str | Path) -> pa.Table:
         ) from error
 
 
-__all__ = ["check", "demo", "evaluate", "explain", "import_", "load", "monitor", "rings", "score", "simulate", "train"]
+__all__ = [
+    "check",
+    "demo",
+    "evaluate",
+    "explain",
+    "import_",
+    "load",
+    "monitor",
+    "rings",
+    "score",
+    "simulate",
+    "threshold",
+    "train",
+]

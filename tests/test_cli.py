@@ -19,7 +19,19 @@ from rich.console import Console
 from muledetect import cli, console, pipeline, schema
 from muledetect.pipeline import simulate
 
-COMMANDS = ("demo", "simulate", "check", "import", "train", "score", "explain", "rings", "evaluate", "monitor")
+COMMANDS = (
+    "demo",
+    "simulate",
+    "check",
+    "import",
+    "train",
+    "score",
+    "threshold",
+    "explain",
+    "rings",
+    "evaluate",
+    "monitor",
+)
 
 
 def run(*arguments: object, status: int = 0) -> str:

@@ -80,12 +80,19 @@ def measure_model(
     known_by: Moment | None = None,
     budget: float = 0.01,
     watched: Iterable[Moment] = (),
+    baselines_at: Iterable[Moment] = (),
     progress: Progress | None = None,
 ) -> Evaluation:
     """Rank the accounts at a moment by the model and by the baselines; see `muledetect.pipeline.evaluate`."""
     names, pack, target = origin_of(model)
-    moments = sorted({*model.training_as_of_, *model.calibration_as_of_})
+    moments = list(baselines_at) or sorted({*model.training_as_of_, *model.calibration_as_of_})
     points, y, _ = labelled_points(dataset, moments, target=target, known_by=known_by)
+    if len(np.unique(y)) < 2:
+        raise DataError(
+            f"evaluate: at the {len(moments):,} moment(s) from which baselines learn, {int((y == 1).sum()):,} accounts "
+            f"are known as positive and {int((y == 0).sum()):,} as negative. Give 'baselines_at', as for a model that "
+            "was trained on another data set."
+        )
     at, truth, notes = test_points(dataset, as_of, target=target, use_truth=use_truth)
     groups, seen = ring_groups(dataset, at), ring_groups(dataset, points)[y == 1]
     is_unseen = ~np.isin(groups, seen)

@@ -9,6 +9,7 @@ Do not tune it on the period that it is judged on, and do not read `decision_fun
 """
 
 from muledetect.model.estimator import MuleModel
+from muledetect.model.starter import load_starter
 from muledetect.model.store import load_model
 
-__all__ = ["MuleModel", "load_model"]
+__all__ = ["MuleModel", "load_model", "load_starter"]
