@@ -171,6 +171,10 @@ def train(
     ] = "active",
     pack: Annotated[str, typer.Option(help="Country pack: TH, SG, GB, EU, IN, KR or none.")] = "none",
     known_by: Annotated[str | None, typer.Option(help="Leave out labels known later than this moment.")] = None,
+    unlabelled: Annotated[
+        Literal["unknown", "negative"],
+        typer.Option(help="What accounts without a label are; negative where only mules are labelled."),
+    ] = "unknown",
     tune: Annotated[
         int, typer.Option(min=0, help="Trials of a search for parameters on the training rows; 0: none. Needs Optuna.")
     ] = 0,
@@ -190,8 +194,8 @@ def train(
         read = pipeline.load(dataset, progress=tell, currency=currency, money=money, source_tz=source_tz)
         plan = MuleModel(monotone=monotone)
         fitted = pipeline.train(
-            read, as_of, target=target, pack=pack, known_by=known_by, model=plan, n_trials=tune, strict=strict,
-            output=model, progress=tell,
+            read, as_of, target=target, pack=pack, known_by=known_by, unlabelled=unlabelled, model=plan,
+            n_trials=tune, strict=strict, output=model, progress=tell,
         )  # fmt: skip
     console.show_model(out, fitted, model)
 

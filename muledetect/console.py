@@ -196,8 +196,16 @@ def show_evaluation(out: Console, result: Evaluation) -> None:
     ]
     names = ["method", "average precision [95%]", *(name.replace("_", " ") for name in shown)]
     _print_table(out, names, rows, right=range(1, len(names)))
-    out.print(f"Brier score {result.brier:.5f} · calibration error {result.calibration_error:.5f}")
+    out.print(
+        f"Brier score {result.brier:.5f} · calibration error {result.calibration_error:.5f} "
+        f"[{result.calibration_interval[0]:.5f}, {result.calibration_interval[1]:.5f}]"
+    )
     _show_innocents(out, result)
+    if result.victims.get("n_likely"):
+        out.print(
+            f"likely victims of the alerted: {result.victims['n_likely']:,.0f}, of whom "
+            f"{result.victims['n_alerted']:,.0f} are alerted themselves"
+        )
     _show_detection(out, result.detection)
     if result.rings is not None:
         ring = result.rings

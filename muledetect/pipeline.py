@@ -27,7 +27,7 @@ from muledetect.evaluate import Drift, Evaluation, compare_moments, measure_mode
 from muledetect.features import Progress, extract, feature_names
 from muledetect.graph import build_graph
 from muledetect.labels import Target, account_groups, every_account, ring_groups
-from muledetect.labels.targets import labelled_points
+from muledetect.labels.targets import Unlabelled, labelled_points
 from muledetect.model import MuleModel, load_model, load_starter
 from muledetect.model.estimator import TrainedOn
 from muledetect.model.leakage import audit_features, audit_records
@@ -65,6 +65,7 @@ def train(
     target: Target = "active",
     pack: str = "none",
     known_by: Moment | None = None,
+    unlabelled: Unlabelled = "unknown",
     model: MuleModel | None = None,
     n_trials: int = 0,
     strict: bool = False,
@@ -76,6 +77,9 @@ def train(
     With several moments the latest, if it has enough new positives, says how many trees to keep and what scores mean.
     `known_by` leaves out labels that were known later. Target `ever` uses only features that keep their value when an
     account falls silent. `n_trials` above 0 searches parameters with Optuna on the held-out part of the training rows.
+    Accounts without a label are left out; with `unlabelled="negative"`, for a bank that labels mules only, they count
+    as 0, and probabilities are corrected by how often a mule is labelled, see `muledetect.model.prior`.
+
     A leakage audit comes first, see `muledetect.model.leakage`; what it finds stands in the model's notes and card, and
     with `strict` ends the training. The card, `card.md` and `card.json`, is written beside the model.
 
@@ -85,7 +89,7 @@ def train(
         If there are no labels, only one class is known, an option is unknown, or `strict` and the audit found a leak.
     """
     read = load(dataset, progress=progress)
-    points, y, notes = labelled_points(read, as_of, target=target, known_by=known_by)
+    points, y, notes = labelled_points(read, as_of, target=target, known_by=known_by, unlabelled=unlabelled)
     if not len(points):
         raise DataError(
             f"train: no account has a known target at the given moments. {notes[0]} Give an earlier moment: the target "
@@ -93,7 +97,7 @@ def train(
         )
     names = feature_names(pack=pack, lasting=target == "ever")
     features = extract(read, points, names, apart=account_groups(read), progress=progress)
-    origin = TrainedOn(target, pack, read.tick, read.currency, read.fingerprint)
+    origin = TrainedOn(target, pack, read.tick, read.currency, read.fingerprint, unlabelled)
     groups = ring_groups(read, points)
     leaks = [*audit_features(features, y, groups=groups), *audit_records(read, points, y, groups=groups)]
     if leaks and strict:

@@ -328,9 +328,39 @@ def test_time_to_detect_is_measured_at_the_watched_moments(first: Run) -> None:
     found = pipeline.evaluate(first.dataset, first.model, SCORED_AT, use_truth=True, watched=watched, budget=0.05)
     assert 0 < found.detection["n_detected"] <= found.detection["n_accounts"]
     assert 0 <= found.detection["still_in_bank"] <= found.detection["preventable"] <= 1
+    over_time = found.tables["calibration_over_time"]
+    assert (over_time["n"] > 0).all()
+    assert len(over_time) == len(watched)
     bare = read_dataset(without(small_world(), "truth_money"))
-    with pytest.raises(DataError, match="truth_money"):
-        pipeline.evaluate(bare, first.model, SCORED_AT, use_truth=True, watched=watched)
+    without_money = pipeline.evaluate(bare, first.model, SCORED_AT, watched=watched)
+    assert without_money.detection == {}
+    assert any("No time to detect" in note for note in without_money.notes)
+
+
+def test_likely_victims_of_the_alerted_are_counted(first: Run) -> None:
+    found = pipeline.evaluate(first.dataset, first.model, SCORED_AT, use_truth=True, budget=0.1)
+    assert found.victims["n_likely"] > 0
+    assert 0 <= found.victims["n_alerted"] <= found.victims["n_likely"]
+    assert 0 < found.victims["precision"] <= 1
+    assert 0 < found.victims["recall"] <= 1
+
+
+def test_where_only_mules_are_labelled_probabilities_are_those_of_being_a_mule() -> None:
+    world = small_world()
+    labels = world["labels"]
+    is_mule = pc.equal(labels["label"].cast(pa.string()), "mule")
+    dataset = read_dataset({**world, "labels": labels.filter(is_mule)})
+    with pytest.raises(ModelError, match="one class only"):
+        pipeline.train(dataset, SCORED_AT, target="ever", model=small_model())
+    model = pipeline.train(dataset, SCORED_AT, target="ever", model=small_model(), unlabelled="negative")
+    assert model.n_rows_ == len(every_account(dataset, SCORED_AT))
+    found = model.class_prior_
+    assert found is not None
+    assert found["lower"] <= found["prior"] <= found["upper"]
+    score = np.linspace(-6, 3, 50)
+    plain = model.calibrator_.probability(score)
+    frequency = 1.0 if found["is_bound"] else found["label_frequency"]
+    np.testing.assert_allclose(model.probability(score), np.minimum(plain / frequency, 1.0))
 
 
 def test_the_card_tells_rates_of_groups(first: Run) -> None:

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from muledetect.clock import Moment
+from muledetect.clock import Moment, parse_time
 from muledetect.errors import DataError, ModelError
 from muledetect.evaluate.baselines import compare_baselines
 from muledetect.evaluate.by_part import measure_parts, subgroup_parts
+from muledetect.evaluate.calibration import calibration_intervals, calibration_over_time
 from muledetect.evaluate.detection import detect_accounts, detect_cases, summarise_detection
-from muledetect.evaluate.metrics import brier_score, calibration_error
+from muledetect.evaluate.innocents import count_alerted_victims, likely_victims
+from muledetect.evaluate.metrics import brier_score
 from muledetect.evaluate.report import EvaluationReport, measure_by_part
 from muledetect.evaluate.rings import RingMetrics, compare_rings
 from muledetect.evaluate.rules import rule_columns
@@ -28,6 +31,11 @@ from muledetect.labels.targets import labelled_points
 from muledetect.model import MuleModel
 from muledetect.records import Dataset
 from muledetect.rings import RingTables
+
+Float64Array = npt.NDArray[np.float64]
+Int64Array = npt.NDArray[np.int64]
+
+_TRUTH_OF_MONEY: Final = frozenset({"truth_transfers", "truth_money"})
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,6 +48,8 @@ class Evaluation:
         One row a method, baselines first; see `muledetect.evaluate.compare_baselines`.
     brier, calibration_error : float
         Of the model's probabilities.
+    calibration_interval : tuple of float
+        95%, from drawing rings whole.
     notes : list of str
         On what it was measured.
     rings : RingMetrics, optional
@@ -50,20 +60,28 @@ class Evaluation:
         Alerts: a number, or below 1 a share of the accounts.
     detection : mapping of str to float
         Time to detect and value still there; see `muledetect.evaluate.summarise_detection`. Empty without `watched`.
+    victims : mapping of str to float
+        Likely victims of the alerted accounts, how many of them are alerted themselves, and how well they are
+        recognised; see `muledetect.evaluate.count_alerted_victims`.
     """
 
     table: pd.DataFrame
     brier: float
     calibration_error: float
+    calibration_interval: tuple[float, float]
     notes: list[str]
     rings: RingMetrics | None = None
     tables: Mapping[str, pd.DataFrame] = field(default_factory=dict)
     budget: float = 0.01
     detection: Mapping[str, float] = field(default_factory=dict)
+    victims: Mapping[str, float] = field(default_factory=dict)
 
     def write(self, folder: str | Path) -> None:
         """Write `report.json` and one table a part to a folder; see `EvaluationReport`."""
+        low, high = self.calibration_interval
         figures = {"brier": self.brier, "calibration_error": self.calibration_error, "budget": self.budget}
+        figures |= {"calibration_error_low": low, "calibration_error_high": high}
+        figures |= {f"victims_{name}": value for name, value in self.victims.items()}
         figures |= {f"detection_{name}": value for name, value in self.detection.items()}
         if self.rings is not None:
             figures |= {f"rings_{name}": float(value) for name, value in asdict(self.rings).items()}
@@ -86,7 +104,8 @@ def measure_model(
     """Rank the accounts at a moment by the model and by the baselines; see `muledetect.pipeline.evaluate`."""
     names, pack, target = origin_of(model)
     moments = list(baselines_at) or sorted({*model.training_as_of_, *model.calibration_as_of_})
-    points, y, _ = labelled_points(dataset, moments, target=target, known_by=known_by)
+    unlabelled: Any = model.trained_on_.unlabelled
+    points, y, _ = labelled_points(dataset, moments, target=target, known_by=known_by, unlabelled=unlabelled)
     if len(np.unique(y)) < 2:
         raise DataError(
             f"evaluate: at the {len(moments):,} moment(s) from which baselines learn, {int((y == 1).sum()):,} accounts "
@@ -103,19 +122,26 @@ def measure_model(
         train_groups=ring_groups(dataset, points), test_groups=groups[is_unseen], model=model,
     )  # fmt: skip
     score = model.decision_function(test)
+    views = _watch(dataset, model, list(watched), progress)
     sought, probability = truth[is_unseen], model.probability(score)
+    parts = measure_by_part(
+        dataset.tables, test["account_id"].to_pylist(), as_of, sought, score, probability,
+        k=budget, groups=groups[is_unseen],
+    )  # fmt: skip
+    if views and not set(dataset.tables) >= _TRUTH_OF_MONEY:
+        notes = [*notes, f"No time to detect: it needs {' and '.join(sorted(_TRUTH_OF_MONEY))}."]
+    calibration = calibration_intervals(sought, probability, groups=groups[is_unseen])
     return Evaluation(
         table=table,
         brier=brier_score(sought, probability),
-        calibration_error=calibration_error(sought, probability),
+        calibration_error=calibration.error,
+        calibration_interval=(calibration.error_low, calibration.error_high),
         notes=[*notes, f"{int((~is_unseen).sum()):,} accounts of rings and persons seen in training are left out."],
         rings=_compare_rings(dataset, found_rings),
-        tables=measure_by_part(
-            dataset.tables, test["account_id"].to_pylist(), as_of, sought, score, probability,
-            k=budget, groups=groups[is_unseen],
-        ),
+        tables=parts | _over_time(dataset, model, views, seen, use_truth=use_truth),
         budget=budget,
-        detection=_time_to_detect(dataset, model, watched, budget, progress),
+        detection=_time_to_detect(dataset, views, budget),
+        victims=_victims(dataset, test["account_id"].to_pylist(), score, as_of, budget),
     )  # fmt: skip
 
 
@@ -164,20 +190,69 @@ def rates_by_group(dataset: Dataset, points: Points, y: np.ndarray, model: MuleM
     return [{str(name): None if pd.isna(value) else value for name, value in line.items()} for line in lines]
 
 
-def _time_to_detect(
-    dataset: Dataset, model: MuleModel, watched: Iterable[Moment], budget: float, progress: Progress | None
+def _victims(
+    dataset: Dataset, account_ids: Sequence[str], score: Float64Array, as_of: Moment, budget: float
 ) -> dict[str, float]:
-    moments = list(watched)
-    if not moments:
-        return {}
-    lacking = [name for name in ("truth_transfers", "truth_money") if name not in dataset.tables]
-    if lacking:
-        raise DataError(f"evaluate: time to detect needs {', '.join(lacking)}; leave out the watched moments.")
+    """Return how the victims of the highest accounts fare."""
+    n_alerts = int(np.ceil(budget * len(score) - 1e-9)) if budget < 1 else int(budget)
+    alerted = [account_ids[row] for row in np.lexsort((np.asarray(account_ids), -score))[:n_alerts]]
+    likely = likely_victims(dataset.transfers, alerted, as_of, complaints=dataset.tables.get("complaints"))
+    cases = dataset.tables.get("truth_transfers")
+    if cases is None:
+        return count_alerted_victims(likely, alerted)
+    paid = dataset.transfers.select(["transfer_id", "source", "target", "time"]).join(
+        cases.select(["transfer_id", "kind"]).filter(pc.equal(cases["kind"].cast(pa.string()), "victim")),
+        "transfer_id", join_type="inner",
+    )  # fmt: skip
+    is_lost = pc.and_(
+        pc.is_in(paid["target"].cast(pa.string()), pa.array(alerted, pa.string())),
+        pc.less(paid["time"].cast(pa.int64()), parse_time(as_of)),
+    )
+    return count_alerted_victims(likely, alerted, set(paid.filter(is_lost)["source"].to_pylist()))
+
+
+def _watch(
+    dataset: Dataset, model: MuleModel, moments: Sequence[Moment], progress: Progress | None
+) -> list[tuple[Moment, pa.Table, Float64Array]]:
+    """Return every account at each moment, with its score."""
     names, _, _ = origin_of(model)
-    series = []
+    watched = []
     for moment in moments:
         features = extract(dataset, every_account(dataset, moment), names, progress=progress)
-        series.append((moment, features["account_id"].to_pylist(), model.decision_function(features)))
+        watched.append((moment, features.select(["account_id", "as_of"]), model.decision_function(features)))
+    return watched
+
+
+def _time_to_detect(
+    dataset: Dataset, watched: Sequence[tuple[Moment, pa.Table, Float64Array]], budget: float
+) -> dict[str, float]:
+    if not watched or not set(dataset.tables) >= _TRUTH_OF_MONEY:
+        return {}
+    series = [(moment, points["account_id"].to_pylist(), score) for moment, points, score in watched]
     money = dataset.tables["truth_money"]
     accounts = detect_accounts(series, dataset.transfers, dataset.tables["truth_transfers"], money, k=budget)
     return summarise_detection(accounts, detect_cases(series, money, k=budget))
+
+
+def _over_time(
+    dataset: Dataset,
+    model: MuleModel,
+    watched: Sequence[tuple[Moment, pa.Table, Float64Array]],
+    seen: Int64Array,
+    *,
+    use_truth: bool,
+) -> dict[str, pd.DataFrame]:
+    """Return how probabilities held at each watched moment, on groups that were not positive in training."""
+    if not watched:
+        return {}
+    target: Any = model.trained_on_.target
+    parts = []
+    for moment, points, score in watched:
+        at, y, _ = test_points(dataset, moment, target=target, use_truth=use_truth)
+        score_of = np.full(len(dataset.account_ids), np.nan)
+        score_of[build_graph(dataset).codes(points["account_id"])] = score
+        group = ring_groups(dataset, at)
+        kept = ~np.isin(group, seen)
+        parts.append((y[kept], score_of[at.account[kept]], at.as_of[kept], group[kept]))
+    y, score, as_of, group = (np.concatenate(column) for column in zip(*parts, strict=True))
+    return {"calibration_over_time": calibration_over_time(y, model.probability(score), as_of, groups=group)}

@@ -14,8 +14,8 @@ import pyarrow as pa
 
 from muledetect.clock import Moment
 from muledetect.evaluate.by_part import measure_parts, subgroup_parts, typology_parts
+from muledetect.evaluate.calibration import calibration_intervals
 from muledetect.evaluate.innocents import guard_innocents, innocent_groups
-from muledetect.evaluate.metrics import reliability_curve
 from muledetect.records import write_table, write_text
 
 
@@ -90,7 +90,7 @@ def measure_by_part(
         "typologies": measure_parts(y, score, of_typology, k=k, groups=groups),
         "subgroups": measure_parts(y, score, of_subgroup, k=k, probability=probability, groups=groups),
         "innocents": guard_innocents(y, score, innocents, k=k, blocks=groups),
-        "reliability": reliability_curve(y, probability),
+        "reliability": calibration_intervals(y, probability, groups=groups).bins,
     }
 
 

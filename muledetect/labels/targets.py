@@ -169,11 +169,16 @@ def _has_spell(findings: Findings, points: Points, starts_by: Int64Array, ends_a
 
 
 def labelled_points(
-    dataset: Dataset, as_of: Moment | Iterable[Moment], *, target: Target = "active", known_by: Moment | None = None
+    dataset: Dataset,
+    as_of: Moment | Iterable[Moment],
+    *,
+    target: Target = "active",
+    known_by: Moment | None = None,
+    unlabelled: Unlabelled = "unknown",
 ) -> tuple[Points, Float64Array, list[str]]:
     """Return every account at the moments where its target is known, the targets, and notes on them; see `targets`."""
     graph, points = build_graph(dataset), every_account(dataset, as_of)
-    y = targets(dataset, graph, points, target=target, known_by=known_by)
+    y = targets(dataset, graph, points, target=target, known_by=known_by, unlabelled=unlabelled)
     findings = read_findings(dataset, graph, known_by=_data_end(graph, None) if known_by is None else known_by)
     is_known = ~np.isnan(y)
     return points[is_known], y[is_known], describe_targets(findings, y)

@@ -64,6 +64,7 @@ def build_card(model: MuleModel, versions: Mapping[str, str], config_hash: str) 
         "trees": model.n_trees_,
         "held_out": dict(model.held_out_metrics_),
         "clear_thresholds": list(model.clear_thresholds_),
+        "class_prior": model.class_prior_,
         "fairness": list(model.fairness_),
         "leakage": model.leakage_,
         "notes": list(model.notes_),
@@ -112,6 +113,8 @@ def write_card(card: Mapping[str, Any]) -> str:
     lines += (
         _list(f"{name}: {_value(value)}" for name, value in sorted(held.items())) if held else ["Nothing was held out."]
     )
+    if card["class_prior"] is not None:
+        lines += ["", "## Mules that are not labelled", "", *_list([card["class_prior"]["text"]])]
     lines += ["", "## Thresholds for clearing unseen", "", *_list(t["text"] for t in card["clear_thresholds"]), ""]
     lines += ["## Groups of accounts", "", *_table(card["fairness"]), ""]
     lines += ["## Leakage audit", "", *_audit(card["leakage"]), ""]

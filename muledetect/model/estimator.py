@@ -25,6 +25,7 @@ from muledetect.model.canonical import group_folds, row_hashes
 from muledetect.model.card import clear_thresholds, describe_held_out
 from muledetect.model.directions import directions
 from muledetect.model.peers import NearPeers, Peers, describe_peers
+from muledetect.model.prior import correct_probability, estimate_prior
 from muledetect.model.reasons import Reason, durations_among, find_reasons
 from muledetect.model.table import FeatureTable, Float32Array, check_finite, is_table, moments, read_features
 from muledetect.records.currency import exponent_of
@@ -52,6 +53,7 @@ class TrainedOn:
     tick: int = 0
     currency: str = ""
     fingerprint: str = ""
+    unlabelled: str = "unknown"
 
 
 class HeldOut(NamedTuple):
@@ -137,6 +139,9 @@ class MuleModel(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     fairness_, leakage_ : list
         Rates by group of accounts, filled by `muledetect.pipeline.train`, and what a leakage audit found (None: not
         run).
+    class_prior_ : dict or None
+        Where unlabelled rows were trained on as negative: how many mules there are among them and how often a mule was
+        labelled; see `muledetect.model.prior.ClassPrior`. Probabilities are then divided by that frequency.
     training_as_of_, calibration_as_of_ : tuple of int
         Moments of the rows that trees and calibrator saw, microseconds; empty where the table had none.
     """
@@ -229,12 +234,15 @@ class MuleModel(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.held_out_metrics_: dict[str, float] = {}
         self.fairness_: list[dict[str, Any]] = []
         self.leakage_: list[str] | None = None
+        self.class_prior_: dict[str, Any] | None = None
         self.trained_on_ = trained_on or TrainedOn()
         later, why = _later_rows(rows)
         if later is None:
             self._fit_across_folds(rows, why)
         else:
             self._fit_before(rows, later)
+        if self.trained_on_.unlabelled == "negative":
+            self._estimate_prior()
         self.boosters_ = [trees.open_booster(text) for text in self.texts_]
         return self
 
@@ -253,7 +261,11 @@ class MuleModel(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         """Return the calibrated probability of scores that `decision_function` gave, float64[n]."""
         check_is_fitted(self, "texts_")
         calibrator: Calibrator = self.calibrator_
-        return calibrator.probability(np.asarray(score, dtype=np.float64))
+        probability = calibrator.probability(np.asarray(score, dtype=np.float64))
+        found = self.class_prior_
+        if found is None or found["is_bound"]:
+            return probability
+        return correct_probability(probability, found["label_frequency"])
 
     def predict(self, X: Features) -> npt.NDArray[Any]:
         """Return the likelier class of each row. To raise alerts, take the top of the ranking instead."""
@@ -449,6 +461,14 @@ class MuleModel(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.held_out_metrics_ = describe_held_out(self.held_out_)
         self.calibrator_, fitted = fit_calibrator(score, rows.is_positive, rows.weights, kind=kind)
         self.notes_.append(f"Calibration: {fitted}; {how}.")
+
+    def _estimate_prior(self) -> None:
+        if not hasattr(self, "held_out_"):
+            return
+        held = self.held_out_
+        found = estimate_prior(held.score, held.is_positive, held.weight, groups=held.group)
+        self.class_prior_ = found.to_json()
+        self.notes_.append(f"Unlabelled rows counted as negative. {found.text}")
 
     def _fit_before(self, rows: _Rows, later: BoolArray) -> None:
         """Choose the number of trees and calibrate on later rows of groups that had not been positive; then train all.

@@ -31,7 +31,7 @@ from muledetect.model.estimator import MuleModel, TrainedOn
 from muledetect.model.peers import Peers
 from muledetect.model.thresholds import ClearThreshold
 
-FORMAT: Final = 2
+FORMAT: Final = 3
 MANIFEST: Final = "manifest.json"
 CARD: Final = "card.json"
 CARD_TEXT: Final = "card.md"
@@ -132,6 +132,7 @@ def _manifest(model: MuleModel, texts: list[bytes]) -> dict[str, Any]:
         "notes": list(model.notes_),
         "held_out": dict(model.held_out_metrics_),
         "clear_thresholds": list(model.clear_thresholds_),
+        "class_prior": model.class_prior_,
         "fairness": list(model.fairness_),
         "leakage": model.leakage_,
         "versions": _versions(),
@@ -260,11 +261,21 @@ def _rebuild(content: Mapping[str, Any]) -> MuleModel:
     model.notes_ = [str(note) for note in content["notes"]]
     model.held_out_metrics_ = {str(name): _finite(value) for name, value in content["held_out"].items()}
     model.clear_thresholds_ = [ClearThreshold.from_json(entry).to_json() for entry in content["clear_thresholds"]]
+    model.class_prior_ = _class_prior(content["class_prior"])
     model.fairness_ = [dict(row) for row in content["fairness"]]
     model.leakage_ = None if content["leakage"] is None else [str(text) for text in content["leakage"]]
     if content["config_hash"] != config_hash(model):
         raise ModelError(f"manifest: 'config_hash' does not fit parameters and features. {_MEND}")
     return model
+
+
+def _class_prior(content: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    if content is None:
+        return None
+    frequency = content["label_frequency"]
+    if not content["is_bound"] and not (isinstance(frequency, float) and 0 < frequency <= 1):
+        raise ModelError(f"manifest: 'class_prior' has no label_frequency in (0, 1]. {_MEND}")
+    return dict(content)
 
 
 def _finite(value: Any) -> float:
