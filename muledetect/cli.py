@@ -298,6 +298,9 @@ def evaluate(
     truth: Annotated[bool, typer.Option(help="Measure against truth_rings, the whole truth of a simulation.")] = False,
     known_by: Annotated[str | None, typer.Option(help="Baselines learn from labels known by this moment.")] = None,
     budget: Annotated[float, typer.Option(help="Alerts at which groups are measured; below 1 a share.")] = 0.01,
+    leave_one_out: Annotated[
+        bool, typer.Option(help="Recall of each shape of ring by a model that learnt from none of it; trains again.")
+    ] = False,
     baselines_at: Annotated[
         list[str] | None, typer.Option(help="Baselines learn at this moment instead of the model's; repeat.")
     ] = None,
@@ -316,6 +319,7 @@ def evaluate(
         result = pipeline.evaluate(
             read, model, as_of, use_truth=truth, known_by=known_by, budget=budget, watched=watched or (),
             baselines_at=baselines_at or (),
+            leave_one_out=leave_one_out,
             output=output, progress=tell,
         )  # fmt: skip
     console.show_evaluation(out, result)

@@ -218,6 +218,7 @@ def evaluate(
     budget: float = 0.01,
     watched: Iterable[Moment] = (),
     baselines_at: Iterable[Moment] = (),
+    leave_one_out: bool = False,
     output: str | Path | None = None,
     progress: Progress | None = None,
 ) -> Evaluation:
@@ -227,12 +228,15 @@ def evaluate(
     there are left out of the test. With `use_truth`, membership of `truth_rings` is the target, for worlds whose whole
     truth is known; `known_by` then still limits what the baselines learn from. `budget` is the number of alerts, or
     below 1 the share of accounts, at which parts are measured; `watched` are moments at which every account is scored
-    to measure the time to detect, which needs `truth_transfers` and `truth_money`.
+    to measure how calibration holds and the time to detect, which needs `truth_transfers` and `truth_money`. With
+    `leave_one_out`, the recall of each shape of ring by a model that learnt from none of it is measured, too, which
+    trains the model again for each.
     """
     read = load(dataset, progress=progress)
     result = measure_model(
         read, _model(model, read), as_of, found_rings=found_rings, use_truth=use_truth,
-        known_by=known_by, budget=budget, watched=watched, baselines_at=baselines_at, progress=progress,
+        known_by=known_by, budget=budget, watched=watched, baselines_at=baselines_at,
+        leave_one_out=leave_one_out, progress=progress,
     )  # fmt: skip
     if output is not None:
         result.write(output)

@@ -337,6 +337,17 @@ def test_time_to_detect_is_measured_at_the_watched_moments(first: Run) -> None:
     assert any("No time to detect" in note for note in without_money.notes)
 
 
+def test_each_shape_of_ring_is_sought_by_a_model_that_learnt_from_none_of_it(first: Run) -> None:
+    found = pipeline.evaluate(first.dataset, first.model, SCORED_AT, use_truth=True, budget=0.1, leave_one_out=True)
+    left_out = found.tables["left_out"].set_index("value")
+    shapes = found.tables["typologies"].query("part == 'shape' and n_positive > 0")
+    assert set(left_out.index) == set(shapes["value"])
+    assert ((left_out["recall_unseen"] >= 0) & (left_out["recall_unseen"] <= 1)).all()
+    bare = read_dataset(without(small_world(), "truth_rings"))
+    with pytest.raises(DataError, match="leaving typologies out"):
+        pipeline.evaluate(bare, first.model, SCORED_AT, leave_one_out=True)
+
+
 def test_likely_victims_of_the_alerted_are_counted(first: Run) -> None:
     found = pipeline.evaluate(first.dataset, first.model, SCORED_AT, use_truth=True, budget=0.1)
     assert found.victims["n_likely"] > 0

@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 from muledetect.clock import Moment, parse_time
 from muledetect.errors import DataError, ModelError
 from muledetect.evaluate.baselines import compare_baselines
-from muledetect.evaluate.by_part import measure_parts, subgroup_parts
+from muledetect.evaluate.by_part import leave_one_typology_out, measure_parts, subgroup_parts, typology_parts
 from muledetect.evaluate.calibration import calibration_intervals, calibration_over_time
 from muledetect.evaluate.detection import detect_accounts, detect_cases, summarise_detection
 from muledetect.evaluate.innocents import count_alerted_victims, likely_victims
@@ -99,6 +99,7 @@ def measure_model(
     budget: float = 0.01,
     watched: Iterable[Moment] = (),
     baselines_at: Iterable[Moment] = (),
+    leave_one_out: bool = False,
     progress: Progress | None = None,
 ) -> Evaluation:
     """Rank the accounts at a moment by the model and by the baselines; see `muledetect.pipeline.evaluate`."""
@@ -117,20 +118,27 @@ def measure_model(
     is_unseen = ~np.isin(groups, seen)
     wanted = list(dict.fromkeys([*names, *rule_columns(pack)]))
     test = extract(dataset, at[is_unseen], wanted, progress=progress)
+    learnt = extract(dataset, points, names, apart=account_groups(dataset), progress=progress)
+    train_groups, test_groups = ring_groups(dataset, points), groups[is_unseen]
     table = compare_baselines(
-        extract(dataset, points, names, apart=account_groups(dataset), progress=progress), y, test, truth[is_unseen],
-        train_groups=ring_groups(dataset, points), test_groups=groups[is_unseen], model=model,
-    )  # fmt: skip
+        learnt, y, test, truth[is_unseen], train_groups=train_groups, test_groups=test_groups, model=model
+    )
     score = model.decision_function(test)
     views = _watch(dataset, model, list(watched), progress)
     sought, probability = truth[is_unseen], model.probability(score)
     parts = measure_by_part(
         dataset.tables, test["account_id"].to_pylist(), as_of, sought, score, probability,
-        k=budget, groups=groups[is_unseen],
+        k=budget, groups=test_groups,
     )  # fmt: skip
+    if leave_one_out:
+        of_side = [_typologies(dataset, side) for side in (learnt, test)]
+        parts["left_out"] = leave_one_typology_out(
+            learnt, y, of_side[0], test, sought, of_side[1], k=budget, model=model,
+            train_groups=train_groups, test_groups=test_groups,
+        )  # fmt: skip
     if views and not set(dataset.tables) >= _TRUTH_OF_MONEY:
         notes = [*notes, f"No time to detect: it needs {' and '.join(sorted(_TRUTH_OF_MONEY))}."]
-    calibration = calibration_intervals(sought, probability, groups=groups[is_unseen])
+    calibration = calibration_intervals(sought, probability, groups=test_groups)
     return Evaluation(
         table=table,
         brier=brier_score(sought, probability),
@@ -188,6 +196,13 @@ def rates_by_group(dataset: Dataset, points: Points, y: np.ndarray, model: MuleM
     kept = ["part", "value", "n", "n_positive", "recall", "false_positive_rate", "is_few"]
     lines = table[kept].to_dict("records") if len(table) else []
     return [{str(name): None if pd.isna(value) else value for name, value in line.items()} for line in lines]
+
+
+def _typologies(dataset: Dataset, features: pa.Table) -> pd.DataFrame:
+    if "truth_rings" not in dataset.tables:
+        raise DataError("evaluate: leaving typologies out needs the table truth_rings; measure without it.")
+    ids = features["account_id"].to_pylist()
+    return typology_parts(ids, dataset.tables["truth_rings"], dataset.tables.get("truth_accounts"))
 
 
 def _victims(
