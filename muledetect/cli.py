@@ -175,6 +175,9 @@ def train(
         Literal["unknown", "negative"],
         typer.Option(help="What accounts without a label are; negative where only mules are labelled."),
     ] = "unknown",
+    max_rows: Annotated[
+        int | None, typer.Option(min=1, help="Keep all positives and draw negatives, weighted, up to so many rows.")
+    ] = None,
     tune: Annotated[
         int, typer.Option(min=0, help="Trials of a search for parameters on the training rows; 0: none. Needs Optuna.")
     ] = 0,
@@ -194,8 +197,8 @@ def train(
         read = pipeline.load(dataset, progress=tell, currency=currency, money=money, source_tz=source_tz)
         plan = MuleModel(monotone=monotone)
         fitted = pipeline.train(
-            read, as_of, target=target, pack=pack, known_by=known_by, unlabelled=unlabelled, model=plan,
-            n_trials=tune, strict=strict, output=model, progress=tell,
+            read, as_of, target=target, pack=pack, known_by=known_by, unlabelled=unlabelled, max_rows=max_rows,
+            model=plan, n_trials=tune, strict=strict, output=model, progress=tell,
         )  # fmt: skip
     console.show_model(out, fitted, model)
 

@@ -26,7 +26,7 @@ from muledetect.errors import DataError, ModelError
 from muledetect.evaluate import Drift, Evaluation, compare_moments, measure_model, rates_by_group
 from muledetect.features import Progress, extract, feature_names
 from muledetect.graph import build_graph
-from muledetect.labels import Target, account_groups, every_account, ring_groups
+from muledetect.labels import Target, account_groups, account_keys, every_account, ring_groups, sample_points
 from muledetect.labels.targets import Unlabelled, labelled_points
 from muledetect.model import MuleModel, load_model, load_starter
 from muledetect.model.estimator import TrainedOn
@@ -66,6 +66,7 @@ def train(
     pack: str = "none",
     known_by: Moment | None = None,
     unlabelled: Unlabelled = "unknown",
+    max_rows: int | None = None,
     model: MuleModel | None = None,
     n_trials: int = 0,
     strict: bool = False,
@@ -79,6 +80,8 @@ def train(
     account falls silent. `n_trials` above 0 searches parameters with Optuna on the held-out part of the training rows.
     Accounts without a label are left out; with `unlabelled="negative"`, for a bank that labels mules only, they count
     as 0, and probabilities are corrected by how often a mule is labelled, see `muledetect.model.prior`.
+
+    `max_rows` keeps all positives and draws negatives, weighted so that probabilities stay right.
 
     A leakage audit comes first, see `muledetect.model.leakage`; what it finds stands in the model's notes and card, and
     with `strict` ends the training. The card, `card.md` and `card.json`, is written beside the model.
@@ -95,6 +98,12 @@ def train(
             f"train: no account has a known target at the given moments. {notes[0]} Give an earlier moment: the target "
             "'active' needs its horizon and the maturity of labels before the data end; see labels.targets."
         )
+    weight = None
+    if max_rows is not None:
+        keys = account_keys(read, build_graph(read), as_of=int(points.as_of.max()))
+        rows, weight = sample_points(points, y, keys, max_rows=max_rows)
+        notes = [*notes, f"{len(rows):,} of {len(y):,} points were drawn; weights make up for the others."]
+        points, y = points[rows], y[rows]
     names = feature_names(pack=pack, lasting=target == "ever")
     features = extract(read, points, names, apart=account_groups(read), progress=progress)
     origin = TrainedOn(target, pack, read.tick, read.currency, read.fingerprint, unlabelled)
@@ -108,7 +117,7 @@ def train(
     plan = model or MuleModel()
     if n_trials:
         plan = tune(features, y, model=plan, n_trials=n_trials, groups=groups, progress=progress)
-    fitted = plan.fit(features, y, groups=groups, trained_on=origin)
+    fitted = plan.fit(features, y, groups=groups, sample_weight=weight, trained_on=origin)
     fitted.leakage_ = [leak.text for leak in leaks]
     fitted.notes_ = [*notes, *(f"Leakage audit: {text}" for text in fitted.leakage_), *fitted.notes_]
     fitted.fairness_ = rates_by_group(read, points, y, fitted)

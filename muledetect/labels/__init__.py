@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from muledetect.labels.findings import Findings, read_findings
 from muledetect.labels.groups import account_groups, component_groups, ring_groups
+from muledetect.labels.sampling import Sample, account_keys, sample_points, snapshots
 from muledetect.labels.splits import ForwardSplit, GroupFolds, GroupHoldout, split_by_group, split_by_time
 from muledetect.labels.targets import (
     Target,
@@ -19,15 +20,19 @@ __all__ = [
     "ForwardSplit",
     "GroupFolds",
     "GroupHoldout",
+    "Sample",
     "Target",
     "Unlabelled",
     "account_groups",
+    "account_keys",
     "component_groups",
     "describe_targets",
     "every_account",
     "points_of",
     "read_findings",
     "ring_groups",
+    "sample_points",
+    "snapshots",
     "split_by_group",
     "split_by_time",
     "targets",

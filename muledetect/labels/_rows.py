@@ -29,15 +29,17 @@ def row_hashes(X: Any, target: Float64Array | None, seed: int) -> UInt64Array:
     """Return a hash of the content of each row, of its target and of the seed; the name of its account is left out."""
     table = X.to_pandas() if isinstance(X, pa.Table) else pd.DataFrame(X)
     content = [table[name] for name in table.columns if name != "account_id"]
-    hashes = np.full(len(table), seed, dtype=np.uint64)
+    hashes: UInt64Array = np.full(len(table), seed, dtype=np.uint64)
     for column in [*content, *([] if target is None else [pd.Series(target)])]:
-        # the constant keeps a hash of 0, which the function leaves as it is, from staying 0
-        hashes = _mixed(hashes + _STEP) + pd.util.hash_pandas_object(column, index=False).to_numpy(dtype=np.uint64)
-    return _mixed(hashes)
+        hashes = mixed(hashes, pd.util.hash_pandas_object(column, index=False).to_numpy(dtype=np.uint64))
+    return mixed(hashes)
 
 
-def _mixed(hashes: UInt64Array) -> UInt64Array:
-    return np.asarray(pd.util.hash_array(hashes), dtype=np.uint64)
+def mixed(hashes: UInt64Array, more: npt.NDArray[Any] | int = 0) -> UInt64Array:
+    """Return hashes of hashes, with `more` taken into them, uint64 of the same shape."""
+    # the step keeps a hash of 0, which pandas leaves as it is, from staying 0
+    stirred = np.asarray(pd.util.hash_array(np.asarray(hashes + _STEP, dtype=np.uint64)), dtype=np.uint64)
+    return np.asarray(pd.util.hash_array(stirred + np.asarray(more, dtype=np.uint64)), dtype=np.uint64)
 
 
 def moments_of_rows(X: Any, as_of: npt.ArrayLike | None, n_rows: int) -> Int64Array:
