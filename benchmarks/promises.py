@@ -14,6 +14,7 @@ half at two moments, and is tried on the other half a month later. Counted is
 from __future__ import annotations
 
 import argparse
+import itertools
 from typing import NamedTuple
 
 import numpy as np
@@ -75,8 +76,8 @@ def try_once(learnt: Rows, tried: Rows, seed: int) -> dict[str, float]:
     found |= {"share": test.y.mean(), "mean": probability.mean()}
     for entry in model.clear_thresholds_:
         limit = -np.inf if entry["score"] is None else entry["score"]
-        found[f"missed {entry['share']}"] = float((score[is_mule] < limit).mean())
-        found[f"cleared {entry['share']}"] = float((score < limit).mean())
+        found[f"missed {entry['share']} by {entry['blocks']}"] = float((score[is_mule] < limit).mean())
+        found[f"cleared {entry['share']} by {entry['blocks']}"] = float((score < limit).mean())
     other = half(learnt, ~np.isin(learnt.group, mine))
     both = np.concatenate([other.points.as_of, test.points.as_of])
     account = np.concatenate([other.points.account, test.points.account])
@@ -115,11 +116,12 @@ def main() -> None:
             end="",
         )
         print(f"{runs['mules'].mean():.0f} mules in the half that is tried, {runs['share'].mean():.2%} of its accounts")
-        for share in CLEARED_SHARES:
-            missed = runs[f"missed {share}"]
-            cleared = runs[f"cleared {share}"].mean()
+        for blocks, share in itertools.product(("ring", "account"), CLEARED_SHARES):
+            missed = runs[f"missed {share} by {blocks}"]
+            cleared = runs[f"cleared {share} by {blocks}"].mean()
             print(
-                f"  clear unseen at most {share:.0%} of mules: held {(missed <= share).sum()} of {len(runs)}; ", end=""
+                f"  by {blocks}, at most {share:.0%} of mules cleared: held {(missed <= share).sum()} of {len(runs)}; ",
+                end="",
             )
             print(
                 f"missed {missed.mean():.2%} in the mean, {missed.max():.2%} at most; {cleared:.0%} of accounts cleared"

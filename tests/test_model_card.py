@@ -36,7 +36,7 @@ def test_the_card_of_a_saved_model_says_what_it_was_trained_on_and_how_it_did(tm
     assert card["held_out"]["average_precision"] == pytest.approx(average_precision_score(held.is_positive, held.score))
     assert card["features"] == {"of the caller": 1, "volume": 1}
     assert set(card["versions"]) == {"python", "numpy", "lightgbm", "muledetect"}
-    assert [t["share"] for t in card["clear_thresholds"]] == [0.01, 0.05, 0.1]
+    assert [t["share"] for t in card["clear_thresholds"]] == [0.01, 0.05, 0.1] * 2
     text = (tmp_path / "m" / "card.md").read_text()
     for said in ("f" * 64, "never a finding", "hold the amount, not the account", card["config_hash"]):
         assert said in text
@@ -54,7 +54,7 @@ def test_metrics_of_the_held_out_rows_by_hand() -> None:
     score = np.arange(200, 0, -1.0)
     sought = np.zeros(200, dtype=bool)
     sought[[0, 2]] = True
-    found = describe_held_out(HeldOut(score, sought, np.ones(200), np.arange(200), np.arange(200)))
+    found = describe_held_out(HeldOut(score, sought, np.ones(200), np.arange(200), np.arange(200), np.arange(200)))
     assert found["average_precision"] == pytest.approx((1 / 1 + 2 / 3) / 2)
     assert found["recall_at_0.1%"] == found["recall_at_0.5%"] == 0.5
     assert found["precision_at_1.0%"] == 0.5

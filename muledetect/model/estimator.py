@@ -59,7 +59,8 @@ class TrainedOn:
 class HeldOut(NamedTuple):
     """Scores of training rows by trees that did not see them: what calibration, thresholds and the card rest on.
 
-    score : float64[n], is_positive : bool[n], weight : float64[n], group : int64[n], position : int64[n] in X.
+    score : float64[n], is_positive : bool[n], weight : float64[n], group : int64[n], position : int64[n] in X,
+    account : int64[n].
     """
 
     score: Float64Array
@@ -67,6 +68,7 @@ class HeldOut(NamedTuple):
     weight: Float64Array
     group: Int64Array
     position: Int64Array
+    account: Int64Array
 
 
 class _Rows(NamedTuple):
@@ -79,12 +81,13 @@ class _Rows(NamedTuple):
     group: Int64Array
     hashes: npt.NDArray[np.uint64]
     position: Int64Array
+    account: Int64Array
 
     def take(self, rows: BoolArray | npt.NDArray[np.intp]) -> _Rows:
         weight = None if self.weight is None else self.weight[rows]
         return _Rows(
             self.values[rows], self.is_positive[rows], weight, self.as_of[rows], self.group[rows], self.hashes[rows],
-            self.position[rows],
+            self.position[rows], self.account[rows],
         )  # fmt: skip
 
     @property
@@ -406,7 +409,9 @@ class MuleModel(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             + (f"; {n_unknown:,} rows of unknown target were left out." if n_unknown else ".")
         ]
         position = np.flatnonzero(is_known)
-        return _Rows(values, is_positive, weight, at, group, hashes, position).take(np.argsort(hashes, kind="stable"))
+        account = position if table.account_id is None else _group_codes(np.asarray(table.account_id)[is_known])
+        rows = _Rows(values, is_positive, weight, at, group, hashes, position, account)
+        return rows.take(np.argsort(hashes, kind="stable"))
 
     def _check_classes(self) -> None:
         if len(self.classes_) == 1:
@@ -456,7 +461,7 @@ class MuleModel(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     def _calibrate(self, score: Float64Array, rows: _Rows, how: str) -> None:
         kind = None if self.calibration == "auto" else self.calibration
-        self.held_out_ = HeldOut(score, rows.is_positive, rows.weights, rows.group, rows.position)
+        self.held_out_ = HeldOut(score, rows.is_positive, rows.weights, rows.group, rows.position, rows.account)
         self.clear_thresholds_ = clear_thresholds(self.held_out_)
         self.held_out_metrics_ = describe_held_out(self.held_out_)
         self.calibrator_, fitted = fit_calibrator(score, rows.is_positive, rows.weights, kind=kind)

@@ -31,7 +31,7 @@ class ClearThreshold:
 
     With `confidence`, at most `share` of the mules lie below. `expected_share` bounds that share in the mean over
     draws of the held-out mules at a threshold fixed beforehand, `cleared_share` is the part of all rows that lies
-    below.
+    below. `blocks` says what is independent: ring or account.
     """
 
     score: float
@@ -42,6 +42,7 @@ class ClearThreshold:
     expected_share: float
     cleared_share: float
     text: str
+    blocks: str = "ring"
 
     def to_json(self) -> dict[str, Any]:
         """Return the threshold as JSON values; a score of -inf is null."""
@@ -60,10 +61,21 @@ class ClearThreshold:
             score = -math.inf if content["score"] is None else float(content["score"])
             shares = [float(content[name]) for name in ("share", "confidence", "expected_share", "cleared_share")]
             counts = [int(content[name]) for name in ("n_positives", "n_groups")]
-            read = cls(score, shares[0], shares[1], counts[0], counts[1], shares[2], shares[3], str(content["text"]))
+            read = cls(
+                score,
+                shares[0],
+                shares[1],
+                counts[0],
+                counts[1],
+                shares[2],
+                shares[3],
+                str(content["text"]),
+                str(content["blocks"]),
+            )
         except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise ModelError(f"manifest: a clear threshold cannot be read ({error}). Train the model again.") from error
         is_sound = 0 < read.share < 1 and 0 < read.confidence < 1 and 0 <= read.n_groups <= read.n_positives
+        is_sound = is_sound and read.blocks in ("ring", "account")
         if not is_sound or math.isnan(score) or score == math.inf or not all(0 <= share <= 1 for share in shares):
             raise ModelError("manifest: a clear threshold holds numbers out of range. Train the model again.")
         return read
