@@ -18,7 +18,7 @@ from muledetect.features import extract, feature, feature_names, write_features
 from muledetect.features.signals import extract_signals, signal, signal_names
 from muledetect.graph import Points, TransferGraph, build_graph, from_networkx
 from muledetect.labels import every_account, points_of, targets
-from muledetect.model import MuleModel, load_model
+from muledetect.model import MuleModel, load_model, load_starter
 from muledetect.records import Dataset, read_dataset
 from muledetect.rings import Ring, RingTables, find_rings
 from muledetect.simulate import simulate as simulate_tables
@@ -47,6 +47,7 @@ __all__ = [
     "find_rings",
     "from_networkx",
     "load_model",
+    "load_starter",
     "points_of",
     "read_dataset",
     "signal",
