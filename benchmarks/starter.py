@@ -19,12 +19,14 @@ import argparse
 import itertools
 import tempfile
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+from scipy.special import logit
 
 from muledetect.clock import DAY
 from muledetect.evaluate import average_precision, bootstrap_interval, rule_columns, rules_score
@@ -53,6 +55,8 @@ WORLDS: Mapping[str, Mapping[str, Any]] = {
 OF_A_CURRENCY = ("in_round_share", "out_round_share", "in_drained")
 DAYS = (60, 90, 119)
 KEPT = 0.35
+#: Share of mules that probabilities assume; that of the preset thai_bank.
+PREVALENCE = 0.003
 
 
 class Rows(NamedTuple):
@@ -127,13 +131,23 @@ def fit(parts: list[Rows], tick: int, **parameters: Any) -> MuleModel:
     values = pd.concat([part.values for part in parts], ignore_index=True).drop(columns=["account_id", "as_of"])
     group = np.concatenate([part.group + nth * 10**7 for nth, part in enumerate(parts)])
     y, weight, as_of = (np.concatenate([part[at] for part in parts]) for at in (1, 3, 4))
-    plan = {"n_estimators": 200, "n_bags": 2, "num_leaves": 7, "min_child_samples": 100, "reg_lambda": 20.0}
+    plan = {
+        "n_estimators": 200,
+        "n_bags": 2,
+        "num_leaves": 7,
+        "min_child_samples": 100,
+        "reg_lambda": 20.0,
+        "calibration": "logistic",
+    }
     model = MuleModel(**{**plan, "monotone": True, **parameters})
     model.fit(values, y, groups=group, sample_weight=weight, as_of=as_of, trained_on=TrainedOn("ever", "none", tick))
     share = weight[y == 1].sum() / weight.sum()
+    there = model.calibrator_
+    model.calibrator_ = replace(there, intercept=there.intercept + float(logit(PREVALENCE) - logit(share)))
     model.notes_ += [
         f"Trained on {len(parts)} simulated worlds, on their whole truth; {share:.1%} of the points were mules. "
-        "Rank by it; read its probabilities as those of such a world, not of your bank."
+        f"Probabilities are turned to a bank of which {PREVALENCE:.1%} of accounts are; rank by it, and do not read "
+        "them as those of your bank."
     ]
     return model
 
