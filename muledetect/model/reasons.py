@@ -138,8 +138,9 @@ def say(says: Says, value: float, peers: Standing, minor_units: int = 100) -> st
 
     The p99 is told of a value above it, the median of any other.
 
-    >>> say(Says("ratio", "share of the money received in 24h that had left again"), 0.94, Standing(0.05, 0.41, 0.997))
-    "94% of the money received in 24h had left again; above 99.7% of peers, p99 41%"
+    >>> left = Says("ratio", "share of the money received in 24h that had left again")
+    >>> say(left, 0.94, Standing(0.05, 0.41, 0.997, 0.003))
+    '94% of the money received in 24h had left again; above 99.7% of peers, p99 41%'
     >>> say(Says("seconds", "age of the account"), 86_400.0, Standing(8.64e6, 1e8))
     "age of the account: 1 d; peers' median 100 d"
     """
