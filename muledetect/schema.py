@@ -491,6 +491,26 @@ RING_TIES: Final = Table(
     ),
 )
 
+RING_OTHERS: Final = Table(
+    "ring_others",
+    "who dealt with a ring and is not a member, and why not",
+    (
+        _req("ring_id", "id", "the ring"),
+        _req("account_id", "id", "an account outside"),
+        _req(
+            "relation",
+            "category",
+            "what it is to the ring",
+            values=("victim", "institution", "exit", "hub", "recipient", "payer"),
+        ),
+        _req("n_transfers", "int", "transfers with members"),
+        _req("paid", "money", "paid to members"),
+        _req("received", "money", "received from members"),
+        _req("text", "text", "the relation in words"),
+    ),
+    key=("ring_id", "account_id"),
+)
+
 REJECTS: Final = Table(
     "rejects",
     "rows that were not accepted, and why",
@@ -504,7 +524,7 @@ REJECTS: Final = Table(
 )
 
 OUTPUTS: Final[Mapping[str, Table]] = MappingProxyType(
-    {table.name: table for table in (SCORES, RINGS, RING_MEMBERS, RING_LINKS, RING_TIES, REJECTS)}
+    {table.name: table for table in (SCORES, RINGS, RING_MEMBERS, RING_LINKS, RING_TIES, RING_OTHERS, REJECTS)}
 )
 
 

@@ -18,20 +18,26 @@ from muledetect.graph import Int32Array, Int64Array
 from muledetect.rings.flows import Flows, measure_flows
 from muledetect.rings.links import Scene
 from muledetect.rings.money import Float64Array, match_relayed_money
+from muledetect.rings.others import RELATIONS, find_others
 from muledetect.rings.ring import TIMELINE, RingTables
 from muledetect.rings.roles import assign_roles
-from muledetect.rings.victims import count_victims
 
 
 @dataclass(frozen=True, eq=False)
 class Found:
-    """Members of rings by ascending account code; `ring` numbers the rings from 0, in no meaningful order."""
+    """Members of rings, a row each; `ring` numbers the rings from 0, in no meaningful order.
+
+    An account is in one ring once; it may be in several rings, each in its time or by its links to both. Its transfers
+    count for the ring in [begin, end), microseconds.
+    """
 
     account: Int32Array
     ring: Int64Array
     membership: Float64Array
-    probability: Float64Array
+    suspicion: Float64Array
     is_seed: npt.NDArray[np.bool_]
+    begin: Int64Array
+    end: Int64Array
 
     @property
     def n_rings(self) -> int:
@@ -44,15 +50,14 @@ def assemble(scene: Scene, found: Found, links: Mapping[str, pa.Table], *, max_r
 
     Notes
     -----
-    A ring is looked at from the dwell limit before its first binding transfer up to `as_of`. Its score is
-    `n * (1 + r) / 2` with `n` the expected number of mules (sum of probability * membership) and `r` the share of the
-    members' inflow that left again within the dwell limit. `value_in` is the inflow from accounts outside the ring.
-    `recoverable` is what members received beyond what they paid out, at most `value_in`.
+    Its score is `n * (1 + r) / 2` with `n` the expected number of mules (sum of suspicion * membership) and `r` the
+    share of the members' inflow that left again within the dwell limit. `value_in` is the inflow from accounts
+    outside the ring. `recoverable` is what members received beyond what they paid out, at most `value_in`.
     """
     inside = _inside(found, links)
     first_time, last_time = _active(found, inside)
-    flows = measure_flows(scene.graph, found.account, found.ring, (first_time - scene.dwell)[found.ring])
-    measures = _measure(scene, found, flows, first_time)
+    flows = measure_flows(scene.graph, found.account, found.ring, found.begin, found.end)
+    measures = _measure(scene, found, flows)
     names = _names(scene, found)
     order = sorted(
         range(found.n_rings),
@@ -75,23 +80,26 @@ def assemble(scene: Scene, found: Found, links: Mapping[str, pa.Table], *, max_r
         ),
         ring_members=_members(scene, found, flows, place, ids),
         ring_links=_links(scene, inside, place, ids),
+        ring_others=_others(scene, found, flows, place, ids),
         ring_transfers=_timeline(scene, found, flows, place, ids),
     )
 
 
 def _inside(found: Found, links: Mapping[str, pa.Table]) -> pa.Table:
-    """Return links with both ends in one ring, with columns `ring` and `kind`."""
+    """Return links with both ends in one ring, with columns `ring` and `kind`; an overlap shows its links twice."""
+    key = np.stack([found.account.astype(np.int64), found.ring])
+    order = np.lexsort((key[1], key[0]))
+    account, ring = key[0][order], key[1][order]
     parts = []
     for kind, table in links.items():
-        ends = [np.searchsorted(found.account, table[end].to_numpy()) for end in ("source", "target")]
-        ends = [np.minimum(at, len(found.account) - 1) for at in ends]
-        is_member = [
-            found.account[at] == table[end].to_numpy() for at, end in zip(ends, ("source", "target"), strict=True)
-        ]
-        ring = found.ring[ends[0]]
-        keep = is_member[0] & is_member[1] & (ring == found.ring[ends[1]])
-        chosen = table.filter(pa.array(keep))
-        chosen = chosen.append_column("ring", pa.array(ring[keep], pa.int64()))
+        source, target = (table[end].to_numpy().astype(np.int64) for end in ("source", "target"))
+        first, behind = np.searchsorted(account, source, side="left"), np.searchsorted(account, source, side="right")
+        row = np.repeat(np.arange(len(source)), behind - first)
+        at = np.arange(len(row)) - np.repeat(np.cumsum(behind - first) - (behind - first), behind - first) + first[row]
+        n = int(ring.max(initial=0)) + 1
+        is_inside = np.isin(target[row] * n + ring[at], account * n + ring)
+        chosen = table.take(pa.array(row[is_inside], pa.int64()))
+        chosen = chosen.append_column("ring", pa.array(ring[at[is_inside]], pa.int64()))
         parts.append(chosen.append_column("kind", pa.array([kind] * chosen.num_rows, pa.string())))
     return pa.concat_tables(parts)
 
@@ -105,14 +113,14 @@ def _active(found: Found, inside: pa.Table) -> tuple[Int64Array, Int64Array]:
     return first_time, last_time
 
 
-def _measure(scene: Scene, found: Found, flows: Flows, first_time: Int64Array) -> dict[str, Any]:
+def _measure(scene: Scene, found: Found, flows: Flows) -> dict[str, Any]:
     members = _by_ring(found)
-    passed = _passed_on(scene, found, first_time)
+    passed = _passed_on(scene, found)
     unspent = np.maximum(flows.in_outer + flows.in_inner - flows.out_outer - flows.out_inner, 0)
     score, stability, value_in, recoverable = [], [], [], []
     for own in members:
         # fsum is exact, so the order of the members cannot show
-        expected = math.fsum((found.probability[own] * found.membership[own]).tolist())
+        expected = math.fsum((found.suspicion[own] * found.membership[own]).tolist())
         inflow = int((flows.in_outer[own] + flows.in_inner[own]).sum())
         relayed = min(int(passed[own].sum()) / inflow, 1.0) if inflow else 0.0
         score.append(expected * (1 + relayed) / 2)
@@ -124,7 +132,7 @@ def _measure(scene: Scene, found: Found, flows: Flows, first_time: Int64Array) -
         "score": score,
         "stability": stability,
         "value_in": value_in,
-        "n_victims": count_victims(scene, flows, found.ring, found.n_rings),
+        "n_victims": _count_victims(scene, found, flows),
         "recoverable": recoverable,
     }
 
@@ -134,11 +142,19 @@ def _by_ring(found: Found) -> list[Int64Array]:
     return np.split(order, np.cumsum(np.bincount(found.ring))[:-1])
 
 
-def _passed_on(scene: Scene, found: Found, first_time: Int64Array) -> Int64Array:
-    """Money that each member received in its ring's span and paid out within the dwell limit, int64[n_members]."""
+def _count_victims(scene: Scene, found: Found, flows: Flows) -> Int64Array:
+    """Count the distinct accounts whose transfer to a member was disputed; several complaints of one count once."""
+    disputed = np.isin(flows.incoming, scene.disputes.transfer)
+    payer = scene.graph.source[flows.incoming[disputed]].astype(np.int64)
+    pairs = np.unique(np.stack([found.ring[flows.receiver[disputed]], payer]), axis=1)
+    return np.bincount(pairs[0], minlength=found.n_rings)
+
+
+def _passed_on(scene: Scene, found: Found) -> Int64Array:
+    """Money that each member received in its time with the ring and paid out within the dwell limit, int64."""
     money = match_relayed_money(scene.graph, found.account, since=scene.since, dwell=scene.dwell)
-    begin = (first_time - scene.dwell)[found.ring]
-    counts = ~money.is_debit & (scene.graph.time[money.transfer] >= begin[money.middle])
+    time = scene.graph.time[money.transfer]
+    counts = ~money.is_debit & (time >= found.begin[money.middle]) & (time < found.end[money.middle])
     passed = np.zeros(len(found.account), np.int64)
     np.add.at(passed, money.middle[counts], money.amount[counts])
     return passed
@@ -171,6 +187,24 @@ def _members(scene: Scene, found: Found, flows: Flows, place: Int64Array, ids: p
             "tier": roles.tier[rows],
             "membership": found.membership[rows],
             "is_seed": found.is_seed[rows],
+        },
+    )
+
+
+def _others(scene: Scene, found: Found, flows: Flows, place: Int64Array, ids: pa.Array) -> pa.Table:
+    table = find_others(scene, flows, found.ring)
+    at = place[table["ring"].to_numpy()]
+    table = table.append_column("at", pa.array(at)).filter(pa.array(at >= 0))
+    table = table.sort_by([("at", "ascending"), ("account", "ascending")])
+    columns = {name: table[name] for name in ("relation", "n_transfers", "paid", "received")}
+    text = pa.array([RELATIONS[name] for name in table["relation"].to_pylist()], pa.string())
+    return _table(
+        schema.RING_OTHERS,
+        columns
+        | {
+            "ring_id": pc.take(ids, table["at"]),
+            "account_id": pc.take(scene.graph.account_ids, table["account"]),
+            "text": text,
         },
     )
 

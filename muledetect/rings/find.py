@@ -1,9 +1,8 @@
-"""From scores to rings: seeds, suspects, links, communities, tables."""
+"""From scores to rings: suspicion, suspects, links, episodes, communities, tables."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -13,17 +12,23 @@ from muledetect.clock import Duration, Moment, parse_duration, parse_time
 from muledetect.errors import OptionError
 from muledetect.graph import Int64Array, TransferGraph
 from muledetect.rings.assemble import Found, assemble
-from muledetect.rings.communities import find_communities
+from muledetect.rings.communities import Communities, find_communities
+from muledetect.rings.disputes import find_disputes
+from muledetect.rings.episodes import Edges, Episodes, column, find_episodes, join_links, near_in_time
+from muledetect.rings.knowledge import gather_knowledge, read_scores
 from muledetect.rings.links import KINDS, LinkKind, Scene
-from muledetect.rings.money import Float64Array
 from muledetect.rings.ring import RingTables
-from muledetect.rings.suspects import Suspects, find_seeds, gather_suspects, read_scores
+from muledetect.rings.suspects import choose_suspects
+from muledetect.rings.suspicion import find_suspicion
 
 if TYPE_CHECKING:
     from muledetect.records import Dataset
 
 #: Fewer accounts are no ring.
 SMALLEST_RING: Final = 3
+
+#: An account that has at least this share of its links with another ring than its own is in both.
+OVERLAP: Final = 0.35
 
 
 def find_rings(
@@ -33,20 +38,20 @@ def find_rings(
     as_of: Moment,
     *,
     max_rings: int | None = None,
-    min_probability: float = 0.2,
-    seed_share: float = 0.02,
-    window: Duration = "90d",
+    min_suspicion: float = 0.3,
+    window: Duration = "180d",
     dwell: Duration = "72h",
+    rest: Duration = "10d",
     max_counterparties: int = 200,
-    resolution: float = 0.02,
+    resolution: float = 0.035,
     links: Sequence[LinkKind] = KINDS,
 ) -> RingTables:
-    """Find rings of accounts that relay money to each other, around the accounts with high scores.
+    """Find rings of accounts that pass money on to each other, around scores, complaints and watch lists.
 
     Parameters
     ----------
     dataset : Dataset
-        Gives transfer ids and, if present, complaints; link kinds may read more tables.
+        Complaints, watch lists, sessions, identifiers and kinds of account are used where they are there.
     graph : TransferGraph
         Of the same data set.
     scores : pyarrow.Table, pandas.DataFrame or anything with `__arrow_c_stream__`
@@ -55,16 +60,17 @@ def find_rings(
         Nothing that happened or was known at this moment or later is used.
     max_rings : int, optional
         Keep so many rings of the highest score; all by default.
-    min_probability, seed_share : float
-        Seeds have at least this probability, and are among this share of the scored accounts with the highest score
-        (equal scores at the cut are all in).
+    min_suspicion : float
+        Members have at least this suspicion, see `find_suspicion`; seeds have it by their own evidence.
     window : Duration
         How far back transfers are looked at.
     dwell : Duration
         Longest stay of money that counts as relayed; at least one tick of the clock.
+    rest : Duration
+        An account that deals with no other suspect for so long has ended an episode; another may be of another ring.
     max_counterparties : int
-        An account with more in the window is a hub (shop, payroll, exchange): it joins no ring unless it is a seed,
-        and then its links weigh less in proportion.
+        An account with more in the window is a hub (shop, payroll, exchange): it joins no ring unless its own
+        evidence says so, and then its links weigh less in proportion.
     resolution : float
         Link weight that an average pair of members must have; see `find_communities`.
     links : sequence of LinkKind
@@ -73,7 +79,7 @@ def find_rings(
     Returns
     -------
     RingTables
-        Empty tables with all columns if nothing was found. `ring_ties` is empty: ties are not sought here.
+        Empty tables with all columns if nothing was found. `ring_ties` is empty: see `find_ties`.
 
     Raises
     ------
@@ -84,31 +90,31 @@ def find_rings(
 
     Notes
     -----
-    O(transfers of suspects and of the accounts that seeds paid, within the window, + accounts). Renaming accounts or
-    reordering rows changes no partition and no number; it changes `ring_id`, which is a hash of the members' ids.
+    O(transfers of suspects and of their counterparties, within the window, + accounts + sessions). Renaming accounts
+    or reordering rows changes no partition and no number; it changes `ring_id`, a hash of the members' ids.
     """
-    _check(min_probability, seed_share, max_counterparties, resolution, max_rings)
-    moment, length = parse_time(as_of), parse_duration(dwell)
-    known = graph.until(moment)
+    _check(min_suspicion, max_counterparties, resolution, max_rings)
+    moment, length, pause = parse_time(as_of), parse_duration(dwell), parse_duration(rest)
+    cut = graph.until(moment)
     since = moment - max(parse_duration(window), graph.tick)
-    scored = read_scores(scores, known, moment)
-    is_seed = find_seeds(scored, min_probability=min_probability, seed_share=seed_share)
-    if not is_seed.any():
+    disputes = find_disputes(dataset, cut, moment)
+    known = gather_knowledge(dataset, cut, read_scores(scores, cut, moment), disputes, moment)
+    suspicion = find_suspicion(dataset, cut, known, since=since, as_of=moment, dwell=length, most=max_counterparties)
+    suspects = choose_suspects(cut, suspicion, since=since, min_suspicion=min_suspicion)
+    if not suspects.is_seed.any():
         return RingTables()
-    suspects = gather_suspects(known, scored, is_seed, since=since, dwell=length, max_counterparties=max_counterparties)
-    scene = Scene(dataset, known, suspects, since, moment, length, max_counterparties)
+    scene = Scene(
+        dataset, cut, suspects, known, disputes, since, moment, length, max(pause, graph.tick), max_counterparties
+    )
     found = {kind.name: kind.find(scene) for kind in links}
-    rings = _rings(suspects, found, resolution)
-    return assemble(scene, rings, found, max_rings=max_rings) if len(rings.account) else RingTables()
+    episodes, edges = _episodes(scene, found, links)
+    members = _members(scene, episodes, edges, resolution=resolution, min_suspicion=min_suspicion)
+    return assemble(scene, members, found, max_rings=max_rings) if len(members.account) else RingTables()
 
 
-def _check(
-    min_probability: float, seed_share: float, max_counterparties: int, resolution: float, max_rings: int | None
-) -> None:
-    if not 0 <= min_probability <= 1:
-        raise OptionError(f"rings: min_probability must lie in 0 to 1; got {min_probability}.")
-    if not 0 < seed_share <= 1:
-        raise OptionError(f"rings: seed_share must be above 0 and at most 1; got {seed_share}.")
+def _check(min_suspicion: float, max_counterparties: int, resolution: float, max_rings: int | None) -> None:
+    if not 0 < min_suspicion <= 1:
+        raise OptionError(f"rings: min_suspicion must be above 0 and at most 1; got {min_suspicion}.")
     if max_counterparties < 1:
         raise OptionError(f"rings: max_counterparties must be at least 1; got {max_counterparties}.")
     if not 0 < resolution < np.inf:
@@ -117,44 +123,106 @@ def _check(
         raise OptionError(f"rings: max_rings must be at least 1, or None for all; got {max_rings}.")
 
 
-@dataclass(frozen=True, eq=False)
-class _Edges:
-    left: Int64Array
-    right: Int64Array
-    weight: Float64Array
+def _episodes(scene: Scene, found: dict[str, pa.Table], links: Sequence[LinkKind]) -> tuple[Episodes, Edges]:
+    """Cut the suspects' time into episodes by the links of money, and join those by all links.
+
+    A link weighs in proportion to the suspicion of both ends.
+    """
+    kinds = [kind for kind in links if found[kind.name].num_rows]
+    opening = [found[kind.name] for kind in kinds if kind.opens_episodes]
+    ends = [scene.suspects.positions(table[end].to_numpy()) for table in opening for end in ("source", "target")]
+    spans = [[column(table, name) for table in opening for _ in range(2)] for name in ("first_time", "last_time")]
+    none = np.zeros(0, np.int64)
+    episodes = find_episodes(*(np.concatenate([none, *parts]) for parts in (ends, *spans)), rest=scene.rest)
+    parts = [_edges(scene, episodes, found[kind.name], kind.opens_episodes) for kind in kinds]
+    left, right = (np.concatenate([none, *(part[side] for part in parts)]) for side in (0, 1))
+    weight = np.concatenate([np.zeros(0), *(part[2] for part in parts)])
+    return episodes, join_links(left, right, weight)
 
 
-def _join(suspects: Suspects, found: dict[str, pa.Table]) -> _Edges:
-    """Add up the links of all kinds and both directions between two suspects."""
-    tables = [table for table in found.values() if table.num_rows]
-    if not tables:
-        return _Edges(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0))
-    source, target = (
-        np.concatenate([suspects.positions(table[end].to_numpy()) for table in tables]) for end in ("source", "target")
+def _edges(
+    scene: Scene, episodes: Episodes, table: pa.Table, opens: bool
+) -> tuple[Int64Array, Int64Array, np.ndarray[tuple[int], np.dtype[np.float64]]]:
+    first, last = column(table, "first_time"), column(table, "last_time")
+    ends, weight = [], table["weight"].to_numpy()
+    for name in ("source", "target"):
+        suspect = scene.suspects.positions(table[name].to_numpy())
+        episode = episodes.of(suspect, last)
+        if not opens:
+            # a phone that both used months before binds no ring of today
+            episode = np.where(near_in_time(episodes, episode, first, last, rest=scene.rest), episode, -1)
+        ends.append(episode)
+        weight = weight * scene.suspects.suspicion[suspect]
+    return ends[0], ends[1], weight
+
+
+def _members(scene: Scene, episodes: Episodes, edges: Edges, *, resolution: float, min_suspicion: float) -> Found:
+    suspects = scene.suspects
+    of = episodes.suspect
+    traits = (
+        suspects.suspicion[of],
+        suspects.is_seed[of].astype(np.int64),
+        suspects.n_counterparties[of],
+        scene.as_of - episodes.first_time,
     )
-    weight = np.concatenate([table["weight"].to_numpy() for table in tables])
-    left, right = np.minimum(source, target), np.maximum(source, target)
-    # equal addends in another order could differ in the last bit, so each pair adds up in the order of its weights
-    order = np.lexsort((weight, right, left))
-    left, right, weight = left[order], right[order], weight[order]
-    begins = np.append(True, (left[1:] != left[:-1]) | (right[1:] != right[:-1]))
-    total: Float64Array = np.bincount(np.cumsum(begins) - 1, weights=weight).astype(np.float64)
-    return _Edges(left[begins], right[begins], total)
-
-
-def _rings(suspects: Suspects, found: dict[str, pa.Table], resolution: float) -> Found:
-    edges = _join(suspects, found)
-    traits = (suspects.probability, suspects.is_seed.astype(np.int64), suspects.n_counterparties)
-    communities = find_communities(edges.left, edges.right, edges.weight, traits, resolution=resolution)
-    label = communities.label
-    size = np.bincount(label, minlength=len(suspects))
-    n_seeds = np.bincount(label, weights=suspects.is_seed, minlength=len(suspects))
-    chosen = np.flatnonzero((size[label] >= SMALLEST_RING) & (n_seeds[label] >= 1))
-    _, ring = np.unique(label[chosen], return_inverse=True)
+    groups = find_communities(edges.left, edges.right, edges.weight, traits, resolution=resolution)
+    episode, label, share = _overlaps(groups, edges)
+    shown = suspects.suspicion[of[episode]] >= min_suspicion
+    episode, label, share = episode[shown], label[shown], share[shown]
+    begin, end = _spans(scene, episodes)
+    # an account with several episodes in one ring is one member, from the first on
+    order = np.lexsort((episode, of[episode], label))
+    episode, label, share = episode[order], label[order], share[order]
+    begins = np.append(True, (label[1:] != label[:-1]) | (of[episode[1:]] != of[episode[:-1]]))[: len(order)]
+    first = np.flatnonzero(begins)
+    last = np.append(first[1:], len(order)) - 1
+    account = of[episode[first]]
+    ring = label[first]
+    is_ring = np.bincount(ring, minlength=len(of) + 1) >= SMALLEST_RING
+    is_ring &= np.bincount(ring, weights=suspects.is_seed[account], minlength=len(of) + 1) >= 1
+    kept = np.flatnonzero(is_ring[ring])
+    _, number = np.unique(ring[kept], return_inverse=True)
+    best = np.maximum.reduceat(share, first) if len(first) else share
     return Found(
-        account=suspects.account[chosen],
-        ring=ring.astype(np.int64),
-        membership=communities.membership[chosen],
-        probability=suspects.probability[chosen],
-        is_seed=suspects.is_seed[chosen],
+        account=suspects.account[account[kept]],
+        ring=number.astype(np.int64),
+        membership=best[kept],
+        suspicion=suspects.suspicion[account[kept]],
+        is_seed=suspects.is_seed[account[kept]],
+        begin=begin[episode[first[kept]]],
+        end=end[episode[last[kept]]],
+    )
+
+
+def _spans(scene: Scene, episodes: Episodes) -> tuple[Int64Array, Int64Array]:
+    """Return from when to when each episode's transfers count: up to the dwell limit before the next one begins."""
+    begin = episodes.first_time - scene.dwell
+    end = np.full(len(episodes), scene.as_of)
+    goes_on = np.flatnonzero(episodes.suspect[1:] == episodes.suspect[:-1])
+    end[goes_on] = begin[goes_on + 1]
+    return begin, end
+
+
+def _overlaps(
+    groups: Communities, edges: Edges
+) -> tuple[Int64Array, Int64Array, np.ndarray[tuple[int], np.dtype[np.float64]]]:
+    """Add the episodes that have much of their links with another community: episode, community, membership."""
+    label, n = groups.label, len(groups.label)
+    end = np.concatenate([edges.left, edges.right])
+    there = label[np.concatenate([edges.right, edges.left])]
+    weight = np.concatenate([edges.weight, edges.weight])
+    order = np.lexsort((weight, there, end))
+    key = end[order] * (n + 1) + there[order]
+    begins = np.append(True, key[1:] != key[:-1])[: len(key)]
+    total = np.bincount(np.cumsum(begins) - 1, weights=weight[order]) if len(key) else np.zeros(0)
+    end, there = end[order][begins], there[order][begins]
+    # the same order for every name: by size within the account
+    by_size = np.lexsort((total, end))
+    whole = np.bincount(end[by_size], weights=total[by_size], minlength=n)
+    share = total / whole[end]
+    also = (there != label[end]) & (share >= OVERLAP)
+    return (
+        np.concatenate([np.arange(n), end[also]]),
+        np.concatenate([label, there[also]]),
+        np.concatenate([groups.membership, share[also]]),
     )

@@ -1,26 +1,27 @@
-"""What flows into, through and out of rings: the transfers of their members in each ring's active span."""
+"""What flows into, through and out of rings: the transfers of their members while they belonged."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numba
 import numpy as np
 import numpy.typing as npt
 
 from muledetect.graph import Int32Array, Int64Array, TransferGraph
-from muledetect.rings.money import first_position
+from muledetect.rings.suspicion import known_positions
 
 
 @dataclass(frozen=True, eq=False)
 class Flows:
-    """Per member of a ring, money of the ring's span in minor units; `inner` = with members of its own ring.
+    """Per member row of a ring, money of the member's time there in minor units; `inner` = with members of the ring.
 
     Attributes
     ----------
     in_outer, in_inner, out_outer, out_inner : int64[n_members]
     incoming : int64[n_incoming]
-        Positions of the transfers from outside the ring, and `receiver`, the members that had them.
+        Positions of the transfers from outside the ring, and `receiver`, the member rows that had them.
+    outgoing : int64[n_outgoing]
+        Positions of the transfers to outside the ring, and `sender`, the member rows that paid them.
     inner : int64[n_inner]
         Positions of the transfers between two members of one ring, with `payer` and `payee`.
     """
@@ -31,12 +32,16 @@ class Flows:
     out_inner: Int64Array
     incoming: Int64Array
     receiver: Int64Array
+    outgoing: Int64Array
+    sender: Int64Array
     inner: Int64Array
     payer: Int64Array
     payee: Int64Array
 
 
-def measure_flows(graph: TransferGraph, account: Int32Array, ring: Int64Array, begin: Int64Array) -> Flows:
+def measure_flows(
+    graph: TransferGraph, account: Int32Array, ring: Int64Array, begin: Int64Array, end: Int64Array
+) -> Flows:
     """Sum up the transfers of ring members.
 
     Parameters
@@ -44,45 +49,51 @@ def measure_flows(graph: TransferGraph, account: Int32Array, ring: Int64Array, b
     graph : TransferGraph
         Cut at `as_of`.
     account : int32[n_members]
-        Account codes; an account is in one ring.
+        Account codes; an account is in one ring once, but may be in several rings.
     ring : int64[n_members]
-    begin : int64[n_members]
-        Moment (microseconds) from which the member's ring is looked at.
+    begin, end : int64[n_members]
+        The member's transfers count for its ring in [begin, end), microseconds.
 
     Notes
     -----
-    O(transfers of the members since `begin` + accounts).
+    O(transfers of the members * log members).
     """
-    member_of = np.full(graph.n_accounts, -1, np.int64)
-    member_of[account] = np.arange(len(account))
-    first = np.searchsorted(graph.time, begin, side="left").astype(np.int64)
-    received, receiver = _positions(account, first, *graph.incoming)
-    paid, payer = _positions(account, first, *graph.outgoing)
-    from_member = member_of[graph.source[received]]
-    to_member = member_of[graph.target[paid]]
-    moves_in = from_member != receiver
-    is_inner_in = _same_ring(ring, from_member, receiver)
-    is_inner_out = _same_ring(ring, to_member, payer)
-    moves_out = to_member != payer
+    at, transfer = known_positions(graph, account)
+    time = graph.time[transfer]
+    counts = (time >= begin[at]) & (time < end[at]) & (graph.source[transfer] != graph.target[transfer])
+    at, transfer = at[counts], transfer[counts]
+    is_paid = graph.source[transfer] == account[at]
+    other = np.where(is_paid, graph.target[transfer], graph.source[transfer]).astype(np.int64)
+    row = _row_of(graph.n_accounts, account, ring, ring[at], other)
+    is_inner = row >= 0
     n = len(account)
-    inner = is_inner_out & moves_out
+    paid_inside = is_paid & is_inner
     return Flows(
-        in_outer=_sum(graph, received, receiver, moves_in & ~is_inner_in, n),
-        in_inner=_sum(graph, received, receiver, moves_in & is_inner_in, n),
-        out_outer=_sum(graph, paid, payer, moves_out & ~is_inner_out, n),
-        out_inner=_sum(graph, paid, payer, inner, n),
-        incoming=received[moves_in & ~is_inner_in],
-        receiver=receiver[moves_in & ~is_inner_in],
-        inner=paid[inner],
-        payer=payer[inner],
-        payee=to_member[inner],
+        in_outer=_sum(graph, transfer, at, ~is_paid & ~is_inner, n),
+        in_inner=_sum(graph, transfer, at, ~is_paid & is_inner, n),
+        out_outer=_sum(graph, transfer, at, is_paid & ~is_inner, n),
+        out_inner=_sum(graph, transfer, at, paid_inside, n),
+        incoming=transfer[~is_paid & ~is_inner],
+        receiver=at[~is_paid & ~is_inner],
+        outgoing=transfer[is_paid & ~is_inner],
+        sender=at[is_paid & ~is_inner],
+        inner=transfer[paid_inside],
+        payer=at[paid_inside],
+        payee=row[paid_inside],
     )
 
 
-def _same_ring(ring: Int64Array, other: Int64Array, member: Int64Array) -> npt.NDArray[np.bool_]:
-    if not len(ring):
-        return np.zeros(len(other), np.bool_)
-    return np.asarray((other >= 0) & (ring[other] == ring[member]))
+def _row_of(
+    n_accounts: int, account: Int32Array, ring: Int64Array, wanted: Int64Array, other: Int64Array
+) -> Int64Array:
+    """Return the member row of account `other` in ring `wanted`; -1 = it is not in that ring."""
+    if not len(account):
+        return np.full(len(other), -1, np.int64)
+    key = ring * n_accounts + account
+    order = np.argsort(key)
+    asked = wanted * n_accounts + other
+    found = np.minimum(np.searchsorted(key[order], asked), len(key) - 1)
+    return np.where(key[order[found]] == asked, order[found], -1)
 
 
 def _sum(
@@ -91,19 +102,3 @@ def _sum(
     total = np.zeros(n, np.int64)
     np.add.at(total, member[chosen], graph.amount[transfer[chosen]])
     return total
-
-
-@numba.njit(cache=True, nogil=True)
-def _positions(account, first, start, stop, transfer) -> tuple[Int64Array, Int64Array]:  # type: ignore[no-untyped-def]
-    n = 0
-    for k in range(len(account)):
-        n += stop[account[k]] - first_position(transfer, start[account[k]], stop[account[k]], first[k])
-    position = np.empty(n, np.int64)
-    member = np.empty(n, np.int64)
-    n = 0
-    for k in range(len(account)):
-        for j in range(first_position(transfer, start[account[k]], stop[account[k]], first[k]), stop[account[k]]):
-            position[n] = transfer[j]
-            member[n] = k
-            n += 1
-    return position, member

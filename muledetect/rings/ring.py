@@ -29,6 +29,9 @@ TIMELINE: Final = pa.schema(
     ]
 )
 
+#: Names of the output tables.
+TABLES: Final = ("rings", "ring_members", "ring_links", "ring_ties", "ring_others")
+
 
 @dataclass(frozen=True, eq=False)
 class Ring:
@@ -39,8 +42,8 @@ class Ring:
     ring_id : str
     summary : dict
         The ring's row of schema.RINGS.
-    members, links, ties : pyarrow.Table
-        Its rows of schema.RING_MEMBERS, RING_LINKS and RING_TIES.
+    members, links, ties, others : pyarrow.Table
+        Its rows of schema.RING_MEMBERS, RING_LINKS, RING_TIES and RING_OTHERS.
     timeline : pyarrow.Table
         Transfers between members in the ring's active span, by time, shape `TIMELINE`.
     """
@@ -50,6 +53,7 @@ class Ring:
     members: pa.Table
     links: pa.Table
     ties: pa.Table
+    others: pa.Table
     timeline: pa.Table
 
     def __repr__(self) -> str:
@@ -81,8 +85,8 @@ class RingTables:
 
     Attributes
     ----------
-    rings, ring_members, ring_links, ring_ties : pyarrow.Table
-        As schema.RINGS, RING_MEMBERS, RING_LINKS and RING_TIES say.
+    rings, ring_members, ring_links, ring_ties, ring_others : pyarrow.Table
+        As schema.RINGS, RING_MEMBERS, RING_LINKS, RING_TIES and RING_OTHERS say.
     ring_transfers : pyarrow.Table
         Transfers between members, shape `TIMELINE`; for reading, not part of the contract and not written.
     """
@@ -91,12 +95,13 @@ class RingTables:
     ring_members: pa.Table = field(default_factory=schema.RING_MEMBERS.empty)
     ring_links: pa.Table = field(default_factory=schema.RING_LINKS.empty)
     ring_ties: pa.Table = field(default_factory=schema.RING_TIES.empty)
+    ring_others: pa.Table = field(default_factory=schema.RING_OTHERS.empty)
     ring_transfers: pa.Table = field(default_factory=TIMELINE.empty_table)
 
     @property
     def tables(self) -> dict[str, pa.Table]:
-        """The four output tables by name."""
-        return {name: getattr(self, name) for name in ("rings", "ring_members", "ring_links", "ring_ties")}
+        """The output tables by name."""
+        return {name: getattr(self, name) for name in TABLES}
 
     def __len__(self) -> int:
         return int(self.rings.num_rows)
@@ -123,10 +128,10 @@ class RingTables:
             raise OptionError(f"rings: there is no ring {ring_id!r}; the ids are in column 'ring_id' of table rings.")
         parts = [
             table.filter(pc.equal(table["ring_id"], ring_id))
-            for table in (self.ring_members, self.ring_links, self.ring_ties, self.ring_transfers)
+            for table in (self.ring_members, self.ring_links, self.ring_ties, self.ring_others, self.ring_transfers)
         ]
         return Ring(ring_id, row.to_pylist()[0], *parts)
 
     def write(self, folder: str | Path) -> None:
-        """Write the four tables as Parquet files of a folder, each one atomically."""
+        """Write the output tables as Parquet files of a folder, each one atomically."""
         write_tables(self.tables, folder)

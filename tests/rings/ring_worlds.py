@@ -35,6 +35,7 @@ def make_world(rows: Sequence[Row], scores: dict[str, float], complaints: pa.Tab
                 "source": list(source),
                 "target": list(target),
                 "amount": pa.array(amount, pa.int64()),
+                "channel": ["xborder" if name.endswith("abroad") else "p2p_account" for name in target],
             }
         )
     }

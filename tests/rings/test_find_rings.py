@@ -18,7 +18,7 @@ from muledetect.rings import KINDS, LINKS, RingTables, Scene, find_rings, link
 
 
 def search(world: World, as_of: int = AS_OF, **options: Any) -> RingTables:
-    return find_rings(world.dataset, world.graph, world.scores, as_of, **({"seed_share": 1.0} | options))
+    return find_rings(world.dataset, world.graph, world.scores, as_of, **options)
 
 
 def members(rings: RingTables) -> set[frozenset[str]]:
@@ -201,10 +201,6 @@ def test_evidence_is_bounded_and_names_known_transfers() -> None:
         assert set(evidence) <= known
 
 
-def test_equal_scores_at_the_limit_are_all_seeds() -> None:
-    assert members(search(make_world(TWO, gang_scores("a", "b")), seed_share=0.01)) == TWO_GANGS
-
-
 def test_a_ring_becomes_a_networkx_graph_and_shows_no_id() -> None:
     ring = next(iter(search(make_world(gang("a"), gang_scores("a")))))
     drawn = ring.to_networkx()
@@ -258,8 +254,7 @@ def test_a_link_kind_whose_table_is_absent_finds_nothing() -> None:
 @pytest.mark.parametrize(
     "option",
     [
-        {"min_probability": 1.5},
-        {"seed_share": 0.0},
+        {"min_suspicion": 1.5},
         {"max_counterparties": 0},
         {"resolution": float("nan")},
         {"max_rings": 0},

@@ -9,9 +9,18 @@ from __future__ import annotations
 from typing import Final
 
 from muledetect.rings.links._spec import LINKS, LinkKind, Scene, link
+from muledetect.rings.links.co_activation import co_activation
 from muledetect.rings.links.payment import payment
 from muledetect.rings.links.relay import relay
+from muledetect.rings.links.shared_things import WEIGHTS, shared_thing
+from muledetect.rings.links.shared_victims import shared_victims
 
-KINDS: Final[tuple[LinkKind, ...]] = (relay, payment)
+KINDS: Final[tuple[LinkKind, ...]] = (
+    relay,
+    payment,
+    shared_victims,
+    *(shared_thing(kind) for kind in WEIGHTS),
+    co_activation,
+)
 
-__all__ = ["KINDS", "LINKS", "LinkKind", "Scene", "link", "payment", "relay"]
+__all__ = ["KINDS", "LINKS", "LinkKind", "Scene", "link"]

@@ -14,7 +14,7 @@ from muledetect.rings.money import Float64Array
 
 @dataclass(frozen=True, eq=False)
 class Pairs:
-    """Transfers between two suspects, grouped by directed pair; within a pair in graph order, which no name changes.
+    """Transfers between two suspects by directed pair and episode; within a pair in graph order, which no name changes.
 
     Attributes
     ----------
@@ -34,14 +34,19 @@ class Pairs:
 
 
 def group_by_pair(scene: Scene, transfer: Int64Array) -> Pairs:
-    """Group transfers by directed pair; those with an end that is no suspect, or with one end only, are left out."""
+    """Group transfers by directed pair, and apart where more than the scene's rest lies between two of them.
+
+    Those with an end that is no suspect, or that cannot bind members, are left out.
+    """
+    transfer = transfer[scene.known.binds(scene.graph, transfer)]
     source = scene.suspects.positions(scene.graph.source[transfer])
     target = scene.suspects.positions(scene.graph.target[transfer])
-    is_inside = (source >= 0) & (target >= 0) & (source != target)
+    is_inside = (source >= 0) & (target >= 0)
     transfer, source, target = transfer[is_inside], source[is_inside], target[is_inside]
     order = np.lexsort((transfer, target, source))
     transfer, source, target = transfer[order], source[order], target[order]
-    changes = np.flatnonzero((source[1:] != source[:-1]) | (target[1:] != target[:-1])) + 1
+    is_apart = np.diff(scene.graph.time[transfer]) > scene.rest
+    changes = np.flatnonzero((source[1:] != source[:-1]) | (target[1:] != target[:-1]) | is_apart) + 1
     bounds = np.concatenate([[0], changes, [len(transfer)]]).astype(np.int64) if len(transfer) else np.zeros(1, int)
     return Pairs(transfer, source, target, bounds[:-1].astype(np.int64), bounds[1:].astype(np.int64))
 

@@ -1,0 +1,60 @@
+"""Shared devices, networks, contacts, terminals, openings: both accounts used one thing at about the same time."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+import pyarrow as pa
+
+from muledetect.rings.links._spec import LinkKind, Scene, link, make_links, pairs_in_groups
+from muledetect.rings.sharing import (
+    Uses,
+    uses_in_sessions,
+    uses_of_identifiers,
+    uses_of_openings,
+    uses_of_terminals,
+)
+
+#: Weight of a thing that nobody else has. One laundering office runs several rings from one house, so that what is
+#: shared says more about the office than about the ring: it supports links of money and does not replace them.
+WEIGHTS: Final = {
+    "device": 0.03, "ip": 0.02, "wifi": 0.02, "phone": 0.2, "email": 0.2, "address": 0.1, "sim": 0.2, "imei": 0.2,
+    "wallet": 0.4, "terminal": 0.4, "opening": 0.2,
+}  # fmt: skip
+
+
+def shared_thing(kind: str) -> LinkKind:
+    """Return the kind of link for one kind of thing, named after it.
+
+    Notes
+    -----
+    `weight = w / sqrt(holders - 1)`, holders being all accounts of the bank that used the thing within its span of
+    time, at most 20; "terminal" is a machine within half an hour, "opening" a branch within an hour. Sessions are
+    looked at first, else table identifiers. A bank's own address book says who shares a home, too: kin look like
+    this, which is why the weight is small.
+    """
+
+    def find(scene: Scene) -> pa.Table:
+        uses = _uses(scene, kind)
+        left, right = pairs_in_groups(uses.group)
+        weight = WEIGHTS[kind] * uses.rarity[left]
+        first = np.maximum(uses.first_time[left], uses.first_time[right])
+        last = np.maximum(first, np.minimum(uses.last_time[left], uses.last_time[right]))
+        value = uses.value.take(pa.array(left))
+        evidence = pa.ListArray.from_arrays(pa.array(np.arange(len(left) + 1), pa.int32()), value)
+        return make_links(scene, uses.account[left], uses.account[right], weight, first, last, evidence)
+
+    find.__name__ = f"shared_{kind}"
+    return link(opens_episodes=False)(find)
+
+
+def _uses(scene: Scene, kind: str) -> Uses:
+    accounts = scene.suspects.account
+    if kind == "terminal":
+        return uses_of_terminals(scene.dataset, scene.graph, accounts, scene.as_of)
+    if kind == "opening":
+        return uses_of_openings(scene.dataset, scene.graph, accounts, scene.as_of)
+    if kind in ("device", "ip", "wifi") and "sessions" in scene.dataset.tables:
+        return uses_in_sessions(scene.dataset, scene.graph, accounts, kind, scene.as_of)
+    return uses_of_identifiers(scene.dataset, scene.graph, accounts, kind, scene.as_of)

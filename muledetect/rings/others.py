@@ -1,0 +1,77 @@
+"""Accounts around a ring that are *not* members, said explicitly and with the reason."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+import pyarrow as pa
+
+from muledetect.graph import Int64Array
+from muledetect.rings.flows import Flows
+from muledetect.rings.links import Scene
+from muledetect.rings.suspicion import count_counterparties
+
+#: Codes of what an account outside is to a ring, and the sentence for it.
+RELATIONS: Final = {
+    "victim": "disputes a transfer that it paid to a member",
+    "institution": "shop, biller, exchange, wallet or bank: serves everybody",
+    "exit": "was paid by card, QR code, at a machine or across the border: the receiver is presumed innocent",
+    "hub": "deals with more accounts than a person does",
+    "recipient": "received money of members, and nothing else speaks against it",
+    "payer": "paid members, and has not disputed it",
+}
+
+
+def find_others(scene: Scene, flows: Flows, ring: Int64Array) -> pa.Table:
+    """List the counterparties of ring members that are not members: `ring` (number), `account` (code) and why not.
+
+    Returns
+    -------
+    pyarrow.Table
+        ring int64, account int64, relation string, n_transfers int64, paid int64 (to members) and received int64
+        (from members), minor units; one row a ring and account, in order of both.
+
+    Notes
+    -----
+    The first of `RELATIONS` that fits. O(transfers of the members).
+    """
+    graph, known = scene.graph, scene.known
+    at = np.concatenate([ring[flows.receiver], ring[flows.sender]])
+    transfer = np.concatenate([flows.incoming, flows.outgoing])
+    pays = np.arange(len(at)) < len(flows.incoming)
+    account = np.where(pays, graph.source[transfer], graph.target[transfer]).astype(np.int64)
+    pairs, of = np.unique(at * graph.n_accounts + account, return_inverse=True)
+    n = len(pairs)
+    paid, received = np.zeros(n, np.int64), np.zeros(n, np.int64)
+    np.add.at(paid, of[pays], graph.amount[transfer[pays]])
+    np.add.at(received, of[~pays], graph.amount[transfer[~pays]])
+    who = pairs % graph.n_accounts
+    disputed = np.isin(transfer, scene.disputes.transfer) & pays
+    through_exit = np.zeros(len(at), np.bool_) if known.is_exit is None else known.is_exit[transfer] & ~pays
+    degree = _degree(scene, who)
+    fits = [
+        np.bincount(of[disputed], minlength=n) > 0,
+        known.is_institution[who],
+        np.bincount(of[through_exit], minlength=n) > 0,
+        degree > scene.max_counterparties,
+        received > 0,
+    ]
+    relation = np.select(fits, list(RELATIONS)[:-1], default="payer")
+    return pa.table(
+        {
+            "ring": pa.array(pairs // graph.n_accounts, pa.int64()),
+            "account": pa.array(who, pa.int64()),
+            "relation": pa.array(relation.tolist(), pa.string()),
+            "n_transfers": pa.array(np.bincount(of, minlength=n), pa.int64()),
+            "paid": pa.array(paid),
+            "received": pa.array(received),
+        }
+    )
+
+
+def _degree(scene: Scene, who: Int64Array) -> Int64Array:
+    accounts, at = np.unique(who, return_inverse=True)
+    first = int(np.searchsorted(scene.graph.time, scene.since, side="left"))
+    limit = scene.max_counterparties
+    return count_counterparties(scene.graph, accounts.astype(np.int32), first, limit)[at]
