@@ -511,6 +511,45 @@ RING_OTHERS: Final = Table(
     key=("ring_id", "account_id"),
 )
 
+TRACE: Final = Table(
+    "trace",
+    "where the money of a complaint is by one method, one row an account and place",
+    (
+        _req("complaint_id", "id", "the complaint"),
+        _req("method", "category", "tracing rule", values=("fifo", "lifo", "pro_rata", "libr")),
+        _req("as_of", "time", "exclusive moment of the trace"),
+        _req("account_id", "id", "account that has the money, or to which it left"),
+        _req("hop", "int", "accounts from the victim, 1 = paid by the victim"),
+        _req("traced", "money", "money of the complaint that is there"),
+        Column("available", "money", "balance of the account; null where the money is not in an account of the bank"),
+        _req("hold", "money", "what may be held under this method: at most traced, at most available"),
+        _req("shortfall", "money", "traced to the account and not there any more"),
+        Column("exit_kind", "category", "how the money left; null = it is still in the account"),
+        Column("expires_at", "time", "when the hold ends; null without a hold"),
+    ),
+    key=("complaint_id", "method", "account_id", "exit_kind"),
+)
+
+HOLDS: Final = Table(
+    "holds",
+    "what to hold: the smaller of pro rata and lowest intermediate balance",
+    (
+        _req("complaint_id", "id", "the complaint"),
+        _req("account_id", "id", "account that has the money"),
+        Column("bank_id", "id", "its bank"),
+        _req("hop", "int", "accounts from the victim, 1 = paid by the victim"),
+        _req("traced_low", "money", "smallest traced amount over the methods"),
+        _req("traced_high", "money", "largest traced amount over the methods"),
+        _req("available", "money", "balance of the account"),
+        _req("is_stated", "bool", "the balance rests on a statement; else it is a lower bound from transfers"),
+        _req("hold", "money", "amount to hold; holds of one account sum to at most its balance"),
+        _req("shortfall", "money", "traced by the more cautious method and not there any more"),
+        _req("as_of", "time", "exclusive moment of the trace"),
+        Column("expires_at", "time", "when the hold ends; null without a hold"),
+    ),
+    key=("complaint_id", "account_id"),
+)
+
 REJECTS: Final = Table(
     "rejects",
     "rows that were not accepted, and why",
@@ -524,7 +563,10 @@ REJECTS: Final = Table(
 )
 
 OUTPUTS: Final[Mapping[str, Table]] = MappingProxyType(
-    {table.name: table for table in (SCORES, RINGS, RING_MEMBERS, RING_LINKS, RING_TIES, RING_OTHERS, REJECTS)}
+    {
+        table.name: table
+        for table in (SCORES, RINGS, RING_MEMBERS, RING_LINKS, RING_TIES, RING_OTHERS, TRACE, HOLDS, REJECTS)
+    }
 )
 
 

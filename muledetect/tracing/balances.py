@@ -1,0 +1,108 @@
+"""What was in an account just before a moment: stated where the records say so, else rebuilt from its transfers."""
+
+from __future__ import annotations
+
+import numba
+import numpy as np
+
+from muledetect.graph import Int64Array
+
+#: No statement.
+MISSING = np.iinfo(np.int64).min
+
+
+@numba.njit(cache=True, nogil=True)
+def count_before(transfer, start, stop, time, moment):  # type: ignore[no-untyped-def]
+    """Return the first place of `transfer[start:stop]` at or after a moment."""
+    low, high = start, stop
+    while low < high:
+        middle = (low + high) // 2
+        if time[transfer[middle]] < moment:
+            low = middle + 1
+        else:
+            high = middle
+    return low
+
+
+@numba.njit(cache=True, nogil=True)
+def balance_before(  # type: ignore[no-untyped-def]
+    a, moment, time, amount, source, target, source_after, target_after, balance, balance_at,
+    in_start, in_stop, in_transfer, out_start, out_stop, out_transfer,
+):  # fmt: skip
+    """Return the balance of account `a` just before a moment (minor units, >= 0), and whether it was stated.
+
+    The latest statement before the moment counts, moved by the transfers since: `source_balance_after` or
+    `target_balance_after` of a tick in which the account had one transfer only (of several simultaneous ones nobody
+    knows which was last), or `balance` at `balance_at`. Without any, the opening balance is the smallest that keeps
+    the account from ever falling below 0: a lower bound. O(transfers of the account since the statement).
+    """
+    i = count_before(in_transfer, in_start[a], in_stop[a], time, moment) - 1
+    j = count_before(out_transfer, out_start[a], out_stop[a], time, moment) - 1
+    net = np.int64(0)
+    while i >= in_start[a] or j >= out_start[a]:
+        tick = MISSING
+        if i >= in_start[a]:
+            tick = time[in_transfer[i]]
+        if j >= out_start[a]:
+            tick = max(tick, time[out_transfer[j]])
+        if balance_at[a] >= tick and balance_at[a] < moment:
+            return max(np.int64(0), balance[a] + net), True
+        n, stated, moved = 0, MISSING, np.int64(0)
+        while i >= in_start[a] and time[in_transfer[i]] == tick:
+            k = in_transfer[i]
+            if source[k] != target[k]:
+                moved += amount[k]
+                stated = target_after[k] if len(target_after) else MISSING
+            n += 1
+            i -= 1
+        while j >= out_start[a] and time[out_transfer[j]] == tick:
+            k = out_transfer[j]
+            if source[k] != target[k]:
+                moved -= amount[k]
+                stated = source_after[k] if len(source_after) else MISSING
+            n += 1
+            j -= 1
+        if n == 1 and stated != MISSING:
+            return max(np.int64(0), stated + net), True
+        net += moved
+    if balance_at[a] != MISSING and balance_at[a] < moment:
+        return max(np.int64(0), balance[a] + net), True
+    return net + _opening(a, time, amount, source, target, in_start, in_stop, in_transfer,
+                          out_start, out_stop, out_transfer), False  # fmt: skip
+
+
+@numba.njit(cache=True, nogil=True)
+def _opening(  # type: ignore[no-untyped-def]
+    a, time, amount, source, target, in_start, in_stop, in_transfer, out_start, out_stop, out_transfer
+):
+    """Return the smallest opening balance that keeps an account at or above 0; credits of a tick come first."""
+    i, j = in_start[a], out_start[a]
+    running, lowest = np.int64(0), np.int64(0)
+    while j < out_stop[a]:
+        tick = time[out_transfer[j]]
+        while i < in_stop[a] and time[in_transfer[i]] <= tick:
+            if source[in_transfer[i]] != target[in_transfer[i]]:
+                running += amount[in_transfer[i]]
+            i += 1
+        while j < out_stop[a] and time[out_transfer[j]] == tick:
+            if source[out_transfer[j]] != target[out_transfer[j]]:
+                running -= amount[out_transfer[j]]
+            j += 1
+        lowest = min(lowest, running)
+    return -lowest
+
+
+@numba.njit(cache=True, nogil=True)
+def balances_before(  # type: ignore[no-untyped-def]
+    accounts, moment, time, amount, source, target, source_after, target_after, balance, balance_at,
+    in_start, in_stop, in_transfer, out_start, out_stop, out_transfer,
+) -> tuple[Int64Array, np.ndarray]:  # fmt: skip
+    """Return `balance_before` of several accounts: int64[n] and bool[n]."""
+    found = np.empty(len(accounts), np.int64)
+    stated = np.empty(len(accounts), np.bool_)
+    for k in range(len(accounts)):
+        found[k], stated[k] = balance_before(
+            accounts[k], moment, time, amount, source, target, source_after, target_after, balance, balance_at,
+            in_start, in_stop, in_transfer, out_start, out_stop, out_transfer,
+        )  # fmt: skip
+    return found, stated

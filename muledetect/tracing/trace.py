@@ -1,0 +1,365 @@
+"""Where the money of each complaint is now: traced, conserved, and held only as far as it is there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from os import cpu_count
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from muledetect import schema
+from muledetect.clock import Duration, Moment, parse_duration, parse_time
+from muledetect.errors import OptionError
+from muledetect.graph import Int64Array, TransferGraph
+from muledetect.records import write_tables
+from muledetect.tracing.books import Books, open_books
+from muledetect.tracing.cases import UNTRACED, Cases, find_cases
+from muledetect.tracing.holds import share_available
+from muledetect.tracing.kernel import METHODS, PLACES, trace_transfers
+
+if TYPE_CHECKING:
+    from muledetect.records import Dataset
+
+#: The hold that is proposed: the smaller of what these two say, per complaint and account.
+CAUTIOUS: Final = ("pro_rata", "libr")
+
+#: Complaints traced between two signs of progress.
+_BATCH: Final = 256
+
+SUMMARY: Final = pa.schema(
+    [
+        pa.field("complaint_id", pa.string()),
+        pa.field("method", pa.string()),
+        pa.field("lost", pa.int64()),
+        pa.field("in_accounts", pa.int64()),
+        pa.field("left_bank", pa.int64()),
+        pa.field("spent", pa.int64()),
+        pa.field("not_followed", pa.int64()),
+        pa.field("hold", pa.int64()),
+    ]
+)
+
+_LEFT_BANK: Final = ("other_bank", "vasp", "wallet", "xborder")
+_NOT_FOLLOWED: Final = ("beyond_hops", "dust", "undivided", "hub")
+
+
+@dataclass(frozen=True, eq=False)
+class Traces:
+    """What tracing found.
+
+    Attributes
+    ----------
+    trace : pyarrow.Table
+        schema.TRACE: one row a complaint, method, account and place. The money of a complaint and method sums exactly
+        to what it disputes.
+    holds : pyarrow.Table
+        schema.HOLDS: what to hold, one row a complaint and account, the smaller of pro rata and LIBR; with the range
+        over the methods.
+    summary : pyarrow.Table
+        One row a complaint and method: `lost` = `in_accounts` + `left_bank` + `spent` + `not_followed`, minor units,
+        and `hold`.
+    untraced : pyarrow.Table
+        Complaints without a trace, and why.
+    """
+
+    trace: pa.Table = field(default_factory=schema.TRACE.empty)
+    holds: pa.Table = field(default_factory=schema.HOLDS.empty)
+    summary: pa.Table = field(default_factory=SUMMARY.empty_table)
+    untraced: pa.Table = field(default_factory=UNTRACED.empty_table)
+
+    @property
+    def tables(self) -> dict[str, pa.Table]:
+        """The output tables by name."""
+        return {name: getattr(self, name) for name in ("trace", "holds", "summary", "untraced")}
+
+    def __repr__(self) -> str:
+        n = pc.count_distinct(self.summary["complaint_id"]).as_py()
+        return f"Traces({n:,} complaints, {self.holds.num_rows:,} holds, {self.untraced.num_rows:,} untraced)"
+
+    def recoverable(self) -> pa.Table:
+        """Return what may be held now by bank: `bank_id`, `n_accounts`, `hold`, minor units, largest first."""
+        by_bank = self.holds.group_by("bank_id").aggregate([("account_id", "count_distinct"), ("hold", "sum")])
+        named = by_bank.rename_columns({"account_id_count_distinct": "n_accounts", "hold_sum": "hold"})
+        return named.sort_by([("hold", "descending"), ("bank_id", "ascending")])
+
+    def write(self, folder: str | Path) -> None:
+        """Write the tables as Parquet files of a folder, each one atomically."""
+        write_tables(self.tables, folder)
+
+
+def trace_money(
+    dataset: Dataset,
+    graph: TransferGraph,
+    as_of: Moment,
+    *,
+    complaint_ids: Iterable[str] | None = None,
+    methods: Sequence[str] = METHODS,
+    max_hops: int = 8,
+    hold_for: Duration = "24h",
+    progress: Callable[[str, float], None] | None = None,
+) -> Traces:
+    """Trace the money of complaints from account to account up to a moment, and propose what to hold.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        With complaints. Stated balances, kinds of account and channels are used where they are there.
+    graph : TransferGraph
+        Of the same data set.
+    as_of : Moment
+        Nothing that happened, was stated or was known at this moment or later is used.
+    complaint_ids : iterable of str, optional
+        Complaints to trace; by default all that are known and not withdrawn.
+    methods : sequence of str
+        Of "fifo" (oldest money leaves first), "lifo" (newest first), "pro_rata" (in proportion) and "libr" (lowest
+        intermediate balance: an account's own money leaves first).
+    max_hops : int
+        Accounts that money is followed through, the victim's payee being the first.
+    hold_for : Duration
+        How long a hold stands unless somebody decides otherwise.
+
+    Returns
+    -------
+    Traces
+
+    Raises
+    ------
+    OptionError, DataError
+        If an option is out of its range, or there are no complaints.
+
+    Notes
+    -----
+    Exact in minor units, and equal on any number of threads, for any order of rows and any names. Money stops at
+    shops, billers, exchanges, cash machines, payrolls, other banks' accounts and accounts that serve the public: a
+    notice, not a hold. A part below a ten-thousandth of the loss is not followed further ("dust"). A hold is at most
+    what is traced to the account and at most what is in it, and several complaints on one account share its balance,
+    in order of when they were known. O(complaints * methods * transfers of the accounts reached).
+    """
+    _check(methods, max_hops)
+    moment = parse_time(as_of)
+    books = open_books(dataset, graph, moment)
+    cases = find_cases(dataset, books.graph, moment, complaint_ids)
+    rows = follow(books, cases.transfer, methods, max_hops, progress)
+    return _tables(books, cases, rows, methods, moment + parse_duration(hold_for))
+
+
+def locate(books: Books, transfer: int, *, methods: Sequence[str] = METHODS, max_hops: int = 8) -> pa.Table:
+    """Return the accounts that likely hold the money of one disputed transfer now: the first minutes after a call.
+
+    Parameters
+    ----------
+    books : Books
+        From `open_books`, kept in memory between complaints.
+    transfer : int
+        Position of the disputed transfer in `books.graph`; see `find_transfer`.
+
+    Returns
+    -------
+    pyarrow.Table
+        `account_id`, `bank_id`, `hop`, `traced_low`, `traced_high` (over the methods), `available`, `recoverable` =
+        min(smaller of pro rata and LIBR, available), minor units; the largest recoverable amount first. Money at
+        other banks is listed with `available` null: a recall message, not a hold.
+
+    Notes
+    -----
+    Milliseconds: it touches only the accounts reached.
+    """
+    _check(methods, max_hops)
+    rows = follow(books, np.array([transfer], np.int64), methods, max_hops)
+    here = np.isin(rows["place"], [0, PLACES.index("other_bank")])
+    claims = _claims({name: values[here] for name, values in rows.items()}, methods)
+    account = claims["account"].astype(np.int32)
+    available, _ = books.balances(account)
+    is_own = books.stop_code[account] == 0
+    recoverable = np.where(is_own, np.minimum(claims["cautious"], available), 0)
+    table = pa.table(
+        {
+            "account_id": books.graph.account_ids.take(pa.array(account)),
+            "bank_id": books.bank.take(pa.array(account)),
+            "hop": pa.array(claims["hop"]),
+            "traced_low": pa.array(claims["low"]),
+            "traced_high": pa.array(claims["high"]),
+            "available": pa.array(available, mask=~is_own),
+            "recoverable": pa.array(recoverable),
+        }
+    )
+    return table.sort_by([("recoverable", "descending"), ("traced_high", "descending"), ("account_id", "ascending")])
+
+
+def find_transfer(books: Books, source: str, target: str, amount: int, time: Moment) -> int:
+    """Return the position of the one transfer between two accounts of an amount (minor units) at a moment.
+
+    Raises
+    ------
+    OptionError
+        If there is none before `books.as_of`, or several.
+    """
+    graph, moment = books.graph, parse_time(time)
+    low, high = (int(np.searchsorted(graph.time, moment, side=side)) for side in ("left", "right"))
+    ends = graph.codes([source, target])
+    fits = (
+        (graph.source[low:high] == ends[0]) & (graph.target[low:high] == ends[1]) & (graph.amount[low:high] == amount)
+    )
+    found = np.flatnonzero(fits)
+    if len(found) != 1:
+        raise OptionError(
+            f"trace: {len(found)} transfers before the books' moment fit the accounts, amount and time; one must."
+        )
+    return low + int(found[0])
+
+
+def follow(
+    books: Books, transfer: Int64Array, methods: Sequence[str], max_hops: int,
+    progress: Callable[[str, float], None] | None = None,
+) -> dict[str, Int64Array]:  # fmt: skip
+    """Trace disputed transfers; return columns case, method, account, place, hop, amount, sorted by the first four."""
+    graph = books.graph
+    jobs = [
+        (begin, number)
+        for begin in range(0, len(transfer), _BATCH)
+        for number in range(len(methods))
+    ]  # fmt: skip
+
+    def run(job: tuple[int, int]) -> Int64Array:
+        begin, number = job
+        found = trace_transfers(
+            transfer[begin : begin + _BATCH], METHODS.index(methods[number]), max_hops, graph.time, graph.amount,
+            graph.source, graph.target, books.exit_code, books.stop_code, books.source_after, books.target_after,
+            books.balance, books.balance_at, *graph.incoming, *graph.outgoing,
+        )  # fmt: skip
+        found[:, 0] += begin
+        return np.column_stack([found, np.full(len(found), number)])
+
+    parts = []
+    with ThreadPoolExecutor(cpu_count() or 1) as pool:
+        for done, part in enumerate(pool.map(run, jobs), 1):
+            parts.append(part)
+            if progress is not None:
+                progress("trace", done / len(jobs))
+    every = np.concatenate(parts) if parts else np.zeros((0, 6), np.int64)
+    case, account, hop, place, amount, method = every.T
+    order = np.lexsort((hop, account, place, method, case))
+    key = np.stack([case, method, place, account])[:, order]
+    begins = np.flatnonzero(np.append(True, (key[:, 1:] != key[:, :-1]).any(axis=0))[: len(order)])
+    if not len(begins):
+        return {name: np.zeros(0, np.int64) for name in ("case", "method", "place", "account", "hop", "amount")}
+    names = dict(zip(("case", "method", "place", "account"), key[:, begins], strict=True))
+    return names | {"hop": hop[order][begins], "amount": np.add.reduceat(amount[order], begins)}
+
+
+def _check(methods: Sequence[str], max_hops: int) -> None:
+    unknown = [name for name in methods if name not in METHODS]
+    if unknown or not methods or len(set(methods)) != len(methods):
+        raise OptionError(f"trace: methods must be some of {', '.join(METHODS)}, each once; got {list(methods)}.")
+    if not 1 <= max_hops <= 1_000:
+        raise OptionError(f"trace: max_hops must lie in 1 to 1,000; got {max_hops}.")
+
+
+def _claims(rows: Mapping[str, Int64Array], methods: Sequence[str]) -> dict[str, Int64Array]:
+    """Join the methods' amounts of one case and account: smallest, largest, and the cautious amount of the two."""
+    key = np.stack([rows["case"], rows["account"]])
+    pairs, at = np.unique(key, axis=1, return_inverse=True)
+    n = pairs.shape[1]
+    amounts = np.zeros((len(methods), n), np.int64)
+    np.add.at(amounts, (rows["method"], at.ravel()), rows["amount"])
+    hop = np.full(n, np.iinfo(np.int64).max)
+    np.minimum.at(hop, at.ravel(), rows["hop"])
+    careful = [number for number, name in enumerate(methods) if name in CAUTIOUS] or list(range(len(methods)))
+    return {
+        "case": pairs[0],
+        "account": pairs[1],
+        "hop": hop,
+        "low": amounts.min(axis=0),
+        "high": amounts.max(axis=0),
+        "cautious": amounts[careful].min(axis=0),
+    }
+
+
+def _tables(books: Books, cases: Cases, rows: dict[str, Int64Array], methods: Sequence[str], expires: int) -> Traces:
+    is_here = rows["place"] == 0
+    account = rows["account"].astype(np.int32)
+    held_in = np.unique(account[is_here])
+    balance, _ = books.balances(held_in)
+    at = np.minimum(np.searchsorted(held_in, account), max(len(held_in) - 1, 0))
+    available = np.where(is_here, balance[at] if len(held_in) else 0, 0)
+    hold = np.zeros(len(account), np.int64)
+    for number in range(len(methods)):
+        own = np.flatnonzero(is_here & (rows["method"] == number))
+        known = cases.known[rows["case"][own]]
+        hold[own] = share_available(rows["account"][own], known, rows["amount"][own], available[own])
+    ids = books.graph.account_ids
+    columns = {
+        "complaint_id": cases.complaint_id.take(pa.array(rows["case"])),
+        "method": pa.array([methods[k] for k in rows["method"]], pa.string()),
+        "as_of": _times(books.as_of, len(account)),
+        "account_id": ids.take(pa.array(account)),
+        "hop": pa.array(rows["hop"]),
+        "traced": pa.array(rows["amount"]),
+        "available": pa.array(available, mask=~is_here),
+        "hold": pa.array(hold),
+        "shortfall": pa.array(np.where(is_here, rows["amount"] - hold, 0)),
+        "exit_kind": pa.array([PLACES[k] if k else None for k in rows["place"]], pa.string()),
+        "expires_at": _times(expires, len(account), hold == 0),
+    }
+    trace = pa.table(columns).select(schema.TRACE.names).cast(schema.TRACE.arrow_schema)
+    holds = _holds(books, cases, {name: values[is_here] for name, values in rows.items()}, methods, expires)
+    return Traces(trace, holds, _summary(cases, rows, hold, methods), cases.untraced)
+
+
+def _holds(books: Books, cases: Cases, rows: dict[str, Int64Array], methods: Sequence[str], expires: int) -> pa.Table:
+    claims = _claims(rows, methods)
+    account = claims["account"].astype(np.int32)
+    available, stated = books.balances(account)
+    hold = share_available(claims["account"], cases.known[claims["case"]], claims["cautious"], available)
+    table = pa.table(
+        {
+            "complaint_id": cases.complaint_id.take(pa.array(claims["case"])),
+            "account_id": books.graph.account_ids.take(pa.array(account)),
+            "bank_id": books.bank.take(pa.array(account)),
+            "hop": pa.array(claims["hop"]),
+            "traced_low": pa.array(claims["low"]),
+            "traced_high": pa.array(claims["high"]),
+            "available": pa.array(available),
+            "is_stated": pa.array(stated),
+            "hold": pa.array(hold),
+            "shortfall": pa.array(claims["cautious"] - hold),
+            "as_of": _times(books.as_of, len(account)),
+            "expires_at": _times(expires, len(account), hold == 0),
+        }
+    )
+    return table.select(schema.HOLDS.names).cast(schema.HOLDS.arrow_schema)
+
+
+def _times(moment: int, n: int, mask: Any = None) -> pa.Array:
+    return pa.array(np.full(n, moment, np.int64), mask=mask).cast(pa.timestamp("us", tz="UTC"))
+
+
+def _summary(cases: Cases, rows: dict[str, Int64Array], hold: Int64Array, methods: Sequence[str]) -> pa.Table:
+    n = len(cases) * len(methods)
+    at = rows["case"] * len(methods) + rows["method"]
+    place = np.array(PLACES)[rows["place"]]
+    groups = {
+        "in_accounts": rows["place"] == 0,
+        "left_bank": np.isin(place, _LEFT_BANK),
+        "not_followed": np.isin(place, _NOT_FOLLOWED),
+    }
+    groups["spent"] = ~(groups["in_accounts"] | groups["left_bank"] | groups["not_followed"])
+    groups["lost"] = np.ones(len(at), np.bool_)
+    totals = {"hold": (np.ones(len(at), np.bool_), hold)} | {
+        name: (chosen, rows["amount"]) for name, chosen in groups.items()
+    }
+    columns: dict[str, Any] = {
+        "complaint_id": cases.complaint_id.take(pa.array(np.repeat(np.arange(len(cases)), len(methods)))),
+        "method": pa.array(list(methods) * len(cases), pa.string()),
+    }
+    for name, (chosen, values) in totals.items():
+        total = np.zeros(n, np.int64)
+        np.add.at(total, at[chosen], values[chosen])
+        columns[name] = pa.array(total)
+    return pa.table(columns).select(SUMMARY.names).cast(SUMMARY)
