@@ -486,8 +486,35 @@ RING_TIES: Final = Table(
         _req("centre_id", "id", "the centre"),
         _req("grade", "category", "how strong", values=("none", "possible", "moderate", "strong")),
         _req("log_odds", "number", "sum of the evidence, nats"),
-        _req("null_p", "share", "share of shuffled worlds with as much evidence"),
-        _req("evidence", "id_list", "ids of the evidence"),
+        Column(
+            "complaint", "number", "nats of victims that name the centre; null here and below = no table to look at"
+        ),
+        Column("call", "number", "nats of the centre's calls to victims before they paid"),
+        Column("network", "number", "nats of devices and networks"),
+        Column("place", "number", "nats of cells"),
+        Column("cash_out", "number", "nats of wallets and terminals"),
+        Column("script", "number", "nats of scripts"),
+        Column("lists", "number", "nats of lists that name member and centre"),
+        Column("person", "number", "nats of holders"),
+        _req("against", "number", "nats against the tie, at most 0; 0 = no evidence against"),
+        Column("null_p", "share", "share of shuffled worlds in which calls say as much; null = calls say nothing"),
+        _req("evidence", "id_list", "ids of the evidence, the weightiest first"),
+    ),
+    key=("ring_id", "centre_id"),
+)
+
+TIE_EVIDENCE: Final = Table(
+    "tie_evidence",
+    "each item of evidence of a tie: what a waterfall shows",
+    (
+        _req("ring_id", "id", "the ring"),
+        _req("centre_id", "id", "the centre"),
+        _req("family", "category", "family of evidence"),
+        _req("kind", "category", "kind within the family"),
+        _req("item", "id", "id or hash of the evidence"),
+        _req("time", "time", "when it happened or became known"),
+        _req("nats", "number", "weight after decay"),
+        _req("counts", "number", "what it adds to the log-odds, after diminishing and cap"),
     ),
 )
 
@@ -565,7 +592,18 @@ REJECTS: Final = Table(
 OUTPUTS: Final[Mapping[str, Table]] = MappingProxyType(
     {
         table.name: table
-        for table in (SCORES, RINGS, RING_MEMBERS, RING_LINKS, RING_TIES, RING_OTHERS, TRACE, HOLDS, REJECTS)
+        for table in (
+            SCORES,
+            RINGS,
+            RING_MEMBERS,
+            RING_LINKS,
+            RING_TIES,
+            TIE_EVIDENCE,
+            RING_OTHERS,
+            TRACE,
+            HOLDS,
+            REJECTS,
+        )
     }
 )
 

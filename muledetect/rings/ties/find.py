@@ -1,0 +1,225 @@
+"""From rings to call centres: evidence by family, added up, compared with chance, graded."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from muledetect import schema
+from muledetect.clock import Duration, Moment, parse_duration, parse_time
+from muledetect.errors import DataError, OptionError
+from muledetect.graph import TransferGraph
+from muledetect.rings.ties._spec import Family
+from muledetect.rings.ties.call import call
+from muledetect.rings.ties.cash_out import cash_out
+from muledetect.rings.ties.complaint import complaint
+from muledetect.rings.ties.lists import lists, person
+from muledetect.rings.ties.network import network, place
+from muledetect.rings.ties.null import call_nats, shuffled_calls
+from muledetect.rings.ties.scene import build_scene
+from muledetect.rings.ties.script import script
+from muledetect.rings.ties.unknown import add_unknown_centres
+from muledetect.rings.ties.weigh import grade, weigh_items
+
+if TYPE_CHECKING:
+    from muledetect.records import Dataset
+
+FAMILIES: Final[tuple[Family, ...]] = (complaint, call, network, place, cash_out, script, lists, person)
+
+#: Ids of evidence shown with a tie.
+MOST_EVIDENCE: Final = 20
+
+#: Nats against a tie for each victim of the ring that names another centre, and the most.
+AGAINST: Final = (-0.75, -2.0)
+
+
+@dataclass(frozen=True, eq=False)
+class Ties:
+    """Ties between rings and call centres.
+
+    Attributes
+    ----------
+    ring_ties : pyarrow.Table
+        schema.RING_TIES: one row a ring and centre with any evidence, the strongest first within a ring.
+    tie_evidence : pyarrow.Table
+        schema.TIE_EVIDENCE: one row an item; its `counts` and the tie's `against` sum to the tie's `log_odds`.
+    """
+
+    ring_ties: pa.Table = field(default_factory=schema.RING_TIES.empty)
+    tie_evidence: pa.Table = field(default_factory=schema.TIE_EVIDENCE.empty)
+
+    def __repr__(self) -> str:
+        return f"Ties({self.ring_ties.num_rows:,} ties, {self.tie_evidence.num_rows:,} items of evidence)"
+
+
+def find_ties(
+    dataset: Dataset,
+    graph: TransferGraph,
+    members: Any,
+    as_of: Moment,
+    *,
+    window: Duration = "180d",
+    half_life: Duration = "90d",
+    weights: Mapping[str, float] | None = None,
+    n_shuffles: int = 200,
+    seed: int = 0,
+    families: Sequence[Family] = FAMILIES,
+) -> Ties:
+    """Weigh the evidence that rings work for call centres.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        Complaints, calls, sessions, watch lists, identifiers: what is absent is said, and is no evidence against.
+    graph : TransferGraph
+        Of the same data set.
+    members : table with `ring_id`, `account_id` and, if known, `role`
+        As schema.RING_MEMBERS; peripheral members do not count.
+    as_of : Moment
+        Nothing that happened or was known at this moment or later is used.
+    window, half_life : Duration
+        How far back evidence is looked for, and the age at which it counts half.
+    weights : mapping, optional
+        Nats by kind of evidence instead of the families' own, see `learn_weights`.
+    n_shuffles, seed : int
+        Shuffled worlds that calls are compared with.
+    families : sequence of Family
+        Kinds of evidence to look for.
+
+    Returns
+    -------
+    Ties
+
+    Raises
+    ------
+    OptionError, DataError
+        If an option is out of range, a weight's kind is unknown, or `members` lacks a column.
+
+    Notes
+    -----
+    Within a family the strongest item counts fully and the k-th 0.7^k, up to the family's cap; all decay by
+    `half_life`. Grades by the sum: possible from 1, moderate from 3, strong from 5 nats; moderate and above need two
+    families, one of them a complaint, call to a victim, wallet or list, and calls that fewer than 5% of shuffled
+    worlds match. Many rings may serve one centre and one ring many. O(calls + sessions + transfers of members).
+    """
+    if n_shuffles < 1:
+        raise OptionError(f"ties: n_shuffles must be at least 1; got {n_shuffles}.")
+    known_kinds = {kind: nats for kin in families for kind, nats in kin.weights.items()}
+    unknown = set(weights or {}) - set(known_kinds)
+    if unknown:
+        raise OptionError(f"ties: there is no kind of evidence {sorted(unknown)}; choose of {sorted(known_kinds)}.")
+    moment = parse_time(as_of)
+    cut = graph.until(moment)
+    ids, rows = _read_members(members, cut)
+    scene = build_scene(dataset, cut, rows, moment - parse_duration(window), moment)
+    scene = add_unknown_centres(scene)
+    found = {kin.name: kin.find(scene) for kin in families}
+    items = weigh_items(
+        {name: table for name, table in found.items() if table is not None}, families,
+        {**known_kinds, **(weights or {})}, as_of=moment, half_life=parse_duration(half_life),
+    )  # fmt: skip
+    if items.empty:
+        return Ties()
+    chance = pd.Series(dtype="float64")
+    if any(kin.name == "call" for kin in families) and found["call"] is not None:
+        seen = call_nats(scene, call)
+        chance = shuffled_calls(scene, call, seen, n_shuffles=n_shuffles, seed=seed)
+    ties = _ties(items, scene.complaints, families, found, chance)
+    return Ties(_ring_ties(ties, items, ids), _tie_evidence(items, ties, ids))
+
+
+def _read_members(members: Any, graph: TransferGraph) -> tuple[pd.Index, pd.DataFrame]:
+    table = members if isinstance(members, pa.Table) else pa.table(members)
+    missing = [name for name in ("ring_id", "account_id") if name not in table.column_names]
+    if missing:
+        raise DataError(f"ties: columns {missing} of the members are missing; see schema.RING_MEMBERS.")
+    role = table["role"].cast(pa.string()).to_pylist() if "role" in table.column_names else [None] * table.num_rows
+    rows = pd.DataFrame(
+        {
+            "ring_id": table["ring_id"].cast(pa.string()).to_pylist(),
+            "account": graph.codes(table["account_id"]).astype(np.int64),
+            "role": role,
+        }
+    )
+    ids = pd.Index(rows["ring_id"].drop_duplicates().tolist(), dtype="object")
+    rows = rows[(rows["role"] != "peripheral") & (rows["account"] >= 0)]
+    rows["ring"] = ids.get_indexer(rows["ring_id"]).astype(np.int64)
+    return ids, rows[["ring", "account"]].drop_duplicates().reset_index(drop=True)
+
+
+def _ties(
+    items: pd.DataFrame, complaints: pd.DataFrame, families: Sequence[Family],
+    found: Mapping[str, pd.DataFrame | None], chance: pd.Series,
+) -> pd.DataFrame:  # fmt: skip
+    by_family = items.pivot_table(
+        index=["ring", "centre"], columns="family", values="counts", aggfunc="sum", fill_value=0.0
+    )
+    for kin in families:
+        absent = found[kin.name] is None
+        if kin.name not in by_family:
+            by_family[kin.name] = np.nan if absent else 0.0
+    names = [kin.name for kin in families]
+    ties = by_family[names].reset_index()
+    named = complaints[(complaints["ring"] >= 0) & complaints["centre"].notna()].drop_duplicates(
+        ["ring", "payer", "centre"]
+    )
+    n_named = named.groupby("ring").size()
+    own = named.groupby(["ring", "centre"]).size()
+    n_own = own.reindex(pd.MultiIndex.from_frame(ties[["ring", "centre"]]), fill_value=0).to_numpy()
+    n_other = ties["ring"].map(n_named).fillna(0).to_numpy() - n_own
+    # a ring may serve two centres: other centres speak against this one as far as they outnumber it
+    ties["against"] = np.clip(np.maximum(n_other - n_own, 0) * AGAINST[0], AGAINST[1], 0.0)
+    ties["log_odds"] = ties[names].fillna(0.0).sum(axis=1) + ties["against"]
+    index = pd.MultiIndex.from_frame(ties[["ring", "centre"]])
+    ties["null_p"] = chance.reindex(index).to_numpy() if len(chance) else np.nan
+    carrying = {kind for kin in families for kind in kin.carries}
+    carried = set(items[items["kind"].isin(carrying) & (items["counts"] > 0)].groupby(["ring", "centre"]).groups)
+    ties["grade"] = [
+        grade(row["log_odds"], {name: row[name] for name in names}, (row["ring"], row["centre"]) in carried,
+              None if np.isnan(row["null_p"]) else row["null_p"])
+        for row in ties.to_dict("records")
+    ]  # fmt: skip
+    inferred = ties["centre"].str.startswith("inferred-")
+    ties.loc[inferred & ties["grade"].isin(["moderate", "strong"]), "grade"] = "possible"
+    return ties.sort_values(["ring", "log_odds", "centre"], ascending=[True, False, True]).reset_index(drop=True)
+
+
+def _ring_ties(ties: pd.DataFrame, items: pd.DataFrame, ids: pd.Index) -> pa.Table:
+    best = items.sort_values(["counts", "time", "item"], ascending=[False, True, True])
+    shown = best.groupby(["ring", "centre"])["item"].agg(lambda found: [str(item) for item in found[:MOST_EVIDENCE]])
+    columns: dict[str, Any] = {name: ties[name].to_numpy() for name in ties.columns if name in schema.RING_TIES.names}
+    columns |= {
+        "ring_id": ids.take(ties["ring"].to_numpy(dtype=np.int64)).tolist(),
+        "centre_id": ties["centre"].tolist(),
+        "evidence": shown.reindex(pd.MultiIndex.from_frame(ties[["ring", "centre"]])).tolist(),
+    }
+    names = [name for name in schema.RING_TIES.names if name in columns]
+    table = pa.table({name: pa.array(columns[name], from_pandas=name not in ("evidence",)) for name in names})
+    for name in schema.RING_TIES.names:
+        if name not in names:
+            table = table.append_column(name, pa.nulls(len(table), schema.RING_TIES.column(name).arrow_type))
+    return table.select(schema.RING_TIES.names).cast(schema.RING_TIES.arrow_schema)
+
+
+def _tie_evidence(items: pd.DataFrame, ties: pd.DataFrame, ids: pd.Index) -> pa.Table:
+    order = ties.reset_index()[["index", "ring", "centre"]]
+    rows = items.merge(order, on=["ring", "centre"])
+    rows = rows.sort_values(["index", "family", "counts", "time", "item"], ascending=[True, True, False, True, True])
+    table = pa.table(
+        {
+            "ring_id": pa.array(ids.take(rows["ring"].to_numpy(dtype=np.int64)).tolist(), pa.string()),
+            "centre_id": pa.array(rows["centre"].tolist(), pa.string()),
+            "family": pa.array(rows["family"].tolist(), pa.string()),
+            "kind": pa.array(rows["kind"].tolist(), pa.string()),
+            "item": pa.array([str(item) for item in rows["item"]], pa.string()),
+            "time": pa.array(rows["time"].astype("int64").to_numpy()).cast(pa.timestamp("us", tz="UTC")),
+            "nats": pa.array(rows["nats"].to_numpy(dtype=np.float64)),
+            "counts": pa.array(rows["counts"].to_numpy(dtype=np.float64)),
+        }
+    )
+    return table.cast(schema.TIE_EVIDENCE.arrow_schema)
