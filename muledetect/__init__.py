@@ -20,8 +20,9 @@ from muledetect.graph import Points, TransferGraph, build_graph, from_networkx
 from muledetect.labels import every_account, points_of, targets
 from muledetect.model import MuleModel, load_model, load_starter
 from muledetect.records import Dataset, read_dataset
-from muledetect.rings import Ring, RingTables, find_rings
+from muledetect.rings import Ring, RingTables, Ties, find_rings, find_ties, keep_ids, learn_weights
 from muledetect.simulate import simulate as simulate_tables
+from muledetect.tracing import Traces, find_transfer, locate, open_books, trace_money
 
 __version__ = version("muledetect")
 
@@ -36,6 +37,8 @@ __all__ = [
     "Points",
     "Ring",
     "RingTables",
+    "Ties",
+    "Traces",
     "TransferGraph",
     "__version__",
     "build_graph",
@@ -45,14 +48,21 @@ __all__ = [
     "feature",
     "feature_names",
     "find_rings",
+    "find_ties",
+    "find_transfer",
     "from_networkx",
+    "keep_ids",
+    "learn_weights",
     "load_model",
     "load_starter",
+    "locate",
+    "open_books",
     "points_of",
     "read_dataset",
     "signal",
     "signal_names",
     "simulate_tables",
     "targets",
+    "trace_money",
     "write_features",
 ]

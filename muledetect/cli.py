@@ -274,22 +274,51 @@ def rings(
     dataset: Dataset,
     scores: Annotated[Path, typer.Option(help="Parquet file that `score` wrote.")],
     as_of: AsOf,
-    output: Annotated[Path, typer.Option(help="Folder for rings, ring_members, ring_links and ring_ties.")],
-    window: Annotated[str, typer.Option(help="How far back transfers are looked at, or all.")] = "90d",
+    output: Annotated[Path, typer.Option(help="Folder for rings, ring_members, ring_links, ring_ties and others.")],
+    window: Annotated[str, typer.Option(help="How far back transfers are looked at, or all.")] = "180d",
+    previous: Annotated[Path | None, typer.Option(help="Folder of an earlier search; rings keep their ids.")] = None,
     dwell: Annotated[str, typer.Option(help="Longest stay of money that counts as relayed.")] = "72h",
     currency: Currency = None,
     money: Money = "minor",
     source_tz: Zone = None,
 ) -> None:
-    """Find rings of accounts that relay money, around the high scorers."""
+    """Find rings around scores, complaints and lists, and the call centres that they seem to serve."""
     from muledetect import console, pipeline  # noqa: PLC0415
 
     with _progress() as tell:
         read = pipeline.load(dataset, progress=tell, currency=currency, money=money, source_tz=source_tz)
-        tell("rings", 0.5)
-        found = pipeline.rings(read, scores, as_of, output=output, window=window, dwell=dwell)
+        found = pipeline.rings(
+            read, scores, as_of, previous=previous, output=output, window=window, dwell=dwell, progress=tell
+        )
     console.show_rings(out, found)
-    out.print(f"{len(found):,} rings in {_plain(output)}")
+    out.print(f"{len(found):,} rings, {found.ring_ties.num_rows:,} ties in {_plain(output)}")
+
+
+@app.command(epilog="Example: `muledetect trace data/sample --as-of 2025-04-01 --output trace.parquet`")
+def trace(
+    dataset: Dataset,
+    as_of: AsOf,
+    output: Annotated[Path, typer.Option(help="Parquet file for the trace, or a folder for holds and sums, too.")],
+    complaint: Annotated[list[str] | None, typer.Option(help="Trace this complaint only; repeat.")] = None,
+    method: Annotated[list[str] | None, typer.Option(help="fifo, lifo, pro_rata or libr; repeat. All.")] = None,
+    max_hops: Annotated[int, typer.Option(min=1, help="Accounts that money is followed through.")] = 8,
+    hold_for: Annotated[str, typer.Option(help="How long a hold stands.")] = "24h",
+    currency: Currency = None,
+    money: Money = "minor",
+    source_tz: Zone = None,
+) -> None:
+    """Trace the money of complaints, conserved to the last unit, and propose what to hold: amounts, not accounts."""
+    from muledetect import console, pipeline  # noqa: PLC0415
+
+    with _progress() as tell:
+        read = pipeline.load(dataset, progress=tell, currency=currency, money=money, source_tz=source_tz)
+        chosen = {"methods": tuple(method)} if method else {}
+        found = pipeline.trace(
+            read, as_of, complaint_ids=complaint, max_hops=max_hops, hold_for=hold_for, output=output, progress=tell,
+            **chosen,
+        )  # fmt: skip
+    console.show_traces(out, found, read.currency)
+    out.print(f"{found!r} in {_plain(output)}")
 
 
 @app.command(epilog="Example: `muledetect evaluate data/sample --model model --as-of 2025-04-01 --output evaluation`")

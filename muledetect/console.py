@@ -23,6 +23,7 @@ from muledetect.model.thresholds import AlertThreshold
 from muledetect.pipeline import Demo
 from muledetect.records import Dataset
 from muledetect.rings import RingTables
+from muledetect.tracing import Traces
 
 #: Stands above every list of accounts.
 NOTICE = "Suspicion, not a finding. Internal: do not disclose to the customer. Review before any measure."
@@ -179,6 +180,44 @@ def show_rings(out: Console, found: RingTables, n_rows: int = 5) -> None:
     _print_table(out, names, rows, right=(1, 2, 3, 4))
     if len(found) > n_rows:
         out.print(f"and {len(found) - n_rows:,} more")
+    tied = [row for row in found.ring_ties.to_pylist() if row["grade"] != "none"]
+    if tied:
+        order = {row["ring_id"]: place for place, row in enumerate(found.rings.to_pylist())}
+        tied.sort(key=lambda row: (order[row["ring_id"]], -row["log_odds"], row["centre_id"]))
+        rows = [
+            [row["ring_id"], row["centre_id"], row["grade"], f"{row['log_odds']:.1f}", _families(row)]
+            for row in tied[: 2 * n_rows]
+        ]
+        _print_table(out, ["ring", "call centre", "tie", "nats", "evidence (nats by family)"], rows, right=(3,))
+
+
+def _families(row: dict[str, Any]) -> str:
+    names = ("complaint", "call", "network", "place", "cash_out", "script", "lists", "person", "against")
+    return ", ".join(f"{name.replace('_', '-')} {row[name]:.1f}" for name in names if row[name])
+
+
+def show_traces(out: Console, found: Traces, currency: str, n_rows: int = 8) -> None:
+    """Print what became of the money by method, and the largest holds."""
+    sums = found.summary.to_pandas().groupby("method", sort=False).sum(numeric_only=True)
+    names = list(sums.columns)
+    rows = [[str(method), *(f"{row[name] / 100:,.0f}" for name in names)] for method, row in sums.iterrows()]
+    _print_table(out, [f"method, {currency}", *(name.replace("_", " ") for name in names)], rows, right=range(1, 7))
+    largest = found.holds.sort_by([("hold", "descending"), ("complaint_id", "ascending"), ("account_id", "ascending")])
+    rows = [
+        [
+            row["complaint_id"],
+            row["account_id"],
+            row["bank_id"] or "",
+            f"{row['traced_low'] / 100:,.0f} to {row['traced_high'] / 100:,.0f}",
+            f"{row['available'] / 100:,.0f}{'' if row['is_stated'] else ' at least'}",
+            f"{row['hold'] / 100:,.0f}",
+        ]
+        for row in largest.slice(0, n_rows).to_pylist()
+        if row["hold"] > 0
+    ]
+    names = ["complaint", "account", "bank", "traced, over the methods", "in the account", "hold"]
+    _print_table(out, names, rows, right=(3, 4, 5))
+    out.print("Hold the amount, not the account. A trace is a calculation, not a finding about a person.")
 
 
 def show_evaluation(out: Console, result: Evaluation) -> None:

@@ -37,8 +37,9 @@ from muledetect.model.thresholds import AlertThreshold, alert_threshold
 from muledetect.model.tuning import tune
 from muledetect.records import Dataset, read_dataset, write_table, write_tables, write_text
 from muledetect.records.layouts import import_layout
-from muledetect.rings import RingTables, find_rings
+from muledetect.rings import RingTables, find_rings, find_ties, keep_ids, read_rings
 from muledetect.simulate import world_config, write_world
+from muledetect.tracing import Traces, trace_money
 
 Source = Dataset | str | Path
 
@@ -200,18 +201,50 @@ def rings(
     scores: Any,
     as_of: Moment,
     *,
+    previous: RingTables | str | Path | None = None,
     output: str | Path | None = None,
     progress: Progress | None = None,
     **options: Any,
 ) -> RingTables:
-    """Find rings around the high scorers, see `find_rings`; write their tables to the folder `output`.
+    """Find rings, see `find_rings`, and their ties to call centres, see `find_ties`; write them to `output`.
 
-    `scores` is a table as `find_rings` takes it, or the path of a Parquet file.
+    `scores` is a table as `find_rings` takes it, or the path of a Parquet file; `previous` is the folder of an earlier
+    search, whose ids stay (`keep_ids`): table `ring_events` then says what became of each ring.
     """
     read = load(dataset, progress=progress)
+    tell = progress or _silent
     table = _read_scores(scores) if isinstance(scores, str | Path) else scores
-    found = find_rings(read, build_graph(read), table, as_of, **options)
+    graph = build_graph(read)
+    tell("rings", 0.1)
+    found = find_rings(read, graph, table, as_of, **options)
+    tell("ties", 0.7)
+    window = {"window": options["window"]} if "window" in options else {}
+    found = found.with_ties(find_ties(read, graph, found.ring_members, as_of, **window))
+    events = None
+    if previous is not None:
+        found, events = keep_ids(found, read_rings(previous) if isinstance(previous, str | Path) else previous)
     if output is not None:
+        write_tables(found.tables | ({} if events is None else {"ring_events": events}), output)
+    return found
+
+
+def trace(
+    dataset: Source,
+    as_of: Moment,
+    *,
+    output: str | Path | None = None,
+    progress: Progress | None = None,
+    **options: Any,
+) -> Traces:
+    """Trace the money of complaints up to a moment and propose holds, see `trace_money`; write it to `output`.
+
+    An `output` that ends in ".parquet" gets table `trace` alone; a folder gets all tables.
+    """
+    read = load(dataset, progress=progress)
+    found = trace_money(read, build_graph(read), as_of, progress=progress, **options)
+    if output is not None and str(output).endswith(".parquet"):
+        write_table(found.trace, output)
+    elif output is not None:
         found.write(output)
     return found
 
@@ -375,5 +408,6 @@ __all__ = [
     "score",
     "simulate",
     "threshold",
+    "trace",
     "train",
 ]

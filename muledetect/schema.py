@@ -538,6 +538,21 @@ RING_OTHERS: Final = Table(
     key=("ring_id", "account_id"),
 )
 
+RING_EVENTS: Final = Table(
+    "ring_events",
+    "what became of rings since an earlier moment",
+    (
+        _req("ring_id", "id", "the ring now; of one that is gone, then"),
+        Column("previous_id", "id", "the ring then; null where it is new"),
+        _req(
+            "event",
+            "category",
+            "what happened",
+            values=("unchanged", "grown", "shrunk", "born", "merged", "split", "gone"),
+        ),
+    ),
+)
+
 TRACE: Final = Table(
     "trace",
     "where the money of a complaint is by one method, one row an account and place",
@@ -554,7 +569,6 @@ TRACE: Final = Table(
         Column("exit_kind", "category", "how the money left; null = it is still in the account"),
         Column("expires_at", "time", "when the hold ends; null without a hold"),
     ),
-    key=("complaint_id", "method", "account_id", "exit_kind"),
 )
 
 HOLDS: Final = Table(

@@ -37,7 +37,10 @@ RESULTS = {
     "rings": "ring_id as_of n_accounts score stability value_in n_victims first_time last_time recoverable",
     "ring_members": "ring_id account_id role tier membership is_seed",
     "ring_links": "ring_id source target kind weight evidence",
-    "ring_ties": "ring_id centre_id grade log_odds null_p evidence",
+    "ring_ties": """ring_id centre_id grade log_odds complaint call network place cash_out script lists person against
+        null_p evidence""",
+    "ring_others": "ring_id account_id relation n_transfers paid received text",
+    "trace": """complaint_id method as_of account_id hop traced available hold shortfall exit_kind expires_at""",
     "rejects": "table row column reason severity",
 }
 CHOICES = {

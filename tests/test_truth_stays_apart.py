@@ -12,10 +12,11 @@ from muledetect.features import extract, registry
 from muledetect.graph import build_graph
 from muledetect.labels import every_account, targets
 from muledetect.records import Dataset, read_dataset
-from muledetect.rings import find_rings
+from muledetect.rings import FAMILIES, find_rings, find_ties
 from muledetect.rings.links import KINDS
 from muledetect.schema import INPUTS
 from muledetect.testing import random_world
+from muledetect.tracing import trace_money
 
 TRUTHS = [name for name in INPUTS if name.startswith("truth_")]
 MOMENTS = ["2025-01-05", "2025-03-01", "2026-01-01"]
@@ -96,15 +97,23 @@ def test_no_ring_reads_the_truth() -> None:
     ids = plain.account_ids
     scores = pa.table({"account_id": ids, "score": np.linspace(0, 1, len(ids)), "probability": np.full(len(ids), 0.9)})
     found = [
-        find_rings(dataset, build_graph(dataset), scores, "2026-01-01", seed_share=1.0, window="999d", dwell="30d")
+        find_rings(dataset, build_graph(dataset), scores, "2026-01-01", window="999d", dwell="30d")
         for dataset in (plain, told)
     ]
     assert found[0].rings.num_rows
     for name, table in found[0].tables.items():
         assert found[1].tables[name].equals(table), name
+    ties = [
+        find_ties(dataset, build_graph(dataset), found[0].ring_members, "2026-01-01", n_shuffles=5)
+        for dataset in (plain, told)
+    ]
+    assert ties[0].ring_ties.equals(ties[1].ring_ties)
+    traces = [trace_money(dataset, build_graph(dataset), "2026-01-01") for dataset in (plain, told)]
+    assert traces[0].trace.equals(traces[1].trace)
 
 
 def test_nothing_registered_asks_for_the_truth() -> None:
     asked = {feature.name: feature.tables for feature in registry().features.values()}
     asked |= {kind.name: kind.tables for kind in KINDS}
+    asked |= {kin.name: kin.tables for kin in FAMILIES}
     assert not {name for name, tables in asked.items() if set(tables) & set(TRUTHS)}

@@ -33,8 +33,10 @@ from muledetect.evaluate.metrics import (
 from muledetect.evaluate.money import money_at
 from muledetect.evaluate.monitor import compare_moments
 from muledetect.evaluate.report import EvaluationReport, measure_by_part
-from muledetect.evaluate.rings import RingMetrics, compare_rings
+from muledetect.evaluate.rings import RingMetrics, compare_rings, value_recall, visible_rings
 from muledetect.evaluate.rules import rule_columns, rules_score
+from muledetect.evaluate.ties import measure_ties
+from muledetect.evaluate.traces import measure_traces
 
 __all__ = [
     "Drift",
@@ -62,6 +64,8 @@ __all__ = [
     "measure_by_part",
     "measure_model",
     "measure_parts",
+    "measure_ties",
+    "measure_traces",
     "money_at",
     "precision_at",
     "rates_by_group",
@@ -73,6 +77,8 @@ __all__ = [
     "subgroup_parts",
     "summarise_detection",
     "typology_parts",
+    "value_recall",
     "value_recall_at",
     "value_recall_interval",
+    "visible_rings",
 ]

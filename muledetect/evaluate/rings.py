@@ -9,9 +9,12 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
+from scipy.optimize import linear_sum_assignment
 from sklearn.metrics import adjusted_rand_score
 from sklearn.metrics.cluster import pair_confusion_matrix
 
+from muledetect.clock import Moment, parse_time
 from muledetect.errors import DataError
 
 _MATCH = 0.5
@@ -103,6 +106,76 @@ def compare_rings(
         n_true=rings_true,
         n_found=rings_found,
     )
+
+
+def value_recall(
+    found: pa.Table | pd.DataFrame, true: pa.Table | pd.DataFrame, *, shown: Iterable[str] | None = None
+) -> float:
+    """Return the share of the true rings' value that found rings catch, each answering for one true ring.
+
+    Parameters
+    ----------
+    found : table with `ring_id` and `account_id`
+    true : table with `ring_id`, `account_id` and `value`
+        Money of the ring that went through the account, minor units >= 0; accounts that the bank cannot see left out.
+    shown : iterable of str, optional
+        Found rings that count, such as the first so many of the list; by default all.
+
+    Returns
+    -------
+    float
+        Sum of the value of accounts that are in both rings of a pair, over the value of all. NaN without value.
+
+    Notes
+    -----
+    Found and true rings are paired one to one so that the sum is largest (Kuhn 1955). Merging two rings thus loses
+    the smaller one.
+    """
+    wanted, got = (pd.DataFrame({n: _list(t, n) for n in names}) for t, names in (
+        (true, ("ring_id", "account_id", "value")), (found, ("ring_id", "account_id"))
+    ))  # fmt: skip
+    if shown is not None:
+        got = got[got["ring_id"].isin(list(shown))]
+    both = wanted.merge(got.drop_duplicates(), on="account_id", suffixes=("", "_found"))
+    whole = float(wanted["value"].sum())
+    if both.empty or not whole:
+        return 0.0 if whole else float("nan")
+    value = both.pivot_table(index="ring_id", columns="ring_id_found", values="value", aggfunc="sum", fill_value=0)
+    rows, columns = linear_sum_assignment(-value.to_numpy())
+    return float(value.to_numpy()[rows, columns].sum()) / whole
+
+
+def visible_rings(truth_rings: pa.Table, truth_transfers: pa.Table, transfers: pa.Table, as_of: Moment) -> pd.DataFrame:
+    """Return the members of true rings that a bank could see at a moment, with the money that went through them.
+
+    Parameters
+    ----------
+    truth_rings, truth_transfers, transfers : pyarrow.Table
+        As schema.TRUTH_RINGS, TRUTH_TRANSFERS and TRANSFERS.
+
+    Returns
+    -------
+    DataFrame
+        ring_id, account_id, role, value: the larger of what the account received and paid in transfers of the ring
+        that stand in `transfers` before `as_of`, minor units. Members without any, and rings of one member, are out.
+    """
+    moment = pa.scalar(parse_time(as_of), pa.timestamp("us", tz="UTC"))
+    seen = transfers.select(["transfer_id", "time", "source", "target", "amount"]).filter(
+        pc.less(transfers["time"], moment)
+    )
+    of_ring = truth_transfers.select(["transfer_id", "ring_id"]).filter(pc.is_valid(truth_transfers["ring_id"]))
+    ids = of_ring["transfer_id"].cast(pa.string())
+    seen = seen.filter(pc.is_in(seen["transfer_id"].cast(pa.string()), value_set=pc.unique(ids)))
+    flows = pd.DataFrame({name: _list(seen, name) for name in ("transfer_id", "source", "target", "amount")})
+    rings = pd.DataFrame({name: _list(of_ring, name) for name in ("transfer_id", "ring_id")}).drop_duplicates()
+    flows = flows.merge(rings, on="transfer_id")
+    members = pd.DataFrame({name: _list(truth_rings, name) for name in ("ring_id", "account_id", "role")})
+    members = members.drop_duplicates(["ring_id", "account_id"])
+    keys = pd.MultiIndex.from_frame(members[["ring_id", "account_id"]])
+    sums = [flows.groupby(["ring_id", end])["amount"].sum().reindex(keys).fillna(0) for end in ("source", "target")]
+    members["value"] = np.maximum(*(total.to_numpy() for total in sums)).astype(np.int64)
+    members = members[members["value"] > 0]
+    return members[members.groupby("ring_id")["account_id"].transform("size") > 1].reset_index(drop=True)
 
 
 def _members(rings: pa.Table | pd.DataFrame, known: set[str] | None) -> dict[str, str]:

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
 from muledetect import schema
-from muledetect.errors import OptionError
-from muledetect.records import write_tables
+from muledetect.errors import DataError, OptionError
+from muledetect.records import write_tables, write_text
 
 if TYPE_CHECKING:
     import networkx as nx
+
+    from muledetect.rings.ties import Ties
 
 #: Transfers between members, as `Ring.timeline` gives them.
 TIMELINE: Final = pa.schema(
@@ -30,7 +33,7 @@ TIMELINE: Final = pa.schema(
 )
 
 #: Names of the output tables.
-TABLES: Final = ("rings", "ring_members", "ring_links", "ring_ties", "ring_others")
+TABLES: Final = ("rings", "ring_members", "ring_links", "ring_ties", "ring_others", "tie_evidence")
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,6 +68,16 @@ class Ring:
     def __len__(self) -> int:
         return int(self.members.num_rows)
 
+    def to_graphml(self, path: str | Path) -> None:
+        """Write the ring for graph programs (Gephi, yEd, Cytoscape), atomically; lists become text."""
+        import networkx as nx  # noqa: PLC0415 (0.2 s to import, needed by few)
+
+        drawn = self.to_networkx()
+        drawn.graph = {name: _plain(value) for name, value in drawn.graph.items()}
+        for *_, traits in drawn.edges(data=True):
+            traits.update({name: _plain(value) for name, value in traits.items()})
+        write_text(path, "\n".join(nx.generate_graphml(drawn)) + "\n")
+
     def to_networkx(self) -> nx.MultiDiGraph:
         """Return a MultiDiGraph: nodes have role, tier, membership, is_seed; edges kind (= key), weight, evidence."""
         import networkx as nx  # noqa: PLC0415 (0.2 s to import, needed by few)
@@ -73,10 +86,21 @@ class Ring:
         for member in self.members.to_pylist():
             traits = {name: member[name] for name in ("role", "tier", "membership", "is_seed")}
             drawn.add_node(member["account_id"], **traits)
-        for bond in self.links.to_pylist():
+        for number, bond in enumerate(self.links.to_pylist()):
             traits = {name: bond[name] for name in ("kind", "weight", "evidence")}
-            drawn.add_edge(bond["source"], bond["target"], key=bond["kind"], **traits)
+            # one pair may have a link of a kind in each of several episodes
+            again = drawn.has_edge(bond["source"], bond["target"], bond["kind"])
+            key = f"{bond['kind']} {number}" if again else bond["kind"]
+            drawn.add_edge(bond["source"], bond["target"], key=key, **traits)
         return drawn
+
+
+def _plain(value: Any) -> Any:
+    """Return what GraphML can hold: numbers, flags and text without the characters that XML forbids."""
+    if isinstance(value, bool | int | float):
+        return value
+    text = " ".join(value) if isinstance(value, list) else str(value)
+    return "".join(c for c in text if c.isprintable())
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,8 +109,8 @@ class RingTables:
 
     Attributes
     ----------
-    rings, ring_members, ring_links, ring_ties, ring_others : pyarrow.Table
-        As schema.RINGS, RING_MEMBERS, RING_LINKS, RING_TIES and RING_OTHERS say.
+    rings, ring_members, ring_links, ring_ties, ring_others, tie_evidence : pyarrow.Table
+        As schema.RINGS, RING_MEMBERS, RING_LINKS, RING_TIES, RING_OTHERS and TIE_EVIDENCE say.
     ring_transfers : pyarrow.Table
         Transfers between members, shape `TIMELINE`; for reading, not part of the contract and not written.
     """
@@ -96,6 +120,7 @@ class RingTables:
     ring_links: pa.Table = field(default_factory=schema.RING_LINKS.empty)
     ring_ties: pa.Table = field(default_factory=schema.RING_TIES.empty)
     ring_others: pa.Table = field(default_factory=schema.RING_OTHERS.empty)
+    tie_evidence: pa.Table = field(default_factory=schema.TIE_EVIDENCE.empty)
     ring_transfers: pa.Table = field(default_factory=TIMELINE.empty_table)
 
     @property
@@ -132,6 +157,30 @@ class RingTables:
         ]
         return Ring(ring_id, row.to_pylist()[0], *parts)
 
+    def with_ties(self, ties: Ties) -> RingTables:
+        """Return the same rings with ties that `find_ties` found for them."""
+        return replace(self, ring_ties=ties.ring_ties, tie_evidence=ties.tie_evidence)
+
     def write(self, folder: str | Path) -> None:
         """Write the output tables as Parquet files of a folder, each one atomically."""
         write_tables(self.tables, folder)
+
+
+def read_rings(folder: str | Path) -> RingTables:
+    """Read the tables that `RingTables.write` wrote; `ring_transfers` stays empty.
+
+    Raises
+    ------
+    DataError
+        If a table is missing or has other columns.
+    """
+    tables = {}
+    for name in TABLES:
+        try:
+            table = pq.read_table(Path(folder) / f"{name}.parquet")
+            tables[name] = table.select(schema.OUTPUTS[name].names).cast(schema.OUTPUTS[name].arrow_schema)
+        except (OSError, pa.ArrowInvalid, KeyError) as error:
+            raise DataError(
+                f"rings: {name}.parquet in {Path(folder).name!r} cannot be read as table {name}; write it with `rings`."
+            ) from error
+    return RingTables(**tables)
