@@ -76,6 +76,8 @@ def _calls_to_victims(scene: TieScene) -> pd.DataFrame:
             "number": table["caller_hash"].cast(pa.string()).to_pylist(),
         }
     )
+    if rows.empty:
+        return rows
     has_box = "caller_imei_hash" in table.column_names
     rows["box"] = table["caller_imei_hash"].cast(pa.string()).to_pylist() if has_box else None
     paid = victims[["phone", "time"]].rename(columns={"time": "paid_at"}).drop_duplicates()
