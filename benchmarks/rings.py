@@ -110,7 +110,8 @@ def measure(world: World, members: pd.DataFrame, order: list[str]) -> list[float
 
 def ours(world: World, scores: pa.Table) -> peers.Candidates:
     found = find_rings(world.dataset, world.graph, scores, world.as_of, window="all")
-    members = found.ring_members.select(["ring_id", "account_id"]).to_pandas().astype(object)
+    members = found.ring_members.select(["ring_id", "account_id", "membership"]).to_pandas()
+    members = members.astype({"ring_id": object, "account_id": object})
     return members, found.rings["ring_id"].to_pylist()
 
 

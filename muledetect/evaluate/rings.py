@@ -62,8 +62,9 @@ def compare_rings(
     Parameters
     ----------
     found, true : table with `ring_id` and `account_id`
-        Such as `ring_members` and `truth_rings`. An account in several rings of one table counts for its largest
-        ring there (of equal ones, the first in the order of ids). An account in none is alone.
+        Such as `ring_members` and `truth_rings`. An account in several rings of one table counts for the one to which
+        it belongs most firmly if there is a column `membership`, else, and of equals, for its largest ring there (of
+        equal ones, the first in the order of ids). An account in none is alone.
     visible : iterable of str, optional
         Accounts that the bank can see; other members do not count.
 
@@ -182,16 +183,17 @@ def _members(rings: pa.Table | pd.DataFrame, known: set[str] | None) -> dict[str
     missing = [name for name in ("ring_id", "account_id") if name not in _names(rings)]
     if missing:
         raise DataError(f"rings: the table lacks {missing}; it needs ring_id and account_id.")
-    rows = {
-        (str(ring), str(account))
-        for ring, account in zip(_list(rings, "ring_id"), _list(rings, "account_id"), strict=True)
-    }
-    rows = {row for row in rows if known is None or row[1] in known}
+    firmness = _list(rings, "membership") if "membership" in _names(rings) else [1.0] * len(_list(rings, "ring_id"))
+    rows: dict[tuple[str, str], float] = {}
+    for ring, account, firm in zip(_list(rings, "ring_id"), _list(rings, "account_id"), firmness, strict=True):
+        key = (str(ring), str(account))
+        if known is None or key[1] in known:
+            rows[key] = max(rows.get(key, 0.0), float(firm))  # type: ignore[arg-type]
     sizes: dict[str, int] = {}
     for ring, _ in rows:
         sizes[ring] = sizes.get(ring, 0) + 1
     ring_of: dict[str, str] = {}
-    for ring, account in sorted(rows, key=lambda row: (-sizes[row[0]], row[0], row[1])):
+    for ring, account in sorted(rows, key=lambda row: (-rows[row], -sizes[row[0]], row[0], row[1])):
         ring_of.setdefault(account, ring)
     return ring_of
 

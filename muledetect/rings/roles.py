@@ -15,6 +15,9 @@ from muledetect.rings.money import Float64Array
 #: So many members must pay an account before it gathers money rather than receives it.
 CONSOLIDATES_FROM: Final = 3
 
+#: Offices keep 8-12% of what passes through.
+COMMISSION: Final = 0.15
+
 #: An account that is no seed and is with its fellows in fewer of the repeated searches is at the edge.
 FIRM: Final = 0.5
 
@@ -26,7 +29,7 @@ class Roles:
     Attributes
     ----------
     role : list of str, n_members
-        One of schema.ROLES; "controller" needs more than transfers and is never given here.
+        One of schema.ROLES.
     tier : int64[n_members]
         1 = money enters here, 2 = one hop on, ...
     """
@@ -43,8 +46,9 @@ def assign_roles(flows: Flows, ring: Int64Array, membership: Float64Array, is_se
     The first rule that fits:
 
     - peripheral: no seed and less than half firm; or no money moves between it and the ring
-    - consolidator: at least 3 members pay it, and it pays at most half as many
+    - controller: at least 3 members pay it, at most 15% of all that they received, and it pays no member: a commission
     - cash_out: members pay it, and it pays members at most half of that: the rest left the ring or stays
+    - consolidator: at least 3 members pay it, and it pays at most half as many
     - collector: more of its inflow comes from outside than from members, and it pays members
     - relay: all others; members pay it and it pays members
 
@@ -58,10 +62,14 @@ def assign_roles(flows: Flows, ring: Int64Array, membership: Float64Array, is_se
     n_payees = np.bincount(pairs[0], minlength=n)
     received = flows.in_inner > 0
     is_edge = ((membership < FIRM) & ~is_seed) | (~received & (flows.out_inner == 0))
+    payers_had = np.zeros(n, np.int64)
+    np.add.at(payers_had, pairs[1], (flows.in_outer + flows.in_inner)[pairs[0]])
+    is_paid_little = flows.in_inner <= COMMISSION * payers_had
     rules = [
         ("peripheral", is_edge),
-        ("consolidator", (n_payers >= CONSOLIDATES_FROM) & (n_payers >= 2 * n_payees)),
+        ("controller", (n_payers >= CONSOLIDATES_FROM) & is_paid_little & (flows.out_inner == 0)),
         ("cash_out", received & (flows.out_inner <= flows.in_inner // 2)),
+        ("consolidator", (n_payers >= CONSOLIDATES_FROM) & (n_payers >= 2 * n_payees)),
         ("collector", (flows.in_outer >= flows.in_inner) & (flows.out_inner > 0)),
     ]
     role = np.select([fits for _, fits in rules], [name for name, _ in rules], default="relay")
