@@ -174,7 +174,7 @@ def amlsim(folder: str) -> None:
     y = targets(dataset, graph, points, target="ever")
     groups = ring_groups(dataset, points)
     features = extract(dataset, points, feature_names(lasting=True), graph=graph)
-    first, second = split_by_group(groups, y, test_share=0.5, seed=0)
+    first, second = split_by_group(groups, seed=0)
     score = np.zeros(len(y))
     probability = np.zeros(len(y))
     for fit, held in ((first, second), (second, first)):

@@ -73,8 +73,8 @@ def speed(m: int, n_complaints: int) -> None:
     found = trace_money(dataset, graph, as_of)
     took = time.perf_counter() - begin
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
-    print(f"{m:,} transfers of {n:,} accounts, {n_complaints:,} complaints x 4 methods, 1 to 30 days old: {took:.1f} s, "
-          f"{len(found.trace):,} rows, peak {peak:.1f} GB with the graph")  # fmt: skip
+    print(f"{m:,} transfers of {n:,} accounts, {n_complaints:,} complaints x 4 methods, 1 to 30 days old: "
+          f"{took:.1f} s, {len(found.trace):,} rows, peak {peak:.1f} GB with the graph")  # fmt: skip
     begin = time.perf_counter()
     books = open_books(dataset, graph, as_of)
     opened = time.perf_counter() - begin

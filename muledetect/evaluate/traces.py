@@ -68,6 +68,7 @@ def measure_traces(
         by_case = (
             said.dropna(subset=["case"]).groupby(["case", "account_id"])["amount"].sum().rename("said").reset_index()
         )
+        by_case = by_case.astype({"case": object, "account_id": object})
         joined = mine.merge(by_case, left_on=["case_id", "account_id"], right_on=["case", "account_id"], how="left")
         found = int(joined[["amount", "said"]].fillna(0).min(axis=1).sum())
         held = claims.groupby("account_id")["hold"].sum()

@@ -174,16 +174,32 @@ def test_a_listed_member_a_listed_device_and_a_cell_speak_and_place_alone_says_l
 
 
 def test_numbers_that_no_list_knows_become_a_centre_of_their_own() -> None:
-    given = tables()
+    def busy() -> dict[str, pa.Table]:
+        """A town of 4,000 others who are called, so that calls to three victims are no chance."""
+        given = tables()
+        n = 4_000
+        town = {
+            "call_id": [f"e{k}" for k in range(n)], "time": times([START + k * MINUTE for k in range(n)]),
+            "caller_hash": [f"any{k}" for k in range(n)], "callee_hash": [f"#someone{k}" for k in range(n)],
+        }  # fmt: skip
+        return given | {"calls": pa.concat_tables([given["calls"], pa.table(town)])}
+
+    given = busy()
     del given["watchlists"]
+    given["complaints"] = given["complaints"].drop_columns(["centre_id"])
     found = rows(search(given))
     (inferred,) = {centre for _, centre in found if centre.startswith("inferred-")}
     tie = found["R1", inferred]
     # ascribed by company, not by a list: half of the weight, and never more than possible
     assert 1.0 < 2 * tie["call"] < 3.0
     assert tie["grade"] in ("none", "possible")
+    # two victims that name a centre make it that one
+    given = busy()
+    del given["watchlists"]
+    given["complaints"] = given["complaints"].set_column(3, "centre_id", pa.array(["C1", "C1", None, None]))
+    assert rows(search(given))["R1", "C1"]["grade"] == "moderate"
     # a second number of the same box that a list knows makes it a known centre
-    given = tables()
+    given = busy()
     calls = given["calls"].append_column(
         "caller_imei_hash", pa.array(["sim"] * 4 + [None] * (given["calls"].num_rows - 4))
     )

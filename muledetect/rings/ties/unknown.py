@@ -12,14 +12,16 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
+from scipy.stats import poisson
 
+from muledetect.clock import DAY
 from muledetect.rings.ties._spec import TieScene
 from muledetect.rings.ties.call import SOON
 
 #: A number is suspicious if it called so many victims shortly before they paid ...
 LEAST_VICTIMS: Final = 2
-#: ... and these are at least this share of all whom it called: an honest desk calls hundreds.
-LEAST_SHARE: Final = 0.1
+#: ... and chance would give so many with this probability at most: an honest desk calls hundreds, too.
+BY_CHANCE: Final = 1e-4
 #: Reliability of a number that is ascribed to a centre by its company, and of one of an inferred centre.
 BY_COMPANY: Final = 0.5
 #: A box or a victim that joins more numbers than this joins none.
@@ -31,10 +33,11 @@ def add_unknown_centres(scene: TieScene) -> TieScene:
 
     Notes
     -----
-    A number or box that called two or more victims (payers of disputed transfers) up to 24 h before they paid, who are
-    a tenth or more of all whom it called, is suspicious. Suspicious ones are joined where they share a box or a
-    victim. A group with a listed number belongs to that centre (of several, to the one with more numbers; of equals,
-    to neither); any other is the centre "inferred-" + hash of its numbers. O(calls of victims and of their callers).
+    A number or box that called two or more victims (payers of disputed transfers) up to 24 h before they paid is
+    suspicious if so many are unlikely for its number of calls: by a Poisson law whose mean is victims times the share
+    of all callees that it calls a day. Suspicious ones are joined where they share a box or a victim. A group belongs
+    to the centre that most of its listed numbers and of its victims' complaints name, of two votes or a listed number
+    at least; of equals, to neither; any other is the centre "inferred-" + hash of its numbers. O(calls).
     """
     if "calls" not in scene.dataset.tables:
         return scene
@@ -45,13 +48,13 @@ def add_unknown_centres(scene: TieScene) -> TieScene:
     if numbers.empty:
         return scene
     group = _join(calls, numbers)
-    known = scene.listed.merge(group, on=["kind", "value"])
-    of_group = known.groupby(["group", "centre"]).size().reset_index(name="n")
-    most = of_group.groupby("group")["n"].transform("max")
-    best = of_group[of_group["n"] == most]
+    votes = _votes(scene, calls, group)
+    most = votes.groupby("group")["n"].transform("max")
+    best = votes[votes["n"] == most]
     sure = best[~best.duplicated("group", keep=False)]
+    sure = sure[sure["is_listed"] | (sure["n"] >= LEAST_VICTIMS)]
     centre_of = dict(zip(sure["group"], sure["centre"], strict=True))
-    torn = set(of_group["group"]) - set(centre_of)
+    torn = set(votes.loc[votes["n"] >= LEAST_VICTIMS, "group"]) - set(centre_of)
     group = group[~group["group"].isin(torn)]
     names = {number: _name(rows) for number, rows in group.groupby("group")}
     group["centre"] = [centre_of.get(number, names[number]) for number in group["group"]]
@@ -59,6 +62,25 @@ def add_unknown_centres(scene: TieScene) -> TieScene:
     added = added[added["_merge"] == "left_only"].assign(reliability=BY_COMPANY)
     columns = list(scene.listed.columns)
     return replace(scene, listed=pd.concat([scene.listed, added[columns]], ignore_index=True))
+
+
+def _votes(scene: TieScene, calls: pd.DataFrame, group: pd.DataFrame) -> pd.DataFrame:
+    """Return for each group and centre how many of its numbers are listed with it and how many victims name it."""
+    listed = scene.listed.merge(group, on=["kind", "value"]).groupby(["group", "centre"]).size()
+    told = scene.complaints.dropna(subset=["centre", "phone"])[["phone", "centre"]]
+    phone_of = scene.payments.dropna(subset=["phone"])[["payer", "phone"]].drop_duplicates()
+    named = scene.complaints.dropna(subset=["centre"])[["payer", "centre"]].merge(phone_of, on="payer")
+    told = pd.concat([told, named[["phone", "centre"]]]).drop_duplicates()
+    made = pd.concat(
+        [calls[["phone", name]].rename(columns={name: "value"}).assign(kind=kind)
+         for kind, name in (("phone", "number"), ("imei", "box"))]
+    ).drop_duplicates()  # fmt: skip
+    called = made.merge(group[["kind", "value", "group"]], on=["kind", "value"])
+    said = called[["group", "phone"]].drop_duplicates().merge(told, on="phone").groupby(["group", "centre"]).size()
+    votes = pd.DataFrame({"listed": listed, "said": said}).fillna(0.0)
+    votes.index.names = ["group", "centre"]
+    counted: pd.DataFrame = votes.assign(n=votes["listed"] + votes["said"], is_listed=votes["listed"] > 0)
+    return counted.reset_index()
 
 
 def _calls_to_victims(scene: TieScene) -> pd.DataFrame:
@@ -89,14 +111,17 @@ def _calls_to_victims(scene: TieScene) -> pd.DataFrame:
 def _suspicious(scene: TieScene, calls: pd.DataFrame) -> pd.DataFrame:
     table = scene.dataset.tables["calls"]
     moment = pa.scalar(scene.as_of, pa.timestamp("us", tz="UTC"))
-    parts = []
+    made = pc.and_(pc.less(table["time"], moment), pc.less(table["known_ts"], moment))
+    n_people = max(pc.count_distinct(table["callee_hash"].filter(made)).as_py(), 1)
+    victims = scene.payments[scene.payments["is_disputed"]]
+    n_victims = victims["phone"].nunique()
+    parts: list[pd.DataFrame] = []
     for kind, name, column in (("phone", "number", "caller_hash"), ("imei", "box", "caller_imei_hash")):
         near = calls.dropna(subset=[name]).groupby(name)["phone"].nunique()
         near = near[near >= LEAST_VICTIMS]
         if near.empty:
             continue
         of = table[column].cast(pa.string())
-        made = pc.and_(pc.less(table["time"], moment), pc.less(table["known_ts"], moment))
         chosen = table.filter(pc.and_(made, pc.is_in(of, value_set=pa.array(near.index.tolist(), pa.string()))))
         every = pd.DataFrame(
             {
@@ -105,9 +130,11 @@ def _suspicious(scene: TieScene, calls: pd.DataFrame) -> pd.DataFrame:
                 "time": chosen["time"].cast(pa.int64()).to_numpy(),
             }
         )
-        whole = every.groupby("value").agg(n_called=("callee", "nunique"), since=("time", "min"))
+        whole = every.groupby("value").agg(n_calls=("callee", "size"), since=("time", "min"), until=("time", "max"))
         whole["n_victims"] = near
-        kept = whole[whole["n_victims"] >= LEAST_SHARE * whole["n_called"]]
+        days = np.maximum((whole["until"] - whole["since"]).to_numpy(dtype=np.float64) / DAY, 1.0)
+        expected = n_victims * whole["n_calls"].to_numpy(dtype=np.float64) / days / n_people
+        kept = whole[poisson.sf(whole["n_victims"].to_numpy() - 1, expected) <= BY_CHANCE]
         parts.append(kept.reset_index()[["value", "since"]].assign(kind=kind))
     if not parts:
         return pd.DataFrame(columns=["value", "since", "kind"])
