@@ -89,6 +89,11 @@ def renamed(world: World) -> tuple[World, dict[str, str]]:
             ids = [new_of.get(entry, entry) for entry in changed[name][column].to_pylist()]
             position = changed[name].column_names.index(column)
             changed[name] = changed[name].set_column(position, column, pa.array(ids, pa.string()))
+    lists = changed["watchlists"]
+    names = zip(lists["kind"].to_pylist(), lists["value_hash"].to_pylist(), strict=True)
+    ids = [new_of.get(value, value) if kind == "account" else value for kind, value in names]
+    position = lists.column_names.index("value_hash")
+    changed["watchlists"] = lists.set_column(position, "value_hash", pa.array(ids, pa.string()))
     return changed, new_of
 
 

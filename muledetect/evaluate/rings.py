@@ -74,7 +74,7 @@ def compare_rings(
         If neither table has a member.
     """
     known = None if visible is None else set(visible)
-    ring_of_found, ring_of_true = _members(found, known), _members(true, known)
+    (ring_of_found, rings_found), (ring_of_true, rings_true) = _members(found, known), _members(true, known)
     accounts = sorted(set(ring_of_found) | set(ring_of_true))
     if not accounts:
         raise DataError("rings: neither the found nor the true rings have a member, so there is nothing to compare.")
@@ -92,7 +92,6 @@ def compare_rings(
     precision, recall = float((n**2 / n_found).sum() / n.sum()), float((n**2 / n_true).sum() / n.sum())
     pair_precision, pair_recall = _pairs(true_code, found_code)
     is_fit = (n / (n_found + n_true - n) >= _MATCH) & (n_found > 1) & (n_true > 1)
-    rings_found, rings_true = int((np.bincount(found_code) > 1).sum()), int((np.bincount(true_code) > 1).sum())
     return RingMetrics(
         bcubed_precision=precision,
         bcubed_recall=recall,
@@ -179,7 +178,8 @@ def visible_rings(truth_rings: pa.Table, truth_transfers: pa.Table, transfers: p
     return members[members.groupby("ring_id")["account_id"].transform("size") > 1].reset_index(drop=True)
 
 
-def _members(rings: pa.Table | pd.DataFrame, known: set[str] | None) -> dict[str, str]:
+def _members(rings: pa.Table | pd.DataFrame, known: set[str] | None) -> tuple[dict[str, str], int]:
+    """Return the ring that each account counts for, and the number of rings of two or more."""
     missing = [name for name in ("ring_id", "account_id") if name not in _names(rings)]
     if missing:
         raise DataError(f"rings: the table lacks {missing}; it needs ring_id and account_id.")
@@ -195,7 +195,7 @@ def _members(rings: pa.Table | pd.DataFrame, known: set[str] | None) -> dict[str
     ring_of: dict[str, str] = {}
     for ring, account in sorted(rows, key=lambda row: (-rows[row], -sizes[row[0]], row[0], row[1])):
         ring_of.setdefault(account, ring)
-    return ring_of
+    return ring_of, sum(size > 1 for size in sizes.values())
 
 
 def _names(rings: pa.Table | pd.DataFrame) -> list[str]:

@@ -219,6 +219,7 @@ def _links(scene: Scene, inside: pa.Table, place: Int64Array, ids: pa.Array) -> 
             ("source", "ascending"),
             ("target", "ascending"),
             ("kind", "ascending"),
+            ("first_time", "ascending"),
         ]
     )
     return _table(

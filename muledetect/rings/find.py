@@ -38,7 +38,7 @@ def find_rings(
     as_of: Moment,
     *,
     max_rings: int | None = None,
-    min_suspicion: float = 0.3,
+    min_suspicion: float = 0.5,
     window: Duration = "180d",
     dwell: Duration = "72h",
     rest: Duration = "10d",

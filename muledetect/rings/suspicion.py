@@ -34,18 +34,21 @@ OWN: Final[Mapping[str, float]] = MappingProxyType(
 )  # fmt: skip
 WITH_NEIGHBOURS: Final[Mapping[str, float]] = MappingProxyType(
     {
-        "intercept": 0.45, "score": 0.6, "no_score": -2.2, "complaints": 4.1, "complaints_no_score": 1.8,
-        "listed": 3.8, "complained": -0.6, "relayed_to": 1.3, "relayed_on": 2.3, "relayed_through": 0.7,
-        "paid_by": 2.3, "paid": 2.7, "relayed_share": 3.0, "passed_on": 0.9, "paid_share": 1.8,
-        "counterparties": -1.2, "device": 0.4, "ip": 0.7, "wifi": 1.8,
+        "intercept": 1.7, "score": 0.7, "no_score": -2.7, "complaints": 4.9, "complaints_no_score": 1.2,
+        "listed": 4.5, "complained": -1.0, "relayed_to": 1.4, "relayed_on": 3.3, "relayed_through": 0.7,
+        "paid_by": 1.0, "paid": 2.0, "relayed_share": 3.1, "passed_on": 1.2, "paid_share": 1.3,
+        "counterparties": -1.0, "device": 0.5, "ip": 0.6, "wifi": 2.1,
     }
 )  # fmt: skip
 
 #: The neighbours are heard so often.
 ROUNDS: Final = 2
 
-#: Accounts of less suspicion are not followed further.
-ACTIVE: Final = 0.02
+#: An account with fewer transfers with suspects is a one-off recipient or payer: its own evidence alone counts.
+LEAST_DEALINGS: Final = 2
+
+#: Less suspicion is not heard of: a crowd of hardly suspicious neighbours is everybody's, and would make all suspicious.
+ACTIVE: Final = 0.2
 
 #: Scores' probabilities are kept within these, so that a single very low one cannot outweigh all that neighbours say.
 CLIP: Final = (1e-3, 0.99)
@@ -98,7 +101,8 @@ def find_suspicion(
         near = around(graph, known, heard, since=since, most=most)
         table = columns(dataset, graph, known, near, heard, since=since, as_of=as_of, dwell=dwell)
         latest = np.zeros(graph.n_accounts)
-        latest[near] = _apply(table, WITH_NEIGHBOURS) * ~known.is_institution[near]
+        told = np.where(table["dealings"] >= LEAST_DEALINGS, _apply(table, WITH_NEIGHBOURS), own[near])
+        latest[near] = told * ~known.is_institution[near]
         heard = latest
     return Suspicion(near, own[near], heard[near])
 
@@ -161,6 +165,7 @@ def columns(
     - paid_share: share of the outflow that went to payees, weighed by s; this and `paid` are 0 for an account that no
       suspect paid: whoever only pays is a victim rather than a mule
     - counterparties: log(1 + number of payers + number of payees)
+    - dealings: number of transfers with suspects; not part of the model
     - device, ip, wifi: log(1 + largest sum of s over those that used the same at about the same time, by rarity)
     """
     money = match_relayed_money(graph, near, since=since, dwell=dwell)
@@ -171,7 +176,7 @@ def columns(
     inside &= near[np.minimum(source, len(near) - 1)] == graph.source[edge]
     inside &= near[np.minimum(target, len(near) - 1)] == graph.target[edge]
     edge, source, target = edge[inside], source[inside], target[inside]
-    s = heard[near]
+    s = np.where(is_active[near], heard[near], 0.0)
     debit = _rows_of(money.transfer, money.is_debit, edge)
     credit = _rows_of(money.transfer, ~money.is_debit, edge)
     left, passed = money.strength[debit], money.strength[credit]
@@ -197,6 +202,7 @@ def columns(
             paid_by > 0, _sum(payee * (graph.amount[edge] / np.maximum(outflow[source], 1)), source, n), 0.0
         ),
         "counterparties": log(n_others),
+        "dealings": np.bincount(np.concatenate([source, target]), minlength=n).astype(np.float64),
     }
     for kind in IN_SESSIONS:
         found[kind] = log(_shared(uses_in_sessions(dataset, graph, near, kind, as_of), s))
