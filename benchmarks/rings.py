@@ -178,9 +178,9 @@ def amlsim(folder: str) -> None:
     score = np.zeros(len(y))
     probability = np.zeros(len(y))
     for fit, held in ((first, second), (second, first)):
-        trained = MuleModel().fit(features.take(pa.array(fit)), y[fit], groups=groups[fit])
-        score[held] = trained.decision_function(features.take(pa.array(held)))
-        probability[held] = trained.predict_proba(features.take(pa.array(held)))[:, 1]
+        trained = MuleModel().fit(features.filter(pa.array(fit)), y[fit], groups=groups[fit])
+        score[held] = trained.decision_function(features.filter(pa.array(held)))
+        probability[held] = trained.predict_proba(features.filter(pa.array(held)))[:, 1]
     scores = pa.table({"account_id": features["account_id"], "score": score, "probability": probability})
     truth = dataset.tables["truth_rings"].to_pandas()
     if "is_sar" in truth:

@@ -5,7 +5,7 @@ import pyarrow as pa
 import pytest
 
 from muledetect.errors import DataError
-from muledetect.evaluate import compare_rings
+from muledetect.evaluate import compare_rings, value_recall
 
 
 def rings(**members: str) -> pd.DataFrame:
@@ -51,7 +51,22 @@ def test_a_ring_and_an_account_of_one_name_are_not_mixed_up() -> None:
 def test_an_account_in_several_rings_counts_for_the_largest() -> None:
     found = compare_rings(rings(x="ab", y="bcd"), rings(p="bcd"))
     assert found.ring_recall == 1.0
-    assert found.n_found == 1
+    assert found.n_found == 2
+
+
+def test_an_account_in_several_rings_counts_where_it_belongs_most_firmly() -> None:
+    table = pd.DataFrame(
+        {"ring_id": ["x", "x", "y", "y", "y"], "account_id": list("abbcd"), "membership": [1, 0.9, 0.4, 1, 1]}
+    )
+    assert compare_rings(table, rings(p="ab")).ring_recall == 1.0
+
+
+def test_value_recall_pairs_rings_one_to_one() -> None:
+    true = pd.DataFrame({"ring_id": list("ppqq"), "account_id": list("abcd"), "value": [60, 20, 15, 5]})
+    assert value_recall(rings(x="abcd"), true) == 0.8  # one ring for both: it answers for the larger
+    assert value_recall(rings(x="ab", y="c"), true) == 0.95
+    assert value_recall(rings(x="ab", y="c"), true, shown=["y"]) == 0.15
+    assert value_recall(rings(x="zz"), true) == 0.0
 
 
 def test_members_that_the_bank_cannot_see_do_not_count() -> None:

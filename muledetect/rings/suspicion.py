@@ -47,7 +47,7 @@ ROUNDS: Final = 2
 #: An account with fewer transfers with suspects is a one-off recipient or payer: its own evidence alone counts.
 LEAST_DEALINGS: Final = 2
 
-#: Less suspicion is not heard of: a crowd of hardly suspicious neighbours is everybody's, and would make all suspicious.
+#: Less suspicion is not heard of: everybody has a crowd of hardly suspicious neighbours.
 ACTIVE: Final = 0.2
 
 #: Scores' probabilities are kept within these, so that a single very low one cannot outweigh all that neighbours say.
