@@ -48,14 +48,15 @@ def find_disputes(dataset: Dataset, graph: TransferGraph, as_of: int) -> Dispute
     table = dataset.tables.get("complaints")
     if table is None or not graph.n_transfers:
         return Disputes(none, none, none, none)
-    known = _known(table, as_of)
+    known = standing_complaints(table, as_of)
     position = np.concatenate([_by_transfer(dataset, graph, known), _by_accounts(graph, known)])
     return Disputes(
         graph.source[position].astype(np.int64), graph.target[position].astype(np.int64), position, graph.time[position]
     )
 
 
-def _known(table: pa.Table, as_of: int) -> pa.Table:
+def standing_complaints(table: pa.Table, as_of: int) -> pa.Table:
+    """Return the complaints that were known before `as_of` and not withdrawn."""
     moment = pa.scalar(as_of, pa.timestamp("us", tz="UTC"))
     keep = pc.less(table["known_ts"], moment)
     if "status" in table.column_names:

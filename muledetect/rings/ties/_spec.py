@@ -71,8 +71,6 @@ class Family:
         Without one of these it has nothing to look at, which is not the same as finding nothing.
     carries : tuple of str
         Kinds without which a tie is never moderate.
-    most : str
-        "strong", or "possible" for families that alone never say more.
     """
 
     name: str

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from muledetect.graph import TransferGraph
-from muledetect.rings.disputes import find_disputes
+from muledetect.rings.disputes import find_disputes, standing_complaints
 from muledetect.rings.suspicion import known_positions
 from muledetect.rings.ties._spec import TieScene
 
@@ -67,11 +67,7 @@ def _complaints(dataset: Dataset, graph: TransferGraph, members: pd.DataFrame, a
         return pd.DataFrame({name: pd.Series(dtype="object") for name in names}).astype(
             {"ring": "int64", "payer": "int64", "time": "int64"}
         )
-    moment = pa.scalar(as_of, pa.timestamp("us", tz="UTC"))
-    keep = pc.less(table["known_ts"], moment)
-    if "status" in table.column_names:
-        keep = pc.and_(keep, pc.fill_null(pc.not_equal(table["status"].cast(pa.string()), "withdrawn"), True))
-    table = table.filter(keep)
+    table = standing_complaints(table, as_of)
     rows = pd.DataFrame({"complaint_id": table["complaint_id"].cast(pa.string()).to_pylist()})
     for name, column in (("centre", "centre_id"), ("script", "script_id"), ("phone", "victim_phone_hash")):
         rows[name] = _text(table, column)
