@@ -106,7 +106,7 @@ def exact(n_cases: int) -> None:
         disputed = np.flatnonzero(books.graph.source != books.graph.target).astype(np.int64)
         if not len(disputed):
             continue
-        rows = follow(books, disputed, METHODS, int(rng.integers(1, 9)))
+        rows, _ = follow(books, disputed, METHODS, int(rng.integers(1, 9)))
         sums = np.zeros((len(disputed), len(METHODS)), np.int64)
         np.add.at(sums, (rows["case"], rows["method"]), rows["amount"])
         broken += int((sums != books.graph.amount[disputed][:, None]).sum()) + int((rows["amount"] <= 0).sum())

@@ -571,6 +571,22 @@ TRACE: Final = Table(
     ),
 )
 
+TRACE_STEPS: Final = Table(
+    "trace_steps",
+    "the way of a complaint's money by one method, one row a transfer that carried some of it",
+    (
+        _req("complaint_id", "id", "the complaint"),
+        _req("method", "category", "tracing rule", values=("fifo", "lifo", "pro_rata", "libr")),
+        _req("transfer_id", "id", "the transfer"),
+        _req("time", "time", "when the money moved"),
+        _req("source", "id", "account that paid"),
+        _req("target", "id", "account that received"),
+        _req("amount", "money", "what moved in all"),
+        _req("traced", "money", "money of the complaint in it"),
+    ),
+    key=("complaint_id", "method", "transfer_id"),
+)
+
 HOLDS: Final = Table(
     "holds",
     "what to hold: the smaller of pro rata and lowest intermediate balance",
@@ -615,6 +631,7 @@ OUTPUTS: Final[Mapping[str, Table]] = MappingProxyType(
             TIE_EVIDENCE,
             RING_OTHERS,
             TRACE,
+            TRACE_STEPS,
             HOLDS,
             REJECTS,
         )

@@ -134,6 +134,14 @@ def _leaving(method, lots, held, slot, paid):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(cache=True, nogil=True)
+def _log_step(steps, n_steps, number, transfer, amount):  # type: ignore[no-untyped-def]
+    if n_steps == steps.shape[0]:
+        steps = _grow(steps)
+    steps[n_steps, 0], steps[n_steps, 1], steps[n_steps, 2] = number, transfer, amount
+    return steps, n_steps + 1
+
+
+@numba.njit(cache=True, nogil=True)
 def _next_event(held, slot, time, in_stop, in_transfer, out_stop, out_transfer):  # type: ignore[no-untyped-def]
     a = held[slot, _ACCOUNT]
     moment = _NEVER
@@ -148,7 +156,7 @@ def _next_event(held, slot, time, in_stop, in_transfer, out_stop, out_transfer):
 def trace_transfers(  # type: ignore[no-untyped-def]
     disputed, method, max_hops, time, amount, source, target, exit_code, stop_code, source_after, target_after,
     balance, balance_at, in_start, in_stop, in_transfer, out_start, out_stop, out_transfer,
-) -> Int64Array:  # fmt: skip
+) -> tuple[Int64Array, Int64Array]:  # fmt: skip
     """Trace each disputed transfer (position) by one method.
 
     Returns
@@ -156,6 +164,9 @@ def trace_transfers(  # type: ignore[no-untyped-def]
     int64[n_rows, 5]
         Which disputed transfer, account, hop (1 = paid by the victim), place (code of `PLACES`), amount > 0. The
         amounts of a disputed transfer sum to its own.
+    int64[n_steps, 3]
+        The way there: which disputed transfer, transfer that carried its money (itself first), how much of it > 0.
+        For each account, what steps bring = what steps take away + what the rows say is there.
     """
     slot_of = np.full(len(in_start), -1, np.int64)
     held = np.empty((64, _N_COLUMNS), np.int64)
@@ -165,6 +176,8 @@ def trace_transfers(  # type: ignore[no-untyped-def]
     arrivals = np.empty((64, 4), np.int64)
     rows = np.empty((1024, 5), np.int64)
     n_rows = 0
+    steps = np.empty((1024, 3), np.int64)
+    n_steps = 0
     by_lots = method in (FIFO, LIFO)
     for number in range(len(disputed)):
         first = disputed[number]
@@ -175,6 +188,7 @@ def trace_transfers(  # type: ignore[no-untyped-def]
         arrivals[0, 0], arrivals[0, 1], arrivals[0, 2] = target[first], loss, 1
         arrivals[0, 3] = exit_code[first] if exit_code[first] else stop_code[target[first]]
         n_arrivals = 1
+        steps, n_steps = _log_step(steps, n_steps, number, first, loss)
         n_wave = 0
         while True:
             # invariant: all money of the case is in `held`, in `arrivals` or in `rows`
@@ -300,6 +314,7 @@ def trace_transfers(  # type: ignore[no-untyped-def]
                         arrivals[n_arrivals, 2] = held[slot, _HOP] + 1
                         arrivals[n_arrivals, 3] = exit_code[i] if exit_code[i] else stop_code[target[i]]
                         n_arrivals += 1
+                        steps, n_steps = _log_step(steps, n_steps, number, i, part)
                     if rest > 0:
                         if n_rows == rows.shape[0]:
                             rows = _grow(rows)
@@ -320,4 +335,4 @@ def trace_transfers(  # type: ignore[no-untyped-def]
                 rows[n_rows, 0], rows[n_rows, 1], rows[n_rows, 2] = number, held[slot, _ACCOUNT], held[slot, _HOP]
                 rows[n_rows, 3], rows[n_rows, 4] = 0, held[slot, _TRACED]
                 n_rows += 1
-    return rows[:n_rows].copy()
+    return rows[:n_rows].copy(), steps[:n_steps].copy()

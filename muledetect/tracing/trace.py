@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from os import cpu_count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -66,17 +66,21 @@ class Traces:
         and `hold`.
     untraced : pyarrow.Table
         Complaints without a trace, and why.
+    steps : pyarrow.Table
+        schema.TRACE_STEPS: the way of the money, one row a complaint, method and transfer that carried some of it, by
+        time; empty unless asked for.
     """
 
     trace: pa.Table = field(default_factory=schema.TRACE.empty)
     holds: pa.Table = field(default_factory=schema.HOLDS.empty)
     summary: pa.Table = field(default_factory=SUMMARY.empty_table)
     untraced: pa.Table = field(default_factory=UNTRACED.empty_table)
+    steps: pa.Table = field(default_factory=schema.TRACE_STEPS.empty)
 
     @property
     def tables(self) -> dict[str, pa.Table]:
         """The output tables by name."""
-        return {name: getattr(self, name) for name in ("trace", "holds", "summary", "untraced")}
+        return {name: getattr(self, name) for name in ("trace", "holds", "summary", "untraced", "steps")}
 
     def __repr__(self) -> str:
         n = pc.count_distinct(self.summary["complaint_id"]).as_py()
@@ -102,6 +106,7 @@ def trace_money(
     methods: Sequence[str] = METHODS,
     max_hops: int = 8,
     hold_for: Duration = "24h",
+    steps: bool = False,
     progress: Callable[[str, float], None] | None = None,
 ) -> Traces:
     """Trace the money of complaints from account to account up to a moment, and propose what to hold.
@@ -123,6 +128,10 @@ def trace_money(
         Accounts that money is followed through, the victim's payee being the first.
     hold_for : Duration
         How long a hold stands unless somebody decides otherwise.
+    steps : bool
+        Also return the way of the money, transfer by transfer, as `Traces.steps`.
+    progress : callable, optional
+        Called with the stage in words and the fraction done.
 
     Returns
     -------
@@ -145,8 +154,9 @@ def trace_money(
     moment = parse_time(as_of)
     books = open_books(dataset, graph, moment)
     cases = find_cases(dataset, books.graph, moment, complaint_ids)
-    rows = follow(books, cases.transfer, methods, max_hops, progress)
-    return _tables(books, cases, rows, methods, moment + parse_duration(hold_for))
+    rows, way = follow(books, cases.transfer, methods, max_hops, progress)
+    found = _tables(books, cases, rows, methods, moment + parse_duration(hold_for))
+    return replace(found, steps=_steps(dataset, books, cases, way, methods)) if steps else found
 
 
 def locate(books: Books, transfer: int, *, methods: Sequence[str] = METHODS, max_hops: int = 8) -> pa.Table:
@@ -171,7 +181,7 @@ def locate(books: Books, transfer: int, *, methods: Sequence[str] = METHODS, max
     Milliseconds: it touches only the accounts reached.
     """
     _check(methods, max_hops)
-    rows = follow(books, np.array([transfer], np.int64), methods, max_hops)
+    rows, _ = follow(books, np.array([transfer], np.int64), methods, max_hops)
     here = np.isin(rows["place"], [0, PLACES.index("other_bank")])
     claims = _claims({name: values[here] for name, values in rows.items()}, methods)
     account = claims["account"].astype(np.int32)
@@ -217,8 +227,12 @@ def find_transfer(books: Books, source: str, target: str, amount: int, time: Mom
 def follow(
     books: Books, transfer: Int64Array, methods: Sequence[str], max_hops: int,
     progress: Callable[[str, float], None] | None = None,
-) -> dict[str, Int64Array]:  # fmt: skip
-    """Trace disputed transfers; return columns case, method, account, place, hop, amount, sorted by the first four."""
+) -> tuple[dict[str, Int64Array], dict[str, Int64Array]]:  # fmt: skip
+    """Trace disputed transfers; return where the money is and the way there, as columns.
+
+    The first are case, method, place, account, hop, amount, sorted by case, method, place and account; the second
+    case, method, transfer, amount, sorted by the first three: transfers are in order of time.
+    """
     graph = books.graph
     jobs = [
         (begin, number)
@@ -226,31 +240,38 @@ def follow(
         for number in range(len(methods))
     ]  # fmt: skip
 
-    def run(job: tuple[int, int]) -> Int64Array:
+    def run(job: tuple[int, int]) -> tuple[Int64Array, Int64Array]:
         begin, number = job
-        found = trace_transfers(
+        found, steps = trace_transfers(
             transfer[begin : begin + _BATCH], METHODS.index(methods[number]), max_hops, graph.time, graph.amount,
             graph.source, graph.target, books.exit_code, books.stop_code, books.source_after, books.target_after,
             books.balance, books.balance_at, *graph.incoming, *graph.outgoing,
         )  # fmt: skip
-        found[:, 0] += begin
-        return np.column_stack([found, np.full(len(found), number)])
+        for rows in (found, steps):
+            rows[:, 0] += begin
+        return tuple(np.column_stack([rows, np.full(len(rows), number)]) for rows in (found, steps))  # type: ignore[return-value]
 
-    parts = []
+    parts, ways = [], []
     with ThreadPoolExecutor(cpu_count() or 1) as pool:
-        for done, part in enumerate(pool.map(run, jobs), 1):
+        for done, (part, way) in enumerate(pool.map(run, jobs), 1):
             parts.append(part)
+            ways.append(way)
             if progress is not None:
                 progress("trace", done / len(jobs))
-    every = np.concatenate(parts) if parts else np.zeros((0, 6), np.int64)
-    case, account, hop, place, amount, method = every.T
-    order = np.lexsort((hop, account, place, method, case))
-    key = np.stack([case, method, place, account])[:, order]
+    case, account, hop, place, amount, method = np.concatenate([np.zeros((0, 6), np.int64), *parts]).T
+    places = {"case": case, "method": method, "place": place, "account": account}
+    case, transfer, carried, method = np.concatenate([np.zeros((0, 4), np.int64), *ways]).T
+    steps = {"case": case, "method": method, "transfer": transfer}
+    return _summed(places, amount, hop=hop), _summed(steps, carried)
+
+
+def _summed(names: Mapping[str, Int64Array], amount: Int64Array, **lowest: Int64Array) -> dict[str, Int64Array]:
+    """Add up the rows that share all names, sorted by them; of columns in `lowest` the smallest counts."""
+    order = np.lexsort((*lowest.values(), *reversed(list(names.values()))))
+    key = np.stack([column[order] for column in names.values()])
     begins = np.flatnonzero(np.append(True, (key[:, 1:] != key[:, :-1]).any(axis=0))[: len(order)])
-    if not len(begins):
-        return {name: np.zeros(0, np.int64) for name in ("case", "method", "place", "account", "hop", "amount")}
-    names = dict(zip(("case", "method", "place", "account"), key[:, begins], strict=True))
-    return names | {"hop": hop[order][begins], "amount": np.add.reduceat(amount[order], begins)}
+    found = dict(zip(names, key[:, begins], strict=True)) | {name: low[order][begins] for name, low in lowest.items()}
+    return found | {"amount": np.add.reduceat(amount[order], begins) if len(begins) else np.zeros(0, np.int64)}
 
 
 def _check(methods: Sequence[str], max_hops: int) -> None:
@@ -310,6 +331,24 @@ def _tables(books: Books, cases: Cases, rows: dict[str, Int64Array], methods: Se
     trace = pa.table(columns).select(schema.TRACE.names).cast(schema.TRACE.arrow_schema)
     holds = _holds(books, cases, {name: values[is_here] for name, values in rows.items()}, methods, expires)
     return Traces(trace, holds, _summary(cases, rows, hold, methods), cases.untraced)
+
+
+def _steps(
+    dataset: Dataset, books: Books, cases: Cases, way: dict[str, Int64Array], methods: Sequence[str]
+) -> pa.Table:
+    graph, transfer = books.graph, way["transfer"]
+    ids = dataset.transfers["transfer_id"].take(pa.array(transfer)).cast(pa.string())
+    columns = {
+        "complaint_id": cases.complaint_id.take(pa.array(way["case"])),
+        "method": pa.array([methods[k] for k in way["method"]], pa.string()),
+        "transfer_id": ids,
+        "time": pa.array(graph.time[transfer]).cast(pa.timestamp("us", tz="UTC")),
+        "source": graph.account_ids.take(pa.array(graph.source[transfer])),
+        "target": graph.account_ids.take(pa.array(graph.target[transfer])),
+        "amount": pa.array(graph.amount[transfer]),
+        "traced": pa.array(way["amount"]),
+    }
+    return pa.table(columns).select(schema.TRACE_STEPS.names).cast(schema.TRACE_STEPS.arrow_schema)
 
 
 def _holds(books: Books, cases: Cases, rows: dict[str, Int64Array], methods: Sequence[str], expires: int) -> pa.Table:

@@ -344,3 +344,33 @@ def test_traces_agree_with_counting_fractions_of_lots(shape: list[Any], first: i
     dust = sum(amount for (_, kind), amount in found.items() if kind == "dust")
     for name in names:
         assert abs(found.get((name, None), 0) - wanted.get(name, 0)) <= 60 + dust
+
+
+@settings(max_examples=60)
+@given(
+    st.lists(st.tuples(*[st.integers(0, 5)] * 2, st.integers(0, 8), st.integers(1, 10**6)), min_size=1, max_size=25),
+    st.data(),
+)
+def test_steps_lead_to_where_the_money_is(moves: list[tuple[int, int, int, int]], data: st.DataObject) -> None:
+    rows = [(f"a{source}", f"a{target}", time * HOUR, amount) for source, target, time, amount in moves]
+    disputed = data.draw(st.integers(0, len(rows) - 1))
+    found = trace(world(rows, {"q": disputed}), steps=True)
+    for method in METHODS:
+        there: defaultdict[str, int] = defaultdict(int)
+        there[rows[disputed][0]] += rows[disputed][3]  # what the victim had
+        for step in found.steps.to_pylist():
+            if step["method"] == method:
+                assert 0 < step["traced"] <= step["amount"]
+                there[step["source"]] -= step["traced"]
+                there[step["target"]] += step["traced"]
+        for row in found.trace.to_pylist():
+            if row["method"] == method:
+                there[row["account_id"]] -= row["traced"]
+        assert set(there.values()) == {0}
+
+
+def test_steps_come_only_when_asked_for() -> None:
+    rows = [("v", "a", 0, 100), ("a", "b", HOUR, 100)]
+    assert trace(world(rows, {"q": 0})).steps.num_rows == 0
+    found = trace(world(rows, {"q": 0}), steps=True, methods=("fifo",))
+    assert [(step["transfer_id"], step["traced"]) for step in found.steps.to_pylist()] == [("t0", 100), ("t1", 100)]
