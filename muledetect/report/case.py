@@ -27,7 +27,7 @@ class AccountCase:
     score : mapping
         `score`, `probability`, `rank`, `n_ranked`, `tier` as in schema.SCORES; None each where it was not scored.
     model : mapping
-        `name`, `config_hash`, `target`, `pack`; empty where the model was not given.
+        `config_hash`, `target`, `pack`, `n_features`; empty where the model was not given.
     missing : sequence of str
         Tables of the contract that the data set does not have.
     account, holder : mapping
@@ -37,31 +37,34 @@ class AccountCase:
     window : tuple of int, optional
         First and last moment of the suspicious window.
     transfers : pandas.DataFrame
-        The account's transfers before `as_of`, by time: `transfer_id`, `time`, `is_credit`, `other` (the other account),
+        The account's transfers before `as_of`, by time: `transfer_id`, `time`, `is_credit`, `other` (account),
         `other_bank`, `amount`, `channel`, `balance` (after it, if stated), `relation` (of the other account: victim,
-        inferred_victim, member, merchant ... or empty), `codes` (list of the reason codes that it proves), `traced_low`,
-        `traced_high` (complaint money that it carried, over the methods), and the data set's extra columns. At most the
-        latest `MOST_TRANSFERS`, with those of the window, proofs and complaints always among them.
+        inferred_victim, member, merchant ... or empty), `codes` (list of the reason codes that it shows),
+        `traced_low`, `traced_high` (complaint money that it carried, over the methods), and the data set's extra
+        columns. The latest `MOST_TRANSFERS`, and those that show reasons or carried complaint money.
     n_transfers : int
         How many there are in all.
     victims : pandas.DataFrame
-        Accounts that seem to have lost money to this one: `account_id`, `kind` ("confirmed" by a complaint known before
-        `as_of`, or "inferred"), `complaint_ids` (list), `n_transfers`, `amount`, `first_time`, `last_time`, `scam_type`.
+        Accounts that seem to have lost money to this one: `account_id`, `kind` ("confirmed" by a complaint known
+        before `as_of`, or "inferred"), `complaint_ids` (list), `n_transfers`, `amount`, `first_time`, `last_time`,
+        `scam_type`.
     traces : pandas.DataFrame
-        Complaint money that touched the account, one row a complaint: `complaint_id`, `scam_type`, `hop`, `lost`, `in_low`,
-        `in_high`, `out_low`, `out_high`, `here_low`, `here_high` (came in, went on, is still there: smallest and largest
-        over the methods), `hold`, `shortfall`, `expires_at`.
+        Complaint money that touched the account, one row a complaint: `complaint_id`, `scam_type`, `lost`, `in_low`,
+        `in_high`, `out_low`, `out_high`, `here_low`, `here_high` (came in, went on, is still there: smallest and
+        largest over the methods), `hold`, `shortfall`, `expires_at`.
     by_method : pandas.DataFrame
-        The same by method: `complaint_id`, `method`, `came_in`, `went_on`, `here`, `hold`.
+        The same by method: `complaint_id`, `method`, `came_in`, `went_on`, `here`.
     recoverable : pandas.DataFrame
         Where the money of this account's complaints can be held now: `bank_id`, `n_accounts`, `hold`.
     ring : mapping
-        `ring_id`, `role`, `tier`, `membership`, `is_seed`, `n_accounts`, `why` (sequence of sentences), `file` (its page);
-        empty where the account is in no ring.
+        `ring_id`, `role`, `tier`, `membership`, `is_seed`, `n_accounts`, `why` (sequence of mappings: `kind`, `other`,
+        `weight`, `evidence`), `file` (its page); empty where the account is in no ring.
+    exculpatory : sequence of mapping
+        What speaks for the account beside the reasons that lower its score: `code`, `text` (language -> text).
     actions : sequence of mapping
-        Suggested actions, the least intrusive first: `code`, `text` (mapping of language to text).
+        Suggested actions, the least intrusive first: `code`, `text` (language -> text).
     coercion : sequence of mapping
-        Possible coercion indicators: `code`, `text` (mapping of language to text).
+        Possible coercion indicators: `code`, `text` (language -> text).
     """
 
     account_id: str
@@ -82,5 +85,6 @@ class AccountCase:
     by_method: pd.DataFrame
     recoverable: pd.DataFrame
     ring: Mapping[str, Any]
+    exculpatory: Sequence[Mapping[str, Any]]
     actions: Sequence[Mapping[str, Any]]
     coercion: Sequence[Mapping[str, Any]]

@@ -1,0 +1,217 @@
+"""Pages: templates that escape every value, one file each, under a policy that lets nothing in and nothing out."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, datetime
+from functools import cache
+from importlib.resources import files
+from typing import Any, Final, Literal
+from zoneinfo import ZoneInfo
+
+import jinja2
+from markupsafe import Markup
+
+from muledetect.errors import OptionError
+
+Language = Literal["en", "th"]
+LANGUAGES: Final = ("en", "th")
+
+#: What each kind of page carries beside its own text: library files and our scripts, in order.
+_SCRIPTS: Final[Mapping[str, tuple[str, ...]]] = {
+    "index": ("templates/page.js", "templates/index.js"),
+    "account": ("vendor/uPlot.iife.min.js", "templates/page.js", "templates/charts.js"),
+    "ring": (
+        "vendor/cytoscape.min.js", "vendor/uPlot.iife.min.js", "templates/page.js", "templates/charts.js",
+        "templates/network.js",
+    ),
+    "model": ("vendor/uPlot.iife.min.js", "templates/page.js", "templates/charts.js"),
+}  # fmt: skip
+_STYLES: Final = ("vendor/uPlot.min.css", "templates/page.css")
+
+#: Signs that reorder or hide text, or command a terminal, are shown as the sign for an unknown character.
+_HIDDEN: Final = dict.fromkeys(
+    [*range(0x20), *range(0x7F, 0xA0), *range(0x200B, 0x2010), *range(0x202A, 0x202F), *range(0x2060, 0x2070), 0xFEFF],
+    "\N{REPLACEMENT CHARACTER}",
+)  # fmt: skip
+
+
+def render(kind: str, *, language: Language = "en", zone: str = "UTC", minor_units: int = 100, **facts: Any) -> str:
+    """Return a page of the kind "index", "account", "ring" or "model" as one self-contained HTML file.
+
+    Parameters
+    ----------
+    kind : str
+    language : "en" or "th"
+        Language that the page opens in; it holds both.
+    zone : str
+        IANA time zone of the times that are shown.
+    minor_units : int
+        An amount of 1.00 has so many.
+    **facts
+        What the template names. `data` becomes a block of JSON for the page's scripts.
+
+    Raises
+    ------
+    OptionError
+        If the language or the zone is unknown.
+
+    Notes
+    -----
+    Every value is escaped by the template engine. The page's Content-Security-Policy allows the scripts and styles
+    that it holds, by their SHA-256, and no request, frame, form, base or further script; values cannot become HTML
+    by script either (Trusted Types).
+    """
+    if language not in LANGUAGES:
+        raise OptionError(f"report: language {language!r} is neither 'en' nor 'th'.")
+    styles, scripts = _embedded(_STYLES), _embedded(_SCRIPTS[kind])
+    return _environment(zone, minor_units).get_template(f"{kind}.html.jinja").render(
+        language=language, zone=zone, styles=styles, scripts=scripts, policy=_policy(styles, scripts),
+        data=_json(facts.pop("data", {})), **facts,
+    )  # fmt: skip
+
+
+@cache
+def _embedded(names: tuple[str, ...]) -> tuple[Markup, ...]:
+    return tuple(Markup(read(name)) for name in names)  # noqa: S704 (files of this package)
+
+
+def read(name: str) -> str:
+    """Return a file of this room as text."""
+    return files("muledetect.report").joinpath(name).read_text(encoding="utf-8")
+
+
+@cache
+def _policy(styles: tuple[Markup, ...], scripts: tuple[Markup, ...]) -> str:
+    rules = {
+        "default-src": "'none'",
+        "script-src": " ".join(map(_hash, scripts)),
+        "style-src": " ".join(map(_hash, styles)),
+        "img-src": "data:",
+        "base-uri": "'none'",
+        "form-action": "'none'",
+        "require-trusted-types-for": "'script'",
+        "trusted-types": "'none'",
+    }
+    return "; ".join(f"{name} {sources}" for name, sources in rules.items())
+
+
+def _hash(text: str) -> str:
+    digest = base64.b64encode(hashlib.sha256(str(text).encode("utf-8")).digest()).decode("ascii")
+    return f"'sha256-{digest}'"
+
+
+def _json(data: Any) -> Markup:
+    """Return JSON that no value can leave: the signs that mean something to HTML are written as escapes."""
+    text = json.dumps(data, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    for sign in "<>&'\u2028\u2029":
+        text = text.replace(sign, f"\\u{ord(sign):04x}")
+    return Markup(text)  # noqa: S704 (escaped just before)
+
+
+@cache
+def _environment(zone: str, minor_units: int) -> jinja2.Environment:
+    made = jinja2.Environment(
+        loader=jinja2.PackageLoader("muledetect.report", "templates"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=_finalize,
+    )
+    made.filters |= {
+        "money": money_text(minor_units),
+        "when": time_text(zone),
+        "iso": lambda moment: f"{time_text('UTC')(moment)}Z".replace(" ", "T"),
+        "percent": _percent,
+        "short": shorten,
+    }
+    return made
+
+
+def _finalize(value: Any) -> Any:
+    """Make what a value holds visible; what is not known is a dash."""
+    if value is None or value != value:  # noqa: PLR0124 (NaN)
+        return "\N{EN DASH}"
+    return value if isinstance(value, Markup) else plain(value)
+
+
+def plain(value: object) -> str:
+    r"""Return a value as text of one line in which every sign can be seen.
+
+    >>> plain("a\u202eb\n")
+    'a�b�'
+    """
+    return str(value).translate(_HIDDEN)
+
+
+def shorten(value: object, most: int = 18) -> str:
+    """Return a long id with its middle left out.
+
+    >>> shorten("p-abcdefghijklmnopqrstuvwxyz")
+    'p-abcdefg…tuvwxyz'
+    """
+    text = plain(value)
+    return text if len(text) <= most else f"{text[: most // 2]}…{text[-(most // 2 - 2) :]}"
+
+
+def money_text(minor_units: int) -> Callable[[int | None], str | None]:
+    """Return a function that writes minor units in whole ones, exactly, for any size.
+
+    >>> money_text(100)(-1_234_567)
+    '-12,345.67'
+    """
+    digits = len(str(minor_units)) - 1
+
+    def written(amount: int | None) -> str | None:
+        if amount is None or amount != amount:  # noqa: PLR0124 (NaN)
+            return None
+        whole, rest = divmod(abs(int(amount)), minor_units)
+        part = f".{rest:0{digits}d}" if digits else ""
+        return f"{'-' if amount < 0 else ''}{whole:,}{part}"
+
+    return written
+
+
+def time_text(zone: str) -> Callable[[int | None], str | None]:
+    """Return a function that writes microseconds as a time of the zone, to the second, Gregorian years.
+
+    >>> time_text("Asia/Bangkok")(1_740_787_200_000_000)
+    '2025-03-01 07:00:00'
+    """
+    try:
+        place = ZoneInfo(zone)
+    except (KeyError, ValueError, OSError, TypeError) as error:
+        raise OptionError(f"report: {zone!r} is no time zone such as 'Asia/Bangkok' or 'UTC'.") from error
+
+    def written(moment: int | None) -> str | None:
+        if moment is None or moment != moment:  # noqa: PLR0124 (NaN)
+            return None
+        seconds = int(moment) // 1_000_000
+        try:
+            return f"{datetime.fromtimestamp(seconds, UTC).astimezone(place):%Y-%m-%d %H:%M:%S}"
+        except (OverflowError, ValueError, OSError):
+            return f"{seconds} s"
+
+    return written
+
+
+def _percent(share: float | None, digits: int = 1) -> str | None:
+    """Return a share as percent, never rounded to all or nothing.
+
+    >>> _percent(0.99996), _percent(0.00001), _percent(0.5)
+    ('99.9%', '<0.1%', '50.0%')
+    """
+    if share is None or share != share:  # noqa: PLR0124 (NaN)
+        return None
+    step = 10 ** (digits + 2)
+    down = int(share * step) / step if 0 < share < 1 else share
+    return f"<{1 / step:.{digits}%}" if 0 < share < 1 / step else f"{down:.{digits}%}"
+
+
+def names_of(values: Iterable[object]) -> list[str]:
+    """Return values as visible text, for the data of scripts."""
+    return [plain(value) for value in values]
