@@ -19,6 +19,7 @@ from sklearn.utils.validation import check_consistent_length, check_is_fitted, c
 
 from muledetect.clock import SECOND, Duration, format_time, parse_duration
 from muledetect.errors import ModelError, OptionError
+from muledetect.markup import SUSPICION, build_card, build_details, build_facts, build_list
 from muledetect.model import trees
 from muledetect.model.calibration import MIN_POSITIVES, Calibrator, fit_calibrator, losses_when_calibrated
 from muledetect.model.canonical import group_folds, row_hashes
@@ -36,6 +37,9 @@ BoolArray = npt.NDArray[np.bool_]
 Features: TypeAlias = "pa.Table | pd.DataFrame | npt.ArrayLike"
 
 _N_FOLDS: Final = 3
+
+#: Training moments that a notebook shows.
+_MOST_MOMENTS: Final = 4
 
 #: The number of trees is chosen among multiples of this.
 _STEP: Final = 25
@@ -191,6 +195,41 @@ class MuleModel(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         tags.input_tags.allow_nan = True
         tags.classifier_tags.multi_class = False
         return tags
+
+    def __repr__(self, N_CHAR_MAX: int = 700) -> str:
+        given = str(super().__repr__(N_CHAR_MAX))
+        if not hasattr(self, "texts_"):
+            return given
+        return (
+            f"{given}, fitted on {self.n_rows_:,} rows, {self.n_positives_:,} of them positive; "
+            f"{self.n_features_in_:,} features, configuration {self._configuration()}"
+        )
+
+    def _html_repr(self) -> str:
+        """Return what notebooks show; scikit-learn asks for it under this name."""
+        default = MuleModel().get_params()
+        changed = {name: repr(value) for name, value in self.get_params().items() if value != default[name]}
+        chosen = build_facts({"not the default": [f"{name}={value}" for name, value in changed.items()]})
+        parts = [chosen] if changed else []
+        if not hasattr(self, "texts_"):
+            return build_card("MuleModel, not fitted", *parts, note="Give it features and labels: model.fit(X, y).")
+        origin = self.trained_on_
+        facts: dict[str, object] = {"rows": self.n_rows_, "of them positive": self.n_positives_}
+        facts |= {"features": self.n_features_in_, "trees": self.n_trees_ * len(self.texts_)}
+        learnt = {"target": origin.target, "country pack": origin.pack, "currency": origin.currency}
+        learnt |= {"moments": ", ".join(format_time(moment)[:10] for moment in self.training_as_of_[:_MOST_MOMENTS])}
+        held = {name.replace("_", " "): value for name, value in self.held_out_metrics_.items()}
+        return build_card(
+            "MuleModel, fitted", build_facts(facts), build_facts({name: text for name, text in learnt.items() if text}),
+            build_facts({"configuration": self._configuration()}), *parts,
+            build_details("held out: how well rows were ranked that the trees had not seen", build_facts(held)),
+            build_details(f"{len(self.notes_):,} notes", build_list(self.notes_)), note=SUSPICION,
+        )  # fmt: skip
+
+    def _configuration(self) -> str:
+        from muledetect.model.store import config_hash  # noqa: PLC0415 (store needs this class to load)
+
+        return config_hash(self)[:12]
 
     def fit(
         self,

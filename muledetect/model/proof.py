@@ -20,6 +20,7 @@ from muledetect.clock import DAY, HOUR
 from muledetect.errors import DataError, ModelError
 from muledetect.features import History, Shared, build_history
 from muledetect.graph import Int64Array, Points, TransferGraph
+from muledetect.markup import SUSPICION, build_card, build_table
 from muledetect.model.spells import suspicious_windows
 from muledetect.records import Dataset
 from muledetect.schema import ARROW_TYPES
@@ -37,6 +38,7 @@ PROOFS: Final = pa.schema(
         "transfer_id": ARROW_TYPES["id"],
     }
 )
+_MOST_ROWS: Final = 12
 _WEEK: Final = 7 * DAY
 _ALIKE: Final = 1.1
 
@@ -75,6 +77,26 @@ class Explanation:
 
     proofs: pa.Table
     windows: pa.Table
+
+    def __repr__(self) -> str:
+        return f"Explanation({self.windows.num_rows:,} accounts, {self.proofs.num_rows:,} proof transfers)"
+
+    def _repr_html_(self) -> str:
+        point = ["account_id", "as_of"]
+        counts = self.proofs.group_by(point).aggregate([("code", "count_distinct"), ("transfer_id", "count_distinct")])
+        n_shown = {tuple(row[name] for name in point): list(row.values())[2:] for row in counts.to_pylist()}
+        rows = [
+            [row["account_id"], row["start"], row["end"], *n_shown.get(tuple(row[name] for name in point), [0, 0])]
+            for row in self.windows.slice(0, _MOST_ROWS).to_pylist()
+        ]
+        titles = ["account", "most suspicious from, UTC", "to, UTC", "reasons with proof", "transfers that show them"]
+        table = build_table(titles, rows, n_rows=len(self.windows))
+        return build_card(f"{len(self.windows):,} explained accounts", table, note=SUSPICION)
+
+    @property
+    def tables(self) -> dict[str, pa.Table]:
+        """Both tables by name."""
+        return {"proofs": self.proofs, "windows": self.windows}
 
 
 def explain_scores(dataset: Dataset, graph: TransferGraph, scores: pa.Table, *, n_transfers: int = 10) -> Explanation:

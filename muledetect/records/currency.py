@@ -36,3 +36,19 @@ def exponent_of(currency: str) -> int:
         hint = did_you_mean(str(currency).upper(), list(EXPONENTS))
         raise OptionError(f"currency: {currency!r} is not an ISO 4217 code such as THB.{hint}")
     return EXPONENTS[currency]
+
+
+def format_amount(amount: int, currency: str) -> str:
+    """Return minor units as an exact amount with separators; of an unknown currency ("") they stay minor units.
+
+    >>> format_amount(123456789, "THB"), format_amount(-5, "KWD"), format_amount(1234567, "")
+    ('1,234,567.89', '-0.005', '1,234,567')
+    """
+    decimals = exponent_of(currency) if currency else 0
+    whole, rest = divmod(abs(int(amount)), 10**decimals)
+    return f"{'-' if amount < 0 else ''}{whole:,}" + (f".{rest:0{decimals}d}" if decimals else "")
+
+
+def unit_of(currency: str) -> str:
+    """Return in what `format_amount` gives amounts: the currency, or "minor units" of an unknown one."""
+    return currency or "minor units"

@@ -8,7 +8,9 @@ from dataclasses import dataclass, field
 import pyarrow as pa
 
 from muledetect import clock
+from muledetect.markup import Html, build_card, build_details, build_facts, build_list, build_table
 from muledetect.records.reasons import Severity, mend
+from muledetect.schema import INPUTS
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,3 +86,21 @@ class Dataset:
             f"Dataset({counts}; accounts={len(self.account_ids):,}, rejects={self.rejects.num_rows:,}, "
             f"currency={self.currency}, tick={clock.format_duration(self.tick)})"
         )
+
+    def _repr_html_(self) -> str:
+        times = self.transfers["time"]
+        facts: dict[str, object] = {"accounts": len(self.account_ids)}
+        if len(times):
+            facts |= {"from": times[0].as_py(), "to": times[-1].as_py(), "all times": "UTC"}
+        facts |= {"currency": self.currency, "clock": clock.format_duration(self.tick), "rejects": len(self.rejects)}
+        columns = ["table", "rows", "left out", "columns of the contract"]
+        lines = [self._line(name) for name in self.tables]
+        absent = [name for name in INPUTS if name not in self.tables and not name.startswith("truth_")]
+        without = build_facts({"not given": absent}) if absent else Html("")
+        found = build_details(f"{len(self.findings):,} findings", build_list(one.text for one in self.findings))
+        return build_card("Dataset", build_facts(facts), build_table(columns, lines), without, found)
+
+    def _line(self, name: str) -> list[object]:
+        table, known = self.tables[name], INPUTS[name].names
+        n_read = self.rows_read.get(name, len(table))
+        return [name, len(table), n_read - len(table), f"{len(set(known) & set(table.column_names))} of {len(known)}"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -109,7 +110,9 @@ def find_rings(
     found = {kind.name: kind.find(scene) for kind in links}
     episodes, edges = _episodes(scene, found, links)
     members = _members(scene, episodes, edges, resolution=resolution, min_suspicion=min_suspicion)
-    return assemble(scene, members, found, max_rings=max_rings) if len(members.account) else RingTables()
+    if not len(members.account):
+        return RingTables()
+    return replace(assemble(scene, members, found, max_rings=max_rings), currency=dataset.currency)
 
 
 def _check(min_suspicion: float, max_counterparties: int, resolution: float, max_rings: int | None) -> None:

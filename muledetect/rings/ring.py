@@ -13,7 +13,9 @@ import pyarrow.parquet as pq
 
 from muledetect import schema
 from muledetect.errors import DataError, OptionError
+from muledetect.markup import SUSPICION, Html, build_card, build_details, build_facts, build_table
 from muledetect.records import write_tables, write_text
+from muledetect.records.currency import format_amount, unit_of
 
 if TYPE_CHECKING:
     import networkx as nx
@@ -32,6 +34,9 @@ TIMELINE: Final = pa.schema(
     ]
 )
 
+_MONEY: Final = {"value in": "value_in", "recoverable": "recoverable"}
+_MOST_ROWS: Final = 12
+
 #: Names of the output tables.
 TABLES: Final = ("rings", "ring_members", "ring_links", "ring_ties", "ring_others", "tie_evidence")
 
@@ -49,6 +54,8 @@ class Ring:
         Its rows of schema.RING_MEMBERS, RING_LINKS, RING_TIES and RING_OTHERS.
     timeline : pyarrow.Table
         Transfers between members in the ring's active span, by time, shape `TIMELINE`.
+    currency : str
+        ISO 4217 code of its money; empty where it is not known.
     """
 
     ring_id: str
@@ -58,12 +65,47 @@ class Ring:
     ties: pa.Table
     others: pa.Table
     timeline: pa.Table
+    currency: str = ""
 
     def __repr__(self) -> str:
         return (
             f"Ring({self.members.num_rows:,} members, {self.links.num_rows:,} links, {self.ties.num_rows:,} ties, "
             f"{self.timeline.num_rows:,} transfers)"
         )
+
+    def _repr_html_(self) -> str:
+        about, unit = self.summary, unit_of(self.currency)
+        facts = {"members": len(self), "victims": about["n_victims"]}
+        facts |= {name: about[name] for name in ("score", "stability")}
+        facts |= {f"{text}, {unit}": format_amount(about[name], self.currency) for text, name in _MONEY.items()}
+        span = {
+            "active from": about["first_time"],
+            "to": about["last_time"],
+            "as of": about["as_of"],
+            "all times": "UTC",
+        }
+        ties = self.ties.select(["centre_id", "grade", "log_odds"]).to_pylist()
+        shown = build_table(["call centre", "tie", "log-odds"], [list(tie.values()) for tie in ties[:_MOST_ROWS]],
+                            n_rows=len(ties))  # fmt: skip
+        return build_card(
+            f"Ring {self.ring_id}", build_facts(facts), build_facts(span), self._members_html(),
+            build_details(f"{len(ties):,} ties to call centres", shown), note=SUSPICION,
+        )  # fmt: skip
+
+    def _members_html(self) -> Html:
+        names = ["tier", "role", "account_id", "membership", "is_seed"]
+        order = [("tier", "ascending"), ("membership", "descending"), ("account_id", "ascending")]
+        first = self.members.sort_by(order).slice(0, _MOST_ROWS).select(names).to_pylist()
+        titles = ["tier", "role", "account", "membership", "seed"]
+        return build_table(titles, [list(row.values()) for row in first], n_rows=len(self))
+
+    @property
+    def tables(self) -> dict[str, pa.Table]:
+        """Its tables by name."""
+        return {
+            "ring_members": self.members, "ring_links": self.links, "ring_ties": self.ties,
+            "ring_others": self.others, "ring_transfers": self.timeline,
+        }  # fmt: skip
 
     def __len__(self) -> int:
         return int(self.members.num_rows)
@@ -113,6 +155,8 @@ class RingTables:
         As schema.RINGS, RING_MEMBERS, RING_LINKS, RING_TIES, RING_OTHERS and TIE_EVIDENCE say.
     ring_transfers : pyarrow.Table
         Transfers between members, shape `TIMELINE`; for reading, not part of the contract and not written.
+    currency : str
+        ISO 4217 code of all money; empty where it is not known, as after `read_rings`.
     """
 
     rings: pa.Table = field(default_factory=schema.RINGS.empty)
@@ -122,6 +166,7 @@ class RingTables:
     ring_others: pa.Table = field(default_factory=schema.RING_OTHERS.empty)
     tie_evidence: pa.Table = field(default_factory=schema.TIE_EVIDENCE.empty)
     ring_transfers: pa.Table = field(default_factory=TIMELINE.empty_table)
+    currency: str = ""
 
     @property
     def tables(self) -> dict[str, pa.Table]:
@@ -136,6 +181,29 @@ class RingTables:
             f"RingTables({len(self):,} rings, {self.ring_members.num_rows:,} members, "
             f"{self.ring_links.num_rows:,} links, {self.ring_ties.num_rows:,} ties)"
         )
+
+    def _repr_html_(self) -> str:
+        facts = {"members": len(self.ring_members), "links": len(self.ring_links)}
+        facts |= {"ties to call centres": len(self.ring_ties)}
+        if len(self):
+            facts |= {"as of": self.rings["as_of"][0].as_py()}
+        names = ["ring_id", "n_accounts", "n_victims", "score", "value_in", "recoverable", "first_time", "last_time"]
+        unit = unit_of(self.currency)
+        titles = [
+            "ring",
+            "accounts",
+            "victims",
+            "score",
+            f"value in, {unit}",
+            f"recoverable, {unit}",
+            "from, UTC",
+            "to, UTC",
+        ]
+        lines = self.rings.select(names).slice(0, _MOST_ROWS).to_pylist()
+        for line in lines:
+            line |= {name: format_amount(line[name], self.currency) for name in _MONEY.values()}
+        shown = build_table(titles, [list(line.values()) for line in lines], n_rows=len(self), right=titles[4:6])
+        return build_card(f"{len(self):,} rings", build_facts(facts), shown, note=SUSPICION)
 
     def __iter__(self) -> Iterator[Ring]:
         return (self.ring(ring_id) for ring_id in self.rings["ring_id"].to_pylist())
@@ -155,7 +223,7 @@ class RingTables:
             table.filter(pc.equal(table["ring_id"], ring_id))
             for table in (self.ring_members, self.ring_links, self.ring_ties, self.ring_others, self.ring_transfers)
         ]
-        return Ring(ring_id, row.to_pylist()[0], *parts)
+        return replace(Ring(ring_id, row.to_pylist()[0], *parts), currency=self.currency)
 
     def with_ties(self, ties: Ties) -> RingTables:
         """Return the same rings with ties that `find_ties` found for them."""

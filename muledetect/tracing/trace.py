@@ -17,7 +17,9 @@ from muledetect import schema
 from muledetect.clock import Duration, Moment, parse_duration, parse_time
 from muledetect.errors import OptionError
 from muledetect.graph import Int64Array, TransferGraph
+from muledetect.markup import SUSPICION, build_card, build_facts, build_table
 from muledetect.records import write_tables
+from muledetect.records.currency import format_amount, unit_of
 from muledetect.tracing.books import Books, open_books
 from muledetect.tracing.cases import UNTRACED, Cases, find_cases
 from muledetect.tracing.holds import share_available
@@ -28,6 +30,9 @@ if TYPE_CHECKING:
 
 #: The hold that is proposed: the smaller of what these two say, per complaint and account.
 CAUTIOUS: Final = ("pro_rata", "libr")
+
+_MOST_ROWS: Final = 12
+_RANGES: Final = "Ranges are over the tracing methods. Hold the amount, not the account."
 
 #: Complaints traced between two signs of progress.
 _BATCH: Final = 256
@@ -69,6 +74,8 @@ class Traces:
     steps : pyarrow.Table
         schema.TRACE_STEPS: the way of the money, one row a complaint, method and transfer that carried some of it, by
         time; empty unless asked for.
+    currency : str
+        ISO 4217 code of all money; empty where it is not known.
     """
 
     trace: pa.Table = field(default_factory=schema.TRACE.empty)
@@ -76,6 +83,7 @@ class Traces:
     summary: pa.Table = field(default_factory=SUMMARY.empty_table)
     untraced: pa.Table = field(default_factory=UNTRACED.empty_table)
     steps: pa.Table = field(default_factory=schema.TRACE_STEPS.empty)
+    currency: str = ""
 
     @property
     def tables(self) -> dict[str, pa.Table]:
@@ -86,6 +94,28 @@ class Traces:
         n = pc.count_distinct(self.summary["complaint_id"]).as_py()
         return f"Traces({n:,} complaints, {self.holds.num_rows:,} holds, {self.untraced.num_rows:,} untraced)"
 
+    def _repr_html_(self) -> str:
+        held = self.holds.group_by("complaint_id").aggregate([("hold", "sum")])
+        hold = dict(zip(*(column.to_pylist() for column in held.columns), strict=True))
+        spans = [(name, how) for name in ("in_accounts", "left_bank", "spent") for how in ("min", "max")]
+        cases = self.summary.group_by("complaint_id").aggregate([("lost", "max"), *spans])
+        cases = cases.sort_by([("lost_max", "descending"), ("complaint_id", "ascending")])
+        rows = [self._line(case, hold) for case in cases.slice(0, _MOST_ROWS).to_pylist()]
+        titles = ["complaint", "lost", "still in accounts", "left the bank", "spent", "proposed hold"]
+        facts = {
+            "complaints": len(cases), "untraced": len(self.untraced), "accounts to hold in": _n_held(self.holds),
+            f"holds, {unit_of(self.currency)}": format_amount(sum(hold.values()), self.currency),
+        }  # fmt: skip
+        table = build_table(titles, rows, n_rows=len(cases), right=titles[1:])
+        return build_card("Traces of complaints", build_facts(facts), table, note=f"{_RANGES} {SUSPICION}")
+
+    def _line(self, case: Mapping[str, Any], hold: Mapping[str, int]) -> list[str]:
+        shown = [case["complaint_id"], format_amount(case["lost_max"], self.currency)]
+        for name in ("in_accounts", "left_bank", "spent"):
+            ends = dict.fromkeys(format_amount(case[f"{name}_{how}"], self.currency) for how in ("min", "max"))
+            shown.append(" to ".join(ends))
+        return [*shown, format_amount(hold.get(case["complaint_id"], 0), self.currency)]
+
     def recoverable(self) -> pa.Table:
         """Return what may be held now by bank: `bank_id`, `n_accounts`, `hold`, minor units, largest first."""
         by_bank = self.holds.group_by("bank_id").aggregate([("account_id", "count_distinct"), ("hold", "sum")])
@@ -95,6 +125,10 @@ class Traces:
     def write(self, folder: str | Path) -> None:
         """Write the tables as Parquet files of a folder, each one atomically."""
         write_tables(self.tables, folder)
+
+
+def _n_held(holds: pa.Table) -> int:
+    return int(pc.count_distinct(holds.filter(pc.greater(holds["hold"], 0))["account_id"]).as_py())
 
 
 def trace_money(
@@ -155,7 +189,7 @@ def trace_money(
     books = open_books(dataset, graph, moment)
     cases = find_cases(dataset, books.graph, moment, complaint_ids)
     rows, way = follow(books, cases.transfer, methods, max_hops, progress)
-    found = _tables(books, cases, rows, methods, moment + parse_duration(hold_for))
+    found = replace(_tables(books, cases, rows, methods, moment + parse_duration(hold_for)), currency=dataset.currency)
     return replace(found, steps=_steps(dataset, books, cases, way, methods)) if steps else found
 
 

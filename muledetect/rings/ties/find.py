@@ -14,6 +14,7 @@ from muledetect import schema
 from muledetect.clock import Duration, Moment, parse_duration, parse_time
 from muledetect.errors import DataError, OptionError
 from muledetect.graph import TransferGraph
+from muledetect.markup import SUSPICION, build_card, build_table
 from muledetect.rings.ties._spec import Family
 from muledetect.rings.ties.call import call
 from muledetect.rings.ties.cash_out import cash_out
@@ -33,6 +34,8 @@ FAMILIES: Final[tuple[Family, ...]] = (complaint, call, network, place, cash_out
 
 #: Ids of evidence shown with a tie.
 MOST_EVIDENCE: Final = 20
+
+_MOST_ROWS: Final = 12
 
 #: Nats against a tie for each victim of the ring that names another centre, and the most.
 AGAINST: Final = (-0.75, -2.0)
@@ -55,6 +58,21 @@ class Ties:
 
     def __repr__(self) -> str:
         return f"Ties({self.ring_ties.num_rows:,} ties, {self.tie_evidence.num_rows:,} items of evidence)"
+
+    def _repr_html_(self) -> str:
+        names = ["ring_id", "centre_id", "grade", "log_odds", "against", "null_p"]
+        ranked = self.ring_ties.sort_by(
+            [("log_odds", "descending"), ("ring_id", "ascending"), ("centre_id", "ascending")]
+        )
+        lines = [list(row.values()) for row in ranked.select(names).slice(0, _MOST_ROWS).to_pylist()]
+        titles = ["ring", "call centre", "grade", "log-odds", "of it against", "as much by chance"]
+        table = build_table(titles, lines, n_rows=len(ranked), right=titles[3:])
+        return build_card(f"{len(ranked):,} ties between rings and call centres", table, note=SUSPICION)
+
+    @property
+    def tables(self) -> dict[str, pa.Table]:
+        """The output tables by name."""
+        return {"ring_ties": self.ring_ties, "tie_evidence": self.tie_evidence}
 
 
 def find_ties(
