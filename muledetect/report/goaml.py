@@ -27,6 +27,7 @@ from muledetect.records import write_text
 from muledetect.report.case import AccountCase
 from muledetect.report.pages import read
 from muledetect.report.str_draft import Reported, StrDraft, draft_str
+from muledetect.report.str_words import Said
 from muledetect.schema import ACCOUNT_KINDS, CHANNELS, did_you_mean
 
 _OTHER_FUNDS: Final = {
@@ -322,9 +323,9 @@ class _Writer:
         yield from draft.grounds
         if len(draft.transfers) < draft.n_reportable:
             yield f"{len(draft.transfers):,} of {draft.n_reportable:,} transfers to be reported are listed."
-        yield from draft.coercion
-        yield from (f"Indicator {code}: {fact}." for code, fact in draft.indicators if fact)
-        yield from (f"Speaks for the account, {code}: {fact}." for code, fact in draft.speaks_for if fact)
+        yield from map(_sentence, draft.coercion)
+        yield from (_sentence(f"Indicator {code}: {fact}") for code, fact in draft.indicators if fact)
+        yield from (_sentence(f"Speaks for the account, {code}: {fact}") for code, fact in draft.speaks_for if fact)
 
     def indicators(self, report: ET.Element) -> None:
         parent = _add(report, "report_indicators")
@@ -353,12 +354,10 @@ def _describe(transfer: Reported, currency: str) -> str:
     """Return what the records say of a transfer beyond its fields."""
     said = ["Credit to the subject account" if transfer.is_credit else "Debit of the subject account"]
     if transfer.relation:
-        said.append(f"relation of the other account in the records: {transfer.relation}")
+        said.append(f"relation of the other account in the case file: {transfer.relation}")
     if transfer.traced_high is not None and transfer.traced_high > 0:
-        low = transfer.traced_high if transfer.traced_low is None else transfer.traced_low
-        said.append(
-            f"money of complaints that it carried: {_amount(low)} to {_amount(transfer.traced_high)} {currency}"
-        )
+        span = Said("en", "UTC", currency).span(transfer.traced_low, transfer.traced_high)
+        said.append(f"money of complaints that it carried: {span}")
     if transfer.codes:
         said.append(f"shows {', '.join(transfer.codes)}")
     return "; ".join(said) + "."
@@ -374,6 +373,10 @@ def _about(holder: Mapping[str, object], currency: str) -> Iterator[str]:
         amount = holder.get(name)
         if isinstance(amount, Decimal):
             yield f"{label}: {_amount(amount)} {currency}."
+
+
+def _sentence(text: str) -> str:
+    return text if text.endswith((".", "!", "?")) else f"{text}."
 
 
 def _cut(*sentences: str) -> str:
