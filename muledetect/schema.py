@@ -18,6 +18,7 @@ import pyarrow as pa
 
 from muledetect.errors import DataError
 
+Who = Literal["account", "holder", "account or holder"]
 Type = Literal[
     "id", "hash", "time", "money", "category", "text", "bool", "int", "number", "share", "id_list", "reasons"
 ]
@@ -57,7 +58,10 @@ UNITS: Final[Mapping[str, str]] = MappingProxyType(
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One column: its name, contract type, meaning, and the values that it may take."""
+    """One column: its name, contract type, meaning, and the values that it may take.
+
+    `who` says whose ids its cells are; with `who_if`, only in rows where the column named there has one of the values.
+    """
 
     name: str
     type: Type
@@ -65,6 +69,8 @@ class Column:
     required: bool = False
     values: tuple[str, ...] = ()
     minimum: int | None = None
+    who: Who | None = None
+    who_if: tuple[str, tuple[str, ...]] | None = None
 
     @property
     def arrow_type(self) -> pa.DataType:
@@ -140,8 +146,8 @@ TRANSFERS: Final = Table(
     (
         _req("transfer_id", "id", "identifies the transfer; orders output rows, changes no result"),
         _req("time", "time", "when the money moved"),
-        _req("source", "id", "account that paid"),
-        _req("target", "id", "account that received"),
+        _req("source", "id", "account that paid", who="account"),
+        _req("target", "id", "account that received", who="account"),
         _req("amount", "money", "what moved", minimum=1),
         Column("currency", "category", "ISO 4217 code; the reader's option where the column is absent"),
         Column("channel", "category", "rail that the transfer used", values=tuple(CHANNELS)),
@@ -165,8 +171,8 @@ ACCOUNTS: Final = Table(
     "accounts",
     "accounts that the bank knows",
     (
-        _req("account_id", "id", "identifies the account"),
-        Column("holder_id", "id", "person or company that holds it"),
+        _req("account_id", "id", "identifies the account", who="account"),
+        Column("holder_id", "id", "person or company that holds it", who="holder"),
         Column("bank_id", "id", "bank that keeps it"),
         Column("opened_at", "time", "when it was opened"),
         Column("closed_at", "time", "when it was closed"),
@@ -185,7 +191,7 @@ HOLDERS: Final = Table(
     "holders",
     "people and companies behind accounts",
     (
-        _req("holder_id", "id", "identifies the holder"),
+        _req("holder_id", "id", "identifies the holder", who="holder"),
         Column("birth_year", "int", "year of birth, Gregorian"),
         Column("declared_income", "money", "income a month, as declared"),
         Column("occupation", "category", "occupation, as declared"),
@@ -201,9 +207,9 @@ IDENTIFIERS: Final = Table(
     "identifiers",
     "phones, devices and addresses that an account or holder used",
     (
-        _req("entity_id", "id", "account or holder"),
+        _req("entity_id", "id", "account or holder", who="account or holder"),
         _req("kind", "category", "what sort of identifier", values=IDENTIFIER_KINDS),
-        _req("value_hash", "hash", "the identifier, hashed"),
+        _req("value_hash", "hash", "the identifier, hashed", who="account", who_if=("kind", ("wallet",))),
         _req("valid_from", "time", "first moment of use"),
         Column("valid_to", "time", "last moment of use"),
         Column("known_ts", "time", "when the bank could know it"),
@@ -216,7 +222,7 @@ SESSIONS: Final = Table(
     "logins and device events",
     (
         _req("session_id", "id", "identifies the session"),
-        _req("account_id", "id", "account that logged in"),
+        _req("account_id", "id", "account that logged in", who="account"),
         _req("time", "time", "when"),
         Column("device_hash", "hash", "device"),
         Column("ip_hash", "hash", "network address"),
@@ -245,10 +251,10 @@ COMPLAINTS: Final = Table(
     (
         _req("complaint_id", "id", "identifies the complaint"),
         _req("known_ts", "time", "when the bank learnt of it"),
-        Column("victim_account", "id", "account that the victim paid from"),
+        Column("victim_account", "id", "account that the victim paid from", who="account"),
         Column("victim_phone_hash", "hash", "phone of the victim"),
         Column("transfer_id", "id", "the disputed transfer; else target, amount and time"),
-        Column("target", "id", "account that was paid"),
+        Column("target", "id", "account that was paid", who="account"),
         Column("amount", "money", "loss", minimum=1),
         Column("time", "time", "when it was paid"),
         Column("scam_type", "category", "sort of scam"),
@@ -282,7 +288,13 @@ WATCHLISTS: Final = Table(
     (
         _req("list_id", "id", "the list"),
         _req("kind", "category", "what is listed", values=(*IDENTIFIER_KINDS, "account", "cell", "terminal")),
-        _req("value_hash", "hash", "the identifier, hashed (an account: its id)"),
+        _req(
+            "value_hash",
+            "hash",
+            "the identifier, hashed (an account: its id)",
+            who="account",
+            who_if=("kind", ("account", "wallet")),
+        ),
         Column("centre_id", "id", "call centre that the entry names"),
         _req("category", "category", "why it is listed"),
         Column("reliability", "share", "how far the list can be trusted"),
@@ -297,7 +309,7 @@ LABELS: Final = Table(
     "labels",
     "what investigations found out about accounts",
     (
-        _req("account_id", "id", "the account"),
+        _req("account_id", "id", "the account", who="account"),
         _req("label", "category", "the finding", values=("mule", "not_mule", "unknown")),
         Column("known_ts", "time", "when the bank knew it"),
         Column("activity_start", "time", "first illicit transfer"),
@@ -313,7 +325,7 @@ TRUTH_RINGS: Final = Table(
     "simulated or investigated truth about rings; for evaluation only, never read by a feature",
     (
         _req("ring_id", "id", "the ring"),
-        _req("account_id", "id", "its member"),
+        _req("account_id", "id", "its member", who="account"),
         Column("role", "category", "what the member does"),
         Column("tier", "int", "hops from the victims"),
         Column("centre_id", "id", "call centre that it serves"),
@@ -342,7 +354,7 @@ TRUTH_MONEY: Final = Table(
     "truth about where the money of each case is; for evaluation only, never read by a feature",
     (
         _req("case_id", "id", "the case"),
-        _req("account_id", "id", "account that has the money, or to which it left"),
+        _req("account_id", "id", "account that has the money, or to which it left", who="account"),
         _req(
             "place",
             "category",
@@ -361,7 +373,7 @@ TRUTH_CASES: Final = Table(
     "truth about cases, one row a victim of a centre; for evaluation only, never read by a feature",
     (
         _req("case_id", "id", "identifies the case"),
-        Column("victim_account", "id", "account that the victim paid from"),
+        Column("victim_account", "id", "account that the victim paid from", who="account"),
         Column("ring_id", "id", "ring that was paid"),
         Column("centre_id", "id", "call centre that called"),
         Column("scam_type", "category", "sort of scam"),
@@ -378,7 +390,7 @@ TRUTH_ACCOUNTS: Final = Table(
     "truth_accounts",
     "truth about accounts and the people behind them; for evaluation only, never read by a feature",
     (
-        _req("account_id", "id", "the account"),
+        _req("account_id", "id", "the account", who="account"),
         _req("persona", "category", "the sort of life that its holder leads"),
         Column("is_victim", "bool", "its holder was a victim"),
         Column("is_mule", "bool", "a ring used it"),
@@ -422,7 +434,7 @@ SCORES: Final = Table(
     "scores",
     "one row a scored point",
     (
-        _req("account_id", "id", "the account"),
+        _req("account_id", "id", "the account", who="account"),
         _req("as_of", "time", "exclusive moment of the score"),
         _req("score", "number", "raw score, log-odds of the boosted trees"),
         _req("probability", "share", "calibrated probability"),
@@ -456,7 +468,7 @@ RING_MEMBERS: Final = Table(
     "who is in a ring",
     (
         _req("ring_id", "id", "the ring"),
-        _req("account_id", "id", "the member"),
+        _req("account_id", "id", "the member", who="account"),
         _req("role", "category", "what it seems to do", values=ROLES),
         _req("tier", "int", "hops from the entry of the money, 1 = first"),
         _req("membership", "share", "how firmly it belongs"),
@@ -470,8 +482,8 @@ RING_LINKS: Final = Table(
     "why two members belong together",
     (
         _req("ring_id", "id", "the ring"),
-        _req("source", "id", "one end"),
-        _req("target", "id", "other end"),
+        _req("source", "id", "one end", who="account"),
+        _req("target", "id", "other end", who="account"),
         _req("kind", "category", "sort of link"),
         _req("weight", "number", "strength of the link"),
         _req("evidence", "id_list", "transfer ids or identifier hashes"),
@@ -523,7 +535,7 @@ RING_OTHERS: Final = Table(
     "who dealt with a ring and is not a member, and why not",
     (
         _req("ring_id", "id", "the ring"),
-        _req("account_id", "id", "an account outside"),
+        _req("account_id", "id", "an account outside", who="account"),
         _req(
             "relation",
             "category",
@@ -560,7 +572,7 @@ TRACE: Final = Table(
         _req("complaint_id", "id", "the complaint"),
         _req("method", "category", "tracing rule", values=("fifo", "lifo", "pro_rata", "libr")),
         _req("as_of", "time", "exclusive moment of the trace"),
-        _req("account_id", "id", "account that has the money, or to which it left"),
+        _req("account_id", "id", "account that has the money, or to which it left", who="account"),
         _req("hop", "int", "accounts from the victim, 1 = paid by the victim"),
         _req("traced", "money", "money of the complaint that is there"),
         Column("available", "money", "balance of the account; null where the money is not in an account of the bank"),
@@ -579,8 +591,8 @@ TRACE_STEPS: Final = Table(
         _req("method", "category", "tracing rule", values=("fifo", "lifo", "pro_rata", "libr")),
         _req("transfer_id", "id", "the transfer"),
         _req("time", "time", "when the money moved"),
-        _req("source", "id", "account that paid"),
-        _req("target", "id", "account that received"),
+        _req("source", "id", "account that paid", who="account"),
+        _req("target", "id", "account that received", who="account"),
         _req("amount", "money", "what moved in all"),
         _req("traced", "money", "money of the complaint in it"),
     ),
@@ -592,7 +604,7 @@ HOLDS: Final = Table(
     "what to hold: the smaller of pro rata and lowest intermediate balance",
     (
         _req("complaint_id", "id", "the complaint"),
-        _req("account_id", "id", "account that has the money"),
+        _req("account_id", "id", "account that has the money", who="account"),
         Column("bank_id", "id", "its bank"),
         _req("hop", "int", "accounts from the victim, 1 = paid by the victim"),
         _req("traced_low", "money", "smallest traced amount over the methods"),
@@ -662,4 +674,8 @@ def describe_tables() -> str:
 
 def _type_in_words(column: Column) -> str:
     words = f"{column.type}, {column.unit}" if column.unit else column.type
+    if column.who:
+        words += f" of an {column.who}" if column.who.startswith("a") else f" of a {column.who}"
+    if column.who_if:
+        words += f" where {column.who_if[0]} is {' or '.join(column.who_if[1])}"
     return f"{words}: {', '.join(column.values)}" if column.values else words

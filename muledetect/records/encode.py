@@ -14,6 +14,7 @@ dictionary encoders take ten times as long on twenty million ids, and the string
 from __future__ import annotations
 
 import secrets
+from collections.abc import Callable
 from typing import Any, Final
 
 import numpy as np
@@ -265,9 +266,11 @@ class IdEncoder:
             raise DataError("ids: some are not UTF-8 text. Export them as UTF-8.") from error
         return ids
 
-    def finish(self) -> tuple[pa.StringArray, Int32Array]:
-        """Return the ids in byte order, and the place of every code in it (int32)."""
-        ids = self.ids()
+    def finish(
+        self, rename: Callable[[pa.StringArray], pa.StringArray] | None = None
+    ) -> tuple[pa.StringArray, Int32Array]:
+        """Return the ids, renamed if told so, in byte order, and the place of every code in it (int32)."""
+        ids = rename(self.ids()) if rename else self.ids()
         order = pc.array_sort_indices(ids)
         rank = np.empty(len(ids), np.int32)
         rank[order.to_numpy()] = np.arange(len(ids), dtype=np.int32)

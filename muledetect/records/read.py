@@ -19,6 +19,8 @@ import time as wall
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
 from typing import Any, Final, Literal
 from zoneinfo import ZoneInfo
 
@@ -37,6 +39,7 @@ from muledetect.records.encode import IdEncoder
 from muledetect.records.fingerprint import fingerprint
 from muledetect.records.order import canonical_order, clock_tick
 from muledetect.records.parse import Options
+from muledetect.records.pseudonyms import Pseudonyms, as_pseudonyms
 from muledetect.records.rejects import RejectLog, input_rows
 from muledetect.records.reversals import net_reversals
 from muledetect.records.sources import TableSource, open_tables
@@ -85,6 +88,7 @@ def read_dataset(
     decimal: Literal[".", ","] = ".",
     delimiter: str | None = None,
     now: clock.Moment | None = None,
+    pseudonymise: Pseudonyms | str | Path | None = None,
 ) -> Dataset:
     """Read and validate all tables of a data set.
 
@@ -112,6 +116,9 @@ def read_dataset(
         Delimiter of CSV files. Found from the header row if not given.
     now : moment, optional
         Moment after which a time is in the future; the clock of the machine by default.
+    pseudonymise : Pseudonyms or path, optional
+        Key, or the file of one: ids of accounts and holders become pseudonyms (see `muledetect.records.pseudonyms`),
+        and columns outside the contract, which may name people, are left out.
 
     Returns
     -------
@@ -129,6 +136,7 @@ def read_dataset(
     -----
     Streams batches of 2^18 rows and keeps account ids as int32 codes, so memory stays near the size of the result.
     """
+    names = as_pseudonyms(pseudonymise)
     options = _options(currency or _NO_CURRENCY, money, source_tz, decimal, now)
     if tick is not None:
         tick = clock.parse_duration(tick)
@@ -137,7 +145,7 @@ def read_dataset(
     if currency is None and isinstance(transfers, TableSource):
         opened["transfers"], named = _peek_currency(transfers)
         options = replace(options, currency=named, exponent=exponent_of(named))
-    job = _Job(options, tick, progress or _silent)
+    job = _Job(options, tick, progress or _silent, names)
     job.open(opened, tables)
     return job.finish()
 
@@ -186,6 +194,7 @@ class _Job:
     options: Options
     tick: int | None
     progress: Progress
+    pseudonyms: Pseudonyms | None
 
     def __post_init__(self) -> None:
         self.log = RejectLog()
@@ -208,7 +217,7 @@ class _Job:
             if isinstance(table, DataError):
                 stops.append(str(table))
                 continue
-            reader = TableReader(INPUTS[name], self.options, self.log, self.accounts)
+            reader = TableReader(INPUTS[name], self.options, self.log, self.accounts, self.pseudonyms is None)
             try:
                 reader.read(table, lambda fraction, name=name: self.progress(f"reading {name}", fraction))  # type: ignore[misc]
             except DataError as error:
@@ -224,6 +233,8 @@ class _Job:
         tables = {name: self._other(name) for name in self.readers if name != "transfers"}
         if "accounts" in tables:
             self.account_codes = self.accounts.encode(tables["accounts"].column("account_id").combine_chunks())
+        if self.pseudonyms:
+            tables = {name: self.pseudonyms.hide_table(table, INPUTS[name]) for name, table in tables.items()}
         self.progress("ordering transfers", 0.0)
         account_ids, transfers = self._order(self._transfers())
         tables = {"transfers": transfers, **tables}
@@ -243,6 +254,10 @@ class _Job:
             describe("warn", name, column, reason, n_rows, first, reader.n_read)
             for name, reader in self.readers.items()
             for (column, reason), (n_rows, first) in sorted(reader.doubts.items())
+        ] + [
+            describe("warn", name, column, reasons.LEFT_OUT, reader.n_read, None, reader.n_read)
+            for name, reader in self.readers.items()
+            for column in reader.left_out
         ]
 
     def _gather(self, name: str) -> pa.Table:
@@ -367,7 +382,8 @@ class _Job:
 
     def _account_ranks(self, columns: dict[str, pa.ChunkedArray]) -> tuple[pa.StringArray, npt.NDArray[np.int32]]:
         """Return the ids that accepted rows use, in byte order, and the place of every code among them."""
-        account_ids, rank = self.accounts.finish()
+        rename = partial(self.pseudonyms.hide, where="transfers: account ids") if self.pseudonyms else None
+        account_ids, rank = self.accounts.finish(rename)
         used = np.zeros(len(rank), np.bool_)
         for name in ("source", "target"):
             for chunk in columns[name].chunks:

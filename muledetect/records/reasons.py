@@ -49,6 +49,7 @@ GAP: Final = "days with almost no transfers"
 FOLD: Final = "local time that clocks repeat or skip"
 SELF: Final = "transfer to the same account"
 EMPTY: Final = "no accepted row"
+LEFT_OUT: Final = "column outside the contract left out"
 
 _MEND: Final[Mapping[str, str]] = MappingProxyType(
     {
@@ -88,6 +89,7 @@ _MEND: Final[Mapping[str, str]] = MappingProxyType(
         "export UTC to be exact.",
         SELF: "They are kept and move no money; nothing to do if they are real.",
         EMPTY: "Check the filters of the export and the rejects above.",
+        LEFT_OUT: "It may name people, so it is not kept beside pseudonyms; read without a key to keep it.",
     }
 )
 

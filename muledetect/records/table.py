@@ -42,11 +42,14 @@ def _plain(kind: pa.DataType) -> pa.DataType:
 class TableReader:
     """State of one table while it is read: accepted columns, codes, doubts, and what makes the table unusable.
 
-    `accounts` is the encoder that all account columns share. After `read`, `columns` holds the accepted rows by
+    `accounts` is the encoder that all account columns share; without `keep_extra`, columns outside the contract are
+    named in `left_out` and not read. After `read`, `columns` holds the accepted rows by
     column; a coded column is an int32 code array over `encoders[name]`.
     """
 
-    def __init__(self, table: Table, options: Options, log: RejectLog, accounts: IdEncoder) -> None:
+    def __init__(
+        self, table: Table, options: Options, log: RejectLog, accounts: IdEncoder, keep_extra: bool = True
+    ) -> None:
         self.table = table
         self.n_read = 0
         self.columns: dict[str, list[pa.Array]] = {}
@@ -54,9 +57,11 @@ class TableReader:
         self.id_hashes: list[npt.NDArray[np.uint64]] = []
         self.doubts: dict[tuple[str, str], tuple[int, int]] = {}
         self.stops: list[str] = []
+        self.left_out: list[str] = []
         self._options = options
         self._log = log
         self._accounts = accounts
+        self._keep_extra = keep_extra
         self._calendar: dict[str, tuple[int, int]] = {}
         self._types: dict[str, pa.DataType] = {}
 
@@ -92,6 +97,8 @@ class TableReader:
                 if problem:
                     self.stops.append(f"{name}: column {column.name!r}: {problem}.")
         extra = [found for found in names if found not in self.table.names]
+        if not self._keep_extra:
+            self.left_out, extra = extra, []
         self._types = {found: _plain(schema.field(found).type) for found in extra}
         return [column.name for column in self.table.columns if column.name in names] + extra
 
