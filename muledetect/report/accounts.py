@@ -23,6 +23,11 @@ MOST_TRANSFERS: Final = 300
 #: Links to other members that say why an account is in its ring.
 _MOST_WHY: Final = 8
 
+#: Columns of the listed transfers that are ours; others are the data set's own.
+TRANSFERS: Final = (
+    "transfer_id", "time", "is_credit", "other", "other_bank", "amount", "channel", "balance", "relation", "codes",
+    "traced_low", "traced_high",
+)  # fmt: skip
 VICTIMS: Final = (
     "account_id", "kind", "complaint_ids", "n_transfers", "amount", "first_time", "last_time", "scam_type",
 )  # fmt: skip

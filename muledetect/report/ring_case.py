@@ -201,8 +201,8 @@ def _nodes(
             }
         )
     around = _around(material, others, rows, of_code)
-    for key, part in around.groupby(["kind", "pays", "name"], sort=False):
-        kind, pays, name = key  # type: ignore[misc]
+    for _, part in around.groupby(["kind", "pays", "name"], sort=False):
+        kind, pays, name = part.iloc[0][["kind", "pays", "name"]]
         of_code[part["code"].to_numpy(np.int64)] = len(found)
         label = str(name) if len(part) == 1 else f"{len(part):,} {kind}"
         found.append(
