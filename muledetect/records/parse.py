@@ -21,6 +21,7 @@ import pyarrow.compute as pc
 
 from muledetect import clock
 from muledetect.records import reasons
+from muledetect.records.currency import EXPONENTS
 from muledetect.schema import Column
 
 BoolArray = npt.NDArray[np.bool_]
@@ -402,6 +403,15 @@ def _money_from_text(texts: pa.StringArray, options: Options) -> Cells:
     cells = _money_from_decimals(kept.cast(pa.decimal128(38, 12)), options)
     cells.faults.insert(0, (valid & ~numeric, reasons.UNREADABLE))
     return cells
+
+
+def check_currency(cells: Cells, currency: str) -> Cells:
+    """Return a parsed column of currency codes with rows of other and of unknown currencies as faults."""
+    other = mask_of(pc.not_equal(cells.values.cast(pa.string()), currency))
+    if not other.any():
+        return cells
+    unknown = other & ~mask_of(pc.is_in(cells.values.cast(pa.string()), pa.array(list(EXPONENTS))))
+    return Cells(cells.values, [(unknown, reasons.UNKNOWN_CURRENCY), (other & ~unknown, reasons.OTHER_CURRENCY)])
 
 
 _TRUE: Final = pa.array(["true", "t", "yes", "y", "1"])

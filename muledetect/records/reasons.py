@@ -30,12 +30,15 @@ REVERSAL_CHAIN: Final = "chain or cycle of reversals"
 REVERSAL_MISMATCH: Final = "reversal between other accounts"
 REVERSAL_EARLY: Final = "reversal before its original"
 REVERSAL_EXCESS: Final = "reversals exceed the original"
+NO_SIDE: Final = "neither or both of debit and credit"
+RAGGED: Final = "another number of fields than the headings"
 
 DUPLICATE: Final = "exact duplicate"
 PAIRED: Final = "debit and credit rows paired"
 REVERSAL: Final = "reversal of a transfer"
 REVERSED: Final = "reversed by a later transfer"
 NOT_SETTLED: Final = "transfer did not settle"
+BLANK: Final = "no value in any column that is used"
 
 PARTIAL_REVERSAL: Final = "partial reversal kept as a transfer"
 LONE_REVERSAL: Final = "reversal of a transfer that is not here"
@@ -71,6 +74,9 @@ _MEND: Final[Mapping[str, str]] = MappingProxyType(
         REVERSAL_MISMATCH: "A reversal moves money between the two accounts of its original.",
         REVERSAL_EARLY: "Check the times of both transfers.",
         REVERSAL_EXCESS: "Together the reversals of a transfer are at most its amount.",
+        NO_SIDE: "A row says what left or what came in, not both; check the two columns.",
+        RAGGED: "Sums and remarks around a table may go; a cell that holds the delimiter needs quotes.",
+        BLANK: "Empty lines may go; nothing to do.",
         DUPLICATE: "One copy was kept; nothing to do.",
         PAIRED: "The rows of both sides became one; nothing to do.",
         REVERSAL: "It and its original were netted; nothing to do.",

@@ -13,9 +13,8 @@ import pyarrow.compute as pc
 
 from muledetect.errors import DataError
 from muledetect.records import reasons
-from muledetect.records.currency import EXPONENTS
 from muledetect.records.encode import IdEncoder, hash_strings
-from muledetect.records.parse import BoolArray, Cells, ColumnError, Options, check_type, mask_of, parse
+from muledetect.records.parse import BoolArray, Cells, ColumnError, Options, check_currency, check_type, mask_of, parse
 from muledetect.records.rejects import RejectLog
 from muledetect.records.sources import TableSource
 from muledetect.schema import Column, Table, did_you_mean
@@ -145,16 +144,8 @@ class TableReader:
             n_valid = len(cells.values) - cells.values.null_count
             self._calendar[column.name] = (ahead + cells.n_buddhist, total + n_valid)
         if column.name == "currency":
-            return self._check_currency(cells)
+            return check_currency(cells, self._options.currency)
         return cells
-
-    def _check_currency(self, cells: Cells) -> Cells:
-        texts = cells.values.cast(pa.string())
-        other = mask_of(pc.not_equal(texts, self._options.currency))
-        if not other.any():
-            return cells
-        unknown = other & ~mask_of(pc.is_in(texts, pa.array(list(EXPONENTS))))
-        return Cells(cells.values, [(unknown, reasons.UNKNOWN_CURRENCY), (other & ~unknown, reasons.OTHER_CURRENCY)])
 
     def _check_known(self, parsed: dict[str, pa.Array], bad: BoolArray) -> None:
         event = self.table.event_time

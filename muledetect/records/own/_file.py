@@ -1,0 +1,377 @@
+"""How a bank's file is written (encoding, delimiter, line of the headings), and its rows as batches of columns.
+
+A file is never taken for more than it is: cells are text as they stand, and a row whose number of fields does not fit
+the headings is numbered and told, not dropped.
+"""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import io
+import itertools
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import pyarrow as pa
+import pyarrow.csv as pacsv
+import pyarrow.parquet as pq
+
+from muledetect.errors import DataError, OptionError
+from muledetect.records.own._words import foreign_words
+
+#: A file of the user, or a table in memory.
+Source: TypeAlias = Path | pa.Table
+
+SUFFIXES: Final = (".csv", ".csv.gz", ".csv.zst", ".txt", ".tsv", ".parquet")
+_BLOCK_BYTES: Final = 1 << 24
+_BATCH_ROWS: Final = 1 << 17
+_START_BYTES: Final = 1 << 20
+_LINES: Final = 1000
+_DELIMITERS: Final = ";,\t|"
+_BROKEN: Final = (pa.ArrowException, OSError, EOFError, ValueError)
+#: A cell that only data has: a number or a date, whatever its marks.
+_DATA: Final = re.compile(
+    r"[-+(]?\s*[฿€$£]?\s*\d[\d.,'\u2019\s]*\)?\s*[-%]?|\d{1,4}[-./]\d{1,2}[-./]\d{2,4}.*|[0-9a-f]{12,}"
+)
+_LEGACY: Final = ("cp1252", "cp874", "cp932", "cp949", "gb18030", "big5", "cp1250", "cp1251")
+
+
+@dataclass(frozen=True, slots=True)
+class FileForm:
+    """How a text file is written.
+
+    `header` is the line of the headings, counted from 1 (0: there are none, and columns are called "column 1", ...);
+    cells that read as one of `nothing` are empty.
+    """
+
+    encoding: str = "utf-8"
+    delimiter: str = ","
+    header: int = 1
+    nothing: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Part of a file: columns by heading, the number of each row in the file from 0, and the ragged rows before."""
+
+    columns: Mapping[str, pa.Array]
+    numbers: npt.NDArray[np.int64]
+    ragged: npt.NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
+
+
+def as_sources(given: Any) -> list[Source]:
+    """Return paths and tables for what the caller gave: one or several paths, or one table.
+
+    Raises
+    ------
+    DataError
+        If a path does not exist, is no kind of file that can be read, or what is given is neither.
+    """
+    if isinstance(given, str | Path):
+        return [_checked(Path(given))]
+    if isinstance(given, pd.DataFrame):
+        return [pa.Table.from_pandas(given, preserve_index=False)]
+    if hasattr(given, "__arrow_c_stream__"):
+        return [pa.table(given)]
+    if isinstance(given, Sequence) and given and all(isinstance(path, str | Path) for path in given):
+        return [_checked(Path(path)) for path in given]
+    raise DataError(f"files: expected paths or one table; got {type(given).__name__}. Give the path of a CSV file.")
+
+
+def _checked(path: Path) -> Path:
+    if not path.is_file():
+        raise DataError(f"{path}: there is no such file. Check the path.")
+    if not path.name.lower().endswith(SUFFIXES):
+        also = " In a spreadsheet: Save as, CSV." if path.suffix.lower() in (".xlsx", ".xls", ".ods") else ""
+        raise DataError(f"{path.name}: is none of {', '.join(SUFFIXES)}. Save it as CSV or Parquet.{also}")
+    if path.stat().st_size == 0:
+        raise DataError(f"{path.name}: the file is empty (0 bytes). Export it again.")
+    return path
+
+
+def name_of(source: Source) -> str:
+    """Return what messages call the source."""
+    return source.name if isinstance(source, Path) else "the table given"
+
+
+def is_text(source: Source) -> bool:
+    """Whether a source is plain text, so that encoding, delimiter and headings must be known."""
+    return isinstance(source, Path) and source.suffix.lower() != ".parquet"
+
+
+def detect_form(path: Path, encoding: str | None, delimiter: str | None) -> tuple[FileForm, dict[str, str]]:
+    """Return how a text file seems to be written, and why, by field.
+
+    Raises
+    ------
+    DataError
+        If the bytes fit no encoding that we know, or there are no columns.
+    """
+    start = _start_of(path)
+    encoding, why = (encoding, "as stated") if encoding else _detect_encoding(path.name, start)
+    lines = _decoded(path.name, start, encoding)
+    found, records = _detect_delimiter(path.name, lines, delimiter)
+    header = _detect_header(records)
+    notes = {"encoding": why}
+    if header == 0:
+        notes["header"] = 'no line of headings was found; columns are called "column 1", "column 2" ...'
+    elif header > 1:
+        notes["header"] = f"the {header - 1} lines above the headings are passed over"
+    return FileForm(encoding, found, header), notes
+
+
+def _start_of(path: Path) -> bytes:
+    try:
+        with pa.input_stream(str(path), compression="detect") as stream:
+            start: bytes = stream.read(_START_BYTES)
+            is_all = not stream.read(1)
+    except _BROKEN as error:
+        raise DataError(f"{path.name}: the file is damaged or broken off. Export it again.") from error
+    if is_all or b"\n" not in start:
+        return start
+    return start[: start.rindex(b"\n") + 1]
+
+
+def _detect_encoding(name: str, start: bytes) -> tuple[str, str]:
+    for mark, encoding in ((codecs.BOM_UTF8, "utf-8-sig"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16")):
+        if start.startswith(mark):
+            return encoding, "by its byte-order mark"
+    if b"\x00" in start[:1000]:
+        return ("utf-16-le" if start[1:2] == b"\x00" else "utf-16-be"), "every other byte is zero"
+    try:
+        start.decode("utf-8")
+    except UnicodeDecodeError:
+        return _detect_legacy(name, start)
+    return "utf-8", "every byte fits"
+
+
+def _detect_legacy(name: str, start: bytes) -> tuple[str, str]:
+    """Choose among old encodings: the one in which the headings are known words, else by how high bytes lie."""
+    fitting: dict[str, int] = {}
+    for encoding in _LEGACY:
+        try:
+            text = start.decode(encoding).casefold()
+        except UnicodeDecodeError:
+            continue
+        fitting[encoding] = sum(word in text for word in foreign_words())
+    best = max(fitting, key=lambda encoding: fitting[encoding], default=None)
+    if best is not None and fitting[best] > 0:
+        return best, "not UTF-8; its headings are words in this encoding"
+    runs = [len(run) for run in re.findall(rb"[\x80-\xff]+", start)]
+    if "cp1252" in fitting and np.mean(runs) < 1.5:
+        return "cp1252", "not UTF-8; single accented letters, as Windows writes them in western Europe"
+    if "cp874" in fitting and np.mean(runs) >= 2:
+        return "cp874", "not UTF-8; long runs of letters, as Windows writes Thai"
+    fits = ", ".join(fitting) or "none that we know"
+    raise DataError(
+        f"{name}: the encoding cannot be told; it is not UTF-8 and its bytes would fit {fits}. State it with encoding= "
+        "(--encoding), or save the file as UTF-8."
+    )
+
+
+def _decoded(name: str, start: bytes, encoding: str) -> list[str]:
+    try:
+        codecs.lookup(encoding)
+    except LookupError as error:
+        raise OptionError(
+            f"encoding: {encoding!r} is none that is known. Write utf-8, cp1252 (western), cp874 (Thai) or another."
+        ) from error
+    try:
+        text = codecs.getincrementaldecoder(encoding)().decode(start)
+    except UnicodeDecodeError as error:
+        raise not_in(name, encoding) from error
+    return list(itertools.islice(io.StringIO(text, newline=None), _LINES))
+
+
+def not_in(name: str, encoding: str) -> DataError:
+    """Return the error for a file that is not in the encoding that it was said to be in."""
+    return DataError(
+        f"{name}: holds bytes that are not {encoding}. Correct 'encoding' under [file]: utf-8, cp1252 (western), cp874 "
+        "(Thai), utf-16."
+    )
+
+
+_Records: TypeAlias = list[tuple[int, list[str]]]
+
+
+def _detect_delimiter(name: str, lines: list[str], delimiter: str | None) -> tuple[str, _Records]:
+    """Return the delimiter under which most lines have the same, largest number of fields; and (line, fields)."""
+    best: tuple[float, str, _Records] = (0.0, "", [])
+    for sign in delimiter or _DELIMITERS:
+        records = _records(lines, sign)
+        widths = Counter(len(fields) for _, fields in records)
+        width, n_lines = max(widths.items(), key=lambda item: (item[1], item[0]), default=(1, 0))
+        # Some lines in ten may be remarks above and below the table.
+        score = min(width, 50) * (n_lines / len(records)) ** 4 if width > 1 else 0.0
+        best = max(best, (score, sign, records), key=lambda item: item[0])
+    if best[0] <= 0:
+        tried = delimiter or "; , tab |"
+        raise DataError(f"{name}: no columns were found; tried {tried}. State the delimiter= (--delimiter).")
+    return best[1], best[2]
+
+
+def _records(lines: list[str], delimiter: str) -> _Records:
+    reader = csv.reader(lines, delimiter=delimiter)
+    records: _Records = []
+    before = 0
+    try:
+        for fields in reader:
+            if any(cell.strip() for cell in fields):
+                records.append((before + 1, [cell.strip() for cell in fields]))
+            before = reader.line_num
+    except csv.Error:  # a field longer than csv takes: whatever it is, it is no delimiter of ours
+        return records
+    return records
+
+
+def _detect_header(records: _Records) -> int:
+    """Return the line of the headings, 0 if there are none: the last one before the first line that holds data."""
+    width = Counter(len(fields) for _, fields in records).most_common(1)[0][0]
+    for place, (_, fields) in enumerate(records):
+        is_data = len(fields) == width and any(_DATA.fullmatch(cell) for cell in fields)
+        if is_data:
+            above = records[place - 1] if place else (0, [])
+            fits = width - 1 <= len(above[1]) <= width and sum(map(bool, above[1])) * 2 >= width
+            return above[0] if fits else 0
+    return next((line for line, fields in records if len(fields) == width), 1)
+
+
+def headings_of(source: Source, form: FileForm) -> tuple[str, ...]:
+    """Return the headings; an empty one is called "column 7", a repeated one gets .1, .2 as pandas does."""
+    if isinstance(source, pa.Table):
+        return _distinct(source.column_names)
+    if not is_text(source):
+        try:
+            return _distinct(pq.read_schema(source).names)
+        except _BROKEN as error:
+            raise DataError(f"{source.name}: cannot be read as Parquet; it may be damaged. Export it again.") from error
+    lines = _decoded(source.name, _start_of(source), form.encoding)
+    records = _records(lines, form.delimiter)
+    width = Counter(len(fields) for _, fields in records).most_common(1)[0][0] if records else 0
+    if form.header == 0:
+        return _distinct([""] * width)
+    heading = next((fields for line, fields in records if line == form.header), None)
+    if heading is None:
+        raise DataError(f"{source.name}: line {form.header} has no headings. Correct 'header' under [file].")
+    # Some exports end every row, but not the headings, with a delimiter.
+    return _distinct([*heading, *[""] * (width - len(heading) if width - len(heading) == 1 else 0)])
+
+
+def _distinct(names: Sequence[str]) -> tuple[str, ...]:
+    seen: Counter[str] = Counter()
+    distinct = []
+    for place, given in enumerate(names):
+        name = " ".join(given.replace("\ufeff", "").split()) or f"column {place + 1}"
+        distinct.append(f"{name}.{seen[name]}" if seen[name] else name)
+        seen[name] += 1
+    return tuple(distinct)
+
+
+def read_batches(source: Source, form: FileForm, wanted: Sequence[str]) -> Iterator[Batch]:
+    """Yield the rows of a source in bounded parts, only the columns `wanted`; text is trimmed, empty cells are null.
+
+    Raises
+    ------
+    DataError
+        If the file is damaged, broken off, or not in its encoding.
+    """
+    if isinstance(source, Path) and is_text(source):
+        yield from _read_text(source, form, wanted)
+        return
+    n_before = 0
+    for batch in _arrow_batches(source):
+        named = dict(zip(_distinct(batch.schema.names), batch.columns, strict=True))
+        yield Batch({name: _plain(named[name]) for name in wanted}, np.arange(n_before, n_before + batch.num_rows))
+        n_before += batch.num_rows
+
+
+def _arrow_batches(source: Source) -> Iterator[pa.RecordBatch]:
+    if isinstance(source, pa.Table):
+        yield from source.to_batches(_BATCH_ROWS)
+        return
+    try:
+        with pq.ParquetFile(source) as file:
+            yield from file.iter_batches(_BATCH_ROWS)
+    except _BROKEN as error:
+        raise DataError(f"{source.name}: cannot be read as Parquet; it may be damaged. Export it again.") from error
+
+
+def _plain(values: pa.Array) -> pa.Array:
+    if pa.types.is_dictionary(values.type):
+        values = values.dictionary_decode()
+    is_other_text = pa.types.is_large_string(values.type) or pa.types.is_string_view(values.type)
+    return values.cast(pa.string()) if is_other_text else values
+
+
+def _read_text(path: Path, form: FileForm, wanted: Sequence[str]) -> Iterator[Batch]:
+    names = headings_of(path, form)
+    refused: list[int] = []
+    n_told = 0
+    skipped = _lines_above(path, form)
+
+    def refuse(row: pacsv.InvalidRow) -> str:
+        refused.append(row.number - skipped - 1)  # rows count from 1, from the first line of the file
+        return "skip"
+
+    try:
+        with pa.input_stream(str(path), compression="detect") as stream:
+            reader = pacsv.open_csv(
+                stream,
+                # in one thread, or Arrow cannot tell the number of a ragged row
+                read_options=pacsv.ReadOptions(
+                    use_threads=False, block_size=_BLOCK_BYTES, encoding=form.encoding,
+                    column_names=list(names), skip_rows=skipped,
+                ),
+                parse_options=pacsv.ParseOptions(
+                    delimiter=form.delimiter, newlines_in_values=True, ignore_empty_lines=False,
+                    invalid_row_handler=refuse,
+                ),
+                convert_options=pacsv.ConvertOptions(
+                    include_columns=list(wanted), column_types=dict.fromkeys(names, pa.string()),
+                    strings_can_be_null=True, quoted_strings_can_be_null=True, null_values=["", *form.nothing],
+                ),
+            )  # fmt: skip
+            n_before = 0
+            for batch in reader:
+                numbers = _placed(n_before, batch.num_rows, refused)
+                yield Batch(dict(zip(wanted, batch.columns, strict=True)), numbers, _new(refused, n_told))
+                n_told, n_before = len(refused), n_before + batch.num_rows
+    except UnicodeDecodeError as error:
+        raise not_in(path.name, form.encoding) from error
+    except _BROKEN as error:
+        if "Empty CSV file" not in str(error):
+            if "utf" in str(error).lower():
+                raise not_in(path.name, form.encoding) from error
+            raise DataError(f"{path.name}: the file is damaged or broken off. Export it again.") from error
+    if len(refused) > n_told:
+        none = {name: pa.array([], pa.string()) for name in wanted}
+        yield Batch(none, np.empty(0, np.int64), _new(refused, n_told))
+
+
+def _lines_above(path: Path, form: FileForm) -> int:
+    """Return the lines up to and with the headings, which may be broken over several."""
+    if form.header == 0:
+        return 0
+    lines = _decoded(path.name, _start_of(path), form.encoding)
+    reader = csv.reader(lines[form.header - 1 :], delimiter=form.delimiter)
+    next(reader)
+    return form.header - 1 + reader.line_num
+
+
+def _new(refused: list[int], n_told: int) -> npt.NDArray[np.int64]:
+    return np.array(refused[n_told:], dtype=np.int64)
+
+
+def _placed(n_before: int, n_rows: int, refused: Sequence[int]) -> npt.NDArray[np.int64]:
+    """Place accepted rows in the file: the k-th of them comes after every refused row that stands before it."""
+    places = np.arange(n_before, n_before + n_rows, dtype=np.int64)
+    # the i-th refused row (from 0) has refused[i] - i accepted rows before it
+    return places + np.searchsorted(np.array(refused, np.int64) - np.arange(len(refused)), places, side="right")

@@ -1,0 +1,434 @@
+"""Import a bank's own files by a mapping: batch by batch into one table of a data set, no row lost on the way."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+from time import time_ns
+from typing import Any, Final, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from muledetect.clock import HOUR, parse_duration
+from muledetect.errors import DataError, OptionError
+from muledetect.records import reasons
+from muledetect.records.currency import exponent_of
+from muledetect.records.dataset import Finding
+from muledetect.records.encode import hash_strings
+from muledetect.records.fingerprint import hash_rows
+from muledetect.records.own._columns import Columns, check_complete, read_columns
+from muledetect.records.own._convert import Converted, convert, trimmed
+from muledetect.records.own._file import Batch, Source, as_sources, headings_of, name_of, read_batches
+from muledetect.records.own._profile import shape_of
+from muledetect.records.own._sides import match_sides
+from muledetect.records.parse import BUDDHIST_LEAD, Options
+from muledetect.records.rejects import RejectLog
+from muledetect.records.sources import SUFFIXES
+from muledetect.records.write import atomic_parquet
+from muledetect.schema import did_you_mean
+
+Progress: TypeAlias = Callable[[str, float], None]
+Int64Array: TypeAlias = npt.NDArray[np.int64]
+
+#: Any two moments lie less far apart.
+_ANY_TIME: Final = 2**62
+_N_SHAPES: Final = 3
+
+
+@dataclass(frozen=True, eq=False)
+class Imported:
+    """What an import did: every row read is accepted, or in `rejects` with its reason.
+
+    `rows` holds the table where no folder was given; `notes` says what a person should know beside the findings.
+    """
+
+    table: str
+    rows_read: int
+    rows_accepted: int
+    rejects: pa.Table
+    findings: tuple[Finding, ...]
+    notes: tuple[str, ...]
+    rows: pa.Table | None = None
+
+    def __repr__(self) -> str:
+        return (
+            f"Imported({self.table}: {self.rows_read:,} rows read, {self.rows_accepted:,} accepted, "
+            f"{self.rejects.num_rows:,} left out)"
+        )
+
+
+def import_own(
+    files: Any, columns: Columns | str | Path, output: str | Path | None = None, *, progress: Progress | None = None
+) -> Imported:
+    """Turn a bank's own files into one table of a data set, as a mapping says.
+
+    Parameters
+    ----------
+    files : path, sequence of paths, or table
+        CSV (also .gz, .zst) or Parquet files with the same headings, or a pandas, polars or pyarrow table.
+    columns : Columns or path
+        The mapping, from `suggest_columns` or a TOML file; nothing in it may be "?".
+    output : path, optional
+        Folder of the data set; its table is replaced, other tables stay. Without it the rows are returned.
+    progress : callable, optional
+        Called with the stage in words and the fraction done.
+
+    Returns
+    -------
+    Imported
+
+    Raises
+    ------
+    DataError
+        If a file cannot be read, lacks a heading, or more than half of its rows cannot; nothing is written then.
+    OptionError
+        If the mapping is not complete or not possible.
+
+    Notes
+    -----
+    Files are streamed. Memory holds 8 bytes a row for statements of accounts 60, whose two rows a transfer are looked
+    for; without `output` the table as well.
+    """
+    where = "columns" if isinstance(columns, Columns) else Path(columns).name
+    mapping = columns if isinstance(columns, Columns) else read_columns(columns)
+    check_complete(mapping, where)
+    sources = as_sources(files)
+    for source in sources:
+        _check_headings(mapping, source, where)
+    if output is not None:
+        _check_place(Path(output), mapping.table)
+    job = _Job(mapping, progress or (lambda _stage, _done: None))
+    rows = job.gather(sources) if output is None else None
+    if output is not None:
+        job.write(sources, Path(output) / f"{mapping.table}.parquet")
+    notes = tuple(job.notes() + _strangers(mapping, output))
+    return Imported(
+        mapping.table,
+        job.n_read,
+        job.n_read - job.log.count(mapping.table),
+        job.log.to_table(),
+        job.findings(),
+        notes,
+        rows,
+    )
+
+
+def _check_headings(mapping: Columns, source: Source, where: str) -> None:
+    found = headings_of(source, mapping.file)
+    for heading in mapping.headings():
+        if heading not in found:
+            hint = did_you_mean(heading, list(found))
+            raise DataError(
+                f"{name_of(source)}: has no column {heading!r}, which {where} names; it has {', '.join(found)}.{hint}"
+            )
+
+
+def _check_place(folder: Path, table: str) -> None:
+    others = [folder / table, *(folder / f"{table}{suffix}" for suffix in SUFFIXES if suffix != ".parquet")]
+    for other in others:
+        if other.exists():
+            raise OptionError(
+                f"output: {folder} has {other.name} already, and a data set has one table {table!r}. Choose another "
+                "folder."
+            )
+
+
+class _Job:
+    """State of one import: what was left out, and the few numbers a row that pairs and repeats need."""
+
+    def __init__(self, mapping: Columns, progress: Progress) -> None:
+        self.mapping = mapping
+        self.log = RejectLog()
+        self.n_read = 0
+        self.accounts: set[int] = set()
+        self._progress = progress
+        self._shapes: dict[str, dict[str, None]] = {}
+        self._hashes: list[npt.NDArray[np.uint64]] = []
+        self._sides: list[dict[str, Any]] = []
+        self._n_future = self._n_times = 0
+        self._pair_notes: list[str] = []
+        amounts, zone = mapping.amounts, mapping.times.zone or None
+        self._options = Options(
+            amounts.currency, exponent_of(amounts.currency), amounts.unit, ".", zone, time_ns() // 1000
+        )
+
+    def gather(self, sources: list[Source]) -> pa.Table:
+        """Return all accepted rows."""
+        parts = list(self._parts(sources))
+        self._check_read()
+        partner = self._partners()
+        return pa.concat_tables(self._merged(iter(parts), partner)).combine_chunks()
+
+    def write(self, sources: list[Source], path: Path) -> None:
+        """Write all accepted rows; statements go by way of a file beside, as pairs are known at the end only."""
+        with ExitStack() as opened:
+            append = opened.enter_context(atomic_parquet(path))
+            if not self.mapping.is_statement:
+                for part in self._parts(sources):
+                    append(part)
+                self._check_read()
+                return
+            beside = Path(opened.enter_context(tempfile.TemporaryDirectory(dir=path.parent, prefix=".import-")))
+            with atomic_parquet(beside / "rows.parquet") as keep:
+                for part in self._parts(sources):
+                    keep(part)
+            self._check_read()
+            partner = self._partners()
+            with pq.ParquetFile(beside / "rows.parquet") as file:
+                parts = (file.read_row_group(place) for place in range(file.num_row_groups))
+                for part in self._merged(parts, partner):
+                    append(part)
+
+    def _parts(self, sources: list[Source]) -> Iterator[pa.Table]:
+        """Yield accepted rows batch by batch; at least one table, which may be empty."""
+        stems = _stems(sources)
+        has_any = False
+        for stem, source in zip(stems, sources, strict=True):
+            n_before = self.n_read
+            for batch in read_batches(source, self.mapping.file, self.mapping.headings()):
+                self._progress(f"reading {name_of(source)}", 0.5)
+                yield self._accept(batch, n_before, stem)
+                has_any = True
+        if not has_any:
+            raise DataError(f"{name_of(sources[0])}: has no rows under its headings. Export it again.")
+
+    def _accept(self, batch: Batch, n_before: int, stem: str) -> pa.Table:
+        table = self.mapping.table
+        self.log.add(table, self._first, reasons.RAGGED, "reject", batch.ragged + n_before)
+        rows = batch.numbers + n_before
+        self.n_read += len(rows) + len(batch.ragged)
+        done = convert(batch, self.mapping, self._options)
+        self._look_at_calendar(done)
+        good = self._reject(done, self._blank(batch, rows), rows, batch)
+        kept = {name: values.filter(pa.array(good)) for name, values in done.columns.items()}
+        made = pa.table(kept)
+        if self.mapping.table == "transfers":
+            made = self._with_ids(made, rows[good] - n_before, stem)
+        if done.is_out is not None:
+            self._note_sides(made, done.is_out[good], rows[good])
+        order = [name for name in self.mapping.contract.names if name in made.column_names]
+        return made.select([*order, *(name for name in made.column_names if name not in order)])
+
+    @property
+    def _first(self) -> str:
+        return self.mapping.contract.required[0]
+
+    def _blank(self, batch: Batch, rows: Int64Array) -> npt.NDArray[np.bool_]:
+        """Log rows without any value and return which they are."""
+        blank = np.ones(len(rows), np.bool_)
+        for cells in batch.columns.values():
+            blank &= trimmed(cells, self.mapping).is_null().to_numpy(zero_copy_only=False)
+        self.log.add(self.mapping.table, self._first, reasons.BLANK, "repair", rows[blank])
+        return blank
+
+    def _reject(
+        self, done: Converted, blank: npt.NDArray[np.bool_], rows: Int64Array, batch: Batch
+    ) -> npt.NDArray[np.bool_]:
+        """Log each bad row with the first of its faults and return the good ones."""
+        bad = blank.copy()
+        required = [name for name in self.mapping.contract.required if name in done.columns]
+        missing = [
+            (name, done.columns[name].is_null().to_numpy(zero_copy_only=False), reasons.MISSING) for name in required
+        ]
+        for column, mask, reason in [*done.faults, *missing]:
+            fresh = mask & ~bad
+            if fresh.any():
+                self.log.add(self.mapping.table, column, reason, "reject", rows[fresh])
+                self._note_shapes(column, batch, fresh)
+                bad |= fresh
+        return ~bad
+
+    def _note_shapes(self, column: str, batch: Batch, mask: npt.NDArray[np.bool_]) -> None:
+        given = self.mapping.columns.get(column)
+        shapes = self._shapes.setdefault(column, {})
+        if given is None or len(shapes) >= _N_SHAPES:
+            return
+        headings = (given,) if isinstance(given, str) else given
+        few = np.flatnonzero(mask)[:20]
+        for row in few:
+            cells = [batch.columns[heading][int(row)].as_py() for heading in headings]
+            if len(shapes) < _N_SHAPES:
+                shapes[" ".join(shape_of(str(cell)) if cell is not None else "(empty)" for cell in cells)] = None
+
+    def _look_at_calendar(self, done: Converted) -> None:
+        for name, values in done.columns.items():
+            if pa.types.is_timestamp(values.type) and name in self.mapping.columns:
+                moments = values.view(pa.int64()).drop_null().to_numpy()
+                self._n_future += int(np.count_nonzero(moments > self._options.now + BUDDHIST_LEAD))
+                self._n_times += len(moments)
+
+    def _check_read(self) -> None:
+        """Stop where most rows could not be read: then the mapping is wrong, not the rows."""
+        table = self.mapping.table
+        if self._n_future * 2 > self._n_times:
+            raise DataError(
+                f"{table}: years look Buddhist (such as 2568): {self._n_future:,} of {self._n_times:,} times lie over "
+                '400 years ahead. Write era = "buddhist" under [times], which takes 543 off.'
+            )
+        bad = [
+            found for found in self.findings() if found.severity == "reject" and found.reason != reasons.OTHER_CURRENCY
+        ]
+        n_bad = sum(found.n_rows for found in bad)
+        n_blank = sum(found.n_rows for found in self.findings() if found.reason == reasons.BLANK)
+        if n_bad * 2 > self.n_read - n_blank or n_bad + n_blank == self.n_read:
+            told = "\n".join(found.text for found in sorted(bad, key=lambda found: -found.n_rows)[:4])
+            raise DataError(
+                f"{table}: {n_bad:,} of {self.n_read:,} rows cannot be taken, so the mapping does not fit the file. "
+                f"Nothing was written.\n{told}"
+            )
+
+    def findings(self) -> tuple[Finding, ...]:
+        """Return the rejects by reason, with the shapes of cells that could not be read."""
+        found = self.log.findings({self.mapping.table: self.n_read})
+        return tuple(self._with_shapes(finding) for finding in found)
+
+    def _with_shapes(self, finding: Finding) -> Finding:
+        shapes = self._shapes.get(finding.column)
+        if finding.reason != reasons.UNREADABLE or not shapes:
+            return finding
+        given = self.mapping.columns.get(finding.column)
+        heading = given if isinstance(given, str) else " and ".join(given or ())
+        what = finding.text.partition(". ")[0]
+        listed = ", ".join(f'"{shape}"' for shape in shapes)
+        return replace(finding, text=f"{what}. From {heading!r}; cells of the shape {listed}. See the mapping.")
+
+    def _with_ids(self, made: pa.Table, places: Int64Array, stem: str) -> pa.Table:
+        if self.mapping.rows.ids == "column":
+            return made
+        hashes = hash_rows(made)
+        if self.mapping.rows.ids == "rows":
+            self._hashes.append(hashes)
+            ids = pc.binary_join_element_wise(stem, pa.array(places + 1).cast(pa.string()), "-")
+        else:
+            ids = pa.array(hashes).cast(pa.string())
+        held = made.drop_columns("transfer_id") if "transfer_id" in made.column_names else made
+        return held.append_column("transfer_id", ids)
+
+    def _note_sides(self, made: pa.Table, is_out: npt.NDArray[np.bool_], rows: Int64Array) -> None:
+        side = {name: hash_strings(made[name].combine_chunks()) for name in ("source", "target", "transfer_id")}
+        side |= {"amount": made["amount"].to_numpy(), "time": made["time"].cast(pa.int64()).to_numpy()}
+        balances = (
+            made["target_balance_after"].combine_chunks() if "target_balance_after" in made.column_names else None
+        )
+        banks = made["target_bank"].combine_chunks() if "target_bank" in made.column_names else None
+        self._sides.append({**side, "is_out": is_out, "row": rows, "balance": balances, "bank": banks})
+
+    def _side(self, name: str) -> Any:
+        return np.concatenate([part[name] for part in self._sides])
+
+    def _partners(self) -> Int64Array | None:
+        """Return by accepted row the row of the other side, -1 for none; log credit rows that go. None: no pairs."""
+        if not self.mapping.is_statement:
+            return None
+        rules, is_out, time = self.mapping.rows, self._side("is_out"), self._side("time")
+        keys = [self._side(name) for name in ("source", "target", "amount")]
+        by_id = rules.pair_on == "transfer_id"
+        within = _ANY_TIME if by_id else 0 if rules.pair_within == "0s" else parse_duration(rules.pair_within)
+        partner = match_sides((*keys, self._side("transfer_id")) if by_id else tuple(keys), time, is_out, within)
+        self._note_pairs(partner, keys, time, is_out)
+        if rules.pair_on == "nothing":
+            return None
+        gone = (partner >= 0) & ~is_out
+        self.log.add("transfers", "transfer_id", reasons.PAIRED, "repair", np.sort(self._side("row")[gone]))
+        return partner
+
+    def _note_pairs(
+        self, partner: Int64Array, keys: list[Any], time: Int64Array, is_out: npt.NDArray[np.bool_]
+    ) -> None:
+        source, target = keys[0], keys[1]
+        own = np.unique(np.where(is_out, source, target))
+        is_between = np.isin(np.where(is_out, target, source), own)
+        n_pairs = int(np.count_nonzero((partner >= 0) & is_out))
+        if self.mapping.rows.pair_on == "nothing":
+            if n_pairs:
+                self._pair_notes.append(
+                    f"{n_pairs:,} transfers stand in the statements of both accounts and are counted twice. Write "
+                    'pair_on = "time" under [rows] to make one of two rows.'
+                )
+            return
+        lonely = (partner < 0) & is_between
+        n_lonely = int(np.count_nonzero(lonely))
+        if n_lonely:
+            near = match_sides(tuple(key[lonely] for key in keys), time[lonely], is_out[lonely], HOUR)
+            n_near = int(np.count_nonzero(near >= 0)) // 2
+            also = (
+                f'; {n_near:,} pairs of them lie within an hour of each other: pair_within = "1h" joins them'
+                if n_near
+                else ""
+            )
+            self._pair_notes.append(
+                f"{n_lonely:,} rows are of transfers between two accounts of the file, but only one side tells them"
+                f"{also}."
+            )
+
+    def _merged(self, parts: Iterator[pa.Table], partner: Int64Array | None) -> Iterator[pa.Table]:
+        """Yield the rows without the credit sides of pairs, whose balance and bank go to the debit sides."""
+        if partner is None:
+            yield from parts
+            return
+        is_out = self._side("is_out")
+        fills = {
+            column: pa.chunked_array([part[name] for part in self._sides])
+            for column, name in (("target_balance_after", "balance"), ("target_bank", "bank"))
+            if self._sides[0][name] is not None
+        }
+        start = 0
+        for part in parts:
+            end = start + part.num_rows
+            of_part, out = partner[start:end], is_out[start:end]
+            other = pa.array(np.where(of_part >= 0, of_part, 0), mask=(of_part < 0) | ~out)
+            for column, held in fills.items():
+                filled = pc.coalesce(part[column], held.take(other))
+                part = part.set_column(part.column_names.index(column), column, filled)  # noqa: PLW2901
+            yield part.filter(pa.array((of_part < 0) | out))
+            start = end
+
+    def notes(self) -> list[str]:
+        """Return what a person should know beside the findings."""
+        notes = list(self._pair_notes)
+        if self._hashes:
+            hashes = np.sort(np.concatenate(self._hashes))
+            n_again = int(np.count_nonzero(hashes[1:] == hashes[:-1]))
+            if n_again:
+                notes.append(
+                    f"{n_again:,} rows say the same as another in every column that is used. They count as transfers "
+                    'of their own; if they are repeats of the export, write ids = "content" under [rows].'
+                )
+        return notes
+
+
+def _stems(sources: list[Source]) -> list[str]:
+    """Return a name for the rows of each source, different for each."""
+    stems = [source.name.split(".")[0] if isinstance(source, Path) else "row" for source in sources]
+    return [f"{stem}.{place + 1}" if stems.count(stem) > 1 else stem for place, stem in enumerate(stems)]
+
+
+def _strangers(mapping: Columns, output: str | Path | None) -> list[str]:
+    """Tell where accounts of a further table are none of the transfers: they are written in another way."""
+    column = next((name for name in ("account_id", "victim_account") if name in mapping.contract.names), None)
+    if output is None or column is None or column not in mapping.columns:
+        return []
+    transfers = Path(output) / "transfers.parquet"
+    if not transfers.is_file():
+        return []
+    known: set[int] = set()
+    with pq.ParquetFile(transfers) as file:
+        for batch in file.iter_batches(columns=["source", "target"]):
+            for values in batch.columns:
+                known.update(hash_strings(pc.unique(values.cast(pa.string()))).tolist())
+    written = pq.read_table(Path(output) / f"{mapping.table}.parquet", columns=[column])[column]
+    own = hash_strings(pc.drop_null(pc.unique(written)).cast(pa.string())).tolist()
+    n_strange = sum(account not in known for account in own)
+    if n_strange * 2 <= len(own):
+        return []
+    return [
+        f"{n_strange:,} of {len(own):,} accounts have no transfer in {transfers.name}. If their numbers are written "
+        "in another way there, 'remove' under [accounts] takes blanks and dashes out."
+    ]
