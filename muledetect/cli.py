@@ -48,6 +48,14 @@ Money = Annotated[
     Literal["minor", "major"], typer.Option(help="Are amounts minor units (satang, cents) or whole ones (baht)?")
 ]
 Zone = Annotated[str | None, typer.Option("--source-tz", help="Zone of times that carry none, such as Asia/Bangkok.")]
+PseudonymKey = Annotated[
+    Path | None,
+    typer.Option(
+        "--pseudonymise",
+        metavar="KEYFILE",
+        help="Write pseudonyms for account and holder ids, under a key that `key` made; `reveal` turns them back.",
+    ),
+]
 
 
 def main() -> None:
@@ -131,12 +139,15 @@ def check(
     currency: Currency = None,
     money: Money = "minor",
     source_tz: Zone = None,
+    pseudonymise: PseudonymKey = None,
 ) -> None:
     """Validate a data set: what was read, what was rejected and why, what looks odd."""
     from muledetect import console, pipeline  # noqa: PLC0415
 
     with _progress() as tell:
-        read = pipeline.load(dataset, progress=tell, currency=currency, money=money, source_tz=source_tz)
+        read = pipeline.load(
+            dataset, progress=tell, currency=currency, money=money, source_tz=source_tz, pseudonymise=pseudonymise
+        )
         findings = pipeline.check(read, output=output)
     console.show_check(out, read, findings, output)
 
@@ -213,12 +224,15 @@ def score(
     currency: Currency = None,
     money: Money = "minor",
     source_tz: Zone = None,
+    pseudonymise: PseudonymKey = None,
 ) -> None:
     """Score every account at a moment, with reasons for the highest."""
     from muledetect import console, pipeline  # noqa: PLC0415
 
     with _progress() as tell:
-        read = pipeline.load(dataset, progress=tell, currency=currency, money=money, source_tz=source_tz)
+        read = pipeline.load(
+            dataset, progress=tell, currency=currency, money=money, source_tz=source_tz, pseudonymise=pseudonymise
+        )
         scores = pipeline.score(read, model, as_of, n_explained=explain, output=output, progress=tell)
     console.show_scores(out, scores)
     out.print(f"{len(scores):,} scores in {_plain(output)}")
@@ -237,12 +251,15 @@ def threshold(
     currency: Currency = None,
     money: Money = "minor",
     source_tz: Zone = None,
+    pseudonymise: PseudonymKey = None,
 ) -> None:
     """Find the score from which on a team gets as many new alerts a day as it can look at."""
     from muledetect import console, pipeline  # noqa: PLC0415
 
     with _progress() as tell:
-        read = pipeline.load(dataset, progress=tell, currency=currency, money=money, source_tz=source_tz)
+        read = pipeline.load(
+            dataset, progress=tell, currency=currency, money=money, source_tz=source_tz, pseudonymise=pseudonymise
+        )
         found = pipeline.threshold(read, model, as_of, per_day, output=output, progress=tell)
     console.show_threshold(out, found)
     out.print(f"threshold in {_plain(output)}")
@@ -257,12 +274,15 @@ def explain(
     currency: Currency = None,
     money: Money = "minor",
     source_tz: Zone = None,
+    pseudonymise: PseudonymKey = None,
 ) -> None:
     """Find the transfers that prove each reason of a score, and when each account was most suspicious."""
     from muledetect import console, pipeline  # noqa: PLC0415
 
     with _progress() as tell:
-        read = pipeline.load(dataset, progress=tell, currency=currency, money=money, source_tz=source_tz)
+        read = pipeline.load(
+            dataset, progress=tell, currency=currency, money=money, source_tz=source_tz, pseudonymise=pseudonymise
+        )
         tell("proofs", 0.5)
         found = pipeline.explain(read, scores, n_transfers=transfers, output=output)
     console.show_explanation(out, found)
@@ -281,12 +301,15 @@ def rings(
     currency: Currency = None,
     money: Money = "minor",
     source_tz: Zone = None,
+    pseudonymise: PseudonymKey = None,
 ) -> None:
     """Find rings around scores, complaints and lists, and the call centres that they seem to serve."""
     from muledetect import console, pipeline  # noqa: PLC0415
 
     with _progress() as tell:
-        read = pipeline.load(dataset, progress=tell, currency=currency, money=money, source_tz=source_tz)
+        read = pipeline.load(
+            dataset, progress=tell, currency=currency, money=money, source_tz=source_tz, pseudonymise=pseudonymise
+        )
         found = pipeline.rings(
             read, scores, as_of, previous=previous, output=output, window=window, dwell=dwell, progress=tell
         )
@@ -306,12 +329,15 @@ def trace(
     currency: Currency = None,
     money: Money = "minor",
     source_tz: Zone = None,
+    pseudonymise: PseudonymKey = None,
 ) -> None:
     """Trace the money of complaints, conserved to the last unit, and propose what to hold: amounts, not accounts."""
     from muledetect import console, pipeline  # noqa: PLC0415
 
     with _progress() as tell:
-        read = pipeline.load(dataset, progress=tell, currency=currency, money=money, source_tz=source_tz)
+        read = pipeline.load(
+            dataset, progress=tell, currency=currency, money=money, source_tz=source_tz, pseudonymise=pseudonymise
+        )
         chosen = {"methods": tuple(method)} if method else {}
         found = pipeline.trace(
             read, as_of, complaint_ids=complaint, max_hops=max_hops, hold_for=hold_for, output=output, progress=tell,
@@ -319,6 +345,36 @@ def trace(
         )  # fmt: skip
     console.show_traces(out, found, read.currency)
     out.print(f"{found!r} in {_plain(output)}")
+
+
+@app.command(epilog="Example: `muledetect report data/sample --scores scores.parquet --rings rings --output report`")
+def report(
+    dataset: Dataset,
+    scores: Annotated[Path, typer.Option(help="Parquet file that `score` wrote; explained accounts have reasons.")],
+    output: Annotated[Path, typer.Option(help="Folder for the pages: new, empty, or of an earlier report.")],
+    rings: Annotated[Path | None, typer.Option(help="Folder that `rings` wrote, of the same moment.")] = None,
+    model: Annotated[Path | None, typer.Option(help="Folder of the model that scored, or starter.")] = None,
+    evaluation: Annotated[Path | None, typer.Option(help="Folder that `evaluate` wrote: a model report.")] = None,
+    drift: Annotated[Path | None, typer.Option(help="Folder that `monitor` wrote, for the model report.")] = None,
+    as_of: Annotated[str | None, typer.Option(help="Which moment of the scores; the latest if not given.")] = None,
+    alerts: Annotated[int, typer.Option(min=1, help="How many of the highest get a case file.")] = 200,
+    language: Annotated[Literal["en", "th"], typer.Option(help="Language that pages open in; they hold both.")] = "en",
+    time_zone: Annotated[str, typer.Option(help="Zone of the times shown, such as Asia/Bangkok.")] = "UTC",
+    goaml: Annotated[bool, typer.Option(help="Also a draft of each case in the shape of goAML.")] = False,
+    currency: Currency = None,
+    money: Money = "minor",
+    source_tz: Zone = None,
+) -> None:
+    """Write case files, ring files, an index and the model report as self-contained HTML."""
+    from muledetect import console, pipeline  # noqa: PLC0415
+
+    with _progress() as tell:
+        read = pipeline.load(dataset, progress=tell, currency=currency, money=money, source_tz=source_tz)
+        pages = pipeline.report(
+            read, scores, output=output, as_of=as_of, rings=rings, model=model, evaluation=evaluation, drift=drift,
+            n_alerts=alerts, language=language, time_zone=time_zone, goaml=goaml, progress=tell,
+        )  # fmt: skip
+    console.show_report(out, pages, output)
 
 
 @app.command(epilog="Example: `muledetect evaluate data/sample --model model --as-of 2025-04-01 --output evaluation`")
@@ -329,6 +385,9 @@ def evaluate(
     output: Annotated[Path, typer.Option(help="Folder for the metrics.")],
     truth: Annotated[bool, typer.Option(help="Measure against truth_rings, the whole truth of a simulation.")] = False,
     known_by: Annotated[str | None, typer.Option(help="Baselines learn from labels known by this moment.")] = None,
+    found_rings: Annotated[
+        Path | None, typer.Option("--rings", help="Folder that `rings` wrote, to hold against truth_rings.")
+    ] = None,
     budget: Annotated[float, typer.Option(help="Alerts at which groups are measured; below 1 a share.")] = 0.01,
     leave_one_out: Annotated[
         bool, typer.Option(help="Recall of each shape of ring by a model that learnt from none of it; trains again.")
@@ -342,14 +401,18 @@ def evaluate(
     currency: Currency = None,
     money: Money = "minor",
     source_tz: Zone = None,
+    pseudonymise: PseudonymKey = None,
 ) -> None:
     """Measure a model at a later moment, on rings that it had not seen, next to the baselines."""
     from muledetect import console, pipeline  # noqa: PLC0415
 
     with _progress() as tell:
-        read = pipeline.load(dataset, progress=tell, currency=currency, money=money, source_tz=source_tz)
+        read = pipeline.load(
+            dataset, progress=tell, currency=currency, money=money, source_tz=source_tz, pseudonymise=pseudonymise
+        )
         result = pipeline.evaluate(
-            read, model, as_of, use_truth=truth, known_by=known_by, budget=budget, watched=watched or (),
+            read, model, as_of, found_rings=found_rings, use_truth=truth, known_by=known_by, budget=budget,
+            watched=watched or (),
             baselines_at=baselines_at or (),
             leave_one_out=leave_one_out,
             output=output, progress=tell,
@@ -371,16 +434,65 @@ def monitor(
     currency: Currency = None,
     money: Money = "minor",
     source_tz: Zone = None,
+    pseudonymise: PseudonymKey = None,
 ) -> None:
     """Compare two moments: features, scores, reasons, calibration, delay of labels."""
     from muledetect import console, pipeline  # noqa: PLC0415
 
     with _progress() as tell:
-        read = pipeline.load(dataset, progress=tell, currency=currency, money=money, source_tz=source_tz)
+        read = pipeline.load(
+            dataset, progress=tell, currency=currency, money=money, source_tz=source_tz, pseudonymise=pseudonymise
+        )
         found = pipeline.monitor(read, model, before, after, output=output, progress=tell)
     console.show_drift(out, found)
     out.print(f"drift in {_plain(output)}")
     raise typer.Exit(found.exit_status)
+
+
+@app.command(epilog="Example: `muledetect key secret.key`")
+def key(keyfile: Annotated[Path, typer.Argument(help="File to write the key to; it must not exist.")]) -> None:
+    """Make a key for `--pseudonymise`. Keep it apart from what is written with it, and keep a copy: nothing replaces it."""
+    from muledetect.records.pseudonyms import new_key  # noqa: PLC0415
+
+    new_key(keyfile)
+    out.print(f"key in {_plain(keyfile)}; only its owner may read it")
+
+
+@app.command(epilog="Example: `muledetect reveal secret.key --table scores.parquet --output revealed.parquet`")
+def reveal(
+    keyfile: Annotated[Path, typer.Argument(help="File of the key that the pseudonyms were made with.")],
+    pseudonyms: Annotated[list[str] | None, typer.Argument(help="Pseudonyms; their ids are printed, one a line.")] = None,
+    table: Annotated[Path | None, typer.Option(help="Parquet file, or folder of them, to be revealed as a whole.")] = None,
+    output: Annotated[Path | None, typer.Option(help="Where to write the revealed table or folder.")] = None,
+) -> None:
+    """Turn pseudonyms back into ids."""
+    from muledetect import pipeline  # noqa: PLC0415
+
+    if (table is None) != (output is None):
+        raise OptionError("reveal: --table and --output go together. Give both, or pseudonyms alone.")
+    for name in pipeline.reveal(pseudonyms or [], keyfile):
+        out.print(_plain(name), soft_wrap=True)
+    if table is not None and output is not None:
+        pipeline.reveal(table, keyfile, output=output)
+        out.print(f"revealed in {_plain(output)}")
+
+
+@app.command(epilog="Example: `muledetect export rings --output rings.xlsx --currency THB`")
+def export(
+    tables: Annotated[Path, typer.Argument(help="Parquet file that a command wrote, or folder of such files.")],
+    output: Annotated[
+        Path, typer.Option(help="File that ends in .csv or .xlsx; for the CSV files of a folder, a folder.")
+    ],
+    currency: Annotated[
+        str | None,
+        typer.Option(help="ISO 4217 code of the amounts, to write them in whole units (baht); else they stay minor."),
+    ] = None,
+) -> None:
+    """Write tables for Excel and other programs; no cell of a text can run as a formula."""
+    from muledetect import pipeline  # noqa: PLC0415
+
+    written = pipeline.export(tables, output, currency=currency)
+    out.print(f"{written:,} rows in {_plain(output)}")
 
 
 @contextmanager

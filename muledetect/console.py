@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -58,7 +59,7 @@ def show_demo(out: Console, result: Demo) -> None:
     out.rule("5 · how good is it, against the whole truth of the simulated world")
     show_evaluation(out, result.evaluation)
     out.rule("files")
-    for name in ("data/", "model/", "scores.parquet", "rings/", "evaluation/"):
+    for name in ("data/", "model/", "scores.parquet", "rings/", "evaluation/", "report/index.html"):
         out.print(plain(result.folder / name))
 
 
@@ -220,11 +221,21 @@ def show_traces(out: Console, found: Traces, currency: str, n_rows: int = 8) -> 
     out.print("Hold the amount, not the account. A trace is a calculation, not a finding about a person.")
 
 
+def show_report(out: Console, pages: Mapping[str, int], folder: Path) -> None:
+    """Print what a report holds and where it begins."""
+    out.print(f"[italic]{NOTICE}[/]")
+    out.print(
+        f"{pages['alerts']:,} case files, {pages['rings']:,} ring files{', the model report' if pages['model'] else ''}"
+    )
+    out.print(f"open {plain(folder / 'index.html')}")
+
+
 def show_evaluation(out: Console, result: Evaluation) -> None:
     """Print a model's metrics next to the baselines: those of the first budget, and at half a percent of accounts."""
     for note in result.notes:
         out.print(f"· {plain(note)}")
     shown = [name for name in result.table.columns[3:] if name.endswith(("@100", "@0.5%")) or name == "roc_auc"]
+    shown = [name for name in shown if not name.startswith("value_")]  # no room for them on 80 columns
     rows = [
         [
             str(method),
@@ -274,12 +285,14 @@ def _show_innocents(out: Console, result: Evaluation) -> None:
 
 
 def _show_detection(out: Console, found: Mapping[str, float]) -> None:
-    if not found:
+    if not found.get("n_accounts"):
         return
+    hours = found["minutes_q50"] / 60
+    half = f"half of them within {hours:,.1f} h of the first" if math.isfinite(hours) else "fewer than half of them"
     out.print(
         f"time to detect: {found['n_detected']:,.0f} of {found['n_accounts']:,.0f} accounts with illicit credits, "
-        f"half of them within {found['minutes_q50'] / 60:,.1f} h of the first; {found['share_gone']:.0%} of what the "
-        f"detected had received was gone, {found['still_in_bank']:.0%} of all stolen money was still there"
+        f"{half}; {found['share_gone']:.0%} of what the "
+        f"detected had received was gone, {found['still_in_bank']:.0%} of all stolen money was still in the bank"
     )
 
 

@@ -1,4 +1,4 @@
-"""The straight line: tables -> Dataset -> TransferGraph -> features at points -> model -> scores -> rings.
+"""The straight line: tables -> Dataset -> TransferGraph -> features at points -> model -> scores -> rings -> reports.
 
 Each function is also a command of the same name. A data set is a `Dataset` or the path of a folder; what is given as
 `output` is written atomically.
@@ -37,6 +37,9 @@ from muledetect.model.thresholds import AlertThreshold, alert_threshold
 from muledetect.model.tuning import tune
 from muledetect.records import Dataset, read_dataset, write_table, write_tables, write_text
 from muledetect.records.layouts import import_layout
+from muledetect.report.material import gather_material
+from muledetect.report.pages import Language
+from muledetect.report.write import write_report
 from muledetect.rings import RingTables, find_rings, find_ties, keep_ids, read_rings
 from muledetect.simulate import world_config, write_world
 from muledetect.tracing import Traces, trace_money
@@ -190,6 +193,7 @@ def explain(
     """
     read = load(dataset, progress=progress)
     table = _read_scores(scores) if isinstance(scores, str | Path) else scores
+    _refuse_other_names(read, table, "scores")
     found = explain_scores(read, build_graph(read), table, n_transfers=n_transfers)
     if output is not None:
         write_tables({"proofs": found.proofs, "windows": found.windows}, output)
@@ -214,6 +218,10 @@ def rings(
     read = load(dataset, progress=progress)
     tell = progress or _silent
     table = _read_scores(scores) if isinstance(scores, str | Path) else scores
+    _refuse_other_names(read, table, "scores")
+    earlier = read_rings(previous) if isinstance(previous, str | Path) else previous
+    if earlier is not None:
+        _refuse_other_names(read, earlier.ring_members, "previous: ring_members")
     graph = build_graph(read)
     tell("rings", 0.1)
     found = find_rings(read, graph, table, as_of, **options)
@@ -221,8 +229,8 @@ def rings(
     window = {"window": options["window"]} if "window" in options else {}
     found = found.with_ties(find_ties(read, graph, found.ring_members, as_of, **window))
     events = None
-    if previous is not None:
-        found, events = keep_ids(found, read_rings(previous) if isinstance(previous, str | Path) else previous)
+    if earlier is not None:
+        found, events = keep_ids(found, earlier)
     if output is not None:
         write_tables(found.tables | ({} if events is None else {"ring_events": events}), output)
     return found
@@ -249,12 +257,78 @@ def trace(
     return found
 
 
+def report(
+    dataset: Source,
+    scores: Any,
+    *,
+    output: str | Path,
+    as_of: Moment | None = None,
+    rings: RingTables | str | Path | None = None,
+    model: MuleModel | str | Path | None = None,
+    evaluation: str | Path | None = None,
+    drift: str | Path | None = None,
+    n_alerts: int = 200,
+    language: Language = "en",
+    time_zone: str = "UTC",
+    goaml: bool = False,
+    progress: Progress | None = None,
+) -> dict[str, int]:
+    """Write self-contained HTML pages for people; return the number of pages by kind.
+
+    The folder `output` gets `index.html` (search, sort, filter), a case file for each of the `n_alerts` highest scores,
+    a ring file for each ring, their tables as CSV, and, if an evaluation folder is given, a model report. Complaints'
+    money is traced on the way. Pages open from disk, hold English and Thai, and send no request.
+
+    Parameters
+    ----------
+    dataset : Dataset, path or mapping of tables
+    scores : table or path
+        As `score` gave it; only accounts that were explained have reasons.
+    output : path
+        A new or empty folder, or one with an earlier report, which is replaced.
+    as_of : Moment, optional
+        Which moment of the scores; the latest by default.
+    rings : RingTables or path, optional
+        As `rings` gave it, of the same moment.
+    model : MuleModel or path, optional
+        That scored: its config hash stands on each case file, its card in the model report.
+    evaluation, drift : path, optional
+        Folders that `evaluate` and `monitor` wrote.
+    n_alerts : int
+        Case files to write.
+    language : "en" or "th"
+        In which the pages open.
+    time_zone : str
+        IANA name of the zone of the times that are shown.
+    goaml : bool
+        Also write a draft of each case in the shape of goAML.
+
+    Raises
+    ------
+    DataError, OptionError
+        If tables do not fit each other, an option is unknown, or the folder holds something else.
+    """
+    read = load(dataset, progress=progress)
+    table = _read_scores(scores) if isinstance(scores, str | Path) else scores
+    found = read_rings(rings) if isinstance(rings, str | Path) else rings
+    used = None if model is None else _model(model, read)
+    material = gather_material(read, table, as_of=as_of, rings=found, model=used, n_alerts=n_alerts, progress=progress)
+    about_model = None
+    if evaluation is not None:
+        from muledetect.report.model_report import read_model_report  # noqa: PLC0415
+
+        about_model = read_model_report(evaluation, used, drift)
+    return write_report(
+        material, output, model_report=about_model, language=language, zone=time_zone, goaml=goaml, progress=progress
+    )
+
+
 def evaluate(
     dataset: Source,
     model: MuleModel | str | Path,
     as_of: Moment,
     *,
-    found_rings: RingTables | None = None,
+    found_rings: RingTables | str | Path | None = None,
     use_truth: bool = False,
     known_by: Moment | None = None,
     budget: float = 0.01,
@@ -272,11 +346,14 @@ def evaluate(
     below 1 the share of accounts, at which parts are measured; `watched` are moments at which every account is scored
     to measure how calibration holds and the time to detect, which needs `truth_transfers` and `truth_money`. With
     `leave_one_out`, the recall of each shape of ring by a model that learnt from none of it is measured, too, which
-    trains the model again for each.
+    trains the model again for each. `found_rings`, or the folder that `rings` wrote, are held against the true ones.
     """
     read = load(dataset, progress=progress)
+    found = read_rings(found_rings) if isinstance(found_rings, str | Path) else found_rings
+    if found is not None:
+        _refuse_other_names(read, found.ring_members, "found_rings: ring_members")
     result = measure_model(
-        read, _model(model, read), as_of, found_rings=found_rings, use_truth=use_truth,
+        read, _model(model, read), as_of, found_rings=found, use_truth=use_truth,
         known_by=known_by, budget=budget, watched=watched, baselines_at=baselines_at,
         leave_one_out=leave_one_out, progress=progress,
     )  # fmt: skip
@@ -348,7 +425,7 @@ def demo(
     seed: int = 0,
     progress: Progress | None = None,
 ) -> Demo:
-    """Simulate a bank, train at two thirds of the time on what was known by then, and score, explain and ring the end.
+    """Simulate a bank, train at two thirds of the time on what was known by then, and score, ring and report the end.
 
     The evaluation uses the whole truth of the simulated world, also the mules that its bank never found.
     """
@@ -369,6 +446,10 @@ def demo(
         read, model, end, found_rings=found, use_truth=True, known_by=trained_at,
         output=folder / "evaluation", progress=tell,
     )  # fmt: skip
+    report(
+        read, scores, rings=found, model=model, evaluation=folder / "evaluation", output=folder / "report",
+        time_zone="Asia/Bangkok", progress=tell,
+    )  # fmt: skip
     return Demo(folder, read, model, scores, found, evaluation)
 
 
@@ -385,6 +466,13 @@ def _model(model: MuleModel | str | Path, dataset: Dataset) -> MuleModel:
     if isinstance(model, MuleModel):
         return model
     return load_starter(dataset.tick) if str(model) == STARTER else load_model(model)
+
+
+def _refuse_other_names(dataset: Dataset, table: Any, where: str) -> None:
+    if isinstance(table, pa.Table | pd.DataFrame) and "account_id" in table:
+        ids = table["account_id"]
+        ids = pa.chunked_array(ids) if isinstance(table, pa.Table) else pa.array(ids, pa.string())
+        refuse_other_names(ids, dataset.account_ids, f"{where}: column 'account_id'")
 
 
 def _read_scores(path: str | Path) -> pa.Table:
@@ -404,6 +492,7 @@ __all__ = [
     "import_",
     "load",
     "monitor",
+    "report",
     "rings",
     "score",
     "simulate",

@@ -160,7 +160,7 @@ def _members(
         found[name] = sums.reindex(codes).fillna(0).to_numpy(dtype=np.int64)
     scored = material.scores.set_index("account_id")[["probability", "rank"]]
     found = found.join(scored, on="account_id")
-    found["file"] = found["account_id"].map(files).astype(object)
+    found["file"] = pd.Series([files.get(name) for name in found["account_id"]], dtype=object)
     found["code"] = codes
     ordered = found.sort_values(
         ["tier", "role", "is_seed", "received", "account_id"], ascending=[True, True, False, False, True]

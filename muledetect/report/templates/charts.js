@@ -7,6 +7,25 @@ const charts = (() => {
     font: "12px system-ui, sans-serif", ...more,
   });
   const tzDate = (seconds) => uPlot.tzDate(new Date(seconds * 1000), page.zone);
+  /* Hours of the day count to 24, days before months. */
+  const clock = [
+    [31536000, "{YYYY}", null, null, null, null, null, null, 1],
+    [2419200, "{MMM}", "\n{YYYY}", null, null, null, null, null, 1],
+    [86400, "{D} {MMM}", "\n{YYYY}", null, null, null, null, null, 1],
+    [3600, "{HH}:{mm}", "\n{D} {MMM} {YYYY}", null, "\n{D} {MMM}", null, null, null, 1],
+    [60, "{HH}:{mm}", "\n{D} {MMM} {YYYY}", null, "\n{D} {MMM}", null, null, null, 1],
+    [1, ":{ss}", "\n{D} {MMM} {YYYY} {HH}:{mm}", null, "\n{D} {MMM} {HH}:{mm}", null, "\n{HH}:{mm}", null, 1],
+  ];
+  /* Round numbers of both signs on a scale that is logarithmic away from 0. */
+  const decades = (self, which, low, high) => {
+    const found = [0];
+    for (let power = Math.floor(Math.log10(Math.max(1, self.scales.y.asinh))); power < 16; power += 1) {
+      const value = 10 ** power;
+      if (value <= high) found.push(value);
+      if (-value >= low) found.unshift(-value);
+    }
+    return found;
+  };
   const live = [];
   const show = (box, options, values) => {
     const plot = new uPlot({ width: width(box), tzDate, ...options }, values, box);
@@ -66,7 +85,7 @@ const charts = (() => {
       scales: { x: { time: true }, y: { distr: 4, asinh: Math.max(1, spec.linear) } },
       legend: { live: false },
       cursor: { points: { show: false }, drag: { x: true, y: false }, dataIdx: (self, number, hovered) => hovered },
-      axes: [axis(), axis({ values: (self, ticks) => ticks.map((tick) => (tick === null ? "" : compact(tick))), size: 58 })],
+      axes: [axis({ values: clock, space: 70 }), axis({ splits: decades, filter: (self, ticks) => ticks, values: (self, ticks) => ticks.map((tick) => (tick === null ? "" : compact(tick))), size: 58 })],
       series: [{}, ...kinds.map((kind) => ({
         label: page.say(names[kind]), stroke: () => page.colour(kind), width: 0, paths: () => null,
         points: { show: true, size: 6, fill: () => page.colour(kind), stroke: () => page.colour(kind) },
@@ -131,9 +150,9 @@ const charts = (() => {
     const plot = show(box, {
       height: 320,
       ms: 1e-3,
-      scales: { x: { time: false, ...scale }, y: { range: [spec.y.min ?? null, spec.y.max ?? null].every((v) => v !== null) ? [spec.y.min, spec.y.max] : undefined } },
+      scales: { x: { time: false, ...scale }, y: { range: (self, low, high) => { const [a, b] = uPlot.rangeNum(low ?? 0, high ?? 1, 0.06, true); return [spec.y.min ?? a, spec.y.max ?? b]; } } },
       axes: [
-        axis({ label: page.say(spec.x.label), labelSize: 22, ...(spec.x.scale === "time" ? {} : { values: (self, ticks) => ticks.map((tick) => (tick === null ? "" : compact(tick))) }) }),
+        axis({ label: page.say(spec.x.label), labelSize: 22, ...(spec.x.scale === "time" ? { values: clock, space: 70 } : { values: (self, ticks) => ticks.map((tick) => (tick === null ? "" : compact(tick))) }) }),
         axis({ label: page.say(spec.y.label), labelSize: 22, size: 58, values: (self, ticks) => ticks.map((tick) => (tick === null ? "" : percent ? Math.round(100 * tick) + "%" : compact(tick))) }),
       ],
       series, bands,

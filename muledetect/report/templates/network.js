@@ -16,12 +16,21 @@
   const elements = [
     ...spec.nodes.label.map((label, at) => ({
       group: "nodes", data: { id: "n" + at, at, label: label.length > 14 ? label.slice(0, 6) + "…" + label.slice(-5) : label, kind: spec.nodes.kind[at] },
-      position: { x: spec.nodes.x[at] * 62, y: spec.nodes.y[at] * 34 },
+      position: { x: spec.nodes.x[at] * 74, y: spec.nodes.y[at] * 30 },
     })),
     ...spec.flows.source.map((source, at) => ({
       group: "edges", data: { id: "e" + at, at, source: "n" + source, target: "n" + spec.flows.target[at], wide: 0.6 + 7 * Math.sqrt(Number(spec.flows.amount[at]) / largest) },
     })),
   ];
+  const isMember = (at) => spec.nodes.tier[at] > 0;
+  const isPlain = (flow) => {
+    const [from, to] = [spec.flows.source[flow.data("at")], spec.flows.target[flow.data("at")]];
+    return !(isMember(from) && isMember(to)) && spec.nodes.kind[from] !== "victim";
+  };
+  const tint = (flow) => {
+    const [from, to] = [spec.flows.source[flow.data("at")], spec.flows.target[flow.data("at")]];
+    return spec.nodes.kind[from] === "victim" ? page.colour("victim") : isMember(from) && isMember(to) ? page.colour("member") : page.colour("other");
+  };
   const style = () => [
     { selector: "node", style: {
       "background-color": (node) => colourOf(node.data("kind")), shape: (node) => shape[node.data("kind")] || "ellipse", width: 18, height: 18,
@@ -29,8 +38,8 @@
       "min-zoomed-font-size": 7, "border-width": (node) => (spec.nodes.seed[node.data("at")] ? 2.5 : 0), "border-color": page.colour("ink"),
     } },
     { selector: "edge", style: {
-      width: "data(wide)", "line-color": page.colour("other"), "target-arrow-color": page.colour("other"), "target-arrow-shape": many ? "none" : "triangle",
-      "arrow-scale": 0.7, "curve-style": many ? "haystack" : "bezier", opacity: 0.45,
+      width: "data(wide)", "line-color": tint, "target-arrow-color": tint, "target-arrow-shape": many ? "none" : "triangle",
+      "arrow-scale": 0.7, "curve-style": many ? "haystack" : "bezier", opacity: (flow) => (isPlain(flow) ? 0.22 : 0.6),
     } },
     { selector: ".later", style: { opacity: 0.04, events: "no" } },
     { selector: "node.later", style: { opacity: 0.18 } },
@@ -40,7 +49,7 @@
     { selector: "node.near", style: { opacity: 1 } },
   ];
   const cy = cytoscape({
-    container: box, elements, style: style(), layout: { name: "preset" }, minZoom: 0.03, maxZoom: 6, wheelSensitivity: 0.35, autoungrabify: true,
+    container: box, elements, style: style(), layout: { name: "preset" }, minZoom: 0.03, maxZoom: 6, autoungrabify: true,
     boxSelectionEnabled: false, hideEdgesOnViewport: spec.flows.source.length > 3000, textureOnViewport: many, pixelRatio: many ? 1 : "auto",
   });
   cy.fit(undefined, 26);
