@@ -87,7 +87,6 @@ _REST: Final = "More facts stand in the case file."
 
 #: Characters that XML 1.0 cannot hold.
 _FORBIDDEN: Final = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-_LINE_END: Final = re.compile("\r\n?")
 _CODE: Final = re.compile(r"[A-Za-z0-9_.\-]{1,50}")
 
 
@@ -120,7 +119,7 @@ def to_goaml(
 
     Notes
     -----
-    Characters that XML cannot hold become U+FFFD, and line ends become line feeds. Ids are never cut, times are UTC to
+    Characters that XML cannot hold become U+FFFD. Ids are never cut, times are UTC to
     the second, amounts have all their decimals. Your FIU may set shorter lengths, other signs or local times.
     """
     writer = _Writer(draft, _check_codes(codes or {}), _check_header(header or {}))
@@ -184,7 +183,7 @@ def _check_header(given: Mapping[str, str]) -> Mapping[str, str]:
 
 
 def _clean(text: str) -> str:
-    return _FORBIDDEN.sub("\N{REPLACEMENT CHARACTER}", _LINE_END.sub("\n", text))
+    return _FORBIDDEN.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
 def _note(parent: ET.Element, name: str) -> None:

@@ -14,7 +14,7 @@ from typing import Any, Final, NamedTuple
 
 import pandas as pd
 
-from muledetect.clock import DAY, HOUR
+from muledetect.clock import HOUR
 from muledetect.errors import OptionError
 from muledetect.model.reasons import FOR
 from muledetect.report.accounts import MOST_TRANSFERS
@@ -255,7 +255,7 @@ def exact(minor: object, minor_units: int) -> Decimal | None:
 
 
 def _decimal(minor: int, minor_units: int) -> Decimal:
-    return Decimal((int(minor < 0), tuple(map(int, str(abs(minor)))), 1 - len(str(minor_units))))
+    return Decimal(f"{minor}e{1 - len(str(minor_units))}")  # made from text, which no context rounds
 
 
 def _known(value: Any) -> Any:
@@ -465,8 +465,7 @@ def _flow(case: AccountCase, said: Said, period: tuple[int, int], inside: Sequen
     start, end = said.when(period[0]), said.when(period[1])
     opened = _int(case.account.get("opened_at"))
     if opened is not None and opened <= period[0]:
-        days = (period[0] - opened) // DAY
-        yield said.sentence("opened", opened=said.when(opened), days=days, days_en=count(days, "day"), start=start)
+        yield said.sentence("opened", opened=said.when(opened), age=said.length(period[0] - opened), start=start)
     came, went = (_total(inside, case.minor_units, is_credit=is_credit) for is_credit in (True, False))
     yield said.sentence(
         "totals", start=start, end=end,

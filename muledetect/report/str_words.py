@@ -7,6 +7,7 @@ from decimal import Decimal
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
+from muledetect.clock import DAY, HOUR
 from muledetect.report.pages import Language, money_text, time_text
 
 
@@ -62,8 +63,8 @@ HOLDER_FACTS: Final = (
 #: Sentences of the grounds by language; each is left out where the case does not have its facts.
 SENTENCES: Final[Mapping[str, Mapping[Language, str]]] = MappingProxyType({
     "opened": {
-        "en": "Records give {opened} as the time of opening, {days_en} before {start}.",
-        "th": "ตามบันทึก บัญชีเปิดเมื่อ {opened} ก่อน {start} เป็นเวลา {days} วัน",
+        "en": "Records give {opened} as the time of opening, {age} before {start}.",
+        "th": "ตามบันทึก บัญชีเปิดเมื่อ {opened} ก่อน {start} เป็นเวลา {age}",
     },
     "totals": {
         "en": "Between {start} and {end} the account received {credits_en} of {received} in total from "
@@ -141,6 +142,13 @@ class Said(NamedTuple):
         """Return a moment with its zone."""
         return f"{time_text(self.zone)(moment)} {self.zone}"
 
+    def length(self, microseconds: int) -> str:
+        """Return a length of time in whole days, or in hours where it is shorter than two days."""
+        days, hours = microseconds // DAY, microseconds // HOUR
+        if self.language == "th":
+            return f"{days:,} วัน" if days > 1 else f"{hours:,} ชั่วโมง"
+        return count(days, "day") if days > 1 else count(hours, "hour")
+
     def value(self, value: Any, kind: str) -> str:
         """Return a value of a `Fact` of that kind."""
         if kind == "money":
@@ -169,6 +177,5 @@ def whole_of(amount: Decimal) -> tuple[int, int]:
     >>> whole_of(Decimal("-12.30"))
     (-1230, 2)
     """
-    sign, digits, exponent = amount.as_tuple()
-    whole = int("".join(map(str, digits)))
-    return -whole if sign else whole, -int(exponent)
+    whole, _, part = f"{amount:f}".partition(".")
+    return int(whole + part), len(part)

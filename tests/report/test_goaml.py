@@ -242,6 +242,20 @@ def test_any_text_amount_and_time_gives_a_valid_draft(text: str, amount: int, ti
     assert Decimal(str(text_of(report, "transaction/t_to_my_client/to_account/balance"))) * minor_units == -amount
 
 
+@pytest.mark.parametrize(
+    ("time", "written"),
+    [
+        (-62_135_596_800_000_000, "0001-01-01T00:00:00Z"), (-62_135_596_800_000_001, None), (-(2**63), None),
+        (253_402_300_799_999_999, "9999-12-31T23:59:59Z"), (253_402_300_800_000_000, None),
+        (18_900_000_000_000_000, "2568-12-01T00:00:00Z"),
+    ],
+)  # fmt: skip
+def test_a_time_outside_of_the_years_of_dates_is_a_blank(time: int, written: str | None) -> None:
+    row = ("t", time, True, "o", None, 1_00, None, "", [], 0, 0)
+    report = report_of(bare_case(transfers=transfer_rows(row), n_transfers=1, window=(time, time)))
+    assert text_of(report, "transaction/date_transaction") == written
+
+
 def test_the_amounts_of_all_transactions_are_the_totals() -> None:
     draft = draft_str(small_case())
     report = parsed(to_goaml(draft))
