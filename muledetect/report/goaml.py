@@ -5,8 +5,8 @@ until an officer has filled it in, it satisfies none of them. `goaml.xsd` beside
 what a draft holds. Each blank is an empty element behind a comment to the officer; every schema ignores comments, so
 nothing needs to be removed once the element is filled.
 
-Codes are lists of each FIU's own, of one letter here and of four there. The tables below give the words of our own tables
-instead, which are not meant to pass as theirs; give your FIU's codes with `codes`.
+Codes are lists of each FIU's own, of one letter here and of four there. The tables below give the words of our own
+tables instead, which are not meant to pass as theirs; give your FIU's codes with `codes`.
 """
 
 from __future__ import annotations
