@@ -60,6 +60,13 @@ def test_what_was_there_and_what_came_later_could_be_saved() -> None:
     assert np.isnan(figures["minutes_q75"])
 
 
+def test_money_in_another_bank_cannot_be_held_here() -> None:
+    # at minute 30 the case has 40 in m and 60 in n; without n among the scored accounts only 40 are this bank's
+    own = [(moment, ["m", "o"], [0.9, 0.1]) for moment, _, _ in SERIES]
+    case = detect_cases(own, MONEY, k=1).to_dict("records")[0]
+    assert (case["still_there"], case["paid_later"], case["preventable"]) == (40, 50, 90)
+
+
 def test_nothing_is_saved_where_nobody_is_alerted_in_time() -> None:
     cases = detect_cases(SERIES[1:2], MONEY, k=1)
     assert cases[["is_detected", "preventable"]].to_numpy().tolist() == [[False, 0]]

@@ -19,6 +19,7 @@ from muledetect.evaluate import (
     roc_auc,
     value_recall_at,
 )
+from muledetect.evaluate.metrics import block_draws
 
 # ranked: 1 0 1 0 -> precision 1 at recall 1/2, 2/3 at recall 1: AP = 1/2 + 1/2 * 2/3 = 5/6
 Y = [0, 1, 0, 1, np.nan]
@@ -90,6 +91,19 @@ def test_the_interval_of_blocks_holds_the_value_and_is_wider_than_that_of_rows()
     assert low < value < high
     assert high - low > narrow_high - narrow_low
     assert (low, high) == bootstrap_interval(average_precision, y, score, block, seed=1)
+
+
+def test_draws_know_neither_the_order_of_rows_nor_the_names_of_blocks() -> None:
+    # two blocks of one size whose first rows are alike, so that only their other rows tell them apart
+    one = [("a", 1, 5), ("b", 1, 5), ("a", 1, 1), ("b", 0, 0), ("c", 0, 2)]
+    other = [("x", 1, 5), ("y", 1, 5), ("x", 0, 0), ("y", 1, 1), ("z", 0, 2)]
+    draws = []
+    for rows in (one, other, one[::-1]):
+        block, y, score = (np.array(column) for column in zip(*rows, strict=True))
+        columns = (y.astype(float), score.astype(float))
+        order, weights = block_draws(columns, block, n_draws=20)
+        draws.append([[*zip(*(column[order] for column in columns), weight, strict=True)] for weight in weights])
+    assert draws[0] == draws[1] == draws[2]
 
 
 def test_wrong_columns_are_refused() -> None:

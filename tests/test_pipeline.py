@@ -269,13 +269,13 @@ def groups_by_hand(world: Mapping[str, pa.Table]) -> dict[str, set[str]]:
 
 def test_evaluation_leaves_out_rings_and_persons_seen_in_training(first: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     tested: list[str] = []
-    real = measure.compare_baselines
+    real = measure.baseline_scores
 
-    def spy(train: pa.Table, y: Any, test: pa.Table, *rest: Any, **more: Any) -> pd.DataFrame:
+    def spy(train: pa.Table, y: Any, test: pa.Table, **more: Any) -> Mapping[str, np.ndarray]:
         tested.extend(test["account_id"].to_pylist())
-        return real(train, y, test, *rest, n_draws=2, **more)
+        return real(train, y, test, **more)
 
-    monkeypatch.setattr(measure, "compare_baselines", spy)
+    monkeypatch.setattr(measure, "baseline_scores", spy)
     result = pipeline.evaluate(first.dataset, first.model, SCORED_AT, use_truth=True, known_by=TRAINED_AT)
     labels = known_before(small_world(), TRAINED_AT)["labels"].to_pandas()
     begun = labels["activity_start"] < pd.Timestamp(TRAINED_AT, tz="UTC")
@@ -310,7 +310,7 @@ def test_an_evaluation_writes_what_it_returns(first: Run, tmp_path: Path) -> Non
     result = pipeline.evaluate(
         first.dataset, first.model, SCORED_AT, found_rings=first.rings, use_truth=True, output=tmp_path
     )
-    tables = ["baselines", "innocents", "reliability", "subgroups", "typologies"]
+    tables = ["baselines", "budget_curve", "innocents", "reliability", "subgroups", "ties", "typologies"]
     assert sorted(content(tmp_path)) == sorted([*(f"{name}.parquet" for name in tables), "report.json"])
     report = json.loads((tmp_path / "report.json").read_text())
     assert report["figures"]["brier"] == pytest.approx(result.brier)

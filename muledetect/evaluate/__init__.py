@@ -5,7 +5,8 @@
 0.8333333333333333
 """
 
-from muledetect.evaluate.baselines import compare_baselines
+from muledetect.evaluate.baselines import compare_baselines, compare_scores
+from muledetect.evaluate.budget import budget_curve, budget_grid, measure_ranking
 from muledetect.evaluate.by_part import leave_one_typology_out, measure_parts, subgroup_parts, typology_parts
 from muledetect.evaluate.detection import detect_accounts, detect_cases, summarise_detection
 from muledetect.evaluate.drift import Drift, compare_periods
@@ -35,8 +36,11 @@ from muledetect.evaluate.monitor import compare_moments
 from muledetect.evaluate.report import EvaluationReport, measure_by_part
 from muledetect.evaluate.rings import RingMetrics, compare_rings, value_recall, visible_rings
 from muledetect.evaluate.rules import rule_columns, rules_score
+from muledetect.evaluate.survival import detection_curve
 from muledetect.evaluate.ties import measure_ties
 from muledetect.evaluate.traces import measure_traces
+from muledetect.evaluate.value import illicit_receipts
+from muledetect.evaluate.watch import watch_detection
 
 __all__ = [
     "Drift",
@@ -48,22 +52,28 @@ __all__ = [
     "average_precision",
     "bootstrap_interval",
     "brier_score",
+    "budget_curve",
+    "budget_grid",
     "calibration_error",
     "compare_baselines",
     "compare_moments",
     "compare_periods",
     "compare_rings",
+    "compare_scores",
     "count_alerted_victims",
     "detect_accounts",
     "detect_cases",
+    "detection_curve",
     "evasion_curve",
     "guard_innocents",
+    "illicit_receipts",
     "innocent_groups",
     "leave_one_typology_out",
     "likely_victims",
     "measure_by_part",
     "measure_model",
     "measure_parts",
+    "measure_ranking",
     "measure_ties",
     "measure_traces",
     "money_at",
@@ -81,4 +91,5 @@ __all__ = [
     "value_recall_at",
     "value_recall_interval",
     "visible_rings",
+    "watch_detection",
 ]

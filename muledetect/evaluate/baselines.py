@@ -11,15 +11,8 @@ import pandas as pd
 import pyarrow as pa
 
 from muledetect.errors import DataError, FeatureError
-from muledetect.evaluate.metrics import (
-    average_precision,
-    bootstrap_interval,
-    precision_at,
-    recall_at,
-    roc_auc,
-    value_recall_at,
-    value_recall_interval,
-)
+from muledetect.evaluate.budget import RATES, measure_ranking
+from muledetect.evaluate.metrics import roc_auc
 from muledetect.evaluate.rules import rules_score
 from muledetect.features import registry
 from muledetect.model import MuleModel, trees
@@ -36,7 +29,11 @@ WITHOUT_GRAPH: Final = ("volume", "velocity", "amount", "clock")
 PLAIN: Final = {"learning_rate": 0.1, "num_leaves": 31, "min_data_in_leaf": 20, "max_bin": 255}
 PLAIN_TREES: Final = 100
 
-_SHARES: Final = (0.001, 0.005, 0.01)
+#: Name of the model itself in tables of methods.
+MODEL: Final = "LightGBM with all"
+
+#: Where methods are compared: a number of alerts, and shares of the rows.
+ALERTS: Final = (100, 0.001, 0.005, 0.01)
 
 
 def compare_baselines(
@@ -49,7 +46,7 @@ def compare_baselines(
     test_groups: npt.ArrayLike | None = None,
     value: npt.ArrayLike | None = None,
     model: MuleModel | None = None,
-    alerts: Sequence[float] = (100, *_SHARES),
+    alerts: Sequence[float] = ALERTS,
     n_draws: int = 200,
     seed: int = 0,
 ) -> pd.DataFrame:
@@ -75,23 +72,57 @@ def compare_baselines(
     Returns
     -------
     pandas.DataFrame
-        One row a method: `average_precision`, `low`, `high` (95%), then for each of `alerts` `precision@`, `recall@`
-        and, with `value`, `value_recall@`, each with `_low` and `_high`; `roc_auc` comes last.
+        As `compare_scores`.
 
     Raises
     ------
     DataError
         If the test rows hold no positive or no negative.
     """
+    check_sides(y_test)
+    scores = baseline_scores(train, y_train, test, groups=train_groups, model=model, seed=seed)
+    return compare_scores(y_test, scores, value=value, groups=test_groups, alerts=alerts, n_draws=n_draws, seed=seed)
+
+
+def compare_scores(
+    y: npt.ArrayLike,
+    scores: Mapping[str, npt.ArrayLike],
+    *,
+    value: npt.ArrayLike | None = None,
+    groups: npt.ArrayLike | None = None,
+    alerts: Sequence[float] = ALERTS,
+    n_draws: int = 200,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """Return the metrics of scores of the same rows.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row a method: `average_precision`, `low`, `high` (95%), then for each of `alerts` `precision@`, `recall@`
+        and, with `value`, `value_recall@`, each with `_low` and `_high`; `roc_auc` comes last. The intervals are those
+        of `budget.measure_ranking`.
+    """
+    names = RATES if value is not None else RATES[:2]
+    rows = {}
+    for method, score in scores.items():
+        ranking = measure_ranking(y, score, alerts, value=value, groups=groups, n_draws=n_draws, seed=seed)
+        row = {"average_precision": ranking.average_precision, "low": ranking.low, "high": ranking.high}
+        for k, rates in zip(alerts, ranking.rates.to_dict("records"), strict=True):
+            shown = f"{k:.4g}" if k >= 1 else f"{k * 100:.4g}%"
+            row |= {f"{name}@{shown}{end}": rates[f"{name}{end}"] for name in names for end in ("", "_low", "_high")}
+        rows[method] = row | {"roc_auc": roc_auc(y, score)}
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("method")
+
+
+def check_sides(y_test: npt.ArrayLike) -> None:
+    """Raise DataError unless the test rows hold both positives and negatives."""
     target = np.asarray(y_test, dtype=np.float64)
     if not (target == 1).any() or not (target == 0).any():
         raise DataError(
             f"evaluate: the test rows hold {int((target == 1).sum()):,} positives and {int((target == 0).sum()):,} "
             "negatives; both are needed. Choose another moment or a wider split."
         )
-    scores = baseline_scores(train, y_train, test, groups=train_groups, model=model, seed=seed)
-    rows = {name: _measure(target, score, test_groups, value, alerts, n_draws, seed) for name, score in scores.items()}
-    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("method")
 
 
 def baseline_scores(
@@ -121,7 +152,7 @@ def baseline_scores(
         scores["LightGBM without graph"] = plain.decision_function(_select(test, without))
     if model is None:
         model = MuleModel().fit(train, y_train, groups=groups)
-    scores["LightGBM with all"] = model.decision_function(test)
+    scores[MODEL] = model.decision_function(test)
     return scores
 
 
@@ -136,34 +167,6 @@ def _plain_trees(train: Features, y_train: npt.ArrayLike, test: Features) -> Flo
     )
     boosters = [trees.open_booster(text) for text in texts]
     return trees.raw_scores(boosters, read_features(test, seen.names).values, trees.threads(None))
-
-
-def _measure(
-    target: Float64Array,
-    score: Float64Array,
-    groups: npt.ArrayLike | None,
-    value: npt.ArrayLike | None,
-    alerts: Sequence[float],
-    n_draws: int,
-    seed: int,
-) -> Mapping[str, float]:
-    low, high = bootstrap_interval(average_precision, target, score, groups, n_draws=n_draws, seed=seed)
-    row = {"average_precision": average_precision(target, score), "low": low, "high": high}
-    for k in alerts:
-        shown = f"{k:.4g}" if k >= 1 else f"{k * 100:.4g}%"
-        for name, metric in (("precision", precision_at), ("recall", recall_at)):
-            row[f"{name}@{shown}"] = metric(target, score, k)
-            row[f"{name}@{shown}_low"], row[f"{name}@{shown}_high"] = bootstrap_interval(
-                lambda y, ranked, weight, metric=metric, k=k: metric(y, ranked, k, weight),  # type: ignore[misc]
-                target, score, groups, n_draws=n_draws, seed=seed,
-            )  # fmt: skip
-        if value is not None:
-            row[f"value_recall@{shown}"] = value_recall_at(target, score, value, k)
-            row[f"value_recall@{shown}_low"], row[f"value_recall@{shown}_high"] = value_recall_interval(
-                target, score, value, k, groups, n_draws=n_draws, seed=seed
-            )
-    row["roc_auc"] = roc_auc(target, score)
-    return row
 
 
 def _without_graph(names: Sequence[str]) -> list[str]:

@@ -91,10 +91,12 @@ def detect_cases(series: Sequence[ScoreTable], truth_money: pa.Table, *, k: floa
     -------
     pandas.DataFrame
         One row a case, in order of `case_id`: `paid` (in all, minor units), `seen_at` (microseconds, -1 if never),
-        `is_detected`, `still_there` (in accounts at `seen_at`), `paid_later` and `preventable` (both together). An
-        alert counts once the account has got money of the case; sums of a case that was never seen are 0.
+        `is_detected`, `still_there` (at `seen_at`, in accounts that are scored anywhere in the series: what another
+        bank has cannot be held here), `paid_later` and `preventable` (both together). An alert counts once the account
+        has got money of the case; sums of a case that was never seen are 0.
     """
     alerts = first_alerts(series, k=k)
+    scored = {account for _, accounts, _ in series for account in np.asarray(accounts, dtype=object)}
     paid = _paid_at(truth_money, parse_time("9999-01-01"))
     steps = truth_money.filter(pc.equal(truth_money["place"], "account"))
     held = pd.DataFrame({name: steps[name].to_pylist() for name in ("case_id", "account_id")}, dtype=object)
@@ -110,7 +112,8 @@ def detect_cases(series: Sequence[ScoreTable], truth_money: pa.Table, *, k: floa
     found["still_there"], found["paid_later"] = 0, 0
     for moment in sorted(set(seen.values())):
         now = found.index[found["seen_at"] == moment]
-        there = _in_accounts(truth_money, moment).groupby("case_id")["amount"].sum()
+        held_now = _in_accounts(truth_money, moment)
+        there = held_now[held_now["account_id"].isin(scored)].groupby("case_id")["amount"].sum()
         found.loc[now, "still_there"] = there.reindex(now).fillna(0).astype(np.int64)
         before = _paid_at(truth_money, moment).reindex(now).fillna(0).astype(np.int64)
         found.loc[now, "paid_later"] = found.loc[now, "paid"] - before

@@ -15,15 +15,18 @@ import pyarrow.compute as pc
 
 from muledetect.clock import Moment, parse_time
 from muledetect.errors import DataError, ModelError
-from muledetect.evaluate.baselines import compare_baselines
+from muledetect.evaluate.baselines import MODEL, baseline_scores, check_sides, compare_scores
+from muledetect.evaluate.budget import budget_curve, budget_grid
 from muledetect.evaluate.by_part import leave_one_typology_out, measure_parts, subgroup_parts, typology_parts
 from muledetect.evaluate.calibration import calibration_intervals, calibration_over_time
-from muledetect.evaluate.detection import detect_accounts, detect_cases, summarise_detection
 from muledetect.evaluate.innocents import count_alerted_victims, likely_victims
 from muledetect.evaluate.metrics import brier_score
 from muledetect.evaluate.report import EvaluationReport, measure_by_part
 from muledetect.evaluate.rings import RingMetrics, compare_rings
 from muledetect.evaluate.rules import rule_columns
+from muledetect.evaluate.ties import measure_ties
+from muledetect.evaluate.value import illicit_receipts
+from muledetect.evaluate.watch import View, watch_detection
 from muledetect.features import Progress, extract
 from muledetect.graph import Points, build_graph
 from muledetect.labels import Target, account_groups, every_account, ring_groups
@@ -35,7 +38,8 @@ from muledetect.rings import RingTables
 Float64Array = npt.NDArray[np.float64]
 Int64Array = npt.NDArray[np.int64]
 
-_TRUTH_OF_MONEY: Final = frozenset({"truth_transfers", "truth_money"})
+#: Draws behind every interval of the ranking.
+N_DRAWS: Final = 200
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,11 +59,13 @@ class Evaluation:
     rings : RingMetrics, optional
         Where the data set has true rings.
     tables : mapping of str to pandas.DataFrame
-        `typologies`, `subgroups`, `innocents`, `reliability`, at `budget`; see `muledetect.evaluate.measure_by_part`.
+        `typologies`, `subgroups`, `innocents`, `reliability`, at `budget`, see `muledetect.evaluate.measure_by_part`;
+        `budget_curve`; with watched moments `calibration_over_time` and `detection_curve`; with found rings `ties`;
+        `left_out` where asked for.
     budget : float
         Alerts: a number, or below 1 a share of the accounts.
     detection : mapping of str to float
-        Time to detect and value still there; see `muledetect.evaluate.summarise_detection`. Empty without `watched`.
+        Time to detect and value still there; see `muledetect.evaluate.watch.Detection`. Empty without `watched`.
     victims : mapping of str to float
         Likely victims of the alerted accounts, how many of them are alerted themselves, and how well they are
         recognised; see `muledetect.evaluate.count_alerted_victims`.
@@ -120,35 +126,47 @@ def measure_model(
     test = extract(dataset, at[is_unseen], wanted, progress=progress)
     learnt = extract(dataset, points, names, apart=account_groups(dataset), progress=progress)
     train_groups, test_groups = ring_groups(dataset, points), groups[is_unseen]
-    table = compare_baselines(
-        learnt, y, test, truth[is_unseen], train_groups=train_groups, test_groups=test_groups, model=model
-    )
-    score = model.decision_function(test)
-    views = _watch(dataset, model, list(watched), progress)
-    sought, probability = truth[is_unseen], model.probability(score)
+    sought, receipts = truth[is_unseen], illicit_receipts(dataset)
+    value = None if receipts.money is None else receipts.money[at.account[is_unseen]]
+    check_sides(sought)
+    scores = baseline_scores(learnt, y, test, groups=train_groups, model=model)
+    ranked: dict[str, Any] = {"value": value, "groups": test_groups, "n_draws": N_DRAWS}
+    budgets = budget_grid(len(sought), also=[_n_alerts(budget, len(sought))])
+    score = np.asarray(scores[MODEL], dtype=np.float64)
+    probability = model.probability(score)
     parts = measure_by_part(
         dataset.tables, test["account_id"].to_pylist(), as_of, sought, score, probability,
         k=budget, groups=test_groups,
     )  # fmt: skip
+    parts["budget_curve"] = budget_curve(sought, scores, budgets=budgets, **ranked)
     if leave_one_out:
         of_side = [_typologies(dataset, side) for side in (learnt, test)]
         parts["left_out"] = leave_one_typology_out(
             learnt, y, of_side[0], test, sought, of_side[1], k=budget, model=model,
             train_groups=train_groups, test_groups=test_groups,
         )  # fmt: skip
-    if views and not set(dataset.tables) >= _TRUTH_OF_MONEY:
-        notes = [*notes, f"No time to detect: it needs {' and '.join(sorted(_TRUTH_OF_MONEY))}."]
+    views = _watch(dataset, model, list(watched), progress)
+    detection = watch_detection(dataset, views, seen, budget=budget)
+    if detection.curve is not None:
+        parts["detection_curve"] = detection.curve
     calibration = calibration_intervals(sought, probability, groups=test_groups)
+    n_seen, n_lost = int((~is_unseen).sum()), int((truth[~is_unseen] == 1).sum())
     return Evaluation(
-        table=table,
+        table=compare_scores(sought, scores, **ranked),
         brier=brier_score(sought, probability),
         calibration_error=calibration.error,
         calibration_interval=(calibration.error_low, calibration.error_high),
-        notes=[*notes, f"{int((~is_unseen).sum()):,} accounts of rings and persons seen in training are left out."],
+        notes=[
+            *notes, receipts.note, *detection.notes,
+            f"{n_seen:,} accounts of rings and persons seen in training are left out, {n_lost:,} of them positive; "
+            "where that is most of them, precision and observed shares are lower than the whole bank would show.",
+        ],
         rings=_compare_rings(dataset, found_rings),
-        tables=parts | _over_time(dataset, model, views, seen, use_truth=use_truth),
+        tables=parts
+        | _compare_ties(dataset, found_rings)
+        | _over_time(dataset, model, views, seen, use_truth=use_truth),
         budget=budget,
-        detection=_time_to_detect(dataset, views, budget),
+        detection=detection.figures,
         victims=_victims(dataset, test["account_id"].to_pylist(), score, as_of, budget),
     )  # fmt: skip
 
@@ -183,6 +201,18 @@ def _compare_rings(dataset: Dataset, found: RingTables | None) -> RingMetrics | 
     return compare_rings(found.ring_members, truth, visible=dataset.account_ids.to_pylist())
 
 
+def _compare_ties(dataset: Dataset, found: RingTables | None) -> dict[str, pd.DataFrame]:
+    """Return how right the ties are by grade, where the truth says which centre an account serves."""
+    truth = dataset.tables.get("truth_rings")
+    if found is None or truth is None or "centre_id" not in truth.column_names:
+        return {}
+    return {"ties": measure_ties(found.ring_ties, found.ring_members, truth)}
+
+
+def _n_alerts(budget: float, n_rows: int) -> int:
+    return int(np.ceil(budget * n_rows - 1e-9)) if budget < 1 else int(budget)
+
+
 def rates_by_group(dataset: Dataset, points: Points, y: np.ndarray, model: MuleModel) -> list[dict[str, Any]]:
     """Return the rates of each group of accounts among the held-out rows of the latest moment, for the model card."""
     if not hasattr(model, "held_out_") or "accounts" not in dataset.tables:
@@ -209,7 +239,7 @@ def _victims(
     dataset: Dataset, account_ids: Sequence[str], score: Float64Array, as_of: Moment, budget: float
 ) -> dict[str, float]:
     """Return how the victims of the highest accounts fare."""
-    n_alerts = int(np.ceil(budget * len(score) - 1e-9)) if budget < 1 else int(budget)
+    n_alerts = _n_alerts(budget, len(score))
     alerted = [account_ids[row] for row in np.lexsort((np.asarray(account_ids), -score))[:n_alerts]]
     likely = likely_victims(dataset.transfers, alerted, as_of, complaints=dataset.tables.get("complaints"))
     cases = dataset.tables.get("truth_transfers")
@@ -226,9 +256,7 @@ def _victims(
     return count_alerted_victims(likely, alerted, set(paid.filter(is_lost)["source"].to_pylist()))
 
 
-def _watch(
-    dataset: Dataset, model: MuleModel, moments: Sequence[Moment], progress: Progress | None
-) -> list[tuple[Moment, pa.Table, Float64Array]]:
+def _watch(dataset: Dataset, model: MuleModel, moments: Sequence[Moment], progress: Progress | None) -> list[View]:
     """Return every account at each moment, with its score."""
     names, _, _ = origin_of(model)
     watched = []
@@ -238,21 +266,10 @@ def _watch(
     return watched
 
 
-def _time_to_detect(
-    dataset: Dataset, watched: Sequence[tuple[Moment, pa.Table, Float64Array]], budget: float
-) -> dict[str, float]:
-    if not watched or not set(dataset.tables) >= _TRUTH_OF_MONEY:
-        return {}
-    series = [(moment, points["account_id"].to_pylist(), score) for moment, points, score in watched]
-    money = dataset.tables["truth_money"]
-    accounts = detect_accounts(series, dataset.transfers, dataset.tables["truth_transfers"], money, k=budget)
-    return summarise_detection(accounts, detect_cases(series, money, k=budget))
-
-
 def _over_time(
     dataset: Dataset,
     model: MuleModel,
-    watched: Sequence[tuple[Moment, pa.Table, Float64Array]],
+    watched: Sequence[View],
     seen: Int64Array,
     *,
     use_truth: bool,

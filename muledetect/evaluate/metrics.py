@@ -6,7 +6,7 @@ Targets are 1, 0 or NaN; rows of unknown target are left out of every metric.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -180,18 +180,61 @@ def bootstrap_columns(
     """
     if not 0 < level < 1:
         raise OptionError(f"metrics: level must lie between 0 and 1; got {level}.")
-    given = np.arange(len(columns[0])) if block is None else block
-    sizes = np.unique(given, return_inverse=True, return_counts=True)
-    order = np.lexsort((sizes[2][sizes[1]], *(-column for column in reversed(columns))))
+    order, weights = block_draws(columns, block, n_draws=n_draws, seed=seed)
     rows = [column[order] for column in columns]
-    block_of = pd.factorize(given[order])[0]
+    return percentiles([metric(*rows, weight) for weight in weights], level)
+
+
+def block_draws(
+    columns: Sequence[Float64Array], block: npt.NDArray[Any] | None = None, *, n_draws: int = 200, seed: int = 0
+) -> tuple[npt.NDArray[np.intp], Iterator[Float64Array]]:
+    """Return an order of rows that only their content gives, and for each draw how often each row, so ordered, counts.
+
+    Blocks are drawn whole, with replacement, as many as there are; without rows there are no draws. O(n log n), then
+    O(n) a draw.
+    """
+    keys = [-column for column in reversed(columns)]
+    order = np.lexsort(keys)
+    if block is None:
+        block_of = np.arange(len(order))
+    else:
+        _, number, size = np.unique(block, return_inverse=True, return_counts=True)
+        order = np.lexsort((_block_hashes(keys, order, number)[number], size[number], *keys))
+        block_of = pd.factorize(number[order])[0]
     n_blocks = int(block_of.max(initial=-1)) + 1
-    drawn = np.random.default_rng(seed)
-    values = []
-    for _ in range(n_draws if n_blocks else 0):
-        times = np.bincount(drawn.integers(0, n_blocks, n_blocks), minlength=n_blocks)
-        values.append(metric(*rows, times[block_of].astype(np.float64)))
-    numbers = np.array(values)[~np.isnan(values)]
+
+    def draws() -> Iterator[Float64Array]:
+        drawn = np.random.default_rng(seed)
+        for _ in range(n_draws if n_blocks else 0):
+            times = np.bincount(drawn.integers(0, n_blocks, n_blocks), minlength=n_blocks)
+            yield times[block_of].astype(np.float64)
+
+    return order, draws()
+
+
+def _block_hashes(
+    keys: Sequence[Float64Array], order: npt.NDArray[np.intp], number: npt.NDArray[np.intp]
+) -> npt.NDArray[np.uint64]:
+    """Return a number for each block that depends on the content of its rows only: blocks of equal content share it."""
+    changes = np.zeros(len(order), dtype=bool)
+    for key in keys:
+        changes[1:] |= key[order][1:] != key[order][:-1]
+    rank = np.empty(len(order), np.uint64)
+    rank[order] = np.cumsum(changes, dtype=np.uint64) + np.uint64(1)
+    # the finaliser of splitmix64, so that sums of ranks tell sets of rows apart
+    mixed = rank * np.uint64(0x9E3779B97F4A7C15)
+    for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
+        mixed = (mixed ^ (mixed >> np.uint64(shift))) * np.uint64(factor)
+    mixed ^= mixed >> np.uint64(31)
+    sums = np.zeros(int(number.max(initial=-1)) + 1, np.uint64)
+    np.add.at(sums, number, mixed)
+    return sums
+
+
+def percentiles(values: npt.ArrayLike, level: float) -> tuple[float, float]:
+    """Return the ends of the middle `level` of the values; NaN is left out, and of no values both ends are NaN."""
+    numbers = np.asarray(values, dtype=np.float64)
+    numbers = numbers[~np.isnan(numbers)]
     if not len(numbers):
         return float("nan"), float("nan")
     low, high = np.quantile(numbers, [(1 - level) / 2, (1 + level) / 2])
