@@ -310,10 +310,15 @@ def test_an_evaluation_writes_what_it_returns(first: Run, tmp_path: Path) -> Non
     result = pipeline.evaluate(
         first.dataset, first.model, SCORED_AT, found_rings=first.rings, use_truth=True, output=tmp_path
     )
-    tables = ["baselines", "budget_curve", "innocents", "reliability", "subgroups", "ties", "typologies"]
+    tables = "baselines budget_curve innocents reliability subgroups ties traces typologies".split()
     assert sorted(content(tmp_path)) == sorted([*(f"{name}.parquet" for name in tables), "report.json"])
     report = json.loads((tmp_path / "report.json").read_text())
     assert report["figures"]["brier"] == pytest.approx(result.brier)
+    assert report["about"]["as_of"].startswith(SCORED_AT)
+    assert report["about"]["data_set"] == first.dataset.fingerprint
+    curve = result.tables["budget_curve"]
+    assert set(curve["method"]) == set(result.table.index)
+    assert (curve.groupby("method")["recall"].apply(lambda rates: np.diff(rates).min()) >= -1e-12).all()
     assert result.rings is not None
     assert report["figures"]["rings_n_found"] == result.rings.n_found == len(first.rings)
     assert {row["part"] for row in report["tables"]["typologies"]} >= {"shape", "role", "recruited_as"}

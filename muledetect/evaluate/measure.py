@@ -13,7 +13,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from muledetect.clock import Moment, parse_time
+from muledetect.clock import Moment, format_time, parse_time
 from muledetect.errors import DataError, ModelError
 from muledetect.evaluate.baselines import MODEL, baseline_scores, check_sides, compare_scores
 from muledetect.evaluate.budget import budget_curve, budget_grid
@@ -25,15 +25,18 @@ from muledetect.evaluate.report import EvaluationReport, measure_by_part
 from muledetect.evaluate.rings import RingMetrics, compare_rings
 from muledetect.evaluate.rules import rule_columns
 from muledetect.evaluate.ties import measure_ties
+from muledetect.evaluate.traces import measure_traces
 from muledetect.evaluate.value import illicit_receipts
-from muledetect.evaluate.watch import View, watch_detection
+from muledetect.evaluate.watch import TRUTH_OF_MONEY, View, watch_detection
 from muledetect.features import Progress, extract
 from muledetect.graph import Points, build_graph
 from muledetect.labels import Target, account_groups, every_account, ring_groups
 from muledetect.labels.targets import labelled_points
 from muledetect.model import MuleModel
+from muledetect.model.store import config_hash
 from muledetect.records import Dataset
 from muledetect.rings import RingTables
+from muledetect.tracing import trace_money
 
 Float64Array = npt.NDArray[np.float64]
 Int64Array = npt.NDArray[np.int64]
@@ -61,7 +64,7 @@ class Evaluation:
     tables : mapping of str to pandas.DataFrame
         `typologies`, `subgroups`, `innocents`, `reliability`, at `budget`, see `muledetect.evaluate.measure_by_part`;
         `budget_curve`; with watched moments `calibration_over_time` and `detection_curve`; with found rings `ties`;
-        `left_out` where asked for.
+        `traces` where the truth about money is known; `left_out` where asked for.
     budget : float
         Alerts: a number, or below 1 a share of the accounts.
     detection : mapping of str to float
@@ -69,6 +72,8 @@ class Evaluation:
     victims : mapping of str to float
         Likely victims of the alerted accounts, how many of them are alerted themselves, and how well they are
         recognised; see `muledetect.evaluate.count_alerted_victims`.
+    about : mapping of str to str
+        As `muledetect.evaluate.EvaluationReport`.
     """
 
     table: pd.DataFrame
@@ -81,6 +86,7 @@ class Evaluation:
     budget: float = 0.01
     detection: Mapping[str, float] = field(default_factory=dict)
     victims: Mapping[str, float] = field(default_factory=dict)
+    about: Mapping[str, str] = field(default_factory=dict)
 
     def write(self, folder: str | Path) -> None:
         """Write `report.json` and one table a part to a folder; see `EvaluationReport`."""
@@ -91,7 +97,8 @@ class Evaluation:
         figures |= {f"detection_{name}": value for name, value in self.detection.items()}
         if self.rings is not None:
             figures |= {f"rings_{name}": float(value) for name, value in asdict(self.rings).items()}
-        EvaluationReport(figures, {"baselines": self.table, **self.tables}, tuple(self.notes)).write(Path(folder))
+        tables = {"baselines": self.table, **self.tables}
+        EvaluationReport(figures, tables, tuple(self.notes), self.about).write(Path(folder))
 
 
 def measure_model(
@@ -164,10 +171,15 @@ def measure_model(
         rings=_compare_rings(dataset, found_rings),
         tables=parts
         | _compare_ties(dataset, found_rings)
+        | _compare_traces(dataset, as_of)
         | _over_time(dataset, model, views, seen, use_truth=use_truth),
         budget=budget,
         detection=detection.figures,
         victims=_victims(dataset, test["account_id"].to_pylist(), score, as_of, budget),
+        about={
+            "as_of": format_time(parse_time(as_of)), "data_set": dataset.fingerprint, "model": config_hash(model),
+            "target": "membership of truth_rings" if use_truth else str(target),
+        },
     )  # fmt: skip
 
 
@@ -207,6 +219,18 @@ def _compare_ties(dataset: Dataset, found: RingTables | None) -> dict[str, pd.Da
     if found is None or truth is None or "centre_id" not in truth.column_names:
         return {}
     return {"ties": measure_ties(found.ring_ties, found.ring_members, truth)}
+
+
+def _compare_traces(dataset: Dataset, as_of: Moment) -> dict[str, pd.DataFrame]:
+    """Return how well complaint money is found, where the truth says where it is; no score plays a part in it."""
+    complaints = dataset.tables.get("complaints")
+    if complaints is None or "transfer_id" not in complaints.column_names:
+        return {}
+    if not set(dataset.tables) >= TRUTH_OF_MONEY:
+        return {}
+    traces = trace_money(dataset, build_graph(dataset), as_of)
+    truth = dataset.tables["truth_transfers"], dataset.tables["truth_money"]
+    return {"traces": measure_traces(traces, complaints, *truth, as_of)}
 
 
 def _n_alerts(budget: float, n_rows: int) -> int:

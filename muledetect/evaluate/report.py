@@ -31,15 +31,19 @@ class EvaluationReport:
         Such as `baselines`, `typologies`, `subgroups`, `innocents`, `evasion`, `reliability`; an index is a column.
     notes : tuple of str
         On what it was measured, in plain sentences.
+    about : mapping of str to str
+        Which moment, data set and model: `as_of`, `data_set` (fingerprint), `model` (config hash), `target`.
     """
 
     figures: Mapping[str, float]
     tables: Mapping[str, pd.DataFrame]
     notes: tuple[str, ...] = field(default=())
+    about: Mapping[str, str] = field(default_factory=dict)
 
     def to_json(self) -> str:
-        """Return figures, tables (a list of rows each) and notes as JSON; what is not defined is null."""
+        """Return about, figures, tables (a list of rows each) and notes as JSON; what is not defined is null."""
         content = {
+            "about": dict(self.about),
             "figures": {name: value if math.isfinite(value) else None for name, value in self.figures.items()},
             "tables": {name: json.loads(_flat(t).to_json(orient="records")) for name, t in self.tables.items()},
             "notes": list(self.notes),
