@@ -185,6 +185,13 @@ def graph_from_arrays(
 def from_networkx(drawn: nx.DiGraph | nx.MultiDiGraph, *, tick: int = 1) -> TransferGraph:
     """Build a graph from a networkx DiGraph or MultiDiGraph whose edges have `time` and `amount`; ids become text.
 
+    Parameters
+    ----------
+    drawn : DiGraph or MultiDiGraph
+        Edges have `time` (a moment) and `amount` (minor units, > 0).
+    tick : int
+        Resolution of the clock, microseconds.
+
     Raises
     ------
     DataError

@@ -72,6 +72,10 @@ def budget_curve(
         What is drawn together: a ring, a person, a day. Default: every row by itself.
     budgets : sequence of int, optional
         Numbers of alerts. Default: `budget_grid`.
+    n_draws, seed : int
+        Draws of the bootstrap.
+    level : float
+        Of the interval, 0 to 1.
 
     Returns
     -------

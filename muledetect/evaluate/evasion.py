@@ -34,6 +34,17 @@ def evasion_curve(
 
     Columns: `dial`, `n`, `n_positive`, `average_precision`, `low`, `high` (95%), `precision`, `recall` (at k alerts),
     `roc_auc` and `kept` (average precision as a share of that at the lowest setting). NaN without positives.
+
+    Parameters
+    ----------
+    scorer : callable
+        World -> `Ranked`: targets, scores and groups of its rows.
+    worlds : mapping of float to world
+        By setting of the dial.
+    k : int or float below 1
+        Alerts, or the share of the rows.
+    n_draws, seed : int
+        Draws of the bootstrap.
     """
     lines = []
     for dial in sorted(worlds):

@@ -47,6 +47,8 @@ def precision_at(y: npt.ArrayLike, score: npt.ArrayLike, k: float, weight: npt.A
 
     Parameters
     ----------
+    y, score : array of shape (n,)
+        Targets and scores.
     k : int, or float below 1
         Number of alerts, or a share of all rows (rounded up). Of rows that tie for the last places each counts in
         part, so the result is the mean over all ways of breaking the tie.
@@ -73,8 +75,14 @@ def value_recall_at(
 
     Parameters
     ----------
+    y, score : array of shape (n,)
+        Targets and scores.
     value : array of shape (n,)
         Illicit money of each row, minor units, >= 0; of rows with target 0 it is not looked at.
+    k : int, or float below 1
+        As for `precision_at`.
+    weight : array of shape (n,), optional
+        How often each row counts.
     """
     target, ranked, values = known_rows(y, score, value)
     weights = known_rows(y, score, weight)[2]
@@ -87,6 +95,13 @@ def reliability_curve(y: npt.ArrayLike, probability: npt.ArrayLike, n_bins: int 
     """Return mean probability and observed share of positives in bins of equal mass.
 
     Equal probabilities share a bin, that of their middle rank, so bins are only about equal when many tie.
+
+    Parameters
+    ----------
+    y, probability : array of shape (n,)
+        Targets and probabilities.
+    n_bins : int
+        Most bins.
 
     Returns
     -------
@@ -131,8 +146,13 @@ def bootstrap_interval(
     ----------
     metric : callable (y, score, weight) -> float
         Such as `average_precision`; a block drawn twice gets weight 2. Draws that give NaN are left out.
+    y, score : array of shape (n,)
+        Targets and scores.
     groups : array of shape (n,), optional
         Block of each row; default: every row is one.
+    n_draws, seed : int
+    level : float
+        Of the interval, 0 to 1.
 
     Returns
     -------

@@ -75,6 +75,8 @@ def measure_by_part(
     tables : mapping of name to table
         Of the data set, those of the truth included; a measure whose tables are lacking is an empty table.
     account_ids, y, score, probability : array of shape (n,)
+    as_of : Moment
+        Exclusive moment of the scores.
     k : int or float below 1
         Alerts, or the share of all rows.
     groups : array of shape (n,), optional

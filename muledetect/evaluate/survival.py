@@ -54,6 +54,10 @@ def detection_curve(
     is_found : bool array of shape (n,)
     groups : array of shape (n,), optional
         What is drawn together, such as rings. Default: every row by itself.
+    n_draws, seed : int
+        Draws of the bootstrap.
+    level : float
+        Of the interval, 0 to 1.
 
     Returns
     -------

@@ -45,6 +45,10 @@ def illicit_receipts(dataset: Dataset) -> Receipts:
     `truth_transfers` says it where it is there: money of cases, or all of a transfer that is known as illicit only.
     Otherwise transfers that standing complaints dispute count, each once, which leaves later tiers without value.
     O(transfers + rows of truth or complaints).
+
+    Parameters
+    ----------
+    dataset : Dataset
     """
     graph = build_graph(dataset)
     truth = dataset.tables.get("truth_transfers")

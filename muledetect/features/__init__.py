@@ -174,7 +174,14 @@ def write_features(
 ) -> None:
     """Compute features at points and stream them to one Parquet file, written atomically; memory stays bounded.
 
-    Parameters are those of `extract`. The file's rows are in the order of the points.
+    The file's rows are in the order of the points.
+
+    Parameters
+    ----------
+    dataset, points, features, pack, graph, apart, threads, progress
+        As for `extract`.
+    path : str or Path
+        Parquet file; a file of that name is replaced when the new one is complete.
     """
     from muledetect.records.write import atomic_parquet  # noqa: PLC0415
 

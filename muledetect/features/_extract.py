@@ -49,6 +49,17 @@ def extract_shards(
     """Yield (points, float64[n_points, n_names]) in the order of the points; at most `threads` shards at a time.
 
     Memory: 8 bytes x points x names a shard and some 60 bytes a transfer of its accounts. O(history of each point).
+
+    Parameters
+    ----------
+    shared : Shared
+        From `share`; says how many threads.
+    points : Points
+    names : sequence of str
+        Columns of features in `registry`.
+    registry : Registry
+    progress : callable, optional
+        Called with the stage and the fraction done.
     """
     plan = _plan(names, registry)
     shards = _cut(shared.graph, points)

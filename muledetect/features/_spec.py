@@ -42,7 +42,7 @@ NAME: Final = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
 
 
 class Says(NamedTuple):
-    """What a column says: its unit and its meaning in words; `{window}` and other parameters are filled in.
+    """What a column says: its `unit` and its meaning in words, `text`; `{window}` and other parameters are filled in.
 
     `tells_when` marks a column that measures how long ago something was. `only` are the windows (or other parameter
     values) over which the column is computed by default, if not over all that the feature declares.
@@ -94,6 +94,13 @@ class Feature:
 
     def compute(self, history: History, parameters: Iterable[tuple[str, str]] = ()) -> Float64Array:
         """Return float64[n_points, n_columns].
+
+        Parameters
+        ----------
+        history : History
+            Of the points.
+        parameters : iterable of (name, value) pairs
+            As in a column's name, such as ("window", "7d").
 
         Raises
         ------

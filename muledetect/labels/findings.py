@@ -53,6 +53,15 @@ class Findings:
 def read_findings(dataset: Dataset, graph: TransferGraph, *, known_by: Moment) -> Findings:
     """Read what the labels table said by a moment (inclusive). O(labels log labels).
 
+    Parameters
+    ----------
+    dataset : Dataset
+        With a table `labels`.
+    graph : TransferGraph
+        Of the same data set; its accounts are those of the findings.
+    known_by : Moment
+        Inclusive.
+
     Raises
     ------
     DataError

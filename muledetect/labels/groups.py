@@ -39,6 +39,11 @@ def account_groups(dataset: Dataset) -> Int64Array:
 
     Accounts of one ring of `truth_rings`, and accounts of one holder, are joined, and so is what they join in turn;
     every other account is a group of its own. O(accounts + members).
+
+    Parameters
+    ----------
+    dataset : Dataset
+        Its tables `truth_rings` and `accounts` are used where they are there.
     """
     return component_groups(dataset, by=("ring", "holder"))
 
@@ -53,6 +58,7 @@ def component_groups(
 
     Parameters
     ----------
+    dataset : Dataset
     by : sequence of "ring", "holder" and "device"
         What joins accounts: a ring of `truth_rings`; a holder of the accounts table; a device on which a person was
         ever seen, by `identifiers` of kind device (of an account, or of a holder with all accounts), by a session,

@@ -65,6 +65,7 @@ def snapshots(
 
     Parameters
     ----------
+    source : Dataset or TransferGraph
     every : duration
         Step. Moments a whole number of weeks apart see the same weekday; "9d" sees them all.
     first : moment, optional
@@ -125,6 +126,8 @@ def sample_points(
         1, 0 or NaN (unknown, never drawn).
     keys : uint64[n_accounts]
         What the draw of each account follows: `account_keys`, so that names change nothing.
+    n_negatives, max_rows : int, optional
+        Negatives to draw, or rows to keep in all; one of the two.
     seed : int
 
     Returns
@@ -185,6 +188,14 @@ def account_keys(dataset: Dataset, graph: TransferGraph, *, as_of: Moment) -> UI
     accounts table says of its opening. Keys are distinct: among accounts that are alike in all of this, such as those
     without transfers that were opened at the same second, their order in `account_ids` decides, so a renaming may
     change them for each other. Keys are there to draw by and mean nothing else. O(transfers + accounts log accounts).
+
+    Parameters
+    ----------
+    dataset : Dataset
+    graph : TransferGraph
+        Of the same data set.
+    as_of : Moment
+        Exclusive.
     """
     seen = graph.until(as_of)
     own = _traits(dataset, graph)

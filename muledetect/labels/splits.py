@@ -48,6 +48,13 @@ def split_by_time(as_of: Int64Array, *, test_from: Moment, embargo: Duration = "
     was decided by what happened in the test period. The default is the default horizon + maturity; "0d" for short
     synthetic data sets that have no room.
 
+    Parameters
+    ----------
+    as_of : int64[n]
+        Moment of each point, microseconds.
+    test_from : Moment
+    embargo : duration
+
     Raises
     ------
     DataError
@@ -66,6 +73,15 @@ def split_by_time(as_of: Int64Array, *, test_from: Moment, embargo: Duration = "
 
 def split_by_group(groups: npt.ArrayLike, *, share: float = 0.5, seed: int = 0) -> tuple[BoolArray, BoolArray]:
     """Return masks of two sides; a group lies on one of them, and `share` of the groups lies on the second.
+
+    Parameters
+    ----------
+    groups : array of shape (n,)
+        Ring, person or component of each row.
+    share : float
+        Of the groups that goes to the second side, above 0 and below 1.
+    seed : int
+        Equal seeds give equal sides.
 
     Raises
     ------

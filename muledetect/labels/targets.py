@@ -96,6 +96,11 @@ def targets(
 
     Parameters
     ----------
+    dataset : Dataset
+        With a table `labels`.
+    graph : TransferGraph
+        Of the same data set.
+    points : Points
     target : "active" or "ever"
         `active`: illicit activity starts or continues in (as_of - recent, as_of + horizon]. `ever`: it started
         before as_of; a mule that starts later counts 0, for it had not been active yet.

@@ -211,6 +211,11 @@ class RingTables:
     def ring(self, ring_id: str) -> Ring:
         """Return one ring.
 
+        Parameters
+        ----------
+        ring_id : str
+            As in table `rings`.
+
         Raises
         ------
         OptionError
@@ -236,6 +241,10 @@ class RingTables:
 
 def read_rings(folder: str | Path) -> RingTables:
     """Read the tables that `RingTables.write` wrote; `ring_transfers` stays empty.
+
+    Parameters
+    ----------
+    folder : str or Path
 
     Raises
     ------

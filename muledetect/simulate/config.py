@@ -272,6 +272,10 @@ def _kind(name: str) -> str:
 def parse_settings(settings: Sequence[str]) -> dict[str, Any]:
     """Return parameters of `WorldConfig` from texts `name=value`; lists are separated by commas.
 
+    Parameters
+    ----------
+    settings : sequence of str
+
     Raises
     ------
     OptionError

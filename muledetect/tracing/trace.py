@@ -202,6 +202,10 @@ def locate(books: Books, transfer: int, *, methods: Sequence[str] = METHODS, max
         From `open_books`, kept in memory between complaints.
     transfer : int
         Position of the disputed transfer in `books.graph`; see `find_transfer`.
+    methods : sequence of str
+        Of `METHODS`; the range is over these.
+    max_hops : int
+        Accounts that money is followed through.
 
     Returns
     -------
@@ -238,6 +242,17 @@ def locate(books: Books, transfer: int, *, methods: Sequence[str] = METHODS, max
 
 def find_transfer(books: Books, source: str, target: str, amount: int, time: Moment) -> int:
     """Return the position of the one transfer between two accounts of an amount (minor units) at a moment.
+
+    Parameters
+    ----------
+    books : Books
+        From `open_books`.
+    source, target : str
+        Ids of the account that paid and of the one that received.
+    amount : int
+        Minor units.
+    time : Moment
+        Exactly, to the tick of the clock.
 
     Raises
     ------

@@ -156,6 +156,7 @@ def build_past(
 
     Parameters
     ----------
+    graph : TransferGraph
     lookback : int
         Microseconds, at most 30 days.
     ties : {"strict", "simultaneous"}, optional
@@ -163,6 +164,10 @@ def build_past(
         longer, for then it hides the order.
     max_degree : int, optional
         None = exact: searches pass through every account.
+    tables : mapping of str to pyarrow.Table, optional
+        The bank's other tables, for signals that read them.
+    threads : int, optional
+        Default: all cores.
 
     Raises
     ------

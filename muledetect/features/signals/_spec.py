@@ -29,6 +29,11 @@ class Signal:
     def compute(self, past: Past) -> Float32Array:
         """Return float32[n_transfers, n_columns]; a transfer from an account to itself has 0 counts, NaN elsewhere.
 
+        Parameters
+        ----------
+        past : Past
+            From `build_past`.
+
         Raises
         ------
         FeatureError
@@ -131,8 +136,10 @@ def signal(
     ----------
     family : str
     columns : mapping of column name -> Says
-        Or `unit` and `text` of a single column, named like the function. Amounts of money are no unit of a signal:
+        For a function that makes several. Amounts of money are no unit of a signal:
         give them as a ratio of the transfer's own amount.
+    unit, text : str
+        Unit and meaning of a single column, named like the function.
     tables : tuple of str
         Tables besides transfers that it reads; without them its value is NaN.
 

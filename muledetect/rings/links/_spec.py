@@ -72,7 +72,7 @@ class Scene:
     max_counterparties: int
 
     def rarity(self, source: Int64Array, target: Int64Array) -> Float64Array:
-        """Return the factor by which a link of two suspects (positions) counts, 0 to 1.
+        """Return the factor by which a link of two suspects, `source` and `target` (positions), counts, 0 to 1.
 
         `min(1, 20 / sqrt(n_source n_target))`, and beyond that each hub divides by how far it is above the limit: who
         deals with everybody is bound to nobody.
@@ -99,6 +99,10 @@ class LinkKind:
     def find(self, scene: Scene) -> pa.Table:
         """Return the links of this kind in the shape `LINKS`; none if a table that it needs is absent.
 
+        Parameters
+        ----------
+        scene : Scene
+
         Raises
         ------
         DataError
@@ -123,6 +127,13 @@ def link(
     *, tables: tuple[str, ...] = (), opens_episodes: bool = True
 ) -> Callable[[Callable[[Scene], pa.Table]], LinkKind]:
     """Turn a function of a `Scene` into a `LinkKind` of the function's name.
+
+    Parameters
+    ----------
+    tables : tuple of str
+        Tables besides transfers without which it finds nothing.
+    opens_episodes : bool
+        True where the link is money: it says when its accounts were at work.
 
     Raises
     ------

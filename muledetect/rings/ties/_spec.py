@@ -83,6 +83,10 @@ class Family:
     def find(self, scene: TieScene) -> pd.DataFrame | None:
         """Return the evidence; None if a table that it needs is absent.
 
+        Parameters
+        ----------
+        scene : TieScene
+
         Raises
         ------
         DataError
@@ -102,6 +106,17 @@ def family(
     *, weights: dict[str, float], cap: float, tables: tuple[str, ...], carries: tuple[str, ...] = ()
 ) -> Callable[[Callable[[TieScene], pd.DataFrame]], Family]:
     """Turn a function of a `TieScene` into a `Family` of the function's name.
+
+    Parameters
+    ----------
+    weights : dict of str to float
+        Nats of one item of each kind of evidence.
+    cap : float
+        Most nats of the family.
+    tables : tuple of str
+        Without one of these it has nothing to look at.
+    carries : tuple of str
+        Kinds without which a tie is never moderate.
 
     Raises
     ------
