@@ -12,21 +12,23 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from muledetect import schema
-from muledetect.graph import Int64Array
+from muledetect.graph import Int64Array, TransferGraph
 from muledetect.report.advice import find_coercion, find_exculpatory, suggest_actions
 from muledetect.report.case import AccountCase
 from muledetect.report.material import Material, positions_of
 from muledetect.report.moved import Moved, follow_money
 
-#: Transfers of one account that its case file lists at most, beside those that prove something.
+#: Transfers of one account that its case file lists at most, beside those that prove something and of its window.
 MOST_TRANSFERS: Final = 300
+#: Of the suspicious window so many are listed, the latest.
+MOST_OF_WINDOW: Final = 1_000
 #: Links to other members that say why an account is in its ring.
 _MOST_WHY: Final = 8
 
 #: Columns of the listed transfers that are ours; others are the data set's own.
 TRANSFERS: Final = (
     "transfer_id", "time", "is_credit", "other", "other_bank", "amount", "channel", "balance", "relation", "codes",
-    "traced_low", "traced_high",
+    "traced_low", "traced_high", "terminal_id",
 )  # fmt: skip
 VICTIMS: Final = (
     "account_id", "kind", "complaint_ids", "n_transfers", "amount", "first_time", "last_time", "scam_type",
@@ -38,15 +40,15 @@ def account_cases(material: Material, ring_files: Mapping[str, str]) -> Iterator
     codes = material.graph.codes(pa.array(material.account_ids, pa.string())).astype(np.int64)
     proofs = _proofs(material)
     moved = follow_money(material)
+    windows = _windows(material)
     positions = [
-        _chosen(material, code, proofs.get(name, {}), moved)
+        _chosen(material, code, proofs.get(name, {}), windows.get(name), moved)
         for name, code in zip(material.account_ids, codes, strict=True)
     ]
     frame = _transfers(
         material, np.unique(np.concatenate([np.zeros(0, np.int64), *(chosen for chosen, _ in positions)]))
     )
     accounts, holders = _records(material, "accounts", "account_id"), _records(material, "holders", "holder_id")
-    windows = _windows(material)
     rings = _memberships(material, ring_files)
     coercion = find_coercion(material, codes)
     for number, (name, code) in enumerate(zip(material.account_ids, codes, strict=True)):
@@ -126,12 +128,17 @@ def _records(material: Material, name: str, key: str) -> dict[str | None, dict[s
     return {row[key]: {name: value for name, value in row.items() if value is not None} for row in listed}
 
 
-def _chosen(material: Material, code: int, proofs: Mapping[str, list[str]], moved: Moved) -> tuple[Int64Array, int]:
+def _chosen(
+    material: Material, code: int, proofs: Mapping[str, list[str]], window: tuple[int, int] | None, moved: Moved
+) -> tuple[Int64Array, int]:
     """Return the positions of the transfers that the case file lists, and how many the account has."""
     every = positions_of(material.graph, code)
     shown = moved.places(transfer for transfers in proofs.values() for transfer in transfers)
     carried = every[moved.carries(every)]
-    return np.unique(np.concatenate([every[-MOST_TRANSFERS:], shown, carried])), len(every)
+    time = material.graph.time[every]
+    first, last = window or (0, -1)
+    inside = every[(time >= first) & (time <= last)][-MOST_OF_WINDOW:]
+    return np.unique(np.concatenate([every[-MOST_TRANSFERS:], inside, shown, carried])), len(every)
 
 
 def _transfers(material: Material, positions: Int64Array) -> pd.DataFrame:
@@ -171,6 +178,7 @@ def _own(
             "other_bank": _side(rows, is_credit, "source_bank", "target_bank"),
             "amount": rows["amount"],
             "channel": rows.get("channel"),
+            "terminal_id": rows.get("terminal_id"),
             "balance": _side(rows, is_credit, "target_balance_after", "source_balance_after"),
         }
     )
@@ -201,31 +209,37 @@ def _victims(material: Material, code: int) -> pd.DataFrame:
     mine = disputes[disputes["payee"] == code]
     paid = graph.incoming.transfer[graph.incoming.start[code] : graph.incoming.stop[code]].astype(np.int64)
     payers = graph.source[paid].astype(np.int64)
-    confirmed = np.isin(payers, mine["victim"].to_numpy(np.int64)) & np.isin(paid, mine["transfer"].to_numpy(np.int64))
-    names = graph.account_ids.take(pa.array(payers)).to_pylist()
-    inferred = np.isin(names, material.victims.index) & ~np.isin(payers, mine["victim"].to_numpy(np.int64))
-    rows = pd.DataFrame(
-        {
-            "account_id": pd.Series(names, dtype=object),
-            "kind": np.where(confirmed, "confirmed", "inferred"),
-            "time": graph.time[paid],
-            "amount": graph.amount[paid],
-            "transfer": paid,
-        }
-    )[confirmed | inferred]
-    if rows.empty:
+    confirmed = np.isin(paid, mine["transfer"].to_numpy(np.int64))
+    inferred = material.is_victim[payers] & ~np.isin(payers, mine["victim"].to_numpy(np.int64))
+    if not (confirmed | inferred).any():
         return pd.DataFrame({name: pd.Series(dtype=object) for name in VICTIMS})
-    named = rows.merge(mine[["transfer", "complaint_id", "scam_type"]], on="transfer", how="left")
-    found = named.groupby(["account_id", "kind"], sort=True).agg(
-        complaint_ids=("complaint_id", lambda ids: sorted(set(ids.dropna()))),
-        n_transfers=("transfer", "nunique"),
-        first_time=("time", "min"),
-        last_time=("time", "max"),
-        scam_type=("scam_type", "first"),
-    )
-    found["amount"] = rows.groupby(["account_id", "kind"])["amount"].sum()
-    ordered = found.reset_index().sort_values(["kind", "amount", "account_id"], ascending=[True, False, True])
-    return ordered[list(VICTIMS)].reset_index(drop=True)
+    named = {
+        int(at): (complaint, kind)
+        for at, complaint, kind in zip(mine["transfer"], mine["complaint_id"], mine["scam_type"], strict=True)
+    }
+    chosen = np.flatnonzero(confirmed | inferred)
+    found: dict[tuple[str, str], list[int]] = {}
+    for name, at in zip(graph.account_ids.take(pa.array(payers[chosen])).to_pylist(), chosen.tolist(), strict=True):
+        found.setdefault((name, "confirmed" if confirmed[at] else "inferred"), []).append(int(paid[at]))
+    rows = [_victim(graph, key, transfers, named) for key, transfers in found.items()]
+    ordered = sorted(rows, key=lambda row: (row["kind"], -row["amount"], row["account_id"]))
+    return pd.DataFrame(ordered, columns=list(VICTIMS))
+
+
+def _victim(
+    graph: TransferGraph, key: tuple[str, str], transfers: list[int], named: Mapping[int, tuple[str, str | None]]
+) -> dict[str, Any]:
+    complaints = [named[at] for at in transfers if at in named]
+    return {
+        "account_id": key[0],
+        "kind": key[1],
+        "complaint_ids": sorted({complaint for complaint, _ in complaints}),
+        "n_transfers": len(transfers),
+        "amount": int(graph.amount[transfers].sum()),
+        "first_time": int(graph.time[transfers[0]]),
+        "last_time": int(graph.time[transfers[-1]]),
+        "scam_type": next((kind for _, kind in complaints if kind is not None), None),
+    }
 
 
 def _memberships(material: Material, ring_files: Mapping[str, str]) -> dict[str, dict[str, Any]]:

@@ -40,8 +40,9 @@ class AccountCase:
         The account's transfers before `as_of`, by time: `transfer_id`, `time`, `is_credit`, `other` (account),
         `other_bank`, `amount`, `channel`, `balance` (after it, if stated), `relation` (of the other account: victim,
         inferred_victim, member, merchant ... or empty), `codes` (list of the reason codes that it shows),
-        `traced_low`, `traced_high` (complaint money that it carried, over the methods), and the data set's extra
-        columns. The latest `MOST_TRANSFERS`, and those that show reasons or carried complaint money.
+        `traced_low`, `traced_high` (complaint money that it carried, over the methods), `terminal_id`, and the data
+        set's extra columns. The latest `MOST_TRANSFERS`, and those of the window, that show reasons or that carried
+        complaint money.
     n_transfers : int
         How many there are in all.
     victims : pandas.DataFrame

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -16,6 +17,7 @@ from muledetect.clock import Moment, parse_time
 from muledetect.errors import DataError, OptionError
 from muledetect.evaluate import likely_victims
 from muledetect.features import Progress
+from muledetect.frames import as_arrow
 from muledetect.graph import Int64Array, TransferGraph, build_graph
 from muledetect.model import MuleModel
 from muledetect.model.proof import Explanation, explain_scores
@@ -52,8 +54,8 @@ class Material:
         Of all complaints known by then, with steps; empty without complaints.
     disputes : pandas.DataFrame
         The disputed transfers: `complaint_id`, `transfer` (position), `victim`, `payee` (codes), `scam_type`.
-    victims : pandas.DataFrame
-        Likely victims without a complaint, see `likely_victims`: index `account_id`.
+    is_victim : bool[n_accounts]
+        Likely victims without a complaint, see `likely_victims`.
     model : mapping
         Config hash, target, pack and number of features of the model; empty where it was not given.
     missing : list of str
@@ -71,7 +73,7 @@ class Material:
     rings: RingTables
     traces: Traces
     disputes: pd.DataFrame
-    victims: pd.DataFrame
+    is_victim: npt.NDArray[np.bool_]
     model: Mapping[str, Any]
     missing: list[str]
     public: Mapping[str, str]
@@ -145,7 +147,7 @@ def gather_material(
     tell("tracing", 0.4)
     traces, disputes = _trace(dataset, graph, moment)
     tell("victims", 0.6)
-    suspected = _suspected(at, found)
+    suspected, public = _suspected(at, found), _public(dataset)
     return Material(
         dataset=dataset,
         graph=graph,
@@ -156,15 +158,15 @@ def gather_material(
         rings=found,
         traces=traces,
         disputes=disputes,
-        victims=_inferred_victims(dataset, graph, suspected, moment),
+        is_victim=_inferred_victims(dataset, graph, suspected, public, moment),
         model=_model_facts(model),
         missing=[name for name in schema.INPUTS if not name.startswith("truth_") and name not in dataset.tables],
-        public=_public(dataset),
+        public=public,
     )
 
 
 def _read_scores(scores: Any) -> pa.Table:
-    table = scores if isinstance(scores, pa.Table) else pa.table(scores)
+    table = as_arrow(scores, "scores")
     lacking = [name for name in schema.SCORES.names if name not in table.column_names]
     if lacking:
         raise DataError(f"scores: column(s) {', '.join(lacking)} are missing; give the table that `score` wrote.")
@@ -247,8 +249,13 @@ def _suspected(scores: pa.Table, rings: RingTables) -> set[str]:
     return {*flagged, *members["account_id"].to_pylist()}
 
 
-def _inferred_victims(dataset: Dataset, graph: TransferGraph, suspected: set[str], moment: int) -> pd.DataFrame:
-    """Return likely victims of the suspected that no complaint names; only their own transfers are looked at."""
+def _inferred_victims(
+    dataset: Dataset, graph: TransferGraph, suspected: set[str], public: Mapping[str, str], moment: int
+) -> npt.NDArray[np.bool_]:
+    """Return likely victims of the suspected that no complaint names; only their own transfers are looked at.
+
+    Shops, companies and institutions are none: most of what an employer pays may go to suspected accounts as wages.
+    """
     is_suspect = np.zeros(graph.n_accounts + 1, np.bool_)
     is_suspect[graph.codes(sorted(suspected))] = True
     is_suspect[-1] = False  # where a code was not found
@@ -267,7 +274,10 @@ def _inferred_victims(dataset: Dataset, graph: TransferGraph, suspected: set[str
     if complaints is not None and not {"victim_account", "target", "known_ts"} <= set(complaints.column_names):
         complaints = None
     found = likely_victims(few, suspected, moment, complaints=complaints)
-    return found[found["is_likely_victim"] & ~found["has_complaint"]].set_index("account_id")
+    named = found.loc[found["is_likely_victim"] & ~found["has_complaint"], "account_id"]
+    is_victim = np.zeros(graph.n_accounts, np.bool_)
+    is_victim[graph.codes(pa.array(named[~named.isin(set(public))], pa.string()))] = True
+    return is_victim
 
 
 def _public(dataset: Dataset) -> dict[str, str]:

@@ -20,6 +20,7 @@ BY_COMPLAINT: Final = (
     "complaint_id", "scam_type", "lost", "in_low", "in_high", "out_low", "out_high", "here_low", "here_high", "hold",
     "shortfall", "expires_at",
 )  # fmt: skip
+_SHORT: Final = {"in": "came_in", "out": "went_on", "here": "here"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,10 +31,10 @@ class Moved:
     ----------
     at : mapping of account id to pandas.DataFrame
         `BY_METHOD` of each listed account that complaint money reached.
-    complaints : pandas.DataFrame
-        Index `complaint_id`: `lost`, `scam_type`.
-    holds : pandas.DataFrame
-        As schema.HOLDS, `expires_at` as int64 or None.
+    ranges : mapping of account id to pandas.DataFrame
+        `BY_COMPLAINT` of each of them.
+    held : mapping of complaint id to list
+        Bank, account and amount of each hold above 0.
     place : pandas.Series
         Position of each transfer that is named anywhere, by its id.
     carried : pandas.DataFrame
@@ -41,8 +42,8 @@ class Moved:
     """
 
     at: Mapping[str, pd.DataFrame]
-    complaints: pd.DataFrame
-    holds: pd.DataFrame
+    ranges: Mapping[str, pd.DataFrame]
+    held: Mapping[str, list[tuple[str | None, str, int]]]
     place: pd.Series[int]
     carried: pd.DataFrame
 
@@ -69,23 +70,18 @@ class Moved:
 
     def by_complaint(self, account_id: str) -> pd.DataFrame:
         """Return the range over the methods of what moved through an account, and its hold; largest first."""
-        rows = self.by_method(account_id)
-        if rows.empty:
-            return pd.DataFrame({name: pd.Series(dtype=object) for name in BY_COMPLAINT})
-        sums = rows.groupby("complaint_id", sort=True)[["came_in", "went_on", "here"]].agg(["min", "max"])
-        sums.columns = pd.Index(["in_low", "in_high", "out_low", "out_high", "here_low", "here_high"])
-        held = self.holds[self.holds["account_id"] == account_id].set_index("complaint_id")
-        found = sums.join(self.complaints).join(held[["hold", "shortfall", "expires_at"]])
-        found[["hold", "shortfall"]] = found[["hold", "shortfall"]].astype(object).where(found["hold"].notna(), 0)
-        ordered = found.reset_index().sort_values(["in_high", "complaint_id"], ascending=[False, True])
-        return ordered[list(BY_COMPLAINT)].reset_index(drop=True)
+        return self.ranges.get(account_id, pd.DataFrame({name: pd.Series(dtype=object) for name in BY_COMPLAINT}))
 
     def recoverable(self, complaint_ids: Iterable[str]) -> pd.DataFrame:
         """Return where the money of complaints can be held now: `bank_id`, `n_accounts`, `hold`, largest first."""
-        rows = self.holds[self.holds["complaint_id"].isin(set(complaint_ids)) & (self.holds["hold"] > 0)]
-        by_bank = rows.groupby("bank_id", dropna=False)
-        found = by_bank.agg(n_accounts=("account_id", "nunique"), hold=("hold", "sum")).reset_index()
-        return found.sort_values(["hold", "bank_id"], ascending=[False, True]).reset_index(drop=True)
+        banks: dict[str | None, tuple[set[str], int]] = {}
+        for complaint_id in complaint_ids:
+            for bank, account, hold in self.held.get(complaint_id, ()):
+                accounts, total = banks.get(bank, (set(), 0))
+                banks[bank] = (accounts | {account}, total + hold)
+        rows = [(bank, len(accounts), total) for bank, (accounts, total) in banks.items()]
+        listed = sorted(rows, key=lambda row: (-row[2], row[0] or ""))
+        return pd.DataFrame(listed, columns=["bank_id", "n_accounts", "hold"])
 
 
 def follow_money(material: Material) -> Moved:
@@ -112,7 +108,44 @@ def follow_money(material: Material) -> Moved:
         },
         index=pd.Index(disputes["complaint_id"], name="complaint_id"),
     )
-    return Moved(_at(material, frame), complaints, _holds(material), place, _carried(frame))
+    moved, holds = _at(material, frame), _holds(material)
+    return Moved(
+        at=_by_account(moved[["account_id", *BY_METHOD]]),
+        ranges=_by_account(_ranges(moved, complaints, holds)),
+        held=_held(holds),
+        place=place,
+        carried=_carried(frame),
+    )
+
+
+def _by_account(rows: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    return {
+        str(name): part.drop(columns="account_id").reset_index(drop=True) for name, part in rows.groupby("account_id")
+    }
+
+
+def _ranges(moved: pd.DataFrame, complaints: pd.DataFrame, holds: pd.DataFrame) -> pd.DataFrame:
+    key = ["account_id", "complaint_id"]
+    low, high = (getattr(moved.groupby(key)[["came_in", "went_on", "here"]], name)() for name in ("min", "max"))
+    found = pd.DataFrame(
+        {
+            **{f"{short}_low": low[name] for short, name in _SHORT.items()},
+            **{f"{short}_high": high[name] for short, name in _SHORT.items()},
+        }
+    )
+    held = holds.set_index(key)[["hold", "shortfall", "expires_at"]]
+    joined = found.join(complaints, on="complaint_id").join(held).reset_index()
+    joined[["hold", "shortfall"]] = joined[["hold", "shortfall"]].fillna(0).astype(np.int64)
+    joined["expires_at"] = joined["expires_at"].astype(object).where(joined["expires_at"].notna(), None)
+    ordered = joined.sort_values(["account_id", "in_high", "complaint_id"], ascending=[True, False, True])
+    return ordered[["account_id", *BY_COMPLAINT]]
+
+
+def _held(holds: pd.DataFrame) -> dict[str, list[tuple[str | None, str, int]]]:
+    found: dict[str, list[tuple[str | None, str, int]]] = {}
+    for row in holds[holds["hold"] > 0].to_dict("records"):
+        found.setdefault(row["complaint_id"], []).append((row["bank_id"], row["account_id"], row["hold"]))
+    return found
 
 
 def _places(material: Material, wanted: pa.Array) -> pd.Series[int]:
@@ -126,7 +159,7 @@ def _carried(steps: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame({"low": sums.min(axis=1), "high": sums.max(axis=1)}, index=sums.index, dtype=np.int64)
 
 
-def _at(material: Material, steps: pd.DataFrame) -> dict[str, pd.DataFrame]:
+def _at(material: Material, steps: pd.DataFrame) -> pd.DataFrame:
     listed = set(material.account_ids)
     key = ["account_id", "complaint_id", "method"]
     disputed = dict(zip(material.disputes["complaint_id"], material.disputes["transfer"], strict=True))
@@ -140,12 +173,8 @@ def _at(material: Material, steps: pd.DataFrame) -> dict[str, pd.DataFrame]:
     ]
     joined = pd.concat(parts, axis=1).fillna(0).astype(np.int64).sort_index().reset_index()
     methods = joined["method"].map({name: place for place, name in enumerate(("fifo", "lifo", "pro_rata", "libr"))})
-    joined = joined.assign(order=methods).sort_values(["account_id", "complaint_id", "order"])[
-        ["account_id", *BY_METHOD]
-    ]
-    return {
-        str(name): rows.drop(columns="account_id").reset_index(drop=True) for name, rows in joined.groupby("account_id")
-    }
+    ordered: pd.DataFrame = joined.assign(order=methods).sort_values(["account_id", "complaint_id", "order"])
+    return ordered
 
 
 def _sum(rows: pd.DataFrame, key: list[str], column: str, name: str) -> pd.Series[Any]:

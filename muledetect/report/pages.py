@@ -16,6 +16,7 @@ import jinja2
 from markupsafe import Markup
 
 from muledetect.errors import OptionError
+from muledetect.report.words import WORDS
 
 Language = Literal["en", "th"]
 LANGUAGES: Final = ("en", "th")
@@ -125,11 +126,43 @@ def _environment(zone: str, minor_units: int) -> jinja2.Environment:
     made.filters |= {
         "money": money_text(minor_units),
         "when": time_text(zone),
-        "iso": lambda moment: f"{time_text('UTC')(moment)}Z".replace(" ", "T"),
         "percent": _percent,
         "short": shorten,
+        "id": _id,
+        "word": _word,
+        "moment": _moment(zone),
     }
     return made
+
+
+def _id(value: object) -> Markup:
+    """Return an id, shortened, with the whole of it as its title."""
+    return Markup('<span class="id" title="{}">{}</span>').format(plain(value), shorten(value))
+
+
+@cache
+def _word(name: str | None) -> Markup | str:
+    """Return a name of the tables in both languages; one that is not known as it is."""
+    if name is None:
+        return ""
+    return two(WORDS[name]) if name in WORDS else plain(name).replace("_", " ")
+
+
+def two(text: Mapping[str, str]) -> Markup:
+    """Return a text in both languages, of which the page shows one."""
+    return Markup('<span lang="en">{}</span><span lang="th">{}</span>').format(text["en"], text["th"])
+
+
+def _moment(zone: str) -> Callable[[int | None], Markup | str]:
+    exact, when = time_text("UTC"), time_text(zone)
+
+    def shown(moment: int | None) -> Markup | str:
+        if moment is None or moment != moment:  # noqa: PLR0124 (NaN)
+            return "\N{EN DASH}"
+        iso = f"{exact(moment)}Z".replace(" ", "T")
+        return Markup('<time datetime="{}">{}</time>').format(iso, when(moment))
+
+    return shown
 
 
 def _finalize(value: Any) -> Any:
@@ -145,7 +178,8 @@ def plain(value: object) -> str:
     >>> plain("a\u202eb\n")
     'a�b�'
     """
-    return str(value).translate(_HIDDEN)
+    text = str(value)
+    return text if text.isprintable() else text.translate(_HIDDEN)
 
 
 def shorten(value: object, most: int = 18) -> str:

@@ -192,7 +192,7 @@ def _account_page(
         holder=_facts(case.holder, case, shared["zone"]),
         files={name: f"../{file}" for name, file in files.items() if name != case.account_id},
         fingerprint=material.dataset.fingerprint,
-        draft=draft_str(case).rows(),
+        draft=draft_str(case, language=shared["language"], zone=shared["zone"]).rows(),
         goaml_file=None if goaml is None else _goaml_file(goaml),
         data={"zone": shared["zone"], "timeline": _timeline(case)},
         **shared,
