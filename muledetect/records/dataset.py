@@ -17,8 +17,9 @@ from muledetect.schema import INPUTS
 class Finding:
     """One thing that reading found: rows rejected or repaired for one reason, or a warning.
 
-    `first_row` is the input row number of the first case, counted from 0 over the files of the table in sorted order;
-    None where the finding is about no single row.
+    `severity` is that of the reason, `column` where it shows, `n_rows` how many rows have it; `text` says what, where,
+    got and how to mend. `first_row` is the input row number of the first case, counted from 0 over the files of the
+    table in sorted order; None where the finding is about no single row.
     """
 
     severity: Severity
