@@ -23,6 +23,7 @@ from muledetect.records import Dataset
 _SHARD_TRANSFERS = 500_000
 _SHARD_POINTS = 16_384
 
+#: Called with the stage in words and the fraction done, 0 to 1.
 Progress = Callable[[str, float], None]
 
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from muledetect.features._shared import Shared
     from muledetect.features.signals import Float32Array
 
+#: float64 of any shape.
 Float64Array = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
 

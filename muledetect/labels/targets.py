@@ -30,7 +30,9 @@ if TYPE_CHECKING:
 Float64Array = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
 
+#: What is asked of a point: illicit activity around it, or ever before it.
 Target = Literal["active", "ever"]
+#: What an account without finding is.
 Unlabelled = Literal["unknown", "negative"]
 
 

@@ -18,6 +18,7 @@ from muledetect.graph import Int64Array
 from muledetect.tracing.balances import balance_before, count_before
 from muledetect.tracing.exact import share_of
 
+#: Ways to say which money left first; holds are the smaller of pro rata and LIBR.
 METHODS: Final = ("fifo", "lifo", "pro_rata", "libr")
 FIFO, LIFO, PRO_RATA, LIBR = range(4)
 

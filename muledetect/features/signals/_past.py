@@ -24,7 +24,9 @@ from muledetect.clock import DAY, HOUR, SECOND
 from muledetect.errors import OptionError
 from muledetect.graph import Int32Array, Int64Array, TransferGraph
 
+#: float32 of any shape.
 Float32Array = npt.NDArray[np.float32]
+#: May transfers of one tick follow each other, or not?
 Ties = Literal["strict", "simultaneous"]
 
 #: Look-back of signals unless another is given, and the longest allowed, microseconds.

@@ -15,6 +15,7 @@ from muledetect.rings.links.relay import relay
 from muledetect.rings.links.shared_things import WEIGHTS, shared_thing
 from muledetect.rings.links.shared_victims import shared_victims
 
+#: Every kind of link that `find_rings` looks for.
 KINDS: Final[tuple[LinkKind, ...]] = (
     relay,
     payment,
