@@ -12,11 +12,11 @@ import pandas as pd
 import pyarrow as pa
 
 from muledetect.clock import DAY
-from muledetect.features import Shared, build_history
-from muledetect.graph import Int64Array, Points
+from muledetect.graph import Int64Array
 from muledetect.report.advice import fill
 from muledetect.report.material import Material
 from muledetect.rings import Ring
+from muledetect.rings.money import match_relayed_money
 
 #: A ring of more members is drawn by groups of role and tier, and lists its firmest members.
 MOST_DRAWN: Final = 2_000
@@ -26,6 +26,8 @@ MOST_AROUND: Final = 60
 MOST_PLAYED: Final = 20_000
 #: Money counts as the ring's from so long before its first binding transfer to so long after its last.
 MARGIN: Final = 3 * DAY
+#: Money that stayed longer than this was not relayed.
+LONGEST_DWELL: Final = 3 * DAY
 #: Links that are tried one by one: what holds without them.
 _MOST_TRIED: Final = 12
 
@@ -48,8 +50,8 @@ class RingCase:
     money : mapping
         `from_victims`, `from_others`, `within`, `to_exits`, `to_others`: what moved in the span.
     dwell : mapping
-        `median_s`, `p90_s`: how long money stayed at a member (FIFO, by value), and `hops`: mean tier by value; NaN
-        where nothing was passed on.
+        `median_s`, `p90_s`: how long money that was passed on within three days stayed at a member, by value, and
+        `hops`: mean tier by value; NaN where nothing was passed on.
     nodes, flows : pandas.DataFrame
         What is drawn. Nodes: `name`, `label`, `column` (0 = payers, tiers, last = receivers), `kind` (role of a member,
         relation of another), `n` (accounts that it stands for), `tier`. Flows: `source`, `target` (nodes), `amount`,
@@ -295,13 +297,13 @@ def _of_kind(material: Material, others: pd.DataFrame, relations: Sequence[str])
 
 
 def _dwell(material: Material, codes: Int64Array, span: tuple[int, int], members: pd.DataFrame) -> dict[str, float]:
-    """Return how long money stayed at members, by value, and through how many it went."""
+    """Return how long relayed money stayed at members, by value, and through how many it went."""
+    graph = material.graph.until(span[1])
     known = np.unique(codes[codes >= 0]).astype(np.int32)
-    history = build_history(Shared(material.graph), Points(known, np.full(len(known), material.as_of)))
-    pairs = history.matches
-    came, went = history.incoming.time[pairs.credit], history.outgoing.time[pairs.debit]
-    counts = (came >= span[0]) & (came < span[1])
-    stayed, money = (went - came)[counts] / 1_000_000, pairs.amount[counts].astype(np.float64)
+    relayed = match_relayed_money(graph, known, since=span[0], dwell=LONGEST_DWELL)
+    went = relayed.is_debit & (relayed.partner >= 0)
+    stayed = (graph.time[relayed.transfer[went]] - graph.time[relayed.partner[went]]) / 1_000_000
+    money = relayed.amount[went].astype(np.float64)
     received = members["received"].to_numpy(np.float64)
     hops = float(np.average(members["tier"], weights=received)) if received.sum() else float("nan")
     return {"median_s": _weighted(stayed, money, 0.5), "p90_s": _weighted(stayed, money, 0.9), "hops": hops}
