@@ -49,10 +49,16 @@ class Amounts:
 
 @dataclass(frozen=True, slots=True)
 class Accounts:
-    """Signs to leave out of account numbers, and what an account that is not named is called ("": reject the row)."""
+    """How accounts are named.
+
+    `remove` are signs to leave out of numbers; `missing` is what an account that a row does not name is called ("":
+    reject the row); with `list_own` the accounts of statements become the table of accounts, so that only they are
+    scored.
+    """
 
     remove: str = ""
     missing: str = ""
+    list_own: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +123,7 @@ class Columns:
     @property
     def is_statement(self) -> bool:
         """Whether rows are about an account and its counterparty instead of from one account to another."""
-        return "account" in self.columns and self.table == "transfers"
+        return ("account" in self.columns or "account" in self.constants) and self.table == "transfers"
 
     def headings(self) -> tuple[str, ...]:
         """Return every heading of the file that is used, once."""
@@ -191,8 +197,8 @@ class Columns:
             return self.table == "transfers" and (name == "ids" or self.is_statement)
         if section == "amounts" and name == "debit_is_negative":
             return "debit" in self.columns
-        if section == "accounts" and name == "missing":
-            return self.table == "transfers"
+        if section == "accounts" and name != "remove":
+            return self.is_statement if name == "list_own" else self.table == "transfers"
         return True
 
 
@@ -212,6 +218,11 @@ def _text(value: Any) -> str:
 
 def read_columns(path: str | Path) -> Columns:
     """Read a mapping that `Columns.write` wrote, or a person.
+
+    Parameters
+    ----------
+    path : str or Path
+        A TOML file.
 
     Raises
     ------

@@ -31,7 +31,7 @@ from muledetect.records.own._sides import match_sides
 from muledetect.records.parse import BUDDHIST_LEAD, Options
 from muledetect.records.rejects import RejectLog
 from muledetect.records.sources import SUFFIXES
-from muledetect.records.write import atomic_parquet
+from muledetect.records.write import atomic_parquet, write_table
 from muledetect.schema import did_you_mean
 
 Progress: TypeAlias = Callable[[str, float], None]
@@ -46,7 +46,8 @@ _N_SHAPES: Final = 3
 class Imported:
     """What an import did: every row read is accepted, or in `rejects` with its reason.
 
-    `rows` holds the table where no folder was given; `notes` says what a person should know beside the findings.
+    `rows_read` is `rows_accepted` and the rejects together; `rows` holds the table where no folder was given; `notes`
+    say what a person should know beside the findings.
     """
 
     table: str
@@ -106,16 +107,18 @@ def import_own(
         _check_place(Path(output), mapping.table)
     job = _Job(mapping, progress or (lambda _stage, _done: None))
     rows = job.gather(sources) if output is None else None
+    notes: list[str] = []
     if output is not None:
         job.write(sources, Path(output) / f"{mapping.table}.parquet")
-    notes = tuple(job.notes() + _strangers(mapping, output))
+        notes += _list_own(Path(output), job.own_accounts()) if mapping.accounts.list_own else []
+        notes += _strangers(mapping, Path(output))
     return Imported(
         mapping.table,
         job.n_read,
         job.n_read - job.log.count(mapping.table),
         job.log.to_table(),
         job.findings(),
-        notes,
+        (*job.notes(), *notes),
         rows,
     )
 
@@ -147,11 +150,11 @@ class _Job:
         self.mapping = mapping
         self.log = RejectLog()
         self.n_read = 0
-        self.accounts: set[int] = set()
         self._progress = progress
         self._shapes: dict[str, dict[str, None]] = {}
         self._hashes: list[npt.NDArray[np.uint64]] = []
         self._sides: list[dict[str, Any]] = []
+        self._own: list[pa.StringArray] = []
         self._n_future = self._n_times = 0
         self._pair_notes: list[str] = []
         amounts, zone = mapping.amounts, mapping.times.zone or None
@@ -212,6 +215,8 @@ class _Job:
         if self.mapping.table == "transfers":
             made = self._with_ids(made, rows[good] - n_before, stem)
         if done.is_out is not None:
+            out = pa.array(done.is_out[good])
+            self._own = [pc.unique(pa.concat_arrays([*self._own, pc.if_else(out, kept["source"], kept["target"])]))]
             self._note_sides(made, done.is_out[good], rows[good])
         order = [name for name in self.mapping.contract.names if name in made.column_names]
         return made.select([*order, *(name for name in made.column_names if name not in order)])
@@ -283,6 +288,10 @@ class _Job:
                 f"{table}: {n_bad:,} of {self.n_read:,} rows cannot be taken, so the mapping does not fit the file. "
                 f"Nothing was written.\n{told}"
             )
+
+    def own_accounts(self) -> pa.StringArray:
+        """Return the accounts whose statements were read, in byte order."""
+        return self._own[0].take(pc.array_sort_indices(self._own[0])) if self._own else pa.array([], pa.string())
 
     def findings(self) -> tuple[Finding, ...]:
         """Return the rejects by reason, with the shapes of cells that could not be read."""
@@ -410,12 +419,23 @@ def _stems(sources: list[Source]) -> list[str]:
     return [f"{stem}.{place + 1}" if stems.count(stem) > 1 else stem for place, stem in enumerate(stems)]
 
 
-def _strangers(mapping: Columns, output: str | Path | None) -> list[str]:
+def _list_own(folder: Path, accounts: pa.StringArray) -> list[str]:
+    """Write the accounts whose statements were read, unless the data set has accounts from elsewhere."""
+    place = folder / "accounts.parquet"
+    others = [folder / "accounts", *(folder / f"accounts{suffix}" for suffix in SUFFIXES)]
+    made_here = place.is_file() and pq.read_schema(place).names == ["account_id"]
+    if not len(accounts) or (not made_here and any(other.exists() for other in others)):
+        return []
+    write_table(pa.table({"account_id": accounts}), place)
+    return [f"{len(accounts):,} accounts whose statements these are stand in {place.name}; only they are scored."]
+
+
+def _strangers(mapping: Columns, folder: Path) -> list[str]:
     """Tell where accounts of a further table are none of the transfers: they are written in another way."""
     column = next((name for name in ("account_id", "victim_account") if name in mapping.contract.names), None)
-    if output is None or column is None or column not in mapping.columns:
+    if column is None or column not in mapping.columns:
         return []
-    transfers = Path(output) / "transfers.parquet"
+    transfers = folder / "transfers.parquet"
     if not transfers.is_file():
         return []
     known: set[int] = set()
@@ -423,7 +443,7 @@ def _strangers(mapping: Columns, output: str | Path | None) -> list[str]:
         for batch in file.iter_batches(columns=["source", "target"]):
             for values in batch.columns:
                 known.update(hash_strings(pc.unique(values.cast(pa.string()))).tolist())
-    written = pq.read_table(Path(output) / f"{mapping.table}.parquet", columns=[column])[column]
+    written = pq.read_table(folder / f"{mapping.table}.parquet", columns=[column])[column]
     own = hash_strings(pc.drop_null(pc.unique(written)).cast(pa.string())).tolist()
     n_strange = sum(account not in known for account in own)
     if n_strange * 2 <= len(own):

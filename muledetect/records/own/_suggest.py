@@ -569,11 +569,17 @@ def _accounts(draft: _Draft) -> Accounts:
         draft.notes["accounts.remove"] = "signs that some columns of accounts have and others have not"
     # Remarks and sums in a thousand lines of a table have no accounts either.
     gaps = [profile for profile in held if profile.n_filled < 0.999 * profile.n_rows]
+    is_statement = "account" in draft.columns
+    if is_statement:
+        draft.notes["accounts.list_own"] = (
+            "the accounts whose statements these are become the table of accounts, if there is no other; only they are "
+            "scored then"
+        )
     if draft.table.name != "transfers" or not gaps:
-        return Accounts(remove)
+        return Accounts(remove, list_own=is_statement)
     share = max(1 - profile.n_filled / profile.n_rows for profile in gaps)
     draft.notes["accounts.missing"] = (
         f"{share:.1%} of the rows name no other account (cash, fees): they get an account of this name; "
         '"" rejects them instead'
     )
-    return Accounts(remove, "outside")
+    return Accounts(remove, "outside", is_statement)

@@ -235,7 +235,9 @@ def find_formats(texts: pa.StringArray) -> list[tuple[str, int]]:
     Several stand in the list only where they read equally many, as day and month may be told apart by nothing.
     """
     texts = western_digits(pc.drop_null(texts))
-    n_least = max(1, (len(texts) + 1) // 2)
+    if not len(texts):
+        return []
+    n_least = (len(texts) + 1) // 2
     counts: dict[str, int] = {}
     for date in _DATES:
         if _count(texts.slice(0, 200), f"^{pattern_of(date)[1:-1]}") * 2 < min(len(texts), 200):

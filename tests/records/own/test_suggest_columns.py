@@ -1,0 +1,234 @@
+"""What columns are taken for, and what is left for a person to say."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+
+from muledetect.errors import DataError, OptionError
+from muledetect.records.own import read_columns, suggest_columns
+from tests.records.own import messy
+
+#: (time or date and time of day, from, to, amount) in the languages that we know.
+HEADINGS = {
+    "english": ("Transaction Date", "From Account", "To Account", "Amount"),
+    "english banks": ("Posting Date", "Debtor IBAN", "Creditor IBAN", "Transaction Amount"),
+    "programs": ("timestamp", "orig_acct", "bene_acct", "base_amt"),
+    "paysim": ("time", "nameOrig", "nameDest", "amount"),
+    "german": ("Buchungstag", "Auftraggeberkonto", "Empfängerkonto", "Betrag"),
+    "german words": ("Buchungsdatum", "Konto des Auftraggebers", "Konto des Empfängers", "Betrag (THB)"),
+    "thai": ("วันเวลาทำรายการ", "บัญชีผู้โอน", "บัญชีผู้รับโอน", "จำนวนเงิน"),
+    "thai too": ("วันที่โอน", "จากบัญชี", "ไปยังบัญชี", "ยอดเงิน"),
+    "french": ("Date opération", "Compte émetteur", "Compte bénéficiaire", "Montant"),
+    "spanish": ("Fecha operación", "Cuenta origen", "Cuenta destino", "Importe"),
+    "italian": ("Data contabile", "Conto ordinante", "Conto beneficiario", "Importo"),
+    "portuguese": ("Data", "Conta origem", "Conta destino", "Valor"),
+    "dutch": ("Boekdatum", "Van rekening", "Naar rekening", "Bedrag"),
+    "vietnamese": ("Thời gian giao dịch", "Tài khoản nguồn", "Tài khoản đích", "Số tiền"),
+    "indonesian": ("Tanggal", "Rekening pengirim", "Rekening penerima", "Jumlah"),
+    "chinese": ("交易时间", "付款账号", "收款账号", "交易金额"),
+    "japanese": ("取引日時", "振込元口座", "振込先口座", "金額"),
+}
+ROWS = [
+    ["2025-03-14 09:30:00", "0071112223", "5550001113", "1500.50"],
+    ["2025-03-15 10:30:00", "0082223334", "4440001112", "20.00"],
+]
+
+
+def write(path: Path, rows: list[list[str]], delimiter: str = ",", encoding: str = "utf-8") -> Path:
+    path.write_bytes(messy.text_of(rows, delimiter).encode(encoding))
+    return path
+
+
+@pytest.mark.parametrize("language", HEADINGS)
+def test_headings_are_understood(language: str, tmp_path: Path) -> None:
+    file = write(tmp_path / "t.csv", [list(HEADINGS[language]), *ROWS])
+    found = suggest_columns(file, source_tz="UTC", currency="THB")
+    assert tuple(found.columns[name] for name in ("time", "source", "target", "amount")) == HEADINGS[language]
+    assert found.undecided == ()
+
+
+def test_a_heading_that_is_not_understood_is_asked_for_with_what_it_may_be(tmp_path: Path) -> None:
+    file = write(tmp_path / "t.csv", [["date", "Gx", "to", "amount"], *ROWS])
+    found = suggest_columns(file, source_tz="UTC", currency="THB")
+    assert found.columns["target"] == "to"
+    assert found.undecided == ("columns.source",)
+    assert '"Gx"' in found.notes["columns.source"]
+
+
+def test_cells_decide_where_no_heading_does(tmp_path: Path) -> None:
+    file = write(tmp_path / "t.csv", [["a", "b", "c", "d"], *ROWS])
+    found = suggest_columns(file, source_tz="UTC", currency="THB")
+    assert found.columns["time"] == "a"
+    assert found.columns["amount"] == "d"
+    assert found.undecided == ("columns.source", "columns.target")
+
+
+def test_headings_are_not_believed_against_the_cells(tmp_path: Path) -> None:
+    rows = [["date", "from", "to", "amount", "value"], *([*row[:3], "paid", row[3]] for row in ROWS)]
+    found = suggest_columns(write(tmp_path / "t.csv", rows), source_tz="UTC", currency="THB")
+    assert found.columns["amount"] == "value"
+
+
+def test_names_of_people_are_not_taken_for_accounts(tmp_path: Path) -> None:
+    rows = [["date", "payer", "payer account", "payee", "payee account", "amount"]]
+    rows += [[row[0], "Somsak", row[1], "Müller & Co", row[2], row[3]] for row in ROWS]
+    found = suggest_columns(write(tmp_path / "t.csv", rows), source_tz="UTC", currency="THB")
+    assert (found.columns["source"], found.columns["target"]) == ("payer account", "payee account")
+
+
+def test_a_file_without_headings_has_numbered_columns(tmp_path: Path) -> None:
+    found = suggest_columns(write(tmp_path / "t.csv", ROWS), source_tz="UTC", currency="THB")
+    assert found.file.header == 0
+    assert found.columns["time"] == "column 1"
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
+def test_the_delimiter_is_found(delimiter: str, tmp_path: Path) -> None:
+    rows = [["date", "from", "to", "amount"], *([*row[:3], row[3].replace(".", ",")] for row in ROWS)]
+    found = suggest_columns(write(tmp_path / "t.csv", rows, delimiter), source_tz="UTC", currency="THB")
+    assert found.file.delimiter == delimiter
+    assert found.amounts.decimal == ","
+
+
+@pytest.mark.parametrize(
+    ("language", "encoding"),
+    [
+        ("german words", "cp1252"),
+        ("thai", "cp874"),
+        ("chinese", "gb18030"),
+        ("thai", "utf-16"),
+        ("german", "utf-8-sig"),
+    ],
+)
+def test_the_encoding_is_found(language: str, encoding: str, tmp_path: Path) -> None:
+    file = write(tmp_path / "t.csv", [list(HEADINGS[language]), *ROWS], encoding=encoding)
+    found = suggest_columns(file, source_tz="UTC", currency="THB")
+    assert found.columns["source"] == HEADINGS[language][1]
+    assert found.file.encoding == encoding
+
+
+def test_an_encoding_that_cannot_be_told_is_asked_for(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_bytes(b"\xa4\xa4\xa4,b\n\xa4\xa4\xa4\xa4,1\n\xd0\xd0\x8f\x8f,2\n")
+    with pytest.raises(DataError, match="--encoding"):
+        suggest_columns(tmp_path / "t.csv")
+
+
+def test_day_and_month_must_be_said_where_no_day_is_above_12(tmp_path: Path) -> None:
+    rows = [["date", "from", "to", "amount"], *(["03/04/2025", *row[1:]] for row in ROWS)]
+    file = write(tmp_path / "t.csv", rows)
+    assert suggest_columns(file, source_tz="UTC", currency="THB").undecided == ("times.time",)
+    stated = suggest_columns(file, source_tz="UTC", currency="THB", date_order="month")
+    assert stated.times.formats["time"] == "%m/%d/%Y"
+    with pytest.raises(OptionError, match="date_order"):
+        suggest_columns(file, date_order="year")  # type: ignore[arg-type]
+
+
+def test_decimals_unit_zone_and_currency_must_be_said_where_nothing_tells_them(tmp_path: Path) -> None:
+    rows = [["date", "from", "to", "amount"], *([*row[:3], "1.234"] for row in ROWS)]
+    found = suggest_columns(write(tmp_path / "t.csv", rows))
+    assert found.undecided == ("times.zone", "amounts.currency", "amounts.unit", "amounts.decimal")
+    stated = suggest_columns(tmp_path / "t.csv", decimal=",", money="major", source_tz="UTC", currency="THB")
+    assert stated.undecided == ()
+    assert stated.amounts.thousands == "."
+
+
+@pytest.mark.parametrize(
+    ("heading", "code"), [("Amount (EUR)", "EUR"), ("จำนวนเงิน (บาท)", "THB"), ("Betrag in €", "EUR")]
+)
+def test_the_currency_is_read_from_the_heading(heading: str, code: str, tmp_path: Path) -> None:
+    file = write(tmp_path / "t.csv", [["date", "from account", "to account", heading], *ROWS])
+    assert suggest_columns(file, source_tz="UTC").amounts.currency == code
+
+
+def test_buddhist_years_must_be_said_with_two_digits_too(tmp_path: Path) -> None:
+    for year in ("2568", "68"):
+        rows = [["date", "from", "to", "amount"], *([f"14/03/{year} 10:00", *row[1:]] for row in ROWS)]
+        file = write(tmp_path / "t.csv", rows)
+        assert suggest_columns(file, source_tz="UTC", currency="THB").undecided == ("times.era",)
+        assert suggest_columns(file, source_tz="UTC", currency="THB", era="buddhist").undecided == ()
+
+
+def test_a_date_with_a_clock_of_zeros_takes_its_time_of_day_from_the_other_column(tmp_path: Path) -> None:
+    rows = [["Buchungsdatum", "Uhrzeit", "Von Konto", "An Konto", "Betrag"]]
+    rows += [["14.03.2025 00:00:00", "09:30:00", *row[1:]] for row in ROWS]
+    found = suggest_columns(write(tmp_path / "t.csv", rows), source_tz="UTC", currency="THB")
+    assert found.columns["time"] == ("Buchungsdatum", "Uhrzeit")
+    assert found.times.formats["time"] == "%d.%m.%Y 00:00:00 %H:%M:%S"
+
+
+def test_texts_that_mean_nothing_are_named_and_the_columns_still_read(tmp_path: Path) -> None:
+    rows = [["account no", "opened", "closed"]]
+    rows += [[f"00{k}", f"{k:02}.03.2020", "31.12.9999" if k % 2 else "-"] for k in range(10, 30)]
+    found = suggest_columns(write(tmp_path / "t.csv", rows, ";"), table="accounts", source_tz="UTC")
+    assert set(found.file.nothing) == {"-", "31.12.9999"}
+    assert "closed_at" not in found.columns  # nothing is left of it
+
+
+def test_values_that_are_not_known_are_asked_for(tmp_path: Path) -> None:
+    rows = [["account no", "finding"], ["001", "mule"], ["002", "Fall 7b"], ["003", "clean"]]
+    found = suggest_columns(write(tmp_path / "t.csv", rows), table="labels")
+    assert found.values["label"] == {"mule": "mule", "Fall 7b": "?", "clean": "not_mule"}
+    assert found.undecided == ("values.label.Fall 7b",)
+
+
+def test_rails_have_the_names_of_the_contract_and_others_are_other(tmp_path: Path) -> None:
+    kinds = ("Geldautomat", "PromptPay", "Gehalt", "Irgendwas")
+    rows = [["date", "from", "to", "amount", "Kanal"]]
+    rows += [[*ROWS[0][:1], f"00{k}", f"10{k}", "5.50", kinds[k % 4]] for k in range(20)]
+    found = suggest_columns(write(tmp_path / "t.csv", rows), source_tz="UTC", currency="THB")
+    assert found.values["channel"] == {
+        "Geldautomat": "cash_atm", "PromptPay": "p2p_proxy", "Gehalt": "payroll", "Irgendwas": "other", "*": "other"
+    }  # fmt: skip
+
+
+def test_direction_and_statement_are_told_from_source_and_target(tmp_path: Path) -> None:
+    messy.write_directed(tmp_path / "t.csv", messy.transfers())
+    found = suggest_columns(tmp_path / "t.csv", source_tz="UTC")
+    assert {name: found.columns[name] for name in ("account", "counterparty", "direction")} == {
+        "account": "Account", "counterparty": "Counter account", "direction": "D/C"
+    }  # fmt: skip
+    assert found.values["direction"] == {"D": "out", "C": "in"} or found.values["direction"] == {"C": "in", "D": "out"}
+    assert found.rows.pair_on == "time"
+    assert found.amounts.currency == "THB"
+
+
+def test_amounts_without_a_sign_in_a_statement_ask_for_the_direction(tmp_path: Path) -> None:
+    rows = [["date", "account", "counterparty", "amount"], *ROWS]
+    assert "columns.direction" in suggest_columns(write(tmp_path / "t.csv", rows)).undecided
+
+
+def test_the_first_file_of_a_table_that_is_none_is_named_with_a_hint(tmp_path: Path) -> None:
+    with pytest.raises(OptionError, match="did you mean 'transfers'"):
+        suggest_columns(tmp_path / "t.csv", table="transfer")
+    with pytest.raises(DataError, match="no such file"):
+        suggest_columns(tmp_path / "t.csv")
+    (tmp_path / "t.xlsx").write_bytes(b"PK")
+    with pytest.raises(DataError, match="Save as, CSV"):
+        suggest_columns(tmp_path / "t.xlsx")
+
+
+def test_what_is_suggested_survives_its_file(tmp_path: Path) -> None:
+    for name, make in (("g", messy.write_german), ("t", messy.write_thai), ("s", messy.write_signed)):
+        make(tmp_path / f"{name}.csv", messy.transfers())
+        found = suggest_columns(tmp_path / f"{name}.csv")
+        found.write(tmp_path / "columns.toml")
+        assert read_columns(tmp_path / "columns.toml") == found
+
+
+def test_no_account_number_stands_in_a_mapping(tmp_path: Path) -> None:
+    for make in (messy.write_german, messy.write_thai, messy.write_signed):
+        make(tmp_path / "t.csv", messy.transfers())
+        text = suggest_columns(tmp_path / "t.csv").to_toml()
+        assert not any(account in text or messy.dashed(account) in text for account in (*messy.OWN, *messy.OTHERS))
+
+
+def test_typed_columns_need_no_format() -> None:
+    table = messy.transfers()
+    found = suggest_columns(table, money="minor", currency="THB")
+    assert found.columns == {name: name for name in messy.COLUMNS}
+    assert found.times.formats == {}
+    assert found.undecided == ()
+    assert isinstance(table, pa.Table)
