@@ -16,20 +16,25 @@ from importlib.metadata import version
 from muledetect.errors import DataError, FeatureError, ModelError, MuleDetectError, OptionError
 from muledetect.features import extract, feature, feature_names, write_features
 from muledetect.features.signals import extract_signals, signal, signal_names
+from muledetect.frames import to_pandas, to_polars
 from muledetect.graph import Points, TransferGraph, build_graph, from_networkx
 from muledetect.labels import every_account, points_of, targets
 from muledetect.model import MuleModel, load_model, load_starter
 from muledetect.records import Dataset, read_dataset
+from muledetect.records.own import Columns, Imported, import_own, read_columns, suggest_columns
 from muledetect.rings import Ring, RingTables, Ties, find_rings, find_ties, keep_ids, learn_weights
 from muledetect.simulate import simulate as simulate_tables
 from muledetect.tracing import Traces, find_transfer, locate, open_books, trace_money
 
+#: Version of the package.
 __version__ = version("muledetect")
 
 __all__ = [
+    "Columns",
     "DataError",
     "Dataset",
     "FeatureError",
+    "Imported",
     "ModelError",
     "MuleDetectError",
     "MuleModel",
@@ -51,6 +56,7 @@ __all__ = [
     "find_ties",
     "find_transfer",
     "from_networkx",
+    "import_own",
     "keep_ids",
     "learn_weights",
     "load_model",
@@ -58,11 +64,15 @@ __all__ = [
     "locate",
     "open_books",
     "points_of",
+    "read_columns",
     "read_dataset",
     "signal",
     "signal_names",
     "simulate_tables",
+    "suggest_columns",
     "targets",
+    "to_pandas",
+    "to_polars",
     "trace_money",
     "write_features",
 ]

@@ -15,6 +15,7 @@ from muledetect.evaluate.budget import RATES, measure_ranking
 from muledetect.evaluate.metrics import roc_auc
 from muledetect.evaluate.rules import rules_score
 from muledetect.features import registry
+from muledetect.frames import arrow_or_pandas
 from muledetect.model import MuleModel, trees
 from muledetect.model.canonical import row_hashes
 from muledetect.model.table import read_features
@@ -68,6 +69,8 @@ def compare_baselines(
         Numbers of alerts (1 or more) and shares of the rows (below 1) to measure at.
     n_draws : int
         Draws of the bootstrap.
+    seed : int
+        Equal seeds give equal intervals.
 
     Returns
     -------
@@ -95,6 +98,20 @@ def compare_scores(
     seed: int = 0,
 ) -> pd.DataFrame:
     """Return the metrics of scores of the same rows.
+
+    Parameters
+    ----------
+    y : array of shape (n,)
+        1, 0 or NaN.
+    scores : mapping of str to array of shape (n,)
+        Methods, each with its score of every row.
+    value : array of shape (n,), optional
+        Illicit money of each row, minor units.
+    groups : array of shape (n,), optional
+        Blocks of the bootstrap.
+    alerts : sequence of int or float
+        Numbers of alerts (1 or more) and shares of the rows (below 1) to measure at.
+    n_draws, seed : int
 
     Returns
     -------
@@ -135,6 +152,7 @@ def baseline_scores(
     seed: int = 0,
 ) -> dict[str, Float64Array]:
     """Return the score of each test row by each method; methods whose columns are lacking are left out."""
+    train, test = arrow_or_pandas(train, "features"), arrow_or_pandas(test, "features")
     scores = {"random": np.random.default_rng(seed).random(len(test))}
     for name, columns in (
         ("total volume", ("in_amount__window_all", "out_amount__window_all")),

@@ -18,6 +18,7 @@ from sklearn.base import clone
 from muledetect.clock import Moment, parse_time
 from muledetect.errors import DataError
 from muledetect.evaluate.metrics import known_rows, shown_share
+from muledetect.frames import takes_tables
 from muledetect.model import MuleModel
 
 Float64Array = npt.NDArray[np.float64]
@@ -29,6 +30,7 @@ FEW: Final = 30
 _AGES: Final = ((30, "under 30 d"), (90, "30-90 d"), (365, "90-365 d"), (1826, "1-5 y"), (np.inf, "over 5 y"))
 
 
+@takes_tables("truth_rings", "truth_accounts")
 def typology_parts(
     account_ids: npt.ArrayLike, truth_rings: pa.Table | None, truth_accounts: pa.Table | None = None
 ) -> pd.DataFrame:
@@ -36,12 +38,20 @@ def typology_parts(
 
     `shape`, `role`, `tier` and `is_unwitting` come from `truth_rings`, `recruited_as` from `truth_accounts`. No rows
     where neither says anything.
+
+    Parameters
+    ----------
+    account_ids : array of shape (n,)
+        Account of each row.
+    truth_rings, truth_accounts : pyarrow.Table or None
+        As schema.TRUTH_RINGS and TRUTH_ACCOUNTS.
     """
     found = [_members(account_ids, truth_rings, ("shape", "role", "tier", "is_unwitting"))]
     found.append(_members(account_ids, truth_accounts, ("recruited_as",)))
     return pd.concat(found, ignore_index=True)
 
 
+@takes_tables("accounts", "holders")
 def subgroup_parts(
     account_ids: npt.ArrayLike, as_of: Moment, accounts: pa.Table | None, holders: pa.Table | None = None
 ) -> pd.DataFrame:
@@ -49,6 +59,14 @@ def subgroup_parts(
 
     `kind`, `open_channel` and `age` (since opening, at `as_of`) come from the accounts; `birth_decade` and `province`
     from their holders. An account that is opened later is of unknown age.
+
+    Parameters
+    ----------
+    account_ids : array of shape (n,)
+        Account of each row.
+    as_of : Moment
+    accounts, holders : pyarrow.Table or None
+        As schema.ACCOUNTS and HOLDERS.
     """
     rows = pd.DataFrame({"account_id": np.asarray(account_ids, dtype=object)})
     if accounts is None:
@@ -91,6 +109,8 @@ def measure_parts(
         Alerts a day, or the share of all rows.
     groups : array of shape (n,), optional
         Blocks of the bootstrap (rings, days).
+    n_draws, seed : int
+        Draws of the bootstrap.
 
     Returns
     -------
@@ -182,10 +202,20 @@ def leave_one_typology_out(
 
     Parameters
     ----------
+    train, test : tables of features
+    y_train, y_test : array of shape (n,)
+        1, 0 or NaN.
     train_parts, test_parts : tables as `typology_parts`
         Rows of a typology in `train` and in `test`.
+    part : str
+        Whose values are left out in turn.
+    k : int or float below 1
+        Alerts, or the share of the test rows.
     model : MuleModel, optional
         Its parameters are used, not its trees; the default is one of 100 trees and one bag.
+    train_groups, test_groups : array, optional
+        Rings and persons; blocks of the bootstrap and of the folds of calibration.
+    seed : int
 
     Returns
     -------

@@ -15,6 +15,7 @@ from scipy.stats import CensoredData, ecdf
 from muledetect.clock import MINUTE, Moment, parse_time
 from muledetect.errors import OptionError
 from muledetect.evaluate.money import money_at
+from muledetect.frames import takes_tables
 
 #: A moment, account ids and their scores at that moment.
 ScoreTable: TypeAlias = "tuple[Moment, npt.ArrayLike, npt.ArrayLike]"
@@ -40,10 +41,20 @@ def first_alerts(series: Sequence[ScoreTable], *, k: float) -> dict[Any, list[in
     return found
 
 
+@takes_tables("transfers", "truth_transfers", "truth_money")
 def detect_accounts(
     series: Sequence[ScoreTable], transfers: pa.Table, truth_transfers: pa.Table, truth_money: pa.Table, *, k: float
 ) -> pd.DataFrame:
     """Return when each account that got illicit money was first alerted after its first illicit credit.
+
+    Parameters
+    ----------
+    series : sequence of ScoreTable
+        Scores of every account at ascending moments.
+    transfers, truth_transfers, truth_money : pyarrow.Table
+        As schema.TRANSFERS, TRUTH_TRANSFERS and TRUTH_MONEY.
+    k : int or float below 1
+        Alerts a moment, or the share of the accounts.
 
     Returns
     -------
@@ -84,8 +95,18 @@ def detect_accounts(
     return table
 
 
+@takes_tables("truth_money")
 def detect_cases(series: Sequence[ScoreTable], truth_money: pa.Table, *, k: float) -> pd.DataFrame:
     """Return for each case what an alert on any account that held its money could still have saved.
+
+    Parameters
+    ----------
+    series : sequence of ScoreTable
+        Scores of every account at ascending moments.
+    truth_money : pyarrow.Table
+        As schema.TRUTH_MONEY.
+    k : int or float below 1
+        Alerts a moment, or the share of the accounts.
 
     Returns
     -------
@@ -128,6 +149,11 @@ def summarise_detection(accounts: pd.DataFrame, cases: pd.DataFrame) -> dict[str
     `n_accounts`, `n_detected`, `minutes_q25`, `minutes_q50`, `minutes_q75`, the same of `transfers`, `share_gone` (of
     the value that detected accounts had received), `still_in_bank` and `preventable` (of all that victims paid).
     Accounts that were never alerted are censored at the last moment; a quantile that is not reached is NaN.
+
+    Parameters
+    ----------
+    accounts, cases : tables
+        As `detect_accounts` and `detect_cases` give.
     """
     seen = accounts[accounts["is_detected"]]
     figures = {"n_accounts": float(len(accounts)), "n_detected": float(len(seen))}

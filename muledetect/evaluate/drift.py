@@ -20,6 +20,7 @@ from scipy.spatial.distance import jensenshannon
 from scipy.stats import chi2, ks_2samp, norm
 
 from muledetect.errors import OptionError
+from muledetect.frames import takes_tables
 from muledetect.model.table import read_features
 from muledetect.records import write_table, write_text
 
@@ -99,6 +100,7 @@ class Drift:
             write_table(pa.Table.from_pandas(table, preserve_index=False), Path(folder) / f"{name}.parquet")
 
 
+@takes_tables("labels_a", "labels_b")
 def compare_periods(
     features_a: Features,
     features_b: Features,
@@ -136,6 +138,8 @@ def compare_periods(
     n_draws : int
         Permutations behind the chance of reasons and of the Wasserstein distance, which therefore is the largest
         value of the draws if the share is below 1 / n_draws.
+    seed : int
+        Of the permutations.
 
     Returns
     -------

@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 from muledetect.clock import DAY, Moment, parse_time
 from muledetect.evaluate.by_part import ratio_interval
 from muledetect.evaluate.metrics import shown_share
+from muledetect.frames import takes_tables
 
 Float64Array = npt.NDArray[np.float64]
 
@@ -45,6 +46,7 @@ GROUP_OF_PERSONA: Final = {
 }
 
 
+@takes_tables("accounts", "truth_accounts", "complaints", "transfers", "truth_transfers")
 def innocent_groups(
     account_ids: npt.ArrayLike,
     *,
@@ -59,6 +61,12 @@ def innocent_groups(
     Groups come from `accounts.kind`, from the persona and `is_victim` of `truth_accounts`, and from complaints
     (`victims`); with `transfers` and `truth_transfers`, `paid` are those where mules spent or cashed the money. What
     is not given says nothing. Guilt is left to the targets of `guard_innocents`.
+
+    Parameters
+    ----------
+    account_ids : array of shape (n,)
+        Account of each row.
+    accounts, truth_accounts, complaints, transfers, truth_transfers : pyarrow.Table, optional
     """
     members: list[tuple[str, object]] = []
     for table, column, groups in (
@@ -100,8 +108,15 @@ def guard_innocents(
     ----------
     y : array of shape (n,)
         Rows of target 1 or NaN are no innocents: they take alerts but count in no group.
+    score : array of shape (n,)
     groups : table with `group`, `row`
         As `innocent_groups` gives.
+    k : int or float below 1
+        Alerts, or the share of all rows.
+    caps : sequence of FalsePositiveCap
+    blocks : array of shape (n,), optional
+        Of the bootstrap, such as rings.
+    seed : int
 
     Returns
     -------
@@ -128,6 +143,7 @@ def guard_innocents(
     return pd.DataFrame(found)
 
 
+@takes_tables("transfers", "complaints")
 def likely_victims(
     transfers: pa.Table,
     suspected: Collection[str],
@@ -145,6 +161,8 @@ def likely_victims(
         `source`, `target`, `time`, `amount` (minor units); those at `as_of` or later are not looked at.
     suspected : collection of account ids
         Such as the alerts. A victim may be among them.
+    as_of : Moment
+        Exclusive.
     complaints : pyarrow.Table, optional
         `victim_account`, `target`, `known_ts`; those known before `as_of` count.
     least_share : float

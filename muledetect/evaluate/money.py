@@ -10,11 +10,13 @@ import pyarrow.compute as pc
 
 from muledetect.clock import Moment, parse_time
 from muledetect.errors import DataError
+from muledetect.frames import takes_tables
 from muledetect.schema import TRUTH_MONEY
 
 _PLACE: Final = ("case_id", "account_id", "place")
 
 
+@takes_tables("truth_money")
 def money_at(truth_money: pa.Table, as_of: Moment) -> pa.Table:
     """Return where the money of each case was just before a moment.
 

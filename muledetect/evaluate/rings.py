@@ -16,6 +16,7 @@ from sklearn.metrics.cluster import pair_confusion_matrix
 
 from muledetect.clock import Moment, parse_time
 from muledetect.errors import DataError
+from muledetect.frames import takes_tables
 
 _MATCH = 0.5
 
@@ -54,6 +55,7 @@ class RingMetrics:
     n_found: int
 
 
+@takes_tables("found", "true")
 def compare_rings(
     found: pa.Table | pd.DataFrame, true: pa.Table | pd.DataFrame, *, visible: Iterable[str] | None = None
 ) -> RingMetrics:
@@ -108,6 +110,7 @@ def compare_rings(
     )
 
 
+@takes_tables("found", "true")
 def value_recall(
     found: pa.Table | pd.DataFrame, true: pa.Table | pd.DataFrame, *, shown: Iterable[str] | None = None
 ) -> float:
@@ -145,6 +148,7 @@ def value_recall(
     return float(value.to_numpy()[rows, columns].sum()) / whole
 
 
+@takes_tables("truth_rings", "truth_transfers", "transfers")
 def visible_rings(truth_rings: pa.Table, truth_transfers: pa.Table, transfers: pa.Table, as_of: Moment) -> pd.DataFrame:
     """Return the members of true rings that a bank could see at a moment, with the money that went through them.
 
@@ -152,6 +156,8 @@ def visible_rings(truth_rings: pa.Table, truth_transfers: pa.Table, transfers: p
     ----------
     truth_rings, truth_transfers, transfers : pyarrow.Table
         As schema.TRUTH_RINGS, TRUTH_TRANSFERS and TRANSFERS.
+    as_of : Moment
+        Exclusive.
 
     Returns
     -------

@@ -23,6 +23,7 @@ import pyarrow as pa
 from scipy.stats import rankdata
 
 from muledetect.features import feature_names
+from muledetect.frames import arrow_or_pandas
 
 Float64Array = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
@@ -208,6 +209,11 @@ def rules_score(features: Features) -> Float64Array:
 
     A condition on a value that is not defined (NaN) does not hold; a rule without one of its columns counts for
     nothing. The tie-break adds less than 1, so it never outweighs a rule. O(n log n) for each of the rules.
+
+    Parameters
+    ----------
+    features : table of features
+        Any columns; see `rule_columns`.
     """
     columns = _columns(features)
     score = np.zeros(len(features))
@@ -275,7 +281,8 @@ def _parts(condition: str) -> Sequence[str]:
     return found.groups()
 
 
-def _columns(features: Features) -> dict[str, Float64Array]:
+def _columns(given: Features) -> dict[str, Float64Array]:
+    features = arrow_or_pandas(given, "features")
     names = features.column_names if isinstance(features, pa.Table) else features.columns
     patterns = [_parts(c.replace("{w}", w))[0] for rule in RULES for w in rule.windows for c in rule.conditions]
     others = {found["column"] for rule in RULES for c in rule.conditions if (found := re.search(_SHARE_OF, c))}

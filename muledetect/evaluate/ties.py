@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any, Final
 
 import pandas as pd
-import pyarrow as pa
+
+from muledetect.frames import as_arrow
 
 #: From the firmest on; a row counts ties of its grade or a firmer one.
 GRADES: Final = ("strong", "moderate", "possible")
@@ -64,6 +65,6 @@ def measure_ties(ring_ties: Any, members: Any, truth_rings: Any) -> pd.DataFrame
 
 
 def _frame(table: Any) -> pd.DataFrame:
-    whole: pd.DataFrame = table.to_pandas() if isinstance(table, pa.Table) else pd.DataFrame(table)
+    whole: pd.DataFrame = table if isinstance(table, pd.DataFrame) else as_arrow(table).to_pandas()
     text = [name for name in ("ring_id", "account_id", "centre_id", "grade") if name in whole]
     return whole.assign(**{name: whole[name].astype(object) for name in text})

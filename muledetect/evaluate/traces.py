@@ -9,12 +9,14 @@ import pyarrow.compute as pc
 from muledetect.clock import Moment
 from muledetect.errors import DataError
 from muledetect.evaluate.money import money_at
+from muledetect.frames import takes_tables
 from muledetect.tracing import Traces
 
 #: The row of the proposed holds.
 PROPOSED = "proposed hold"
 
 
+@takes_tables("complaints", "truth_transfers", "truth_money")
 def measure_traces(
     traces: Traces, complaints: pa.Table, truth_transfers: pa.Table, truth_money: pa.Table, as_of: Moment
 ) -> pd.DataFrame:
@@ -26,6 +28,8 @@ def measure_traces(
         Of `as_of`.
     complaints, truth_transfers, truth_money : pyarrow.Table
         As schema.COMPLAINTS (with `transfer_id`), TRUTH_TRANSFERS and TRUTH_MONEY.
+    as_of : Moment
+        Exclusive.
 
     Returns
     -------

@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from muledetect.clock import parse_time
 from muledetect.errors import DataError
+from muledetect.frames import as_arrow, is_frame
 from muledetect.graph import Int64Array
 from muledetect.labels._columns import MISSING, times_of
 
@@ -27,7 +28,8 @@ _STEP = np.uint64(0x9E3779B97F4A7C15)
 
 def row_hashes(X: Any, target: Float64Array | None, seed: int) -> UInt64Array:
     """Return a hash of the content of each row, of its target and of the seed; the name of its account is left out."""
-    table = X.to_pandas() if isinstance(X, pa.Table) else pd.DataFrame(X)
+    is_other = is_frame(X) and not isinstance(X, pd.DataFrame)
+    table = as_arrow(X).to_pandas() if is_other else pd.DataFrame(X)
     content = [table[name] for name in table.columns if name != "account_id"]
     hashes: UInt64Array = np.full(len(table), seed, dtype=np.uint64)
     for column in [*content, *([] if target is None else [pd.Series(target)])]:
@@ -48,10 +50,10 @@ def moments_of_rows(X: Any, as_of: npt.ArrayLike | None, n_rows: int) -> Int64Ar
         given = np.asarray(as_of)
         known = given if given.dtype.kind in "iM" else np.array([parse_time(moment) for moment in given.tolist()])
         at = known.astype("datetime64[us]").astype(np.int64) if known.dtype.kind == "M" else known.astype(np.int64)
-    elif isinstance(X, pa.Table):
-        at = times_of(X, "as_of")
     elif isinstance(X, pd.DataFrame) and "as_of" in X.columns:
         at = times_of(pa.table({"as_of": pa.array(X["as_of"], from_pandas=True)}), "as_of")
+    elif is_frame(X) and not isinstance(X, pd.DataFrame):
+        at = times_of(as_arrow(X), "as_of")
     else:
         at = np.full(n_rows, MISSING)
     if len(at) != n_rows or (at == MISSING).any():

@@ -249,7 +249,7 @@ class MuleModel(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
         Parameters
         ----------
-        X : pyarrow.Table, pandas.DataFrame or array of shape (n, n_features)
+        X : pyarrow.Table, pandas or polars DataFrame, or array of shape (n, n_features)
             NaN = not defined. Columns `account_id` and `as_of` of a table are no features.
         y : array of shape (n,)
             Two values, the larger one is positive; NaN = unknown, left out.

@@ -19,6 +19,7 @@ import pyarrow.compute as pc
 from muledetect.clock import DAY, HOUR
 from muledetect.errors import DataError, ModelError
 from muledetect.features import History, Shared, build_history
+from muledetect.frames import takes_tables
 from muledetect.graph import Int64Array, Points, TransferGraph
 from muledetect.markup import SUSPICION, build_card, build_table
 from muledetect.model.spells import suspicious_windows
@@ -99,6 +100,7 @@ class Explanation:
         return {"proofs": self.proofs, "windows": self.windows}
 
 
+@takes_tables("scores")
 def explain_scores(dataset: Dataset, graph: TransferGraph, scores: pa.Table, *, n_transfers: int = 10) -> Explanation:
     """Return proofs and suspicious windows of the rows of `scores` that have reasons; see `suspicious_windows`.
 
@@ -126,6 +128,7 @@ def explain_scores(dataset: Dataset, graph: TransferGraph, scores: pa.Table, *, 
     return Explanation(find_proofs(dataset, graph, shown, n_transfers), windows)
 
 
+@takes_tables("scores")
 def find_proofs(dataset: Dataset, graph: TransferGraph, scores: pa.Table, n: int = 10) -> pa.Table:
     """Return the account's own transfers that show each raising reason, the most telling first.
 

@@ -14,6 +14,7 @@ import pandas as pd
 import pyarrow as pa
 
 from muledetect.errors import ModelError
+from muledetect.frames import arrow_or_pandas, is_frame
 
 Float32Array = npt.NDArray[np.float32]
 Int64Array = npt.NDArray[np.int64]
@@ -32,10 +33,8 @@ class FeatureTable(NamedTuple):
 
 
 def is_table(X: object) -> bool:
-    """Return whether `X` is a table with named columns."""
-    if isinstance(X, pa.Table):
-        return True
-    return isinstance(X, pd.DataFrame) and all(isinstance(name, str) for name in X.columns)
+    """Return whether `X` is a table with named columns, of any library."""
+    return is_frame(X)
 
 
 def read_features(X: pa.Table | pd.DataFrame, wanted: Sequence[str] | None = None) -> FeatureTable:
@@ -46,17 +45,18 @@ def read_features(X: pa.Table | pd.DataFrame, wanted: Sequence[str] | None = Non
     ModelError
         If a wanted column is missing, or a column is not of numbers or holds an infinite one.
     """
-    present = list(X.column_names if isinstance(X, pa.Table) else X.columns)
+    table = arrow_or_pandas(X, "features")
+    present = list(table.column_names if isinstance(table, pa.Table) else table.columns)
     if len(set(present)) < len(present):
         raise ModelError(f"features: {len(present) - len(set(present))} column names occur twice; keep one of each.")
     names = [name for name in present if name not in POINT_COLUMNS] if wanted is None else list(wanted)
     _check_present(names, present)
-    values = np.empty((len(X), len(names)), dtype=np.float32)
+    values = np.empty((len(table), len(names)), dtype=np.float32)
     for position, name in enumerate(names):
-        values[:, position] = _numbers(X, name)
+        values[:, position] = _numbers(table, name)
     check_finite(values, names)
-    account_id = _column(X, "account_id") if "account_id" in present else None
-    as_of = moments(_column(X, "as_of")) if "as_of" in present else None
+    account_id = _column(table, "account_id") if "account_id" in present else None
+    as_of = moments(_column(table, "as_of")) if "as_of" in present else None
     return FeatureTable(values, tuple(names), account_id, as_of)
 
 

@@ -217,8 +217,14 @@ class IdEncoder:
     def encode(self, ids: pa.Array) -> Int32Array:
         """Return the code of every id, int32; -1 for null. `ids` is text, or a dictionary of text."""
         if pa.types.is_dictionary(ids.type):
-            mapped = np.append(self.encode(ids.dictionary), np.int32(-1)).astype(np.int32)
-            codes: Int32Array = mapped[ids.indices.fill_null(-1).cast(pa.int64()).to_numpy(zero_copy_only=False)]
+            # Only what occurs is learnt: categories of a frame that no row has are no ids.
+            indices = ids.indices.cast(pa.int64()).fill_null(-1).to_numpy(zero_copy_only=False)
+            occurs = np.zeros(len(ids.dictionary) + 1, np.bool_)
+            occurs[indices] = True
+            mapped = np.full(len(occurs), np.int32(-1), np.int32)
+            values = ids.dictionary.cast(pa.string()).filter(pa.array(occurs[:-1]))
+            mapped[:-1][occurs[:-1]] = self.encode(values)
+            codes: Int32Array = mapped[indices]
             return codes
         texts = ids if ids.type == pa.string() else ids.cast(pa.string())
         valid = np.empty(0, np.bool_) if texts.null_count == 0 else texts.is_valid().to_numpy(zero_copy_only=False)

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from muledetect.errors import DataError
+from muledetect.frames import as_arrow
 from muledetect.graph import Int32Array, Int64Array, TransferGraph
 from muledetect.rings.disputes import Disputes
 from muledetect.rings.money import Float64Array
@@ -108,7 +109,7 @@ def read_scores(scores: Any, graph: TransferGraph, as_of: int) -> Scored:
         If a column is missing, an account has two scores of one moment, a probability is outside 0 to 1, or every
         score was made after `as_of`.
     """
-    table = scores if isinstance(scores, pa.Table) else pa.table(scores)
+    table = as_arrow(scores, "scores")
     missing = [name for name in ("account_id", "score", "probability") if name not in table.column_names]
     if missing:
         raise DataError(f"scores: columns {missing} are missing; got {table.column_names}. See schema.SCORES.")

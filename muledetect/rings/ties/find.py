@@ -13,6 +13,7 @@ import pyarrow as pa
 from muledetect import schema
 from muledetect.clock import Duration, Moment, parse_duration, parse_time
 from muledetect.errors import DataError, OptionError
+from muledetect.frames import as_arrow
 from muledetect.graph import TransferGraph
 from muledetect.markup import SUSPICION, build_card, build_table
 from muledetect.rings.ties._spec import Family
@@ -30,6 +31,7 @@ from muledetect.rings.ties.weigh import grade, weigh_items
 if TYPE_CHECKING:
     from muledetect.records import Dataset
 
+#: Every family of evidence that `find_ties` looks for.
 FAMILIES: Final[tuple[Family, ...]] = (complaint, call, network, place, cash_out, script, lists, person)
 
 #: Ids of evidence shown with a tie.
@@ -152,7 +154,7 @@ def find_ties(
 
 
 def _read_members(members: Any, graph: TransferGraph) -> tuple[pd.Index, pd.DataFrame]:
-    table = members if isinstance(members, pa.Table) else pa.table(members)
+    table = as_arrow(members, "ties")
     missing = [name for name in ("ring_id", "account_id") if name not in table.column_names]
     if missing:
         raise DataError(f"ties: columns {missing} of the members are missing; see schema.RING_MEMBERS.")

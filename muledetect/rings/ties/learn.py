@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any, Final
 
 import numpy as np
-import pyarrow as pa
 
 from muledetect.errors import DataError
+from muledetect.frames import as_arrow
 from muledetect.rings.ties.find import FAMILIES, Ties
 
 #: Confirmed and other pairs that each kind of evidence is taken to have been seen in and not seen in beforehand.
@@ -40,7 +40,7 @@ def learn_weights(ties: Ties, confirmed: Any) -> dict[str, float]:
     -----
     Fellegi and Sunter, A theory for record linkage, 1969. O(items).
     """
-    table = confirmed if isinstance(confirmed, pa.Table) else pa.table(confirmed)
+    table = as_arrow(confirmed, "ties")
     true = set(zip(table["ring_id"].to_pylist(), table["centre_id"].to_pylist(), strict=True))
     items = ties.tie_evidence.to_pylist()
     rings = sorted({item["ring_id"] for item in items})
