@@ -254,7 +254,8 @@ def _open_csv(name: str, path: Path, delimiter: str | None) -> TableSource:
             reason = "it is not UTF-8" if "UTF8" in str(error) or "utf-8" in str(error).lower() else reason
             detail = "" if reason == "see above" else f" ({reason})"
             raise DataError(
-                f"{name}: file {path} cannot be read as CSV{detail}. Save it as UTF-8 CSV with one header row."
+                f"{name}: file {path} cannot be read as CSV{detail}. Save it as UTF-8 CSV with one header row, "
+                "or import it as it is: `muledetect columns`."
             ) from error
 
     schema = pa.schema([pa.field(column, pa.string()) for column in columns])
@@ -268,12 +269,14 @@ def _read_header(name: str, path: Path, delimiter: str | None) -> tuple[list[str
     except (pa.ArrowException, OSError, ValueError) as error:
         raise _unreadable(name, path, "CSV") from error
     if start[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        raise DataError(f"{name}: file {path} is UTF-16. Save it as UTF-8 CSV.")
+        raise DataError(f"{name}: file {path} is UTF-16. Save it as UTF-8 CSV, or import it: `muledetect columns`.")
     first_line = start.split(b"\n", 1)[0]
     try:
         line = first_line.decode("utf-8-sig").rstrip("\r")
     except UnicodeDecodeError as error:
-        raise DataError(f"{name}: file {path} is not UTF-8. Save it as UTF-8 CSV.") from error
+        raise DataError(
+            f"{name}: file {path} is not UTF-8. Save it as UTF-8 CSV, or import it as it is: `muledetect columns`."
+        ) from error
     if not line.strip():
         raise DataError(f"{name}: file {path} has no header row. Put the column names in its first line.")
     found = delimiter or max(_DELIMITERS, key=line.count)

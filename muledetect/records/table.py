@@ -90,6 +90,11 @@ class TableReader:
                 others = [found for found in names if found not in self.table.names]
                 hint = did_you_mean(required, others)
                 self.stops.append(f"{name}: required column {required!r} is missing. Add or rename a column.{hint}")
+        if sum(required not in names for required in self.table.required) * 2 > len(self.table.required):
+            self.stops.append(
+                f"{name}: a file whose columns have other names is imported: `muledetect columns FILE --table {name} "
+                "--output columns.toml` says what each seems to be, and `muledetect import own` reads it so."
+            )
         for column in self.table.columns:
             if column.name in names:
                 problem = check_type(column, schema.field(column.name).type, self._options)
@@ -208,7 +213,8 @@ class TableReader:
             if ahead * 2 > total:
                 self.stops.append(
                     f"{self.table.name}: column {name!r} has years of the Buddhist era (such as 2568); {ahead:,} of "
-                    f"{total:,} times lie over 400 years ahead. Subtract 543 years."
+                    f"{total:,} times lie over 400 years ahead. Subtract 543 years, or import the file with "
+                    "`muledetect columns --era buddhist`."
                 )
 
     @property

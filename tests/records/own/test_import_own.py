@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import messy
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -14,7 +15,6 @@ import pytest
 from muledetect.errors import DataError, OptionError
 from muledetect.records import read_dataset
 from muledetect.records.own import Columns, Imported, import_own, read_columns, suggest_columns
-from tests.records.own import messy
 
 STATED = {"source_tz": "Asia/Bangkok", "currency": "THB"}
 EXPORTS: dict[str, tuple[Callable[[Path, pa.Table], None], dict[str, str]]] = {

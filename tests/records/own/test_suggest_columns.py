@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import messy
 import pyarrow as pa
 import pytest
 
 from muledetect.errors import DataError, OptionError
 from muledetect.records.own import read_columns, suggest_columns
-from tests.records.own import messy
 
 #: (time or date and time of day, from, to, amount) in the languages that we know.
 HEADINGS = {
