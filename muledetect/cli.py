@@ -152,24 +152,73 @@ def check(
     console.show_check(out, read, findings, output)
 
 
-@app.command(name="import", epilog="Example: `muledetect import amlsim outputs/ --output dataset`")
+@app.command(
+    epilog="Example: `muledetect columns umsaetze.csv --source-tz Asia/Bangkok --currency THB --output columns.toml`"
+)
+def columns(
+    files: Annotated[list[Path], typer.Argument(help="CSV or Parquet files of your own, with equal columns.")],
+    output: Annotated[Path, typer.Option(help="TOML file of the mapping, to read, correct and keep.")],
+    table: Annotated[
+        str, typer.Option(help="What the rows are: transfers, accounts, labels, or another table of docs/tables.md.")
+    ] = "transfers",
+    source_tz: Zone = None,
+    currency: Annotated[str | None, typer.Option(help="ISO 4217 code of the amounts.")] = None,
+    money: Annotated[
+        Literal["major", "minor"] | None, typer.Option(help="Are amounts whole units (baht) or minor ones (satang)?")
+    ] = None,
+    decimal: Annotated[str | None, typer.Option(help="Decimal mark of amounts: . or ,")] = None,
+    era: Annotated[Literal["gregorian", "buddhist"] | None, typer.Option(help="How years count: 2025 or 2568.")] = None,
+    date_order: Annotated[
+        Literal["day", "month"] | None, typer.Option(help="Which comes first in dates such as 03/04/2025.")
+    ] = None,
+    encoding: Annotated[str | None, typer.Option(help="utf-8, cp1252 (western), cp874 (Thai) or another.")] = None,
+    delimiter: Annotated[str | None, typer.Option(help="What stands between fields.")] = None,
+) -> None:
+    """Say what each column of your own files seems to be, for you to confirm before `import own`."""
+    from muledetect import console, pipeline  # noqa: PLC0415
+
+    with _progress() as tell:
+        tell("looking at the columns", 0.5)
+        found = pipeline.columns(
+            files, output=output, table=table, source_tz=source_tz, currency=currency, money=money, decimal=decimal,
+            era=era, date_order=date_order, encoding=encoding, delimiter=delimiter,
+        )  # fmt: skip
+    console.show_columns(out, found, files, output)
+
+
+@app.command(
+    name="import", epilog="Example: `muledetect import own umsaetze.csv --columns columns.toml --output dataset`"
+)
 def import_(
-    layout: Annotated[str, typer.Argument(help="amlsim, amlworld or synthfin.")],
-    files: Annotated[list[Path], typer.Argument(help="Files of the other tool, or folders of them.")],
+    layout: Annotated[str, typer.Argument(help="own, for files of your own; or amlsim, amlworld, synthfin.")],
+    files: Annotated[list[Path], typer.Argument(help="Your files, or those of the other tool or folders of them.")],
     output: Annotated[Path, typer.Option(help="Folder to write the data set to.")],
+    mapping: Annotated[
+        Path | None, typer.Option("--columns", help="For own: what the columns are, as `columns` wrote it.")
+    ] = None,
     currency: Annotated[str | None, typer.Option(help="Keep only transfers of this currency.")] = None,
-    first_day: Annotated[str, typer.Option(help="Date of day 0, where days are counted.")] = "2017-01-01",
+    first_day: Annotated[
+        str | None, typer.Option(help="Date of day 0, where days are counted; 2017-01-01 if not given.")
+    ] = None,
     convert_to: Annotated[
         str | None, typer.Option(help="Turn all amounts into this currency, where files hold several.")
     ] = None,
 ) -> None:
-    """Turn the files of another tool into a data set."""
+    """Turn files of your own, or of another tool, into a data set."""
     from muledetect import console, pipeline  # noqa: PLC0415
 
+    options = {"currency": currency, "first_day": first_day, "convert_to": convert_to}
     with _progress() as tell:
         tell(f"importing {layout}", 0.5)
-        tables = pipeline.import_(layout, files, output, currency=currency, first_day=first_day, convert_to=convert_to)
-    console.show_tables(out, {name: len(table) for name, table in tables.items()}, output)
+        if layout == "own":
+            done = pipeline.import_own(files, mapping, output, progress=tell, **options)
+        else:
+            given = {name: value for name, value in options.items() if value is not None}
+            tables = pipeline.import_(layout, files, output, columns=mapping, **given)
+    if layout == "own":
+        console.show_import(out, done, output)
+    else:
+        console.show_tables(out, {name: len(table) for name, table in tables.items()}, output)
 
 
 @app.command(epilog="Example: `muledetect train data/sample --as-of 2025-03-01 --target ever --model model`")
@@ -364,6 +413,7 @@ def report(
     currency: Currency = None,
     money: Money = "minor",
     source_tz: Zone = None,
+    pseudonymise: PseudonymKey = None,
 ) -> None:
     """Write case files, ring files, an index and the model report as self-contained HTML."""
     from muledetect import console, pipeline  # noqa: PLC0415
@@ -451,7 +501,7 @@ def monitor(
 
 @app.command(epilog="Example: `muledetect key secret.key`")
 def key(keyfile: Annotated[Path, typer.Argument(help="File to write the key to; it must not exist.")]) -> None:
-    """Make a key for `--pseudonymise`. Keep it apart from what is written with it, and keep a copy: nothing replaces it."""
+    """Make a key for `--pseudonymise`. Keep it apart from what is written with it, and a copy: nothing replaces it."""
     from muledetect.records.pseudonyms import new_key  # noqa: PLC0415
 
     new_key(keyfile)
@@ -461,19 +511,21 @@ def key(keyfile: Annotated[Path, typer.Argument(help="File to write the key to; 
 @app.command(epilog="Example: `muledetect reveal secret.key --table scores.parquet --output revealed.parquet`")
 def reveal(
     keyfile: Annotated[Path, typer.Argument(help="File of the key that the pseudonyms were made with.")],
-    pseudonyms: Annotated[list[str] | None, typer.Argument(help="Pseudonyms; their ids are printed, one a line.")] = None,
-    table: Annotated[Path | None, typer.Option(help="Parquet file, or folder of them, to be revealed as a whole.")] = None,
+    pseudonyms: Annotated[list[str] | None, typer.Argument(help="Their ids are printed, one a line.")] = None,
+    table: Annotated[Path | None, typer.Option(help="Parquet file, or folder of them, to reveal as a whole.")] = None,
     output: Annotated[Path | None, typer.Option(help="Where to write the revealed table or folder.")] = None,
 ) -> None:
     """Turn pseudonyms back into ids."""
     from muledetect import pipeline  # noqa: PLC0415
+    from muledetect.records.pseudonyms import read_key  # noqa: PLC0415
 
     if (table is None) != (output is None):
         raise OptionError("reveal: --table and --output go together. Give both, or pseudonyms alone.")
-    for name in pipeline.reveal(pseudonyms or [], keyfile):
+    names = read_key(keyfile)
+    for name in names.reveal_all(pseudonyms or []):
         out.print(_plain(name), soft_wrap=True)
     if table is not None and output is not None:
-        pipeline.reveal(table, keyfile, output=output)
+        pipeline.reveal(table, names, output)
         out.print(f"revealed in {_plain(output)}")
 
 
@@ -488,7 +540,7 @@ def export(
         typer.Option(help="ISO 4217 code of the amounts, to write them in whole units (baht); else they stay minor."),
     ] = None,
 ) -> None:
-    """Write tables for Excel and other programs; no cell of a text can run as a formula."""
+    """Write tables as XLSX, for people, or CSV, for programs; no text in them can run as a formula."""
     from muledetect import pipeline  # noqa: PLC0415
 
     written = pipeline.export(tables, output, currency=currency)

@@ -12,7 +12,7 @@ Each function is also a command of the same name. A data set is a `Dataset` or t
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -22,9 +22,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from muledetect.clock import DAY, Moment
-from muledetect.errors import DataError, ModelError
+from muledetect.errors import DataError, ModelError, OptionError
 from muledetect.evaluate import Drift, Evaluation, compare_moments, measure_model, rates_by_group
 from muledetect.features import Progress, extract, feature_names
+from muledetect.frames import as_arrow
 from muledetect.graph import build_graph
 from muledetect.labels import Target, account_groups, account_keys, every_account, ring_groups, sample_points
 from muledetect.labels.targets import Unlabelled, labelled_points
@@ -37,6 +38,10 @@ from muledetect.model.thresholds import AlertThreshold, alert_threshold
 from muledetect.model.tuning import tune
 from muledetect.records import Dataset, read_dataset, write_table, write_tables, write_text
 from muledetect.records.layouts import import_layout
+from muledetect.records.own import Columns, Imported, suggest_columns
+from muledetect.records.own import import_own as _import_own
+from muledetect.records.pseudonyms import Pseudonyms, read_key, refuse_other_names
+from muledetect.report.exports import write_csv, write_xlsx
 from muledetect.report.material import gather_material
 from muledetect.report.pages import Language
 from muledetect.report.write import write_report
@@ -44,7 +49,8 @@ from muledetect.rings import RingTables, find_rings, find_ties, keep_ids, read_r
 from muledetect.simulate import world_config, write_world
 from muledetect.tracing import Traces, trace_money
 
-Source = Dataset | str | Path
+#: A data set: as it was read, the path of its folder, or table name -> path or table of any library.
+Source = Dataset | str | Path | Mapping[str, Any]
 
 #: Names the model that ships with the package; a folder of this name is given as "./starter".
 STARTER: Final = "starter"
@@ -54,7 +60,16 @@ DEMO_DAYS: Final = 120
 
 
 def check(dataset: Source, *, output: str | Path | None = None, **reading: Any) -> pd.DataFrame:
-    """Validate a data set; return its findings, one a row, and write the rejects to `output`."""
+    """Validate a data set; return its findings, one a row, and write the rejects to `output`.
+
+    Parameters
+    ----------
+    dataset : Dataset, path or mapping of tables
+    output : path, optional
+        Parquet file of the rows that were left out, each with its reason.
+    **reading
+        As for `read_dataset`.
+    """
     read = load(dataset, **reading)
     if output is not None:
         write_table(read.rejects, output)
@@ -80,15 +95,36 @@ def train(
     """Fit a model on every account with a known target at the given moments, and write it to the folder `output`.
 
     With several moments the latest, if it has enough new positives, says how many trees to keep and what scores mean.
-    `known_by` leaves out labels that were known later. Target `ever` uses only features that keep their value when an
-    account falls silent. `n_trials` above 0 searches parameters with Optuna on the held-out part of the training rows.
-    Accounts without a label are left out; with `unlabelled="negative"`, for a bank that labels mules only, they count
-    as 0, and probabilities are corrected by how often a mule is labelled, see `muledetect.model.prior`.
+    A leakage audit comes first, see `muledetect.model.leakage`; what it finds stands in the model's notes and card. The
+    card, `card.md` and `card.json`, is written beside the model.
 
-    `max_rows` keeps all positives and draws negatives, weighted so that probabilities stay right.
-
-    A leakage audit comes first, see `muledetect.model.leakage`; what it finds stands in the model's notes and card, and
-    with `strict` ends the training. The card, `card.md` and `card.json`, is written beside the model.
+    Parameters
+    ----------
+    dataset : Dataset, path or mapping of tables
+        With a table `labels`.
+    as_of : Moment or iterable of moments
+        Exclusive moments to learn from.
+    target : "active" or "ever"
+        Illicit activity around the moment, or ever before it; `ever` uses only features that keep their value when an
+        account falls silent. See `labels.targets`.
+    pack : str
+        Country pack: thresholds of amounts, see `load_pack`.
+    known_by : Moment, optional
+        Labels that were known later are left out.
+    unlabelled : "unknown" or "negative"
+        Accounts without a label are left out; "negative", for a bank that labels mules only, counts them as 0 and
+        corrects probabilities by how often a mule is labelled, see `muledetect.model.prior`.
+    max_rows : int, optional
+        Keep all positives and draw negatives, weighted so that probabilities stay right.
+    model : MuleModel, optional
+        Its parameters are used, not what it has learnt.
+    n_trials : int
+        Above 0: search parameters with Optuna on the held-out part of the training rows.
+    strict : bool
+        End without a model if the audit finds a leak.
+    output : path, optional
+        Folder of the model.
+    progress : callable, optional
 
     Raises
     ------
@@ -141,7 +177,18 @@ def score(
 ) -> pa.Table:
     """Score every account of the bank at a moment; return the table `scores`, reasons for the highest.
 
-    The model "starter" is the one that ships with the package for a bank without labels; see `load_starter`.
+    Parameters
+    ----------
+    dataset : Dataset, path or mapping of tables
+    model : MuleModel or path
+        Or "starter": the one that ships with the package for a bank without labels; see `load_starter`.
+    as_of : Moment
+        Exclusive.
+    n_explained : int
+        How many of the highest get reasons.
+    output : path, optional
+        Parquet file.
+    progress : callable, optional
     """
     read = load(dataset, progress=progress)
     points = every_account(read, as_of)
@@ -164,8 +211,17 @@ def threshold(
 ) -> AlertThreshold:
     """Return the lowest score from which on at most `per_day` new alerts a day arose between the moments.
 
-    Every account is scored at every moment; days, or working days, are what a team looks at once. Writes JSON to
-    `output`.
+    Parameters
+    ----------
+    dataset : Dataset, path or mapping of tables
+    model : MuleModel or path
+    as_of : iterable of moments
+        Every account is scored at each; days, or working days, are what a team looks at once.
+    per_day : float
+        Alerts that the team can look at in a day.
+    output : path, optional
+        JSON file.
+    progress : callable, optional
     """
     read = load(dataset, progress=progress)
     used, graph = _model(model, read), build_graph(read)
@@ -188,11 +244,19 @@ def explain(
 ) -> Explanation:
     """Find the transfers that prove each reason of explained scores, and when each account was most suspicious.
 
-    `scores` is a table that `score` gave, or the path of its Parquet file. Writes `proofs` and `windows` to the folder
-    `output`.
+    Parameters
+    ----------
+    dataset : Dataset, path or mapping of tables
+    scores : table or path
+        As `score` gave it.
+    n_transfers : int
+        At most so many transfers a reason.
+    output : path, optional
+        Folder of `proofs` and `windows`.
+    progress : callable, optional
     """
     read = load(dataset, progress=progress)
-    table = _read_scores(scores) if isinstance(scores, str | Path) else scores
+    table = _as_scores(scores)
     _refuse_other_names(read, table, "scores")
     found = explain_scores(read, build_graph(read), table, n_transfers=n_transfers)
     if output is not None:
@@ -212,12 +276,24 @@ def rings(
 ) -> RingTables:
     """Find rings, see `find_rings`, and their ties to call centres, see `find_ties`; write them to `output`.
 
-    `scores` is a table as `find_rings` takes it, or the path of a Parquet file; `previous` is the folder of an earlier
-    search, whose ids stay (`keep_ids`): table `ring_events` then says what became of each ring.
+    Parameters
+    ----------
+    dataset : Dataset, path or mapping of tables
+    scores : table or path
+        As `score` gave it.
+    as_of : Moment
+        Exclusive.
+    previous : RingTables or path, optional
+        An earlier search, whose ids stay (`keep_ids`): table `ring_events` then says what became of each ring.
+    output : path, optional
+        Folder of the tables.
+    progress : callable, optional
+    **options
+        As for `find_rings`, such as `window`.
     """
     read = load(dataset, progress=progress)
     tell = progress or _silent
-    table = _read_scores(scores) if isinstance(scores, str | Path) else scores
+    table = _as_scores(scores)
     _refuse_other_names(read, table, "scores")
     earlier = read_rings(previous) if isinstance(previous, str | Path) else previous
     if earlier is not None:
@@ -246,7 +322,17 @@ def trace(
 ) -> Traces:
     """Trace the money of complaints up to a moment and propose holds, see `trace_money`; write it to `output`.
 
-    An `output` that ends in ".parquet" gets table `trace` alone; a folder gets all tables.
+    Parameters
+    ----------
+    dataset : Dataset, path or mapping of tables
+        With a table `complaints`.
+    as_of : Moment
+        Exclusive.
+    output : path, optional
+        One that ends in ".parquet" gets table `trace` alone; a folder gets all tables.
+    progress : callable, optional
+    **options
+        As for `trace_money`, such as `complaint_ids` and `methods`.
     """
     read = load(dataset, progress=progress)
     found = trace_money(read, build_graph(read), as_of, progress=progress, **options)
@@ -302,6 +388,7 @@ def report(
         IANA name of the zone of the times that are shown.
     goaml : bool
         Also write a draft of each case in the shape of goAML.
+    progress : callable, optional
 
     Raises
     ------
@@ -309,7 +396,7 @@ def report(
         If tables do not fit each other, an option is unknown, or the folder holds something else.
     """
     read = load(dataset, progress=progress)
-    table = _read_scores(scores) if isinstance(scores, str | Path) else scores
+    table = _as_scores(scores)
     found = read_rings(rings) if isinstance(rings, str | Path) else rings
     used = None if model is None else _model(model, read)
     material = gather_material(read, table, as_of=as_of, rings=found, model=used, n_alerts=n_alerts, progress=progress)
@@ -317,7 +404,9 @@ def report(
     if evaluation is not None:
         from muledetect.report.model_report import read_model_report  # noqa: PLC0415
 
-        about_model = read_model_report(evaluation, used, drift)
+        # the folder's card also says with which versions the model was trained
+        of_model = model if isinstance(model, str | Path) and str(model) != STARTER else used
+        about_model = read_model_report(evaluation, of_model, drift)
     return write_report(
         material, output, model_report=about_model, language=language, zone=time_zone, goaml=goaml, progress=progress
     )
@@ -340,13 +429,32 @@ def evaluate(
 ) -> Evaluation:
     """Rank the accounts at `as_of` by the model and by the baselines, and measure against the labels.
 
-    The baselines learn from the model's own training moments, or at `baselines_at`. Rings and persons with a positive
-    there are left out of the test. With `use_truth`, membership of `truth_rings` is the target, for worlds whose whole
-    truth is known; `known_by` then still limits what the baselines learn from. `budget` is the number of alerts, or
-    below 1 the share of accounts, at which parts are measured; `watched` are moments at which every account is scored
-    to measure how calibration holds and the time to detect, which needs `truth_transfers` and `truth_money`. With
-    `leave_one_out`, the recall of each shape of ring by a model that learnt from none of it is measured, too, which
-    trains the model again for each. `found_rings`, or the folder that `rings` wrote, are held against the true ones.
+    Rings and persons with a positive where the baselines learn are left out of the test.
+
+    Parameters
+    ----------
+    dataset : Dataset, path or mapping of tables
+    model : MuleModel or path
+    as_of : Moment
+        Exclusive.
+    found_rings : RingTables or path, optional
+        Of the same moment; held against the true ones.
+    use_truth : bool
+        Membership of `truth_rings` is the target, for worlds whose whole truth is known.
+    known_by : Moment, optional
+        Baselines learn from labels that were known by then, also with `use_truth`.
+    budget : float
+        Number of alerts, or below 1 the share of accounts, at which parts are measured.
+    watched : iterable of moments
+        Every account is scored at each, too, to measure how calibration holds and the time to detect; the latter needs
+        `truth_transfers` and `truth_money`.
+    baselines_at : iterable of moments
+        Baselines learn there instead of at the model's own training moments.
+    leave_one_out : bool
+        Measure the recall of each shape of ring by a model that learnt from none of it, too; trains again for each.
+    output : path, optional
+        Folder of `report.json` and one table a file.
+    progress : callable, optional
     """
     read = load(dataset, progress=progress)
     found = read_rings(found_rings) if isinstance(found_rings, str | Path) else found_rings
@@ -374,8 +482,19 @@ def monitor(
 ) -> Drift:
     """Compare two moments: features, scores, reasons of the highest, calibration where labels are ripe, label delay.
 
-    `Drift.exit_status` is 0 (ok), 3 (watch) or 4 (alarm). Labels are compared by when they were known: up to `before`,
-    and from there up to `after`. Writes `drift.json` and its tables to the folder `output`.
+    `Drift.exit_status` is 0 (ok), 3 (watch) or 4 (alarm).
+
+    Parameters
+    ----------
+    dataset : Dataset, path or mapping of tables
+    model : MuleModel or path
+    before, after : Moment
+        Exclusive. Labels are compared by when they were known: up to `before`, and from there up to `after`.
+    n_explained : int
+        Highest scores of each moment whose reasons are compared.
+    output : path, optional
+        Folder of `drift.json` and its tables.
+    progress : callable, optional
     """
     read = load(dataset, progress=progress)
     found = compare_moments(read, _model(model, read), before, after, n_explained=n_explained, progress=progress)
@@ -389,20 +508,155 @@ def simulate(
 ) -> dict[str, int]:
     """Simulate a bank with call centres around it into the folder `output`; return the number of rows by table.
 
-    `preset` and `parameters` (fields of `muledetect.simulate.WorldConfig`) say what the world looks like; they are
-    written beside the tables as `world.json`. Memory holds one week of transfers, not all of them.
+    Memory holds one week of transfers, not all of them.
+
+    Parameters
+    ----------
+    output : path
+        Folder of the tables; `world.json` beside them says what the world looks like.
+    preset : str, optional
+        thai_bank, small, hard or no_crime.
+    progress : callable, optional
+    **parameters
+        Fields of `muledetect.simulate.WorldConfig`.
     """
     return write_world(world_config(preset, **parameters), output, progress)
 
 
-def import_(layout: str, files: Iterable[str | Path], output: str | Path, **options: Any) -> dict[str, pa.Table]:
-    """Turn the files of another tool into a data set in the folder `output`; rejected rows beside it."""
+def import_(
+    layout: str, files: Iterable[str | Path], output: str | Path, *, columns: Any = None, **options: Any
+) -> dict[str, pa.Table]:
+    """Turn the files of another tool into a data set in the folder `output`; rejected rows beside it.
+
+    A bank's own files have no layout that we know: see `columns` and `import_own`.
+
+    Parameters
+    ----------
+    layout : str
+        amlsim, amlworld or synthfin.
+    files : iterable of path
+        Files of the other tool, or folders of them.
+    output : path
+        Folder of the data set.
+    columns : None
+        Goes with `import_own` only.
+    **options
+        Of the layout: `currency`, `first_day`, `convert_to`.
+    """
+    if columns is not None:
+        raise OptionError(f"import: {layout!r} is a layout whose columns are known; 'columns' goes with `import own`.")
     tables = import_layout(layout, list(files), **options)
     rejects = tables.pop("rejects")
     write_tables(tables, output)
     folder = Path(output).absolute()  # "." has no name of its own
     write_table(rejects, folder.with_name(f"{folder.name}.rejects.parquet"))
     return {**tables, "rejects": rejects}
+
+
+def columns(files: Any, *, output: str | Path | None = None, **stated: Any) -> Columns:
+    """Say what each column of a bank's own file seems to be; write it to a TOML file for a person to correct.
+
+    Parameters
+    ----------
+    files : path or paths
+        CSV files of one table.
+    output : path, optional
+        The TOML file.
+    **stated
+        What the caller knows: table, currency, money, source_tz, decimal, era, date_order, encoding, delimiter; see
+        `muledetect.records.own.suggest_columns`.
+    """
+    found = suggest_columns(files, **stated)
+    if output is not None:
+        found.write(output)
+    return found
+
+
+def import_own(
+    files: Any,
+    columns: Columns | str | Path | None,
+    output: str | Path,
+    *,
+    progress: Progress | None = None,
+    **of_layouts: Any,
+) -> Imported:
+    """Turn a bank's own files into a table of the data set in a folder, as a mapping of their columns says.
+
+    Parameters
+    ----------
+    files : path or paths
+    columns : Columns or path
+        As `columns` gave it, or its TOML file.
+    output : path
+        Folder of the data set; its other tables stay. Rows that were left out are written beside it, with reasons.
+    progress : callable, optional
+    **of_layouts
+        Options of other layouts; refused if given.
+
+    Raises
+    ------
+    DataError, OptionError
+        If the mapping leaves something open or does not fit the files; nothing is written then.
+    """
+    if columns is None:
+        raise OptionError(
+            "import own: say what the columns are. `muledetect columns FILES --output columns.toml` suggests it; read "
+            "it, correct it, and give it with --columns columns.toml."
+        )
+    for name, value in of_layouts.items():
+        if value is not None:
+            raise OptionError(f"import own: {name!r} is for other layouts. Write it into the file of columns.")
+    done = _import_own(files, columns, output, progress=progress)
+    folder = Path(output).absolute()
+    write_table(done.rejects, folder.with_name(f"{folder.name}.{done.table}.rejects.parquet"))
+    return done
+
+
+def reveal(source: str | Path, key: Pseudonyms | str | Path, output: str | Path) -> dict[str, pa.Table]:
+    """Turn the pseudonyms of a Parquet file, or of all in a folder, back into ids; return the tables by name.
+
+    `key` is the one that the tables were written with, or its file; `output` becomes what `source` is, file or folder.
+
+    Raises
+    ------
+    DataError
+        If a pseudonym is not of this key or was changed, or no table can be read there.
+    """
+    names = key if isinstance(key, Pseudonyms) else read_key(key)
+    revealed = {name: names.reveal(table, name) for name, table in _stored_tables(source).items()}
+    if Path(source).is_dir():
+        write_tables(revealed, output)
+    else:
+        write_table(next(iter(revealed.values())), output)
+    return revealed
+
+
+def export(source: str | Path, output: str | Path, *, currency: str | None = None) -> int:
+    """Write `source`, a Parquet file or a folder of them, for Excel and other programs; return the number of rows.
+
+    An `output` that ends in ".xlsx" gets one sheet a table, ".csv" one table, and a folder one CSV file a table.
+    Amounts are whole units (baht) if the `currency` is given, else minor units (satang); their headings say which. See
+    `muledetect.report.exports`.
+
+    Raises
+    ------
+    DataError, OptionError
+        If no table can be read there, `output` ends in something else, or a table does not fit into it.
+    """
+    tables, place = _stored_tables(source), Path(output)
+    if place.suffix == ".xlsx":
+        write_xlsx(tables, place, currency=currency)
+    elif place.suffix == ".csv" and len(tables) == 1:
+        write_csv(next(iter(tables.values())), place, currency=currency)
+    elif place.suffix == "":
+        for name, table in tables.items():
+            write_csv(table, place / f"{name}.csv", currency=currency)
+    else:
+        raise OptionError(
+            f"output: {place.name!r} cannot hold {len(tables):,} tables. Give a name that ends in .xlsx, one in .csv "
+            "for one table, or one without an ending for a folder of CSV files."
+        )
+    return sum(len(table) for table in tables.values())
 
 
 @dataclass(frozen=True, eq=False)
@@ -428,6 +682,14 @@ def demo(
     """Simulate a bank, train at two thirds of the time on what was known by then, and score, ring and report the end.
 
     The evaluation uses the whole truth of the simulated world, also the mules that its bank never found.
+
+    Parameters
+    ----------
+    output : path
+        Folder of the data, model, scores, rings, evaluation and report.
+    n_accounts, n_days, seed : int
+        Size of the bank, length of the world, and which world.
+    progress : callable, optional
     """
     folder, tell = Path(output), progress or _silent
     simulate(folder / "data", n_accounts=n_accounts, n_days=n_days, seed=seed, progress=tell)
@@ -454,7 +716,16 @@ def demo(
 
 
 def load(dataset: Source, *, progress: Progress | None = None, **reading: Any) -> Dataset:
-    """Return a data set as it is, or read it from its folder."""
+    """Return a data set as it is, or read it from its folder or from a mapping of table name to path or table.
+
+    Parameters
+    ----------
+    dataset : Dataset, path or mapping of tables
+    progress : callable, optional
+        Called with the stage in words and the fraction done, 0 to 1; so in all functions of this module.
+    **reading
+        As for `read_dataset`.
+    """
     return dataset if isinstance(dataset, Dataset) else read_dataset(dataset, progress=progress, **reading)
 
 
@@ -468,11 +739,28 @@ def _model(model: MuleModel | str | Path, dataset: Dataset) -> MuleModel:
     return load_starter(dataset.tick) if str(model) == STARTER else load_model(model)
 
 
-def _refuse_other_names(dataset: Dataset, table: Any, where: str) -> None:
-    if isinstance(table, pa.Table | pd.DataFrame) and "account_id" in table:
-        ids = table["account_id"]
-        ids = pa.chunked_array(ids) if isinstance(table, pa.Table) else pa.array(ids, pa.string())
-        refuse_other_names(ids, dataset.account_ids, f"{where}: column 'account_id'")
+def _refuse_other_names(dataset: Dataset, table: pa.Table, where: str) -> None:
+    if "account_id" in table.column_names:
+        refuse_other_names(table["account_id"], dataset.account_ids, f"{where}: column 'account_id'")
+
+
+def _as_scores(scores: Any) -> pa.Table:
+    if isinstance(scores, str | Path):
+        return _read_scores(scores)
+    return as_arrow(scores, "scores")
+
+
+def _stored_tables(path: str | Path) -> dict[str, pa.Table]:
+    place = Path(path)
+    files = sorted(place.glob("[!._]*.parquet")) if place.is_dir() else [place]
+    if not files:
+        raise DataError(f"{place.name}: the folder has no Parquet file. Give one that a command wrote.")
+    try:
+        return {file.stem: pq.read_table(file, partitioning=None) for file in files}
+    except (OSError, pa.ArrowInvalid) as error:
+        raise DataError(
+            f"{place.name}: cannot be read as Parquet. Give a file or folder that a command wrote."
+        ) from error
 
 
 def _read_scores(path: str | Path) -> pa.Table:
@@ -486,13 +774,17 @@ def _read_scores(path: str | Path) -> pa.Table:
 
 __all__ = [
     "check",
+    "columns",
     "demo",
     "evaluate",
     "explain",
+    "export",
     "import_",
+    "import_own",
     "load",
     "monitor",
     "report",
+    "reveal",
     "rings",
     "score",
     "simulate",

@@ -18,7 +18,7 @@ import binascii
 import os
 import re
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -132,6 +132,22 @@ class Pseudonyms:
                 "Give the key that made them."
             )
         return revealed
+
+    def reveal_all(self, pseudonyms: Sequence[str]) -> list[str]:
+        """Return the ids of pseudonyms.
+
+        Raises
+        ------
+        DataError
+            If one is no pseudonym, was made with another key, or was changed.
+        """
+        names = [name for name in self._opened(list(pseudonyms)) if name is not None]
+        if len(names) < len(pseudonyms):
+            raise DataError(
+                f"pseudonyms: {len(pseudonyms) - len(names):,} of {len(pseudonyms):,} are none of this key. Write them "
+                f"as they stand in the table, from {PREFIX!r} to the end, and give the key that made them."
+            )
+        return names
 
     def hide_table(self, table: pa.Table, declared: Table) -> pa.Table:
         """Return a table with pseudonyms in the columns that hold accounts or holders by their declaration."""

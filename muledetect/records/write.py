@@ -133,6 +133,11 @@ def atomic_tables(folder: str | Path) -> Iterator[Callable[[str, pa.Table], None
                 flush(name)
 
 
+def write_file(path: str | Path, write: Write) -> None:
+    """Call `write` with a place beside `path` to write a file to; `path` holds the old or the new one at any moment."""
+    _write_atomically({Path(path): write})
+
+
 def write_text(path: str | Path, text: str) -> None:
     """Write text as UTF-8; `path` holds the old or the new text at any moment."""
     _write_atomically({Path(path): lambda unfinished: _write_utf8(unfinished, text)})
