@@ -419,7 +419,9 @@ def report(
     from muledetect import console, pipeline  # noqa: PLC0415
 
     with _progress() as tell:
-        read = pipeline.load(dataset, progress=tell, currency=currency, money=money, source_tz=source_tz)
+        read = pipeline.load(
+            dataset, progress=tell, currency=currency, money=money, source_tz=source_tz, pseudonymise=pseudonymise
+        )
         pages = pipeline.report(
             read, scores, output=output, as_of=as_of, rings=rings, model=model, evaluation=evaluation, drift=drift,
             n_alerts=alerts, language=language, time_zone=time_zone, goaml=goaml, progress=tell,

@@ -19,6 +19,8 @@ from muledetect.report.pages import money_text, time_text
 
 Text = Mapping[str, str]
 
+#: Holds of more complaints are one sentence; the table says them one by one.
+_MOST_HOLDS: Final = 3
 #: How far back logins and payments of daily life are looked at.
 RECENT: Final = 30 * DAY
 USUAL: Final = 90 * DAY
@@ -263,6 +265,17 @@ def _went_elsewhere(case: AccountCase) -> list[dict[str, str]]:
     return [{"n": f"{banks:,}"}] if banks else []
 
 
+def _few_holds(case: AccountCase) -> list[dict[str, str]]:
+    holds = _holds(case)
+    return holds if len(holds) <= _MOST_HOLDS else []
+
+
+def _many_holds(case: AccountCase) -> list[dict[str, str]]:
+    n = len(_holds(case))
+    total = f"{money_text(case.minor_units)(int(case.traces['hold'].sum()))} {case.currency}" if n else ""
+    return [{"amount": total, "n": f"{n:,}"}] if n > _MOST_HOLDS else []
+
+
 def _holds(case: AccountCase) -> list[dict[str, str]]:
     written, when = money_text(case.minor_units), time_text("UTC")
     held = case.traces[case.traces["hold"].astype(np.int64) > 0] if len(case.traces) else case.traces
@@ -298,9 +311,13 @@ ACTIONS: Final[tuple[Action, ...]] = (
         "en": "Send recall messages to {n} other bank(s) that complaint money went on to.",
         "th": "ส่งข้อความขอเรียกคืนเงินไปยังธนาคารอื่น {n} แห่งที่เงินของผู้ร้องเรียนถูกโอนต่อไป",
     }),
-    Action("HOLD", _holds, {
+    Action("HOLD", _few_holds, {
         "en": "Hold {amount} for complaint {complaint} until {until}: the amount, not the account.",
         "th": "ระงับเงิน {amount} สำหรับคำร้องเรียน {complaint} จนถึง {until}: ระงับเฉพาะจำนวนเงิน ไม่ใช่ทั้งบัญชี",
+    }),
+    Action("HOLD", _many_holds, {
+        "en": "Hold {amount} for {n} complaints, as the table of complaint money says: the amount, not the account.",
+        "th": "ระงับเงิน {amount} สำหรับคำร้องเรียน {n} เรื่องตามตารางเงินของผู้ร้องเรียน: ระงับเฉพาะจำนวนเงิน ไม่ใช่ทั้งบัญชี",
     }),
     Action("STR", _raised, {
         "en": "If a person's review confirms the suspicion, complete the draft report below.",

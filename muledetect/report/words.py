@@ -85,6 +85,28 @@ WORDS: Final = _names(
     shared_terminal=("shared terminal", "เครื่องถอนเงินร่วมกัน"),
     shared_opening=("opened together", "เปิดบัญชีพร้อมกัน"),
     co_activation=("active together", "ใช้งานพร้อมกัน"),
+    called_victim=("called a victim", "โทรหาผู้เสียหาย"),
+    called_payer=("called a payer", "โทรหาผู้โอน"),
+    list=("list", "รายชื่อเฝ้าระวัง"),
+    holder=("holder", "ผู้ถือบัญชี"),
+    device=("device", "อุปกรณ์"),
+    wifi=("Wi-Fi", "ไวไฟ"),
+    ip=("network address", "ที่อยู่เครือข่าย"),
+    cell=("mobile cell", "เสาสัญญาณ"),
+    terminal=("terminal", "เครื่องถอนเงิน"),
+    against=("against", "คัดค้าน"),
+)
+
+#: Why an account around a ring is no member, by its relation; the English stands in the table itself.
+NOT_MEMBERS: Final = MappingProxyType(
+    {
+        "victim": "ร้องเรียนรายการที่ตนโอนให้สมาชิก",
+        "institution": "ร้านค้า ผู้รับชำระบิล ศูนย์ซื้อขาย กระเป๋าเงิน หรือธนาคาร ซึ่งให้บริการทุกคน",
+        "exit": "ได้รับเงินผ่านบัตร คิวอาร์ ตู้ หรือโอนต่างประเทศ ให้ถือว่าผู้รับสุจริตไว้ก่อน",
+        "hub": "มีคู่โอนมากกว่าที่บุคคลทั่วไปมี",
+        "recipient": "ได้รับเงินจากสมาชิก โดยไม่มีสิ่งอื่นที่น่าสงสัย",
+        "payer": "เคยโอนให้สมาชิก และไม่ได้ร้องเรียน",
+    }
 )
 
 #: What reasons by typology code are called.

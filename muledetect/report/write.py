@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
 from muledetect.clock import format_time
 from muledetect.errors import OptionError
@@ -20,12 +21,13 @@ from muledetect.features import Progress
 from muledetect.report.accounts import TRANSFERS, account_cases
 from muledetect.report.case import AccountCase
 from muledetect.report.drawing import chart_held, draw_flow, draw_network, waterfall
+from muledetect.report.exports import write_csv
 from muledetect.report.goaml import write_goaml
 from muledetect.report.material import Material
 from muledetect.report.pages import Language, money_text, names_of, render, time_text
 from muledetect.report.ring_case import RingCase, ring_cases
 from muledetect.report.str_draft import draft_str
-from muledetect.report.words import REASONS, WORDS
+from muledetect.report.words import NOT_MEMBERS, REASONS, WORDS
 
 if TYPE_CHECKING:
     from muledetect.report.model_report import ModelReport
@@ -35,6 +37,7 @@ MOST_MEMBERS: Final = 500
 MOST_OTHERS: Final = 200
 _MOST_SHARED: Final = 60
 _MARK: Final = "report.json"
+_ALERTS: Final = ("rank", "account_id", "probability", "tier", "codes", "ring_id", "role", "hold", "n_victims", "file")
 _TIES: Final = ("complaint", "call", "network", "place", "cash_out", "script", "lists", "person")
 
 
@@ -55,8 +58,8 @@ def write_report(
     material : Material
         From `gather_material`.
     output : path
-        Becomes a folder of `index.html`, `accounts/`, `rings/`, and `model.html` if a model report is given. An earlier
-        report there is replaced; any other folder that is not empty is refused.
+        Becomes a folder of `index.html`, `accounts/`, `rings/`, CSV files of what they list, and `model.html` if a
+        model report is given. An earlier report there is replaced; any other folder that is not empty is refused.
     model_report : ModelReport, optional
     language : "en" or "th"
         In which the pages open; each holds both.
@@ -87,6 +90,7 @@ def write_report(
         "minor_units": material.minor_units,
         "version": version("muledetect"),
         "words": WORDS,
+        "not_members": NOT_MEMBERS,
         "reasons": REASONS,
     }
     with _replaced_folder(Path(output)) as folder:
@@ -105,10 +109,23 @@ def write_report(
         if model_report is not None:
             _put(folder / "model.html", _model_page(model_report, shared))
         _put(folder / "index.html", _index_page(material, rows, ring_files, model_report is not None, shared))
+        _write_tables(material, rows, folder)
         counts = {"alerts": len(rows), "rings": len(ring_ids), "model": int(model_report is not None)}
         _put(folder / _MARK, json.dumps(_mark(material, counts), indent=2) + "\n")
         tell("report", 1.0)
     return counts
+
+
+def _write_tables(material: Material, alerts: list[dict[str, Any]], folder: Path) -> None:
+    """Write what the index lists as CSV for spreadsheets, and the holds of all accounts."""
+    currency = material.dataset.currency
+    listed = [{**row, "codes": " ".join(row["codes"])} for row in alerts]
+    columns = {name: [row[name] for row in listed] for name in _ALERTS}
+    columns["hold"] = pa.array(columns["hold"], pa.int64())
+    write_csv(pa.table(columns), folder / "alerts.csv", currency=currency)
+    write_csv(material.rings.rings, folder / "rings.csv", currency=currency)
+    write_csv(material.rings.ring_members, folder / "ring_members.csv", currency=currency)
+    write_csv(material.traces.holds, folder / "holds.csv", currency=currency)
 
 
 @contextmanager
