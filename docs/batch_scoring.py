@@ -18,7 +18,7 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
@@ -28,7 +28,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from muledetect import pipeline
-from muledetect.clock import parse_time
+from muledetect.clock import DAY, parse_time
 from muledetect.errors import DataError, MuleDetectError, OptionError
 from muledetect.model.thresholds import AlertThreshold
 from muledetect.records import Dataset, write_table, write_text
@@ -77,7 +77,7 @@ def stage(name: str, facts: dict[str, Any]) -> Iterator[None]:
     log.info("%s: done in %.1f s", name, facts["seconds"][name])
 
 
-def refuse_bad_data(dataset: Dataset, as_of: int, most_rejected: float, oldest: timedelta) -> None:
+def refuse_bad_data(dataset: Dataset, as_of: int, most_rejected: float, oldest: float) -> None:
     """Stop before anything is scored if too many transfers were left out, or the newest of them are missing."""
     is_bad = pc.and_(
         pc.equal(dataset.rejects["severity"].cast(pa.string()), "reject"),
@@ -91,10 +91,8 @@ def refuse_bad_data(dataset: Dataset, as_of: int, most_rejected: float, oldest: 
         )
     times = dataset.transfers["time"].cast(pa.int64())
     newest = pc.max(times.filter(pc.less(times, as_of))).as_py()
-    if newest is None or as_of - newest > oldest / timedelta(microseconds=1):
-        raise DataError(
-            f"transfers: none in the {oldest.total_seconds() / 86_400:g} days before the moment. See whether the day's load has come in."
-        )
+    if newest is None or as_of - newest > oldest * DAY:
+        raise DataError(f"transfers: none in the {oldest:g} days before the moment. Has the day's load come in?")
 
 
 def run_before(place: Path) -> Path | None:
@@ -116,7 +114,7 @@ def run(given: argparse.Namespace, place: Path, before: Path | None, facts: dict
     with stage("check", facts):
         dataset = pipeline.load(given.dataset)
         findings = pipeline.check(dataset, output=place / "rejects.parquet")
-        refuse_bad_data(dataset, parse_time(given.as_of), given.most_rejected, timedelta(days=given.oldest))
+        refuse_bad_data(dataset, parse_time(given.as_of), given.most_rejected, given.oldest)
     with stage("score", facts):
         scores = pipeline.score(
             dataset, given.model, given.as_of, n_explained=given.alerts, output=place / "scores.parquet"

@@ -121,12 +121,18 @@ def test_a_failure_nobody_foresaw_is_told_without_its_message(
     assert [path.name for path in tmp_path.iterdir()] == [".lock"]
 
 
-def test_the_log_names_no_account(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_the_log_names_no_account_and_the_tables_are_the_same_again(
+    tmp_path: Path, two_nights: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     with caplog.at_level(logging.DEBUG):
-        assert night(tmp_path, "--as-of", "2025-04-15") == 0
-    written = caplog.text + (tmp_path / "2025-04-15" / "run.json").read_text("utf-8")
+        assert night(tmp_path, "--as-of", "2025-04-14") == 0
+    written = caplog.text + (tmp_path / "2025-04-14" / "run.json").read_text("utf-8")
     ids = set(pq.read_table(SAMPLE / "transfers.parquet", columns=["source"])["source"].to_pylist())
     assert not ids & set(re.findall(r"[\w-]+", written))
+    tables = [path.relative_to(two_nights) for path in (two_nights / "2025-04-14").rglob("*.parquet")]
+    assert len(tables) > 8
+    for table in tables:
+        assert (tmp_path / table).read_bytes() == (two_nights / table).read_bytes(), table
 
 
 def test_an_unfinished_night_of_a_killed_run_is_cleared_away(tmp_path: Path) -> None:
