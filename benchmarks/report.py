@@ -97,7 +97,7 @@ def frames(folder: Path, n: int = 2_000) -> list[float]:
 
 
 def _large_ring(folder: Path, n: int) -> Path:
-    """Write the page of a ring made of the n accounts with most transfers in the bank's last 30 days; return its path."""
+    """Write the page of a ring made of the n busiest accounts of the bank's last 30 days; return its path."""
     read = pipeline.load(folder / "data")
     scores = pq.read_table(folder / "scores.parquet")
     moment = scores["as_of"][0].cast(pa.int64()).as_py()
