@@ -51,6 +51,14 @@ def test_a_rate_of_nothing_is_not_certain() -> None:
     assert np.isnan(ratio_interval(np.zeros(0), np.zeros(0))).all()
 
 
+def test_one_block_alone_tells_nothing_of_the_spread() -> None:
+    # Wilson, half of 1: 0.5 * (1 -+ sqrt(1 - 1 / (1 + z^2))), z^2 = 3.841459
+    low, high = ratio_interval(np.array([1.0, 0.0]), np.ones(2), np.zeros(2))
+    half = 0.5 * (3.841459 / 4.841459) ** 0.5
+    assert (low, high) == pytest.approx((0.5 - half, 0.5 + half))
+    assert np.isnan(ratio_interval(np.array([-0.5, 0.2]), np.ones(2), np.zeros(2))).all()  # a gap is no share
+
+
 def test_one_block_more_or_less_widens_the_interval_of_blocks() -> None:
     hit = np.repeat([1.0, 0.0, 1.0, 0.0], 25)
     alone = ratio_interval(hit, np.ones(100))

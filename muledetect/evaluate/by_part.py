@@ -5,6 +5,7 @@ The alerts are those of the whole bank at its budget; a part has no budget of it
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Final, TypeAlias
 
@@ -12,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
-from scipy.stats import binomtest
+from scipy.stats import norm
 from sklearn.base import clone
 
 from muledetect.clock import Moment, parse_time
@@ -157,8 +158,9 @@ def ratio_interval(
 ) -> tuple[float, float]:
     """Return the block-bootstrap interval of sum(numerator) / sum(denominator); NaN, NaN without a denominator.
 
-    Where the ratio is 0 or 1 exactly, the Wilson interval with the number of blocks as sample size. Blocks are
-    drawn by content, so names and order of rows do not matter. O(n + n_draws * blocks).
+    Where the ratio is 0 or 1 exactly, or one block is all there is, the Wilson interval with the number of blocks as
+    sample size; NaN, NaN for one block of something else than a share. Blocks are drawn by content, so names and
+    order of rows do not matter. O(n + n_draws * blocks).
     """
     names = np.arange(len(numerator)) if block is None else np.unique(block, return_inverse=True)[1]
     order = np.lexsort((denominator, numerator, names))
@@ -170,10 +172,11 @@ def ratio_interval(
     above, below = above[canonical], below[canonical]
     if not len(below):
         return float("nan"), float("nan")
-    ratio = above.sum() / below.sum()
-    if ratio in (0.0, 1.0) and (above >= 0).all():
-        wilson = binomtest(round(ratio * len(below)), len(below)).proportion_ci(level, method="wilson")
-        return float(wilson.low), float(wilson.high)
+    ratio, is_share = above.sum() / below.sum(), bool(((above >= 0) & (above <= below)).all())
+    if is_share and (ratio in (0.0, 1.0) or len(below) == 1):
+        return _wilson(float(ratio), len(below), level)
+    if len(below) == 1:
+        return float("nan"), float("nan")
     rng = np.random.default_rng(seed)
     draws = []
     for _ in range(n_draws):
@@ -181,6 +184,13 @@ def ratio_interval(
         draws.append(float((times * above).sum() / (times * below).sum()))
     low, high = np.quantile(draws, [(1 - level) / 2, (1 + level) / 2])
     return float(low), float(high)
+
+
+def _wilson(share: float, n: int, level: float) -> tuple[float, float]:
+    """Return Wilson's interval of a share of n, which need not be a count."""
+    z2 = float(norm.ppf((1 + level) / 2)) ** 2
+    middle, half = share + z2 / (2 * n), math.sqrt(z2 * (share * (1 - share) / n + z2 / (4 * n * n)))
+    return max((middle - half) / (1 + z2 / n), 0.0), min((middle + half) / (1 + z2 / n), 1.0)
 
 
 def leave_one_typology_out(
