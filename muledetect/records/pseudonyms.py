@@ -141,7 +141,8 @@ class Pseudonyms:
         DataError
             If one is no pseudonym, was made with another key, or was changed.
         """
-        names = [name for name in self._opened(list(pseudonyms)) if name is not None]
+        formed = [name for name in pseudonyms if re.fullmatch(_SHAPE, name)]
+        names = [name for name in self._opened(formed) if name is not None]
         if len(names) < len(pseudonyms):
             raise DataError(
                 f"pseudonyms: {len(pseudonyms) - len(names):,} of {len(pseudonyms):,} are none of this key. Write them "

@@ -39,6 +39,7 @@ import pyarrow.csv as pacsv
 
 from muledetect.clock import parse_time
 from muledetect.errors import DataError, OptionError
+from muledetect.frames import as_arrow
 from muledetect.records.currency import exponent_of
 from muledetect.records.write import write_file
 from muledetect.schema import INPUTS, OUTPUTS
@@ -145,13 +146,9 @@ def neutralise(text: str) -> str:
 
 
 def _as_table(table: Any) -> pa.Table:
-    try:
-        if isinstance(table, pd.DataFrame):
-            named = any(name is not None for name in table.index.names)
-            table = pa.Table.from_pandas(table, preserve_index=named)
-        rows = table if isinstance(table, pa.Table) else pa.table(table)
-    except (pa.ArrowException, TypeError, ValueError) as error:
-        raise DataError("export: is no table, or has a column of mixed types. Give each column one type.") from error
+    if isinstance(table, pd.DataFrame) and any(name is not None for name in table.index.names):
+        table = table.reset_index()
+    rows = as_arrow(table, "export")
     if not rows.num_columns:
         raise DataError("export: the table has no column. Give one with columns.")
     decoded = [
