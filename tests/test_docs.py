@@ -1,24 +1,56 @@
-"""What is written down is true: doctests, the page of tables, the README's links, docstrings of public names."""
+"""What is written down is true: doctests, pages made from the code, links, docstrings of public names."""
 
 from __future__ import annotations
 
 import doctest
 import importlib
+import inspect
 import pkgutil
 import re
+import shlex
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
+from lxml import etree
 
 import muledetect
+from muledetect import pipeline
 from muledetect.features.signals import describe_signals, signal_registry
 from muledetect.schema import INPUTS, OUTPUTS, describe_tables
 
 ROOT = Path(__file__).parent.parent
+sys.path.insert(0, str(ROOT / "docs"))
+
+import api  # noqa: E402
+import commands  # noqa: E402
+import concepts  # noqa: E402
+
 MODULES = [
     "muledetect",
     *(module.name for module in pkgutil.walk_packages(muledetect.__path__, "muledetect.")),
 ]
+PAGES = api.pages()
+
+
+def public_callables() -> Iterator[tuple[str, Callable[..., Any]]]:
+    """Yield every public function and class, and their public methods, with their names."""
+    for name in api.MODULES:
+        module = importlib.import_module(name)
+        for public in module.__all__:
+            value = getattr(module, public)
+            is_ours = callable(value) and getattr(value, "__module__", "").startswith("muledetect")
+            if is_ours and not (inspect.isclass(value) and issubclass(value, Exception)):
+                yield f"{name}.{public}", value
+                if inspect.isclass(value):
+                    methods = {key: found for key, found in vars(value).items() if inspect.isfunction(found)}
+                    yield from ((f"{name}.{public}.{key}", found) for key, found in methods.items() if key[0] != "_")
+
+
+CALLABLES = dict(public_callables())
 
 
 @pytest.mark.parametrize("name", MODULES)
@@ -57,3 +89,113 @@ def test_links_of_the_readme_lead_somewhere() -> None:
 def test_the_page_of_signals_is_made_from_the_registry() -> None:
     made = describe_signals(signal_registry())
     assert (ROOT / "docs" / "signals.md").read_text("utf-8") == made, "write describe_signals(signal_registry()) there"
+
+
+@pytest.mark.parametrize("page", sorted(PAGES), ids=str)
+def test_the_reference_is_what_the_docstrings_say(page: str) -> None:
+    committed = (api.FOLDER / page).read_text("utf-8")
+    assert committed == PAGES[page], "run `python docs/api.py`"
+
+
+def test_the_reference_has_no_page_of_a_module_that_is_gone() -> None:
+    assert {path.name for path in api.FOLDER.iterdir()} == set(PAGES)
+
+
+def test_every_public_package_is_in_the_reference() -> None:
+    packages = {module.name for module in pkgutil.iter_modules(muledetect.__path__, "muledetect.") if module.ispkg}
+    assert packages | {"muledetect", "muledetect.pipeline"} <= set(api.MODULES)
+
+
+@pytest.mark.parametrize("name", api.MODULES)
+def test_every_public_name_has_an_entry_that_says_something(name: str) -> None:
+    """The entry is on the module's own page or on the one that it links to, and has more than a heading."""
+    public, page = importlib.import_module(name).__all__, PAGES[f"{name}.md"]
+    links = dict(re.findall(r"^\| \[`(\w+)`\]\(([^)]*)\) \| .+ \|$", page, re.MULTILINE))
+    assert set(links) == set(public)
+    for title, link in links.items():
+        place, _, anchor = link.partition("#")
+        titles = {anchor: title for title, anchor in api.anchors(PAGES[place or f"{name}.md"].splitlines())}
+        assert anchor in titles, f"{name}.{title} leads nowhere"
+
+
+@pytest.mark.parametrize("name", sorted(CALLABLES), ids=str)
+def test_a_public_function_says_what_each_parameter_is(name: str) -> None:
+    """One line if signature and line say everything; else a section that names all, or a text that does."""
+    given = CALLABLES[name]
+    doc = inspect.cleandoc(given.__doc__ or "")
+    assert doc
+    wanted = [p for p in inspect.signature(given).parameters if p not in {"self", "cls"} and not p.startswith("_")]
+    section = re.search(
+        r"^(?:Parameters|Attributes)\n-+\n(.*?)(?=^\w[^\n]*\n-{3,}\n|\Z)", doc, re.MULTILINE | re.DOTALL
+    )
+    if section is None and "\n" in doc:
+        text = " ".join(doc.split()).replace("data set", "dataset")
+        unsaid = [p for p in wanted if not re.search(rf"\b({p}|{p.replace('_', ' ')})s?\b", text)]
+    else:
+        heads = re.findall(r"^(\S.*)$", section[1] if section else "", re.MULTILINE)
+        named = {part.strip().lstrip("*") for head in heads for part in head.split(" : ")[0].split(",")}
+        unsaid = [p for p in wanted if section and p not in named]
+    assert not unsaid, f"{name} does not say what {unsaid} are"
+
+
+def test_the_page_of_commands_is_made_from_the_command_line() -> None:
+    assert commands.PAGE.read_text("utf-8") == commands.page(), "run `python docs/commands.py`"
+
+
+def test_every_command_is_documented_beside_its_function() -> None:
+    page = commands.PAGE.read_text("utf-8")
+    assert set(commands.commands()) == set(commands.PYTHON)
+    for name, command in commands.commands().items():
+        part = re.search(rf"^## {name}\n(.*?)(?=^## |\Z)", page, re.MULTILINE | re.DOTALL)
+        assert part, name
+        for option in command.params:
+            assert f"`{option.name.upper() if option.param_type_name == 'argument' else option.opts[0]}`" in part[1]
+
+
+@pytest.fixture(scope="module")
+def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder as a reader has it after a clone, with a file of another bank's columns."""
+    folder = tmp_path_factory.mktemp("reader")
+    (folder / "data").mkdir()
+    (folder / "data" / "sample").symlink_to(ROOT / "data" / "sample")
+    rows = [f"{place};{1 + place % 28:02d}.03.2025 {place % 24:02d}:15;A{place % 7};B{place % 5};1.{place:03d},50"
+            for place in range(200)]  # fmt: skip
+    (folder / "umsaetze.csv").write_text("\n".join(["Nr;Buchung;Auftraggeber;Empfänger;Betrag", *rows]), "utf-8")
+    return folder
+
+
+def test_the_python_of_the_commands_runs_as_written(workplace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In order; `demo` and `simulate` are of a size that other tests do not need."""
+    monkeypatch.chdir(workplace)
+    names: dict[str, object] = {"pipeline": pipeline}
+    for name in (name for name in commands.PYTHON if name not in {"demo", "simulate"}):
+        exec(compile(commands.PYTHON[name], f"<{name}>", "exec"), names)  # noqa: S102 (our own page)
+    made = {path.name for path in workplace.iterdir()}
+    assert made >= {
+        "rejects.parquet", "columns.toml", "dataset", "model", "scores.parquet", "threshold.json", "explained", "rings",
+        "traces", "evaluation", "drift", "report", "secret.key", "hidden.parquet", "revealed.parquet", "rings.xlsx",
+    }  # fmt: skip
+    scores, revealed = (pq.read_table(workplace / f"{name}.parquet") for name in ("scores", "revealed"))
+    assert sorted(revealed["account_id"].to_pylist()) == sorted(scores["account_id"].to_pylist())
+
+
+@pytest.mark.parametrize("name", sorted(commands.PYTHON))
+def test_the_command_of_an_example_is_one_that_the_command_line_takes(name: str) -> None:
+    example, _ = commands.example_of(commands.commands()[name])
+    program, command, *arguments = shlex.split(example)
+    assert (program, command) == ("muledetect", name)
+    commands.commands()[name].make_context(name, arguments)  # raises on what it does not know
+
+
+def test_the_picture_of_concepts_is_what_its_script_draws() -> None:
+    drawn = (ROOT / "docs" / "concepts.svg").read_text("utf-8")
+    assert drawn == concepts.picture(), "run `python docs/concepts.py`"
+    assert etree.fromstring(drawn.encode()).tag.endswith("svg")
+    assert not re.search(r"https?://(?!www\.w3\.org)", drawn), "a picture fetches nothing"
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "docs").rglob("*.md")), ids=lambda path: str(path.relative_to(ROOT)))
+def test_links_of_the_pages_lead_somewhere(path: Path) -> None:
+    links = re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", path.read_text("utf-8"))
+    missing = [link for link in links if not link.startswith("http") and not (path.parent / link).exists()]
+    assert not missing

@@ -114,6 +114,7 @@ def gather_material(
         That scored, for the case files' heads.
     n_alerts : int
         So many of the highest get a case file; rows that share the last rank do too.
+    progress : callable, optional
 
     Raises
     ------

@@ -1,0 +1,205 @@
+"""Write docs/commands.md, every command beside the Python function of the same name: `python docs/commands.py`.
+
+Commands and their options are asked of the command line itself, parameters of the functions.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final, Literal, get_args, get_origin
+
+import typer
+
+from muledetect import cli, pipeline
+from muledetect.evaluate import measure_model
+from muledetect.records import pseudonyms, read_dataset
+from muledetect.records.layouts import import_layout
+from muledetect.records.own import suggest_columns
+from muledetect.rings import find_rings
+from muledetect.simulate import WorldConfig
+from muledetect.tracing import trace_money
+
+HEAD: Final = "| option | default | says | in Python |\n|---|---|---|---|"
+PAGE: Final = Path(__file__).parent / "commands.md"
+
+#: The same work in Python, after `from muledetect import pipeline`; a test runs them in this order, but for `demo` and
+#: `simulate`.
+PYTHON: Final = {
+    "demo": 'pipeline.demo("muledetect-demo")',
+    "simulate": 'pipeline.simulate("world", preset="thai_bank", n_accounts=20_000, evasion=0.5, seed=1)',
+    "check": 'findings = pipeline.check("data/sample", output="rejects.parquet")',
+    "columns": 'pipeline.columns("umsaetze.csv", source_tz="Asia/Bangkok", currency="THB", output="columns.toml")',
+    "import": 'pipeline.import_own("umsaetze.csv", "columns.toml", "dataset")',
+    "train": 'model = pipeline.train("data/sample", "2025-03-01", target="ever", output="model")',
+    "score": 'scores = pipeline.score("data/sample", "model", "2025-04-01", output="scores.parquet")',
+    "threshold": 'days = ["2025-04-01", "2025-04-02", "2025-04-03"]\n'
+    'pipeline.threshold("data/sample", "model", days, per_day=5, output="threshold.json")',
+    "explain": 'found = pipeline.explain("data/sample", "scores.parquet", output="explained")',
+    "rings": 'rings = pipeline.rings("data/sample", "scores.parquet", "2025-04-01", output="rings")',
+    "trace": 'traces = pipeline.trace("data/sample", "2025-04-01", output="traces")',
+    "evaluate": 'evaluation = pipeline.evaluate("data/sample", "model", "2025-04-01", output="evaluation")',
+    "monitor": 'drift = pipeline.monitor("data/sample", "model", "2025-03-01", "2025-04-01", output="drift")\n'
+    "drift.exit_status",
+    "report": 'pipeline.report("data/sample", "scores.parquet", rings="rings", output="report")',
+    "key": 'from muledetect.records.pseudonyms import new_key\n\nnew_key("secret.key")',
+    "reveal": 'hidden = pipeline.load("data/sample", pseudonymise="secret.key")\n'
+    'pipeline.score(hidden, "model", "2025-04-01", output="hidden.parquet")\n'
+    'pipeline.reveal("hidden.parquet", "secret.key", "revealed.parquet")',
+    "export": 'pipeline.export("rings", "rings.xlsx", currency="THB")',
+}
+
+#: Functions that have another name than their command.
+FUNCTIONS: Final[dict[str, Callable[..., Any]]] = {"import": pipeline.import_, "key": pseudonyms.new_key}
+
+#: What the further keywords of a function go to.
+PASSED_ON: Final[dict[str, Callable[..., Any]]] = {
+    "rings": find_rings,
+    "trace": trace_money,
+    "simulate": WorldConfig,
+    "import": import_layout,
+    "check": read_dataset,
+    "columns": suggest_columns,
+    "evaluate": measure_model,
+}
+
+#: Options of reading, which `pipeline.load` takes; it gives what the other functions take as `dataset`.
+READING: Final = ("currency", "money", "source_tz", "pseudonymise", "decimal", "delimiter")
+
+#: Parameters that have another name than their option.
+RENAMED: Final = {
+    ("demo", "accounts"): "n_accounts", ("demo", "days"): "n_days",
+    ("simulate", "accounts"): "n_accounts", ("simulate", "days"): "n_days", ("simulate", "settings"): "**parameters",
+    ("import", "mapping"): "columns", ("train", "model"): "output",
+    ("train", "tune"): "n_trials", ("train", "monotone"): "model=MuleModel(monotone=True)",
+    ("score", "explain"): "n_explained", ("explain", "transfers"): "n_transfers",
+    ("trace", "complaint"): "complaint_ids", ("trace", "method"): "methods",
+    ("evaluate", "truth"): "use_truth", ("report", "alerts"): "n_alerts",
+    ("key", "keyfile"): "path", ("reveal", "keyfile"): "key", ("reveal", "table"): "source",
+    ("reveal", "pseudonyms"): "Pseudonyms.reveal_all", ("export", "tables"): "source",
+}  # fmt: skip
+
+
+def commands() -> dict[str, Any]:
+    """Return the commands of the command line by name."""
+    return dict(typer.main.get_command(cli.app).commands)  # type: ignore[attr-defined]
+
+
+def function_of(name: str) -> Callable[..., Any]:
+    """Return the Python function that does the work of a command."""
+    return FUNCTIONS.get(name) or getattr(pipeline, name)
+
+
+def python_name(command: str, option: str) -> str:
+    """Return what an option is in Python: a parameter of the function, of what it passes on to, or of reading.
+
+    Raises
+    ------
+    KeyError
+        If it is nothing.
+    """
+    renamed = RENAMED.get((command, option))
+    if renamed:
+        return renamed
+    known = inspect.signature(function_of(command)).parameters
+    further = inspect.signature(PASSED_ON[command]).parameters if command in PASSED_ON else {}
+    if option in known or option in further or option in READING:
+        return option
+    raise KeyError(f"{command}: say in RENAMED what {option!r} is in Python.")
+
+
+def page() -> str:
+    """Return docs/commands.md."""
+    lines = [
+        "# Commands, and the same in Python",
+        "",
+        "Made by `python docs/commands.py`; do not edit. Every command is also a function of",
+        "[`muledetect.pipeline`](api/muledetect.pipeline.md) that takes a `Dataset` or the path of a folder and gives",
+        "what the command writes. Exit status: 0 done, 1 bad input (the message says what, where, got and how to mend",
+        "it), 2 usage, 130 interrupted. Outputs are the old ones or whole new ones at any moment.",
+        "",
+        "The Python below follows `from muledetect import pipeline`.",
+        "",
+        ", ".join(f"[`{name}`](#{name})" for name in commands()),
+        "",
+    ]
+    for name, command in commands().items():
+        lines += section(name, command)
+    lines += reading_section()
+    return "\n".join(lines).rstrip("\n") + "\n"
+
+
+def section(name: str, command: Any) -> list[str]:
+    """Return the lines of a command."""
+    example, rest = example_of(command)
+    lines = [f"## {name}", "", " ".join((command.help or "").split()), ""]
+    lines += ["```sh", example, "```", "", "```python", PYTHON[name], "```", ""]
+    lines += [rest, ""] if rest else []
+    options = [option for option in command.params if option.name != "help"]
+    reading = [option for option in options if is_of_reading(name, option)]
+    lines += [HEAD, *(row(name, option) for option in options if option not in reading), ""]
+    if reading:
+        listed = ", ".join(f"`{option.opts[0]}`" for option in reading)
+        lines += [f"Also [options of reading](#options-of-reading): {listed}.", ""]
+    return lines
+
+
+def is_of_reading(command: str, option: Any) -> bool:
+    """Say whether an option is about how a data set is read."""
+    return option.name in READING and "dataset" in inspect.signature(function_of(command)).parameters
+
+
+def reading_section() -> list[str]:
+    """Return the lines of the options that many commands have."""
+    found = {
+        option.name: row(name, option)
+        for name, command in commands().items()
+        for option in command.params
+        if is_of_reading(name, option)
+    }
+    lines = ["## Options of reading", "", "In Python the data set is read first, and given instead of its folder:", ""]
+    lines += ["```python", 'dataset = pipeline.load("data/sample", currency="THB", money="minor")', "```", ""]
+    return [*lines, HEAD, *found.values()]
+
+
+def example_of(command: Any) -> tuple[str, str]:
+    """Return the example of a command's help, and what is said after it."""
+    found = re.match(r"Example: `([^`]+)`\.?\s*(.*)", command.epilog or "", re.DOTALL)
+    if found is None:
+        raise ValueError(f"cli: {command.name!r} has no example in its help.")
+    return found[1], found[2]
+
+
+def row(command: str, option: Any) -> str:
+    """Return the row of an option."""
+    is_argument = option.param_type_name == "argument"
+    shown = option.name.upper() if is_argument else option.opts[0]
+    kind = choices(option)
+    if option.multiple or option.nargs == -1:
+        kind += " ..."
+    cells = [f"`{shown}`{kind}", default(option), option.help or "", f"`{python_name(command, option.name)}`"]
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+
+
+def choices(option: Any) -> str:
+    """Return the words that an option may be, or an empty text."""
+    given = option.type_descriptor.annotation
+    for part in (given, *get_args(given)):
+        if get_origin(part) is Literal:
+            return " " + " or ".join(f"`{word}`" for word in get_args(part))
+    return ""
+
+
+def default(option: Any) -> str:
+    """Return the default of an option."""
+    if option.required:
+        return "*required*"
+    if option.default is None or option.default is False or option.default == []:
+        return ""
+    return f"`{option.default}`"
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page(), encoding="utf-8")
