@@ -37,7 +37,7 @@ def prepare(folder: Path, n_accounts: int, n_days: int, n_alerts: int, n_rings: 
     """Simulate, train, score and search, and keep at most so many rings; return transfers and rings."""
     bank = folder / "data"
     if not (folder / "rings" / "rings.parquet").exists():
-        pipeline.simulate(bank, preset="thai_bank", n_accounts=n_accounts, n_days=n_days, seed=1)
+        pipeline.simulate(bank, n_accounts=n_accounts, n_days=n_days, seed=1)
         read = pipeline.load(bank)
         end = int(read.transfers["time"].cast(pa.int64()).to_numpy()[-1]) // DAY * DAY + DAY
         learnt = end - n_days // 3 * DAY

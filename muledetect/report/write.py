@@ -18,15 +18,15 @@ import pyarrow as pa
 from muledetect.clock import format_time
 from muledetect.errors import OptionError
 from muledetect.features import Progress
-from muledetect.report.accounts import TRANSFERS, account_cases
-from muledetect.report.case import AccountCase
-from muledetect.report.drawing import chart_held, draw_flow, draw_network, waterfall
+from muledetect.report.accounts.case import AccountCase
+from muledetect.report.accounts.facts import TRANSFERS, account_cases
+from muledetect.report.drafts.goaml import write_goaml
+from muledetect.report.drafts.str_draft import draft_str
 from muledetect.report.exports import write_csv
-from muledetect.report.goaml import write_goaml
 from muledetect.report.material import Material
 from muledetect.report.pages import Language, money_text, names_of, render, time_text
-from muledetect.report.ring_case import RingCase, ring_cases
-from muledetect.report.str_draft import draft_str
+from muledetect.report.rings.case import RingCase, ring_cases
+from muledetect.report.rings.drawing import chart_held, draw_flow, draw_network, waterfall
 from muledetect.report.words import NOT_MEMBERS, REASONS, WORDS
 
 if TYPE_CHECKING:

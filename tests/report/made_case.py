@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from muledetect.clock import DAY, HOUR, MINUTE, parse_time
-from muledetect.report.case import AccountCase
+from muledetect.report.accounts.case import AccountCase
 
 START = parse_time("2025-03-01")
 

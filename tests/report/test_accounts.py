@@ -10,8 +10,8 @@ from report_world import AS_OF, START, make_material, make_scores, make_tables, 
 from muledetect.clock import DAY, HOUR, MINUTE
 from muledetect.errors import DataError, OptionError
 from muledetect.records import read_dataset
-from muledetect.report.accounts import account_cases
-from muledetect.report.case import AccountCase
+from muledetect.report.accounts.case import AccountCase
+from muledetect.report.accounts.facts import account_cases
 from muledetect.report.material import gather_material
 from muledetect.rings import RingTables
 

@@ -16,9 +16,9 @@ from made_case import HOSTILE, START, bare_case, hostile_case, small_case, trans
 
 from muledetect.errors import OptionError
 from muledetect.model.reason_codes import TYPOLOGIES
-from muledetect.report.case import AccountCase
-from muledetect.report.goaml import CODES, HEADER, MOST_COMMENTS, NOTES, goaml_schema, to_goaml, write_goaml
-from muledetect.report.str_draft import draft_str
+from muledetect.report.accounts.case import AccountCase
+from muledetect.report.drafts.goaml import CODES, HEADER, MOST_COMMENTS, NOTES, goaml_schema, to_goaml, write_goaml
+from muledetect.report.drafts.str_draft import draft_str
 from muledetect.schema import ACCOUNT_KINDS, CHANNELS
 
 SCHEMA = etree.XMLSchema(etree.fromstring(goaml_schema().encode()))

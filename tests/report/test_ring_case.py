@@ -12,9 +12,9 @@ from report_world import AS_OF, START, make_material, make_world
 
 from muledetect import schema
 from muledetect.clock import DAY
-from muledetect.report.drawing import chart_held, draw_flow, draw_network, waterfall
 from muledetect.report.material import gather_material
-from muledetect.report.ring_case import MOST_DRAWN, RingCase, ring_cases
+from muledetect.report.rings.case import MOST_DRAWN, RingCase, ring_cases
+from muledetect.report.rings.drawing import chart_held, draw_flow, draw_network, waterfall
 from muledetect.rings import RingTables
 
 

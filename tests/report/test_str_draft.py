@@ -14,9 +14,9 @@ from made_case import HOSTILE, START, Row, bare_case, hostile_case, small_case, 
 
 from muledetect.clock import HOUR, MINUTE
 from muledetect.errors import OptionError
-from muledetect.report.accounts import MOST_TRANSFERS
-from muledetect.report.str_draft import draft_str, exact
-from muledetect.report.str_words import BLANKS, SENTENCES
+from muledetect.report.accounts.facts import MOST_TRANSFERS
+from muledetect.report.drafts.str_draft import draft_str, exact
+from muledetect.report.drafts.words import BLANKS, SENTENCES
 
 INT64 = st.integers(-(2**63), 2**63 - 1)
 

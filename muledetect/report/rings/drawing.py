@@ -11,7 +11,7 @@ import pandas as pd
 from muledetect.clock import DAY
 from muledetect.report.layout import flow_bands, lay_out
 from muledetect.report.pages import names_of
-from muledetect.report.ring_case import RingCase
+from muledetect.report.rings.case import RingCase
 from muledetect.report.words import WORDS
 from muledetect.schema import ROLES
 

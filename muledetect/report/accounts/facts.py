@@ -13,10 +13,10 @@ import pyarrow.compute as pc
 
 from muledetect import schema
 from muledetect.graph import Int64Array, TransferGraph
-from muledetect.report.advice import find_coercion, find_exculpatory, suggest_actions
-from muledetect.report.case import AccountCase
+from muledetect.report.accounts.advice import find_coercion, find_exculpatory, suggest_actions
+from muledetect.report.accounts.case import AccountCase
+from muledetect.report.accounts.moved import Moved, follow_money
 from muledetect.report.material import Material, positions_of
-from muledetect.report.moved import Moved, follow_money
 
 #: Transfers of one account that its case file lists at most, beside those that prove something and of its window.
 MOST_TRANSFERS: Final = 300

@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from muledetect.clock import DAY
 from muledetect.graph import Int64Array
-from muledetect.report.advice import fill
+from muledetect.report.accounts.advice import fill
 from muledetect.report.material import Material
 from muledetect.rings import Ring
 from muledetect.rings.money import match_relayed_money

@@ -24,10 +24,10 @@ from muledetect.clock import format_time
 from muledetect.errors import OptionError
 from muledetect.model.reason_codes import TYPOLOGIES
 from muledetect.records import write_text
-from muledetect.report.case import AccountCase
+from muledetect.report.accounts.case import AccountCase
+from muledetect.report.drafts.str_draft import Reported, StrDraft, draft_str
+from muledetect.report.drafts.words import Said
 from muledetect.report.pages import read
-from muledetect.report.str_draft import Reported, StrDraft, draft_str
-from muledetect.report.str_words import Said
 from muledetect.schema import ACCOUNT_KINDS, CHANNELS, did_you_mean
 
 _OTHER_FUNDS: Final = {
@@ -149,7 +149,7 @@ def write_goaml(
 
 def goaml_schema() -> str:
     """Return the schema of drafts (XSD 1.0), of our own writing; your FIU's own schema decides about submissions."""
-    return read("goaml.xsd")
+    return read("drafts/goaml.xsd")
 
 
 def _check_codes(given: Mapping[str, Mapping[str, str]]) -> dict[str, dict[str, str]]:

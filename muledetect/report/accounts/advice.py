@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 
 from muledetect.clock import DAY
 from muledetect.graph import Int64Array
-from muledetect.report.case import AccountCase
+from muledetect.report.accounts.case import AccountCase
 from muledetect.report.material import Material
 from muledetect.report.pages import money_text, time_text
 

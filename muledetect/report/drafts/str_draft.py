@@ -17,10 +17,10 @@ import pandas as pd
 from muledetect.clock import HOUR
 from muledetect.errors import OptionError
 from muledetect.model.reasons import FOR
-from muledetect.report.accounts import MOST_TRANSFERS
-from muledetect.report.case import AccountCase
+from muledetect.report.accounts.case import AccountCase
+from muledetect.report.accounts.facts import MOST_TRANSFERS
+from muledetect.report.drafts.words import ACCOUNT_FACTS, BLANKS, HOLDER_FACTS, Fact, Said, count, whole_of
 from muledetect.report.pages import LANGUAGES, Language, time_text
-from muledetect.report.str_words import ACCOUNT_FACTS, BLANKS, HOLDER_FACTS, Fact, Said, count, whole_of
 
 #: At most so many transfers are listed; how many there are in all is said beside them.
 MOST_REPORTED: Final = 200

@@ -1,0 +1,1 @@
+"""Ring files: the facts of a ring, and what its page draws of them."""
