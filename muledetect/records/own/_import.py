@@ -16,7 +16,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from muledetect.clock import HOUR, parse_duration
 from muledetect.errors import DataError, OptionError
 from muledetect.records import reasons
 from muledetect.records.currency import exponent_of
@@ -27,7 +26,7 @@ from muledetect.records.own._columns import Columns, check_complete, read_column
 from muledetect.records.own._convert import Converted, convert, trimmed
 from muledetect.records.own._file import Batch, Source, as_sources, headings_of, name_of, read_batches
 from muledetect.records.own._profile import shape_of
-from muledetect.records.own._sides import match_sides
+from muledetect.records.own._sides import Sides
 from muledetect.records.parse import BUDDHIST_LEAD, Options
 from muledetect.records.rejects import RejectLog
 from muledetect.records.sources import SUFFIXES
@@ -37,8 +36,6 @@ from muledetect.schema import did_you_mean
 Progress: TypeAlias = Callable[[str, float], None]
 Int64Array: TypeAlias = npt.NDArray[np.int64]
 
-#: Any two moments lie less far apart.
-_ANY_TIME: Final = 2**62
 _N_SHAPES: Final = 3
 
 
@@ -94,8 +91,8 @@ def import_own(
 
     Notes
     -----
-    Files are streamed. Memory holds 8 bytes a row for statements of accounts 60, whose two rows a transfer are looked
-    for; without `output` the table as well.
+    Files are streamed. Memory holds 8 bytes a row, for statements of accounts, whose two rows a transfer are looked
+    for, some 130; without `output` the table as well.
     """
     where = "columns" if isinstance(columns, Columns) else Path(columns).name
     mapping = columns if isinstance(columns, Columns) else read_columns(columns)
@@ -110,7 +107,7 @@ def import_own(
     notes: list[str] = []
     if output is not None:
         job.write(sources, Path(output) / f"{mapping.table}.parquet")
-        notes += _list_own(Path(output), job.own_accounts()) if mapping.accounts.list_own else []
+        notes += _list_own(Path(output), job.sides.own_accounts()) if mapping.accounts.list_own else []
         notes += _strangers(mapping, Path(output))
     return Imported(
         mapping.table,
@@ -150,13 +147,11 @@ class _Job:
         self.mapping = mapping
         self.log = RejectLog()
         self.n_read = 0
+        self.sides = Sides(mapping.rows)
         self._progress = progress
         self._shapes: dict[str, dict[str, None]] = {}
         self._hashes: list[npt.NDArray[np.uint64]] = []
-        self._sides: list[dict[str, Any]] = []
-        self._own: list[pa.StringArray] = []
         self._n_future = self._n_times = 0
-        self._pair_notes: list[str] = []
         amounts, zone = mapping.amounts, mapping.times.zone or None
         self._options = Options(
             amounts.currency, exponent_of(amounts.currency), amounts.unit, ".", zone, time_ns() // 1000
@@ -166,8 +161,8 @@ class _Job:
         """Return all accepted rows."""
         parts = list(self._parts(sources))
         self._check_read()
-        partner = self._partners()
-        return pa.concat_tables(self._merged(iter(parts), partner)).combine_chunks()
+        self._pair()
+        return pa.concat_tables(self.sides.merge(iter(parts))).combine_chunks()
 
     def write(self, sources: list[Source], path: Path) -> None:
         """Write all accepted rows; statements go by way of a file beside, as pairs are known at the end only."""
@@ -183,11 +178,15 @@ class _Job:
                 for part in self._parts(sources):
                     keep(part)
             self._check_read()
-            partner = self._partners()
+            self._pair()
             with pq.ParquetFile(beside / "rows.parquet") as file:
                 parts = (file.read_row_group(place) for place in range(file.num_row_groups))
-                for part in self._merged(parts, partner):
+                for part in self.sides.merge(parts):
                     append(part)
+
+    def _pair(self) -> None:
+        if self.mapping.is_statement:
+            self.log.add("transfers", "transfer_id", reasons.PAIRED, "repair", self.sides.pair())
 
     def _parts(self, sources: list[Source]) -> Iterator[pa.Table]:
         """Yield accepted rows batch by batch; at least one table, which may be empty."""
@@ -213,11 +212,9 @@ class _Job:
         kept = {name: values.filter(pa.array(good)) for name, values in done.columns.items()}
         made = pa.table(kept)
         if self.mapping.table == "transfers":
-            made = self._with_ids(made, rows[good] - n_before, stem)
+            made = self._with_ids(made, rows[good] - n_before, stem, None if done.is_out is None else done.is_out[good])
         if done.is_out is not None:
-            out = pa.array(done.is_out[good])
-            self._own = [pc.unique(pa.concat_arrays([*self._own, pc.if_else(out, kept["source"], kept["target"])]))]
-            self._note_sides(made, done.is_out[good], rows[good])
+            self.sides.add(made, done.is_out[good], rows[good])
         order = [name for name in self.mapping.contract.names if name in made.column_names]
         return made.select([*order, *(name for name in made.column_names if name not in order)])
 
@@ -289,10 +286,6 @@ class _Job:
                 f"Nothing was written.\n{told}"
             )
 
-    def own_accounts(self) -> pa.StringArray:
-        """Return the accounts whose statements were read, in byte order."""
-        return self._own[0].take(pc.array_sort_indices(self._own[0])) if self._own else pa.array([], pa.string())
-
     def findings(self) -> tuple[Finding, ...]:
         """Return the rejects by reason, with the shapes of cells that could not be read."""
         found = self.log.findings({self.mapping.table: self.n_read})
@@ -308,100 +301,24 @@ class _Job:
         listed = ", ".join(f'"{shape}"' for shape in shapes)
         return replace(finding, text=f"{what}. From {heading!r}; cells of the shape {listed}. See the mapping.")
 
-    def _with_ids(self, made: pa.Table, places: Int64Array, stem: str) -> pa.Table:
+    def _with_ids(
+        self, made: pa.Table, places: Int64Array, stem: str, is_out: npt.NDArray[np.bool_] | None
+    ) -> pa.Table:
         if self.mapping.rows.ids == "column":
             return made
         hashes = hash_rows(made)
         if self.mapping.rows.ids == "rows":
-            self._hashes.append(hashes)
+            # Both sides of a transfer say the same, but from two statements.
+            self._hashes.append(hashes if is_out is None else hashes ^ is_out.astype(np.uint64))
             ids = pc.binary_join_element_wise(stem, pa.array(places + 1).cast(pa.string()), "-")
         else:
             ids = pa.array(hashes).cast(pa.string())
         held = made.drop_columns("transfer_id") if "transfer_id" in made.column_names else made
         return held.append_column("transfer_id", ids)
 
-    def _note_sides(self, made: pa.Table, is_out: npt.NDArray[np.bool_], rows: Int64Array) -> None:
-        side = {name: hash_strings(made[name].combine_chunks()) for name in ("source", "target", "transfer_id")}
-        side |= {"amount": made["amount"].to_numpy(), "time": made["time"].cast(pa.int64()).to_numpy()}
-        balances = (
-            made["target_balance_after"].combine_chunks() if "target_balance_after" in made.column_names else None
-        )
-        banks = made["target_bank"].combine_chunks() if "target_bank" in made.column_names else None
-        self._sides.append({**side, "is_out": is_out, "row": rows, "balance": balances, "bank": banks})
-
-    def _side(self, name: str) -> Any:
-        return np.concatenate([part[name] for part in self._sides])
-
-    def _partners(self) -> Int64Array | None:
-        """Return by accepted row the row of the other side, -1 for none; log credit rows that go. None: no pairs."""
-        if not self.mapping.is_statement:
-            return None
-        rules, is_out, time = self.mapping.rows, self._side("is_out"), self._side("time")
-        keys = [self._side(name) for name in ("source", "target", "amount")]
-        by_id = rules.pair_on == "transfer_id"
-        within = _ANY_TIME if by_id else 0 if rules.pair_within == "0s" else parse_duration(rules.pair_within)
-        partner = match_sides((*keys, self._side("transfer_id")) if by_id else tuple(keys), time, is_out, within)
-        self._note_pairs(partner, keys, time, is_out)
-        if rules.pair_on == "nothing":
-            return None
-        gone = (partner >= 0) & ~is_out
-        self.log.add("transfers", "transfer_id", reasons.PAIRED, "repair", np.sort(self._side("row")[gone]))
-        return partner
-
-    def _note_pairs(
-        self, partner: Int64Array, keys: list[Any], time: Int64Array, is_out: npt.NDArray[np.bool_]
-    ) -> None:
-        source, target = keys[0], keys[1]
-        own = np.unique(np.where(is_out, source, target))
-        is_between = np.isin(np.where(is_out, target, source), own)
-        n_pairs = int(np.count_nonzero((partner >= 0) & is_out))
-        if self.mapping.rows.pair_on == "nothing":
-            if n_pairs:
-                self._pair_notes.append(
-                    f"{n_pairs:,} transfers stand in the statements of both accounts and are counted twice. Write "
-                    'pair_on = "time" under [rows] to make one of two rows.'
-                )
-            return
-        lonely = (partner < 0) & is_between
-        n_lonely = int(np.count_nonzero(lonely))
-        if n_lonely:
-            near = match_sides(tuple(key[lonely] for key in keys), time[lonely], is_out[lonely], HOUR)
-            n_near = int(np.count_nonzero(near >= 0)) // 2
-            also = (
-                f'; {n_near:,} pairs of them lie within an hour of each other: pair_within = "1h" joins them'
-                if n_near
-                else ""
-            )
-            self._pair_notes.append(
-                f"{n_lonely:,} rows are of transfers between two accounts of the file, but only one side tells them"
-                f"{also}."
-            )
-
-    def _merged(self, parts: Iterator[pa.Table], partner: Int64Array | None) -> Iterator[pa.Table]:
-        """Yield the rows without the credit sides of pairs, whose balance and bank go to the debit sides."""
-        if partner is None:
-            yield from parts
-            return
-        is_out = self._side("is_out")
-        fills = {
-            column: pa.chunked_array([part[name] for part in self._sides])
-            for column, name in (("target_balance_after", "balance"), ("target_bank", "bank"))
-            if self._sides[0][name] is not None
-        }
-        start = 0
-        for part in parts:
-            end = start + part.num_rows
-            of_part, out = partner[start:end], is_out[start:end]
-            other = pa.array(np.where(of_part >= 0, of_part, 0), mask=(of_part < 0) | ~out)
-            for column, held in fills.items():
-                filled = pc.coalesce(part[column], held.take(other))
-                part = part.set_column(part.column_names.index(column), column, filled)  # noqa: PLW2901
-            yield part.filter(pa.array((of_part < 0) | out))
-            start = end
-
     def notes(self) -> list[str]:
         """Return what a person should know beside the findings."""
-        notes = list(self._pair_notes)
+        notes = list(self.sides.notes)
         if self._hashes:
             hashes = np.sort(np.concatenate(self._hashes))
             n_again = int(np.count_nonzero(hashes[1:] == hashes[:-1]))

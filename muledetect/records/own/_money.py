@@ -35,7 +35,8 @@ def plain_amounts(texts: pa.StringArray, decimal: str, thousands: str) -> pa.Str
     """Return amounts as plain digits with a point, a minus before them; "?" for what is no amount."""
     if decimal == "." and pc.all(pc.match_substring_regex(texts, _PLAIN)).as_py():
         return texts
-    bare = _bare(texts)
+    marked = rf"^-?[0-9{re.escape(decimal + thousands)}]+$"
+    bare = texts if pc.all(pc.match_substring_regex(texts, marked)).as_py() else _bare(texts)
     if thousands == " ":
         bare = pc.replace_substring_regex(bare, _BLANKS, " ")
     mark, group = re.escape(decimal), re.escape(thousands) if thousands else "[^0-9]"

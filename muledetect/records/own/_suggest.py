@@ -5,11 +5,9 @@ A heading proposes and the cells must agree; what neither tells stays "?", with 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any, Final, Literal
 
 import pyarrow as pa
@@ -21,14 +19,14 @@ from muledetect.records.own._columns import Accounts, Amounts, Columns, PairOn, 
 from muledetect.records.own._file import FileForm, Source, as_sources, detect_form, headings_of, is_text, name_of
 from muledetect.records.own._money import UNSURE, Marks, find_marks
 from muledetect.records.own._profile import Profile, profiles_of
+from muledetect.records.own._roles import Draft, assign_roles, is_midnight
 from muledetect.records.own._times import ISO, Era, clash, read_times
-from muledetect.records.own._values import suggest_values, values_known
-from muledetect.records.own._words import ACCOUNT_COLUMNS, MONEY_SIGNS, SIDES, likely_zone, likeness
-from muledetect.schema import INPUTS, Column, Table, did_you_mean
+from muledetect.records.own._values import suggest_values
+from muledetect.records.own._words import ACCOUNT_COLUMNS, MONEY_SIGNS, SIDES, likely_zone
+from muledetect.schema import INPUTS, did_you_mean
 
 DateOrder = Literal["day", "month"]
 
-_LEAST: Final = 50.0
 #: Texts that stand for "no value" where they are all of a cell.
 _NOTHING: Final = (
     "-", "--", "n/a", "N/A", "NA", "#N/A", "NULL", "null", "None", "none", "nan", "NaN", "0000-00-00", "00.00.0000",
@@ -46,34 +44,6 @@ class Stated:
     decimal: str | None
     era: Era | None
     date_order: DateOrder | None
-
-
-@dataclass
-class _Draft:
-    """A mapping while it is drawn up."""
-
-    table: Table
-    profiles: Mapping[str, Profile]
-    columns: dict[str, str | tuple[str, ...]] = field(default_factory=dict)
-    constants: dict[str, str] = field(default_factory=dict)
-    notes: dict[str, str] = field(default_factory=dict)
-
-    def take(self, name: str, heading: str | tuple[str, ...], why: str) -> None:
-        self.columns[name] = heading
-        self.notes[f"columns.{name}"] = why
-
-    def drop(self, *names: str) -> None:
-        for name in names:
-            self.columns.pop(name, None)
-            self.notes.pop(f"columns.{name}", None)
-
-    def of(self, name: str) -> Profile | None:
-        heading = self.columns.get(name)
-        return self.profiles.get(heading) if isinstance(heading, str) else None
-
-    def unused(self) -> list[Profile]:
-        used = {name for given in self.columns.values() for name in ((given,) if isinstance(given, str) else given)}
-        return [profile for name, profile in self.profiles.items() if name not in used]
 
 
 def suggest_columns(
@@ -137,12 +107,9 @@ def suggest_columns(
     profiles, sample = profiles_of(source, form, headings)
     form, profiles, sample = _without_nothing(source, form, headings, profiles, sample)
     stated = Stated(currency, money, source_tz, decimal, era, date_order)
-    draft = _Draft(INPUTS[table], profiles)
+    draft = Draft(INPUTS[table], profiles)
     draft.notes.update({f"file.{name}": why for name, why in notes.items()})
-    _assign(draft)
-    if table == "transfers":
-        _settle_form(draft)
-    _settle_required(draft)
+    assign_roles(draft)
     return _finish(draft, form, stated, sample, name_of(source))
 
 
@@ -160,187 +127,7 @@ def _without_nothing(
     return form, *profiles_of(source, form, headings)
 
 
-def _assign(draft: _Draft) -> None:
-    """Give each role the column whose heading names it best, if its cells agree; the best match goes first."""
-    roles: list[tuple[str, Column | None]] = [(column.name, column) for column in draft.table.columns]
-    if draft.table.name == "transfers":
-        roles += [(name, None) for name in SIDES]
-    matches = []
-    for place, (role, column) in enumerate(roles):
-        for heading, profile in draft.profiles.items():
-            score = likeness(role, heading)
-            if score >= _LEAST and _agrees(role, column, profile):
-                # Of two dates, the one with a time of day says more.
-                score += 20 * (role == "time" and profile.has_clock)
-                matches.append((-score, place, role, heading))
-    for _, _, role, heading in sorted(matches):
-        taken = [name for name in draft.columns.values() if name == heading]
-        if role not in draft.columns and not taken:
-            draft.take(role, heading, f'"{draft.profiles[heading].example}"')
-
-
-def _agrees(role: str, column: Column | None, profile: Profile) -> bool:
-    """Whether cells can be what the role asks for."""
-    if not profile.n_filled:
-        return False
-    check = _ROLE_CHECKS.get(role) or _TYPE_CHECKS.get(column.type if column is not None else "id", _is_plain)
-    return check(profile) and (column is None or not column.values or _has_words(column, profile))
-
-
-def _is_plain(profile: Profile) -> bool:
-    return not profile.is_moment and not _is_decimal(profile)
-
-
-def _is_decimal(profile: Profile) -> bool:
-    return profile.is_amount and profile.marks.has_decimals
-
-
-def _is_account(profile: Profile) -> bool:
-    return profile.is_id and _is_plain(profile)
-
-
-def _is_money(profile: Profile) -> bool:
-    return profile.is_amount and (profile.marks.has_decimals or not profile.is_moment)
-
-
-def _is_currency(profile: Profile) -> bool:
-    known = {*EXPONENTS, *MONEY_SIGNS}
-    return all(text in known or text.lower() in known for text in profile.distinct.to_pylist()[:50])
-
-
-def _is_key(profile: Profile) -> bool:
-    # Both sides of a transfer may have the same id.
-    return len(profile.distinct) * 2.5 >= min(profile.n_filled, 20_000) and not profile.is_moment
-
-
-def _has_words(column: Column, profile: Profile) -> bool:
-    """Whether a column of declared values repeats a few, some of which are words that we know; rails have any names."""
-    return profile.is_code and (column.name == "channel" or values_known(column.name, column.values, profile) > 0)
-
-
-_ROLE_CHECKS: Final[Mapping[str, Callable[[Profile], bool]]] = MappingProxyType(
-    {
-        **dict.fromkeys(ACCOUNT_COLUMNS, _is_account),
-        **dict.fromkeys(("debit", "credit", "balance_after"), lambda profile: profile.is_amount),
-        "direction": lambda profile: profile.is_code and values_known("direction", (), profile) == 1.0,
-        "time": lambda profile: profile.is_moment or profile.clock is not None,
-        "currency": _is_currency,
-        "transfer_id": _is_key,
-    }
-)
-_TYPE_CHECKS: Final[Mapping[str, Callable[[Profile], bool]]] = MappingProxyType(
-    {
-        "time": lambda profile: profile.is_moment,
-        "money": _is_money,
-        "bool": lambda profile: profile.is_code and len(profile.distinct) <= 4,
-        **dict.fromkeys(("int", "number", "share"), lambda profile: profile.is_amount),
-    }
-)
-
-
-def _settle_form(draft: _Draft) -> None:
-    """Decide between "from, to, amount" and "account, counterparty, signed amount"; drop what is of the other."""
-    has = draft.columns.keys()
-    amount = draft.of("amount")
-    is_signed = bool(
-        {"debit", "credit"} <= has
-        or "direction" in has
-        or (amount and amount.marks.n_negative * 20 > amount.marks.n_numbers)
-    )
-    if "account" in has and "counterparty" not in has and ("source" in has) != ("target" in has):
-        other = "target" if "target" in has else "source"
-        if is_signed:
-            draft.take("counterparty", draft.columns[other], draft.notes[f"columns.{other}"])
-            draft.drop(other)
-        else:
-            missing = "source" if other == "target" else "target"
-            why = f"{draft.notes['columns.account']}; amounts have no sign, and the other side is the {other}"
-            draft.take(missing, draft.columns["account"], why)
-            draft.drop("account")
-    if {"source", "target"} <= has and not ({"account", "counterparty"} <= has and is_signed):
-        draft.drop(*SIDES)
-    elif "account" in has or "counterparty" in has:
-        draft.drop("source", "target", "source_bank", "target_bank", "source_balance_after", "target_balance_after")
-        if {"debit", "credit"} <= has:
-            draft.drop("amount", "direction")
-        else:
-            draft.drop("debit", "credit")
-            if "amount" in has and is_signed and amount and amount.marks.n_negative:
-                draft.drop("direction")
-                draft.notes["columns.amount"] += "; below zero: paid, above: received"
-    else:
-        draft.drop(*SIDES)
-
-
-def _settle_required(draft: _Draft) -> None:
-    """Fill what is required from the cells where only one column can be it; else leave "?" and name the choice."""
-    _settle_time(draft)
-    required = [name for name in draft.table.required if name != "transfer_id"]
-    if draft.table.name == "transfers":
-        is_statement = bool(draft.columns.keys() & {"account", "counterparty"})
-        ends = ["account", "counterparty"] if is_statement else ["source", "target"]
-        amounts = [] if {"debit", "credit"} <= draft.columns.keys() else ["amount"]
-        required = ["time", *ends, *amounts]
-        amount = draft.of("amount")
-        if is_statement and amount and not amount.marks.n_negative and "direction" not in draft.columns:
-            draft.take("direction", UNSURE, "no amount is below zero, so a column must say whether money left or came")
-    for name in required:
-        if name not in draft.columns:
-            _settle_one(draft, name)
-
-
-def _settle_one(draft: _Draft, name: str) -> None:
-    column = draft.table.column(name) if name in draft.table.names else None
-    fitting = [profile for profile in draft.unused() if _agrees(name, column, profile)]
-    if name == "amount":
-        fitting = [profile for profile in fitting if profile.marks.has_decimals] or fitting
-    kind = column.type if column is not None else "id"
-    if len(fitting) == 1 and kind in ("time", "money"):
-        draft.take(name, fitting[0].heading, f'"{fitting[0].example}"; the only column that looks like it')
-        return
-    choice = ", ".join(f'"{profile.heading}"' for profile in fitting[:8]) or "no column looks like it"
-    if draft.table.name != "transfers" and not fitting:
-        draft.constants[name] = UNSURE
-        draft.notes[f"constants.{name}"] = "no column looks like it; if it is the same for all rows, write the value"
-        return
-    draft.take(name, UNSURE, f"no heading says it; perhaps: {choice}")
-
-
-def _settle_time(draft: _Draft) -> None:
-    """Join date and time of day where they stand apart."""
-    if draft.table.name not in ("transfers", "sessions", "calls", "complaints"):
-        return
-    held = draft.of("time")
-    if held is None:
-        moments = [profile for profile in draft.unused() if profile.is_moment and not profile.is_amount]
-        if len(moments) != 1:
-            return
-        held = moments[0]
-        draft.take("time", held.heading, f'"{held.example}"; the only column of dates')
-    if held.clock and not held.is_moment:  # a time of day was named "time"; its date stands elsewhere
-        dates = [profile for profile in draft.unused() if profile.is_moment]
-        dates.sort(key=lambda profile: -likeness("time", profile.heading))
-        if dates:
-            _join(draft, dates[0], held)
-        else:
-            draft.drop("time")
-        return
-    if not held.has_clock or _is_midnight(held):
-        clocks = [profile for profile in draft.unused() if profile.clock and not profile.is_moment]
-        named = [profile for profile in clocks if likeness("time", profile.heading) >= _LEAST]
-        if len(named or clocks) == 1:
-            _join(draft, held, (named or clocks)[0])
-
-
-def _join(draft: _Draft, date: Profile, of_day: Profile) -> None:
-    draft.take("time", (date.heading, of_day.heading), f'"{date.example}" and "{of_day.example}"')
-
-
-def _is_midnight(profile: Profile) -> bool:
-    return bool(pc.all(pc.match_substring_regex(profile.distinct, "[ T]00:00(:00([.,]0+)?)?$")).as_py())
-
-
-def _finish(draft: _Draft, form: FileForm, stated: Stated, sample: pa.Table, name: str) -> Columns:
+def _finish(draft: Draft, form: FileForm, stated: Stated, sample: pa.Table, name: str) -> Columns:
     times = _times(draft, stated)
     values = _values(draft)
     amounts = _amounts(draft, stated, values)
@@ -360,7 +147,7 @@ def _finish(draft: _Draft, form: FileForm, stated: Stated, sample: pa.Table, nam
     )
 
 
-def _times(draft: _Draft, stated: Stated) -> Times:
+def _times(draft: Draft, stated: Stated) -> Times:
     formats: dict[str, str] = {}
     eras: set[str] = set()
     is_naive = False
@@ -410,7 +197,7 @@ def _format_of(date: Profile, stated: Stated) -> tuple[str, str]:
 def _joined(form: str, date: Profile, of_day: Profile) -> str:
     if form == UNSURE:
         return form
-    if _is_midnight(date):  # a date that a program wrote with a time of day of zeros
+    if is_midnight(date):  # a date that a program wrote with a time of day of zeros
         for letter in ("%H", "%M", "%S"):
             form = form.replace(letter, "00")
         form = form.removesuffix(".%f")
@@ -434,18 +221,18 @@ def _era_of(date: Profile) -> str:
     return "buddhist" if len(ahead) * 2 > len(numbers) else "gregorian"
 
 
-def _money_columns(draft: _Draft) -> list[Profile]:
+def _money_columns(draft: Draft) -> list[Profile]:
     names = ("debit", "credit", "balance_after")
     money = [column.name for column in draft.table.columns if column.type == "money"]
     return [profile for name in (*money, *names) if (profile := draft.of(name)) is not None]
 
 
-def _number_columns(draft: _Draft) -> list[Profile]:
+def _number_columns(draft: Draft) -> list[Profile]:
     numbers = [column.name for column in draft.table.columns if column.type in ("number", "share", "int")]
     return [profile for name in numbers if (profile := draft.of(name)) is not None]
 
 
-def _amounts(draft: _Draft, stated: Stated, values: dict[str, dict[str, str]]) -> Amounts:
+def _amounts(draft: Draft, stated: Stated, values: dict[str, dict[str, str]]) -> Amounts:
     money = _money_columns(draft)
     held = money or _number_columns(draft)
     marks = _marks(held)
@@ -480,7 +267,7 @@ def _unit_of(columns: list[Profile]) -> str:
     return "major" if any(word in heads for word in ("baht", "บาท", "major")) else UNSURE
 
 
-def _currency(draft: _Draft, stated: Stated, values: dict[str, dict[str, str]]) -> tuple[str, str]:
+def _currency(draft: Draft, stated: Stated, values: dict[str, dict[str, str]]) -> tuple[str, str]:
     profile = draft.of("currency")
     if profile is not None:
         found = [values.get("currency", {}).get(text, text) for text in profile.distinct.to_pylist()]
@@ -500,7 +287,7 @@ def _currency(draft: _Draft, stated: Stated, values: dict[str, dict[str, str]]) 
     return UNSURE, 'no column says it; the ISO code, such as "THB"'
 
 
-def _values(draft: _Draft) -> dict[str, dict[str, str]]:
+def _values(draft: Draft) -> dict[str, dict[str, str]]:
     found: dict[str, dict[str, str]] = {}
     for name in list(draft.columns):
         profile = draft.of(name)
@@ -513,7 +300,7 @@ def _values(draft: _Draft) -> dict[str, dict[str, str]]:
     return found
 
 
-def _rows(draft: _Draft, sample: pa.Table) -> RowRules:
+def _rows(draft: Draft, sample: pa.Table) -> RowRules:
     hashed = []
     for column in draft.table.columns:
         profile = draft.of(column.name)
@@ -532,7 +319,7 @@ def _rows(draft: _Draft, sample: pa.Table) -> RowRules:
     return RowRules(ids, pair_on, hashed=tuple(hashed))  # type: ignore[arg-type]
 
 
-def _pair_on(draft: _Draft, sample: pa.Table) -> PairOn:
+def _pair_on(draft: Draft, sample: pa.Table) -> PairOn:
     """Say how the two rows of one transfer are known, where counterparties are accounts of the file, too."""
     account, counterparty = draft.of("account"), draft.of("counterparty")
     if account is None or counterparty is None:
@@ -558,7 +345,7 @@ def _digits(text: str | None) -> str:
     return "".join(sign for sign in text or "" if sign.isalnum())
 
 
-def _accounts(draft: _Draft) -> Accounts:
+def _accounts(draft: Draft) -> Accounts:
     held = [profile for name in ACCOUNT_COLUMNS if (profile := draft.of(name)) is not None]
     marks = [
         "".join(sorted({sign for text in p.distinct.to_pylist()[:2000] for sign in text if sign in "- ./"}))
