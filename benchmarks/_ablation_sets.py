@@ -200,7 +200,7 @@ def synthfin(folder: Path, cache: Path) -> Problem:
         corners.append(
             Corner(cache / "synthfin" / part, lambda blind=blind: blind, points, y, ring_groups(dataset, points))
         )
-    return Problem("synthfin", "synthfin-aml, one output learns, another is ranked", _both_ways(corners, corners))
+    return Problem("synthfin", "synthfin-aml, one output learns, another is ranked", both_ways(corners, corners))
 
 
 def _imported(folder: Path, cache: Path) -> Path:
@@ -224,18 +224,19 @@ def world(preset: str, folder: Path, cache: Path, size: Mapping[str, float]) -> 
         if not place.exists():
             write_world(world_config(preset, seed=seed, **size), place)
         here = cache / place.name
-        learnt.append(_learning(place, here / "train"))
-        ranked.append(_ranking(place, here / "test"))
+        learnt.append(learning(place, here / "train"))
+        ranked.append(ranking(place, here / "test"))
     return Problem(
         preset,
         f"two worlds of preset {preset}, one learns, the other is ranked later",
-        _both_ways(learnt, ranked),
+        both_ways(learnt, ranked),
         pack="TH",
         lasting=False,
     )
 
 
-def _learning(place: Path, here: Path) -> Corner:
+def learning(place: Path, here: Path) -> Corner:
+    """Return the rows that a simulated bank lends to training: what it knew at the end, negatives thinned."""
     dataset = read_dataset(place)
     graph = build_graph(dataset)
     points = every_account(dataset, [_start(graph.time) + day * DAY for day in TRAINED])
@@ -253,7 +254,8 @@ def _learning(place: Path, here: Path) -> Corner:
     )
 
 
-def _ranking(place: Path, here: Path) -> Corner:
+def ranking(place: Path, here: Path) -> Corner:
+    """Return the rows of a simulated bank that are ranked against the truth: accounts that it had not found by then."""
     dataset = read_dataset(place)
     graph = build_graph(dataset)
     points = every_account(dataset, [_start(graph.time) + day * DAY for day in TESTED])
@@ -290,7 +292,8 @@ def _by_account(codes: Int64, times: pa.ChunkedArray, points: Points) -> Int64:
     return found[points.account]
 
 
-def _both_ways(learnt: Sequence[Corner], ranked: Sequence[Corner]) -> tuple[Trial, ...]:
+def both_ways(learnt: Sequence[Corner], ranked: Sequence[Corner]) -> tuple[Trial, ...]:
+    """Return two trials: the first learns and the second is ranked, and the other way round."""
     return tuple(
         Trial(one, np.ones(len(one.y), bool), other, ~np.isnan(other.y))
         for one, other in ((learnt[0], ranked[1]), (learnt[1], ranked[0]))

@@ -67,15 +67,22 @@ class Measured:
 def rank(trial: Trial, names: Sequence[str], n_seeds: int, threads: int) -> Ranked:
     """Train the trees of `MuleModel()` with several seeds and score the ranked rows."""
     rows = trial.train_rows & ~np.isnan(trial.train.y)
-    values = _capped(trial.train.values(names)[rows], names)
-    boosters = [trees.open_booster(text) for text in grow(values, trial.train.y[rows] == 1, n_seeds, threads)]
-    tested = _capped(trial.test.values(names)[trial.test_rows], names)
-    n_bags = len(boosters) // n_seeds
-    scores = [
-        trees.raw_scores(boosters[seed * n_bags : (seed + 1) * n_bags], tested, threads) for seed in range(n_seeds)
-    ]
+    learnt, tested = trial.train.values(names)[rows], trial.test.values(names)[trial.test_rows]
+    scores = score_rows(learnt, trial.train.y[rows] == 1, tested, names, n_seeds, threads)
     group = np.unique(trial.test.group[trial.test_rows], return_inverse=True)[1]
-    return Ranked(trial.test.y[trial.test_rows], group, np.array(scores))
+    return Ranked(trial.test.y[trial.test_rows], group, scores)
+
+
+def score_rows(
+    learnt: Float32, is_positive: Bool, tested: Float32, names: Sequence[str], n_seeds: int, threads: int
+) -> Float64:
+    """Return the scores of some rows by trees that learnt from others, float64[n_seeds, n_rows]; both are capped."""
+    boosters = [trees.open_booster(text) for text in grow(_capped(learnt, names), is_positive, n_seeds, threads)]
+    tested = _capped(tested, names)
+    n_bags = len(boosters) // n_seeds
+    return np.array(
+        [trees.raw_scores(boosters[seed * n_bags : (seed + 1) * n_bags], tested, threads) for seed in range(n_seeds)]
+    )
 
 
 def grow(values: Float32, is_positive: Bool, n_seeds: int, threads: int) -> list[str]:
