@@ -110,17 +110,34 @@ are active mules, of {groups} rings, holders and loners).
 
 
 def _rings(part: Mapping[str, Any]) -> str:
+    alone = [row for row in part["rows"] if " + " not in row["given"] and "scores" not in row["given"]]
+    more = [alone[1], *(row for row in part["rows"] if row not in alone)]
     return f"""## Further tables: rings and call centres
 
 {part["worlds"]} worlds, {part["rings"]} true rings, searched at the end around scores of a model that was trained at
-two thirds of the time on transfers and labels alone (the last row: on all tables). *Value recall*: share of the rings'
-money that is caught by as many candidates as there are true rings; its change is against transfers and labels. Means
-over worlds, 95% intervals by Student's t. Ties to call centres are sought for the true rings, so that they are judged
+two thirds of the time on transfers and labels alone (the very last row: on all tables). *Value recall*: share of the
+rings' money that is caught by as many candidates as there are true rings; its change is against transfers and labels.
+Means over worlds, 95% intervals by Student's t. Ties to call centres are sought for the true rings, so that they are judged
 by themselves: how many ties of that grade or a firmer one name a true centre (Wilson intervals), and of how many rings
 a true centre is named.
 
-{markdown(part["rows"])}
+{markdown(_in_order(alone))}
+
+Ever more tables:
+
+{markdown(_in_order(more))}
 """
+
+
+def _in_order(rows: Rows) -> Rows:
+    """Return the rows with the change beside what has changed, and sums of tables by the last that was added."""
+    order = ("given", "value recall", "change", "purity")
+    found = []
+    for row in rows:
+        tables = row["given"].split(" + ")
+        named = {**row, "given": tables[0] if len(tables) == 1 else f"+ {tables[-1]}"}
+        found.append({name: named.get(name, "") for name in dict.fromkeys((*order, *row))})
+    return found
 
 
 def _labels(part: Mapping[str, Any]) -> str:
