@@ -117,9 +117,9 @@ def _rings(part: Mapping[str, Any]) -> str:
 {part["worlds"]} worlds, {part["rings"]} true rings, searched at the end around scores of a model that was trained at
 two thirds of the time on transfers and labels alone (the very last row: on all tables). *Value recall*: share of the
 rings' money that is caught by as many candidates as there are true rings; its change is against transfers and labels.
-Means over worlds, 95% intervals by Student's t. Ties to call centres are sought for the true rings, so that they are judged
-by themselves: how many ties of that grade or a firmer one name a true centre (Wilson intervals), and of how many rings
-a true centre is named.
+Means over worlds, 95% intervals by Student's t. Ties to call centres are sought for the true rings, so that they are
+judged by themselves: how many ties of that grade or a firmer one name a true centre (Wilson intervals), and of how many
+rings a true centre is named.
 
 {markdown(_in_order(alone))}
 
