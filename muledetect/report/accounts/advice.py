@@ -277,8 +277,10 @@ def _many_holds(case: AccountCase) -> list[dict[str, str]]:
 
 
 def _holds(case: AccountCase) -> list[dict[str, str]]:
+    if case.traces.empty:
+        return []
     written, when = money_text(case.minor_units), time_text("UTC")
-    held = case.traces[case.traces["hold"].astype(np.int64) > 0] if len(case.traces) else case.traces
+    held = case.traces[case.traces["hold"] > 0]
     return [
         {
             "amount": f"{written(row['hold'])} {case.currency}",

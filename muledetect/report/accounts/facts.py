@@ -134,7 +134,7 @@ def _chosen(
     """Return the positions of the transfers that the case file lists, and how many the account has."""
     every = positions_of(material.graph, code)
     shown = moved.places(transfer for transfers in proofs.values() for transfer in transfers)
-    carried = every[moved.carries(every)]
+    carried = every[moved.carries[every]]
     time = material.graph.time[every]
     first, last = window or (0, -1)
     inside = every[(time >= first) & (time <= last)][-MOST_OF_WINDOW:]

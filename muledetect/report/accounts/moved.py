@@ -39,6 +39,8 @@ class Moved:
         Position of each transfer that is named anywhere, by its id.
     carried : pandas.DataFrame
         Index position: `low`, `high`, complaint money in the transfer over the methods.
+    carries : bool[n_transfers]
+        Which transfers carried complaint money.
     """
 
     at: Mapping[str, pd.DataFrame]
@@ -46,14 +48,11 @@ class Moved:
     held: Mapping[str, list[tuple[str | None, str, int]]]
     place: pd.Series[int]
     carried: pd.DataFrame
+    carries: npt.NDArray[np.bool_]
 
     def places(self, transfer_ids: Iterable[str]) -> Int64Array:
         """Return the positions of transfers."""
         return np.asarray(self.place.reindex(list(transfer_ids)).dropna(), dtype=np.int64)
-
-    def carries(self, positions: Int64Array) -> npt.NDArray[np.bool_]:
-        """Return which transfers carried complaint money, bool[n]."""
-        return np.isin(positions, self.carried.index.to_numpy(np.int64))
 
     def range_of(self, positions: Int64Array, amount: Int64Array) -> tuple[Int64Array, Int64Array]:
         """Return the smallest and largest complaint money in each transfer, over the methods.
@@ -108,13 +107,16 @@ def follow_money(material: Material) -> Moved:
         },
         index=pd.Index(disputes["complaint_id"], name="complaint_id"),
     )
-    moved, holds = _at(material, frame), _holds(material)
+    moved, holds, carried = _at(material, frame), _holds(material), _carried(frame)
+    carries = np.zeros(material.graph.n_transfers, np.bool_)
+    carries[carried.index.to_numpy(np.int64)] = True
     return Moved(
         at=_by_account(moved[["account_id", *BY_METHOD]]),
         ranges=_by_account(_ranges(moved, complaints, holds)),
         held=_held(holds),
         place=place,
-        carried=_carried(frame),
+        carried=carried,
+        carries=carries,
     )
 
 
