@@ -13,7 +13,7 @@ from muledetect.records.currency import EXPONENTS
 from muledetect.records.own._money import UNSURE
 from muledetect.records.own._profile import Profile
 from muledetect.records.own._values import values_known
-from muledetect.records.own._words import ACCOUNT_COLUMNS, MONEY_SIGNS, SIDES, likeness
+from muledetect.records.own._words import ACCOUNT_COLUMNS, MONEY_SIGNS, SIDES, is_barred, likeness
 from muledetect.schema import Column, Table
 
 _LEAST: Final = 50.0
@@ -190,7 +190,7 @@ def _settle_one(draft: Draft, name: str) -> None:
     if name == "amount":
         fitting = [profile for profile in fitting if profile.marks.has_decimals] or fitting
     kind = column.type if column is not None else "id"
-    if len(fitting) == 1 and kind in ("time", "money"):
+    if len(fitting) == 1 and kind in ("time", "money") and not is_barred(name, fitting[0].heading):
         draft.take(name, fitting[0].heading, f'"{fitting[0].example}"; the only column that looks like it')
         return
     choice = ", ".join(f'"{profile.heading}"' for profile in fitting[:8]) or "no column looks like it"

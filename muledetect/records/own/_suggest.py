@@ -5,6 +5,7 @@ A heading proposes and the cells must agree; what neither tells stays "?", with 
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -242,11 +243,11 @@ def _amounts(draft: Draft, stated: Stated, values: dict[str, dict[str, str]]) ->
     thousands = marks.thousands if marks.thousands != decimal else ""
     if stated.decimal and marks.decimal == UNSURE and not thousands:
         thousands = {",": ".", ".": ","}[stated.decimal]
-    unit = stated.money or ("major" if marks.has_decimals else _unit_of(held)) if money else "major"
-    if unit == UNSURE:
-        draft.notes["amounts.unit"] = 'no amount has decimals: whole units such as baht ("major") or satang ("minor")?'
     currency, why = _currency(draft, stated, values) if money else ("THB", "")
     draft.notes["amounts.currency"] = why
+    unit = stated.money or ("major" if marks.has_decimals or not money else _unit_of(held, currency))
+    if unit == UNSURE:
+        draft.notes["amounts.unit"] = 'no amount has decimals: whole units such as baht ("major") or satang ("minor")?'
     debit = draft.of("debit")
     is_negative = debit is not None and debit.marks.n_negative * 2 > debit.marks.n_numbers
     return Amounts(currency, unit, decimal, thousands, is_negative)  # type: ignore[arg-type]
@@ -260,7 +261,9 @@ def _marks(columns: list[Profile]) -> Marks:
     return find_marks(pa.concat_arrays([profile.distinct for profile in columns]))
 
 
-def _unit_of(columns: list[Profile]) -> str:
+def _unit_of(columns: list[Profile], currency: str) -> str:
+    if EXPONENTS.get(currency) == 0:  # yen and dong have no smaller unit
+        return "major"
     heads = " ".join(profile.heading.casefold() for profile in columns)
     if any(word in heads for word in ("satang", "สตางค์", "cents", "minor", "pence")):
         return "minor"
@@ -278,13 +281,20 @@ def _currency(draft: Draft, stated: Stated, values: dict[str, dict[str, str]]) -
         return stated.currency, ""
     for money in _money_columns(draft):
         for text in (money.heading, *money.distinct.to_pylist()[:3]):
-            for sign, code in (*MONEY_SIGNS.items(), *((code, code) for code in EXPONENTS)):
-                is_there = (
-                    sign in text if not sign.isascii() else sign in text.replace("(", " ").replace(")", " ").split()
-                )
-                if is_there:
-                    return code, f'"{sign}" stands in "{money.heading}"'
+            code = _code_in(text)
+            if code is not None:
+                return code, f'as "{money.heading}" says'
     return UNSURE, 'no column says it; the ISO code, such as "THB"'
+
+
+def _code_in(text: str) -> str | None:
+    """Return the currency that a heading or an amount names by a sign, or by a code in brackets or at its end."""
+    words = re.findall(r"[^\W\d_]+", text)
+    for sign, code in MONEY_SIGNS.items():
+        if sign in text if not sign.isascii() else sign in [word.lower() for word in words]:
+            return code
+    ends = [*words[:1], *words[-1:]] if re.search(r"\d", text) else words[-1:]
+    return next((word for word in [*re.findall(r"[(\[]([A-Z]{3})[)\]]", text), *ends] if word in EXPONENTS), None)
 
 
 def _values(draft: Draft) -> dict[str, dict[str, str]]:

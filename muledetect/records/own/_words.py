@@ -43,25 +43,29 @@ CHANNEL_WORDS: Final[tuple[tuple[str, str], ...]] = tuple(_WORDS["channels"].ite
 #: Symbols and words for money that stand in headings and cells instead of an ISO code.
 MONEY_SIGNS: Final[Mapping[str, str]] = MappingProxyType(_WORDS["money_signs"])
 
+_BRACKETS: Final = re.compile(r"[(\[].*?[)\]]")
 _EMPTY_WORDS: Final = frozenset(_WORDS["empty"]["words"])
 _SHORT_FORMS: Final[Mapping[str, str]] = MappingProxyType(_WORDS["short_forms"])
 
 
 def plain_heading(heading: str) -> str:
     """Return a heading in plain letters: no case, accents, punctuation, remarks in brackets or words for "number"."""
-    bare = re.sub(r"[(\[].*?[)\]]", " ", heading) if re.sub(r"[(\[].*?[)\]]", "", heading).strip() else heading
-    split = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", bare)
-    lower = split.casefold()
+    bare = _BRACKETS.sub(" ", heading)
+    words = _plain_words(bare if bare.strip() else heading)
+    return " ".join([word for word in words if word not in _EMPTY_WORDS] or words)
+
+
+def _plain_words(text: str) -> list[str]:
+    split = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", text)
+    lower = re.sub(r"\ba/c\b", "account", split.casefold())
     for sign, letters in (("ä", "ae"), ("ö", "oe"), ("ü", "ue"), ("đ", "d"), ("ł", "l")):
         lower = lower.replace(sign, letters)
     # Marks are accents only on Latin letters; in Thai they are vowels.
-    latin = unicodedata.normalize(
-        "NFC", re.sub(r"(?<=[a-z])[\u0300-\u036f]+", "", unicodedata.normalize("NFKD", lower))
-    )
+    parted = unicodedata.normalize("NFKD", lower)
+    latin = unicodedata.normalize("NFC", re.sub(r"(?<=[a-z])[\u0300-\u036f]+", "", parted))
     words = re.sub(r"[^\w\u0e00-\u0e7f]+|_", " ", latin).split()
     words = [_SHORT_FORMS.get(word, word) for word in words]
-    words = [re.sub(r"(?<=konto)(nr|nummer)$", "", word) for word in words]
-    return " ".join([word for word in words if word not in _EMPTY_WORDS] or words)
+    return [re.sub(r"(?<=konto)(nr|nummer)$", "", word) for word in words]
 
 
 @cache
@@ -72,13 +76,22 @@ def phrases(role: str) -> tuple[str, ...]:
 
 
 def likeness(role: str, heading: str) -> float:
-    """Return how well a heading names a role: 100 if it is one of its names, over 50 if it holds one, else 0."""
-    found, best = plain_heading(heading), 0.0
+    """Return how well a heading names a role: 100 if it is one of its names, over 50 if it holds one, else 0.
+
+    What stands in brackets may be the name in another language.
+    """
+    inside = [text for text in _BRACKETS.findall(heading) if text.strip("()[] ")]
+    return max(_likeness(role, plain_heading(text)) for text in (heading, *(text[1:-1] for text in inside)))
+
+
+def _likeness(role: str, found: str) -> float:
+    best = 0.0
     for place, phrase in enumerate(phrases(role)):
         if phrase == found:
             return 100 - 0.1 * place
-        best = max(best, _held(phrase, found))
-    return best
+        if phrase not in _vague():
+            best = max(best, _held(phrase, found))
+    return 0.0 if best and is_barred(role, found) else best
 
 
 def _held(phrase: str, found: str) -> float:
@@ -92,6 +105,24 @@ def _held(phrase: str, found: str) -> float:
     if len(phrase) >= least and phrase in found:
         return 50 + 30 * len(phrase) / len(found)
     return 0.0
+
+
+@cache
+def _vague() -> frozenset[str]:
+    return frozenset(plain_heading(word) for word in _WORDS["vague"]["words"])
+
+
+_AMOUNTS: Final = ("amount", "debit", "credit")
+
+
+def is_barred(role: str, heading: str) -> bool:
+    """Whether a word of the heading says that it is something else of the same things, such as a fee."""
+    found = plain_heading(heading)
+    kind = "accounts" if role in ACCOUNT_COLUMNS else "amounts" if role in _AMOUNTS else "times"
+    if kind == "times" and role != "time":
+        return False
+    barred: list[str] = _WORDS["not"][kind]["words"]
+    return any(word in found.split() or (not word.isascii() and word in found) for word in barred)
 
 
 @cache

@@ -232,3 +232,56 @@ def test_typed_columns_need_no_format() -> None:
     assert found.times.formats == {}
     assert found.undecided == ()
     assert isinstance(table, pa.Table)
+
+
+#: Headings of exports that exist, and what they are.
+EXPORTS: dict[str, tuple[list[str], list[str], dict[str, object]]] = {
+    "core banking": (
+        ["TXN_REF_NO", "TXN_DT", "TXN_TM", "DR_ACCT_NO", "CR_ACCT_NO", "TXN_AMT", "CCY_CD", "MAKER_ID"],
+        ["FT25073001", "20250314", "093005", "0012345678", "0098765432", "1500.00", "THB", "SYS1"],
+        {"transfer_id": "TXN_REF_NO", "time": ("TXN_DT", "TXN_TM"), "source": "DR_ACCT_NO", "target": "CR_ACCT_NO",
+         "amount": "TXN_AMT", "currency": "CCY_CD"},
+    ),
+    "ISO 20022": (
+        ["BookgDtTm", "DbtrAcct", "CdtrAcct", "InstdAmt", "Ccy", "EndToEndId"],
+        ["2025-03-14T09:30:05+07:00", "DE89370400440532013000", "DE02120300000000202051", "1500.00", "EUR", "E2E1"],
+        {"transfer_id": "EndToEndId", "time": "BookgDtTm", "source": "DbtrAcct", "target": "CdtrAcct",
+         "amount": "InstdAmt", "currency": "Ccy"},
+    ),
+    "CAMT of a savings bank": (
+        ["Auftragskonto", "Buchungstag", "Valutadatum", "Zahlungspflichtiger", "Kontonummer/IBAN", "Betrag"],
+        ["DE89370400440532013000", "14.03.25", "15.03.25", "Max Muster", "DE02120300000000202051", "-1.234,56"],
+        {"account": "Auftragskonto", "time": "Buchungstag", "counterparty": "Kontonummer/IBAN", "amount": "Betrag"},
+    ),
+    "Thai and English": (
+        ["Tran Date (วันที่)", "Tran Time (เวลา)", "A/C No. (เลขที่บัญชี)", "Contra A/C", "Dr/Cr", "Amount (บาท)", "Balance"],
+        ["14/03/2025", "09:30:05", "123-4-56789-0", "987-6-54321-0", "D", "1,500.00", "20,000.00"],
+        {"time": ("Tran Date (วันที่)", "Tran Time (เวลา)"), "account": "A/C No. (เลขที่บัญชี)",
+         "counterparty": "Contra A/C", "direction": "Dr/Cr", "amount": "Amount (บาท)", "balance_after": "Balance"},
+    ),
+    "fees and phones beside": (
+        ["date", "sender phone", "sender account", "receiver country code", "receiver account", "fee amount", "amount"],
+        ["2025-03-14 10:00", "0812345678", "111222333", "66", "444555666", "5.00", "100.00"],
+        {"time": "date", "source": "sender account", "target": "receiver account", "amount": "amount"},
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", EXPORTS)
+def test_exports_that_exist_are_understood(name: str, tmp_path: Path) -> None:
+    headings, row, wanted = EXPORTS[name]
+    found = suggest_columns(write(tmp_path / "t.csv", [headings, row], ";"), source_tz="UTC", currency="THB")
+    assert dict(found.columns) == wanted
+
+
+@pytest.mark.parametrize(("heading", "cell"), [("sender phone", "0812345678"), ("end to end id", "E2E12345")])
+def test_a_word_inside_a_heading_makes_no_account(heading: str, cell: str, tmp_path: Path) -> None:
+    rows = [["date", heading, "to account", "fee amount"], ["2025-03-14 10:00", cell, "444555666", "5.00"]]
+    found = suggest_columns(write(tmp_path / "t.csv", rows), source_tz="UTC", currency="THB")
+    assert (found.columns["source"], found.columns["target"], found.columns["amount"]) == ("?", "to account", "?")
+
+
+def test_a_currency_without_a_smaller_unit_needs_no_unit(tmp_path: Path) -> None:
+    rows = [["date", "from", "to", "amount"], *([*row[:3], "1.500.000"] for row in ROWS)]
+    found = suggest_columns(write(tmp_path / "t.csv", rows), source_tz="UTC", currency="VND")
+    assert (found.undecided, found.amounts.unit, found.amounts.thousands) == ((), "major", ".")
