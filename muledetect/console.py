@@ -23,6 +23,7 @@ from muledetect.model.proof import Explanation
 from muledetect.model.thresholds import AlertThreshold
 from muledetect.pipeline import Demo
 from muledetect.records import Dataset
+from muledetect.records.own import Columns, Imported
 from muledetect.rings import RingTables
 from muledetect.tracing import Traces
 
@@ -85,21 +86,66 @@ def show_read(out: Console, dataset: Dataset) -> None:
 def show_check(out: Console, dataset: Dataset, findings: pd.DataFrame, rejects: Path) -> None:
     """Print the findings of a check."""
     show_read(out, dataset)
-    rows = [
-        [Text(found["severity"], _SEVERITY[found["severity"]]), f"{found['n_rows']:,}", found["text"]]
-        for found in findings.to_dict("records")
-    ]
+    _print_findings(out, zip(findings["severity"], findings["n_rows"], findings["text"], strict=True))
+    out.print(f"{dataset.rejects.num_rows:,} rejected or repaired rows in {plain(rejects)}")
+
+
+def _print_findings(out: Console, findings: Iterable[tuple[str, int, str]]) -> None:
+    rows = [[Text(severity, _SEVERITY[severity]), f"{n_rows:,}", text] for severity, n_rows, text in findings]
     if rows:
         _print_table(out, ["severity", "rows", "finding"], rows, right=(1,))
     else:
         out.print("Nothing to report.")
-    out.print(f"{dataset.rejects.num_rows:,} rejected or repaired rows in {plain(rejects)}")
 
 
 def show_tables(out: Console, rows: Mapping[str, int], folder: Path) -> None:
     """Print the number of rows of the tables that were written."""
     _print_table(out, ["table", "rows"], [[name, f"{n_rows:,}"] for name, n_rows in rows.items()], right=(1,))
     out.print(f"written to {plain(folder)}")
+
+
+def show_columns(out: Console, found: Columns, files: Iterable[Path], path: Path) -> None:
+    """Print what each column was taken for, what a person must still say, and the next command."""
+    rows = [
+        [name, given if isinstance(given, str) else list(given), found.notes.get(f"columns.{name}", "")]
+        for name, given in found.columns.items()
+    ]
+    _print_table(out, [f"{found.table}: ours", "yours", "looks like"], rows)
+    times = ", ".join(f"{name} {form}" for name, form in found.times.formats.items())
+    zone = found.times.zone or "in the cells"
+    out.print(plain(f"times: {times or 'as they are'} · zone {zone} · {found.times.era} years"))
+    money = found.amounts
+    group = f", thousands {money.thousands!r}" if money.thousands else ""
+    out.print(plain(f"amounts: {money.currency}, {money.unit} units, decimal mark {money.decimal!r}{group}"))
+    form = found.file
+    out.print(plain(f"file: {form.encoding}, delimiter {form.delimiter!r}, headings in line {form.header}"))
+    told = [(place, why) for place, why in found.notes.items() if place in _TOLD and why]
+    for place, why in told:
+        out.print(f"· {plain(place)}: {plain(why)}")
+    if found.undecided:
+        out.print(f'[bold]To be decided in {plain(path)}, where it says "?":[/]')
+        for place in found.undecided:
+            out.print(f"  {plain(place)}: {plain(found.notes.get(place, 'say what it is'))}")
+    listed = " ".join(str(file) for file in files)
+    out.print(f"Nothing was imported. Read {plain(path)}, correct it, then:")
+    out.print(f"muledetect import own {plain(listed)} --columns {plain(path)} --output DATASET", soft_wrap=True)
+
+
+#: Remarks of a mapping that a person should read before the file.
+_TOLD = ("file.header", "accounts.missing", "accounts.remove", "rows.ids", "rows.pair_on", "rows.hashed", "rows.keep")
+
+
+def show_import(out: Console, done: Imported, folder: Path) -> None:
+    """Print what became of every row of an import."""
+    rows = [[done.table, f"{done.rows_read:,}", f"{done.rows_accepted:,}", f"{done.rejects.num_rows:,}"]]
+    _print_table(out, ["table", "rows read", "accepted", "left out"], rows, right=(1, 2, 3))
+    _print_findings(out, [(found.severity, found.n_rows, found.text) for found in done.findings])
+    for note in done.notes:
+        out.print(f"· {plain(note)}")
+    left_out = folder.absolute().with_name(f"{folder.absolute().name}.{done.table}.rejects.parquet")
+    out.print(f"written to {plain(folder)}; what was left out, and why, in {plain(left_out)}", soft_wrap=True)
+    if done.table == "transfers":
+        out.print(f"next: muledetect check {plain(folder)}", soft_wrap=True)
 
 
 def show_model(out: Console, model: MuleModel, folder: Path) -> None:
