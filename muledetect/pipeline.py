@@ -402,8 +402,6 @@ def report(
     material = gather_material(read, table, as_of=as_of, rings=found, model=used, n_alerts=n_alerts, progress=progress)
     about_model = None
     if evaluation is not None:
-        from muledetect.report.model_report import read_model_report  # noqa: PLC0415
-
         # the folder's card also says with which versions the model was trained
         of_model = model if isinstance(model, str | Path) and str(model) != STARTER else used
         about_model = read_model_report(evaluation, of_model, drift)

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import numpy as np
 import pandas as pd
@@ -24,13 +24,11 @@ from muledetect.report.drafts.goaml import write_goaml
 from muledetect.report.drafts.str_draft import draft_str
 from muledetect.report.exports import write_csv
 from muledetect.report.material import Material
+from muledetect.report.model.report import ModelReport
 from muledetect.report.pages import Language, money_text, names_of, render, time_text
 from muledetect.report.rings.case import RingCase, ring_cases
 from muledetect.report.rings.drawing import chart_held, draw_flow, draw_network, waterfall
 from muledetect.report.words import NOT_MEMBERS, REASONS, WORDS
-
-if TYPE_CHECKING:
-    from muledetect.report.model_report import ModelReport
 
 #: A ring file lists so many members and so many accounts around.
 MOST_MEMBERS: Final = 500

@@ -196,6 +196,15 @@ def test_a_member_of_the_table_is_lifted_in_the_network(browser: Browser, report
     assert browser.run("return ringNetwork.nodes('.near').length") >= 2
 
 
+def test_words_in_charts_follow_the_language_and_keep_the_zoom(browser: Browser, report: Path) -> None:
+    browser.open(report / "accounts/00001.html")
+    assert "victims" in browser.text("#timeline-chart .u-legend")
+    browser.find("[data-zoom=window]").click()
+    browser.find("[data-does=language]").click()
+    assert "ผู้เสียหาย" in browser.text("#timeline-chart .u-legend")
+    assert browser.run("return document.querySelectorAll('#timeline-chart .uplot').length") == 1
+
+
 @pytest.mark.parametrize("page", ["index.html", "accounts/00001.html", "rings/0001.html"])
 def test_the_language_is_one_press_away(browser: Browser, report: Path, page: str) -> None:
     browser.open(report / page)

@@ -28,8 +28,8 @@ from muledetect.evaluate import (
 from muledetect.evaluate.baselines import MODEL
 from muledetect.evaluate.calibration import calibration_intervals, calibration_over_time
 from muledetect.model import MuleModel
-from muledetect.report.model_charts import budget_charts, detection_chart, reliability_chart
-from muledetect.report.model_report import ModelReport, read_model_report
+from muledetect.report.model.charts import budget_charts, detection_chart, reliability_chart
+from muledetect.report.model.report import ModelReport, read_model_report
 from muledetect.report.pages import render
 from muledetect.report.words import REASONS, WORDS
 

@@ -26,14 +26,21 @@ const charts = (() => {
     }
     return found;
   };
-  const live = [];
-  const show = (box, options, values) => {
-    const plot = new uPlot({ width: width(box), tzDate, ...options }, values, box);
-    live.push(() => plot.redraw());
-    new ResizeObserver(() => plot.setSize({ width: width(box), height: options.height })).observe(box);
-    return plot;
+  /* Words and colours stand in the plot: another language or theme makes it anew. `make` returns options and values. */
+  const show = (box, make) => {
+    let plot = null;
+    const draw = () => {
+      const span = plot && plot.scales.x;
+      if (plot) plot.destroy();
+      const { options, values } = make();
+      plot = new uPlot({ width: width(box), tzDate, ...options }, values, box);
+      if (span && span.min !== null) plot.setScale("x", { min: span.min, max: span.max });
+    };
+    draw();
+    page.onChange(draw);
+    new ResizeObserver(() => plot.setSize({ width: width(box), height: plot.height })).observe(box);
+    return () => plot;
   };
-  page.onChange(() => live.forEach((redraw) => redraw()));
 
   /* Compact numbers for axes: 1.2k, 3M. */
   const compact = (value) => new Intl.NumberFormat("en", { notation: "compact", maximumFractionDigits: 1 }).format(value);
@@ -79,7 +86,7 @@ const charts = (() => {
       );
     };
     let chosen = -1, near = null;
-    const plot = show(box, {
+    const current = show(box, () => ({ values: [spec.times, ...series], options: {
       height: 300,
       ms: 1e-3,
       scales: { x: { time: true }, y: { distr: 4, asinh: Math.max(1, spec.linear) } },
@@ -94,14 +101,14 @@ const charts = (() => {
         drawAxes: [stems],
         setCursor: [(self) => { if (self.cursor.idx !== null && self.cursor.idx !== undefined && self.cursor.left >= 0) { near = self.cursor.idx; tell(near); } }],
       },
-    }, [spec.times, ...series]);
+    } }));
     const last = spec.times[spec.times.length - 1];
     const span = {
       all: [spec.times[0], last], window: spec.window, week: [spec.now - 7 * 86400, spec.now], day: [spec.now - 86400, spec.now],
     };
     const zoom = (which) => {
       const [a, b] = span[which], pad = Math.max(60, (b - a) * 0.03);
-      plot.setScale("x", { min: a - pad, max: b + pad });
+      current().setScale("x", { min: a - pad, max: b + pad });
     };
     for (const button of document.querySelectorAll("[data-zoom]")) button.addEventListener("click", () => zoom(button.dataset.zoom));
     zoom("all");
@@ -111,13 +118,15 @@ const charts = (() => {
       event.preventDefault();
       chosen = event.key === "Home" ? 0 : event.key === "End" ? spec.times.length - 1
         : Math.min(spec.times.length - 1, Math.max(0, (chosen < 0 ? near ?? -1 : chosen) + step));
+      const plot = current();
       plot.setCursor({ left: plot.valToPos(spec.times[chosen], "x"), top: plot.valToPos(signed[chosen], "y") });
       tell(chosen);
     });
   };
 
   /* Several lines over one x, each with an optional interval around it. */
-  const lines = (box, spec) => {
+  const lines = (box, spec) => show(box, () => options(spec));
+  const options = (spec) => {
     const palette = ["accent", "out", "in", "member", "victim", "controller", "other"];
     const xs = [...new Set(spec.series.flatMap((line) => line.x.filter((x) => x !== null)))].sort((a, b) => a - b);
     const place = new Map(xs.map((x, at) => [x, at]));
@@ -147,13 +156,13 @@ const charts = (() => {
       }
     });
     const scale = { linear: {}, log: { distr: 3 }, time: { time: true } }[spec.x.scale || "linear"];
-    const plot = show(box, {
+    return { values, options: {
       height: 320,
       ms: 1e-3,
       scales: { x: { time: false, ...scale }, y: { range: (self, low, high) => { const [a, b] = uPlot.rangeNum(low ?? 0, high ?? 1, 0.06, true); return [spec.y.min ?? a, spec.y.max ?? b]; } } },
       axes: [
         axis({ label: page.say(spec.x.label), labelSize: 22, ...(spec.x.scale === "time" ? { values: clock, space: 70 } : { values: (self, ticks) => ticks.map((tick) => (tick === null ? "" : compact(tick))) }) }),
-        axis({ label: page.say(spec.y.label), labelSize: 22, size: 58, values: (self, ticks) => ticks.map((tick) => (tick === null ? "" : percent ? Math.round(100 * tick) + "%" : compact(tick))) }),
+        axis({ label: page.say(spec.y.label), labelSize: 22, size: 58, values: (self, ticks) => ticks.map((tick) => (tick === null ? "" : percent ? Number((100 * tick).toPrecision(3)) + "%" : compact(tick))) }),
       ],
       series, bands,
       hooks: {
@@ -162,8 +171,7 @@ const charts = (() => {
           self.root.querySelectorAll(".u-legend .u-series").forEach((row, at) => { if (series[at] && series[at].class === "hidden") row.classList.add("hidden"); });
         }],
       },
-    }, values);
-    return plot;
+    } };
   };
 
   for (const box of document.querySelectorAll("[data-chart]")) {
