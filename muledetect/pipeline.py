@@ -43,6 +43,7 @@ from muledetect.records.own import import_own as _import_own
 from muledetect.records.pseudonyms import Pseudonyms, read_key, refuse_other_names
 from muledetect.report.exports import write_csv, write_xlsx
 from muledetect.report.material import gather_material
+from muledetect.report.model.report import read_model_report
 from muledetect.report.pages import Language
 from muledetect.report.write import write_report
 from muledetect.rings import RingTables, find_rings, find_ties, keep_ids, read_rings
