@@ -23,6 +23,7 @@ COMMANDS = (
     "demo",
     "simulate",
     "check",
+    "columns",
     "import",
     "train",
     "score",
@@ -130,6 +131,35 @@ def test_the_files_of_another_tool_become_a_data_set(tmp_path: Path) -> None:
     (tmp_path / "tx.csv").write_text("\n".join(rows))
     run("import", "synthfin", tmp_path / "tx.csv", "--output", tmp_path / "data")
     assert pq.read_table(tmp_path / "data" / "transfers.parquet")["amount"].to_pylist() == [1250]
+
+
+def test_files_of_ones_own_become_a_data_set_once_what_is_open_is_said(tmp_path: Path) -> None:
+    file, mapping, data = tmp_path / "umsaetze.csv", tmp_path / "columns.toml", tmp_path / "data"
+    rows = ["Datum;Uhrzeit;Konto des Auftraggebers;Empfängerkonto;Betrag", "14.03.2568;10:00:00;007;008;1.250,50"]
+    file.write_bytes("\r\n".join(rows).encode("cp1252"))
+    said = " ".join(run("columns", file, "--output", mapping).split())
+    assert "To be decided" in said
+    assert "Nothing was imported" in said
+    assert 'times.zone is still "?"' in " ".join(
+        run("import", "own", file, "--columns", mapping, "--output", data, status=2).split()
+    )
+    stated = ("--source-tz", "Asia/Bangkok", "--currency", "THB", "--era", "buddhist")
+    assert "To be decided" not in run("columns", file, "--output", mapping, *stated)
+    assert "1 │" in run("import", "own", file, "--columns", mapping, "--output", data)
+    read = pipeline.load(data)
+    assert read.transfers["amount"].to_pylist() == [125050]
+    assert str(read.transfers["time"][0]) == "2025-03-14 03:00:00+00:00"
+    assert pq.read_table(tmp_path / "data.transfers.rejects.parquet").num_rows == 0
+
+
+def test_import_own_names_the_command_that_says_what_columns_are(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("a,b\n1,2\n")
+    asked = ("import", "own", tmp_path / "t.csv", "--output", tmp_path / "data")
+    assert "muledetect columns" in run(*asked, status=2)
+    assert "for other layouts" in run(*asked, "--columns", "columns.toml", "--first-day", "2020-01-01", status=2)
+    assert "is a layout whose columns are known" in run(
+        "import", "synthfin", *asked[2:], "--columns", "c.toml", status=2
+    )
 
 
 def test_a_demo_shows_accounts_rings_and_baselines(tmp_path: Path) -> None:
