@@ -19,7 +19,7 @@ const charts = (() => {
   /* Round numbers of both signs on a scale that is logarithmic away from 0. */
   const decades = (self, which, low, high) => {
     const found = [0];
-    for (let power = Math.floor(Math.log10(Math.max(1, self.scales.y.asinh))); power < 16; power += 1) {
+    for (let power = Math.ceil(Math.log10(Math.max(1, self.scales.y.asinh)) + 0.3); power < 16; power += 1) {
       const value = 10 ** power;
       if (value <= high) found.push(value);
       if (-value >= low) found.unshift(-value);
