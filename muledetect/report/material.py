@@ -53,7 +53,9 @@ class Material:
     traces : Traces
         Of all complaints known by then, with steps; empty without complaints.
     disputes : pandas.DataFrame
-        The disputed transfers: `complaint_id`, `transfer` (position), `victim`, `payee` (codes), `scam_type`.
+        The disputed transfers: `complaint_id`, `transfer` (position), `victim`, `payee` (codes), `scam_type`, `time`,
+        `lost`, and where the money is now, smallest and largest over the methods: `in_accounts_low`,
+        `in_accounts_high`, likewise `left_bank`, `spent`, `not_followed`; and `hold`, the proposed holds in all.
     is_victim : bool[n_accounts]
         Likely victims without a complaint, see `likely_victims`.
     model : mapping
@@ -222,8 +224,8 @@ def _frame(table: pa.Table) -> pd.DataFrame:
 
 
 def _trace(dataset: Dataset, graph: TransferGraph, moment: int) -> tuple[Traces, pd.DataFrame]:
-    names = ["complaint_id", "transfer", "victim", "payee", "scam_type"]
     if "complaints" not in dataset.tables:
+        names = ["complaint_id", "transfer", "victim", "payee", "scam_type", "time", "lost", "hold", *_ranges(Traces())]
         return Traces(), pd.DataFrame({name: pd.Series(dtype=object) for name in names})
     cases = find_cases(dataset, graph, moment)
     complaints = dataset.tables["complaints"]
@@ -239,9 +241,22 @@ def _trace(dataset: Dataset, graph: TransferGraph, moment: int) -> tuple[Traces,
             "victim": graph.source[cases.transfer].astype(np.int64),
             "payee": graph.target[cases.transfer].astype(np.int64),
             "scam_type": pd.Series([kinds.get(name) for name in ids], dtype=object),
+            "time": graph.time[cases.transfer],
+            "lost": graph.amount[cases.transfer],
         }
     )
-    return trace_money(dataset, graph, moment, steps=True), disputes
+    traces = trace_money(dataset, graph, moment, steps=True)
+    holds = pd.Series(traces.holds["hold"].to_numpy()).groupby(traces.holds["complaint_id"].to_pylist()).sum()
+    disputes["hold"] = holds.reindex(ids, fill_value=0).to_numpy(dtype=np.int64)
+    return traces, disputes.join(_ranges(traces), on="complaint_id")
+
+
+def _ranges(traces: Traces) -> pd.DataFrame:
+    """Return where the money of each complaint is, smallest and largest over the methods; index complaint id."""
+    summary = traces.summary
+    places = {name: summary[name].to_numpy() for name in ("in_accounts", "left_bank", "spent", "not_followed")}
+    grouped = pd.DataFrame(places).groupby(pd.Index(summary["complaint_id"].to_pylist(), dtype=object))
+    return grouped.min().add_suffix("_low").join(grouped.max().add_suffix("_high"))
 
 
 def _suspected(scores: pa.Table, rings: RingTables) -> set[str]:

@@ -267,7 +267,12 @@ def _ring_page(material: Material, case: RingCase, shared: Mapping[str, Any]) ->
     flow, not_drawn = draw_flow(case)
     summary = case.ring.summary
     ties = [
-        {**tie, "waterfall": waterfall(tie), "unknown": [name for name in _TIES if tie[name] is None]}
+        {
+            **tie,
+            "waterfall": waterfall(tie),
+            "unknown": [name for name in _TIES if tie[name] is None],
+            "families": _families(tie),
+        }
         for tie in case.ties
     ]
     rest = f"{money_text(material.minor_units)(not_drawn)} {material.dataset.currency}"
@@ -286,6 +291,7 @@ def _ring_page(material: Material, case: RingCase, shared: Mapping[str, Any]) ->
         members_shown=f"{min(MOST_MEMBERS, len(case.members)):,}",
         shared=case.shared.head(_MOST_SHARED).to_dict("records"),
         ties=ties,
+        victims=case.victims.head(MOST_OTHERS).to_dict("records"),
         others=case.others.head(MOST_OTHERS).to_dict("records"),
         data={
             "zone": shared["zone"],
@@ -294,6 +300,12 @@ def _ring_page(material: Material, case: RingCase, shared: Mapping[str, Any]) ->
         },
         **shared,
     )
+
+
+def _families(tie: Mapping[str, Any]) -> list[tuple[str, float]]:
+    """Return what each family of evidence adds to a tie, the weightiest first."""
+    spoken = [(name, tie[name]) for name in (*_TIES, "against") if tie[name]]
+    return sorted(spoken, key=lambda family: -abs(family[1]))
 
 
 def _microseconds(moment: Any) -> int:

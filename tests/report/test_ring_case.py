@@ -132,6 +132,20 @@ def test_what_speaks_against_a_ring_is_told() -> None:
     assert all("UNSTABLE" in {fact["code"] for fact in case.against} for case in found)
 
 
+def test_victims_stand_with_where_their_money_is(cases: list[RingCase]) -> None:
+    victims = of(cases, "gc").victims
+    assert victims[["victim_id", "payee_id", "lost"]].to_numpy().tolist() == [
+        ["gv1", "gc", 100_000],
+        ["gv0", "gc", 100_000],
+    ]
+    for end in ("low", "high"):
+        where = victims[[f"{place}_{end}" for place in ("in_accounts", "left_bank", "spent", "not_followed")]].sum(
+            axis=1
+        )
+        assert ((where <= 100_000) if end == "low" else (where >= 100_000)).all()
+    assert (victims["hold"] <= victims["in_accounts_high"]).all()
+
+
 def test_nobody_around_is_both_member_and_other(cases: list[RingCase]) -> None:
     for case in cases:
         assert not set(case.others["account_id"]) & set(case.members["account_id"])

@@ -70,6 +70,8 @@ class RingCase:
         As schema.RING_TIES, with `items`: its rows of schema.TIE_EVIDENCE, the weightiest first.
     against : sequence of mapping
         Evidence against the ring or its ties: `code`, `text` (language -> text).
+    victims : pandas.DataFrame
+        Complaints whose victim paid a member, latest first, as `Material.disputes`, with `victim_id` and `payee_id`.
     others : pandas.DataFrame
         As schema.RING_OTHERS, largest first.
     """
@@ -88,6 +90,7 @@ class RingCase:
     pivots: Sequence[Mapping[str, Any]]
     ties: Sequence[Mapping[str, Any]]
     against: Sequence[Mapping[str, Any]]
+    victims: pd.DataFrame
     others: pd.DataFrame
 
 
@@ -131,8 +134,18 @@ def _ring_case(
         pivots=_pivots(bound),
         ties=ties,
         against=_against(material, ring, ties, member_ids),
+        victims=_victims(material, codes),
         others=others.reset_index(drop=True),
     )
+
+
+def _victims(material: Material, codes: Int64Array) -> pd.DataFrame:
+    rows = material.disputes[material.disputes["payee"].isin(codes)]
+    ids = material.graph.account_ids
+    named = {f"{end}_id": ids.take(pa.array(rows[end], pa.int64())).to_pylist() for end in ("victim", "payee")}
+    ordered = rows.assign(**named).sort_values(["time", "complaint_id"], ascending=[False, True])
+    listed: pd.DataFrame = ordered.reset_index(drop=True)
+    return listed
 
 
 def _span(material: Material, ring: Ring) -> tuple[int, int]:
