@@ -144,11 +144,7 @@ class Columns:
         for name, change in changes.items():
             if name not in held:
                 raise OptionError(f"columns: there is no section {name!r}.{did_you_mean(name, list(held))}")
-            if isinstance(change, Mapping) and isinstance(held[name], Mapping):
-                merged = {**held[name], **change}
-                held[name] = {key: value for key, value in merged.items() if value is not None}
-            else:
-                held[name] = change
+            held[name] = _changed(held[name], change)
         return replace(_from_sections(held, "columns"), notes=self.notes)
 
     def write(self, path: str | Path) -> None:
@@ -200,6 +196,13 @@ class Columns:
         if section == "accounts" and name != "remove":
             return self.is_statement if name == "list_own" else self.table == "transfers"
         return True
+
+
+def _changed(held: Any, change: Any) -> Any:
+    if not (isinstance(held, Mapping) and isinstance(change, Mapping)):
+        return change
+    merged = {**held, **{name: _changed(held.get(name), value) for name, value in change.items()}}
+    return {name: value for name, value in merged.items() if value is not None}
 
 
 def _several(given: str | tuple[str, ...]) -> tuple[str, ...]:

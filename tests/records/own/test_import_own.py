@@ -367,6 +367,14 @@ def test_compressed_files_are_read(tmp_path: Path) -> None:
     assert import_own(tmp_path / "t.csv.gz", plain_columns()).rows_accepted == 1
 
 
+def test_a_change_leaves_what_it_does_not_name() -> None:
+    mapping = plain_columns(columns={"channel": "c"}, values={"channel": {"a": "card", "b": "bill", "*": "other"}})
+    changed = mapping.with_(values={"channel": {"a": "fee", "b": None}}, columns={"memo_hash": "m"})
+    assert changed.values == {"channel": {"a": "fee", "*": "other"}}
+    assert changed.columns == {**mapping.columns, "memo_hash": "m"}
+    assert changed.times == mapping.times
+
+
 def test_a_mapping_survives_its_file_with_hostile_headings(tmp_path: Path) -> None:
     heading = 'a "quoted"\\ heading # [x] \t ümlaut'
     mapping = plain_columns(columns={"amount": heading}, values={"channel": {'say "x"': "other"}}).with_(
