@@ -11,6 +11,7 @@ from muledetect import schema
 from muledetect.clock import DAY, HOUR, MINUTE
 from muledetect.graph import build_graph
 from muledetect.records import Dataset, read_dataset
+from muledetect.records.pseudonyms import Pseudonyms
 from muledetect.report.material import Material, gather_material
 from muledetect.rings import RingTables, find_rings, find_ties
 
@@ -194,10 +195,13 @@ def make_scores(name: Callable[[str], str] = str, as_of: int = AS_OF) -> pa.Tabl
     ).cast(schema.SCORES.arrow_schema)
 
 
-def make_world(name: Callable[[str], str] = str, tables: dict[str, Any] | None = None) -> World:
-    """Return the bank, its scores and its rings with ties."""
-    dataset = read_dataset(tables or make_tables(name))
-    graph, scores = build_graph(dataset), make_scores(name)
+def make_world(
+    name: Callable[[str], str] = str, tables: dict[str, Any] | None = None, key: Pseudonyms | None = None
+) -> World:
+    """Return the bank, its scores and its rings with ties; with a key, all of it under pseudonyms."""
+    dataset = read_dataset(tables or make_tables(name), pseudonymise=key)
+    scores = make_scores(name if key is None else lambda account: str(key.hide(pa.array([name(account)]))[0]))
+    graph = build_graph(dataset)
     found = find_rings(dataset, graph, scores, AS_OF)
     return World(dataset, scores, found.with_ties(find_ties(dataset, graph, found.ring_members, AS_OF, n_shuffles=20)))
 

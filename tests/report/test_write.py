@@ -7,10 +7,12 @@ import json
 from pathlib import Path
 
 import pytest
-from report_world import AS_OF, hostile, make_material
+from report_world import AS_OF, hostile, make_material, make_tables, make_world
 
 from muledetect.clock import format_time
 from muledetect.errors import OptionError
+from muledetect.records.pseudonyms import Pseudonyms
+from muledetect.report.material import gather_material
 from muledetect.report.write import write_report
 
 
@@ -77,6 +79,21 @@ def test_an_interrupted_run_leaves_the_old_report(tmp_path: Path) -> None:
         write_report(make_material(n_alerts=2), tmp_path / "report", progress=stop)
     assert content(tmp_path / "report") == before
     assert list(tmp_path.iterdir()) == [tmp_path / "report"]
+
+
+def test_under_pseudonyms_no_page_and_no_table_holds_an_account_a_holder_or_a_name(tmp_path: Path) -> None:
+    people = set(make_tables()["accounts"]["account_id"].to_pylist())
+
+    def marked(text: str) -> str:
+        return f"{text}-SECRET" if text in people or text.startswith(("h ", "name ")) else text
+
+    world = make_world(marked, key=Pseudonyms(bytes(range(64))))
+    material = gather_material(world.dataset, world.scores, rings=world.rings)
+    assert len(material.account_ids) == 11
+    write_report(material, tmp_path / "report", goaml=True)
+    for path in (tmp_path / "report").rglob("*"):
+        assert "SECRET" not in path.name
+        assert path.is_dir() or b"SECRET" not in path.read_bytes(), path.name
 
 
 def test_an_unknown_zone_writes_nothing(tmp_path: Path) -> None:
