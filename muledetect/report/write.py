@@ -179,13 +179,9 @@ def _alert_row(case: AccountCase, file: str) -> dict[str, Any]:
         "ring_id": case.ring.get("ring_id"),
         "ring_file": case.ring.get("file"),
         "role": case.ring.get("role"),
-        "hold": _held(case),
+        "hold": case.hold,
         "n_victims": len(case.victims),
     }
-
-
-def _held(case: AccountCase) -> int:
-    return int(sum(case.traces["hold"])) if len(case.traces) else 0
 
 
 def _account_page(
@@ -202,7 +198,7 @@ def _account_page(
         raising=raising,
         lowering=[reason for reason in case.reasons if reason["contribution"] < 0],
         heaviest=max((reason["contribution"] for reason in raising), default=1.0),
-        holds_total=_held(case),
+        holds_total=case.hold,
         account=_facts(case.account, case, shared["zone"]),
         holder=_facts(case.holder, case, shared["zone"]),
         files={name: f"../{file}" for name, file in files.items() if name != case.account_id},

@@ -36,6 +36,8 @@ class AccountCase:
         As schema.REASON_TYPE, raising first, with `proofs`: transfer ids that show it, the most telling first.
     window : tuple of int, optional
         First and last moment of the suspicious window.
+    is_window_whole : bool
+        Every transfer of the window is in `transfers`.
     transfers : pandas.DataFrame
         The account's transfers before `as_of`, by time: `transfer_id`, `time`, `is_credit`, `other` (account),
         `other_bank`, `amount`, `channel`, `balance` (after it, if stated), `relation` (of the other account: victim,
@@ -52,7 +54,11 @@ class AccountCase:
     traces : pandas.DataFrame
         Complaint money that touched the account, one row a complaint: `complaint_id`, `scam_type`, `lost`, `in_low`,
         `in_high`, `out_low`, `out_high`, `here_low`, `here_high` (came in, went on, is still there: smallest and
-        largest over the methods), `hold`, `shortfall`, `expires_at`.
+        largest over the methods), `hold`, `shortfall`, `expires_at`; those with most money, at most `MOST_COMPLAINTS`.
+    n_complaints : int
+        How many there are in all.
+    hold : int
+        Proposed holds in this account, of all of them.
     by_method : pandas.DataFrame
         The same by method: `complaint_id`, `method`, `came_in`, `went_on`, `here`.
     recoverable : pandas.DataFrame
@@ -79,10 +85,13 @@ class AccountCase:
     holder: Mapping[str, Any]
     reasons: Sequence[Mapping[str, Any]]
     window: tuple[int, int] | None
+    is_window_whole: bool
     transfers: pd.DataFrame
     n_transfers: int
     victims: pd.DataFrame
     traces: pd.DataFrame
+    n_complaints: int
+    hold: int
     by_method: pd.DataFrame
     recoverable: pd.DataFrame
     ring: Mapping[str, Any]

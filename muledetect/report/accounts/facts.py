@@ -19,9 +19,13 @@ from muledetect.report.accounts.moved import Moved, follow_money
 from muledetect.report.material import Material, positions_of
 
 #: Transfers of one account that its case file lists at most, beside those that prove something and of its window.
-MOST_TRANSFERS: Final = 300
+MOST_TRANSFERS: Final = 200
 #: Of the suspicious window so many are listed, the latest.
-MOST_OF_WINDOW: Final = 1_000
+MOST_OF_WINDOW: Final = 300
+#: Of those that carried complaint money so many, the ones with most of it.
+MOST_CARRIED: Final = 200
+#: Complaints that a case file lists, those with most money at the account.
+MOST_COMPLAINTS: Final = 100
 #: Links to other members that say why an account is in its ring.
 _MOST_WHY: Final = 8
 
@@ -56,7 +60,8 @@ def account_cases(material: Material, ring_files: Mapping[str, str]) -> Iterator
         account = accounts.get(name, {})
         ring = rings.get(name, {})
         victims = _victims(material, int(code))
-        traces = moved.by_complaint(name)
+        traces, by_method = moved.by_complaint(name), moved.by_method(name)
+        listed = traces.head(MOST_COMPLAINTS)
         case = AccountCase(
             account_id=name,
             as_of=material.as_of,
@@ -69,11 +74,14 @@ def account_cases(material: Material, ring_files: Mapping[str, str]) -> Iterator
             holder=holders.get(account.get("holder_id"), {}),
             reasons=_reasons(material, number, proofs.get(name, {})),
             window=windows.get(name),
+            is_window_whole=_is_window_whole(material, int(code), windows.get(name), chosen),
             transfers=_own(material, frame, chosen, int(code), proofs.get(name, {}), victims, ring, moved),
             n_transfers=n_all,
             victims=victims,
-            traces=traces,
-            by_method=moved.by_method(name),
+            traces=listed,
+            n_complaints=len(traces),
+            hold=int(traces["hold"].sum()),
+            by_method=by_method[by_method["complaint_id"].isin(set(listed["complaint_id"]))],
             recoverable=moved.recoverable(traces["complaint_id"]),
             ring={key: value for key, value in ring.items() if key != "members"},
             exculpatory=(),
@@ -134,11 +142,19 @@ def _chosen(
     """Return the positions of the transfers that the case file lists, and how many the account has."""
     every = positions_of(material.graph, code)
     shown = moved.places(transfer for transfers in proofs.values() for transfer in transfers)
-    carried = every[moved.carries[every]]
+    carried = moved.most_carried(every, MOST_CARRIED)
     time = material.graph.time[every]
     first, last = window or (0, -1)
     inside = every[(time >= first) & (time <= last)][-MOST_OF_WINDOW:]
     return np.unique(np.concatenate([every[-MOST_TRANSFERS:], inside, shown, carried])), len(every)
+
+
+def _is_window_whole(material: Material, code: int, window: tuple[int, int] | None, chosen: Int64Array) -> bool:
+    if window is None:
+        return False
+    every, time = positions_of(material.graph, code), material.graph.time
+    inside = every[(time[every] >= window[0]) & (time[every] <= window[1])]
+    return bool(np.isin(inside, chosen, assume_unique=True).all())
 
 
 def _transfers(material: Material, positions: Int64Array) -> pd.DataFrame:

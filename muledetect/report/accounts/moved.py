@@ -54,6 +54,12 @@ class Moved:
         """Return the positions of transfers."""
         return np.asarray(self.place.reindex(list(transfer_ids)).dropna(), dtype=np.int64)
 
+    def most_carried(self, positions: Int64Array, most: int) -> Int64Array:
+        """Return of an account's transfers at most so many that carried complaint money, those with most of it."""
+        mine = positions[self.carries[positions]]
+        money = self.carried["high"].reindex(mine).to_numpy(dtype=np.int64)
+        return mine[np.argsort(-money, kind="stable")[:most]]
+
     def range_of(self, positions: Int64Array, amount: Int64Array) -> tuple[Int64Array, Int64Array]:
         """Return the smallest and largest complaint money in each transfer, over the methods.
 

@@ -338,7 +338,7 @@ def _period(case: AccountCase, reported: Sequence[Reported]) -> tuple[int, int] 
 
 def _is_whole(case: AccountCase, period: tuple[int, int]) -> bool:
     """Return whether the case holds each transfer of the period: it holds the account's latest ones."""
-    if len(case.transfers) >= case.n_transfers:
+    if len(case.transfers) >= case.n_transfers or (case.is_window_whole and period == case.window):
         return True
     latest = sorted(case.transfers["time"].tolist())[-MOST_TRANSFERS:]
     return len(latest) == MOST_TRANSFERS and period[0] > latest[0]
