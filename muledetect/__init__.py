@@ -12,6 +12,7 @@ The straight line from a folder to scored accounts and rings is in `muledetect.p
 from __future__ import annotations
 
 from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
 
 from muledetect.errors import DataError, FeatureError, ModelError, MuleDetectError, OptionError
 from muledetect.features import extract, feature, feature_names, write_features
@@ -25,6 +26,17 @@ from muledetect.records.own import Columns, Imported, import_own, read_columns, 
 from muledetect.rings import Ring, RingTables, Ties, find_rings, find_ties, keep_ids, learn_weights
 from muledetect.simulate import simulate as simulate_tables
 from muledetect.tracing import Traces, find_transfer, locate, open_books, trace_money
+
+if TYPE_CHECKING:
+    from muledetect.report.plots import (
+        plot_budget_curve,
+        plot_feature,
+        plot_flow,
+        plot_reasons,
+        plot_reliability,
+        plot_ring,
+        plot_timeline,
+    )
 
 #: Version of the package.
 __version__ = version("muledetect")
@@ -63,6 +75,13 @@ __all__ = [
     "load_starter",
     "locate",
     "open_books",
+    "plot_budget_curve",
+    "plot_feature",
+    "plot_flow",
+    "plot_reasons",
+    "plot_reliability",
+    "plot_ring",
+    "plot_timeline",
     "points_of",
     "read_columns",
     "read_dataset",
@@ -76,3 +95,12 @@ __all__ = [
     "trace_money",
     "write_features",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """Import pictures when the first one is asked for: most callers draw none."""
+    if name.startswith("plot_") and name in __all__:
+        from muledetect.report import plots  # noqa: PLC0415 (see above)
+
+        return getattr(plots, name)
+    raise AttributeError(f"module 'muledetect' has no attribute {name!r}")
