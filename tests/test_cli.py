@@ -32,6 +32,9 @@ COMMANDS = (
     "rings",
     "evaluate",
     "monitor",
+    "key",
+    "reveal",
+    "export",
 )
 
 
@@ -104,6 +107,35 @@ def test_the_whole_line_runs_on_a_folder(world: Path, tmp_path: Path) -> None:
     options = ("--model", world / "model", "--as-of", "2025-03-05", "--truth", "--output", tmp_path / "e")
     assert "rules only" in run("evaluate", world / "data", *options)
     assert (tmp_path / "e" / "report.json").exists()
+
+
+def test_a_line_under_a_key_tells_pseudonyms_that_the_key_reveals(world: Path, tmp_path: Path) -> None:
+    key, scores = tmp_path / "secret.key", tmp_path / "s.parquet"
+    assert "only its owner may read it" in run("key", key)
+    assert "is not overwritten" in " ".join(run("key", key, status=2).split())
+    options = ("--model", world / "model", "--as-of", "2025-03-05", "--pseudonymise", key)
+    said = run("score", world / "data", *options, "--output", scores)
+    hidden = pq.read_table(scores)["account_id"].to_pylist()
+    assert hidden[0][:12] in said
+    options = ("--scores", scores, "--as-of", "2025-03-05", "--output", tmp_path / "r")
+    run("rings", world / "data", *options, "--pseudonymise", key)
+    assert "rows have pseudonyms" in " ".join(run("rings", world / "data", *options, status=1).split())
+
+    ids = set(pq.read_table(world / "data" / "accounts.parquet")["account_id"].to_pylist())
+    assert set(run("reveal", key, *hidden[:3]).split()) < ids
+    assert "1 of 2 are none of this key" in run("reveal", key, hidden[0], hidden[0][:-1], status=1)
+    run("reveal", key, "--table", scores, status=2)
+    run("reveal", key, "--table", scores, "--output", tmp_path / "plain.parquet")
+    assert set(pq.read_table(tmp_path / "plain.parquet")["account_id"].to_pylist()) < ids
+    assert not set(hidden) & ids
+
+
+def test_an_export_writes_sheets_and_says_how_many_rows(world: Path, tmp_path: Path) -> None:
+    said = run("export", world / "data" / "complaints.parquet", "--output", tmp_path / "c.csv", "--currency", "THB")
+    rows = (tmp_path / "c.csv").read_text("utf-8-sig").splitlines()
+    assert f"{len(rows) - 1:,} rows in" in said
+    assert "amount (THB)" in rows[0]
+    assert "cannot hold" in run("export", world / "data", "--output", tmp_path / "all.csv", status=2)
 
 
 def test_a_monitor_ends_with_the_status_of_its_worst_check(world: Path, tmp_path: Path) -> None:
