@@ -113,10 +113,12 @@ def show_columns(out: Console, found: Columns, files: Iterable[Path], path: Path
     _print_table(out, [f"{found.table}: ours", "yours", "looks like"], rows)
     times = ", ".join(f"{name} {form}" for name, form in found.times.formats.items())
     zone = found.times.zone or "in the cells"
-    out.print(plain(f"times: {times or 'as they are'} · zone {zone} · {found.times.era} years"))
+    if found.uses("time"):
+        out.print(plain(f"times: {times or 'as they are'} · zone {zone} · {found.times.era} years"))
     money = found.amounts
     group = f", thousands {money.thousands!r}" if money.thousands else ""
-    out.print(plain(f"amounts: {money.currency}, {money.unit} units, decimal mark {money.decimal!r}{group}"))
+    if found.uses("money"):
+        out.print(plain(f"amounts: {money.currency}, {money.unit} units, decimal mark {money.decimal!r}{group}"))
     form = found.file
     out.print(plain(f"file: {form.encoding}, delimiter {form.delimiter!r}, headings in line {form.header}"))
     told = [(place, why) for place, why in found.notes.items() if place in _TOLD and why]

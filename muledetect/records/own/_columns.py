@@ -19,7 +19,7 @@ from muledetect.records.currency import exponent_of
 from muledetect.records.own._file import FileForm
 from muledetect.records.own._money import UNSURE
 from muledetect.records.own._times import ISO, UNIX, Era, pattern_of
-from muledetect.records.own._words import SIDES
+from muledetect.records.own._words import ACCOUNT_COLUMNS, SIDES
 from muledetect.records.write import write_text
 from muledetect.schema import INPUTS, Table, did_you_mean
 
@@ -125,6 +125,12 @@ class Columns:
         """Whether rows are about an account and its counterparty instead of from one account to another."""
         return ("account" in self.columns or "account" in self.constants) and self.table == "transfers"
 
+    def uses(self, *kinds: str) -> bool:
+        """Whether a column of one of these contract types comes from the file, or is a constant."""
+        named = {*self.columns, *self.constants}
+        types = {column.type for column in self.contract.columns if column.name in named}
+        return bool(types & set(kinds)) or ("money" in kinds and bool(named & {"debit", "credit", "balance_after"}))
+
     def headings(self) -> tuple[str, ...]:
         """Return every heading of the file that is used, once."""
         used = [name for given in self.columns.values() for name in _several(given) if name != UNSURE]
@@ -189,13 +195,21 @@ class Columns:
 
     def _matters(self, section: str, name: str) -> bool:
         """Whether an entry says anything about this table; the others are left out of the file."""
+        if section in _KINDS_OF and self.table != "transfers" and not self.uses(*_KINDS_OF[section]):
+            return False
         if section == "rows" and name not in ("hashed", "keep"):
             return self.table == "transfers" and (name == "ids" or self.is_statement)
         if section == "amounts" and name == "debit_is_negative":
             return "debit" in self.columns
-        if section == "accounts" and name != "remove":
-            return self.is_statement if name == "list_own" else self.table == "transfers"
+        if section == "accounts":
+            names_any = bool({*self.columns, *self.constants} & {*ACCOUNT_COLUMNS, "entity_id"})
+            told = {"remove": names_any, "list_own": self.is_statement, "missing": self.table == "transfers"}
+            return told[name]
         return True
+
+
+#: Contract types that a section is about.
+_KINDS_OF: Final = {"times": ("time",), "amounts": ("money", "number", "share", "int")}
 
 
 def _changed(held: Any, change: Any) -> Any:

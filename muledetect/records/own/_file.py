@@ -124,7 +124,7 @@ def detect_form(path: Path, encoding: str | None, delimiter: str | None) -> tupl
     if header == 0:
         notes["header"] = 'no line of headings was found; columns are called "column 1", "column 2" ...'
     elif header > 1:
-        notes["header"] = f"the {header - 1} lines above the headings are passed over"
+        notes["header"] = f"lines above the headings, which are passed over: {header - 1}"
     return FileForm(encoding, found, header), notes
 
 

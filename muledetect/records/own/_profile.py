@@ -42,6 +42,11 @@ class Profile:
     is_hex: bool
 
     @property
+    def n_distinct(self) -> float:
+        """Number of different cells; where only some of them are held, all are taken to differ."""
+        return len(self.distinct) if len(self.distinct) < _DISTINCT else self.n_filled
+
+    @property
     def is_moment(self) -> bool:
         """Whether cells are dates, with or without a time of day."""
         return bool(self.formats)

@@ -182,11 +182,17 @@ def _settle_required(draft: Draft) -> None:
     for name in required:
         if name not in draft.columns:
             _settle_one(draft, name)
+    if draft.table.name == "labels" and "known_ts" not in draft.columns:
+        dates = ", ".join(f'"{profile.heading}"' for profile in draft.unused() if profile.is_moment)
+        if dates:
+            draft.take("known_ts", UNSURE, f"when the bank knew it, perhaps {dates}; without it delete this line")
 
 
 def _settle_one(draft: Draft, name: str) -> None:
     column = draft.table.column(name) if name in draft.table.names else None
     fitting = [profile for profile in draft.unused() if _agrees(name, column, profile)]
+    if name in ACCOUNT_COLUMNS:  # what never comes again in a hundred rows numbers the rows
+        fitting = [profile for profile in fitting if profile.n_rows < 100 or profile.n_distinct < 0.99 * profile.n_rows]
     if name == "amount":
         fitting = [profile for profile in fitting if profile.marks.has_decimals] or fitting
     kind = column.type if column is not None else "id"

@@ -174,6 +174,22 @@ def test_values_that_are_not_known_are_asked_for(tmp_path: Path) -> None:
     assert found.undecided == ("values.label.Fall 7b",)
 
 
+def test_when_a_finding_was_known_is_asked_for_where_a_date_may_say_it(tmp_path: Path) -> None:
+    rows = [["account no", "outcome", "some day"], ["001", "mule", "14.03.2025"], ["002", "clean", "15.03.2025"]]
+    found = suggest_columns(write(tmp_path / "t.csv", rows, ";"), table="labels", source_tz="UTC")
+    assert found.undecided == ("columns.known_ts",)
+    assert '"some day"' in found.notes["columns.known_ts"]
+    assert suggest_columns(write(tmp_path / "t.csv", [row[:2] for row in rows]), table="labels").undecided == ()
+
+
+def test_numbers_of_rows_are_not_offered_as_accounts(tmp_path: Path) -> None:
+    rows = [["date", "item", "foo", "bar", "amount"]]
+    rows += [["14.03.2025", str(k), f"A{k % 9}", f"B{k % 7}", "5.50"] for k in range(200)]
+    note = suggest_columns(write(tmp_path / "t.csv", rows)).notes["columns.source"]
+    assert '"foo"' in note
+    assert '"item"' not in note
+
+
 def test_rails_have_the_names_of_the_contract_and_others_are_other(tmp_path: Path) -> None:
     kinds = ("Geldautomat", "PromptPay", "Gehalt", "Irgendwas")
     rows = [["date", "from", "to", "amount", "Kanal"]]
