@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
@@ -47,11 +48,17 @@ def axes_of(ax: Axes | None, width: float = 7.0, height: float = 4.0) -> Axes:
     """
     if ax is not None:
         return ax
+    _need_matplotlib()
+    import matplotlib.pyplot as plt  # noqa: PLC0415 (an extra, and slow to import)
+
+    return plt.subplots(figsize=(width, height), layout="constrained")[1]
+
+
+def _need_matplotlib() -> None:
     try:
-        import matplotlib.pyplot as plt  # noqa: PLC0415 (an extra, and slow to import)
+        import matplotlib as mpl  # noqa: F401, PLC0415 (an extra, and slow to import)
     except ImportError as error:
         raise OptionError("plots: matplotlib is not installed. Run `pip install 'muledetect[report]'`.") from error
-    return plt.subplots(figsize=(width, height), layout="constrained")[1]
 
 
 def figure_of(ax: Axes) -> Figure:
@@ -78,10 +85,22 @@ def title(ax: Axes, value: object, note: str = "") -> None:
     said = as_text(value, 90)
     ax.set_title(said.pop("s"), loc="left", fontsize="medium", fontweight="bold", pad=20 if note else 6, **said)
     if note:
+        below = as_text(note, 120)
         ax.annotate(
-            note, (0, 1), xytext=(0, 5), xycoords="axes fraction", textcoords="offset points", fontsize="small",
-            alpha=0.75, parse_math=False,
+            below.pop("s"), (0, 1), xytext=(0, 5), xycoords="axes fraction", textcoords="offset points",
+            fontsize="small", alpha=0.75, **below,
         )  # fmt: skip
+
+
+def legend(ax: Axes, **where: Any) -> None:
+    """Draw a legend, the last drawn first, with its labels as they stand."""
+    handles, labels = ax.get_legend_handles_labels()
+    drawn = ax.legend(handles[::-1], labels[::-1], frameon=False, fontsize="small", **where)
+    for text in drawn.get_texts():
+        said = as_text(text.get_text())
+        text.set_parse_math(False)
+        text.set_fontfamily(said["fontfamily"])
+        text.set_text(said["s"])
 
 
 def quiet(ax: Axes, *, grid: str = "") -> Axes:
@@ -111,17 +130,27 @@ def short_amount(amount: float) -> str:
 
 
 def _fonts_for(text: str) -> tuple[list[str], str]:
-    """Return font families that together have the letters of a text, and the text without letters that none has."""
+    """Return font families that together have the letters of a text, and the text with squares for what they lack.
+
+    A mark above or below a letter needs a font that has both.
+    """
+    _need_matplotlib()
     from matplotlib import font_manager, rcParams  # noqa: PLC0415 (an extra, and slow to import)
 
     families = [str(name) for name in rcParams["font.family"]]
-    missing = set(text) - _letters(font_manager.findfont(font_manager.FontProperties()))
+    fonts = [_letters(font_manager.findfont(font_manager.FontProperties()))]
+    missing = set(text) - fonts[0]
     for name in _FALLBACKS if missing else ():
         path = _installed().get(name)
         if path and missing & _letters(path):
             families.append(name)
-            missing -= _letters(path)
-    return families, "".join(_NO_GLYPH if c in missing else c for c in text)
+            fonts.append(_letters(path))
+            missing -= fonts[-1]
+    drawn = ""
+    for letter in text:
+        needed = {letter, *drawn[-1:]} if unicodedata.category(letter).startswith("M") else {letter}
+        drawn += letter if any(needed <= font for font in fonts) else _NO_GLYPH
+    return families, drawn
 
 
 @cache

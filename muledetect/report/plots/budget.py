@@ -10,7 +10,20 @@ import pandas as pd
 from muledetect.errors import DataError, OptionError
 from muledetect.evaluate import Evaluation
 from muledetect.frames import as_arrow
-from muledetect.report.plots._canvas import BLUE, GREEN, GREY, ORANGE, PINK, SKY, YELLOW, as_text, axes_of, quiet, title
+from muledetect.report.plots._canvas import (
+    BLUE,
+    GREEN,
+    GREY,
+    ORANGE,
+    PINK,
+    SKY,
+    YELLOW,
+    as_text,
+    axes_of,
+    legend,
+    quiet,
+    title,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -77,8 +90,7 @@ def plot_budget_curve(
     axes.set_ylim(0, 1.02)
     axes.set_xlabel("accounts alerted")
     axes.set_ylabel(_WORDS[rate])
-    handles, labels = axes.get_legend_handles_labels()
-    axes.legend(handles[::-1], labels[::-1], frameon=False, fontsize="small", loc="upper left", bbox_to_anchor=(1, 1))
+    legend(axes, loc="upper left", bbox_to_anchor=(1, 1))
     title(axes, f"Share of {_WORDS[rate]}, by number of alerts", note="band: 95% interval")
     return quiet(axes, grid="y")
 

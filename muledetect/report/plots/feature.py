@@ -11,7 +11,7 @@ from muledetect.errors import FeatureError, OptionError
 from muledetect.features import registry
 from muledetect.frames import arrow_or_pandas
 from muledetect.records.currency import unit_of
-from muledetect.report.plots._canvas import BLUE, GREY, ORANGE, axes_of, money, quiet, short_amount, title
+from muledetect.report.plots._canvas import BLUE, GREY, ORANGE, axes_of, legend, money, quiet, short_amount, title
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -103,8 +103,7 @@ def _lines(axes: Axes, parts: list[Float64Array]) -> None:
     axes.set_ylabel("share of accounts at or below")
     axes.yaxis.set_major_formatter(lambda share, _: f"{share:.0%}")
     axes.set_ylim(0, 1.02)
-    handles, labels = axes.get_legend_handles_labels()
-    axes.legend(handles[::-1], labels[::-1], frameon=False, loc="best", fontsize="small")
+    legend(axes, loc="best")
 
 
 def _bars(axes: Axes, parts: list[Float64Array]) -> None:
