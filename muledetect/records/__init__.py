@@ -7,7 +7,19 @@ numbers read as numbers, times without a zone) raises `DataError` once, with eve
 from __future__ import annotations
 
 from muledetect.records.dataset import Dataset, Finding
+from muledetect.records.pseudonyms import Pseudonyms, new_key, read_key
 from muledetect.records.read import read_dataset
 from muledetect.records.write import atomic_tables, write_table, write_tables, write_text
 
-__all__ = ["Dataset", "Finding", "atomic_tables", "read_dataset", "write_table", "write_tables", "write_text"]
+__all__ = [
+    "Dataset",
+    "Finding",
+    "Pseudonyms",
+    "atomic_tables",
+    "new_key",
+    "read_dataset",
+    "read_key",
+    "write_table",
+    "write_tables",
+    "write_text",
+]

@@ -6,7 +6,7 @@ how long its id is, and nothing else; a pseudonym that was changed, or made with
 
 >>> names = Pseudonyms(bytes(64))  # take `new_key` for real ones
 >>> names.hide(["007", None, "007"]).to_pylist()
-['p-3kxwglcdwwhhtfaznhfstqg2gz2oi', None, 'p-3kxwglcdwwhhtfaznhfstqg2gz2oi']
+['p-crue2eljfgfv7qj7t7hifbihgcd7prq', None, 'p-crue2eljfgfv7qj7t7hifbihgcd7prq']
 >>> names.reveal(names.hide(["007"])).to_pylist()
 ['007']
 """
@@ -207,6 +207,11 @@ class Pseudonyms:
 def new_key(path: str | Path) -> Pseudonyms:
     """Make a key, write it to a new file that only its owner may read (mode 0600), and return it.
 
+    Parameters
+    ----------
+    path : path
+        In a folder that exists.
+
     Raises
     ------
     OptionError
@@ -230,6 +235,10 @@ def new_key(path: str | Path) -> Pseudonyms:
 
 def read_key(path: str | Path) -> Pseudonyms:
     """Return the key that `new_key` wrote.
+
+    Parameters
+    ----------
+    path : path
 
     Raises
     ------
