@@ -220,19 +220,24 @@ def count_alerted_victims(
 
 def _funded(losses: pd.DataFrame, rows: pd.DataFrame) -> pd.Series[float]:
     """Return by source the money that came in within a day before each of its losses, at most the loss."""
-    received = rows[rows["target"].isin(losses["source"])]
-    found = {}
-    paid_in = {account: mine.sort_values(["time", "amount"]) for account, mine in received.groupby("target")}
-    for account, mine in losses.groupby("source"):
-        if account not in paid_in:
-            found[account] = 0.0
-            continue
-        times, money = paid_in[account]["time"].to_numpy(), paid_in[account]["amount"].to_numpy()
-        sums = np.concatenate([[0], np.cumsum(money)])
-        at = mine["time"].to_numpy()
-        came = sums[np.searchsorted(times, at)] - sums[np.searchsorted(times, at - DAY)]
-        found[account] = float(np.minimum(came, mine["amount"].to_numpy()).sum())
-    return pd.Series(found, dtype=np.float64)
+    payers, payer = np.unique(losses["source"].to_numpy(dtype=object), return_inverse=True)
+    received = rows[rows["target"].isin(payers)]
+    moments = np.unique(received["time"].to_numpy())
+    # one number for an account and a moment, ascending with both
+    size = len(moments) + 1
+    of = pd.Index(payers).get_indexer(pd.Index(received["target"], dtype=object))
+    key = of * size + np.searchsorted(moments, received["time"].to_numpy())
+    order = np.argsort(key, kind="stable")
+    sums = np.concatenate([[0], np.cumsum(received["amount"].to_numpy()[order])])
+    at = losses["time"].to_numpy()
+
+    def before(moment: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+        """Return what an account had got before a moment, over the sum of all accounts before it."""
+        place = np.searchsorted(key[order], payer * size + np.searchsorted(moments, moment))
+        return np.asarray(sums[place])
+
+    came = np.minimum(before(at) - before(at - DAY), losses["amount"].to_numpy())
+    return pd.Series(np.bincount(payer, weights=came, minlength=len(payers)), index=payers, dtype=np.float64)
 
 
 def _complaints_before(complaints: pa.Table | None, end: int) -> tuple[set[str], set[str]]:

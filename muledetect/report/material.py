@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from muledetect import schema
-from muledetect.clock import Moment, parse_time
+from muledetect.clock import Moment, format_time, parse_time
 from muledetect.errors import DataError, OptionError
 from muledetect.evaluate import likely_victims
 from muledetect.features import Progress
@@ -79,6 +79,10 @@ class Material:
     model: Mapping[str, Any]
     missing: list[str]
     public: Mapping[str, str]
+
+    def __repr__(self) -> str:
+        found = f"{len(self.scores):,} alerts, {self.rings!r}, {self.traces!r}"
+        return f"Material(before {format_time(self.as_of)}: {found})"
 
     @property
     def minor_units(self) -> int:
@@ -277,6 +281,8 @@ def _inferred_victims(
     is_suspect[-1] = False  # where a code was not found
     is_payer = np.zeros(graph.n_accounts, np.bool_)
     is_payer[graph.source[is_suspect[graph.target]]] = True
+    institutions = graph.codes(pa.array(list(public), pa.string()))
+    is_payer[institutions[institutions >= 0]] = False
     rows = np.flatnonzero(is_payer[graph.source] | is_payer[graph.target])
     few = pa.table(
         {
@@ -292,7 +298,7 @@ def _inferred_victims(
     found = likely_victims(few, suspected, moment, complaints=complaints)
     named = found.loc[found["is_likely_victim"] & ~found["has_complaint"], "account_id"]
     is_victim = np.zeros(graph.n_accounts, np.bool_)
-    is_victim[graph.codes(pa.array(named[~named.isin(set(public))], pa.string()))] = True
+    is_victim[graph.codes(pa.array(named, pa.string()))] = True
     return is_victim
 
 

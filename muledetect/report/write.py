@@ -180,7 +180,7 @@ def _alert_row(case: AccountCase, file: str) -> dict[str, Any]:
         "ring_file": case.ring.get("file"),
         "role": case.ring.get("role"),
         "hold": case.hold,
-        "n_victims": len(case.victims),
+        "n_victims": case.n_victims,
     }
 
 

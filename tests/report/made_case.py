@@ -36,8 +36,8 @@ def bare_case(**given: Any) -> AccountCase:
     bare = AccountCase(
         account_id="a", as_of=START + 30 * DAY, currency="THB", minor_units=100, score={}, model={}, missing=(),
         account={}, holder={}, reasons=(), window=None, is_window_whole=False, transfers=nothing, n_transfers=0,
-        victims=nothing, traces=nothing, n_complaints=0, hold=0, by_method=nothing,
-        recoverable=nothing, ring={}, exculpatory=(), actions=(), coercion=(),
+        victims=nothing, n_victims=0, traces=nothing, n_complaints=0, hold=0,
+        by_method=nothing, recoverable=nothing, ring={}, exculpatory=(), actions=(), coercion=(),
     )  # fmt: skip
     return replace(bare, **given)
 

@@ -50,7 +50,9 @@ class AccountCase:
     victims : pandas.DataFrame
         Accounts that seem to have lost money to this one: `account_id`, `kind` ("confirmed" by a complaint known
         before `as_of`, or "inferred"), `complaint_ids` (list), `n_transfers`, `amount`, `first_time`, `last_time`,
-        `scam_type`.
+        `scam_type`; complainants first, largest first, at most `MOST_VICTIMS`.
+    n_victims : int
+        How many there are in all.
     traces : pandas.DataFrame
         Complaint money that touched the account, one row a complaint: `complaint_id`, `scam_type`, `lost`, `in_low`,
         `in_high`, `out_low`, `out_high`, `here_low`, `here_high` (came in, went on, is still there: smallest and
@@ -89,6 +91,7 @@ class AccountCase:
     transfers: pd.DataFrame
     n_transfers: int
     victims: pd.DataFrame
+    n_victims: int
     traces: pd.DataFrame
     n_complaints: int
     hold: int
@@ -98,3 +101,7 @@ class AccountCase:
     exculpatory: Sequence[Mapping[str, Any]]
     actions: Sequence[Mapping[str, Any]]
     coercion: Sequence[Mapping[str, Any]]
+
+    def __repr__(self) -> str:
+        tier, n = self.score.get("tier"), len(self.reasons)
+        return f"AccountCase(tier {tier}, {n:,} reasons, {self.n_transfers:,} transfers, {len(self.victims):,} victims)"

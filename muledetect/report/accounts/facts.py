@@ -24,6 +24,8 @@ MOST_TRANSFERS: Final = 200
 MOST_OF_WINDOW: Final = 300
 #: Of those that carried complaint money so many, the ones with most of it.
 MOST_CARRIED: Final = 200
+#: Likely victims that a case file lists.
+MOST_VICTIMS: Final = 100
 #: Complaints that a case file lists, those with most money at the account.
 MOST_COMPLAINTS: Final = 100
 #: Links to other members that say why an account is in its ring.
@@ -77,7 +79,8 @@ def account_cases(material: Material, ring_files: Mapping[str, str]) -> Iterator
             is_window_whole=_is_window_whole(material, int(code), windows.get(name), chosen),
             transfers=_own(material, frame, chosen, int(code), proofs.get(name, {}), victims, ring, moved),
             n_transfers=n_all,
-            victims=victims,
+            victims=victims.head(MOST_VICTIMS),
+            n_victims=len(victims),
             traces=listed,
             n_complaints=len(traces),
             hold=int(traces["hold"].sum()),

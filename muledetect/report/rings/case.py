@@ -93,6 +93,9 @@ class RingCase:
     victims: pd.DataFrame
     others: pd.DataFrame
 
+    def __repr__(self) -> str:
+        return f"RingCase({self.ring!r}, {len(self.nodes):,} nodes, {len(self.flows):,} flows)"
+
 
 def ring_cases(
     material: Material, account_files: Mapping[str, str], *, n_rings: int | None = None
