@@ -220,12 +220,12 @@ def count_alerted_victims(
 
 def _funded(losses: pd.DataFrame, rows: pd.DataFrame) -> pd.Series[float]:
     """Return by source the money that came in within a day before each of its losses, at most the loss."""
-    payers, payer = np.unique(losses["source"].to_numpy(dtype=object), return_inverse=True)
-    received = rows[rows["target"].isin(payers)]
+    payer, payers = pd.factorize(losses["source"].astype(object))
+    of = pd.Index(payers).get_indexer(pd.Index(rows["target"], dtype=object))
+    received, of = rows[of >= 0], of[of >= 0]
     moments = np.unique(received["time"].to_numpy())
     # one number for an account and a moment, ascending with both
     size = len(moments) + 1
-    of = pd.Index(payers).get_indexer(pd.Index(received["target"], dtype=object))
     key = of * size + np.searchsorted(moments, received["time"].to_numpy())
     order = np.argsort(key, kind="stable")
     sums = np.concatenate([[0], np.cumsum(received["amount"].to_numpy()[order])])
