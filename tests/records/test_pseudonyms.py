@@ -369,7 +369,7 @@ def rows_of(table: pa.Table) -> list[str]:
 
 def _nameless(row: dict[str, Any]) -> dict[str, Any]:
     told = {name: sorted(value) if name == "evidence" else value for name, value in row.items() if name != "ring_id"}
-    if "weight" in told and told["kind"] not in ("relay", "payment"):  # a link without direction begins at the smaller id
+    if "weight" in told and told["kind"] not in ("relay", "payment"):  # without direction: smaller id first
         told["source"], told["target"] = sorted((told["source"], told["target"]))
     return told
 
