@@ -24,6 +24,7 @@ from muledetect.model.proof import Explanation, explain_scores
 from muledetect.model.store import config_hash
 from muledetect.records import Dataset
 from muledetect.records.currency import exponent_of
+from muledetect.records.pseudonyms import refuse_other_names
 from muledetect.rings import RingTables
 from muledetect.tracing import Traces, trace_money
 from muledetect.tracing.cases import find_cases
@@ -144,10 +145,12 @@ def gather_material(
     )
     graph = build_graph(dataset).until(moment)
     listed = _listed(at, n_alerts)
-    if (graph.codes(listed["account_id"]) < 0).any():
+    refuse_other_names(listed["account_id"], dataset.account_ids, "scores: column 'account_id'")
+    n_unknown = int((graph.codes(listed["account_id"]) < 0).sum())
+    if n_unknown:
         raise DataError(
-            "scores: some listed accounts are not in this data set; give the data set that was scored, and the same "
-            "key if it was read with pseudonyms."
+            f"scores: {n_unknown:,} of {listed.num_rows:,} listed accounts are not in this data set; give the data set "
+            "that was scored."
         )
     tell("proofs", 0.2)
     explanation = explain_scores(dataset, build_graph(dataset), listed)
