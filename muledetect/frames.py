@@ -160,6 +160,7 @@ def to_polars(result: Any, *, table: str | None = None) -> Any:
 
 def _converted(result: Any, table: str | None, convert: Callable[[Any, Table | None], Any]) -> Any:
     tables = result if isinstance(result, Mapping) else getattr(result, "tables", None)
+    tables = tables() if callable(tables) else tables
     if isinstance(tables, Mapping):
         return {name: convert(part, _contract(_ALIASES.get(str(name), str(name)))) for name, part in tables.items()}
     if table is not None and _contract(table) is None:

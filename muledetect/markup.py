@@ -51,7 +51,7 @@ def escape_value(value: object) -> Html:
         return Html(", ".join([*map(escape_value, value[:MOST_ITEMS]), *more]))
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return Html('<span style="opacity:.5">-</span>')
-    return Html(_in_words(value) or f"<bdi>{html.escape(plain_text(value))}</bdi>")
+    return Html(_in_words(value) or f"<bdi>{_escape(value)}</bdi>")
 
 
 def _in_words(value: object) -> str:
@@ -68,8 +68,8 @@ def _in_words(value: object) -> str:
 
 def build_card(title: object, *parts: Html, note: str = "") -> Html:
     """Return parts below each other under a title, with a note on how to read them."""
-    said = f'<div style="margin-top:6px;opacity:.75;font-size:90%">{html.escape(note)}</div>' if note else ""
-    head = f'<div style="font-weight:600;margin-bottom:4px">{html.escape(plain_text(title))}</div>'
+    said = f'<div style="margin-top:6px;opacity:.75;font-size:90%">{_escape(note)}</div>' if note else ""
+    head = f'<div style="font-weight:600;margin-bottom:4px">{_escape(title)}</div>'
     return Html(
         '<div style="display:inline-block;max-width:100%;overflow-x:auto;text-align:left;padding:6px 10px;'
         f'border:{_LINE};border-radius:4px">{head}{"".join(parts)}{said}</div>'
@@ -78,9 +78,7 @@ def build_card(title: object, *parts: Html, note: str = "") -> Html:
 
 def build_facts(facts: Mapping[str, object]) -> Html:
     """Return names and values in one line that wraps."""
-    shown = [
-        f'<span style="opacity:.65">{html.escape(name)}</span> {escape_value(value)}' for name, value in facts.items()
-    ]
+    shown = [f'<span style="opacity:.65">{_escape(name)}</span> {escape_value(value)}' for name, value in facts.items()]
     return Html(f'<div style="margin:2px 0">{" · ".join(shown)}</div>') if shown else Html("")
 
 
@@ -99,7 +97,7 @@ def build_table(
     is_number = [name in right or (bool(lines) and _is_number(lines[0][at])) for at, name in enumerate(columns)]
     style = [f"text-align:{'right' if number else 'left'};{_CELL}" for number in is_number]
     head = "".join(
-        f'<th scope="col" style="{how};border-bottom:{_LINE}">{html.escape(name)}</th>'
+        f'<th scope="col" style="{how};border-bottom:{_LINE}">{_escape(name)}</th>'
         for name, how in zip(columns, style, strict=True)
     )
     body = "".join(
@@ -116,7 +114,7 @@ def build_table(
 
 def build_list(lines: Iterable[str]) -> Html:
     """Return sentences as a list."""
-    items = "".join(f"<li>{escape_value(line)}</li>" for line in lines)
+    items = "".join(f"<li><bdi>{html.escape(plain_text(line, 4 * MOST_CHARACTERS))}</bdi></li>" for line in lines)
     return Html(f'<ul style="margin:4px 0;padding-left:1.4em">{items}</ul>') if items else Html("")
 
 
@@ -125,7 +123,11 @@ def build_details(summary: str, *parts: Html) -> Html:
     inner = "".join(parts)
     if not inner:
         return Html("")
-    return Html(f'<details><summary style="cursor:pointer">{html.escape(summary)}</summary>{inner}</details>')
+    return Html(f'<details><summary style="cursor:pointer">{_escape(summary)}</summary>{inner}</details>')
+
+
+def _escape(text: object) -> str:
+    return html.escape(plain_text(text))
 
 
 def _cell(value: object, style: str) -> str:

@@ -669,6 +669,9 @@ class Demo:
     rings: RingTables
     evaluation: Evaluation
 
+    def __repr__(self) -> str:
+        return f"Demo({self.dataset!r}, {len(self.scores):,} scores, {self.rings!r}, {self.evaluation!r})"
+
 
 def demo(
     output: str | Path = "muledetect-demo",

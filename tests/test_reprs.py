@@ -5,19 +5,24 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from functools import cache
 from html.parser import HTMLParser
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pytest
 from sklearn import config_context
 from sklearn.pipeline import make_pipeline
 
 import muledetect as md
-from muledetect import markup, schema
+from muledetect import markup, pipeline, schema
+from muledetect.clock import parse_time
+from muledetect.evaluate import Drift, Evaluation, EvaluationReport, RingMetrics
 from muledetect.model.estimator import TrainedOn
 from muledetect.model.proof import PROOFS, Explanation
 from muledetect.records.dataset import Finding
+from muledetect.report import gather_material
 from muledetect.tracing.trace import SUMMARY
 from tests.small_world import SCORED_AT, small_model, small_world
 
@@ -101,6 +106,19 @@ def fitted_model() -> md.MuleModel:
     return model
 
 
+def hostile_evaluation() -> Evaluation:
+    table = pd.DataFrame({"average_precision": [0.2, 0.73], "low": [0.1, 0.6], "high": [0.3, np.nan]},
+                         index=pd.Index(["rules", HOSTILE], name="method"))  # fmt: skip
+    return Evaluation(table, 0.01, 0.02, (0.0, 0.03), [HOSTILE], RingMetrics(*[0.5] * 10, 1, 2), {HOSTILE: table},
+                      detection={HOSTILE: 1.0})  # fmt: skip
+
+
+def hostile_drift() -> Drift:
+    check = {"subject": HOSTILE, "measure": "psi", "value": 0.3, "chance": 0.1, "watch": 0.1, "alarm": 0.25,
+             "grade": "alarm"}  # fmt: skip
+    return Drift(pd.DataFrame([check]), pd.DataFrame(), 1_000, 2_000)
+
+
 RESULTS = {
     "dataset": hostile_dataset,
     "rings": hostile_rings,
@@ -109,6 +127,8 @@ RESULTS = {
     "ties": lambda: md.Ties(hostile_rings().ring_ties),
     "explanation": hostile_explanation,
     "model": fitted_model,
+    "evaluation": hostile_evaluation,
+    "drift": hostile_drift,
 }
 EMPTY = {"rings": md.RingTables, "traces": md.Traces, "ties": md.Ties, "model": md.MuleModel}
 
@@ -221,3 +241,29 @@ def test_values_are_cut_and_put_on_one_line() -> None:
     assert markup.escape_value(-0.0) == "0"
     assert markup.escape_value([1, 2, 3, 4, 5, 6, 7]) == "1, 2, 3, 4, 5, and 2 more"
     assert markup.escape_value("บัญชี") == "<bdi>บัญชี</bdi>"
+
+
+def test_an_evaluation_shows_each_method_with_its_interval() -> None:
+    text = Reader(html_of(hostile_evaluation())).text
+    assert "rules0.20 [0.10, 0.30]" in text
+    assert "0.73" in text
+    assert repr(hostile_evaluation()) == "Evaluation(2 methods, average precision of the last 0.73, 1 more tables)"
+    assert repr(hostile_drift()) == "Drift(alarm: 1 checks, 0 ok, 0 watch, 1 alarm; 1,000 and 2,000 rows)"
+    assert repr(EvaluationReport({"x": 1.0}, {})) == "EvaluationReport(1 figures, 0 tables)"
+
+
+def test_what_holds_other_results_is_short_and_names_no_account() -> None:
+    dataset = md.read_dataset(dict(small_world()))
+    accounts = dataset.account_ids.to_pylist()
+    scores = pa.Table.from_pylist(
+        [{"account_id": name, "as_of": parse_time(SCORED_AT), "score": 1.0, "probability": 0.9, "rank": 1,
+          "tier": "suspected", "reasons": []} for name in accounts[:3]],
+        schema.SCORES.arrow_schema,
+    )  # fmt: skip
+    books = md.open_books(dataset, md.build_graph(dataset), SCORED_AT)
+    material = gather_material(dataset, scores)
+    demo = pipeline.Demo(Path("x"), dataset, md.MuleModel(), scores, md.RingTables(), hostile_evaluation())
+    for result in (books, material, demo):
+        shown = repr(result)
+        assert len(shown) < 700
+        assert not any(name in shown for name in accounts)

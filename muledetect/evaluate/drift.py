@@ -21,6 +21,7 @@ from scipy.stats import chi2, ks_2samp, norm
 
 from muledetect.errors import OptionError
 from muledetect.frames import takes_tables
+from muledetect.markup import build_card, build_facts, build_table
 from muledetect.model.table import read_features
 from muledetect.records import write_table, write_text
 
@@ -29,6 +30,7 @@ Features: TypeAlias = "pd.DataFrame | pa.Table"
 Grade = Literal["ok", "watch", "alarm"]
 
 GRADES: Final = ("ok", "watch", "alarm")
+_MOST_ROWS: Final = 12
 
 #: Exit status of each grade, for schedulers.
 EXIT_STATUS: Final[Mapping[str, int]] = {"ok": 0, "watch": 3, "alarm": 4}
@@ -73,6 +75,17 @@ class Drift:
     delays: pd.DataFrame
     n_a: int
     n_b: int
+
+    def __repr__(self) -> str:
+        counts = ", ".join(f"{int((self.checks['grade'] == grade).sum()):,} {grade}" for grade in GRADES)
+        return f"Drift({self.worst}: {len(self.checks):,} checks, {counts}; {self.n_a:,} and {self.n_b:,} rows)"
+
+    def _repr_html_(self) -> str:
+        names = ["subject", "measure", "value", "chance", "watch", "alarm", "grade"]
+        rows = self.checks[names].head(_MOST_ROWS).to_numpy(dtype=object).tolist()
+        facts = {"worst": self.worst, "rows before": self.n_a, "rows after": self.n_b}
+        table = build_table(names, rows, n_rows=len(self.checks), right=names[2:6])
+        return build_card("Drift between two moments", build_facts(facts), table)
 
     @property
     def worst(self) -> str:

@@ -32,6 +32,7 @@ from muledetect.features import Progress, extract
 from muledetect.graph import Points, build_graph
 from muledetect.labels import Target, account_groups, every_account, ring_groups
 from muledetect.labels.targets import labelled_points
+from muledetect.markup import build_card, build_details, build_facts, build_list, build_table
 from muledetect.model import MuleModel
 from muledetect.model.store import config_hash
 from muledetect.records import Dataset
@@ -43,6 +44,8 @@ Int64Array = npt.NDArray[np.int64]
 
 #: Draws behind every interval of the ranking.
 N_DRAWS: Final = 200
+#: Metrics of each method that a notebook shows.
+_SHOWN: Final = ("average_precision", "precision@0.5%", "recall@0.5%", "precision@1%", "recall@1%")
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,6 +91,32 @@ class Evaluation:
     victims: Mapping[str, float] = field(default_factory=dict)
     about: Mapping[str, str] = field(default_factory=dict)
 
+    def __repr__(self) -> str:
+        best = float(self.table["average_precision"].iloc[-1]) if len(self.table) else float("nan")
+        return (
+            f"Evaluation({len(self.table):,} methods, average precision of the last {best:.2f}, "
+            f"{len(self.tables):,} more tables)"
+        )
+
+    def _repr_html_(self) -> str:
+        low, high = self.calibration_interval
+        facts: dict[str, object] = {"Brier score": self.brier, "calibration error": self.calibration_error}
+        facts |= {"its 95% interval": f"{low:.3g} to {high:.3g}"}
+        names = [name for name in _SHOWN if name in self.table]
+        rows = [[method, *(_with_interval(line, name) for name in names)] for method, line in self.table.iterrows()]
+        titles = ["method", *(name.replace("_", " ").replace("@", " at ") for name in names)]
+        parts = {"rings": asdict(self.rings) if self.rings is not None else {}, "detection": self.detection}
+        more = [
+            build_details(part, build_facts({name.replace("_", " "): value for name, value in figures.items()}))
+            for part, figures in parts.items()
+        ]
+        return build_card(
+            "Evaluation", build_facts(facts), build_table(titles, rows, right=titles[1:]), *more,
+            build_facts({"more tables": ", ".join(self.tables) or None}),
+            build_details(f"{len(self.notes):,} notes", build_list(self.notes)),
+            note="Brackets: 95% intervals from drawing whole rings.",
+        )  # fmt: skip
+
     def write(self, folder: str | Path) -> None:
         """Write `report.json` and one table a part to a folder; see `EvaluationReport`."""
         low, high = self.calibration_interval
@@ -99,6 +128,12 @@ class Evaluation:
             figures |= {f"rings_{name}": float(value) for name, value in asdict(self.rings).items()}
         tables = {"baselines": self.table, **self.tables}
         EvaluationReport(figures, tables, tuple(self.notes), self.about).write(Path(folder))
+
+
+def _with_interval(line: pd.Series[float], name: str) -> str:
+    ends = ("low", "high") if name == "average_precision" else (f"{name}_low", f"{name}_high")
+    low, high = (float(line.get(end, np.nan)) for end in ends)
+    return f"{float(line[name]):.2f}" + ("" if np.isnan(low) else f" [{low:.2f}, {high:.2f}]")
 
 
 def measure_model(

@@ -40,6 +40,9 @@ class EvaluationReport:
     notes: tuple[str, ...] = field(default=())
     about: Mapping[str, str] = field(default_factory=dict)
 
+    def __repr__(self) -> str:
+        return f"EvaluationReport({len(self.figures):,} figures, {len(self.tables):,} tables)"
+
     def to_json(self) -> str:
         """Return about, figures, tables (a list of rows each) and notes as JSON; what is not defined is null."""
         content = {

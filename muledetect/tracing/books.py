@@ -10,6 +10,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from muledetect.clock import Moment, format_time, parse_time
 from muledetect.graph import Int32Array, Int64Array, TransferGraph
 from muledetect.tracing.balances import MISSING, balances_before
 from muledetect.tracing.kernel import PLACES
@@ -62,6 +63,10 @@ class Books:
     balance_at: Int64Array
     bank: pa.Array
 
+    def __repr__(self) -> str:
+        counts = f"{self.graph.n_accounts:,} accounts, {self.graph.n_transfers:,} transfers"
+        return f"Books(before {format_time(self.as_of)}: {counts})"
+
     def balances(self, accounts: Int32Array) -> tuple[Int64Array, npt.NDArray[np.bool_]]:
         """Return what was in accounts just before `as_of`, and whether the records state it."""
         graph = self.graph
@@ -71,15 +76,16 @@ class Books:
         )  # fmt: skip
 
 
-def open_books(dataset: Dataset, graph: TransferGraph, as_of: int) -> Books:
+def open_books(dataset: Dataset, graph: TransferGraph, as_of: Moment) -> Books:
     """Prepare a data set for tracing at a moment. O(transfers + accounts); 17 bytes a transfer with balances."""
-    cut = graph.until(as_of)
+    moment = parse_time(as_of)
+    cut = graph.until(moment)
     table = dataset.tables["transfers"].slice(0, cut.n_transfers)
-    stop_code, balance, balance_at, bank = _accounts(dataset, cut, as_of)
+    stop_code, balance, balance_at, bank = _accounts(dataset, cut, moment)
     _mark_hubs(cut, stop_code)
     return Books(
         cut,
-        as_of,
+        moment,
         _codes(table, "channel", CHANNELS, cut.n_transfers),
         stop_code,
         _money(table, "source_balance_after"),
