@@ -126,7 +126,14 @@ rings a true centre is named.
 Ever more tables:
 
 {markdown(_in_order(more))}
+
+Purity is {_mean(alone[0]["purity"])} with transfers and labels and {_mean(part["rows"][-2]["purity"])} with all tables:
+more evidence also draws in accounts that are in no ring of the truth.
 """
+
+
+def _mean(text: str) -> str:
+    return text.partition(" ")[0]
 
 
 def _in_order(rows: Rows) -> Rows:

@@ -13,12 +13,15 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 from lxml import etree
+from typer.testing import CliRunner
 
 import muledetect
-from muledetect import pipeline
+from muledetect import cli, pipeline
 from muledetect.features.signals import describe_signals, signal_registry
 from muledetect.schema import INPUTS, OUTPUTS, describe_tables
 
@@ -26,6 +29,7 @@ ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT / "docs"))
 
 import api  # noqa: E402
+import batch_scoring  # noqa: E402
 import commands  # noqa: E402
 import concepts  # noqa: E402
 
@@ -199,3 +203,84 @@ def test_links_of_the_pages_lead_somewhere(path: Path) -> None:
     links = re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", path.read_text("utf-8"))
     missing = [link for link in links if not link.startswith("http") and not (path.parent / link).exists()]
     assert not missing
+
+
+README = (ROOT / "README.md").read_text("utf-8")
+
+
+def block(mark: str) -> str:
+    """Return the block of code of README.md that follows a mark."""
+    found = re.search(rf"^<!-- {mark} -->\n```\w+\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
+    assert found, f"README.md has no block {mark!r}"
+    return found[1]
+
+
+def run_block(mark: str) -> set[str]:
+    """Run the commands of a block in order, in the folder where we are; return which they were."""
+    lines = [shlex.split(line, comments=True) for line in block(mark).splitlines()]
+    for program, *arguments in lines:
+        assert program == "muledetect"
+        done = CliRunner().invoke(cli.app, arguments)
+        assert done.exit_code in ({0, 3, 4} if arguments[0] == "monitor" else {0}), f"{arguments[0]}: {done.output}"
+        assert Path(arguments[arguments.index("--model" if arguments[0] == "train" else "--output") + 1]).exists()
+    return {line[1] for line in lines}
+
+
+def test_the_commands_of_the_readme_run_as_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On the sample, in order, in a folder that has nothing but what a clone has."""
+    (tmp_path / "data").symlink_to(ROOT / "data")
+    monkeypatch.chdir(tmp_path)
+    done = run_block("run: commands")
+    assert done > {"check", "train", "score", "threshold", "explain", "rings", "trace", "evaluate", "monitor"}
+    assert {"index.html", "model.html"} <= {path.name for path in (tmp_path / "report").iterdir()}
+
+
+def test_a_file_of_a_bank_gets_to_pages_by_the_readme_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Other names, semicolons, local times, decimal commas; no transfer and no satang is lost on the way."""
+    transfers = pq.read_table(ROOT / "data" / "sample" / "transfers.parquet").to_pandas()
+    local = transfers["time"].dt.tz_convert("Asia/Bangkok")
+    exported = pd.DataFrame({
+        "Buchungszeit": local.dt.strftime("%d.%m.%Y %H:%M:%S"), "Auftraggeber Konto": transfers["source"],
+        "Empfänger Konto": transfers["target"], "Betrag": [f"{a // 100},{a % 100:02d}" for a in transfers["amount"]],
+        "Referenz": transfers["transfer_id"],
+    })  # fmt: skip
+    exported.to_csv(tmp_path / "export.csv", sep=";", index=False, encoding="cp1252")
+    monkeypatch.chdir(tmp_path)
+    run_block("run: own")
+    read = pq.read_table(tmp_path / "bank" / "transfers.parquet")
+    assert read.num_rows == len(transfers)
+    assert pc.sum(read["amount"]).as_py() == transfers["amount"].sum()
+    assert set(read["transfer_id"].to_pylist()) == set(transfers["transfer_id"])
+    assert (tmp_path / "report" / "index.html").exists()
+
+
+def test_the_python_of_the_readme_runs_as_written(workplace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(workplace)
+    names: dict[str, Any] = {}
+    exec(compile(block("run: python"), "<README.md>", "exec"), names)  # noqa: S102 (our own page)
+    assert names["ring"].members.num_rows > 1
+    assert names["likely"].num_rows >= 1
+    assert names["traces"].holds.num_rows > 0
+
+
+def test_the_night_of_the_readme_is_one_that_the_script_takes() -> None:
+    line = next(line for line in README.splitlines() if line.startswith("python docs/batch_scoring.py"))
+    given = batch_scoring.options().parse_args(shlex.split(line)[2:])
+    assert (ROOT / given.dataset).is_dir()
+
+
+def test_the_readme_names_no_script_or_command_that_is_not_there() -> None:
+    scripts = set(re.findall(r"python ((?:benchmarks|docs)/\w+\.py)", README))
+    assert len(scripts) > 5
+    assert not {script for script in scripts if not (ROOT / script).exists()}
+    named = set(re.findall(r"(?:^|`)muledetect ([a-z]+)", README, re.MULTILINE))
+    assert len(named) > 10
+    assert named <= set(commands.commands())
+    options = {option for command in commands.commands().values() for param in command.params for option in param.opts}
+    told = {word for line in README.splitlines() if "benchmarks" not in line and "batch" not in line
+            for word in re.findall(r"(?<![\w-])--[a-z][a-z-]+", line)} - {"--quiet"}  # fmt: skip
+    assert told <= options
+
+
+def test_the_readme_can_be_read_in_one_sitting() -> None:
+    assert len(README.splitlines()) < 250
