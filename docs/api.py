@@ -32,6 +32,7 @@ MODULES: Final = (
     "muledetect.tracing",
     "muledetect.evaluate",
     "muledetect.report",
+    "muledetect.report.plots",
     "muledetect.simulate",
     "muledetect.testing",
 )
