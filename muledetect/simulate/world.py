@@ -43,7 +43,7 @@ _MARGIN: Final = 10 * SECOND
 
 @dataclass(frozen=True, slots=True)
 class Balances:
-    """Money before and after, `opening` and `final`, int64 satang by account in the ledger's own order, other banks included.
+    """Money before and after, `opening` and `final`: int64 satang by account in the ledger's order, other banks too.
 
     The sums are equal: nothing is made and nothing lost.
     """
