@@ -152,7 +152,7 @@ def _labels(part: Mapping[str, Any]) -> str:
 
 All tables, but no column that reads labels. So many mule accounts of the learning worlds are labelled, drawn at random
 (means over draws; *spread*: over draws); the other mules are unknown and left out; negatives stay. The first two rows
-learn nothing here.
+learn nothing here; the starter model reads nothing but the five required columns.
 
 {markdown(part["rows"], without=("columns",))}
 
