@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -59,10 +59,7 @@ def assemble(scene: Scene, found: Found, links: Mapping[str, pa.Table], *, max_r
     flows = measure_flows(scene.graph, found.account, found.ring, found.begin, found.end)
     measures = _measure(scene, found, flows)
     names = _names(scene, found)
-    order = sorted(
-        range(found.n_rings),
-        key=lambda k: (-measures["score"][k], -measures["n_accounts"][k], -measures["value_in"][k], names[k]),
-    )[:max_rings]
+    order = _ranked(names, measures)[:max_rings]
     place = np.full(found.n_rings, -1, np.int64)
     place[order] = np.arange(len(order))
     ids = pa.array([names[k] for k in order], pa.string())
@@ -83,6 +80,18 @@ def assemble(scene: Scene, found: Found, links: Mapping[str, pa.Table], *, max_r
         ring_others=_others(scene, found, flows, place, ids),
         ring_transfers=_timeline(scene, found, flows, place, ids),
     )
+
+
+def _ranked(names: Sequence[str], measures: Mapping[str, Any]) -> list[int]:
+    """Return the rings, most suspicious first; of rings with the same members, which have one name, the first."""
+    ranked = sorted(
+        range(len(names)),
+        key=lambda k: (-measures["score"][k], -measures["n_accounts"][k], -measures["value_in"][k], names[k]),
+    )
+    first: dict[str, int] = {}
+    for k in ranked:
+        first.setdefault(names[k], k)
+    return list(first.values())
 
 
 def _inside(found: Found, links: Mapping[str, pa.Table]) -> pa.Table:

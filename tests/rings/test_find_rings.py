@@ -15,6 +15,7 @@ from muledetect import schema
 from muledetect.clock import DAY, HOUR, MINUTE
 from muledetect.errors import DataError, OptionError
 from muledetect.rings import KINDS, LINKS, RingTables, Scene, find_rings, link
+from muledetect.rings.assemble import _ranked
 
 
 def search(world: World, as_of: int = AS_OF, **options: Any) -> RingTables:
@@ -23,6 +24,11 @@ def search(world: World, as_of: int = AS_OF, **options: Any) -> RingTables:
 
 def members(rings: RingTables) -> set[frozenset[str]]:
     return {frozenset(ring.members["account_id"].to_pylist()) for ring in rings}
+
+
+def test_overlapping_communities_with_the_same_members_are_one_ring() -> None:
+    measures = {"score": [1.0, 3.0, 2.0], "n_accounts": [3, 3, 4], "value_in": [5, 5, 5]}
+    assert _ranked(["a", "a", "b"], measures) == [1, 2]
 
 
 def facts(rings: RingTables, rename: dict[str, str] | None = None) -> list[Any]:
