@@ -5,12 +5,14 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import polars as pl
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from sklearn.model_selection import cross_val_predict
 
@@ -37,6 +39,8 @@ from muledetect.labels import ForwardSplit, GroupFolds
 from muledetect.labels.targets import labelled_points
 from muledetect.model.leakage import audit_features
 from muledetect.model.proof import explain_scores
+from muledetect.records import write_table
+from muledetect.report import write_csv
 from tests.small_world import SCORED_AT, TRAINED_AT, small_model, small_world
 
 Given = Callable[[pa.Table], Any]
@@ -211,6 +215,15 @@ def test_evaluation_takes_tables_of_any_library(given: Given) -> None:
              for t, labels in ((given(table), tables["labels"]), (table, known["labels"]))]  # fmt: skip
     same(drift[0].checks, drift[1].checks)
     same(drift[0].delays, drift[1].delays)
+
+
+def test_tables_of_any_library_are_written(given: Given, tmp_path: Path) -> None:
+    members, plain = given(rings().ring_members), rings().ring_members
+    write_table(members, tmp_path / "own.parquet")
+    assert pq.read_table(tmp_path / "own.parquet").cast(plain.schema) == plain
+    for name, table in (("own.csv", members), ("plain.csv", plain)):
+        write_csv(table, tmp_path / name)
+    assert (tmp_path / "own.csv").read_bytes() == (tmp_path / "plain.csv").read_bytes()
 
 
 def test_results_become_pandas_frames_with_the_types_of_the_contract() -> None:

@@ -1,8 +1,12 @@
-"""Every notebook runs from top to bottom, and is committed with its outputs."""
+"""Every notebook runs from top to bottom; it is committed with outputs that are whole, small, and tell no paths."""
 
 from __future__ import annotations
 
+import base64
+import re
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -10,6 +14,15 @@ nbclient = pytest.importorskip("nbclient")
 nbformat = pytest.importorskip("nbformat")
 
 NOTEBOOKS = sorted((Path(__file__).parent.parent / "notebooks").glob("*.ipynb"))
+#: No picture in a notebook is larger, bytes.
+LARGEST_PICTURE = 100_000
+#: Folders of the machine that a notebook was run on.
+MACHINE = re.compile(r"(/home|/root|/tmp|/Users|/var/folders|/work|ipykernel_)\b|[A-Z]:\\\\Users")
+
+
+def outputs(notebook: Any) -> Iterator[Any]:
+    for cell in notebook.cells:
+        yield from cell.get("outputs", [])
 
 
 @pytest.mark.filterwarnings("default")  # of the kernel's libraries, not of ours
@@ -18,3 +31,18 @@ def test_a_notebook_runs(path: Path) -> None:
     notebook = nbformat.read(path, as_version=4)
     assert any(cell.get("outputs") for cell in notebook.cells), "committed without outputs"
     nbclient.NotebookClient(notebook, timeout=120, resources={"metadata": {"path": path.parent}}).execute()
+    assert not [output for output in outputs(notebook) if output.get("name") == "stderr"], "it warns"
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_committed_outputs_are_whole_and_small_and_tell_nothing_of_the_machine(path: Path) -> None:
+    notebook = nbformat.read(path, as_version=4)
+    code = [cell for cell in notebook.cells if cell.cell_type == "code" and cell.source.strip()]
+    assert [cell.execution_count for cell in code] == list(range(1, len(code) + 1)), "not run once, from top to bottom"
+    for output in outputs(notebook):
+        assert output.output_type != "error"
+        assert output.get("name") != "stderr"
+        data = output.get("data", {})
+        assert len(base64.b64decode(data.get("image/png", ""))) <= LARGEST_PICTURE
+        texts = [output.get("text", ""), *(value for name, value in data.items() if name.startswith("text/"))]
+        assert not MACHINE.search("".join(texts))

@@ -7,9 +7,12 @@ import secrets
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+
+from muledetect.frames import as_arrow
 
 Write = Callable[[Path], None]
 
@@ -39,16 +42,17 @@ def _write_atomically(writes: Mapping[Path, Write]) -> None:
             write(unfinished[path])
 
 
-def _parquet_of(table: pa.Table) -> Write:
+def _parquet_of(given: Any) -> Write:
+    table = as_arrow(given)
     return lambda unfinished: pq.write_table(table, unfinished, compression="zstd")
 
 
-def write_table(table: pa.Table, path: str | Path) -> None:
-    """Write one table as Parquet (zstd); `path` holds the old or the new table at any moment."""
+def write_table(table: Any, path: str | Path) -> None:
+    """Write one table of any library as Parquet (zstd); `path` holds the old or the new table at any moment."""
     _write_atomically({Path(path): _parquet_of(table)})
 
 
-def write_tables(tables: Mapping[str, pa.Table], folder: str | Path) -> None:
+def write_tables(tables: Mapping[str, Any], folder: str | Path) -> None:
     """Write every table as `<folder>/<name>.parquet`; other files of the folder stay.
 
     Nothing is touched until all tables are written. Each file is the old or the new one at any moment, and so is the

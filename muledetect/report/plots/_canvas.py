@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 import unicodedata
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final
@@ -35,6 +36,8 @@ _FALLBACKS: Final = (
     "Thonburi", "Noto Sans", "Noto Sans Arabic", "Noto Sans Devanagari", "Noto Sans CJK JP", "Noto Sans CJK SC",
     "Arial Unicode MS",
 )  # fmt: skip
+#: Letters of a title to an inch.
+_LETTERS: Final = 12
 _NO_GLYPH: Final = "\N{WHITE SQUARE}"
 
 
@@ -83,6 +86,8 @@ def as_text(value: object, most: int = 60) -> dict[str, Any]:
 def title(ax: Axes, value: object, note: str = "") -> None:
     """Set a title flush left, and a note on how to read the picture below it, smaller."""
     said = as_text(value, 90)
+    width = float(ax.get_position().width) * float(figure_of(ax).get_figwidth())
+    said["s"] = "\n".join(textwrap.wrap(said["s"], max(int(width * _LETTERS), 20))[:2])
     ax.set_title(said.pop("s"), loc="left", fontsize="medium", fontweight="bold", pad=20 if note else 6, **said)
     if note:
         below = as_text(note, 120)

@@ -73,7 +73,7 @@ def plot_feature(features: Any, y: npt.ArrayLike, name: str, *, currency: str = 
         _scale(axes, known, unit, text)
     if unit == "amount":
         axes.set_xlabel(unit_of(currency))
-    title(axes, text, note=name)
+    title(axes, text, note=name if text != name else "")
     return quiet(axes, grid="y")
 
 
@@ -141,7 +141,8 @@ def _mark_times(axes: Axes, longest: float, *, is_skewed: bool) -> None:
     """Put ticks at usual lengths of time if the axis is logarithmic, else evenly in the unit that suits the longest."""
     from matplotlib.ticker import FixedLocator, MultipleLocator  # noqa: PLC0415 (an extra, and slow to import)
 
-    length, unit = next((mark for mark in reversed(_TIMES[:4]) if mark[0] * 3 <= longest), _TIMES[0])
+    even = [mark for mark in _TIMES if not mark[1].startswith("30")]
+    length, unit = next((mark for mark in reversed(even) if mark[0] * 3 <= longest), even[0])
     axes.set_xlabel("time" if is_skewed else f"time, {unit.removeprefix('1 ')}")
     if is_skewed:
         names = dict(_TIMES)
@@ -149,6 +150,6 @@ def _mark_times(axes: Axes, longest: float, *, is_skewed: bool) -> None:
         axes.xaxis.set_major_formatter(lambda value, _: names.get(round(value), ""))
         axes.xaxis.set_minor_locator(FixedLocator([]))
     else:
-        step = next((n for n in (1, 2, 5, 10, 15, 30, 60, 100, 365) if longest / length / n <= 10), 730)
+        step = next((n for n in (1, 2, 5, 10, 15, 30, 60, 100) if longest / length / n <= 10), 200)
         axes.xaxis.set_major_locator(MultipleLocator(step * length))
         axes.xaxis.set_major_formatter(lambda value, _: f"{value / length:,.0f}")

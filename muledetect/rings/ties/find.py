@@ -193,7 +193,7 @@ def _ties(
     n_own = own.reindex(pd.MultiIndex.from_frame(ties[["ring", "centre"]]), fill_value=0).to_numpy()
     n_other = ties["ring"].map(n_named).fillna(0).to_numpy() - n_own
     # a ring may serve two centres: other centres speak against this one as far as they outnumber it
-    ties["against"] = np.clip(np.maximum(n_other - n_own, 0) * AGAINST[0], AGAINST[1], 0.0)
+    ties["against"] = np.clip(np.maximum(n_other - n_own, 0) * AGAINST[0], AGAINST[1], 0.0) + 0.0  # no negative zero
     ties["log_odds"] = ties[names].fillna(0.0).sum(axis=1) + ties["against"]
     index = pd.MultiIndex.from_frame(ties[["ring", "centre"]])
     ties["null_p"] = chance.reindex(index).to_numpy() if len(chance) else np.nan
