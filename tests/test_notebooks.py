@@ -46,3 +46,11 @@ def test_committed_outputs_are_whole_and_small_and_tell_nothing_of_the_machine(p
         assert len(base64.b64decode(data.get("image/png", ""))) <= LARGEST_PICTURE
         texts = [output.get("text", ""), *(value for name, value in data.items() if name.startswith("text/"))]
         assert not MACHINE.search("".join(texts))
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_links_of_a_notebook_lead_somewhere(path: Path) -> None:
+    text = "".join(cell.source for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "markdown")
+    links = re.findall(r"\]\(([^)#]+)\)", text)
+    assert not [link for link in links if not link.startswith("http") and not (path.parent / link).exists()]
+    assert not [name for name in re.findall(r"\w+\.ipynb", text) if not (path.parent / name).exists()]
