@@ -13,11 +13,12 @@ import pytest
 nbclient = pytest.importorskip("nbclient")
 nbformat = pytest.importorskip("nbformat")
 
-NOTEBOOKS = sorted((Path(__file__).parent.parent / "notebooks").glob("*.ipynb"))
+ROOT = Path(__file__).parent.parent
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 #: No picture in a notebook is larger, bytes.
 LARGEST_PICTURE = 100_000
 #: Folders of the machine that a notebook was run on.
-MACHINE = re.compile(r"(/home|/root|/tmp|/Users|/var/folders|/work|ipykernel_)\b|[A-Z]:\\\\Users")
+MACHINE = re.compile(rf"(/home|/root|/tmp|/Users|/var/folders|{re.escape(str(ROOT))})/|ipykernel_|[A-Z]:\\\\Users")
 
 
 def outputs(notebook: Any) -> Iterator[Any]:
