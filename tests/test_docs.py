@@ -284,3 +284,9 @@ def test_the_readme_names_no_script_or_command_that_is_not_there() -> None:
 
 def test_the_readme_can_be_read_in_one_sitting() -> None:
     assert len(README.splitlines()) < 250
+
+
+def test_every_notebook_is_in_the_readme() -> None:
+    assert set(re.findall(r"\(notebooks/(\w+\.ipynb)\)", README)) == {
+        path.name for path in (ROOT / "notebooks").glob("*.ipynb")
+    }
