@@ -224,6 +224,9 @@ def trace_transfers(  # type: ignore[no-untyped-def]
                         a, moment, time, amount, source, target, source_after, target_after, balance, balance_at,
                         in_start, in_stop, in_transfer, out_start, out_stop, out_transfer,
                     )  # fmt: skip
+                    if moment == time[first] and a == source[first]:
+                        # the victim got money back within the tick: the disputed payment itself is over
+                        opening = max(np.int64(0), opening - loss)
                     held[slot, _BALANCE] = opening
                     held[slot, _IN] = count_before(in_transfer, in_start[a], in_stop[a], time, moment)
                     held[slot, _OUT] = count_before(out_transfer, out_start[a], out_stop[a], time, moment)
@@ -293,7 +296,7 @@ def trace_transfers(  # type: ignore[no-untyped-def]
                 paid = np.int64(0)
                 while held[slot, _OUT] < out_stop[a] and time[out_transfer[held[slot, _OUT]]] == moment:
                     i = out_transfer[held[slot, _OUT]]
-                    if source[i] != target[i]:
+                    if source[i] != target[i] and i != first:
                         paid += amount[i]
                     held[slot, _OUT] += 1
                 if paid > 0:
@@ -303,7 +306,7 @@ def trace_transfers(  # type: ignore[no-untyped-def]
                     rest = moved
                     for j in range(begin, held[slot, _OUT]):
                         i = out_transfer[j]
-                        if source[i] == target[i]:
+                        if source[i] == target[i] or i == first:
                             continue
                         part = share_of(moved, amount[i], paid)
                         if part == 0:
