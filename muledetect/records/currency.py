@@ -44,7 +44,15 @@ def format_amount(amount: int, currency: str) -> str:
     >>> format_amount(123456789, "THB"), format_amount(-5, "KWD"), format_amount(1234567, "")
     ('1,234,567.89', '-0.005', '1,234,567')
     """
-    decimals = exponent_of(currency) if currency else 0
+    return format_units(amount, exponent_of(currency) if currency else 0)
+
+
+def format_units(amount: int, decimals: int) -> str:
+    """Return an integer with separators, its last `decimals` digits behind the mark; exact for any size.
+
+    >>> format_units(-1_234_567, 2)
+    '-12,345.67'
+    """
     whole, rest = divmod(abs(int(amount)), 10**decimals)
     return f"{'-' if amount < 0 else ''}{whole:,}" + (f".{rest:0{decimals}d}" if decimals else "")
 

@@ -143,7 +143,8 @@ def gather_material(
     at = table.filter(pc.equal(table["as_of"].cast(pa.int64()), moment)).sort_by(
         [("rank", "ascending"), ("account_id", "ascending")]
     )
-    graph = build_graph(dataset).until(moment)
+    whole = build_graph(dataset)
+    graph = whole.until(moment)
     listed = _listed(at, n_alerts)
     refuse_other_names(listed["account_id"], dataset.account_ids, "scores: column 'account_id'")
     n_unknown = int((graph.codes(listed["account_id"]) < 0).sum())
@@ -153,7 +154,7 @@ def gather_material(
             "that was scored."
         )
     tell("proofs", 0.2)
-    explanation = explain_scores(dataset, build_graph(dataset), listed)
+    explanation = explain_scores(dataset, whole, listed)
     tell("tracing", 0.4)
     traces, disputes = _trace(dataset, graph, moment)
     tell("victims", 0.6)

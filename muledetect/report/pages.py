@@ -16,6 +16,7 @@ import jinja2
 from markupsafe import Markup, escape
 
 from muledetect.errors import OptionError
+from muledetect.records.currency import format_units
 from muledetect.report.words import WORDS
 
 Language = Literal["en", "th"]
@@ -204,9 +205,7 @@ def money_text(minor_units: int) -> Callable[[int | None], str | None]:
     def written(amount: int | None) -> str | None:
         if amount is None or amount != amount:  # noqa: PLR0124 (NaN)
             return None
-        whole, rest = divmod(abs(int(amount)), minor_units)
-        part = f".{rest:0{digits}d}" if digits else ""
-        return f"{'-' if amount < 0 else ''}{whole:,}{part}"
+        return format_units(amount, digits)
 
     return written
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any, Final
 
@@ -52,13 +52,14 @@ def account_cases(material: Material, ring_files: Mapping[str, str]) -> Iterator
         for name, code in zip(material.account_ids, codes, strict=True)
     ]
     frame = _transfers(
-        material, np.unique(np.concatenate([np.zeros(0, np.int64), *(chosen for chosen, _ in positions)]))
+        material, np.unique(np.concatenate([np.zeros(0, np.int64), *(chosen for chosen, _, _ in positions)]))
     )
-    accounts, holders = _records(material, "accounts", "account_id"), _records(material, "holders", "holder_id")
+    accounts = _records(material, "accounts", "account_id", material.account_ids)
+    holders = _records(material, "holders", "holder_id", (row.get("holder_id") for row in accounts.values()))
     rings = _memberships(material, ring_files)
     coercion = find_coercion(material, codes)
     for number, (name, code) in enumerate(zip(material.account_ids, codes, strict=True)):
-        chosen, n_all = positions[number]
+        chosen, n_all, is_whole = positions[number]
         account = accounts.get(name, {})
         ring = rings.get(name, {})
         victims = _victims(material, int(code))
@@ -76,7 +77,7 @@ def account_cases(material: Material, ring_files: Mapping[str, str]) -> Iterator
             holder=holders.get(account.get("holder_id"), {}),
             reasons=_reasons(material, number, proofs.get(name, {})),
             window=windows.get(name),
-            is_window_whole=_is_window_whole(material, int(code), windows.get(name), chosen),
+            is_window_whole=is_whole,
             transfers=_own(material, frame, chosen, int(code), proofs.get(name, {}), victims, ring, moved),
             n_transfers=n_all,
             victims=victims.head(MOST_VICTIMS),
@@ -120,15 +121,14 @@ def _reasons(material: Material, number: int, proofs: Mapping[str, list[str]]) -
     ]
 
 
-def _records(material: Material, name: str, key: str) -> dict[str | None, dict[str, Any]]:
-    """Return the rows of the listed accounts (or of their holders) by key; times as int, unknown values left out."""
+def _records(material: Material, name: str, key: str, wanted: Iterable[str | None]) -> dict[str | None, dict[str, Any]]:
+    """Return the rows of a table by key; times as int, unknown values left out."""
     table = material.dataset.tables.get(name)
     if table is None or key not in table.column_names:
         return {}
-    wanted: set[str | None] = set(material.account_ids)
-    if name == "holders":
-        wanted = {row.get("holder_id") for row in _records(material, "accounts", "account_id").values()}
-    rows = table.filter(pc.is_in(table[key].cast(pa.string()), pa.array(sorted(filter(None, wanted)), pa.string())))
+    rows = table.filter(
+        pc.is_in(table[key].cast(pa.string()), pa.array(sorted(set(filter(None, wanted))), pa.string()))
+    )
     columns = {
         column: (
             rows[column].cast(pa.int64()) if pa.types.is_timestamp(rows[column].type) else rows[column]
@@ -141,23 +141,17 @@ def _records(material: Material, name: str, key: str) -> dict[str | None, dict[s
 
 def _chosen(
     material: Material, code: int, proofs: Mapping[str, list[str]], window: tuple[int, int] | None, moved: Moved
-) -> tuple[Int64Array, int]:
-    """Return the positions of the transfers that the case file lists, and how many the account has."""
+) -> tuple[Int64Array, int, bool]:
+    """Return the positions of the listed transfers, how many there are, and whether the whole window is listed."""
     every = positions_of(material.graph, code)
     shown = moved.places(transfer for transfers in proofs.values() for transfer in transfers)
     carried = moved.most_carried(every, MOST_CARRIED)
     time = material.graph.time[every]
     first, last = window or (0, -1)
-    inside = every[(time >= first) & (time <= last)][-MOST_OF_WINDOW:]
-    return np.unique(np.concatenate([every[-MOST_TRANSFERS:], inside, shown, carried])), len(every)
-
-
-def _is_window_whole(material: Material, code: int, window: tuple[int, int] | None, chosen: Int64Array) -> bool:
-    if window is None:
-        return False
-    every, time = positions_of(material.graph, code), material.graph.time
-    inside = every[(time[every] >= window[0]) & (time[every] <= window[1])]
-    return bool(np.isin(inside, chosen, assume_unique=True).all())
+    inside = every[(time >= first) & (time <= last)]
+    chosen = np.unique(np.concatenate([every[-MOST_TRANSFERS:], inside[-MOST_OF_WINDOW:], shown, carried]))
+    is_whole = window is not None and bool(np.isin(inside, chosen, assume_unique=True).all())
+    return chosen, len(every), is_whole
 
 
 def _transfers(material: Material, positions: Int64Array) -> pd.DataFrame:
