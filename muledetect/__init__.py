@@ -12,22 +12,20 @@ The straight line from a folder to scored accounts and rings is in `muledetect.p
 from __future__ import annotations
 
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from muledetect.errors import DataError, FeatureError, ModelError, MuleDetectError, OptionError
-from muledetect.features import extract, feature, feature_names, write_features
-from muledetect.features.signals import extract_signals, signal, signal_names
-from muledetect.frames import to_pandas, to_polars
-from muledetect.graph import Points, TransferGraph, build_graph, from_networkx
-from muledetect.labels import every_account, points_of, targets
-from muledetect.model import MuleModel, load_model, load_starter
-from muledetect.records import Dataset, read_dataset
-from muledetect.records.own import Columns, Imported, import_own, read_columns, suggest_columns
-from muledetect.rings import Ring, RingTables, Ties, find_rings, find_ties, keep_ids, learn_weights
-from muledetect.simulate import simulate as simulate_tables
-from muledetect.tracing import Traces, find_transfer, locate, open_books, trace_money
+from muledetect.lazy import on_demand
 
 if TYPE_CHECKING:
+    from muledetect.errors import DataError, FeatureError, ModelError, MuleDetectError, OptionError
+    from muledetect.features import extract, feature, feature_names, write_features
+    from muledetect.features.signals import extract_signals, signal, signal_names
+    from muledetect.frames import to_pandas, to_polars
+    from muledetect.graph import Points, TransferGraph, build_graph, from_networkx
+    from muledetect.labels.targets import every_account, points_of, targets
+    from muledetect.model import MuleModel, load_model, load_starter
+    from muledetect.records import Dataset, read_dataset
+    from muledetect.records.own import Columns, Imported, import_own, read_columns, suggest_columns
     from muledetect.report.plots import (
         plot_budget_curve,
         plot_feature,
@@ -37,6 +35,9 @@ if TYPE_CHECKING:
         plot_ring,
         plot_timeline,
     )
+    from muledetect.rings import Ring, RingTables, Ties, find_rings, find_ties, keep_ids, learn_weights
+    from muledetect.simulate import simulate as simulate_tables
+    from muledetect.tracing import Traces, find_transfer, locate, open_books, trace_money
 
 #: Version of the package.
 __version__ = version("muledetect")
@@ -96,11 +97,22 @@ __all__ = [
     "write_features",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    """Import pictures when the first one is asked for: most callers draw none."""
-    if name.startswith("plot_") and name in __all__:
-        from muledetect.report import plots  # noqa: PLC0415 (see above)
-
-        return getattr(plots, name)
-    raise AttributeError(f"module 'muledetect' has no attribute {name!r}")
+__getattr__, __dir__ = on_demand(
+    __name__,
+    {
+        "errors": "DataError FeatureError ModelError MuleDetectError OptionError",
+        "features": "extract feature feature_names write_features",
+        "features.signals": "extract_signals signal signal_names",
+        "frames": "to_pandas to_polars",
+        "graph": "Points TransferGraph build_graph from_networkx",
+        "labels.targets": "every_account points_of targets",
+        "model": "MuleModel load_model load_starter",
+        "records": "Dataset read_dataset",
+        "records.own": "Columns Imported import_own read_columns suggest_columns",
+        "report.plots": "plot_budget_curve plot_feature plot_flow plot_reasons plot_reliability plot_ring "
+        "plot_timeline",
+        "rings": "Ring RingTables Ties find_rings find_ties keep_ids learn_weights",
+        "simulate": "simulate_tables=simulate",
+        "tracing": "Traces find_transfer locate open_books trace_money",
+    },
+)

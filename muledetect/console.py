@@ -3,29 +3,33 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from unicodedata import category
 
-import numpy as np
-import pandas as pd
-import pyarrow as pa
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
 from muledetect.clock import format_duration
-from muledetect.evaluate import Drift, Evaluation
-from muledetect.model import MuleModel
-from muledetect.model.proof import Explanation
-from muledetect.model.thresholds import AlertThreshold
-from muledetect.pipeline import Demo
-from muledetect.records import Dataset
-from muledetect.records.own import Columns, Imported
-from muledetect.rings import RingTables
-from muledetect.tracing import Traces
+
+# Results come from elsewhere: what is printed here needs no room of the library.
+if TYPE_CHECKING:
+    import pandas as pd
+    import pyarrow as pa
+
+    from muledetect.evaluate import Drift, Evaluation
+    from muledetect.model import MuleModel
+    from muledetect.model.proof import Explanation
+    from muledetect.model.thresholds import AlertThreshold
+    from muledetect.pipeline import Demo
+    from muledetect.records import Dataset
+    from muledetect.records.own import Columns, Imported
+    from muledetect.rings import RingTables
+    from muledetect.tracing import Traces
 
 #: Stands above every list of accounts.
 NOTICE = "Suspicion, not a finding. Internal: do not disclose to the customer. Review before any measure."
@@ -66,13 +70,13 @@ def show_demo(out: Console, result: Demo) -> None:
 
 def show_read(out: Console, dataset: Dataset) -> None:
     """Print what was read of each table."""
-    rejected = pd.Series(dataset.rejects["table"].to_pylist(), dtype=object).value_counts()
+    rejected = Counter(dataset.rejects["table"].to_pylist())
     rows = [
         [
             name,
             f"{n:,}",
             f"{dataset.tables[name].num_rows if name in dataset.tables else 0:,}",
-            f"{rejected.get(name, 0):,}",
+            f"{rejected[name]:,}",
         ]
         for name, n in dataset.rows_read.items()
     ]
@@ -221,7 +225,7 @@ def show_rings(out: Console, found: RingTables, n_rows: int = 5) -> None:
             f"{row['value_in'] / 100:,.0f}",
             f"{row['recoverable'] / 100:,.0f}",
             f"{row['first_time']:%-d %b} to {row['last_time']:%-d %b}",
-            ", ".join(f"{n} {role}" for role, n in pd.Series(roles[row["ring_id"]]).value_counts().items()),
+            ", ".join(f"{n} {role}" for role, n in Counter(roles[row["ring_id"]]).most_common()),
         ]
         for row in found.rings.slice(0, n_rows).to_pylist()
     ]
@@ -314,8 +318,8 @@ def show_evaluation(out: Console, result: Evaluation) -> None:
 
 
 def _show_innocents(out: Console, result: Evaluation) -> None:
-    table = result.tables.get("innocents", pd.DataFrame())
-    if not len(table):
+    table = result.tables.get("innocents")
+    if table is None or not len(table):
         return
     rows = [
         [
@@ -372,9 +376,9 @@ def _print_table(
     lines: bool = False,
 ) -> None:
     """Print a table; a list fills a cell line by line, and all but `Text` is made harmless."""
-    table, aligned = Table(show_lines=lines), np.isin(np.arange(99), list(right))
+    table, aligned = Table(show_lines=lines), set(right)
     for position, name in enumerate(names):
-        table.add_column(name, justify="right" if aligned[position] else "left")
+        table.add_column(name, justify="right" if position in aligned else "left")
     for row in rows:
         table.add_row(*(_cell(cell) for cell in row))
     out.print(table)

@@ -15,7 +15,7 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import pandas as pd
 import pyarrow as pa
@@ -23,32 +23,23 @@ import pyarrow.parquet as pq
 
 from muledetect.clock import DAY, Moment
 from muledetect.errors import DataError, ModelError, OptionError
-from muledetect.evaluate import Drift, Evaluation, compare_moments, measure_model, rates_by_group
-from muledetect.features import Progress, extract, feature_names
 from muledetect.frames import as_arrow
-from muledetect.graph import build_graph
-from muledetect.labels import Target, account_groups, account_keys, every_account, ring_groups, sample_points
-from muledetect.labels.targets import Unlabelled, labelled_points
-from muledetect.model import MuleModel, load_model, load_starter
-from muledetect.model.estimator import TrainedOn
-from muledetect.model.leakage import audit_features, audit_records
-from muledetect.model.proof import Explanation, explain_scores
-from muledetect.model.scores import score_points
-from muledetect.model.thresholds import AlertThreshold, alert_threshold
-from muledetect.model.tuning import tune
-from muledetect.records import Dataset, read_dataset, write_table, write_tables, write_text
-from muledetect.records.layouts import import_layout
-from muledetect.records.own import Columns, Imported, suggest_columns
-from muledetect.records.own import import_own as _import_own
+from muledetect.records import Dataset, write_table, write_tables, write_text
 from muledetect.records.pseudonyms import Pseudonyms, read_key, refuse_other_names
-from muledetect.report.exports import write_csv, write_xlsx
-from muledetect.report.material import gather_material
-from muledetect.report.model.report import read_model_report
-from muledetect.report.pages import Language
-from muledetect.report.write import write_report
-from muledetect.rings import RingTables, find_rings, find_ties, keep_ids, read_rings
-from muledetect.simulate import world_config, write_world
-from muledetect.tracing import Traces, trace_money
+
+# Each function imports the rooms that it goes through, so that `check` does not wait for those of `train`.
+if TYPE_CHECKING:
+    from muledetect.evaluate import Drift, Evaluation
+    from muledetect.features import Progress
+    from muledetect.labels import Target
+    from muledetect.labels.targets import Unlabelled
+    from muledetect.model import MuleModel
+    from muledetect.model.proof import Explanation
+    from muledetect.model.thresholds import AlertThreshold
+    from muledetect.records.own import Columns, Imported
+    from muledetect.report.pages import Language
+    from muledetect.rings import RingTables
+    from muledetect.tracing import Traces
 
 #: A data set: as it was read, the path of its folder, or table name -> path or table of any library.
 Source = Dataset | str | Path | Mapping[str, Any]
@@ -132,6 +123,16 @@ def train(
     DataError, ModelError, OptionError
         If there are no labels, only one class is known, an option is unknown, or `strict` and the audit found a leak.
     """
+    from muledetect.evaluate import rates_by_group
+    from muledetect.features import extract, feature_names
+    from muledetect.graph import build_graph
+    from muledetect.labels import account_groups, account_keys, ring_groups, sample_points
+    from muledetect.labels.targets import labelled_points
+    from muledetect.model import MuleModel
+    from muledetect.model.estimator import TrainedOn
+    from muledetect.model.leakage import audit_features, audit_records
+    from muledetect.model.tuning import tune
+
     read = load(dataset, progress=progress)
     points, y, notes = labelled_points(read, as_of, target=target, known_by=known_by, unlabelled=unlabelled)
     if not len(points):
@@ -191,6 +192,10 @@ def score(
         Parquet file.
     progress : callable, optional
     """
+    from muledetect.graph import build_graph
+    from muledetect.labels import every_account
+    from muledetect.model.scores import score_points
+
     read = load(dataset, progress=progress)
     points = every_account(read, as_of)
     scores = score_points(
@@ -224,6 +229,11 @@ def threshold(
         JSON file.
     progress : callable, optional
     """
+    from muledetect.graph import build_graph
+    from muledetect.labels import every_account
+    from muledetect.model.scores import score_points
+    from muledetect.model.thresholds import alert_threshold
+
     read = load(dataset, progress=progress)
     used, graph = _model(model, read), build_graph(read)
     points = every_account(read, as_of)
@@ -256,6 +266,9 @@ def explain(
         Folder of `proofs` and `windows`.
     progress : callable, optional
     """
+    from muledetect.graph import build_graph
+    from muledetect.model.proof import explain_scores
+
     read = load(dataset, progress=progress)
     table = _as_scores(scores)
     _refuse_other_names(read, table, "scores")
@@ -292,6 +305,9 @@ def rings(
     **options
         As for `find_rings`, such as `window`.
     """
+    from muledetect.graph import build_graph
+    from muledetect.rings import find_rings, find_ties, keep_ids, read_rings
+
     read = load(dataset, progress=progress)
     tell = progress or _silent
     table = _as_scores(scores)
@@ -335,6 +351,9 @@ def trace(
     **options
         As for `trace_money`, such as `complaint_ids` and `methods`.
     """
+    from muledetect.graph import build_graph
+    from muledetect.tracing import trace_money
+
     read = load(dataset, progress=progress)
     found = trace_money(read, build_graph(read), as_of, progress=progress, **options)
     if output is not None and str(output).endswith(".parquet"):
@@ -396,6 +415,11 @@ def report(
     DataError, OptionError
         If tables do not fit each other, an option is unknown, or the folder holds something else.
     """
+    from muledetect.report.material import gather_material
+    from muledetect.report.model.report import read_model_report
+    from muledetect.report.write import write_report
+    from muledetect.rings import read_rings
+
     read = load(dataset, progress=progress)
     table = _as_scores(scores)
     found = read_rings(rings) if isinstance(rings, str | Path) else rings
@@ -455,6 +479,9 @@ def evaluate(
         Folder of `report.json` and one table a file.
     progress : callable, optional
     """
+    from muledetect.evaluate import measure_model
+    from muledetect.rings import read_rings
+
     read = load(dataset, progress=progress)
     found = read_rings(found_rings) if isinstance(found_rings, str | Path) else found_rings
     if found is not None:
@@ -495,6 +522,8 @@ def monitor(
         Folder of `drift.json` and its tables.
     progress : callable, optional
     """
+    from muledetect.evaluate import compare_moments
+
     read = load(dataset, progress=progress)
     found = compare_moments(read, _model(model, read), before, after, n_explained=n_explained, progress=progress)
     if output is not None:
@@ -519,6 +548,8 @@ def simulate(
     **parameters
         Fields of `muledetect.simulate.WorldConfig`.
     """
+    from muledetect.simulate import world_config, write_world
+
     return write_world(world_config(preset, **parameters), output, progress)
 
 
@@ -542,6 +573,8 @@ def import_(
     **options
         Of the layout: `currency`, `first_day`, `convert_to`.
     """
+    from muledetect.records.layouts import import_layout
+
     if columns is not None:
         raise OptionError(f"import: {layout!r} is a layout whose columns are known; 'columns' goes with `import own`.")
     tables = import_layout(layout, list(files), **options)
@@ -565,6 +598,8 @@ def columns(files: Any, *, output: str | Path | None = None, **stated: Any) -> C
         What the caller knows: table, currency, money, source_tz, decimal, era, date_order, encoding, delimiter; see
         `muledetect.records.own.suggest_columns`.
     """
+    from muledetect.records.own import suggest_columns
+
     found = suggest_columns(files, **stated)
     if output is not None:
         found.write(output)
@@ -597,6 +632,8 @@ def import_own(
     DataError, OptionError
         If the mapping leaves something open or does not fit the files; nothing is written then.
     """
+    from muledetect.records.own import import_own as import_files
+
     if columns is None:
         raise OptionError(
             "import own: say what the columns are. `muledetect columns FILES --output columns.toml` suggests it; read "
@@ -605,7 +642,7 @@ def import_own(
     for name, value in of_layouts.items():
         if value is not None:
             raise OptionError(f"import own: {name!r} is for other layouts. Write it into the file of columns.")
-    done = _import_own(files, columns, output, progress=progress)
+    done = import_files(files, columns, output, progress=progress)
     folder = Path(output).absolute()
     write_table(done.rejects, folder.with_name(f"{folder.name}.{done.table}.rejects.parquet"))
     return done
@@ -642,6 +679,8 @@ def export(source: str | Path, output: str | Path, *, currency: str | None = Non
     DataError, OptionError
         If no table can be read there, `output` ends in something else, or a table does not fit into it.
     """
+    from muledetect.report.exports import write_csv, write_xlsx
+
     tables, place = _stored_tables(source), Path(output)
     if place.suffix == ".xlsx":
         write_xlsx(tables, place, currency=currency)
@@ -728,6 +767,8 @@ def load(dataset: Source, *, progress: Progress | None = None, **reading: Any) -
     **reading
         As for `read_dataset`.
     """
+    from muledetect.records import read_dataset
+
     return dataset if isinstance(dataset, Dataset) else read_dataset(dataset, progress=progress, **reading)
 
 
@@ -736,6 +777,8 @@ def _silent(_stage: str, _done: float) -> None:
 
 
 def _model(model: MuleModel | str | Path, dataset: Dataset) -> MuleModel:
+    from muledetect.model import MuleModel, load_model, load_starter
+
     if isinstance(model, MuleModel):
         return model
     return load_starter(dataset.tick) if str(model) == STARTER else load_model(model)

@@ -5,42 +5,49 @@
 0.8333333333333333
 """
 
-from muledetect.evaluate.baselines import compare_baselines, compare_scores
-from muledetect.evaluate.budget import budget_curve, budget_grid, measure_ranking
-from muledetect.evaluate.by_part import leave_one_typology_out, measure_parts, subgroup_parts, typology_parts
-from muledetect.evaluate.detection import detect_accounts, detect_cases, summarise_detection
-from muledetect.evaluate.drift import Drift, compare_periods
-from muledetect.evaluate.evasion import Ranked, evasion_curve
-from muledetect.evaluate.innocents import (
-    FalsePositiveCap,
-    count_alerted_victims,
-    guard_innocents,
-    innocent_groups,
-    likely_victims,
-)
-from muledetect.evaluate.measure import Evaluation, measure_model, rates_by_group
-from muledetect.evaluate.metrics import (
-    average_precision,
-    bootstrap_interval,
-    brier_score,
-    calibration_error,
-    precision_at,
-    recall_at,
-    reliability_curve,
-    roc_auc,
-    value_recall_at,
-    value_recall_interval,
-)
-from muledetect.evaluate.money import money_at
-from muledetect.evaluate.monitor import compare_moments
-from muledetect.evaluate.report import EvaluationReport, measure_by_part
-from muledetect.evaluate.rings import RingMetrics, compare_rings, value_recall, visible_rings
-from muledetect.evaluate.rules import rule_columns, rules_score
-from muledetect.evaluate.survival import detection_curve
-from muledetect.evaluate.ties import measure_ties
-from muledetect.evaluate.traces import measure_traces
-from muledetect.evaluate.value import illicit_receipts
-from muledetect.evaluate.watch import watch_detection
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from muledetect.lazy import on_demand
+
+if TYPE_CHECKING:
+    from muledetect.evaluate.baselines import compare_baselines, compare_scores
+    from muledetect.evaluate.budget import budget_curve, budget_grid, measure_ranking
+    from muledetect.evaluate.by_part import leave_one_typology_out, measure_parts, subgroup_parts, typology_parts
+    from muledetect.evaluate.detection import detect_accounts, detect_cases, summarise_detection
+    from muledetect.evaluate.drift import Drift, compare_periods
+    from muledetect.evaluate.evasion import Ranked, evasion_curve
+    from muledetect.evaluate.innocents import (
+        FalsePositiveCap,
+        count_alerted_victims,
+        guard_innocents,
+        innocent_groups,
+        likely_victims,
+    )
+    from muledetect.evaluate.measure import Evaluation, measure_model, rates_by_group
+    from muledetect.evaluate.metrics import (
+        average_precision,
+        bootstrap_interval,
+        brier_score,
+        calibration_error,
+        precision_at,
+        recall_at,
+        reliability_curve,
+        roc_auc,
+        value_recall_at,
+        value_recall_interval,
+    )
+    from muledetect.evaluate.money import money_at
+    from muledetect.evaluate.monitor import compare_moments
+    from muledetect.evaluate.report import EvaluationReport, measure_by_part
+    from muledetect.evaluate.rings import RingMetrics, compare_rings, value_recall, visible_rings
+    from muledetect.evaluate.rules import rule_columns, rules_score
+    from muledetect.evaluate.survival import detection_curve
+    from muledetect.evaluate.ties import measure_ties
+    from muledetect.evaluate.traces import measure_traces
+    from muledetect.evaluate.value import illicit_receipts
+    from muledetect.evaluate.watch import watch_detection
 
 __all__ = [
     "Drift",
@@ -93,3 +100,29 @@ __all__ = [
     "visible_rings",
     "watch_detection",
 ]
+
+__getattr__, __dir__ = on_demand(
+    __name__,
+    {
+        "baselines": "compare_baselines compare_scores",
+        "budget": "budget_curve budget_grid measure_ranking",
+        "by_part": "leave_one_typology_out measure_parts subgroup_parts typology_parts",
+        "detection": "detect_accounts detect_cases summarise_detection",
+        "drift": "Drift compare_periods",
+        "evasion": "Ranked evasion_curve",
+        "innocents": "FalsePositiveCap count_alerted_victims guard_innocents innocent_groups likely_victims",
+        "measure": "Evaluation measure_model rates_by_group",
+        "metrics": "average_precision bootstrap_interval brier_score calibration_error precision_at recall_at "
+        "reliability_curve roc_auc value_recall_at value_recall_interval",
+        "money": "money_at",
+        "monitor": "compare_moments",
+        "report": "EvaluationReport measure_by_part",
+        "rings": "RingMetrics compare_rings value_recall visible_rings",
+        "rules": "rule_columns rules_score",
+        "survival": "detection_curve",
+        "ties": "measure_ties",
+        "traces": "measure_traces",
+        "value": "illicit_receipts",
+        "watch": "watch_detection",
+    },
+)

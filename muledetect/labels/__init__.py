@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from muledetect.labels.findings import Findings, read_findings
-from muledetect.labels.groups import account_groups, component_groups, ring_groups
-from muledetect.labels.sampling import Sample, account_keys, sample_points, snapshots
-from muledetect.labels.splits import ForwardSplit, GroupFolds, GroupHoldout, split_by_group, split_by_time
+from typing import TYPE_CHECKING
+
+from muledetect.lazy import on_demand
+
+if TYPE_CHECKING:
+    from muledetect.labels.findings import Findings, read_findings
+    from muledetect.labels.groups import account_groups, component_groups, ring_groups
+    from muledetect.labels.sampling import Sample, account_keys, sample_points, snapshots
+    from muledetect.labels.splits import ForwardSplit, GroupFolds, GroupHoldout, split_by_group, split_by_time
 from muledetect.labels.targets import (
     Target,
     Unlabelled,
@@ -37,3 +42,13 @@ __all__ = [
     "split_by_time",
     "targets",
 ]
+
+__getattr__, __dir__ = on_demand(
+    __name__,
+    {
+        "findings": "Findings read_findings",
+        "groups": "account_groups component_groups ring_groups",
+        "sampling": "Sample account_keys sample_points snapshots",
+        "splits": "ForwardSplit GroupFolds GroupHoldout split_by_group split_by_time",
+    },
+)

@@ -8,8 +8,24 @@
 Do not tune it on the period that it is judged on, and do not read `decision_function` as a probability.
 """
 
-from muledetect.model.estimator import MuleModel
-from muledetect.model.starter import load_starter
-from muledetect.model.store import load_model
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from muledetect.lazy import on_demand
+
+if TYPE_CHECKING:
+    from muledetect.model.estimator import MuleModel
+    from muledetect.model.starter import load_starter
+    from muledetect.model.store import load_model
 
 __all__ = ["MuleModel", "load_model", "load_starter"]
+
+__getattr__, __dir__ = on_demand(
+    __name__,
+    {
+        "estimator": "MuleModel",
+        "starter": "load_starter",
+        "store": "load_model",
+    },
+)

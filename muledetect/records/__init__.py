@@ -6,10 +6,15 @@ numbers read as numbers, times without a zone) raises `DataError` once, with eve
 
 from __future__ import annotations
 
-from muledetect.records.dataset import Dataset, Finding
-from muledetect.records.pseudonyms import Pseudonyms, new_key, read_key
-from muledetect.records.read import read_dataset
-from muledetect.records.write import atomic_tables, write_table, write_tables, write_text
+from typing import TYPE_CHECKING
+
+from muledetect.lazy import on_demand
+
+if TYPE_CHECKING:
+    from muledetect.records.dataset import Dataset, Finding
+    from muledetect.records.pseudonyms import Pseudonyms, new_key, read_key
+    from muledetect.records.read import read_dataset
+    from muledetect.records.write import atomic_tables, write_table, write_tables, write_text
 
 __all__ = [
     "Dataset",
@@ -23,3 +28,13 @@ __all__ = [
     "write_tables",
     "write_text",
 ]
+
+__getattr__, __dir__ = on_demand(
+    __name__,
+    {
+        "dataset": "Dataset Finding",
+        "pseudonyms": "Pseudonyms new_key read_key",
+        "read": "read_dataset",
+        "write": "atomic_tables write_table write_tables write_text",
+    },
+)

@@ -26,7 +26,6 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from numba import njit
 
 from muledetect.errors import DataError, OptionError
 from muledetect.schema import Table
@@ -43,7 +42,6 @@ _KEY_BYTES: Final = 64
 _KEY_HEAD: Final = "muledetect-key-1:"
 #: Bound to every pseudonym, so that no other use of the key can be mistaken for one.
 _PURPOSE: Final = [b"muledetect: account or holder"]
-_LETTERS: Final = np.frombuffer(b"abcdefghijklmnopqrstuvwxyz234567", np.uint8)
 #: From the letters of base32 to the digits that Python writes to the base of 32.
 _DIGITS: Final = str.maketrans("abcdefghijklmnopqrstuvwxyz234567", "0123456789abcdefghijklmnopqrstuv")
 _BATCH: Final = 1 << 17
@@ -375,34 +373,16 @@ def _joined(parts: list[pa.StringArray], where: str) -> pa.StringArray:
     return pa.concat_arrays(parts) if parts else pa.array([], pa.string())
 
 
-@njit(cache=True, nogil=True)
-def _spell(sealed: Any, ends: Any, letters: Any, text: Any, starts: Any) -> None:
-    # `held` has the `n_held` lowest bits that are read and not yet written, the oldest highest.
-    start = 0
-    for row in range(ends.size):
-        at = starts[row] + 2
-        held = 0
-        n_held = 0
-        for i in range(start, ends[row]):
-            held = ((held << 8) | sealed[i]) & 0xFFF
-            n_held += 8
-            while n_held >= 5:
-                n_held -= 5
-                text[at] = letters[(held >> n_held) & 31]
-                at += 1
-        if n_held:
-            text[at] = letters[(held << (5 - n_held)) & 31]
-        start = ends[row]
-
-
 def _spelt(sealed: list[bytes]) -> pa.StringArray:
     """Return sealed ids as text: the prefix and base32 without padding."""
+    from muledetect.records.base32 import LETTERS, spell  # noqa: PLC0415 (to make a key, nobody waits for numba)
+
     lengths = np.array([len(part) for part in sealed], np.int64)
     starts = np.append(0, np.cumsum(len(PREFIX) + (lengths * 8 + 4) // 5)).astype(np.int32)
     text = np.empty(starts[-1], np.uint8)
     for place, letter in enumerate(PREFIX.encode()):
         text[starts[:-1] + place] = letter
-    _spell(np.frombuffer(b"".join(sealed), np.uint8), np.cumsum(lengths), _LETTERS, text, starts)
+    spell(np.frombuffer(b"".join(sealed), np.uint8), np.cumsum(lengths), LETTERS, text, starts)
     return pa.StringArray.from_buffers(len(sealed), pa.py_buffer(starts), pa.py_buffer(text))
 
 

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from muledetect.report.drafts.goaml import goaml_schema, to_goaml, write_goaml
-from muledetect.report.drafts.str_draft import draft_str
-from muledetect.report.exports import write_csv, write_xlsx
-from muledetect.report.material import Material, gather_material
-from muledetect.report.write import write_report
+from typing import TYPE_CHECKING
+
+from muledetect.lazy import on_demand
+
+if TYPE_CHECKING:
+    from muledetect.report.drafts.goaml import goaml_schema, to_goaml, write_goaml
+    from muledetect.report.drafts.str_draft import draft_str
+    from muledetect.report.exports import write_csv, write_xlsx
+    from muledetect.report.material import Material, gather_material
+    from muledetect.report.write import write_report
 
 __all__ = [
     "Material",
@@ -19,3 +24,14 @@ __all__ = [
     "write_report",
     "write_xlsx",
 ]
+
+__getattr__, __dir__ = on_demand(
+    __name__,
+    {
+        "drafts.goaml": "goaml_schema to_goaml write_goaml",
+        "drafts.str_draft": "draft_str",
+        "exports": "write_csv write_xlsx",
+        "material": "Material gather_material",
+        "write": "write_report",
+    },
+)

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from muledetect.rings.find import find_rings
-from muledetect.rings.identity import keep_ids
-from muledetect.rings.links import KINDS, LINKS, LinkKind, Scene, link
-from muledetect.rings.ring import Ring, RingTables, read_rings
-from muledetect.rings.ties import FAMILIES, Family, Ties, TieScene, family, find_ties, learn_weights
+from typing import TYPE_CHECKING
+
+from muledetect.lazy import on_demand
+
+if TYPE_CHECKING:
+    from muledetect.rings.find import find_rings
+    from muledetect.rings.identity import keep_ids
+    from muledetect.rings.links import KINDS, LINKS, LinkKind, Scene, link
+    from muledetect.rings.ring import Ring, RingTables, read_rings
+    from muledetect.rings.ties import FAMILIES, Family, Ties, TieScene, family, find_ties, learn_weights
 
 __all__ = [
     "FAMILIES",
@@ -27,3 +32,14 @@ __all__ = [
     "link",
     "read_rings",
 ]
+
+__getattr__, __dir__ = on_demand(
+    __name__,
+    {
+        "find": "find_rings",
+        "identity": "keep_ids",
+        "links": "KINDS LINKS LinkKind Scene link",
+        "ring": "Ring RingTables read_rings",
+        "ties": "FAMILIES Family Ties TieScene family find_ties learn_weights",
+    },
+)

@@ -19,10 +19,15 @@ whether the day or the month comes first, the Buddhist era) is "?" until it is s
 
 from __future__ import annotations
 
-from muledetect.records.own._columns import Accounts, Amounts, Columns, RowRules, Times, read_columns
-from muledetect.records.own._file import FileForm
-from muledetect.records.own._import import Imported, import_own
-from muledetect.records.own._suggest import suggest_columns
+from typing import TYPE_CHECKING
+
+from muledetect.lazy import on_demand
+
+if TYPE_CHECKING:
+    from muledetect.records.own._columns import Accounts, Amounts, Columns, RowRules, Times, read_columns
+    from muledetect.records.own._file import FileForm
+    from muledetect.records.own._import import Imported, import_own
+    from muledetect.records.own._suggest import suggest_columns
 
 __all__ = [
     "Accounts",
@@ -36,3 +41,13 @@ __all__ = [
     "read_columns",
     "suggest_columns",
 ]
+
+__getattr__, __dir__ = on_demand(
+    __name__,
+    {
+        "_columns": "Accounts Amounts Columns RowRules Times read_columns",
+        "_file": "FileForm",
+        "_import": "Imported import_own",
+        "_suggest": "suggest_columns",
+    },
+)
