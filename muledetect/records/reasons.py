@@ -52,6 +52,7 @@ GAP: Final = "days with almost no transfers"
 FOLD: Final = "local time that clocks repeat or skip"
 SELF: Final = "transfer to the same account"
 EMPTY: Final = "no accepted row"
+QUOTE: Final = "quote that nothing closes"
 LEFT_OUT: Final = "column outside the contract left out"
 
 _MEND: Final[Mapping[str, str]] = MappingProxyType(
@@ -95,6 +96,7 @@ _MEND: Final[Mapping[str, str]] = MappingProxyType(
         "export UTC to be exact.",
         SELF: "They are kept and move no money; nothing to do if they are real.",
         EMPTY: "Check the filters of the export and the rejects above.",
+        QUOTE: "It was read as a plain sign of its cell, so that it hides no row; look at such cells.",
         LEFT_OUT: "It may name people, so it is not kept beside pseudonyms; read without a key to keep it.",
     }
 )

@@ -23,6 +23,7 @@ import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 
 from muledetect.errors import DataError
+from muledetect.records.lines import QuoteCount, TextStream, is_utf16, refuse_other_kinds
 from muledetect.schema import INPUTS, OUTPUTS, did_you_mean
 
 BATCH_ROWS: Final = 1 << 18
@@ -35,13 +36,17 @@ _HEADER_BYTES: Final = 1 << 20
 
 @dataclass(frozen=True)
 class TableSource:
-    """One table, not read yet. `batches()` may be called once; `n_rows` is None where it is not known before."""
+    """One table, not read yet. `batches()` may be called once; `n_rows` is None where it is not known before.
+
+    `quotes` counts, while text is read, the quotes that nothing closes.
+    """
 
     where: str
     schema: pa.Schema
     n_rows: int | None
     batches: Callable[[], Iterator[pa.RecordBatch]]
     is_text: bool = False
+    quotes: tuple[QuoteCount, ...] = ()
 
 
 def open_tables(source: Any, *, delimiter: str | None = None) -> dict[str, TableSource | DataError]:
@@ -154,7 +159,9 @@ def _join(name: str, where: str, parts: list[TableSource]) -> TableSource:
             yield from part.batches()
 
     total = sum(count for count in counts if count is not None) if None not in counts else None
-    return TableSource(where, pa.schema(list(fields.values())), total, batches, any(part.is_text for part in parts))
+    quotes = tuple(count for part in parts for count in part.quotes)
+    is_text = any(part.is_text for part in parts)
+    return TableSource(where, pa.schema(list(fields.values())), total, batches, is_text, quotes)
 
 
 def _open_file(name: str, path: Path, partition: Mapping[str, str | None], delimiter: str | None) -> TableSource:
@@ -179,7 +186,7 @@ def _open_file(name: str, path: Path, partition: Mapping[str, str | None], delim
             constants = [pa.repeat(pa.scalar(value, pa.string()), batch.num_rows) for value in extra.values()]
             yield pa.RecordBatch.from_arrays([*batch.columns, *constants], names=[*batch.schema.names, *extra])
 
-    return TableSource(opened.where, schema, opened.n_rows, batches, opened.is_text)
+    return replace(opened, schema=schema, batches=batches)
 
 
 def _agreeing(
@@ -242,13 +249,16 @@ def _open_csv(name: str, path: Path, delimiter: str | None) -> TableSource:
     )
     parsing = pacsv.ParseOptions(delimiter=found, newlines_in_values=True)
     reading = pacsv.ReadOptions(block_size=1 << 24)
+    quotes = QuoteCount()
 
     def batches() -> Iterator[pa.RecordBatch]:
         try:
-            with pa.input_stream(str(path), compression="detect") as stream:
+            with TextStream(path, delimiter=found, width=len(columns), quotes=quotes) as stream:
                 reader = pacsv.open_csv(stream, read_options=reading, parse_options=parsing, convert_options=convert)
                 for batch in reader:
                     yield from _slices(batch)
+        except DataError as error:
+            raise DataError(f"{name}: {error}") from error
         except (pa.ArrowException, OSError, ValueError) as error:
             reason = "a row has another number of fields than the header" if "Expected" in str(error) else "see above"
             reason = "it is not UTF-8" if "UTF8" in str(error) or "utf-8" in str(error).lower() else reason
@@ -259,7 +269,7 @@ def _open_csv(name: str, path: Path, delimiter: str | None) -> TableSource:
             ) from error
 
     schema = pa.schema([pa.field(column, pa.string()) for column in columns])
-    return TableSource(str(path), schema, None, batches, is_text=True)
+    return TableSource(str(path), schema, None, batches, True, (quotes,))
 
 
 def _read_header(name: str, path: Path, delimiter: str | None) -> tuple[list[str], str]:
@@ -268,7 +278,8 @@ def _read_header(name: str, path: Path, delimiter: str | None) -> tuple[list[str
             start = stream.read(_HEADER_BYTES)
     except (pa.ArrowException, OSError, ValueError) as error:
         raise _unreadable(name, path, "CSV") from error
-    if start[:2] in (b"\xff\xfe", b"\xfe\xff"):
+    refuse_other_kinds(f"{name}: {path}", start)
+    if start[:2] in (b"\xff\xfe", b"\xfe\xff") or is_utf16(start):
         raise DataError(f"{name}: file {path} is UTF-16. Save it as UTF-8 CSV, or import it: `muledetect columns`.")
     first_line = start.split(b"\n", 1)[0]
     try:

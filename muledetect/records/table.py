@@ -54,7 +54,7 @@ class TableReader:
         self.columns: dict[str, list[pa.Array]] = {}
         self.encoders: dict[str, IdEncoder] = {}
         self.id_hashes: list[npt.NDArray[np.uint64]] = []
-        self.doubts: dict[tuple[str, str], tuple[int, int]] = {}
+        self.doubts: dict[tuple[str, str], tuple[int, int | None]] = {}
         self.stops: list[str] = []
         self.left_out: list[str] = []
         self._options = options
@@ -81,6 +81,9 @@ class TableReader:
                 return
             if source.n_rows:
                 on_progress(self.n_read / source.n_rows)
+        n_quotes = sum(count.n_mended for count in source.quotes)
+        if n_quotes:
+            self.doubts[self.table.required[0], reasons.QUOTE] = (n_quotes, None)
         self._check_calendar()
 
     def _check_schema(self, schema: pa.Schema) -> list[str]:

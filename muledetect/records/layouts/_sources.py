@@ -20,6 +20,7 @@ import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 
 from muledetect.errors import DataError
+from muledetect.records.lines import BROKEN, TextStream, refuse_other_kinds
 
 _BLOCK_BYTES: Final = 1 << 24
 _BATCH_ROWS: Final = 1 << 17
@@ -27,7 +28,6 @@ _HEADER_BYTES: Final = 1 << 20
 
 #: What a file of tables may be called; `.txt` is for layouts that read plain text themselves.
 SUFFIXES: Final = (".csv", ".csv.gz", ".csv.zst", ".parquet", ".txt")
-_BROKEN: Final = (pa.ArrowException, OSError, EOFError, ValueError)
 
 #: A file of the user, or a table in memory: pyarrow, pandas, or anything with an Arrow C stream.
 Source: TypeAlias = Path | pa.Table
@@ -92,8 +92,9 @@ def columns_of(source: Source) -> tuple[str, ...]:
             return _distinct(pq.read_schema(source).names)
         with pa.input_stream(str(source), compression="detect") as stream:
             start = stream.read(_HEADER_BYTES)
-    except _BROKEN as error:
+    except BROKEN as error:
         raise _damaged(source) from error
+    refuse_other_kinds(source.name, start)
     try:
         line = start.split(b"\n", 1)[0].decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -115,7 +116,7 @@ def read_lines(path: Path) -> Iterator[str]:
         with path.open(encoding="utf-8-sig") as stream:
             for line in stream:
                 yield line.rstrip("\r\n")
-    except _BROKEN as error:
+    except BROKEN as error:
         raise _damaged(path) from error
 
 
@@ -145,14 +146,14 @@ def _batches(source: Source) -> Iterator[pa.RecordBatch]:
     try:
         with pq.ParquetFile(source) as file:
             yield from file.iter_batches(_BATCH_ROWS)
-    except _BROKEN as error:
+    except BROKEN as error:
         raise _damaged(source) from error
 
 
 def _text(values: pa.Array, where: str, column: str) -> pa.StringArray:
     try:
         return values.cast(pa.string())
-    except _BROKEN as error:
+    except BROKEN as error:
         raise DataError(f"{where}: column {column!r} has type {values.type}, which has no text. Export CSV.") from error
 
 
@@ -161,17 +162,15 @@ def _read_csv(path: Path, wanted: Mapping[str, str]) -> Iterator[Rows | Ragged]:
     refused: list[int] = []
 
     def refuse(row: pacsv.InvalidRow) -> str:
-        refused.append(row.number - 2)  # lines count from 1 and the first is the header
+        refused.append(row.number - 1)  # rows count from 1
         return "skip"
 
     try:
-        with pa.input_stream(str(path), compression="detect") as stream:
+        with TextStream(path, delimiter=",", width=len(names), skip=1) as stream:
             reader = pacsv.open_csv(
                 stream,
                 # in one thread, or Arrow cannot tell the number of a ragged row
-                read_options=pacsv.ReadOptions(
-                    use_threads=False, block_size=_BLOCK_BYTES, column_names=list(names), skip_rows=1
-                ),
+                read_options=pacsv.ReadOptions(use_threads=False, block_size=_BLOCK_BYTES, column_names=list(names)),
                 parse_options=pacsv.ParseOptions(invalid_row_handler=refuse, ignore_empty_lines=False),
                 convert_options=pacsv.ConvertOptions(
                     include_columns=list(wanted.values()),
@@ -186,7 +185,9 @@ def _read_csv(path: Path, wanted: Mapping[str, str]) -> Iterator[Rows | Ragged]:
                 numbers = _numbers(n_before, batch.num_rows, refused)
                 yield Rows(dict(zip(wanted, batch.columns, strict=True)), numbers)
                 n_before += batch.num_rows
-    except _BROKEN as error:
+    except DataError:
+        raise
+    except BROKEN as error:
         if "Empty CSV file" not in str(error):
             raise _damaged(path) from error
     if refused:

@@ -25,6 +25,7 @@ import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 
 from muledetect.errors import DataError, OptionError
+from muledetect.records.lines import BROKEN, TextStream, is_utf16, refuse_other_kinds
 from muledetect.records.own._words import foreign_words
 
 #: A file of the user, or a table in memory.
@@ -36,7 +37,6 @@ _BATCH_ROWS: Final = 1 << 17
 _START_BYTES: Final = 1 << 20
 _LINES: Final = 1000
 _DELIMITERS: Final = ";,\t|"
-_BROKEN: Final = (pa.ArrowException, OSError, EOFError, ValueError)
 #: A cell that only data has: a number or a date, whatever its marks.
 _DATA: Final = re.compile(
     r"[-+(]?\s*[฿€$£]?\s*\d[\d.,'\u2019\s]*\)?\s*[-%]?|\d{1,4}[-./]\d{1,2}[-./]\d{2,4}.*|[0-9a-f]{12,}"
@@ -60,11 +60,15 @@ class FileForm:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Part of a file: columns by heading, the number of each row in the file from 0, and the ragged rows before."""
+    """Part of a file: columns by heading, the number of each row in the file from 0, and the ragged rows before.
+
+    `n_quotes` quotes that nothing closes were read as plain signs, here or just below.
+    """
 
     columns: Mapping[str, pa.Array]
     numbers: npt.NDArray[np.int64]
     ragged: npt.NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
+    n_quotes: int = 0
 
 
 def as_sources(given: Any) -> list[Source]:
@@ -117,9 +121,8 @@ def detect_form(path: Path, encoding: str | None, delimiter: str | None) -> tupl
     """
     start = _start_of(path)
     encoding, why = (encoding, "as stated") if encoding else _detect_encoding(path.name, start)
-    lines = _decoded(path.name, start, encoding)
-    found, records = _detect_delimiter(path.name, lines, delimiter)
-    header = _detect_header(records)
+    found, width = _detect_delimiter(path.name, _decoded(path.name, start, encoding), delimiter)
+    header = _detect_header(_top(path, FileForm(encoding, found), width))
     notes = {"encoding": why}
     if header == 0:
         notes["header"] = 'no line of headings was found; columns are called "column 1", "column 2" ...'
@@ -133,8 +136,9 @@ def _start_of(path: Path) -> bytes:
         with pa.input_stream(str(path), compression="detect") as stream:
             start: bytes = stream.read(_START_BYTES)
             is_all = not stream.read(1)
-    except _BROKEN as error:
+    except BROKEN as error:
         raise DataError(f"{path.name}: the file is damaged or broken off. Export it again.") from error
+    refuse_other_kinds(path.name, start)
     if is_all or b"\n" not in start:
         return start
     return start[: start.rindex(b"\n") + 1]
@@ -144,8 +148,9 @@ def _detect_encoding(name: str, start: bytes) -> tuple[str, str]:
     for mark, encoding in ((codecs.BOM_UTF8, "utf-8-sig"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16")):
         if start.startswith(mark):
             return encoding, "by its byte-order mark"
-    if b"\x00" in start[:1000]:
-        return ("utf-16-le" if start[1:2] == b"\x00" else "utf-16-be"), "every other byte is zero"
+    wide = is_utf16(start)
+    if wide:
+        return wide, "every other byte is zero"
     try:
         start.decode("utf-8")
     except UnicodeDecodeError:
@@ -202,20 +207,43 @@ def not_in(name: str, encoding: str) -> DataError:
 _Records: TypeAlias = list[tuple[int, list[str]]]
 
 
-def _detect_delimiter(name: str, lines: list[str], delimiter: str | None) -> tuple[str, _Records]:
-    """Return the delimiter under which most lines have the same, largest number of fields; and (line, fields)."""
-    best: tuple[float, str, _Records] = (0.0, "", [])
+def _detect_delimiter(name: str, lines: list[str], delimiter: str | None) -> tuple[str, int]:
+    """Return the delimiter under which most lines have the same, largest number of fields, and that number."""
+    best: tuple[float, str, int] = (0.0, "", 0)
     for sign in delimiter or _DELIMITERS:
-        records = _records(lines, sign)
-        widths = Counter(len(fields) for _, fields in records)
+        # Line by line: a quote that nothing closes would swallow the others.
+        widths = Counter(_width_of(line, sign) for line in lines if line.strip())
         width, n_lines = max(widths.items(), key=lambda item: (item[1], item[0]), default=(1, 0))
         # Some lines in ten may be remarks above and below the table.
-        score = min(width, 50) * (n_lines / len(records)) ** 4 if width > 1 else 0.0
-        best = max(best, (score, sign, records), key=lambda item: item[0])
+        score = min(width, 50) * (n_lines / widths.total()) ** 4 if width > 1 else 0.0
+        best = max(best, (score, sign, width), key=lambda item: item[0])
     if best[0] <= 0:
         tried = delimiter or "; , tab |"
         raise DataError(f"{name}: no columns were found; tried {tried}. State the delimiter= (--delimiter).")
     return best[1], best[2]
+
+
+def _width_of(line: str, delimiter: str) -> int:
+    try:
+        return len(next(csv.reader([line], delimiter=delimiter), ()))
+    except csv.Error:  # a field longer than csv takes: whatever it is, it is no delimiter of ours
+        return 1
+
+
+def _top(path: Path, form: FileForm, width: int | None = None) -> _Records:
+    """Return the first rows as (line, fields); blank ones are left out."""
+    return _records(_top_lines(path, form, width), form.delimiter)
+
+
+def _top_lines(path: Path, form: FileForm, width: int | None = None) -> list[str]:
+    """Return the first lines, quotes mended as all readers mend them."""
+    if width is None:
+        lines = _decoded(path.name, _start_of(path), form.encoding)
+        width = Counter(_width_of(line, form.delimiter) for line in lines if line.strip()).most_common(1)[0][0]
+    with TextStream(path, delimiter=form.delimiter, width=width, encoding=form.encoding) as stream:
+        start = stream.read(_START_BYTES)
+    cut = start if len(start) < _START_BYTES else start[: start.rfind(b"\n") + 1]
+    return _decoded(path.name, cut, "utf-8")
 
 
 def _records(lines: list[str], delimiter: str) -> _Records:
@@ -227,7 +255,7 @@ def _records(lines: list[str], delimiter: str) -> _Records:
             if any(cell.strip() for cell in fields):
                 records.append((before + 1, [cell.strip() for cell in fields]))
             before = reader.line_num
-    except csv.Error:  # a field longer than csv takes: whatever it is, it is no delimiter of ours
+    except csv.Error:  # a field longer than csv takes
         return records
     return records
 
@@ -251,10 +279,9 @@ def headings_of(source: Source, form: FileForm) -> tuple[str, ...]:
     if not is_text(source):
         try:
             return _distinct(pq.read_schema(source).names)
-        except _BROKEN as error:
+        except BROKEN as error:
             raise DataError(f"{source.name}: cannot be read as Parquet; it may be damaged. Export it again.") from error
-    lines = _decoded(source.name, _start_of(source), form.encoding)
-    records = _records(lines, form.delimiter)
+    records = _top(source, form)
     width = Counter(len(fields) for _, fields in records).most_common(1)[0][0] if records else 0
     if form.header == 0:
         return _distinct([""] * width)
@@ -300,7 +327,7 @@ def _arrow_batches(source: Source) -> Iterator[pa.RecordBatch]:
     try:
         with pq.ParquetFile(source) as file:
             yield from file.iter_batches(_BATCH_ROWS)
-    except _BROKEN as error:
+    except BROKEN as error:
         raise DataError(f"{source.name}: cannot be read as Parquet; it may be damaged. Export it again.") from error
 
 
@@ -314,22 +341,21 @@ def _plain(values: pa.Array) -> pa.Array:
 def _read_text(path: Path, form: FileForm, wanted: Sequence[str]) -> Iterator[Batch]:
     names = headings_of(path, form)
     refused: list[int] = []
-    n_told = 0
-    skipped = _lines_above(path, form)
+    n_told = n_before = n_quotes = 0
 
     def refuse(row: pacsv.InvalidRow) -> str:
-        refused.append(row.number - skipped - 1)  # rows count from 1, from the first line of the file
+        refused.append(row.number - 1)  # rows count from 1
         return "skip"
 
+    stream = TextStream(
+        path, delimiter=form.delimiter, width=len(names), encoding=form.encoding, skip=_lines_above(path, form)
+    )
     try:
-        with pa.input_stream(str(path), compression="detect") as stream:
+        with stream:
             reader = pacsv.open_csv(
                 stream,
                 # in one thread, or Arrow cannot tell the number of a ragged row
-                read_options=pacsv.ReadOptions(
-                    use_threads=False, block_size=_BLOCK_BYTES, encoding=form.encoding,
-                    column_names=list(names), skip_rows=skipped,
-                ),
+                read_options=pacsv.ReadOptions(use_threads=False, block_size=_BLOCK_BYTES, column_names=list(names)),
                 parse_options=pacsv.ParseOptions(
                     delimiter=form.delimiter, newlines_in_values=True, ignore_empty_lines=False,
                     invalid_row_handler=refuse,
@@ -339,29 +365,30 @@ def _read_text(path: Path, form: FileForm, wanted: Sequence[str]) -> Iterator[Ba
                     strings_can_be_null=True, quoted_strings_can_be_null=True, null_values=["", *form.nothing],
                 ),
             )  # fmt: skip
-            n_before = 0
             for batch in reader:
-                numbers = _placed(n_before, batch.num_rows, refused)
-                yield Batch(dict(zip(wanted, batch.columns, strict=True)), numbers, _new(refused, n_told))
-                n_told, n_before = len(refused), n_before + batch.num_rows
+                numbers, mended = _placed(n_before, batch.num_rows, refused), stream.quotes.n_mended
+                columns = dict(zip(wanted, batch.columns, strict=True))
+                yield Batch(columns, numbers, _new(refused, n_told), mended - n_quotes)
+                n_told, n_before, n_quotes = len(refused), n_before + batch.num_rows, mended
+    except DataError:
+        raise
     except UnicodeDecodeError as error:
         raise not_in(path.name, form.encoding) from error
-    except _BROKEN as error:
+    except BROKEN as error:
         if "Empty CSV file" not in str(error):
             if "utf" in str(error).lower():
                 raise not_in(path.name, form.encoding) from error
             raise DataError(f"{path.name}: the file is damaged or broken off. Export it again.") from error
     if len(refused) > n_told:
         none = {name: pa.array([], pa.string()) for name in wanted}
-        yield Batch(none, np.empty(0, np.int64), _new(refused, n_told))
+        yield Batch(none, np.empty(0, np.int64), _new(refused, n_told), stream.quotes.n_mended - n_quotes)
 
 
 def _lines_above(path: Path, form: FileForm) -> int:
     """Return the lines up to and with the headings, which may be broken over several."""
     if form.header == 0:
         return 0
-    lines = _decoded(path.name, _start_of(path), form.encoding)
-    reader = csv.reader(lines[form.header - 1 :], delimiter=form.delimiter)
+    reader = csv.reader(_top_lines(path, form)[form.header - 1 :], delimiter=form.delimiter)
     next(reader)
     return form.header - 1 + reader.line_num
 
