@@ -25,7 +25,6 @@ import numpy as np
 import pyarrow as pa
 
 from muledetect.errors import DataError
-from muledetect.records.quotes import MOST_CELL, find_strays
 
 #: What a damaged or cut file raises while it is read.
 BROKEN: Final = (pa.ArrowException, OSError, EOFError, ValueError)
@@ -33,6 +32,7 @@ _BLOCK_BYTES: Final = 1 << 23
 #: A single line longer than this is no row of a table.
 _MOST_LINE: Final = 1 << 24
 _LOOK_BACK: Final = 1 << 16
+_FEW_BYTES: Final = 1 << 20
 _MARK: Final = codecs.BOM_UTF8
 _UTF8: Final = ("utf-8", "ascii")
 
@@ -202,14 +202,16 @@ class TextStream:
 
     def _skipped(self, lines: bytes) -> bytes:
         """Return lines without those to pass over."""
-        taken = lines.splitlines(keepends=True) if len(lines) < MOST_CELL else _split_some(lines, self._skip)
+        taken = lines.splitlines(keepends=True) if len(lines) < _FEW_BYTES else _split_some(lines, self._skip)
         passed = taken[: self._skip]
         self._skip -= len(passed)
         return lines[sum(map(len, passed)) :]
 
     def _mend(self, lines: bytes) -> bytes:
         """Return lines in which every quote is closed; what is not known yet is carried."""
-        self._look_back()
+        from muledetect.records.quotes import find_strays  # noqa: PLC0415 - most files hold no quote, and compile nothing
+
+        self._look_back(find_strays)
         text = np.frombuffer(lines, np.uint8)
         edits = np.empty(3 * lines.count(b'"') + 1, np.int64)
         end, n_edits, n_mended = find_strays(text, self._delimiter, self._width, self._is_end, self._digits, edits)
@@ -219,7 +221,7 @@ class TextStream:
             return lines[:end]
         return np.insert(text[:end], edits[:n_edits], ord('"')).tobytes()
 
-    def _look_back(self) -> None:
+    def _look_back(self, find_strays: Any) -> None:
         """Learn where a row has digits from the last lines without quotes."""
         if self._before:
             start = max(len(self._before) - _LOOK_BACK, 0)
