@@ -31,6 +31,7 @@ REVERSAL_MISMATCH: Final = "reversal between other accounts"
 REVERSAL_EARLY: Final = "reversal before its original"
 REVERSAL_EXCESS: Final = "reversals exceed the original"
 NO_SIDE: Final = "neither or both of debit and credit"
+CREDIT_SIDE: Final = "credit where the row names both accounts"
 RAGGED: Final = "another number of fields than the headings"
 
 DUPLICATE: Final = "exact duplicate"
@@ -76,6 +77,7 @@ _MEND: Final[Mapping[str, str]] = MappingProxyType(
         REVERSAL_EARLY: "Check the times of both transfers.",
         REVERSAL_EXCESS: "Together the reversals of a transfer are at most its amount.",
         NO_SIDE: "A row says what left or what came in, not both; check the two columns.",
+        CREDIT_SIDE: "Name the account of the statement ('account') and the other side ('counterparty') instead.",
         RAGGED: "Sums and remarks around a table may go; a cell that holds the delimiter needs quotes.",
         BLANK: "Empty lines may go; nothing to do.",
         DUPLICATE: "One copy was kept; nothing to do.",

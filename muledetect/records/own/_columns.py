@@ -18,13 +18,14 @@ from muledetect.errors import DataError, OptionError
 from muledetect.records.currency import exponent_of
 from muledetect.records.own._file import FileForm
 from muledetect.records.own._money import UNSURE
-from muledetect.records.own._times import ISO, UNIX, Era, pattern_of
+from muledetect.records.own._times import COUNTED, ISO, UNIX, Era, pattern_of
 from muledetect.records.own._words import ACCOUNT_COLUMNS, SIDES
 from muledetect.records.write import write_text
 from muledetect.schema import INPUTS, Table, did_you_mean
 
 Ids: TypeAlias = Literal["column", "rows", "content"]
 PairOn: TypeAlias = Literal["nothing", "time", "transfer_id"]
+Paid: TypeAlias = Literal["minus", "plus", "cr_dr", "no_cr", "dr"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,12 +39,20 @@ class Times:
 
 @dataclass(frozen=True, slots=True)
 class Amounts:
-    """How amounts are written: currency, unit (major: baht, minor: satang), marks; whether debits carry a minus."""
+    """How amounts are written: currency, unit (major: baht, minor: satang), marks; whether debits carry a minus.
+
+    `places` is 3 or more where more digits stand behind the decimal mark than the currency has: with less, 13.880 is
+    left out, as it may be 13880. `paid` says how a signed amount tells that money left the account: it is below zero
+    ("minus") or above ("plus"), has Dr beside it as others have Cr ("cr_dr"), has no Cr ("no_cr"), or has Dr while
+    others have nothing ("dr").
+    """
 
     currency: str = "THB"
     unit: Literal["major", "minor", "?"] = "major"
     decimal: str = "."
     thousands: str = ""
+    places: int = 0
+    paid: Paid | Literal["?"] = "minus"
     debit_is_negative: bool = False
 
 
@@ -199,8 +208,10 @@ class Columns:
             return False
         if section == "rows" and name not in ("hashed", "keep"):
             return self.table == "transfers" and (name == "ids" or self.is_statement)
-        if section == "amounts" and name == "debit_is_negative":
-            return "debit" in self.columns
+        if section == "amounts":
+            is_signed = self.is_statement and not {"debit", "direction"} & self.columns.keys()
+            told = {"debit_is_negative": "debit" in self.columns, "places": self.amounts.places > 0}
+            return told.get(name, name != "paid" or is_signed or self.amounts.paid != "minus")
         if section == "accounts":
             names_any = bool({*self.columns, *self.constants} & {*ACCOUNT_COLUMNS, "entity_id"})
             told = {"remove": names_any, "list_own": self.is_statement, "missing": self.table == "transfers"}
@@ -325,7 +336,7 @@ def _check(mapping: Columns, where: str) -> None:
     _only_known(mapping.times.formats, _time_columns(table), f"{where}: [times]", f"time of {table.name}")
     _check_choices(mapping, where)
     for form in mapping.times.formats.values():
-        if form not in (ISO, UNSURE, *UNIX):
+        if form not in (ISO, UNSURE, *COUNTED):
             pattern_of(form)
     for name, given in mapping.columns.items():
         n_given = len(_several(given))
@@ -342,6 +353,7 @@ def _check_choices(mapping: Columns, where: str) -> None:
         ("amounts", "unit", amounts.unit, ("major", "minor")),
         ("amounts", "decimal", amounts.decimal, (".", ",")),
         ("amounts", "thousands", amounts.thousands, ("", ".", ",", "'", "\u2019", " ")),
+        ("amounts", "paid", amounts.paid, get_args(Paid)),
         ("rows", "ids", rows.ids, get_args(Ids)),
         ("rows", "pair_on", rows.pair_on, get_args(PairOn)),
     )
@@ -384,6 +396,8 @@ _ASK: Final = {
     "currency": "give the ISO code of the amounts, such as \"THB\" (--currency)",
     "unit": "are amounts whole units such as baht (\"major\") or satang (\"minor\")? (--money)",
     "decimal": "is the decimal mark \".\" or \",\"? (--decimal)",
+    "paid": "some amounts have Cr or Dr beside them and some not: those without are paid (\"no_cr\") or received "
+    "(\"dr\"), or every one must have a word (\"cr_dr\")",
     "time": "does the day or the month come first? Write the format, such as %d/%m/%Y %H:%M (--date-order)",
 }  # fmt: skip
 

@@ -14,10 +14,13 @@ import pyarrow.compute as pc
 
 from muledetect.errors import DataError
 from muledetect.records import reasons
+from muledetect.records.currency import EXPONENTS
+from muledetect.records.own._affixes import may_be
 from muledetect.records.own._columns import Columns
 from muledetect.records.own._file import Batch
-from muledetect.records.own._money import plain_amounts
-from muledetect.records.own._times import BUDDHIST, ISO, read_times
+from muledetect.records.own._money import SAFE_PLACES, UNSURE, AmountCells, read_amounts
+from muledetect.records.own._signs import plain_signs
+from muledetect.records.own._times import BUDDHIST, COUNTED, ISO, number_texts, read_times
 from muledetect.records.own._values import DIRECTIONS
 from muledetect.records.own._words import ACCOUNT_COLUMNS, SIDES
 from muledetect.records.parse import BoolArray, ColumnError, Options, check_currency, mask_of, parse
@@ -29,16 +32,26 @@ Int64Array: TypeAlias = npt.NDArray[np.int64]
 _SPREADSHEET: Final = r"^[0-9][.,]?[0-9]*[Ee]\+[0-9]{1,3}$"
 #: Formulas by which exports keep leading zeros in a spreadsheet: ="00123".
 _FORMULA: Final = r'^="(.*)"$'
+_NUMBERS: Final = ("money", "number", "share", "int")
+#: Shares and counts have no minor unit, so any number of digits may stand behind their mark.
+_ANY_PLACES: Final = 9
 _ACCOUNTS: Final = frozenset([*ACCOUNT_COLUMNS, "entity_id"])
 _NONE: Final = pa.scalar(None, pa.string())
 
 
 @dataclass
 class Converted:
-    """A batch in contract columns; faults are (column, mask, reason), the first that a row shows counts."""
+    """A batch in contract columns; faults and doubts are (column, mask, reason), the first fault of a row counts.
+
+    `currencies` holds by column of money what its cells name beside the amount (see `AmountCells`), `side` what the
+    cells of `amount` say: "out", "in" or null.
+    """
 
     columns: dict[str, pa.Array] = field(default_factory=dict)
     faults: list[tuple[str, BoolArray, str]] = field(default_factory=list)
+    doubts: list[tuple[str, BoolArray, str]] = field(default_factory=list)
+    currencies: dict[str, pa.StringArray] = field(default_factory=dict)
+    side: pa.StringArray | None = None
     is_out: BoolArray | None = None
 
 
@@ -61,6 +74,9 @@ def convert(batch: Batch, mapping: Columns, options: Options) -> Converted:
             done.columns[column.name] = _column(wanted, texts, mapping, options, done, n_rows)
     if mapping.is_statement:
         _take_sides(texts, mapping, options, done, n_rows)
+    elif done.side is not None:
+        done.faults.append(("amount", mask_of(pc.equal(done.side, "in")), reasons.CREDIT_SIDE))
+    _compare_currencies(done, options)
     if mapping.accounts.missing:
         _name_missing(done, mapping)
     for name in mapping.rows.keep:
@@ -85,6 +101,8 @@ def _column(
         cells = pa.repeat(pa.scalar(mapping.constants[column.name]), n_rows)
     elif column.type == "time":
         cells = _read_time(column, texts, mapping, done)
+    elif column.type in _NUMBERS:
+        cells = _read_number(column, texts[str(mapping.columns[column.name])], mapping, done)
     else:
         cells = _plain(column, texts[str(mapping.columns[column.name])], mapping)
     try:
@@ -98,6 +116,7 @@ def _column(
     if column.name == "currency":
         parsed = check_currency(parsed, options.currency)
     done.faults += [(column.name, mask, reason) for mask, reason in parsed.faults]
+    done.doubts += [(column.name, mask, reason) for mask, reason in parsed.doubts]
     values = parsed.values
     if column.name == "birth_year" and mapping.times.era == "buddhist":
         values = pc.if_else(pc.greater(values, 2400), pc.subtract(values, BUDDHIST), values)
@@ -114,20 +133,65 @@ def _read_time(column: Column, texts: Mapping[str, pa.Array], mapping: Columns, 
         cells = pc.binary_join_element_wise(date.cast(pa.string()), of_day.cast(pa.string()), " ")
     else:
         cells = texts[given if isinstance(given, str) else given[0]]
+    if form in COUNTED and cells.type != pa.string() and not pa.types.is_timestamp(cells.type):
+        cells = number_texts(cells)
     if form == ISO or cells.type != pa.string():
-        return cells
+        return plain_signs(cells) if cells.type == pa.string() else cells
     era = "buddhist" if mapping.times.era == "buddhist" else "gregorian"
     times = read_times(cells, form, era)  # type: ignore[arg-type]
     done.faults.append((column.name, mask_of(cells.is_valid()) & mask_of(times.is_null()), reasons.UNREADABLE))
     return times
 
 
+def _read_number(column: Column, cells: pa.Array, mapping: Columns, done: Converted) -> pa.Array:
+    """Return plain digits; of money, the side and the currency beside it are put to use."""
+    if cells.type != pa.string():
+        return cells
+    amounts = mapping.amounts
+    if column.type != "money":
+        return read_amounts(cells, amounts.decimal, amounts.thousands, places=_ANY_PLACES).texts
+    read = read_amounts(cells, amounts.decimal, amounts.thousands, max(amounts.places, _places_of(amounts.currency)))
+    if read.currencies is not None:
+        done.currencies[column.name] = read.currencies
+    return read.texts if read.sides is None else _with_side(column.name, read, read.sides, mapping, done)
+
+
+def _places_of(currency: str) -> int:
+    return EXPONENTS.get(currency, SAFE_PLACES)
+
+
+def _with_side(
+    name: str, read: AmountCells, sides: pa.StringArray, mapping: Columns, done: Converted
+) -> pa.StringArray:
+    """Return amounts whose cells have Cr or Dr: a balance below zero for Dr, "?" where a word cannot stand."""
+    if name in ("debit", "credit"):
+        return pc.if_else(pc.fill_null(pc.equal(sides, "in" if name == "debit" else "out"), False), UNSURE, read.texts)
+    if name != "amount":
+        below = pc.binary_join_element_wise("-", read.texts, "")
+        return pc.if_else(pc.fill_null(pc.equal(sides, "out"), False), below, read.texts)
+    if mapping.amounts.paid in ("minus", "plus") and "direction" not in mapping.columns:
+        return pc.if_else(sides.is_valid(), UNSURE, read.texts)
+    done.side = sides
+    return read.texts
+
+
+def _compare_currencies(done: Converted, options: Options) -> None:
+    """Note the rows whose amounts name another currency than the row or the mapping does."""
+    held = done.columns.get("currency")
+    for name, named in done.currencies.items():
+        kinds = named.dictionary_encode()
+        row = pa.repeat(options.currency, len(named)) if held is None else held.cast(pa.string())
+        differs = np.zeros(len(named), np.bool_)
+        for kind in kinds.dictionary.to_pylist():
+            fits = [code for code in pc.unique(row).to_pylist() if code is not None and may_be(kind, code)]
+            differs |= mask_of(pc.and_not(pc.equal(named, kind), pc.is_in(row, value_set=pa.array(fits, pa.string()))))
+        done.faults.append((name, differs, reasons.OTHER_CURRENCY))
+
+
 def _plain(column: Column, cells: pa.Array, mapping: Columns) -> pa.Array:
     """Return text as the reader of the contract understands it; typed columns as they are."""
     if cells.type != pa.string():
         return cells
-    if column.type in ("money", "number", "share", "int"):
-        return plain_amounts(cells, mapping.amounts.decimal, mapping.amounts.thousands)
     if column.name in mapping.values:
         return _translated(cells, mapping.values[column.name])
     if column.type == "hash" and column.name in mapping.rows.hashed:
@@ -213,13 +277,22 @@ def _signed(
         left, came = mask_of(debit.is_valid()), mask_of(credit.is_valid())
         done.faults.append(("amount", left == came, reasons.NO_SIDE))
         return pc.coalesce(debit, credit), left, left != came
-    amount = done.columns["amount"]
+    amount, paid = done.columns["amount"], mapping.amounts.paid
+    side = pa.nulls(len(amount), pa.string()) if done.side is None else done.side
     if "direction" in mapping.columns:
-        direction = read("direction", "category")
+        direction = read("direction", "category").cast(pa.string())
         known = mask_of(pc.is_in(direction, value_set=pa.array(DIRECTIONS)))
         done.faults.append(("direction", ~known, reasons.UNREADABLE))
+        done.faults.append(("direction", mask_of(pc.not_equal(side, direction)), reasons.NO_SIDE))
         return amount, mask_of(pc.equal(direction, "out")), known
-    return pc.abs(amount), mask_of(pc.less(amount, 0)), mask_of(amount.is_valid())
+    if paid in ("minus", "plus"):
+        is_out = pc.less(amount, 0) if paid == "minus" else pc.greater(amount, 0)
+        return pc.abs(amount), mask_of(is_out), mask_of(amount.is_valid())
+    unmarked = {"no_cr": "out", "dr": "in"}.get(paid)
+    side = side if unmarked is None else side.fill_null(unmarked)
+    known = mask_of(side.is_valid())
+    done.faults.append(("amount", mask_of(amount.is_valid()) & ~known, reasons.NO_SIDE))
+    return amount, mask_of(pc.equal(side, "out")), known
 
 
 def _name_missing(done: Converted, mapping: Columns) -> None:

@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 from muledetect.errors import DataError, OptionError
 from muledetect.records import reasons
 from muledetect.records.currency import exponent_of
-from muledetect.records.dataset import Finding
+from muledetect.records.dataset import Finding, describe
 from muledetect.records.encode import hash_strings
 from muledetect.records.fingerprint import hash_rows
 from muledetect.records.own._columns import Columns, check_complete, read_columns
@@ -152,6 +152,7 @@ class _Job:
         self._shapes: dict[str, dict[str, None]] = {}
         self._hashes: list[npt.NDArray[np.uint64]] = []
         self._n_future = self._n_times = 0
+        self._doubts: dict[tuple[str, str], tuple[int, int]] = {}
         amounts, zone = mapping.amounts, mapping.times.zone or None
         self._options = Options(
             amounts.currency, exponent_of(amounts.currency), amounts.unit, ".", zone, time_ns() // 1000
@@ -209,6 +210,7 @@ class _Job:
         done = convert(batch, self.mapping, self._options)
         self._look_at_calendar(done)
         good = self._reject(done, self._blank(batch, rows), rows, batch)
+        self._note_doubts(done, good, rows)
         kept = {name: values.filter(pa.array(good)) for name, values in done.columns.items()}
         made = pa.table(kept)
         if self.mapping.table == "transfers":
@@ -246,6 +248,14 @@ class _Job:
                 self._note_shapes(column, batch, fresh)
                 bad |= fresh
         return ~bad
+
+    def _note_doubts(self, done: Converted, good: npt.NDArray[np.bool_], rows: Int64Array) -> None:
+        """Count accepted cells that had to be read by a rule, such as a local time that came twice."""
+        for column, mask, reason in done.doubts:
+            found = rows[mask & good]
+            if len(found):
+                n_before, first = self._doubts.get((column, reason), (0, int(found[0])))
+                self._doubts[column, reason] = (n_before + len(found), first)
 
     def _note_shapes(self, column: str, batch: Batch, mask: npt.NDArray[np.bool_]) -> None:
         given = self.mapping.columns.get(column)
@@ -287,9 +297,13 @@ class _Job:
             )
 
     def findings(self) -> tuple[Finding, ...]:
-        """Return the rejects by reason, with the shapes of cells that could not be read."""
+        """Return the rejects by reason, with the shapes of cells that could not be read; then the warnings."""
         found = self.log.findings({self.mapping.table: self.n_read})
-        return tuple(self._with_shapes(finding) for finding in found)
+        warned = [
+            describe("warn", self.mapping.table, column, reason, n_rows, first, self.n_read)
+            for (column, reason), (n_rows, first) in sorted(self._doubts.items())
+        ]
+        return tuple(self._with_shapes(finding) for finding in (*found, *warned))
 
     def _with_shapes(self, finding: Finding) -> Finding:
         shapes = self._shapes.get(finding.column)

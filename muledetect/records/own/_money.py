@@ -1,69 +1,171 @@
-"""Amounts as banks write them: marks of decimals and thousands, signs before, behind or as brackets, symbols.
+"""Amounts as banks write them: marks of decimals and thousands, signs, brackets, Cr and Dr, currencies beside them.
 
->>> texts = pa.array(["1.234,50", "-12,00 €", "(3,5)", "1.234.567", "12.34,5"])
->>> plain_amounts(texts, ",", ".").to_pylist()
-['1234.50', '-12.00', '-3.5', '1234567', '?']
->>> find_marks(texts)
-Marks(decimal=',', thousands='.', n_numbers=5, n_negative=2, has_decimals=True, votes=4)
+>>> texts = pa.array(["1.234,50", "-12,00 €", "(3,5)", "1.234.567", "12.34,5", "5,00 Dr"])
+>>> cells = read_amounts(texts, ",", ".")
+>>> cells.texts.to_pylist()
+['1234.50', '-12.00', '-3.5', '1234567', '?', '5.00']
+>>> cells.sides.to_pylist()[-1], cells.currencies.to_pylist()[1]
+('out', 'EUR')
+>>> find_marks(texts).decimal, find_marks(texts).thousands
+(',', '.')
 """
 
 from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Final
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from muledetect.records.currency import EXPONENTS
-from muledetect.records.own._times import western_digits
-from muledetect.records.own._words import MONEY_SIGNS
+from muledetect.records.own._affixes import UNREAD, Affixes, read_affixes
+from muledetect.records.own._signs import plain_signs
 
 #: Written where something cannot be told and a person must say it.
 UNSURE: Final = "?"
+#: Digits behind the decimal mark that need no statement; three may be a group of thousands.
+SAFE_PLACES: Final = 2
 
-_PLAIN: Final = r"^[+-]?[0-9]+(\.[0-9]+)?$"
-_SIGNS: Final = "(?i:" + "|".join([*EXPONENTS, r"\$", *map(re.escape, MONEY_SIGNS)]) + ")"
-_MARKED: Final = "[0-9.,'\u2019]"
-#: Blanks that stand between thousands, as many countries write them.
-_BLANKS: Final = "[\u00a0\u202f\u2009 ]"
+#: Plain digits whose point can be no mark of thousands.
+_PLAIN: Final = r"^[+-]?[0-9]+(\.([0-9]{1,2}|[0-9]{2}[1-9]|[0-9]{4,}))?$"
+_NUMBER: Final = r"[0-9](?:[0-9.,' \x{66b}\x{66c}]*[0-9])?(?:[eE][+-]?[0-9]{1,3})?"
+_PARTS: Final = rf"^(?P<before>[^0-9]*)(?P<number>{_NUMBER})(?P<behind>[^0-9]*)$"
+_POWER: Final = "[eE]"
+#: Largest power of ten that an amount may have; the amounts that we believe have sixteen digits.
+_LARGEST_POWER: Final = 18
+#: Decimal and thousands mark of Arabic, which can be nothing else.
+_ARABIC: Final = ("\u066b", "\u066c")
 
 
-def plain_amounts(texts: pa.StringArray, decimal: str, thousands: str) -> pa.StringArray:
-    """Return amounts as plain digits with a point, a minus before them; "?" for what is no amount."""
+@dataclass(frozen=True, slots=True)
+class AmountCells:
+    """Amounts, and what their cells say beside them.
+
+    Attributes
+    ----------
+    texts : string array
+        Plain digits with a point, a minus before them; "?" for what is no amount of the marks.
+    sides : string array, optional
+        "out" or "in" where Dr or Cr stands beside the amount, null elsewhere; None if no cell has one.
+    currencies : string array, optional
+        ISO 4217 code where the cell names a currency, or the sign as it stands where several have it ("$"), null
+        elsewhere; None if no cell names one.
+    """
+
+    texts: pa.StringArray
+    sides: pa.StringArray | None = None
+    currencies: pa.StringArray | None = None
+
+
+def read_amounts(texts: pa.StringArray, decimal: str, thousands: str, places: int = SAFE_PLACES) -> AmountCells:
+    """Return amounts in plain digits, with the side and the currency that stand beside them.
+
+    Parameters
+    ----------
+    texts : string array
+    decimal, thousands : str
+        Marks of decimals and of groups of thousands ("" for none). Groups have three digits, or in India two before
+        the last one; a group of another length makes the cell "?". A blank is any blank, an apostrophe any apostrophe.
+    places : int
+        Digits that may stand behind the decimal mark where they could as well be a group of thousands: with fewer than
+        three, 13.880 is "?" and neither 13.88 nor 13880.
+    """
     if decimal == "." and pc.all(pc.match_substring_regex(texts, _PLAIN)).as_py():
-        return texts
-    marked = rf"^-?[0-9{re.escape(decimal + thousands)}]+$"
-    bare = texts if pc.all(pc.match_substring_regex(texts, marked)).as_py() else _bare(texts)
-    if thousands == " ":
-        bare = pc.replace_substring_regex(bare, _BLANKS, " ")
-    mark, group = re.escape(decimal), re.escape(thousands) if thousands else "[^0-9]"
-    # Groups of two stand before the last one of three in India.
-    whole = rf"([0-9]+|[0-9]{{1,3}}({group}[0-9]{{2,3}})*{group}[0-9]{{3}})"
-    is_amount = pc.match_substring_regex(bare, rf"^[+-]?({whole}({mark}[0-9]+)?|{mark}[0-9]+)$")
-    joined = pc.replace_substring(bare, thousands, "") if thousands else bare
-    pointed = pc.replace_substring(joined, decimal, ".")
-    pointed = pc.replace_substring_regex(pointed, r"^([+-]?)\.", r"\10.")  # group 1, then a zero
-    return pc.if_else(pc.fill_null(is_amount, True), pointed, "?")
+        return AmountCells(texts)
+    parts = pc.extract_regex(plain_signs(texts), _PARTS)
+    before, number, behind = parts.flatten()
+    number = _without_arabic(number, decimal, thousands)
+    number = _plain_numbers(number, decimal, "'" if thousands == "\u2019" else thousands, places)
+    if pc.max(pc.add(pc.binary_length(before), pc.binary_length(behind))).as_py() in (None, 0):
+        return AmountCells(pc.if_else(texts.is_null(), pa.scalar(None, pa.string()), number.fill_null(UNSURE)))
+    found, place = _affixes(before, behind)
+
+    def picked(told: Callable[[Affixes], str | None]) -> pa.StringArray:
+        return pa.array([told(affixes) for affixes in found], pa.string()).take(place)
+
+    is_good = pc.and_(pc.not_equal(number, UNSURE), picked(lambda one: None if one is UNREAD else "").is_valid())
+    led = pc.not_equal(picked(lambda one: one.lead or ""), "")  # ".50" has its mark before the first digit
+    fits = pc.or_(pc.invert(led), pc.and_(pc.equal(picked(lambda one: one.lead), decimal), _is_digits(number)))
+    lead = pc.if_else(led, "0.", "")
+    whole = pc.binary_join_element_wise(picked(lambda one: one.sign), lead, number, "")
+    read = pc.if_else(pc.fill_null(pc.and_(is_good, fits), False), whole, UNSURE)
+    read = pc.if_else(texts.is_null(), pa.scalar(None, pa.string()), read)
+    sides, currencies = picked(lambda one: one.side), picked(lambda one: one.currency)
+    return AmountCells(read, _or_none(sides), _or_none(currencies))
 
 
-def _bare(texts: pa.StringArray) -> pa.StringArray:
-    """Return texts without symbols of money, with the sign in front."""
-    bare = pc.utf8_trim_whitespace(western_digits(texts))
-    bare = pc.replace_substring_regex(bare, "[\u2212\u2013]", "-")
-    bare = pc.replace_substring_regex(bare, rf"^([+(-]?){_BLANKS}*{_SIGNS}\.?{_BLANKS}*([+-]?)([0-9])", r"\1\2\3")
-    bare = pc.replace_substring_regex(bare, rf"([0-9)-]){_BLANKS}*{_SIGNS}\.?$", r"\1")
-    bare = pc.replace_substring_regex(bare, r"^\((.*)\)$", r"-\1")
-    return pc.replace_substring_regex(bare, rf"^([0-9].*[0-9]){_BLANKS}*([+-])$", r"\2\1")
+def _or_none(texts: pa.StringArray) -> pa.StringArray | None:
+    return None if texts.null_count == len(texts) else texts
+
+
+def _is_digits(number: pa.StringArray) -> pa.BooleanArray:
+    return pc.match_substring_regex(number, "^[0-9]+$")
+
+
+def _affixes(before: pa.StringArray, behind: pa.StringArray) -> tuple[list[Affixes], pa.Int64Array]:
+    """Return what stands around amounts, each once, and which of them each cell has; cells without a number null."""
+    joined = pc.binary_join_element_wise(before, behind, "0").dictionary_encode()  # neither has a digit
+    return [read_affixes(*text.split("0")) for text in joined.dictionary.to_pylist()], joined.indices
+
+
+def _without_arabic(number: pa.StringArray, decimal: str, thousands: str) -> pa.StringArray:
+    if not pc.any(pc.match_substring_regex(number, "[\\x{66b}\\x{66c}]")).as_py():
+        return number
+    # Two marks that are no others say themselves what they are, whatever the marks of the other cells.
+    number = pc.replace_substring(number, _ARABIC[1], thousands or "?")
+    return pc.replace_substring(number, _ARABIC[0], decimal)
+
+
+def _plain_numbers(number: pa.StringArray, decimal: str, thousands: str, places: int) -> pa.StringArray:
+    """Return numbers with a point and without groups, "?" for those that do not have these marks."""
+    mark = re.escape(decimal)
+    whole = "[0-9]+"
+    if thousands:
+        group = re.escape(thousands)
+        whole += rf"|[1-9][0-9]{{0,2}}(?:{group}[0-9]{{3}})+|[1-9][0-9]?(?:{group}[0-9]{{2}})+{group}[0-9]{{3}}"
+    is_number = pc.match_substring_regex(number, rf"^(?:{whole})(?:{mark}[0-9]+)?$")
+    if places <= SAFE_PLACES:
+        may_be_group = pc.match_substring_regex(number, rf"^[1-9][0-9]{{0,2}}{mark}[0-9]{{2}}0$")
+        is_number = pc.and_not(is_number, may_be_group)
+    joined = pc.replace_substring(number, thousands, "") if thousands else number
+    pointed = pc.replace_substring(joined, decimal, ".") if decimal != "." else joined
+    plain = pc.if_else(is_number, pointed, UNSURE)
+    has_power = pc.match_substring_regex(number, _POWER)
+    if not pc.any(has_power).as_py():
+        return plain
+    powers = pc.filter(number, has_power.fill_null(False)).to_pylist()
+    written = pa.array([_without_power(text, decimal) for text in powers], pa.string())
+    return pc.replace_with_mask(plain, has_power.fill_null(False), written)
+
+
+def _without_power(text: str, decimal: str) -> str:
+    """Return 1.5E+05 as 150000, "?" where rounding may have taken digits, or there are too many.
+
+    All digits are there if the mantissa has as many behind its point as the power takes, or no power sign stands before
+    a power from 7 on (Java writes the shortest number that is the same). Nobody rounds to two digits.
+    """
+    found = re.fullmatch(rf"([0-9]+)(?:{re.escape(decimal)}([0-9]+))?([eE][+-]?)([0-9]{{1,3}})", text)
+    if found is None or int(found[4]) > _LARGEST_POWER:
+        return UNSURE
+    n_behind, power = len(found[2] or ""), int(found[4]) * (-1 if found[3][1:] == "-" else 1)
+    is_whole = n_behind >= power
+    is_shortest = found[3] == "E" and power >= 7
+    is_short = len(found[1]) == 1 and n_behind <= 1
+    return format(Decimal(text.replace(decimal, ".")), "f") if is_whole or is_shortest or is_short else UNSURE
 
 
 @dataclass(frozen=True, slots=True)
 class Marks:
     """What amounts in cells look like; `decimal` is "?" where the cells do not tell it.
 
-    `n_numbers` cells are amounts, whatever their marks; `votes` of them say which mark the decimals have.
+    All counts are rows. `n_numbers` cells are amounts, whatever their marks; `votes` of them say which mark the
+    decimals have; `n_out` and `n_in` have Dr or Cr beside them; `currencies` are the codes and signs beside them, the
+    commonest first; `places` is 3 where the digits behind the mark are three and more.
     """
 
     decimal: str
@@ -72,23 +174,60 @@ class Marks:
     n_negative: int
     has_decimals: bool
     votes: int
+    n_out: int = 0
+    n_in: int = 0
+    currencies: tuple[str, ...] = ()
+    places: int = 0
 
 
-def find_marks(texts: pa.StringArray) -> Marks:
-    """Return what the cells tell about marks: 1.234,50 tells both, 12,5 the decimals, 1.234 nothing."""
-    bare = _bare(pc.drop_null(texts))
-    numbers = bare.filter(pc.match_substring_regex(bare, rf"^[+-]?{_MARKED}*[0-9]({_BLANKS}?{_MARKED}+)*$"))
-    decimals: Counter[str] = Counter()
-    groups: Counter[str] = Counter()
-    n_open = 0
-    for text in numbers.to_pylist():
-        decimal, thousands, is_open = _marks_of(text.lstrip("+-"))
-        decimals.update(decimal)
-        groups.update(thousands)
-        n_open += is_open
-    n_negative = int(pc.sum(pc.match_substring(numbers, "-")).as_py() or 0)
-    decimal, thousands = _decide(decimals, groups, n_open)
-    return Marks(decimal, thousands, len(numbers), n_negative, bool(decimals), decimals[decimal])
+def find_marks(texts: pa.StringArray, n_rows: Sequence[int] | None = None) -> Marks:
+    """Return what the cells tell about marks: 1.234,50 tells both, 12,5 the decimals, 1.234 nothing.
+
+    `n_rows` says how many rows each text stands for; one if it is not given.
+    """
+    weights = np.ones(len(texts), np.int64) if n_rows is None else np.asarray(n_rows, np.int64)
+    before, number, behind = pc.extract_regex(plain_signs(texts), _PARTS).flatten()
+    seen = _Seen()
+    for one_before, text, one_behind, weight in zip(
+        before.to_pylist(), number.to_pylist(), behind.to_pylist(), weights.tolist(), strict=True
+    ):
+        if text is not None:
+            seen.add(text, read_affixes(one_before, one_behind), weight)
+    return seen.marks()
+
+
+class _Seen:
+    """Counts of what amounts show, in rows."""
+
+    def __init__(self) -> None:
+        self._decimals: Counter[str] = Counter()
+        self._groups: Counter[str] = Counter()
+        self._currencies: Counter[str] = Counter()
+        self._sides: Counter[str] = Counter()
+        self._n_open = self._n_numbers = self._n_negative = self._n_long = 0
+
+    def add(self, text: str, affixes: Affixes, weight: int) -> None:
+        if affixes is UNREAD:
+            return
+        decimal, thousands, is_open = _marks_of(affixes.lead + text)
+        self._decimals[decimal] += weight * bool(decimal)
+        self._groups[thousands] += weight * bool(thousands)
+        self._n_long += weight * bool(decimal and len(text.rpartition(decimal)[2]) >= 3)
+        self._n_open += weight * is_open
+        self._n_numbers += weight
+        self._n_negative += weight * (affixes.sign == "-")
+        self._sides[affixes.side or ""] += weight
+        self._currencies[affixes.currency or ""] += weight
+
+    def marks(self) -> Marks:
+        decimals, groups = +self._decimals, +self._groups
+        decimal, thousands = _decide(decimals, groups, self._n_open)
+        named = [code for code, _ in self._currencies.most_common() if code]
+        votes = decimals[decimal]
+        return Marks(
+            decimal, thousands, self._n_numbers, self._n_negative, bool(decimals), votes,
+            self._sides["out"], self._sides["in"], tuple(named), 3 if votes and self._n_long == votes else 0,
+        )  # fmt: skip
 
 
 def _decide(decimals: Counter[str], groups: Counter[str], n_open: int) -> tuple[str, str]:
@@ -106,9 +245,10 @@ def _decide(decimals: Counter[str], groups: Counter[str], n_open: int) -> tuple[
 
 def _marks_of(text: str) -> tuple[str, str, bool]:
     """Return the decimal mark, the mark of thousands ("" unknown), and whether one mark could be either."""
-    text = re.sub(_BLANKS, " ", text)
-    marks = re.sub("[0-9]", "", text)
-    kinds = sorted(set(marks), key=text.rindex)
+    text = text.replace(_ARABIC[0], ".").replace(_ARABIC[1], ",")
+    number, _, power = text.lower().partition("e")
+    marks = re.sub("[0-9]", "", number)
+    kinds = sorted(set(marks), key=number.rindex)
     if not kinds:
         return "", "", False
     last = kinds[-1]
@@ -116,7 +256,7 @@ def _marks_of(text: str) -> tuple[str, str, bool]:
         return (last, kinds[0], False) if marks.count(last) == 1 and last in ".," else ("", "", False)
     if last not in ".," or marks.count(last) > 1:
         return "", last, False
-    before, after = text.split(last)
-    if len(after) == 3 and 1 <= len(before) <= 3 and before != "0":
+    head, tail = number.split(last)
+    if len(tail) == 3 and 1 <= len(head) <= 3 and head[0] != "0" and not power:
         return "", "", True
     return last, "", False

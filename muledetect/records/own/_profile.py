@@ -11,8 +11,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from muledetect.records.own._file import FileForm, Source, read_batches
+from muledetect.records.own._formats import find_clock, find_counts, find_formats
 from muledetect.records.own._money import Marks, find_marks
-from muledetect.records.own._times import ISO, find_clock, find_formats
+from muledetect.records.own._times import ISO, number_texts
+from muledetect.records.own._words import likeness
 
 #: Rows that are looked at; what they do not show is found when all are imported.
 SAMPLE_ROWS: Final = 100_000
@@ -27,13 +29,18 @@ _HEX: Final = r"^[0-9a-fA-F]{16,}$"
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """One column of a sample: distinct texts, commonest first, and what they can be read as."""
+    """One column of a sample: distinct texts, commonest first, how many rows have each, and what they can be read as.
+
+    `formats` are of dates; `counted` of times that are numbers, which only a heading can tell from other numbers.
+    """
 
     heading: str
     n_rows: int
     n_filled: int
     distinct: pa.StringArray
+    weights: pa.Int64Array
     formats: tuple[str, ...]
+    counted: tuple[str, ...]
     has_clock: bool
     clock: str | None
     marks: Marks
@@ -91,18 +98,20 @@ def _profile(heading: str, cells: pa.Array) -> Profile:
     kind = cells.type
     is_typed_time = pa.types.is_timestamp(kind) or pa.types.is_date(kind)
     is_typed_number = pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind)
-    distinct = _commonest(_trimmed(cells.cast(pa.string())))
-    formats = (ISO,) if is_typed_time else () if is_typed_number else _formats(distinct)
-    clock = None if formats or is_typed_number else find_clock(distinct.slice(0, 500))
-    marks = _typed_marks(cells) if is_typed_number else find_marks(distinct)
-    n_distinct = max(len(distinct), 1)
-    is_amount = is_typed_number or marks.n_numbers >= _MOST * n_distinct
-    is_id = _share(distinct, _ID) >= _MOST and _share(distinct, r"\pN") >= 0.8
+    distinct, weights = _commonest(_trimmed(number_texts(cells) if is_typed_number else cells.cast(pa.string())))
+    formats = (ISO,) if is_typed_time else () if is_typed_number else _formats(distinct, weights)
+    names_time = likeness("time", heading) > 0
+    clock = None if formats else find_clock(distinct.slice(0, 500), weights.slice(0, 500), names_time)
+    marks = _typed_marks(cells) if is_typed_number else find_marks(distinct, weights.to_pylist())
+    n_shown = int(pc.sum(weights).as_py() or 0)
+    is_amount = is_typed_number or marks.n_numbers >= _MOST * n_shown
+    is_id = _share(distinct, weights, _ID) >= _MOST and _share(distinct, weights, r"\pN") >= 0.8
     return Profile(
-        heading, len(cells), len(cells) - cells.null_count, distinct, formats,
+        heading, len(cells), len(cells) - cells.null_count, distinct, weights, formats,
+        find_counts(distinct, weights) if names_time and not formats else (),
         pa.types.is_timestamp(kind) or any("%H" in form or "%I" in form or form == ISO for form in formats),
-        clock, marks, is_amount and len(distinct) > 0, is_id,
-        _share(distinct, _HEX) == 1.0,
+        clock if names_time or not is_typed_number else None, marks, is_amount and len(distinct) > 0, is_id,
+        _share(distinct, weights, _HEX) == 1.0,
     )  # fmt: skip
 
 
@@ -111,23 +120,25 @@ def _trimmed(texts: pa.StringArray) -> pa.StringArray:
     return pc.drop_null(pc.if_else(pc.equal(trimmed, ""), pa.scalar(None, pa.string()), trimmed))
 
 
-def _commonest(texts: pa.StringArray) -> pa.StringArray:
+def _commonest(texts: pa.StringArray) -> tuple[pa.StringArray, pa.Int64Array]:
+    """Return the distinct texts, the commonest first, and the rows that have each."""
     counted = pc.value_counts(texts)
-    order = pc.array_sort_indices(counted.field("counts"), order="descending")
-    values: pa.StringArray = counted.field("values").take(order).slice(0, _DISTINCT)
-    return values
+    order = pc.array_sort_indices(counted.field("counts"), order="descending").slice(0, _DISTINCT)
+    return counted.field("values").take(order), counted.field("counts").take(order)
 
 
-def _share(texts: pa.StringArray, pattern: str) -> float:
-    if not len(texts):
+def _share(distinct: pa.StringArray, weights: pa.Int64Array, pattern: str) -> float:
+    """Return the share of rows whose text has the pattern."""
+    n_rows = pc.sum(weights).as_py()
+    if not n_rows:
         return 0.0
-    return float(pc.mean(pc.match_substring_regex(texts, pattern).cast(pa.float64())).as_py())
+    return float(pc.sum(weights.filter(pc.match_substring_regex(distinct, pattern))).as_py() or 0) / float(n_rows)
 
 
-def _formats(distinct: pa.StringArray) -> tuple[str, ...]:
-    # Ten or thirteen digits may be an account as well as seconds since 1970; those must be stated.
-    good = tuple(form for form, n_read in find_formats(distinct) if n_read >= _MOST * len(distinct))
-    is_iso = not good and len(distinct) > 0 and _share(distinct, rf"{_ISO_DATE}([T ][0-9].*)?$") >= _MOST
+def _formats(distinct: pa.StringArray, weights: pa.Int64Array) -> tuple[str, ...]:
+    n_rows = pc.sum(weights).as_py() or 0
+    good = tuple(form for form, n_read in find_formats(distinct, weights) if n_read >= _MOST * n_rows)
+    is_iso = not good and _share(distinct, weights, rf"{_ISO_DATE}([T ][0-9].*)?$") >= _MOST
     return (ISO,) if is_iso else good
 
 

@@ -13,10 +13,14 @@ from muledetect.records.currency import EXPONENTS
 from muledetect.records.own._money import UNSURE
 from muledetect.records.own._profile import Profile
 from muledetect.records.own._values import values_known
-from muledetect.records.own._words import ACCOUNT_COLUMNS, MONEY_SIGNS, SIDES, is_barred, likeness
+from muledetect.records.own._words import ACCOUNT_COLUMNS, MONEY_SIGNS, SIDES, is_barred, likeness, plain_heading
 from muledetect.schema import Column, Table
 
 _LEAST: Final = 50.0
+#: Headings that banks give to the account of either side.
+_EITHER_SIDE: Final = ("iban",)
+#: Rows from which on it means something that an account comes again and again.
+_FEW_ROWS: Final = 20
 
 
 @dataclass
@@ -118,14 +122,14 @@ _ROLE_CHECKS: Final[Mapping[str, Callable[[Profile], bool]]] = MappingProxyType(
         **dict.fromkeys(ACCOUNT_COLUMNS, _is_account),
         **dict.fromkeys(("debit", "credit", "balance_after"), lambda profile: profile.is_amount),
         "direction": lambda profile: profile.is_code and values_known("direction", (), profile) == 1.0,
-        "time": lambda profile: profile.is_moment or profile.clock is not None,
+        "time": lambda profile: profile.is_moment or profile.clock is not None or bool(profile.counted),
         "currency": _is_currency,
         "transfer_id": _is_key,
     }
 )
 _TYPE_CHECKS: Final[Mapping[str, Callable[[Profile], bool]]] = MappingProxyType(
     {
-        "time": lambda profile: profile.is_moment,
+        "time": lambda profile: profile.is_moment or bool(profile.counted),
         "money": _is_money,
         "bool": lambda profile: profile.is_code and len(profile.distinct) <= 4,
         **dict.fromkeys(("int", "number", "share"), lambda profile: profile.is_amount),
@@ -136,12 +140,8 @@ _TYPE_CHECKS: Final[Mapping[str, Callable[[Profile], bool]]] = MappingProxyType(
 def _settle_form(draft: Draft) -> None:
     """Decide between "from, to, amount" and "account, counterparty, signed amount"; drop what is of the other."""
     has = draft.columns.keys()
-    amount = draft.of("amount")
-    is_signed = bool(
-        {"debit", "credit"} <= has
-        or "direction" in has
-        or (amount and amount.marks.n_negative * 20 > amount.marks.n_numbers)
-    )
+    is_signed = bool({"debit", "credit"} <= has or "direction" in has or _has_sides(draft))
+    _ask_whose_account(draft, is_signed)
     if "account" in has and "counterparty" not in has and ("source" in has) != ("target" in has):
         other = "target" if "target" in has else "source"
         if is_signed:
@@ -160,11 +160,53 @@ def _settle_form(draft: Draft) -> None:
             draft.drop("amount", "direction")
         else:
             draft.drop("debit", "credit")
-            if "amount" in has and is_signed and amount and amount.marks.n_negative:
-                draft.drop("direction")
-                draft.notes["columns.amount"] += "; below zero: paid, above: received"
+            _say_sides(draft)
     else:
         draft.drop(*SIDES)
+
+
+def _has_sides(draft: Draft) -> bool:
+    """Whether amounts tell by signs, or by Cr and Dr beside them, whether money left or came."""
+    amount = draft.of("amount")
+    if amount is None:
+        return False
+    marks = amount.marks
+    return bool(marks.n_out or marks.n_in) or marks.n_negative * 20 > marks.n_numbers
+
+
+def _say_sides(draft: Draft) -> None:
+    """Let amounts that have signs, or Cr and Dr beside them, tell the side; a column of directions goes then."""
+    amount = draft.of("amount")
+    if amount is None or not (amount.marks.n_negative or amount.marks.n_out or amount.marks.n_in):
+        return
+    draft.drop("direction")
+    words = "Dr: paid, Cr: received" if amount.marks.n_out or amount.marks.n_in else "below zero: paid, above: received"
+    draft.notes["columns.amount"] += f"; {words}"
+
+
+def _ask_whose_account(draft: Draft, is_signed: bool) -> None:
+    """Ask whose account the only one of a signed statement is: its heading, such as IBAN, may say so of either.
+
+    Payer and payee beside it are then names, or else a row would name three accounts.
+    """
+    account = draft.of("account")
+    if account is None or not is_signed or "counterparty" in draft.columns:
+        return
+    others = [name for name in ("source", "target") if name in draft.columns]
+    named = "".join(f', "{draft.columns[name]}"' for name in others)
+    if not _repeats(account) and (others or plain_heading(account.heading) in _EITHER_SIDE):
+        draft.drop("account", *others)
+        why = f'no heading says whose accounts these are; perhaps: "{account.heading}"'
+        draft.take("account", UNSURE, f"the account whose statement this is; {why}")
+        draft.take("counterparty", UNSURE, f"the account of the other side; {why}{named}")
+    elif len(others) == 2:
+        draft.drop(*others)
+        draft.take("counterparty", UNSURE, f"no heading says it; perhaps: {named[2:]}")
+
+
+def _repeats(account: Profile) -> bool:
+    """Whether a column of accounts holds few of them again and again, as statements do of their own account."""
+    return account.n_rows >= _FEW_ROWS and account.n_distinct * 10 <= account.n_filled
 
 
 def _settle_required(draft: Draft) -> None:
@@ -177,7 +219,7 @@ def _settle_required(draft: Draft) -> None:
         amounts = [] if {"debit", "credit"} <= draft.columns.keys() else ["amount"]
         required = ["time", *ends, *amounts]
         amount = draft.of("amount")
-        if is_statement and amount and not amount.marks.n_negative and "direction" not in draft.columns:
+        if is_statement and amount and not _has_sides(draft) and "direction" not in draft.columns:
             draft.take("direction", UNSURE, "no amount is below zero, so a column must say whether money left or came")
     for name in required:
         if name not in draft.columns:

@@ -5,9 +5,6 @@ A heading proposes and the cells must agree; what neither tells stays "?", with 
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -15,36 +12,21 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from muledetect.errors import OptionError
-from muledetect.records.currency import EXPONENTS
-from muledetect.records.own._columns import Accounts, Amounts, Columns, PairOn, RowRules, Times
+from muledetect.records.own._columns import Accounts, Columns, PairOn, RowRules
 from muledetect.records.own._file import FileForm, Source, as_sources, detect_form, headings_of, is_text, name_of
-from muledetect.records.own._money import UNSURE, Marks, find_marks
 from muledetect.records.own._profile import Profile, profiles_of
-from muledetect.records.own._roles import Draft, assign_roles, is_midnight
-from muledetect.records.own._times import ISO, Era, clash, read_times
+from muledetect.records.own._readings import DateOrder, Stated, suggest_amounts, suggest_times
+from muledetect.records.own._roles import Draft, assign_roles
+from muledetect.records.own._times import Era
 from muledetect.records.own._values import suggest_values
-from muledetect.records.own._words import ACCOUNT_COLUMNS, MONEY_SIGNS, SIDES, likely_zone
+from muledetect.records.own._words import ACCOUNT_COLUMNS, SIDES
 from muledetect.schema import INPUTS, did_you_mean
-
-DateOrder = Literal["day", "month"]
 
 #: Texts that stand for "no value" where they are all of a cell.
 _NOTHING: Final = (
     "-", "--", "n/a", "N/A", "NA", "#N/A", "NULL", "null", "None", "none", "nan", "NaN", "0000-00-00", "00.00.0000",
     "31.12.9999", "9999-12-31", "31/12/9999", "12/31/9999", "99991231", "ไม่ระบุ",
 )  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True)
-class Stated:
-    """What the caller knows; None is found from the file, or stays "?"."""
-
-    currency: str | None
-    money: Literal["major", "minor"] | None
-    source_tz: str | None
-    decimal: str | None
-    era: Era | None
-    date_order: DateOrder | None
 
 
 def suggest_columns(
@@ -129,9 +111,9 @@ def _without_nothing(
 
 
 def _finish(draft: Draft, form: FileForm, stated: Stated, sample: pa.Table, name: str) -> Columns:
-    times = _times(draft, stated)
+    times = suggest_times(draft, stated)
     values = _values(draft)
-    amounts = _amounts(draft, stated, values)
+    amounts = suggest_amounts(draft, stated, values)
     unused = ", ".join(f'"{profile.heading}"' for profile in draft.unused())
     draft.notes["rows.keep"] = f"headings of columns to keep as they are; not used: {unused or 'none'}"
     rows = _rows(draft, sample)
@@ -146,155 +128,6 @@ def _finish(draft: Draft, form: FileForm, stated: Stated, sample: pa.Table, name
     return Columns(
         draft.table.name, columns, draft.constants, values, form, times, amounts, accounts, rows, draft.notes
     )
-
-
-def _times(draft: Draft, stated: Stated) -> Times:
-    formats: dict[str, str] = {}
-    eras: set[str] = set()
-    is_naive = False
-    for column in draft.table.columns:
-        heading = draft.columns.get(column.name)
-        if column.type != "time" or heading in (None, UNSURE):
-            continue
-        date = draft.profiles[heading if isinstance(heading, str) else heading[0]]
-        form, why = _format_of(date, stated)
-        if isinstance(heading, tuple):
-            form = _joined(form, date, draft.profiles[heading[1]])
-        if form != ISO:
-            formats[column.name] = form
-        if why:
-            draft.notes[f"times.{column.name}"] = why
-        eras.add(_era_of(date))
-        is_naive |= "%z" not in form and not _is_zoned(date)
-    zone = (stated.source_tz or UNSURE) if is_naive else ""
-    example = likely_zone(tuple(draft.profiles)) or "Asia/Bangkok"
-    if zone == UNSURE:
-        draft.notes["times.zone"] = f'no file says which clock wrote its times; such as "{example}", or "UTC"'
-    era = stated.era or (UNSURE if "buddhist" in eras else "gregorian")
-    if era == UNSURE:
-        draft.notes["times.era"] = 'years such as 2568 look Buddhist: "buddhist" takes 543 off, "gregorian" does not'
-    return Times(zone, era, formats)
-
-
-def _is_zoned(profile: Profile) -> bool:
-    shown = profile.distinct.slice(0, 1000)
-    return profile.formats == (ISO,) and bool(
-        pc.all(pc.match_substring_regex(shown, "(Z|[+-][0-9]{2}:?[0-9]{2})$")).as_py()
-    )
-
-
-def _format_of(date: Profile, stated: Stated) -> tuple[str, str]:
-    forms = date.formats
-    if len(forms) == 2 and clash(*forms):
-        if stated.date_order is None:
-            return UNSURE, f'no day is above 12, so it is "{forms[0]}" or "{forms[1]}"'
-        first = "%d" if stated.date_order == "day" else "%m"
-        return next(
-            form for form in forms if form.index(first) < form.index("%m" if first == "%d" else "%d")
-        ), "as stated"
-    return (forms[0], "") if forms else (UNSURE, "the format was not recognised")
-
-
-def _joined(form: str, date: Profile, of_day: Profile) -> str:
-    if form == UNSURE:
-        return form
-    if is_midnight(date):  # a date that a program wrote with a time of day of zeros
-        for letter in ("%H", "%M", "%S"):
-            form = form.replace(letter, "00")
-        form = form.removesuffix(".%f")
-    day = "%Y-%m-%d" if form == ISO else form
-    return f"{day} {of_day.clock}"
-
-
-def _era_of(date: Profile) -> str:
-    """Return the era that the years look like; most of them lie ahead of us where they are Buddhist."""
-    form = next((form for form in date.formats if form != ISO), None)
-    if form is None:
-        years = (
-            pc.extract_regex(date.distinct, r"^(?P<y>[0-9]{4})").flatten()[0] if len(date.distinct) else pa.array([])
-        )
-    else:
-        years = pc.year(read_times(date.distinct, form, "gregorian")).cast(pa.string())
-    this_year = datetime.now(UTC).year
-    numbers = [int(year) for year in pc.drop_null(years).to_pylist() if year]
-    is_short = form is not None and "%y" in form
-    ahead = [year for year in numbers if year > this_year + (10 if is_short else 400)]
-    return "buddhist" if len(ahead) * 2 > len(numbers) else "gregorian"
-
-
-def _money_columns(draft: Draft) -> list[Profile]:
-    names = ("debit", "credit", "balance_after")
-    money = [column.name for column in draft.table.columns if column.type == "money"]
-    return [profile for name in (*money, *names) if (profile := draft.of(name)) is not None]
-
-
-def _number_columns(draft: Draft) -> list[Profile]:
-    numbers = [column.name for column in draft.table.columns if column.type in ("number", "share", "int")]
-    return [profile for name in numbers if (profile := draft.of(name)) is not None]
-
-
-def _amounts(draft: Draft, stated: Stated, values: dict[str, dict[str, str]]) -> Amounts:
-    money = _money_columns(draft)
-    held = money or _number_columns(draft)
-    marks = _marks(held)
-    decimal = stated.decimal or marks.decimal
-    if decimal == UNSURE:
-        draft.notes["amounts.decimal"] = 'amounts such as 1.234 do not tell it: "." or ","'
-    thousands = marks.thousands if marks.thousands != decimal else ""
-    if stated.decimal and marks.decimal == UNSURE and not thousands:
-        thousands = {",": ".", ".": ","}[stated.decimal]
-    currency, why = _currency(draft, stated, values) if money else ("THB", "")
-    draft.notes["amounts.currency"] = why
-    unit = stated.money or ("major" if marks.has_decimals or not money else _unit_of(held, currency))
-    if unit == UNSURE:
-        draft.notes["amounts.unit"] = 'no amount has decimals: whole units such as baht ("major") or satang ("minor")?'
-    debit = draft.of("debit")
-    is_negative = debit is not None and debit.marks.n_negative * 2 > debit.marks.n_numbers
-    return Amounts(currency, unit, decimal, thousands, is_negative)  # type: ignore[arg-type]
-
-
-def _marks(columns: list[Profile]) -> Marks:
-    typed = [profile.marks for profile in columns]
-    if len(columns) == 1 or not columns:
-        return typed[0] if typed else Marks(".", "", 0, 0, False, 0)
-    # A column that tells nothing by itself follows the others.
-    return find_marks(pa.concat_arrays([profile.distinct for profile in columns]))
-
-
-def _unit_of(columns: list[Profile], currency: str) -> str:
-    if EXPONENTS.get(currency) == 0:  # yen and dong have no smaller unit
-        return "major"
-    heads = " ".join(profile.heading.casefold() for profile in columns)
-    if any(word in heads for word in ("satang", "สตางค์", "cents", "minor", "pence")):
-        return "minor"
-    return "major" if any(word in heads for word in ("baht", "บาท", "major")) else UNSURE
-
-
-def _currency(draft: Draft, stated: Stated, values: dict[str, dict[str, str]]) -> tuple[str, str]:
-    profile = draft.of("currency")
-    if profile is not None:
-        found = [values.get("currency", {}).get(text, text) for text in profile.distinct.to_pylist()]
-        chosen = stated.currency or found[0]
-        several = len(set(found)) > 1
-        return chosen, f"rows of {', '.join(sorted(set(found) - {chosen})[:5])} are rejected" if several else ""
-    if stated.currency:
-        return stated.currency, ""
-    for money in _money_columns(draft):
-        for text in (money.heading, *money.distinct.to_pylist()[:3]):
-            code = _code_in(text)
-            if code is not None:
-                return code, f'as "{money.heading}" says'
-    return UNSURE, 'no column says it; the ISO code, such as "THB"'
-
-
-def _code_in(text: str) -> str | None:
-    """Return the currency that a heading or an amount names by a sign, or by a code in brackets or at its end."""
-    words = re.findall(r"[^\W\d_]+", text)
-    for sign, code in MONEY_SIGNS.items():
-        if sign in text if not sign.isascii() else sign in [word.lower() for word in words]:
-            return code
-    ends = [*words[:1], *words[-1:]] if re.search(r"\d", text) else words[-1:]
-    return next((word for word in [*re.findall(r"[(\[]([A-Z]{3})[)\]]", text), *ends] if word in EXPONENTS), None)
 
 
 def _values(draft: Draft) -> dict[str, dict[str, str]]:

@@ -1,17 +1,20 @@
-"""Times as banks write them: formats in the letters of `strftime`, found in cells or given, read without guessing.
+"""Times as banks write them: formats in the letters of `strftime`, or counts since a day, read without guessing.
 
 >>> texts = pa.array(["31.01.2025 14:22:07", "1.2.2025 0:00:00", "31.02.2025 1:00:00", None])
 >>> found = read_times(texts, "%d.%m.%Y %H:%M:%S", "gregorian")
 >>> [None if time is None else str(time) for time in found.to_pylist()]
 ['2025-01-31 14:22:07', '2025-02-01 00:00:00', None, None]
->>> find_formats(texts)[0]
-('%d.%m.%Y %H:%M:%S', 2)
+>>> str(read_times(pa.array(["令和7年3月1日 午後1時05分"]), "%EY年%m月%d日 %p%I時%M分", "gregorian")[0])
+'2025-03-01 13:05:00'
+>>> str(read_times(pa.array(["45717.5"]), "excel", "gregorian")[0])
+'2025-03-01 12:00:00'
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from functools import cache
 from types import MappingProxyType
 from typing import Any, Final, Literal, TypeAlias
@@ -23,34 +26,51 @@ import pyarrow.compute as pc
 
 from muledetect.clock import DAY, HOUR, MINUTE, SECOND
 from muledetect.errors import OptionError
+from muledetect.records.own._signs import plain_signs, plain_text
 
 Era: TypeAlias = Literal["gregorian", "buddhist"]
 Int64Array: TypeAlias = npt.NDArray[np.int64]
 
-#: Formats with a name instead of letters: ISO 8601 text, and seconds or thousandths since 1970.
+#: Formats with a name instead of letters: ISO 8601 text, and numbers that count from a day on.
 ISO: Final = "iso"
-UNIX: Final[Mapping[str, int]] = MappingProxyType({"unix_s": SECOND, "unix_ms": 1000})
+#: Counts since 1970 in UTC: how many of them make a second.
+UNIX: Final[Mapping[str, int]] = MappingProxyType({"unix_s": 1, "unix_ms": 10**3, "unix_us": 10**6, "unix_ns": 10**9})
+#: Days that spreadsheets count, on the local clock: day 0 in days since 1970. The first calendar of Excel takes 1900
+#: for a leap year, so that its day 0 is 1899-12-30 for all days from March 1900 on; the other begins in 1904.
+SHEET_DAYS: Final[Mapping[str, int]] = MappingProxyType({"excel": -25_569, "excel_1904": -24_107})
+COUNTED: Final = (*UNIX, *SHEET_DAYS)
 #: Thai years run 543 ahead of the Gregorian ones.
 BUDDHIST: Final = 543
 
+#: Year 0 of named eras; their first year may be written as a word.
+_ERAS: Final = MappingProxyType(
+    {"令和": 2018, "平成": 1988, "昭和": 1925, "大正": 1911, "明治": 1867, "民國": 1911, "民国": 1911,
+     "R": 2018, "H": 1988, "S": 1925, "T": 1911, "M": 1867}
+)  # fmt: skip
+_PM: Final = "^[Pp]|^오후$|^午後$|^下午$|^หลังเที่ยง$|^CH$"
 _TOKENS: Final[Mapping[str, str]] = MappingProxyType(
     {
         "Y": r"(?P<Y>[0-9]{4})", "y": r"(?P<y>[0-9]{2})", "m": r"(?P<m>[0-9]{1,2})", "d": r"(?P<d>[0-9]{1,2})",
         "b": r"(?P<b>[\pL\pM][\pL\pM.]{2,}?)", "H": r"(?P<H>[0-9]{1,2})", "I": r"(?P<I>[0-9]{1,2})",
-        "M": r"(?P<M>[0-9]{2})", "S": r"(?P<S>[0-9]{2})", "p": r"(?P<p>[AaPp]\.?[Mm]\.?)",
-        "z": r"(?P<z>Z|[+-][0-9]{2}:?(?:[0-9]{2})?)",
+        "M": r"(?P<M>[0-9]{2})", "S": r"(?P<S>[0-9]{2})",
+        "p": r"(?P<p>[AaPp]\.? ?[Mm]\.?|오전|오후|午前|午後|上午|下午|ก่อนเที่ยง|หลังเที่ยง|SA|CH)",
+        "z": r"(?P<z>Z|UTC|GMT|[+-][0-9]{2}:?(?:[0-9]{2})?)",
+        "EY": rf"(?P<E>{'|'.join(_ERAS)})\.? ?(?P<Ey>[0-9]{{1,3}}|元)",
+        "a": r"(?:[\pL\pM]+\.?,?)",
     }
 )  # fmt: skip
+#: Runs of digits from which programs that hold numbers drop the first zeros, with their full length.
+_PACKED: Final = MappingProxyType({"%H%M%S": 6, "%H%M": 4, "%d%m%Y": 8, "%m%d%Y": 8, "%d%m%y": 6, "%m%d%y": 6})
 
 _MONTHS: Final = (
-    "jan january januar janvier enero ene gennaio gen januari janeiro มค มกราคม",
+    "jan january januar janvier enero ene gennaio gen januari janeiro styczeń stycznia sty มค มกราคม",
     "feb february februar fev fevrier febrero febbraio februari fevereiro กพ กุมภาพันธ์",
     "mar march mrz maerz märz mars marzo maart maret março มีค มีนาคม",
     "apr april avr avril abril abr aprile เมย เมษายน",
     "may mai mayo maggio mag mei maio พค พฤษภาคม",
     "jun june juni juin junio giugno giu junho มิย มิถุนายน",
     "jul july juli juil juillet julio luglio lug julho กค กรกฎาคม",
-    "aug august aout août agosto ago augustus agustus agt สค สิงหาคม",
+    "aug august aout août agosto ago augustus agustus agt agu สค สิงหาคม",
     "sep sept september septembre septiembre settembre set setembro กย กันยายน",
     "oct october okt oktober octobre octubre ottobre ott outubro out ตค ตุลาคม",
     "nov november novembre noviembre novembro พย พฤศจิกายน",
@@ -73,7 +93,15 @@ def pattern_of(form: str) -> str:
     OptionError
         If it has a letter that is not known, lacks a part of the date, or names one twice.
     """
-    parts = re.findall(r"[.,]%f|%.?|\s+|.", form)
+    found, letters = piece_of(form)
+    _check_letters(form, letters)
+    return f"^{found}$"
+
+
+@cache
+def piece_of(form: str) -> tuple[str, tuple[str, ...]]:
+    """Return the regular expression of a part of a format, without anchors, and its letters."""
+    parts = re.findall(r"[.,]%f|%E.?|%.?|\s+|.", plain_text(form))
     found, letters = "", []
     for place, part in enumerate(parts):
         if part[1:] == "%f":  # programs leave the fraction out where it is zero
@@ -82,24 +110,31 @@ def pattern_of(form: str) -> str:
             if part[1:] not in _TOKENS:
                 known = " ".join(f"%{letter}" for letter in _TOKENS)
                 raise OptionError(f"times: {form!r} has {part!r}; known are {known} .%f.")
-            # Where two numbers touch, both are written with all digits.
-            is_packed = any(near.startswith("%") for near in (*parts[place - 1 : place], *parts[place + 1 : place + 2]))
-            found += _TOKENS[part[1:]].replace("{1,2}", "{2}") if is_packed else _TOKENS[part[1:]]
+            found += _token(part[1:], parts[place - 1 : place], parts[place + 1 : place + 2])
             letters.append(part[1:])
         else:
             found += " +" if part.isspace() else re.escape(part)
-    _check_letters(form, letters)
-    return f"^{found}$"
+    return found, tuple(letters)
 
 
-def _check_letters(form: str, letters: list[str]) -> None:
+def _token(letter: str, before: list[str], behind: list[str]) -> str:
+    """Return the expression of one letter between its neighbours."""
+    token = _TOKENS[letter]
+    # Where two numbers touch, both are written with all digits.
+    if any(near.startswith("%") and near not in ("%p", "%b", "%a") for near in (*before, *behind)):
+        return token.replace("{1,2}", "{2}")
+    # Clocks of units, as in 8時5分, are written as they are spoken.
+    return token.replace("{2}", "{1,2}") if letter in "MS" and behind and behind[0] in "分秒분초" else token
+
+
+def _check_letters(form: str, letters: Sequence[str]) -> None:
     def has(choices: str) -> int:
         return sum(letters.count(choice) for choice in choices)
 
-    if has("Yy") != 1 or has("mb") != 1 or has("d") != 1 or max(map(letters.count, letters)) > 1:
+    if has("Yy") + letters.count("EY") != 1 or has("mb") != 1 or has("d") != 1 or max(map(letters.count, letters)) > 1:
         raise OptionError(
-            f"times: {form!r} must name year (%Y, %y), month (%m, %b) and day (%d) once each, as %d.%m.%Y %H:%M:%S "
-            "does; a date and a time of day in two columns are joined by a space."
+            f"times: {form!r} must name year (%Y, %y, %EY), month (%m, %b) and day (%d) once each, as "
+            "%d.%m.%Y %H:%M:%S does; a date and a time of day in two columns are joined by a space."
         )
     if bool(has("I")) != bool(has("p")) or has("HI") > 1:
         raise OptionError(f"times: {form!r} must have %H, or %I with %p.")
@@ -110,10 +145,10 @@ def read_times(texts: pa.StringArray, form: str, era: Era) -> pa.TimestampArray:
 
     A two-digit year is taken to be in the century from 1970 to 2069, in the Buddhist era from 2513 to 2612.
     """
-    texts = western_digits(texts)
-    if form in UNIX:
-        whole = pc.if_else(pc.match_substring_regex(texts, "^[0-9]{1,13}$"), texts, pa.scalar(None, pa.string()))
-        return pc.multiply(whole.cast(pa.int64()), UNIX[form]).view(pa.timestamp("us", tz="UTC"))
+    texts = plain_signs(texts)
+    if form in COUNTED:
+        return _read_counts(texts, form)
+    texts = _with_zeros(texts, form)
     parts = pc.extract_regex(texts, pattern_of(form))
     fields = dict(zip([field.name for field in parts.type], parts.flatten(), strict=True))
     is_valid = pc.is_valid(parts)
@@ -138,16 +173,65 @@ def read_times(texts: pa.StringArray, form: str, era: Era) -> pa.TimestampArray:
     return pa.array(np.where(good, moment, 0), pa.int64(), mask=~good).view(kind)
 
 
-def western_digits(texts: pa.StringArray) -> pa.StringArray:
-    """Return texts with Thai digits as 0 to 9."""
-    if not pc.any(pc.match_substring_regex(texts, "[\u0e50-\u0e59]")).as_py():
-        return texts
-    for digit, thai in enumerate(map(chr, range(0x0E50, 0x0E5A))):
-        texts = pc.replace_substring(texts, thai, str(digit))
+def number_texts(cells: pa.Array) -> pa.StringArray:
+    """Return numbers of any type as plain digits."""
+    if pa.types.is_floating(cells.type):
+        numbers = pc.if_else(pc.is_finite(cells), cells, pa.scalar(None, cells.type)).cast(pa.float64())
+        written = [None if value is None else format(Decimal(repr(value)), "f") for value in numbers.to_pylist()]
+        return pc.replace_substring_regex(pa.array(written, pa.string()), r"\.0+$", "")
+    return cells.cast(pa.string())
+
+
+def _read_counts(texts: pa.StringArray, form: str) -> pa.TimestampArray:
+    """Return counts since a day as moments; days of a spreadsheet are rounded to the second, which it cannot hold."""
+    parts = pc.extract_regex(texts, r"^(?P<whole>[0-9]{1,18}|[1-8][0-9]{18})(?:\.(?P<part>[0-9]{1,15}))?$")
+    whole, part = parts.flatten()
+    counts = whole.cast(pa.int64()).fill_null(0).to_numpy()
+    digits = pc.utf8_slice_codeunits(pc.utf8_rpad(part.fill_null(""), 9, "0"), 0, 9)
+    billionths = digits.cast(pa.int64()).to_numpy()
+    good = parts.is_valid().to_numpy(zero_copy_only=False)
+    if form in SHEET_DAYS:
+        good &= (counts > 60) & (counts < 10**6)
+        seconds = np.rint(billionths * (86_400 / 10**9)).astype(np.int64)
+        moment = (np.where(good, counts, 0) + SHEET_DAYS[form]) * DAY + seconds * SECOND
+        return pa.array(moment, pa.int64(), mask=~good).view(pa.timestamp("us"))
+    per_second = UNIX[form]
+    seconds, rest = np.divmod(counts, per_second)
+    good &= seconds < 10**11
+    nanoseconds = rest * (10**9 // per_second) + billionths // per_second
+    moment = np.where(good, seconds, 0) * SECOND + nanoseconds // 1000
+    return pa.array(moment, pa.int64(), mask=~good).view(pa.timestamp("us", tz="UTC"))
+
+
+def _with_zeros(texts: pa.StringArray, form: str) -> pa.StringArray:
+    """Put back the zeros that numbers have lost before a clock at the end or a date at the beginning."""
+    head, _, tail = form.rpartition(" ")
+    if tail in _PACKED:
+        texts = _padded(texts, _PACKED[tail], rf"^(?P<head>{'.* ' if head else ''})(?P<run>[0-9]+)(?P<tail>)$")
+    first, _, rest = form.partition(" ")
+    if rest and first in _PACKED:
+        texts = _padded(texts, _PACKED[first], "^(?P<head>)(?P<run>[0-9]+)(?P<tail> .*)$")
     return texts
 
 
+def _padded(texts: pa.StringArray, width: int, pattern: str) -> pa.StringArray:
+    head, run, tail = pc.extract_regex(texts, pattern).flatten()
+    is_short = pc.fill_null(pc.less(pc.utf8_length(run), width), False)
+    if not pc.any(is_short).as_py():
+        return texts
+    padded = pc.binary_join_element_wise(head, pc.utf8_lpad(run, width, "0"), tail, "")
+    return pc.if_else(is_short, padded, texts)
+
+
 def _years(fields: Mapping[str, Any], number: Any, era: Era) -> Int64Array:
+    if "E" in fields:  # the cell names its era itself
+        names, firsts = pa.array(list(_ERAS)), pa.array(list(_ERAS.values()), pa.int64())
+        first = firsts.take(pc.index_in(fields["E"], value_set=names)).fill_null(0).to_numpy()
+        of_era = pc.if_else(pc.equal(fields["Ey"], "元"), "1", fields["Ey"])
+        named: Int64Array = (
+            first + pc.if_else(pc.equal(of_era, ""), "0", of_era).fill_null("0").cast(pa.int64()).to_numpy()
+        )
+        return named
     if "y" in fields:
         short = number("y")
         year: Int64Array = np.where(short < 13, 2600, 2500) + short if era == "buddhist" else (
@@ -173,8 +257,9 @@ def _hours(fields: Mapping[str, Any], number: Any) -> Int64Array:
         hours: Int64Array = number("H")
         return hours
     hour = number("I")
-    is_pm = pc.match_substring_regex(fields["p"], "^[Pp]").fill_null(False).to_numpy(zero_copy_only=False)
-    return np.where((hour < 1) | (hour > 12), -1, hour % 12 + np.where(is_pm, 12, 0))
+    is_pm = pc.match_substring_regex(fields["p"], _PM).fill_null(False).to_numpy(zero_copy_only=False)
+    # Japanese has a noon of the hour 0 as well.
+    return np.where((hour < 0) | (hour > 12), -1, hour % 12 + np.where(is_pm, 12, 0))
 
 
 def _fractions(fields: Mapping[str, Any], n: int) -> Int64Array:
@@ -210,79 +295,3 @@ def _day_number(year: Int64Array, month: Int64Array, day: Int64Array) -> Int64Ar
     of_year = (153 * (month + np.where(month > 2, -3, 9)) + 2) // 5 + day - 1
     days: Int64Array = century * 146097 + of_century * 365 + of_century // 4 - of_century // 100 + of_year - 719468
     return days
-
-
-_SEPARATORS: Final = ("-", "/", ".", " ")
-_DATES: Final = (
-    *(f"%Y{s}%m{s}%d" for s in _SEPARATORS),
-    *(f"%d{s}%m{s}%{y}" for y in "Yy" for s in _SEPARATORS),
-    *(f"%m{s}%d{s}%{y}" for y in "Yy" for s in _SEPARATORS),
-    *(f"%d{s}%b{s}%{y}" for y in "Yy" for s in ("-", " ", "/", ".")),
-    "%d. %b %Y", "%b %d, %Y", "%b %d %Y", "%Y-%b-%d", "%Y年%m月%d日", "%Y%m%d", "%d%m%Y",
-)  # fmt: skip
-#: Times of day by their regular expression; `%f` is optional wherever it stands.
-CLOCKS: Final = (
-    "%H:%M:%S.%f", "%H:%M:%S", "%H:%M", "%H.%M.%S", "%H.%M", "%I:%M:%S %p", "%I:%M %p", "%I:%M:%S%p", "%I:%M%p",
-    "%H%M%S", "%H%M", "%H時%M分%S秒", "%H:%M น.",
-)  # fmt: skip
-_ZONES: Final = ("", "%z", " %z")
-_JOINS: Final = (" ", "T", ", ", " - ", "")
-
-
-def find_formats(texts: pa.StringArray) -> list[tuple[str, int]]:
-    """Return the formats that read the most of the texts, with how many; [] if none reads half of them.
-
-    Several stand in the list only where they read equally many, as day and month may be told apart by nothing.
-    """
-    texts = western_digits(pc.drop_null(texts))
-    if not len(texts):
-        return []
-    n_least = (len(texts) + 1) // 2
-    counts: dict[str, int] = {}
-    for date in _DATES:
-        if _count(texts.slice(0, 200), f"^{pattern_of(date)[1:-1]}") * 2 < min(len(texts), 200):
-            continue
-        for tail in _tails():
-            if _count(texts.slice(0, 200), pattern_of(date + tail)) * 2 >= min(len(texts), 200):
-                counts[date + tail] = _n_read(texts, date + tail)
-    best = max(counts.values(), default=0)
-    if best < n_least:
-        return []
-    # "%f" reads all that is read without it, and a longer form is named only where it is needed.
-    found = [(form, n) for form, n in counts.items() if n == best]
-    plain = [(form, n) for form, n in found if ".%f" not in form]
-    return sorted(plain or found, key=lambda item: (_DATES.index(_date_of(item[0])), len(item[0])))
-
-
-def _tails() -> tuple[str, ...]:
-    clocks = [join + clock for join in _JOINS for clock in CLOCKS if join or clock in ("%H%M%S", "%H%M")]
-    return ("", *(clock + zone for clock in clocks for zone in _ZONES))
-
-
-def _date_of(form: str) -> str:
-    return max((date for date in _DATES if form.startswith(date)), key=len)
-
-
-def _count(texts: pa.StringArray, pattern: str) -> int:
-    return int(pc.sum(pc.match_substring_regex(texts, pattern)).as_py() or 0)
-
-
-def _n_read(texts: pa.StringArray, form: str) -> int:
-    n_unread: int = read_times(texts, form, "gregorian").null_count
-    return len(texts) - n_unread
-
-
-def find_clock(texts: pa.StringArray) -> str | None:
-    """Return the format of texts that are times of day only, or None."""
-    texts = western_digits(pc.drop_null(texts))
-    for clock in ("%H:%M:%S", *CLOCKS):
-        # Six bare digits are as well an amount; times of day have few minutes above 59 only by chance.
-        dated = pc.binary_join_element_wise("2000-01-01", texts, " ")
-        if len(texts) and _n_read(dated, f"%Y-%m-%d {clock}") * 10 >= 9 * len(texts):
-            return clock
-    return None
-
-
-def clash(first: str, second: str) -> bool:
-    """Whether two formats differ in whether the day or the month comes first."""
-    return first != second and first.replace("%m", "%#").replace("%d", "%m").replace("%#", "%d") == second

@@ -42,6 +42,8 @@ VALUES: Final[Mapping[str, Mapping[str, list[str]]]] = MappingProxyType(_WORDS["
 CHANNEL_WORDS: Final[tuple[tuple[str, str], ...]] = tuple(_WORDS["channels"].items())
 #: Symbols and words for money that stand in headings and cells instead of an ISO code.
 MONEY_SIGNS: Final[Mapping[str, str]] = MappingProxyType(_WORDS["money_signs"])
+#: Signs that several currencies have, with their codes.
+SHARED_SIGNS: Final[Mapping[str, list[str]]] = MappingProxyType(_WORDS["shared_signs"])
 
 _BRACKETS: Final = re.compile(r"[(\[].*?[)\]]")
 _EMPTY_WORDS: Final = frozenset(_WORDS["empty"]["words"])
