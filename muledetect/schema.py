@@ -651,6 +651,16 @@ OUTPUTS: Final[Mapping[str, Table]] = MappingProxyType(
 )
 
 
+_SPELLING: Final = (
+    "Ids (types id and hash) are text, and each has one spelling, in all tables alike. Left out: signs without width,",
+    "control signs, blanks at both ends. Full-width letters and the digits of every script become ASCII; letters with",
+    "accents are composed (NFC). Blanks inside become one. Leading zeros, case and dashes stay. Of accounts, two things",
+    "more, if they make two ids of the data set one: blanks inside ids of letters and digits (`DE44 1002`), and `.0`",
+    "behind digits (`71.0`) where no id has another digit behind a point, are left out of all such ids. `check` tells how",
+    "many ids were spelt anew and how many joined another.",
+)
+
+
 def describe_tables() -> str:
     """Return docs/tables.md: every table and column in Markdown."""
     lines = [
@@ -660,6 +670,8 @@ def describe_tables() -> str:
         "`python -c 'from muledetect.schema import *; print(describe_tables(), end=\"\")'`.",
         "",
         "Only `transfers` is required, and of each table only the columns marked *. Others are kept and ignored.",
+        "",
+        *_SPELLING,
     ]
     for title, tables in (("Input", INPUTS), ("Output", OUTPUTS)):
         lines += ["", f"## {title}"]

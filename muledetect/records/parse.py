@@ -22,6 +22,7 @@ import pyarrow.compute as pc
 from muledetect import clock
 from muledetect.records import reasons
 from muledetect.records.currency import EXPONENTS
+from muledetect.records.ids import plain_ids
 from muledetect.schema import Column
 
 BoolArray = npt.NDArray[np.bool_]
@@ -55,12 +56,16 @@ class Options:
 
 @dataclass
 class Cells:
-    """A parsed column: contract values, faulty cells by reason, and cells worth a warning."""
+    """A parsed column: contract values, faulty cells by reason, and cells worth a warning.
+
+    `written` holds ids as they were written, where that is not how they are spelt in `values`.
+    """
 
     values: pa.Array
     faults: list[tuple[BoolArray, str]] = field(default_factory=list)
     doubts: list[tuple[BoolArray, str]] = field(default_factory=list)
     n_buddhist: int = 0
+    written: pa.Array | None = None
 
 
 def mask_of(condition: Any) -> BoolArray:
@@ -171,9 +176,17 @@ def parse(column: Column, values: pa.Array, options: Options) -> Cells:
 
 
 def _parse_id(column: Column, values: pa.Array, _: Options) -> Cells:
-    if pa.types.is_dictionary(values.type):
-        return Cells(_recoded(values, _blank_to_null(_as_text(values.dictionary), True)))
-    return Cells(_blank_to_null(_as_text(values), column.required))
+    is_coded = pa.types.is_dictionary(values.type)
+    texts = _as_text(values.dictionary if is_coded else values)
+    plain = plain_ids(texts)
+    made = _blank_to_null(plain, is_coded or column.required)
+    if plain is texts:
+        return Cells(_recoded(values, made) if is_coded else made)
+    written = pc.if_else(made.is_valid(), texts, pa.scalar(None, pa.string()))
+    if is_coded:
+        made, written = _recoded(values, made).cast(pa.string()), _recoded(values, written).cast(pa.string())
+    changed = mask_of(pc.not_equal(made, written))
+    return Cells(made, doubts=[(changed, reasons.RESPELT)], written=written)
 
 
 def _recoded(coded: pa.DictionaryArray, kinds: pa.StringArray) -> pa.DictionaryArray:

@@ -37,6 +37,7 @@ from muledetect.records.dataset import Dataset, Finding, describe
 from muledetect.records.duplicates import fill, find_duplicates
 from muledetect.records.encode import IdEncoder
 from muledetect.records.fingerprint import fingerprint
+from muledetect.records.join import join_accounts
 from muledetect.records.order import canonical_order, clock_tick
 from muledetect.records.parse import Options
 from muledetect.records.pseudonyms import Pseudonyms, as_pseudonyms
@@ -230,6 +231,8 @@ class _Job:
     def finish(self) -> Dataset:
         """Repair, order and describe what was read."""
         rows_read = {name: reader.n_read for name, reader in self.readers.items()}
+        self.accounts, joined = join_accounts(self.readers, self.accounts)
+        self.warnings += joined
         tables = {name: self._other(name) for name in self.readers if name != "transfers"}
         if "accounts" in tables:
             self.account_codes = self.accounts.encode(tables["accounts"].column("account_id").combine_chunks())

@@ -54,6 +54,7 @@ FOLD: Final = "local time that clocks repeat or skip"
 SELF: Final = "transfer to the same account"
 EMPTY: Final = "no accepted row"
 QUOTE: Final = "quote that nothing closes"
+RESPELT: Final = "ids with blanks or other signs that are no part of them"
 LEFT_OUT: Final = "column outside the contract left out"
 
 _MEND: Final[Mapping[str, str]] = MappingProxyType(
@@ -99,6 +100,7 @@ _MEND: Final[Mapping[str, str]] = MappingProxyType(
         SELF: "They are kept and move no money; nothing to do if they are real.",
         EMPTY: "Check the filters of the export and the rejects above.",
         QUOTE: "It was read as a plain sign of its cell, so that it hides no row; look at such cells.",
+        RESPELT: "Each id is read in one spelling (see docs/tables.md); look at the export if that joins two accounts.",
         LEFT_OUT: "It may name people, so it is not kept beside pseudonyms; read without a key to keep it.",
     }
 )

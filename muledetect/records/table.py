@@ -121,12 +121,16 @@ class TableReader:
                 cells = self._parse(column, batch.column(column.name))
             else:
                 cells = Cells(pa.nulls(batch.num_rows, column.arrow_type))
-            doubts += [(column.name, mask, reason) for mask, reason in cells.doubts]
+            doubts += [
+                (column.name, mask, reason)
+                for mask, reason in cells.doubts
+                if reason != reasons.RESPELT or not self._is_joined(column)
+            ]
             for mask, reason in cells.faults:
                 self._reject(column.name, reason, mask, bad)
             if column.required and cells.values.null_count:
                 self._reject(column.name, reasons.MISSING, mask_of(cells.values.is_null()), bad)
-            parsed[column.name] = cells.values
+            parsed[column.name] = self._kept(column, cells)
         self._check_known(parsed, bad)
         for name, mask, reason in doubts:
             self._doubt(name, reason, mask & ~bad)
@@ -154,6 +158,13 @@ class TableReader:
         if column.name == "currency":
             return check_currency(cells, self._options.currency)
         return cells
+
+    def _is_joined(self, column: Column) -> bool:
+        """Whether ids are kept as they were written, to be spelt alike when all of them are known."""
+        return self.table.name == "transfers" and column.name in _ACCOUNTS
+
+    def _kept(self, column: Column, cells: Cells) -> pa.Array:
+        return cells.written if cells.written is not None and self._is_joined(column) else cells.values
 
     def _check_known(self, parsed: dict[str, pa.Array], bad: BoolArray) -> None:
         event = self.table.event_time
