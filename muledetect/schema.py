@@ -654,10 +654,10 @@ OUTPUTS: Final[Mapping[str, Table]] = MappingProxyType(
 _SPELLING: Final = (
     "Ids (types id and hash) are text, and each has one spelling, in all tables alike. Left out: signs without width,",
     "control signs, blanks at both ends. Full-width letters and the digits of every script become ASCII; letters with",
-    "accents are composed (NFC). Blanks inside become one. Leading zeros, case and dashes stay. Of accounts, two things",
-    "more, if they make two ids of the data set one: blanks inside ids of letters and digits (`DE44 1002`), and `.0`",
-    "behind digits (`71.0`) where no id has another digit behind a point, are left out of all such ids. `check` tells how",
-    "many ids were spelt anew and how many joined another.",
+    "accents are composed (NFC). Blanks inside become one. Leading zeros, case and dashes stay. Of accounts, two",
+    "things more, if they make two ids of the data set one: blanks inside ids of letters and digits (`DE44 1002`), and",
+    "`.0` behind digits (`71.0`) where no id has another digit behind a point, are left out of all such ids. `check`",
+    "tells how many ids were spelt anew and how many joined another.",
 )
 
 

@@ -44,6 +44,11 @@ _POINT: Final = r"^[0-9]+\.[0-9]+$"
 def plain_ids(ids: pa.StringArray) -> pa.StringArray:
     """Return every id in its one spelling; the same array if all are so already.
 
+    Raises
+    ------
+    pyarrow.ArrowInvalid
+        If an id is not UTF-8.
+
     Notes
     -----
     Looks at the bytes of all ids once; only where one is no visible ASCII sign are the different ids gone through.
@@ -51,6 +56,7 @@ def plain_ids(ids: pa.StringArray) -> pa.StringArray:
     if _is_plain(ids):
         return ids
     coded = ids.dictionary_encode()
+    coded.dictionary.validate(full=True)  # any bytes may come under the name of text
     plain = _plain(coded.dictionary)
     return ids if plain.equals(coded.dictionary) else plain.take(coded.indices)
 
