@@ -24,6 +24,8 @@ from muledetect.records.write import write_text
 from muledetect.schema import INPUTS, Table, did_you_mean
 
 Ids: TypeAlias = Literal["column", "rows", "content"]
+#: Thousands have the one of "." and "," that is not the decimal mark.
+OTHER: Final = "other"
 PairOn: TypeAlias = Literal["nothing", "time", "transfer_id"]
 Paid: TypeAlias = Literal["minus", "plus", "cr_dr", "no_cr", "dr"]
 
@@ -41,8 +43,9 @@ class Times:
 class Amounts:
     """How amounts are written: currency, unit (major: baht, minor: satang), marks; whether debits carry a minus.
 
-    `places` is 3 or more where more digits stand behind the decimal mark than the currency has: with less, 13.880 is
-    left out, as it may be 13880. `paid` says how a signed amount tells that money left the account: it is below zero
+    `thousands` may be "other": the one of "." and "," that is not the decimal mark. `places` is 3 or more where more
+    digits stand behind the decimal mark than the currency has: with less, 13.880 is left out, as it may be 13880.
+    `paid` says how a signed amount tells that money left the account: it is below zero
     ("minus") or above ("plus"), has Dr beside it as others have Cr ("cr_dr"), has no Cr ("no_cr"), or has Dr while
     others have nothing ("dr").
     """
@@ -55,16 +58,23 @@ class Amounts:
     paid: Paid | Literal["?"] = "minus"
     debit_is_negative: bool = False
 
+    @property
+    def groups(self) -> str:
+        """Return the mark between groups of thousands."""
+        return (",", ".")[self.decimal != "."] if self.thousands == OTHER else self.thousands
+
 
 @dataclass(frozen=True, slots=True)
 class Accounts:
     """How accounts are named.
 
-    `remove` are signs to leave out of numbers; `missing` is what an account that a row does not name is called ("":
-    reject the row); with `list_own` the accounts of statements become the table of accounts, so that only they are
-    scored.
+    `own_account` is the account whose statement a file is where no column holds it, or the place above the table that
+    does, as "line 1 cell 2"; `remove` are signs to leave out of numbers; `missing` is what an account that a row does
+    not name is called ("": reject the row); with `list_own` the accounts of statements become the table of accounts,
+    so that only they are scored.
     """
 
+    own_account: str = ""
     remove: str = ""
     missing: str = ""
     list_own: bool = False
@@ -132,7 +142,8 @@ class Columns:
     @property
     def is_statement(self) -> bool:
         """Whether rows are about an account and its counterparty instead of from one account to another."""
-        return ("account" in self.columns or "account" in self.constants) and self.table == "transfers"
+        is_named = "account" in self.columns or "account" in self.constants or bool(self.accounts.own_account)
+        return is_named and self.table == "transfers"
 
     def uses(self, *kinds: str) -> bool:
         """Whether a column of one of these contract types comes from the file, or is a constant."""
@@ -215,7 +226,7 @@ class Columns:
         if section == "accounts":
             names_any = bool({*self.columns, *self.constants} & {*ACCOUNT_COLUMNS, "entity_id"})
             told = {"remove": names_any, "list_own": self.is_statement, "missing": self.table == "transfers"}
-            return told[name]
+            return told.get(name, bool(self.accounts.own_account))
         return True
 
 
@@ -333,6 +344,8 @@ def _check(mapping: Columns, where: str) -> None:
     both = sorted(set(mapping.columns) & set(mapping.constants))
     if both:
         raise OptionError(f"{where}: {both[0]!r} stands under [columns] and [constants]. Leave one out.")
+    if mapping.accounts.own_account and "account" in {*mapping.columns, *mapping.constants}:
+        raise OptionError(f"{where}: 'account' and [accounts] own_account say the same. Leave one out.")
     _only_known(mapping.times.formats, _time_columns(table), f"{where}: [times]", f"time of {table.name}")
     _check_choices(mapping, where)
     for form in mapping.times.formats.values():
@@ -352,7 +365,7 @@ def _check_choices(mapping: Columns, where: str) -> None:
         ("times", "era", times.era, get_args(Era)),
         ("amounts", "unit", amounts.unit, ("major", "minor")),
         ("amounts", "decimal", amounts.decimal, (".", ",")),
-        ("amounts", "thousands", amounts.thousands, ("", ".", ",", "'", "\u2019", " ")),
+        ("amounts", "thousands", amounts.thousands, ("", ".", ",", "'", "\u2019", " ", OTHER)),
         ("amounts", "paid", amounts.paid, get_args(Paid)),
         ("rows", "ids", rows.ids, get_args(Ids)),
         ("rows", "pair_on", rows.pair_on, get_args(PairOn)),
@@ -418,7 +431,9 @@ def _lacking(mapping: Columns) -> list[str]:
         lacking += [f"{name!r} cannot stand beside 'account'" for name in ("source", "target") if name in named]
     else:
         lacking += [f"{name!r} is required" for name in ("source", "target", "amount") if name not in named]
-        lacking += [f"{name!r} needs 'account' and 'counterparty'" for name in SIDES if name in named]
+        lacking += [
+            f"{name!r} needs 'account' beside it, or own_account under [accounts]" for name in SIDES if name in named
+        ]
     lacking += [] if "time" in named else ["'time' is required"]
     if mapping.rows.ids == "column" and "transfer_id" not in named:
         lacking.append('there is no \'transfer_id\'; under [rows] write ids = "rows" or "content"')

@@ -98,7 +98,8 @@ def _column(
 ) -> pa.Array:
     """Return one contract column, noting faults; where its cells come from is the mapping's business."""
     if column.name in mapping.constants:
-        cells = pa.repeat(pa.scalar(mapping.constants[column.name]), n_rows)
+        value = pa.array([mapping.constants[column.name]])
+        cells = pa.repeat((_ids(column.name, value, mapping) if column.name in _ACCOUNTS else value)[0], n_rows)
     elif column.type == "time":
         cells = _read_time(column, texts, mapping, done)
     elif column.type in _NUMBERS:
@@ -149,8 +150,8 @@ def _read_number(column: Column, cells: pa.Array, mapping: Columns, done: Conver
         return cells
     amounts = mapping.amounts
     if column.type != "money":
-        return read_amounts(cells, amounts.decimal, amounts.thousands, places=_ANY_PLACES).texts
-    read = read_amounts(cells, amounts.decimal, amounts.thousands, max(amounts.places, _places_of(amounts.currency)))
+        return read_amounts(cells, amounts.decimal, amounts.groups, places=_ANY_PLACES).texts
+    read = read_amounts(cells, amounts.decimal, amounts.groups, max(amounts.places, _places_of(amounts.currency)))
     if read.currencies is not None:
         done.currencies[column.name] = read.currencies
     return read.texts if read.sides is None else _with_side(column.name, read, read.sides, mapping, done)

@@ -204,7 +204,8 @@ def not_in(name: str, encoding: str) -> DataError:
     )
 
 
-_Records: TypeAlias = list[tuple[int, list[str]]]
+#: Lines by number, with their cells.
+Lines: TypeAlias = list[tuple[int, list[str]]]
 
 
 def _detect_delimiter(name: str, lines: list[str], delimiter: str | None) -> tuple[str, int]:
@@ -230,7 +231,7 @@ def _width_of(line: str, delimiter: str) -> int:
         return 1
 
 
-def _top(path: Path, form: FileForm, width: int | None = None) -> _Records:
+def _top(path: Path, form: FileForm, width: int | None = None) -> Lines:
     """Return the first rows as (line, fields); blank ones are left out."""
     return _records(_top_lines(path, form, width), form.delimiter)
 
@@ -246,9 +247,9 @@ def _top_lines(path: Path, form: FileForm, width: int | None = None) -> list[str
     return _decoded(path.name, cut, "utf-8")
 
 
-def _records(lines: list[str], delimiter: str) -> _Records:
+def _records(lines: list[str], delimiter: str) -> Lines:
     reader = csv.reader(lines, delimiter=delimiter)
-    records: _Records = []
+    records: Lines = []
     before = 0
     try:
         for fields in reader:
@@ -260,8 +261,10 @@ def _records(lines: list[str], delimiter: str) -> _Records:
     return records
 
 
-def _detect_header(records: _Records) -> int:
+def _detect_header(records: Lines) -> int:
     """Return the line of the headings, 0 if there are none: the last one before the first line that holds data."""
+    if not records:
+        return 1
     width = Counter(len(fields) for _, fields in records).most_common(1)[0][0]
     for place, (_, fields) in enumerate(records):
         is_data = len(fields) == width and any(_DATA.fullmatch(cell) for cell in fields)
@@ -290,6 +293,13 @@ def headings_of(source: Source, form: FileForm) -> tuple[str, ...]:
         raise DataError(f"{source.name}: line {form.header} has no headings. Correct 'header' under [file].")
     # Some exports end every row, but not the headings, with a delimiter.
     return _distinct([*heading, *[""] * (width - len(heading) if width - len(heading) == 1 else 0)])
+
+
+def lines_above(source: Source, form: FileForm) -> Lines:
+    """Return the lines above the headings that hold something, each with its number and its cells."""
+    if not isinstance(source, Path) or not is_text(source):
+        return []
+    return [(line, fields) for line, fields in _top(source, form) if line < form.header]
 
 
 def _distinct(names: Sequence[str]) -> tuple[str, ...]:

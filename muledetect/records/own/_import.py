@@ -22,6 +22,7 @@ from muledetect.records.currency import exponent_of
 from muledetect.records.dataset import Finding, describe
 from muledetect.records.encode import hash_strings
 from muledetect.records.fingerprint import hash_rows
+from muledetect.records.own._above import with_own_account
 from muledetect.records.own._columns import Columns, check_complete, read_columns
 from muledetect.records.own._convert import Converted, convert, trimmed
 from muledetect.records.own._file import Batch, Source, as_sources, headings_of, name_of, read_batches
@@ -195,19 +196,20 @@ class _Job:
         has_any = False
         for stem, source in zip(stems, sources, strict=True):
             n_before = self.n_read
+            mapping = with_own_account(self.mapping, source)
             for batch in read_batches(source, self.mapping.file, self.mapping.headings()):
                 self._progress(f"reading {name_of(source)}", 0.5)
-                yield self._accept(batch, n_before, stem)
+                yield self._accept(batch, n_before, stem, mapping)
                 has_any = True
         if not has_any:
             raise DataError(f"{name_of(sources[0])}: has no rows under its headings. Export it again.")
 
-    def _accept(self, batch: Batch, n_before: int, stem: str) -> pa.Table:
+    def _accept(self, batch: Batch, n_before: int, stem: str, mapping: Columns) -> pa.Table:
         table = self.mapping.table
         self.log.add(table, self._first, reasons.RAGGED, "reject", batch.ragged + n_before)
         rows = batch.numbers + n_before
         self.n_read += len(rows) + len(batch.ragged)
-        done = convert(batch, self.mapping, self._options)
+        done = convert(batch, mapping, self._options)
         self._look_at_calendar(done)
         good = self._reject(done, self._blank(batch, rows), rows, batch)
         self._note_doubts(done, good, rows)

@@ -11,13 +11,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from muledetect.records.currency import EXPONENTS
-from muledetect.records.own._columns import Amounts, Paid, Times
+from muledetect.records.own._columns import OTHER, Amounts, Paid, Times
 from muledetect.records.own._formats import ERA_WORDS, clash, is_zoned
 from muledetect.records.own._money import UNSURE, Marks, find_marks
 from muledetect.records.own._profile import Profile
 from muledetect.records.own._roles import Draft, is_midnight
 from muledetect.records.own._times import ISO, Era, read_times
-from muledetect.records.own._words import MONEY_SIGNS, likely_zone
+from muledetect.records.own._words import MONEY_SIGNS, SHARED_SIGNS, likely_zone
 
 DateOrder: TypeAlias = Literal["day", "month"]
 
@@ -147,8 +147,8 @@ def suggest_amounts(draft: Draft, stated: Stated, values: dict[str, dict[str, st
     if decimal == UNSURE:
         draft.notes["amounts.decimal"] = 'amounts such as 1.234 do not tell it: "." or ","'
     thousands = marks.thousands if marks.thousands != decimal else ""
-    if stated.decimal and marks.decimal == UNSURE and not thousands:
-        thousands = {",": ".", ".": ","}[stated.decimal]
+    if marks.decimal == UNSURE and not thousands:
+        thousands = OTHER
     currency, why = _currency(draft, stated, values, money)
     if why:
         draft.notes["amounts.currency"] = why
@@ -213,6 +213,10 @@ def _currency(draft: Draft, stated: Stated, values: dict[str, dict[str, str]], m
             code = _code_in(text)
             if code is not None:
                 return code, f'as "{column.heading}" says'
+    shared = next((sign for column in money for sign in column.marks.currencies if sign in SHARED_SIGNS), None)
+    if shared is not None:
+        listed = ", ".join(f'"{code}"' for code in SHARED_SIGNS[shared][:8])
+        return UNSURE, f"several currencies have the sign {shared} of the amounts: {listed}"
     if not money and draft.table.name != "transfers":
         return Amounts().currency, ""
     return UNSURE, 'no column says it; the ISO code, such as "THB"'

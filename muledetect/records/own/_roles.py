@@ -12,11 +12,16 @@ import pyarrow.compute as pc
 from muledetect.records.currency import EXPONENTS
 from muledetect.records.own._money import UNSURE
 from muledetect.records.own._profile import Profile
+from muledetect.records.own._refusals import refusals
 from muledetect.records.own._values import values_known
 from muledetect.records.own._words import ACCOUNT_COLUMNS, MONEY_SIGNS, SIDES, is_barred, likeness, plain_heading
 from muledetect.schema import Column, Table
 
 _LEAST: Final = 50.0
+#: Likeness of a heading that is one of the names of a role.
+_SURE: Final = 90.0
+#: Names of a status that as often are those of a part of a country.
+_OTHER_STATES: Final = ("state", "estado", "stato")
 #: Headings that banks give to the account of either side.
 _EITHER_SIDE: Final = ("iban",)
 #: Rows from which on it means something that an account comes again and again.
@@ -25,10 +30,12 @@ _FEW_ROWS: Final = 20
 
 @dataclass
 class Draft:
-    """A mapping while it is drawn up."""
+    """A mapping while it is drawn up; `above` are places above the table that may hold the account of a statement."""
 
     table: Table
     profiles: Mapping[str, Profile]
+    above: list[str] = field(default_factory=list)
+    own_account: str = ""
     columns: dict[str, str | tuple[str, ...]] = field(default_factory=dict)
     constants: dict[str, str] = field(default_factory=dict)
     notes: dict[str, str] = field(default_factory=dict)
@@ -114,7 +121,8 @@ def _is_key(profile: Profile) -> bool:
 
 def _has_words(column: Column, profile: Profile) -> bool:
     """Whether a column of declared values repeats a few, some of which are words that we know; rails have any names."""
-    return profile.is_code and (column.name == "channel" or values_known(column.name, column.values, profile) > 0)
+    is_named = column.name == "channel" or (column.name == "status" and _names_status(profile))
+    return profile.is_code and (is_named or values_known(column.name, column.values, profile) > 0)
 
 
 _ROLE_CHECKS: Final[Mapping[str, Callable[[Profile], bool]]] = MappingProxyType(
@@ -224,10 +232,46 @@ def _settle_required(draft: Draft) -> None:
     for name in required:
         if name not in draft.columns:
             _settle_one(draft, name)
+    if draft.table.name == "transfers":
+        _ask_own_account(draft)
+        _ask_status(draft)
     if draft.table.name == "labels" and "known_ts" not in draft.columns:
         dates = ", ".join(f'"{profile.heading}"' for profile in draft.unused() if profile.is_moment)
         if dates:
             draft.take("known_ts", UNSURE, f"when the bank knew it, perhaps {dates}; without it delete this line")
+
+
+def _ask_own_account(draft: Draft) -> None:
+    """Offer the places above the table that may hold the account of the statement, if no column is known to."""
+    if draft.columns.get("account", UNSURE) != UNSURE or "counterparty" not in draft.columns:
+        return
+    told = draft.notes.get("columns.account", "")
+    if draft.above:
+        draft.drop("account")
+        draft.own_account = UNSURE
+        draft.notes["accounts.own_account"] = (
+            f"the account whose statement this is stands above the table, perhaps in {', '.join(draft.above)}: write "
+            "that place, or the account; if a column holds it, delete this line and write account = under [columns]"
+        )
+    elif told:
+        draft.notes["columns.account"] = (
+            f"{told}; if no column holds it, delete this line and write own_account = with the account under [accounts]"
+        )
+
+
+def _ask_status(draft: Draft) -> None:
+    """Ask about a column that is called status and was not taken: its rows may have failed."""
+    for profile in draft.unused():
+        if "status" not in draft.columns and profile.n_filled and _names_status(profile):
+            draft.take(
+                "status", UNSURE, f'perhaps: "{profile.heading}"; its words need a line each under [values.status]; '
+                "without it all rows count as settled: then delete this line"
+            )  # fmt: skip
+
+
+def _names_status(profile: Profile) -> bool:
+    plain = plain_heading(profile.heading)
+    return likeness("status", profile.heading) > _SURE and plain not in _OTHER_STATES
 
 
 def _settle_one(draft: Draft, name: str) -> None:
@@ -241,12 +285,16 @@ def _settle_one(draft: Draft, name: str) -> None:
     if len(fitting) == 1 and kind in ("time", "money") and not is_barred(name, fitting[0].heading):
         draft.take(name, fitting[0].heading, f'"{fitting[0].example}"; the only column that looks like it')
         return
-    choice = ", ".join(f'"{profile.heading}"' for profile in fitting[:8]) or "no column looks like it"
-    if draft.table.name != "transfers" and not fitting:
-        draft.constants[name] = UNSURE
-        draft.notes[f"constants.{name}"] = "no column looks like it; if it is the same for all rows, write the value"
+    if fitting:
+        choice = ", ".join(f'"{profile.heading}"' for profile in fitting[:8])
+        draft.take(name, UNSURE, f"no heading says it; perhaps: {choice}")
         return
-    draft.take(name, UNSURE, f"no heading says it; perhaps: {choice}")
+    why = refusals(name, kind, draft.profiles, draft.columns, lambda profile: _agrees(name, column, profile))
+    if draft.table.name != "transfers":
+        draft.constants[name] = UNSURE
+        draft.notes[f"constants.{name}"] = f"if it is the same for all rows, write the value; {why}"
+        return
+    draft.take(name, UNSURE, why)
 
 
 def _settle_time(draft: Draft) -> None:

@@ -12,8 +12,18 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from muledetect.errors import OptionError
+from muledetect.records.own._above import offers_above
 from muledetect.records.own._columns import Accounts, Columns, PairOn, RowRules
-from muledetect.records.own._file import FileForm, Source, as_sources, detect_form, headings_of, is_text, name_of
+from muledetect.records.own._file import (
+    FileForm,
+    Source,
+    as_sources,
+    detect_form,
+    headings_of,
+    is_text,
+    lines_above,
+    name_of,
+)
 from muledetect.records.own._profile import Profile, profiles_of
 from muledetect.records.own._readings import DateOrder, Stated, suggest_amounts, suggest_times
 from muledetect.records.own._roles import Draft, assign_roles
@@ -90,7 +100,7 @@ def suggest_columns(
     profiles, sample = profiles_of(source, form, headings)
     form, profiles, sample = _without_nothing(source, form, headings, profiles, sample)
     stated = Stated(currency, money, source_tz, decimal, era, date_order)
-    draft = Draft(INPUTS[table], profiles)
+    draft = Draft(INPUTS[table], profiles, offers_above(lines_above(source, form)))
     draft.notes.update({f"file.{name}": why for name, why in notes.items()})
     assign_roles(draft)
     return _finish(draft, form, stated, sample, name_of(source))
@@ -199,17 +209,18 @@ def _accounts(draft: Draft) -> Accounts:
         draft.notes["accounts.remove"] = "signs that some columns of accounts have and others have not"
     # Remarks and sums in a thousand lines of a table have no accounts either.
     gaps = [profile for profile in held if profile.n_filled < 0.999 * profile.n_rows]
-    is_statement = "account" in draft.columns
+    own = draft.own_account
+    is_statement = "account" in draft.columns or bool(own)
     if is_statement:
         draft.notes["accounts.list_own"] = (
             "the accounts whose statements these are become the table of accounts, if there is no other; only they are "
             "scored then"
         )
     if draft.table.name != "transfers" or not gaps:
-        return Accounts(remove, list_own=is_statement)
+        return Accounts(own, remove, list_own=is_statement)
     share = max(1 - profile.n_filled / profile.n_rows for profile in gaps)
     draft.notes["accounts.missing"] = (
         f"{share:.1%} of the rows name no other account (cash, fees): they get an account of this name; "
         '"" rejects them instead'
     )
-    return Accounts(remove, "outside", is_statement)
+    return Accounts(own, remove, "outside", is_statement)

@@ -7,6 +7,7 @@ from functools import cache
 
 from muledetect.records.own._money import UNSURE
 from muledetect.records.own._profile import Profile
+from muledetect.records.own._signs import plain_text
 from muledetect.records.own._words import CHANNEL_WORDS, MONEY_SIGNS, VALUES
 from muledetect.schema import Column
 
@@ -32,7 +33,8 @@ def _translate(role: str, declared: tuple[str, ...], text: str) -> str | None:
         return text
     if plain in declared:
         return plain
-    value = _words(role).get(plain)
+    # Programs write NOT_COMPLETED and "Failed." for the same words.
+    value = _words(role).get(plain) or _words(role).get(plain_text(plain).replace("_", " ").strip(" .!"))
     if value in declared:
         return value
     if role == "channel":

@@ -9,7 +9,8 @@ import pyarrow as pa
 import pytest
 
 from muledetect.errors import DataError, OptionError
-from muledetect.records.own import read_columns, suggest_columns
+from muledetect.records import read_dataset
+from muledetect.records.own import import_own, read_columns, suggest_columns
 
 #: (time or date and time of day, from, to, amount) in the languages that we know.
 HEADINGS = {
@@ -132,7 +133,7 @@ def test_decimals_unit_zone_and_currency_must_be_said_where_nothing_tells_them(t
     assert found.undecided == ("times.zone", "amounts.currency", "amounts.unit", "amounts.decimal")
     stated = suggest_columns(tmp_path / "t.csv", decimal=",", money="major", source_tz="UTC", currency="THB")
     assert stated.undecided == ()
-    assert stated.amounts.thousands == "."
+    assert stated.amounts.groups == "."
 
 
 @pytest.mark.parametrize(
@@ -301,3 +302,108 @@ def test_a_currency_without_a_smaller_unit_needs_no_unit(tmp_path: Path) -> None
     rows = [["date", "from", "to", "amount"], *([*row[:3], "1.500.000"] for row in ROWS)]
     found = suggest_columns(write(tmp_path / "t.csv", rows), source_tz="UTC", currency="VND")
     assert (found.undecided, found.amounts.unit, found.amounts.thousands) == ((), "major", ".")
+
+
+STATUSES = {
+    "settled": ["Completed", "gebucht", "สำเร็จ", "완료", "成功", "ACCC"],
+    "rejected": ["failed", "REJECTED", "pending", "ยกเลิก", "失敗", "실패", "Storniert", "abgelehnt", "rechazado",
+                 "NOT_COMPLETED"],
+    "returned": ["Reversed", "Rücklastschrift", "คืนเงิน", "退款"],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("status", STATUSES)
+def test_statuses_in_other_words_are_those_of_the_contract(status: str, tmp_path: Path) -> None:
+    words = STATUSES[status]
+    rows = [["date", "from", "to", "amount", "Status"]]
+    rows += [[*ROWS[place % 2], words[place % len(words)]] for place in range(40)]
+    found = suggest_columns(write(tmp_path / "t.csv", rows), source_tz="UTC", currency="THB")
+    assert found.undecided == ()
+    assert {found.values["status"][word] for word in words} == {status}
+
+
+def test_failed_transfers_do_not_count_as_money(tmp_path: Path) -> None:
+    rows = [["date", "from", "to", "amount", "สถานะ"]]
+    rows += [[*ROWS[place % 2], ("สำเร็จ", "ยกเลิก")[place % 4 == 0]] for place in range(40)]
+    file = write(tmp_path / "t.csv", rows)
+    import_own(file, suggest_columns(file, source_tz="UTC", currency="THB"), tmp_path / "bank")
+    dataset = read_dataset(tmp_path / "bank")
+    assert dataset.transfers.num_rows == 30
+    assert dataset.rejects["reason"].to_pylist() == ["transfer did not settle"] * 10
+
+
+def test_statuses_that_nobody_knows_are_asked_for_and_never_settled_in_silence(tmp_path: Path) -> None:
+    rows = [["date", "from", "to", "amount", "Status"], *([*row, "zwischengelagert"] for row in ROWS)]
+    found = suggest_columns(write(tmp_path / "t.csv", rows), source_tz="UTC", currency="THB")
+    assert found.undecided == ("values.status.zwischengelagert",)
+    many = [["date", "from", "to", "amount", "Status"], *([*ROWS[0], f"case {place} is open"] for place in range(200))]
+    found = suggest_columns(write(tmp_path / "t.csv", many), source_tz="UTC", currency="THB")
+    assert found.undecided == ("columns.status",)
+    assert '"Status"' in found.notes["columns.status"]
+
+
+def test_a_status_that_first_comes_further_on_is_left_out_with_the_reason(tmp_path: Path) -> None:
+    rows = [["date", "from", "to", "amount", "Status"], *([*ROWS[place % 2], "done"] for place in range(9))]
+    found = suggest_columns(write(tmp_path / "t.csv", rows), source_tz="UTC", currency="THB")
+    done = import_own(write(tmp_path / "u.csv", [*rows, [*ROWS[0], "verschoben"]]), found)
+    assert done.rejects.select(["row", "column", "reason"]).to_pylist() == [
+        {"row": 9, "column": "status", "reason": "not a declared value"}
+    ]
+
+
+def test_where_nothing_fits_each_column_is_named_with_what_is_against_it(tmp_path: Path) -> None:
+    rows = [["date", "from", "to", "amount", "note", "spare"]]
+    rows += [[*ROWS[place % 2][:3], ("1.2.3.4", "5%", "n/k")[place % 3], "rent", ""] for place in range(12)]
+    found = suggest_columns(write(tmp_path / "t.csv", rows), source_tz="UTC", currency="THB")
+    assert found.undecided[0] == "columns.amount"
+    told = found.notes["columns.amount"]
+    for part in ('"date": is taken for time', '"from": is taken for source', '"spare": is empty'):
+        assert part in told
+    assert "\"amount\": holds amounts in 4 of 12 rows only (such as '9.9.9.9')" in told
+    assert '"note": is taken for memo_hash' in told
+
+
+def test_an_only_column_called_iban_may_be_of_either_side(tmp_path: Path) -> None:
+    rows = [["Datum", "IBAN", "Betrag"]]
+    rows += [["14.03.2025", f"DE{k:020}", f"{-5 if k % 2 else 5},00"] for k in range(30)]
+    found = suggest_columns(write(tmp_path / "t.csv", rows, ";"), source_tz="UTC", currency="EUR")
+    assert found.undecided == ("columns.account", "columns.counterparty")
+    assert "own_account" in found.notes["columns.account"]
+    own = found.with_(columns={"account": None, "counterparty": "IBAN"}, accounts={"own_account": "4711"})
+    done = import_own(tmp_path / "t.csv", own)
+    assert done.rows is not None
+    assert set(done.rows["source"].to_pylist()[1::2]) == {"4711"}
+
+
+def test_amounts_of_which_some_have_no_cr_or_dr_are_asked_about(tmp_path: Path) -> None:
+    rows = [["date", "account", "counterparty", "amount"]]
+    rows += [["14.03.2025", "0071112223", f"555000{k}", f"{k}5.00{' CR' if k % 3 == 0 else ''}"] for k in range(1, 31)]
+    found = suggest_columns(write(tmp_path / "t.csv", rows, ";"), source_tz="UTC", currency="INR")
+    assert found.undecided == ("amounts.paid",)
+    assert '"no_cr"' in found.notes["amounts.paid"]
+    done = import_own(tmp_path / "t.csv", found.with_(amounts={"paid": "no_cr"}))
+    assert done.rows is not None
+    assert done.rows["target"].to_pylist().count("0071112223") == 10
+    with pytest.raises(DataError, match="20 of 30 rows cannot be taken"):
+        import_own(tmp_path / "t.csv", found.with_(amounts={"paid": "cr_dr"}))
+
+
+def test_cr_and_dr_are_refused_where_the_mapping_does_not_expect_them(tmp_path: Path) -> None:
+    rows = [["date", "account", "counterparty", "amount"]]
+    rows += [["14.03.2025", "0071112223", f"555000{k}", f"-{k}5.00"] for k in range(1, 31)]
+    found = suggest_columns(write(tmp_path / "t.csv", rows, ";"), source_tz="UTC", currency="INR")
+    later = [*rows, ["14.03.2025", "0071112223", "777", "9.00 Cr"]]
+    done = import_own(write(tmp_path / "u.csv", later, ";"), found)
+    assert done.rejects.select(["row", "column", "reason"]).to_pylist() == [
+        {"row": 30, "column": "amount", "reason": "cannot be read"}
+    ]
+
+
+def test_a_credit_in_a_row_that_names_both_accounts_is_left_out(tmp_path: Path) -> None:
+    rows = [["date", "from", "to", "amount"], *([*row[:3], f"{row[3]} Dr"] for row in ROWS * 3)]
+    rows.append([*ROWS[0][:3], "7.00 Cr"])
+    done = import_own(
+        write(tmp_path / "t.csv", rows), suggest_columns(tmp_path / "t.csv", source_tz="UTC", currency="THB")
+    )
+    assert done.rows_accepted == 6
+    assert done.rejects["reason"].to_pylist() == ["credit where the row names both accounts"]
