@@ -40,7 +40,7 @@ def _several(given: str | tuple[str, ...]) -> tuple[str, ...]:
 def _against(role: str, kind: str, profile: Profile, taken_for: str | None, agrees: Callable[[Profile], bool]) -> str:
     if taken_for is not None:
         return f"is taken for {taken_for}"
-    if not profile.n_filled:
+    if not len(profile.distinct):
         return "is empty"
     if agrees(profile):
         return "its heading names something else" if is_barred(role, profile.heading) else "numbers the rows"
