@@ -13,7 +13,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from muledetect.errors import MuleDetectError, OptionError
+from muledetect.errors import DataError, MuleDetectError, OptionError
 
 app = typer.Typer(
     name="muledetect",
@@ -63,16 +63,17 @@ def main() -> None:
     try:
         app()
     except OptionError as error:
-        err.print(f"[bold red]usage:[/] {_plain(error)}")
+        err.print(f"[bold red]usage:[/] {_plain(error)}", soft_wrap=True)
         sys.exit(2)
     except MuleDetectError as error:
-        err.print(f"[bold red]error:[/] {_plain(error)}")
+        err.print(f"[bold red]error:[/] {_plain(error)}", soft_wrap=True)
         sys.exit(1)
     except OSError as error:
         place = f" at {error.filename}" if error.filename else ""
         err.print(
             f"[bold red]error:[/] files: {_plain(error.strerror or error)}{_plain(place)}. "
-            "Choose a place that you may read and write."
+            "Choose a place that you may read and write.",
+            soft_wrap=True,
         )
         sys.exit(1)
     except KeyboardInterrupt:
@@ -143,13 +144,16 @@ def check(
 ) -> None:
     """Validate a data set: what was read, what was rejected and why, what looks odd."""
     from muledetect import console, pipeline  # noqa: PLC0415
+    from muledetect.records import read_dataset  # noqa: PLC0415
 
     with _progress() as tell:
-        read = pipeline.load(
+        read = read_dataset(
             dataset, progress=tell, currency=currency, money=money, source_tz=source_tz, pseudonymise=pseudonymise
         )
         findings = pipeline.check(read, output=output)
     console.show_check(out, read, findings, output)
+    if "error" in set(findings["severity"]):
+        raise DataError(f"check: no transfer is left, so there is nothing to work with. {output} has each row and why.")
 
 
 @app.command(

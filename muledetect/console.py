@@ -38,7 +38,7 @@ NOTICE = "Suspicion, not a finding. Internal: do not disclose to the customer. R
 #: halves of characters, which undecodable file names carry and which cannot be printed.
 _UNPRINTABLE = frozenset(["Cc", "Cf", "Cs", "Zl", "Zp"])
 
-_SEVERITY = {"reject": "red", "repair": "yellow", "warn": "cyan"}
+_SEVERITY = {"error": "bold red", "reject": "red", "repair": "yellow", "warn": "cyan"}
 
 
 def plain(value: object) -> str:
@@ -70,13 +70,13 @@ def show_demo(out: Console, result: Demo) -> None:
 
 def show_read(out: Console, dataset: Dataset) -> None:
     """Print what was read of each table."""
-    rejected = Counter(dataset.rejects["table"].to_pylist())
+    rejected = {found["values"]: found["counts"] for found in dataset.rejects["table"].value_counts().to_pylist()}
     rows = [
         [
             name,
             f"{n:,}",
             f"{dataset.tables[name].num_rows if name in dataset.tables else 0:,}",
-            f"{rejected[name]:,}",
+            f"{rejected.get(name, 0):,}",
         ]
         for name, n in dataset.rows_read.items()
     ]

@@ -54,6 +54,8 @@ DEMO_DAYS: Final = 120
 def check(dataset: Source, *, output: str | Path | None = None, **reading: Any) -> pd.DataFrame:
     """Validate a data set; return its findings, one a row, and write the rejects to `output`.
 
+    A finding of severity "error" says that no transfer is left. All other functions raise `DataError` then.
+
     Parameters
     ----------
     dataset : Dataset, path or mapping of tables
@@ -62,7 +64,7 @@ def check(dataset: Source, *, output: str | Path | None = None, **reading: Any) 
     **reading
         As for `read_dataset`.
     """
-    read = load(dataset, **reading)
+    read = _read(dataset, **reading)
     if output is not None:
         write_table(read.rejects, output)
     columns = ["severity", "table", "column", "reason", "n_rows", "first_row", "text"]
@@ -572,6 +574,11 @@ def import_(
         Goes with `import_own` only.
     **options
         Of the layout: `currency`, `first_day`, `convert_to`.
+
+    Raises
+    ------
+    DataError, OptionError
+        If the files are not those of the layout or hold no transfer; nothing is written then.
     """
     from muledetect.records.layouts import import_layout
 
@@ -579,6 +586,12 @@ def import_(
         raise OptionError(f"import: {layout!r} is a layout whose columns are known; 'columns' goes with `import own`.")
     tables = import_layout(layout, list(files), **options)
     rejects = tables.pop("rejects")
+    if not tables["transfers"].num_rows:
+        counts = [f"{found['counts']:,} {found['values']}" for found in rejects["reason"].value_counts().to_pylist()]
+        raise DataError(
+            f"import {layout}: no transfer is left of these files, so nothing was written; rows left out: "
+            f"{', '.join(counts) or 'none'}. Check that they are the right files, whole."
+        )
     write_tables(tables, output)
     folder = Path(output).absolute()  # "." has no name of its own
     write_table(rejects, folder.with_name(f"{folder.name}.rejects.parquet"))
@@ -766,10 +779,29 @@ def load(dataset: Source, *, progress: Progress | None = None, **reading: Any) -
         Called with the stage in words and the fraction done, 0 to 1; so in all functions of this module.
     **reading
         As for `read_dataset`.
+
+    Raises
+    ------
+    DataError
+        If no transfer is left, or the data set cannot be read at all.
     """
+    read = _read(dataset, progress=progress, **reading)
+    if not read.transfers.num_rows:
+        n_read = read.rows_read.get("transfers", 0)
+        causes = [found.text for found in read.findings if found.table == "transfers" and found.severity != "error"]
+        told = [
+            f"transfers: no row is left of {n_read:,} read, so there is nothing to work with. See each row and its "
+            "reason with `muledetect check DATASET --output rejects.parquet`.",
+            *causes,
+        ]
+        raise DataError("\n".join(told))
+    return read
+
+
+def _read(dataset: Source, **reading: Any) -> Dataset:
     from muledetect.records import read_dataset
 
-    return dataset if isinstance(dataset, Dataset) else read_dataset(dataset, progress=progress, **reading)
+    return dataset if isinstance(dataset, Dataset) else read_dataset(dataset, **reading)
 
 
 def _silent(_stage: str, _done: float) -> None:

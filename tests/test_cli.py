@@ -294,7 +294,7 @@ def test_an_interrupt_ends_with_130_and_says_what_became_of_the_outputs(
         os.kill(os.getpid(), signal.SIGINT)
 
     monkeypatch.setattr(pipeline, "load", interrupted)
-    monkeypatch.setattr(sys, "argv", ["muledetect", "check", "anything"])
+    monkeypatch.setattr(sys, "argv", "muledetect trace anything --as-of 2025-03-01 --output nothing".split())
     with pytest.raises(SystemExit) as left:
         cli.main()
     assert left.value.code == 130

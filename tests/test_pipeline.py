@@ -36,7 +36,7 @@ from muledetect.labels import every_account
 from muledetect.model import MuleModel, load_model
 from muledetect.model.scores import TIERS, score_points
 from muledetect.records import Dataset, read_dataset, write_tables
-from muledetect.rings import RingTables
+from muledetect.rings import RingTables, find_rings
 
 ACTIVE_AT = ["2025-01-18", "2025-01-23", "2025-01-28"]
 
@@ -448,13 +448,13 @@ def test_before_all_records_every_account_scores_alike_and_nothing_is_a_ring(fir
         pipeline.evaluate(first.dataset, first.model, "1999-01-01")
 
 
-def test_a_bank_without_a_transfer_gives_empty_tables(first: Run) -> None:
+def test_the_steps_take_a_bank_without_a_transfer_and_give_empty_tables(first: Run) -> None:
     empty = read_dataset({"transfers": small_world()["transfers"].slice(0, 0)})
-    scores = pipeline.score(empty, first.model, SCORED_AT)
+    scores = score_points(first.model, empty, build_graph(empty), every_account(empty, SCORED_AT))
     assert scores.equals(schema.SCORES.empty())
-    assert len(pipeline.rings(empty, scores, SCORED_AT)) == 0
+    assert len(find_rings(empty, build_graph(empty), scores, SCORED_AT)) == 0
     idle = read_dataset({"transfers": small_world()["transfers"].slice(0, 0), "accounts": small_world()["accounts"]})
-    assert len(pipeline.score(idle, first.model, SCORED_AT)) == 500
+    assert len(score_points(first.model, idle, build_graph(idle), every_account(idle, SCORED_AT))) == 500
 
 
 def test_a_second_run_replaces_the_outputs_and_leaves_nothing_half_done(first: Run, tmp_path: Path) -> None:

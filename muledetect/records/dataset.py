@@ -15,11 +15,12 @@ from muledetect.schema import INPUTS
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that reading found: rows rejected or repaired for one reason, or a warning.
+    """One thing that reading found: rows rejected or repaired for one reason, a warning, or that nothing is left.
 
-    `severity` is that of the reason, `column` where it shows, `n_rows` how many rows have it; `text` says what, where,
-    got and how to mend. `first_row` is the input row number of the first case, counted from 0 over the files of the
-    table in sorted order; None where the finding is about no single row.
+    `severity` is that of the reason ("error": no transfer is left, so the data set is of no use), `column` where it
+    shows, `n_rows` how many rows have it; `text` says what, where, got and how to mend. `first_row` is the input row
+    number of the first case, counted from 0 over the files of the table in sorted order; None where the finding is
+    about no single row.
     """
 
     severity: Severity
@@ -56,7 +57,7 @@ class Dataset:
     rejects : pyarrow.Table
         Rows that were left out, as `schema.REJECTS`; severity "repair" where nothing was wrong with the money.
     findings : tuple of Finding
-        Rejects and repairs by reason, then warnings.
+        Rejects and repairs by reason, then warnings; an error comes first.
     rows_read : mapping of str to int
         Rows read a table; accepted plus rejected always equal it.
     currency : str

@@ -45,7 +45,7 @@ from muledetect.records.rejects import RejectLog, input_rows
 from muledetect.records.reversals import net_reversals
 from muledetect.records.sources import TableSource, open_tables
 from muledetect.records.table import TableReader
-from muledetect.records.warn import warnings_of
+from muledetect.records.warn import nothing_left, warnings_of
 from muledetect.schema import INPUTS, did_you_mean
 
 Progress = Callable[[str, float], None]
@@ -245,7 +245,8 @@ class _Job:
         self.progress("checking", 0.0)
         self.warnings += warnings_of(tables, account_ids, tick, rows_read, self.options.now)
         self.warnings += self._doubts()
-        findings = (*self.log.findings(rows_read), *self.warnings)
+        errors = nothing_left(tables["transfers"], rows_read["transfers"])
+        findings = (*errors, *self.log.findings(rows_read), *self.warnings)
         digest = fingerprint(tables, self.options.currency)
         self.progress("checking", 1.0)
         return Dataset(

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final, Literal
 
-Severity = Literal["reject", "repair", "warn"]
+Severity = Literal["error", "reject", "repair", "warn"]
 
 MISSING: Final = "missing key"
 UNREADABLE: Final = "cannot be read"
@@ -52,6 +52,7 @@ LABEL_EARLY: Final = "label known before the first transfer"
 GAP: Final = "days with almost no transfers"
 FOLD: Final = "local time that clocks repeat or skip"
 SELF: Final = "transfer to the same account"
+NOTHING_LEFT: Final = "no row is left"
 EMPTY: Final = "no accepted row"
 QUOTE: Final = "quote that nothing closes"
 RESPELT: Final = "ids with blanks or other signs that are no part of them"
@@ -98,6 +99,7 @@ _MEND: Final[Mapping[str, str]] = MappingProxyType(
         FOLD: "Repeated times were read as the first pass of the clock, skipped ones as the moment after the jump; "
         "export UTC to be exact.",
         SELF: "They are kept and move no money; nothing to do if they are real.",
+        NOTHING_LEFT: "Check the filters of the export, and mend the reasons for which rows were left out.",
         EMPTY: "Check the filters of the export and the rejects above.",
         QUOTE: "It was read as a plain sign of its cell, so that it hides no row; look at such cells.",
         RESPELT: "Each id is read in one spelling (see docs/tables.md); look at the export if that joins two accounts.",

@@ -38,6 +38,14 @@ def warnings_of(
     return warnings + list(_hubs(tables, rows_read))
 
 
+def nothing_left(transfers: pa.Table, n_read: int) -> list[Finding]:
+    """Return the error that no transfer is left, if so: then there is nothing to work with."""
+    if transfers.num_rows:
+        return []
+    text = f"transfers: {reasons.NOTHING_LEFT} of {n_read:,} read. {reasons.mend(reasons.NOTHING_LEFT)}"
+    return [Finding("error", "transfers", "transfer_id", reasons.NOTHING_LEFT, n_read, None, text)]
+
+
 def _warn(table: str, column: str, reason: str, n_rows: int, n_read: int) -> Finding:
     # Accepted rows are in canonical order here, so there is no input row number to give.
     return describe("warn", table, column, reason, n_rows, None, n_read)
@@ -45,7 +53,7 @@ def _warn(table: str, column: str, reason: str, n_rows: int, n_read: int) -> Fin
 
 def _empty_tables(tables: Mapping[str, pa.Table], rows_read: Mapping[str, int]) -> Iterator[Finding]:
     for name, table in tables.items():
-        if table.num_rows == 0:
+        if table.num_rows == 0 and name != "transfers":
             yield _warn(name, INPUTS[name].required[0], reasons.EMPTY, 0, rows_read[name])
 
 

@@ -288,4 +288,4 @@ def test_a_failed_write_leaves_the_old_file_and_no_other(tmp_path: Path) -> None
 def test_an_empty_table_is_told_and_reads() -> None:
     dataset = read_dataset(rows_of(transfer("t1", 1, "a", "b", 5)).slice(0, 0))
     assert dataset.transfers.num_rows == 0
-    assert "no accepted row" in warned(dataset)
+    assert [(found.severity, found.reason) for found in dataset.findings] == [("error", "no row is left")]

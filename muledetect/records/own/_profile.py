@@ -88,7 +88,7 @@ def shape_of(text: str) -> str:
 
 def profiles_of(source: Source, form: FileForm, headings: tuple[str, ...]) -> tuple[dict[str, Profile], pa.Table]:
     """Return the profile of every column, by heading, and the sample that they were made from."""
-    batch = next(iter(read_batches(source, form, headings)), None)
+    batch = next((part for part in read_batches(source, form, headings) if len(part.numbers)), None)
     held = {} if batch is None else {name: column.slice(0, SAMPLE_ROWS) for name, column in batch.columns.items()}
     sample = pa.table(held or {name: pa.array([], pa.string()) for name in headings})
     return {name: _profile(name, sample.column(name).combine_chunks()) for name in headings}, sample

@@ -11,7 +11,7 @@ from typing import Any, Final, Literal
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from muledetect.errors import OptionError
+from muledetect.errors import DataError, OptionError
 from muledetect.records.own._above import offers_above
 from muledetect.records.own._columns import Accounts, Columns, PairOn, RowRules
 from muledetect.records.own._file import (
@@ -84,7 +84,7 @@ def suggest_columns(
     Raises
     ------
     DataError
-        If the file cannot be read, or its encoding or columns cannot be told.
+        If the file cannot be read, has no rows, or its encoding or columns cannot be told.
     OptionError
         If an option is not known.
     """
@@ -98,6 +98,11 @@ def suggest_columns(
         form, notes = detect_form(source, encoding, delimiter)
     headings = headings_of(source, form)
     profiles, sample = profiles_of(source, form, headings)
+    if not sample.num_rows:
+        raise DataError(
+            f"{name_of(source)}: has no rows that fit its headings, and without cells nobody can tell what the columns "
+            "are. Export it again."
+        )
     form, profiles, sample = _without_nothing(source, form, headings, profiles, sample)
     stated = Stated(currency, money, source_tz, decimal, era, date_order)
     draft = Draft(INPUTS[table], profiles, offers_above(lines_above(source, form)))
