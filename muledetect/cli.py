@@ -11,9 +11,11 @@ from typing import Annotated, Literal, NoReturn
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from muledetect.errors import DataError, MuleDetectError, OptionError
+from muledetect.visible import has_half, make_visible
 
 app = typer.Typer(
     name="muledetect",
@@ -61,6 +63,7 @@ PseudonymKey = Annotated[
 def main() -> None:
     """Run the command line; exit status 0 done, 1 bad input, 2 usage, 130 interrupted."""
     try:
+        _refuse_undecoded(sys.argv[1:])
         app()
     except OptionError as error:
         err.print(f"[bold red]usage:[/] {_plain(error)}", soft_wrap=True)
@@ -566,10 +569,17 @@ def _progress() -> Iterator[Tell]:
         yield tell
 
 
-def _plain(message: object) -> str:
-    from muledetect.console import plain  # noqa: PLC0415
+def _refuse_undecoded(arguments: list[str]) -> None:
+    for place, argument in enumerate(arguments, 1):
+        if has_half(argument):
+            raise OptionError(
+                f"command line: argument {place}, {argument}, holds bytes that are not UTF-8. Write it in UTF-8; where "
+                "it is the name of a file or folder, rename that first."
+            )
 
-    return "\n".join(plain(line) for line in str(message).split("\n"))
+
+def _plain(message: object) -> str:
+    return escape(make_visible(str(message), lines=True))
 
 
 if __name__ == "__main__":

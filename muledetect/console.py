@@ -7,7 +7,6 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from unicodedata import category
 
 from rich.console import Console
 from rich.markup import escape
@@ -15,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from muledetect.clock import format_duration
+from muledetect.visible import make_visible
 
 # Results come from elsewhere: what is printed here needs no room of the library.
 if TYPE_CHECKING:
@@ -34,10 +34,6 @@ if TYPE_CHECKING:
 #: Stands above every list of accounts.
 NOTICE = "Suspicion, not a finding. Internal: do not disclose to the customer. Review before any measure."
 
-#: What no value may send to a terminal: control characters, which command it; marks that reorder or hide text; and
-#: halves of characters, which undecodable file names carry and which cannot be printed.
-_UNPRINTABLE = frozenset(["Cc", "Cf", "Cs", "Zl", "Zp"])
-
 _SEVERITY = {"error": "bold red", "reject": "red", "repair": "yellow", "warn": "cyan"}
 
 
@@ -45,10 +41,9 @@ def plain(value: object) -> str:
     r"""Return a value as text that a terminal shows and neither obeys nor takes for markup.
 
     >>> print(plain("[red]a[/] \x1b[31mb"))
-    \[red]a\[/] �[31mb
+    \[red]a\[/] <U+001B>[31mb
     """
-    text = "".join("\N{REPLACEMENT CHARACTER}" if category(sign) in _UNPRINTABLE else sign for sign in str(value))
-    return escape(text)
+    return escape(make_visible(value))
 
 
 def show_demo(out: Console, result: Demo) -> None:

@@ -1,11 +1,17 @@
 """Every exception that a caller of the library may want to catch.
 
 Messages follow one form: *what · where · got · how to mend*. They name columns and row numbers, never account ids.
+What they quote is shown with every sign visible; see `muledetect.visible`.
 """
+
+from muledetect.visible import visible_message
 
 
 class MuleDetectError(Exception):
     """Root of all errors that this library raises on purpose."""
+
+    def __str__(self) -> str:
+        return visible_message(super().__str__())
 
 
 class DataError(MuleDetectError, ValueError):

@@ -25,6 +25,7 @@ import pyarrow.compute as pc
 
 from muledetect.errors import DataError, OptionError
 from muledetect.schema import INPUTS, OUTPUTS, Table, did_you_mean
+from muledetect.visible import has_half
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -57,22 +58,57 @@ def as_arrow(given: Any, what: str = "table") -> pa.Table:
     Raises
     ------
     DataError
-        If it is no table, or a column holds values of several types.
+        If it is no table, a column holds values of several types, or a text holds half of a character.
     """
     if isinstance(given, pa.Table):
         return given
     if isinstance(given, pa.RecordBatch):
         return pa.Table.from_batches([given])
-    is_pandas = isinstance(given, pd.DataFrame)
-    if not is_pandas and not hasattr(given, "__arrow_c_stream__"):
+    if isinstance(given, pd.DataFrame):
+        return _plain_table(arrow_of_pandas(given, what))
+    if not hasattr(given, "__arrow_c_stream__"):
         raise DataError(
             f"{what}: a {type(given).__name__} is no table. Give a pyarrow, pandas, polars (collected) or DuckDB table."
         )
     try:
-        table = pa.Table.from_pandas(given, preserve_index=False) if is_pandas else pa.table(given)
+        table = pa.table(given)
     except (pa.ArrowException, TypeError, ValueError) as error:
-        raise DataError(f"{what}: a column holds values of several types. Make every column of one type.") from error
+        raise DataError(f"{what}: {_MIXED}") from error
     return _plain_table(table)
+
+
+def arrow_of_pandas(frame: pd.DataFrame, what: str) -> pa.Table:
+    """Return a pandas frame as Arrow without its index; `what` it is, for the error.
+
+    Raises
+    ------
+    DataError
+        If a column holds values of several types, or a text or a heading holds half of a character (a lone surrogate).
+    """
+    try:
+        return pa.Table.from_pandas(frame, preserve_index=False)
+    except UnicodeEncodeError as error:
+        raise DataError(f"{what}: {_half_of(frame)}. {_WRONG_ENCODING}") from error
+    except (pa.ArrowException, TypeError, ValueError) as error:
+        raise DataError(f"{what}: {_MIXED}") from error
+
+
+_MIXED: Final = "a column holds values of several types. Make every column of one type."
+_WRONG_ENCODING: Final = (
+    "Such texts come from bytes that were read in another encoding than they have: read the source again with the "
+    "right one."
+)
+
+
+def _half_of(frame: pd.DataFrame) -> str:
+    """Return where the first half of a character stands, in words."""
+    for place, name in enumerate(frame.columns):
+        if has_half(name):
+            return f"the name of column {place + 1} holds half of a character (a lone surrogate)"
+        for row, value in enumerate(frame.iloc[:, place].tolist()):
+            if has_half(value):
+                return f"column {name!r} holds half of a character (a lone surrogate; first: row {row:,})"
+    return "a text holds half of a character (a lone surrogate)"
 
 
 def arrow_or_pandas(given: Any, what: str = "table") -> Any:
@@ -246,4 +282,4 @@ def _plain(kind: pa.DataType) -> pa.DataType:
     return kind
 
 
-__all__ = ["arrow_or_pandas", "as_arrow", "is_frame", "takes_tables", "to_pandas", "to_polars"]
+__all__ = ["arrow_of_pandas", "arrow_or_pandas", "as_arrow", "is_frame", "takes_tables", "to_pandas", "to_polars"]

@@ -22,6 +22,7 @@ import pyarrow.compute as pc
 from muledetect.clock import Moment, format_time, parse_time
 from muledetect.errors import DataError
 from muledetect.records import Dataset
+from muledetect.visible import has_half
 
 if TYPE_CHECKING:
     import networkx as nx
@@ -138,7 +139,7 @@ def build_graph(dataset: Dataset) -> TransferGraph:
 def graph_from_records(records: Iterable[tuple[str, str, Moment, int]], *, tick: int = 1) -> TransferGraph:
     """Build a graph from (source, target, time, amount) tuples, for tests and small examples."""
     rows = [(parse_time(time), source, target, int(amount)) for source, target, time, amount in records]
-    ids = sorted({account for row in rows for account in row[1:3]}, key=lambda text: text.encode())
+    ids = _sorted_ids({account for row in rows for account in row[1:3]})
     code_of = {account: code for code, account in enumerate(ids)}
     return graph_from_arrays(
         time=np.array([row[0] for row in rows], dtype=np.int64),
@@ -182,6 +183,16 @@ def graph_from_arrays(
     )
 
 
+def _sorted_ids(ids: set[str]) -> list[str]:
+    n_halves = sum(map(has_half, ids))
+    if n_halves:
+        raise DataError(
+            f"graph: {n_halves:,} of {len(ids):,} ids hold half of a character (a lone surrogate). Read them again in "
+            "the right encoding."
+        )
+    return sorted(ids, key=str.encode)
+
+
 def from_networkx(drawn: nx.DiGraph | nx.MultiDiGraph, *, tick: int = 1) -> TransferGraph:
     """Build a graph from a networkx DiGraph or MultiDiGraph whose edges have `time` and `amount`; ids become text.
 
@@ -195,11 +206,11 @@ def from_networkx(drawn: nx.DiGraph | nx.MultiDiGraph, *, tick: int = 1) -> Tran
     Raises
     ------
     DataError
-        If the graph is undirected or an edge lacks one of the two.
+        If the graph is undirected, an edge lacks one of the two, or an id holds half of a character.
     """
     if not drawn.is_directed():
         raise DataError("graph: transfers have a direction; give a networkx DiGraph or MultiDiGraph.")
-    ids = sorted({str(node) for node in drawn.nodes}, key=lambda text: text.encode())
+    ids = _sorted_ids({str(node) for node in drawn.nodes})
     code_of = {account: code for code, account in enumerate(ids)}
     edges: list[tuple[Any, Any, dict[str, Any]]] = list(drawn.edges(data=True))
     lacking = sum("time" not in entry or "amount" not in entry for _, _, entry in edges)

@@ -1,4 +1,4 @@
-"""Small pieces of HTML for notebooks: every value escaped, no script, no style sheet, nothing fetched.
+"""Small pieces of HTML for notebooks: every value visible and escaped, no script, no style sheet, nothing fetched.
 
 Colours are those of the page around, so that light and dark both read well.
 
@@ -19,6 +19,8 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Final, NewType
 
+from muledetect.visible import cut
+
 #: Text that is HTML already. Everything else is a value, and escaped.
 Html = NewType("Html", str)
 
@@ -32,13 +34,6 @@ MOST_ITEMS: Final = 5
 
 _LINE: Final = "1px solid rgba(128,128,128,.35)"
 _CELL: Final = "padding:2px 8px;border:0;vertical-align:top;background:none;font-variant-numeric:tabular-nums"
-
-
-def plain_text(value: object, most: int = MOST_CHARACTERS) -> str:
-    """Return a value as one line of at most `most` characters; what does not print becomes U+FFFD."""
-    text = str(value)
-    shown = text if len(text) <= most else f"{text[: most - 1]}…"
-    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in shown)
 
 
 def escape_value(value: object) -> Html:
@@ -114,7 +109,7 @@ def build_table(
 
 def build_list(lines: Iterable[str]) -> Html:
     """Return sentences as a list."""
-    items = "".join(f"<li><bdi>{html.escape(plain_text(line, 4 * MOST_CHARACTERS))}</bdi></li>" for line in lines)
+    items = "".join(f"<li><bdi>{html.escape(cut(line, 4 * MOST_CHARACTERS))}</bdi></li>" for line in lines)
     return Html(f'<ul style="margin:4px 0;padding-left:1.4em">{items}</ul>') if items else Html("")
 
 
@@ -127,7 +122,7 @@ def build_details(summary: str, *parts: Html) -> Html:
 
 
 def _escape(text: object) -> str:
-    return html.escape(plain_text(text))
+    return html.escape(cut(text, MOST_CHARACTERS))
 
 
 def _cell(value: object, style: str) -> str:

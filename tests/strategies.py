@@ -80,3 +80,13 @@ def scenes(draw: st.DrawFn, *, most: int = 25) -> Scene:
     later = draw(st.sampled_from([0, 1, tick, HOUR, DAY, 7 * DAY, 30 * DAY + HOUR, 300 * DAY]))
     dataset = read_dataset({"transfers": transfers_table(rows, **balances), "accounts": accounts}, tick=tick)
     return Scene(dataset, draw(moment) + later)
+
+
+def any_text(max_size: int = 12) -> st.SearchStrategy[str]:
+    """Texts of all code points, of signs that hide, joiners, marks, line ends, and what only looks like an escape."""
+    hiding = st.sampled_from([
+        *"\u200b\u200c\u200d\u202e\u2066\u00ad\u061c\u180e\u2028\u2029\ufeff\u3164\ufe0f\U000e0041\x00\x1b\r\n\t\ud800",
+        *"aกที่ำक्ष्بد=+-@'\"<>;,", "<U+", "202E>", "<U+202E>", "<U+003C>", "\u0301" * 9, "👨\u200d👩", "👍🏽",
+    ])  # fmt: skip
+    signs = st.one_of(hiding, st.characters())
+    return st.lists(signs, max_size=max_size).map("".join)

@@ -15,9 +15,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from rich.console import Console
+from rich.text import Text
 
 from muledetect import cli, console, pipeline, schema
 from muledetect.pipeline import simulate
+from muledetect.visible import read_visible
 
 COMMANDS = (
     "demo",
@@ -238,7 +240,8 @@ def test_account_ids_cannot_command_the_terminal(world: Path, tmp_path: Path) ->
 def test_nothing_that_commands_or_reorders_a_terminal_is_printed(hostile: str) -> None:
     shown = console.plain(hostile)
     assert shown.isprintable()
-    assert "\N{REPLACEMENT CHARACTER}" in shown
+    assert read_visible(Text.from_markup(shown).plain) == hostile
+    assert "<U+" in shown
 
 
 @pytest.mark.parametrize("harmless", ["[red]x[/]", "[/]", "[link=x]y[/link]", "<b>&amp;</b>", "a:bank:b", "x\\", "๑๒"])

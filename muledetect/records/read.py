@@ -158,7 +158,10 @@ def _peek_currency(transfers: TableSource) -> tuple[TableSource, str]:
     batches = transfers.batches()
     seen = list(itertools.islice(batches, 1))
     column = seen[0].column("currency") if seen else pa.array([], pa.string())
-    texts = {str(value).strip() for value in pc.unique(column).to_pylist() if value is not None}
+    try:
+        texts = {str(value).strip() for value in pc.unique(column).to_pylist() if value is not None}
+    except UnicodeDecodeError as error:
+        raise DataError("transfers: column 'currency' holds text that is not UTF-8. Export it as UTF-8.") from error
     named = sorted(texts & set(EXPONENTS))
     if len(named) > 1:
         raise DataError(

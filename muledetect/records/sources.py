@@ -23,8 +23,10 @@ import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 
 from muledetect.errors import DataError
+from muledetect.frames import arrow_of_pandas
 from muledetect.records.lines import QuoteCount, TextStream, is_utf16, refuse_other_kinds
 from muledetect.schema import INPUTS, OUTPUTS, did_you_mean
+from muledetect.visible import has_half
 
 BATCH_ROWS: Final = 1 << 18
 SUFFIXES: Final = (".parquet", ".csv", ".csv.gz", ".csv.zst")
@@ -116,6 +118,7 @@ def _refuse_misspelt(folder: Path) -> None:
 
 
 def _open_path(name: str, path: Path, delimiter: str | None) -> TableSource:
+    _refuse_undecoded(name, path)
     if path.is_file():
         return _open_file(name, path, {}, delimiter)
     if not path.is_dir():
@@ -129,17 +132,31 @@ def _open_path(name: str, path: Path, delimiter: str | None) -> TableSource:
     )
     if not files:
         raise DataError(f"{name}: folder {path} has no Parquet or CSV file. Check the export.")
-    parts = [_open_file(name, file, _partition_of(file.relative_to(path)), delimiter) for file in files]
+    parts = [_open_file(name, file, _partition_of(name, file, path), delimiter) for file in files]
     return _join(name, str(path), parts)
 
 
-def _partition_of(path: Path) -> dict[str, str | None]:
+def _partition_of(name: str, file: Path, folder: Path) -> dict[str, str | None]:
+    _refuse_undecoded(name, file)
     values: dict[str, str | None] = {}
-    for part in path.parts[:-1]:
+    for part in file.relative_to(folder).parts[:-1]:
         key, separator, value = part.partition("=")
         if separator:
-            values[unquote(key)] = None if value == "__HIVE_DEFAULT_PARTITION__" else unquote(value)
+            try:
+                key, value = unquote(key, errors="strict"), unquote(value, errors="strict")
+            except UnicodeDecodeError as error:
+                raise _undecoded(name, file) from error
+            values[key] = None if value == "__HIVE_DEFAULT_PARTITION__" else value
     return values
+
+
+def _refuse_undecoded(name: str, path: Path) -> None:
+    if has_half(str(path)):
+        raise _undecoded(name, path)
+
+
+def _undecoded(name: str, path: Path) -> DataError:
+    return DataError(f"{name}: the name of {path} holds bytes that are not UTF-8. Rename the file or folder.")
 
 
 def _join(name: str, where: str, parts: list[TableSource]) -> TableSource:
@@ -302,10 +319,7 @@ def _slices(batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
 def _open_object(name: str, table: Any) -> TableSource:
     where = f"the {type(table).__name__} given as {name!r}"
     if isinstance(table, pd.DataFrame):
-        try:
-            table = pa.Table.from_pandas(table, preserve_index=False)
-        except (pa.ArrowException, TypeError, ValueError) as error:
-            raise DataError(f"{name}: {where} has a column of mixed types. Make every column of one type.") from error
+        table = arrow_of_pandas(table, f"{name}: {where}")
     if isinstance(table, pa.RecordBatch):
         table = pa.Table.from_batches([table])
     if isinstance(table, pa.Table):

@@ -189,6 +189,7 @@ class TableReader:
         if name not in batch.schema.names:
             return pa.nulls(batch.num_rows, kind)
         values = batch.column(name)
+        values.validate(full=True)  # Parquet may hold any bytes under the name of text
         try:
             return values if values.type == kind else values.cast(kind)
         except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:

@@ -1,7 +1,8 @@
 r"""Tables for Excel and other programs: CSV and XLSX in which no text can run as a formula.
 
 Spreadsheets take a text that begins with =, +, - or @ for a formula, and account ids, names and memos come from
-strangers. Such texts, and headings, get an apostrophe in front; nothing else is changed, so no two different texts come
+strangers. Such texts, and headings, get an apostrophe in front. What hides in a text stands as an escape such as
+``<U+200B>`` (see `muledetect.visible`); lines and tabs stay. Nothing else is changed, so no two different texts come
 out alike. Numbers stay numbers, negative ones too.
 
 - *Money* of the contract's columns is written in whole units with all decimals ("amount (THB)": 1234.50) where the
@@ -43,6 +44,7 @@ from muledetect.frames import as_arrow
 from muledetect.records.currency import exponent_of
 from muledetect.records.write import write_file
 from muledetect.schema import INPUTS, OUTPUTS
+from muledetect.visible import make_visible
 
 if TYPE_CHECKING:
     from xlsxwriter import Workbook
@@ -66,7 +68,8 @@ _RAW: Final = r"^'*<r>"
 #: Where lists are separated by semicolons Excel splits CSV there, and at what it takes for the end of a row or cell.
 _SPLIT: Final = rf"([;\t\r\n])(?=['\"{_BLANK}]*[{_SIGNS}])"
 _SPLIT_SEEN: Final = rf"[;\t\r\n]['\"{_BLANK}]*[{_SIGNS}]"
-_CONTROL: Final = r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f" + "\ufffe\uffff]"
+#: Texts that may hold something hidden, or what looks like an escape.
+_NOT_PLAIN: Final = r"[^ -~]|<U\+"
 
 _BATCH: Final = 1 << 16
 _SHEET_ROWS: Final = 1_048_575
@@ -130,8 +133,7 @@ def write_xlsx(tables: Mapping[str, Any], path: str | Path, *, currency: str | N
 
     Notes
     -----
-    Signs that XML forbids and other control characters, but tabs and line ends, are left out. O(cells), some
-    microseconds each; memory stays at one batch of rows.
+    A line ends with a line feed, as XML has it. O(cells), some microseconds each; memory stays at one batch of rows.
     """
     decimals = _decimals(currency)
     sheets = list(_sheets({name: _as_table(table) for name, table in tables.items()}))
@@ -182,11 +184,11 @@ def _in_major(cells: pa.ChunkedArray, decimals: int) -> pa.ChunkedArray:
 
 
 def _told(cells: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Return any cells as readable text."""
-    if pa.types.is_string(cells.type) or pa.types.is_large_string(cells.type):
-        return cells
-    texts = [None if value is None else _tell(value) for value in cells.to_pylist()]
-    return pa.chunked_array([pa.array(texts, pa.large_string())])
+    """Return any cells as readable text, visible."""
+    if not (pa.types.is_string(cells.type) or pa.types.is_large_string(cells.type)):
+        texts = [None if value is None else _tell(value) for value in cells.to_pylist()]
+        cells = pa.chunked_array([pa.array(texts, pa.large_string())])
+    return _changed(cells, _NOT_PLAIN, partial(make_visible, lines=True))
 
 
 def _tell(value: Any) -> str:
@@ -222,9 +224,8 @@ def _csv_text(cells: pa.ChunkedArray) -> pa.ChunkedArray:
 
 
 def _sheet_text(cells: pa.ChunkedArray) -> pa.ChunkedArray:
-    lines = pc.replace_substring_regex(_told(cells), "\r\n?", "\n")
-    allowed = pc.replace_substring_regex(lines, _CONTROL, "")
-    return _changed(allowed, f"{_FORMULA}|{_RAW}", lambda text: f"'{text}")
+    lines = pc.replace_substring(_told(cells), "\r\n", "\n")
+    return _changed(lines, f"{_FORMULA}|{_RAW}", lambda text: f"'{text}")
 
 
 # Times
@@ -385,7 +386,7 @@ def _sheets(tables: Mapping[str, pa.Table]) -> Iterator[tuple[str, pa.Table]]:
 
 
 def _legal(name: str, taken: set[str]) -> str:
-    bare = re.sub(rf"[\[\]:*?/\\]|{_CONTROL}|[\t\r\n]", "_", str(name)).strip("'") or "table"
+    bare = make_visible(re.sub(r"[\[\]:*?/\\\t\r\n]", "_", str(name))).strip("'") or "table"
     if bare.casefold() == "history":  # Excel keeps this name for itself
         bare += "_"
     title, number = bare[:_SHEET_NAME].rstrip("'"), 1

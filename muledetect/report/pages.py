@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from functools import cache
 from importlib.resources import files
@@ -18,6 +18,7 @@ from markupsafe import Markup, escape
 from muledetect.errors import OptionError
 from muledetect.records.currency import format_units
 from muledetect.report.words import WORDS
+from muledetect.visible import cut, make_visible
 
 Language = Literal["en", "th"]
 LANGUAGES: Final = ("en", "th")
@@ -34,12 +35,6 @@ _SCRIPTS: Final[Mapping[str, tuple[str, ...]]] = {
 }  # fmt: skip
 _STYLES: Final = ("vendor/uPlot.min.css", "templates/page.css")
 
-#: Signs that reorder or hide text, or command a terminal, are shown as the sign for an unknown character.
-_HIDDEN: Final = dict.fromkeys(
-    [*range(0x20), *range(0x7F, 0xA0), *range(0x200B, 0x2010), *range(0x202A, 0x202F), *range(0x2060, 0x2070), 0xFEFF],
-    "\N{REPLACEMENT CHARACTER}",
-)  # fmt: skip
-
 
 def render(kind: str, *, language: Language = "en", zone: str = "UTC", minor_units: int = 100, **facts: Any) -> str:
     """Return a page of the kind "index", "account", "ring" or "model" as one self-contained HTML file.
@@ -54,7 +49,7 @@ def render(kind: str, *, language: Language = "en", zone: str = "UTC", minor_uni
     minor_units : int
         An amount of 1.00 has so many.
     **facts
-        What the template names. `data` becomes a block of JSON for the page's scripts.
+        What the template names, as it is. `data` becomes a block of JSON for the page's scripts.
 
     Raises
     ------
@@ -63,7 +58,8 @@ def render(kind: str, *, language: Language = "en", zone: str = "UTC", minor_uni
 
     Notes
     -----
-    Every value is escaped by the template engine. The page's Content-Security-Policy allows the scripts and styles
+    Every value, and every text of `data`, is made visible once (see `muledetect.visible`), here and nowhere before,
+    and escaped by the template engine. The page's Content-Security-Policy allows the scripts and styles
     that it holds, by their SHA-256, and no request, frame, form, base or further script; values cannot become HTML
     by script either (Trusted Types).
     """
@@ -108,10 +104,19 @@ def _hash(text: str) -> str:
 
 def _json(data: Any) -> Markup:
     """Return JSON that no value can leave: the signs that mean something to HTML are written as escapes."""
-    text = json.dumps(data, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-    for sign in "<>&'\u2028\u2029":
+    text = json.dumps(_shown(data), ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    for sign in "<>&'":
         text = text.replace(sign, f"\\u{ord(sign):04x}")
     return Markup(text)  # noqa: S704 (escaped just before)
+
+
+def _shown(data: Any) -> Any:
+    """Return data with every text in it visible."""
+    if isinstance(data, str):
+        return make_visible(data)
+    if isinstance(data, Mapping):
+        return {_shown(name): _shown(value) for name, value in data.items()}
+    return [_shown(value) for value in data] if isinstance(data, list | tuple) else data
 
 
 @cache
@@ -139,7 +144,7 @@ def _environment(zone: str, minor_units: int) -> jinja2.Environment:
 def _id(value: object) -> Markup:
     """Return an id, shortened, with the whole of it as its title."""
     # escaped part by part: twice as fast as Markup.format, and pages hold thousands
-    return Markup(f'<span class="id" title="{escape(plain(value))}">{escape(shorten(value))}</span>')  # noqa: S704
+    return Markup(f'<span class="id" title="{escape(make_visible(value))}">{escape(shorten(value))}</span>')  # noqa: S704
 
 
 @cache
@@ -147,7 +152,7 @@ def _word(name: str | None) -> Markup | str:
     """Return a name of the tables in both languages; one that is not known as it is."""
     if name is None:
         return ""
-    return two(WORDS[name]) if name in WORDS else plain(name).replace("_", " ")
+    return two(WORDS[name]) if name in WORDS else make_visible(name.replace("_", " "))
 
 
 def two(text: Mapping[str, str]) -> Markup:
@@ -171,27 +176,17 @@ def _finalize(value: Any) -> Any:
     """Make what a value holds visible; what is not known is a dash."""
     if value is None or value != value:  # noqa: PLR0124 (NaN)
         return "\N{EN DASH}"
-    return value if isinstance(value, Markup) else plain(value)
-
-
-def plain(value: object) -> str:
-    r"""Return a value as text of one line in which every sign can be seen.
-
-    >>> plain("a\u202eb\n")
-    'a�b�'
-    """
-    text = str(value)
-    return text if text.isprintable() else text.translate(_HIDDEN)
+    return value if isinstance(value, Markup) else make_visible(value)
 
 
 def shorten(value: object, most: int = 18) -> str:
-    """Return a long id with its middle left out.
+    """Return a long id with its middle left out, visible.
 
     >>> shorten("p-abcdefghijklmnopqrstuvwxyz")
     'p-abcdefg…tuvwxyz'
     """
-    text = plain(value)
-    return text if len(text) <= most else f"{text[: most // 2]}…{text[-(most // 2 - 2) :]}"
+    text = make_visible(value)
+    return text if len(text) <= most else cut(text, most - 1, tail=most // 2 - 2)
 
 
 def money_text(minor_units: int) -> Callable[[int | None], str | None]:
@@ -244,8 +239,3 @@ def _percent(share: float | None, digits: int = 1) -> str | None:
     step = 10 ** (digits + 2)
     down = int(share * step) / step if 0 < share < 1 else share
     return f"<{1 / step:.{digits}%}" if 0 < share < 1 / step else f"{down:.{digits}%}"
-
-
-def names_of(values: Iterable[object]) -> list[str]:
-    """Return values as visible text, for the data of scripts."""
-    return [plain(value) for value in values]

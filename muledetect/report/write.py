@@ -25,7 +25,7 @@ from muledetect.report.drafts.str_draft import draft_str
 from muledetect.report.exports import write_csv
 from muledetect.report.material import Material
 from muledetect.report.model.report import ModelReport
-from muledetect.report.pages import Language, money_text, names_of, render, time_text
+from muledetect.report.pages import Language, money_text, render, time_text
 from muledetect.report.rings.case import RingCase, ring_cases
 from muledetect.report.rings.drawing import chart_held, draw_flow, draw_network, waterfall
 from muledetect.report.words import NOT_MEMBERS, REASONS, WORDS
@@ -241,11 +241,11 @@ def _timeline(case: AccountCase) -> dict[str, Any]:
         "credit": rows["is_credit"].astype(bool).tolist(),
         "kind": [groups.get(relation, "other") for relation in rows["relation"]],
         "proof": [bool(codes) or high > 0 for codes, high in zip(rows["codes"], rows["traced_high"], strict=True)],
-        "other": names_of(rows["other"]),
+        "other": rows["other"].tolist(),
         "relation": [_word(relation) for relation in rows["relation"]],
         "channel": [_word(channel) for channel in rows["channel"]],
         "codes": [[dict(REASONS[code]) if code in REASONS else code for code in codes] for codes in rows["codes"]],
-        "id": names_of(rows["transfer_id"]),
+        "id": rows["transfer_id"].tolist(),
         "window": None if case.window is None else [moment / 1_000_000 for moment in case.window],
         "now": case.as_of / 1_000_000,
         "unit": case.minor_units,

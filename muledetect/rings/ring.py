@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -16,6 +16,7 @@ from muledetect.errors import DataError, OptionError
 from muledetect.markup import SUSPICION, Html, build_card, build_details, build_facts, build_table
 from muledetect.records import write_tables, write_text
 from muledetect.records.currency import format_amount, unit_of
+from muledetect.visible import make_visible
 
 if TYPE_CHECKING:
     import networkx as nx
@@ -115,10 +116,12 @@ class Ring:
         import networkx as nx  # noqa: PLC0415 (0.2 s to import, needed by few)
 
         drawn = self.to_networkx()
-        drawn.graph = {name: _plain(value) for name, value in drawn.graph.items()}
-        for *_, traits in drawn.edges(data=True):
-            traits.update({name: _plain(value) for name, value in traits.items()})
-        write_text(path, "\n".join(nx.generate_graphml(drawn)) + "\n")
+        shown = nx.MultiDiGraph(**_shown(drawn.graph))
+        for name, traits in drawn.nodes(data=True):
+            shown.add_node(make_visible(name), **_shown(traits))
+        for source, target, key, traits in drawn.edges(keys=True, data=True):
+            shown.add_edge(make_visible(source), make_visible(target), make_visible(key), **_shown(traits))
+        write_text(path, "\n".join(nx.generate_graphml(shown)) + "\n")
 
     def to_networkx(self) -> nx.MultiDiGraph:
         """Return a MultiDiGraph: nodes have role, tier, membership, is_seed; edges kind (= key), weight, evidence."""
@@ -137,12 +140,15 @@ class Ring:
         return drawn
 
 
-def _plain(value: Any) -> Any:
-    """Return what GraphML can hold: numbers, flags and text without the characters that XML forbids."""
-    if isinstance(value, bool | int | float):
-        return value
-    text = " ".join(value) if isinstance(value, list) else str(value)
-    return "".join(c for c in text if c.isprintable())
+def _shown(traits: Mapping[str, Any]) -> dict[str, Any]:
+    """Return traits as GraphML can hold them: numbers, flags, and text in which all can be seen."""
+    return {
+        name: value
+        if isinstance(value, bool | int | float)
+        # GraphML knows the type of a trait by its exact class
+        else "".join(make_visible(" ".join(value) if isinstance(value, list) else value))
+        for name, value in traits.items()
+    }
 
 
 @dataclass(frozen=True, eq=False)

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import html
 import html.parser
 import json
 import re
 from pathlib import Path
 
 import pytest
+from markupsafe import Markup
 from report_world import PAYLOADS, hostile, make_material
 
 import muledetect.report
 from muledetect.errors import OptionError
 from muledetect.model.reason_codes import TYPOLOGIES
-from muledetect.report.pages import money_text, plain, render, shorten, time_text
+from muledetect.report.pages import _id, money_text, render, shorten, time_text
 from muledetect.report.words import REASONS, WORDS
 from muledetect.report.write import write_report
+from muledetect.visible import read_visible
 
 ROOM = Path(muledetect.report.__file__).parent
 
@@ -174,7 +177,9 @@ def test_libraries_are_the_released_files() -> None:
 
 @pytest.mark.parametrize("payload", PAYLOADS)
 def test_ids_show_each_sign_they_hold(payload: str) -> None:
-    assert plain(payload).isprintable()
+    page = Markup("{}").format(_id(payload))
+    assert page.striptags().isprintable()
+    assert read_visible(html.unescape(re.findall('title="([^"]*)"', page)[0])) == payload
     assert len(shorten(payload)) <= 18
 
 

@@ -29,6 +29,7 @@ from muledetect.report.drafts.str_draft import Reported, StrDraft, draft_str
 from muledetect.report.drafts.words import Said
 from muledetect.report.pages import read
 from muledetect.schema import ACCOUNT_KINDS, CHANNELS, did_you_mean
+from muledetect.visible import Visible, cut, make_visible
 
 _OTHER_FUNDS: Final = {
     "cash_atm": "CASH", "cash_counter": "CASH", "cash_deposit": "CASH", "card": "CARD", "wallet": "E_MONEY",
@@ -83,10 +84,10 @@ NOTES: Final[Mapping[str, str]] = MappingProxyType({
 
 #: Longest comments, as documented; whole sentences are left out beyond it.
 MOST_COMMENTS: Final = 4000
+#: Longest texts of one field.
+_MOST_LETTERS: Final = 255
 _REST: Final = "More facts stand in the case file."
 
-#: Characters that XML 1.0 cannot hold.
-_FORBIDDEN: Final = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _CODE: Final = re.compile(r"[A-Za-z0-9_.\-]{1,50}")
 
 
@@ -119,8 +120,9 @@ def to_goaml(
 
     Notes
     -----
-    Characters that XML cannot hold become U+FFFD. Ids are never cut, times are UTC to
-    the second, amounts have all their decimals. Your FIU may set shorter lengths, other signs or local times.
+    What hides in a text, and what XML cannot hold, stands as an escape such as ``<U+202E>`` (see `muledetect.visible`).
+    Ids are never cut, times are UTC to the second, amounts have all their decimals. Your FIU may set shorter lengths,
+    other signs or local times.
     """
     writer = _Writer(draft, _check_codes(codes or {}), _check_header(header or {}))
     report = ET.Element("report")
@@ -182,10 +184,6 @@ def _check_header(given: Mapping[str, str]) -> Mapping[str, str]:
     return given
 
 
-def _clean(text: str) -> str:
-    return _FORBIDDEN.sub("\N{REPLACEMENT CHARACTER}", text)
-
-
 def _note(parent: ET.Element, name: str) -> None:
     parent.append(ET.Comment(f" {NOTES[name]} "))
 
@@ -193,7 +191,7 @@ def _note(parent: ET.Element, name: str) -> None:
 def _add(parent: ET.Element, name: str, text: str | None = None) -> ET.Element:
     """Add an element; without text it is a blank."""
     element = ET.SubElement(parent, name)
-    element.text = _clean(text) if text else None
+    element.text = make_visible(text) if text else None
     return element
 
 
@@ -246,7 +244,7 @@ class _Writer:
         _add(made, "date_transaction", _moment(transfer.time))
         _blanks(made, "teller authorized")
         _add(made, "transmode_code", self.codes["transmode"].get(transfer.channel or ""))
-        _add(made, "transmode_comment", (transfer.channel or "")[:255])
+        _add(made, "transmode_comment", cut(transfer.channel or "", _MOST_LETTERS))
         _add(made, "amount_local", _amount(transfer.amount))
         for side in ("from", "to"):
             is_subject = transfer.is_credit == (side == "to")
@@ -313,7 +311,7 @@ class _Writer:
         signatory = _add(account, "signatory")
         person = _add(signatory, "t_person")
         _blanks(person, "first_name last_name birthdate id_number")
-        _add(person, "occupation", known.get("occupation", "")[:255])
+        _add(person, "occupation", cut(known.get("occupation", ""), _MOST_LETTERS))
         _add(person, "comments", comments)
         _add(signatory, "role", self.codes["role"]["holder"])
 
@@ -379,13 +377,13 @@ def _sentence(text: str) -> str:
 
 
 def _cut(*sentences: str) -> str:
-    """Join as many whole sentences as fit."""
-    text = " ".join(sentences)
-    if len(text) <= MOST_COMMENTS:
-        return text
+    """Join as many whole sentences as fit, visible."""
+    shown = [make_visible(sentence) for sentence in sentences]
+    if len(" ".join(shown)) <= MOST_COMMENTS:
+        return Visible(" ".join(shown))
     kept: list[str] = []
-    for sentence in sentences:
+    for sentence in shown:
         if len(" ".join((*kept, sentence, _REST))) > MOST_COMMENTS:
             break
         kept.append(sentence)
-    return " ".join((*kept, _REST))
+    return Visible(" ".join((*kept, _REST)))

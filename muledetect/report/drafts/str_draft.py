@@ -164,7 +164,7 @@ class StrDraft:
     def rows(self) -> list[tuple[str, str, str | None]]:
         """Return label in English, label in Thai and value of each field, None for a blank of the officer.
 
-        Values are plain text of one line that nothing has escaped.
+        Values are texts as the records have them: who shows them makes them visible (see `muledetect.visible`).
         """
         said = Said(self.language, self.zone, self.currency)
         return [

@@ -11,7 +11,6 @@ import numpy as np
 
 from muledetect.report.model.files import DriftFiles, EvaluationFiles
 from muledetect.report.model.words import Text, say
-from muledetect.report.pages import plain
 
 Kind = Literal["text", "number", "percent", "interval", "bar", "flag", "time"]
 #: Text, a number, [value, low, high], true or false; None where nothing is known.
@@ -115,7 +114,7 @@ def as_count(value: float | None) -> str:
 def as_text(value: Any) -> str | None:
     if value is None or value == "":
         return None
-    return plain(f"{value:.6g}" if isinstance(value, float) else value)
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
 def as_flag(value: Any) -> bool | None:

@@ -11,7 +11,6 @@ import numpy as np
 import pandas as pd
 
 from muledetect.errors import DataError
-from muledetect.report.pages import plain
 
 Kind = Literal["text", "number", "flag"]
 
@@ -77,7 +76,7 @@ def read_evaluation(folder: str | Path) -> EvaluationFiles:
     wrong = [name for name, value in figures.items() if not _is_number(value)]
     if wrong:
         raise _malformed(where, f"figures {_named(wrong)} are no numbers", "evaluate")
-    about = {str(name): plain(value) for name, value in mapping(content, "about", where, "evaluate").items()}
+    about = {str(name): str(value) for name, value in mapping(content, "about", where, "evaluate").items()}
     return EvaluationFiles(
         {name: np.nan if value is None else float(value) for name, value in figures.items()},
         _read_tables(mapping(content, "tables", where, "evaluate"), TABLES, where, "evaluate"),
@@ -97,9 +96,7 @@ def read_drift(folder: str | Path) -> DriftFiles:
     worst = content.get("worst")
     if not isinstance(worst, str):
         raise _malformed(where, "'worst' must be a grade", "monitor")
-    return DriftFiles(
-        plain(worst), int(content["n_a"]), int(content["n_b"]), _read_tables(tables, DRIFT, where, "monitor")
-    )
+    return DriftFiles(worst, int(content["n_a"]), int(content["n_b"]), _read_tables(tables, DRIFT, where, "monitor"))
 
 
 def read_card(folder: str | Path) -> Mapping[str, Any] | None:
@@ -137,11 +134,11 @@ def read_json(folder: str | Path, name: str, command: str) -> dict[str, Any]:
 
 
 def texts(content: Mapping[str, Any], name: str, where: str, command: str) -> list[str]:
-    """Return a list of sentences as visible text; an empty one where there is none."""
+    """Return a list of sentences; an empty one where there is none."""
     found = content.get(name) or []
     if not isinstance(found, list) or not all(isinstance(text, str) for text in found):
         raise _malformed(where, f"{name!r} must be a list of sentences", command)
-    return [plain(text) for text in found]
+    return found
 
 
 def mapping(content: Mapping[str, Any], name: str, where: str, command: str) -> dict[str, Any]:
@@ -187,9 +184,7 @@ def _frame(lines: Sequence[Mapping[str, Any]], shape: Mapping[str, Kind]) -> pd.
     columns: dict[str, Any] = {}
     for name in names:
         values = [line.get(name) for line in lines]
-        if shape.get(name) == "text":
-            columns[name] = pd.Series([plain(value) for value in values], dtype=object)
-        elif shape.get(name) == "flag":
+        if shape.get(name) == "text" or shape.get(name) == "flag":
             columns[name] = pd.Series(values, dtype=object)
         elif all(_is_number(value) for value in values):
             columns[name] = pd.Series([np.nan if value is None else float(value) for value in values], dtype=float)
@@ -207,7 +202,7 @@ def _is_number(value: Any) -> bool:
 
 
 def _named(names: Sequence[str]) -> str:
-    shown = ", ".join(repr(plain(name)) for name in names[:5])
+    shown = ", ".join(repr(name) for name in names[:5])
     return shown if len(names) <= 5 else f"{shown} and {len(names) - 5:,} more"
 
 

@@ -28,7 +28,6 @@ from muledetect.report.model.measures import (
     rings_section,
 )
 from muledetect.report.model.words import GRADES, MEASURES, Text, card_text, named, say, value_name
-from muledetect.report.pages import plain
 
 #: Rows of the drift table; the worst come first.
 MOST_CHECKS: Final = 25
@@ -57,7 +56,7 @@ def about_section(sources: Sources) -> Section:
     facts = [
         Fact(say("Training rows", "แถวที่ใช้ฝึก"), "number", as_number(trained.get("n_rows"))),
         Fact(say("Of them positive", "ในจำนวนนี้เป็นบัญชีม้า"), "number", as_number(trained.get("n_positives"))),
-        Fact(say("Target", "เป้าหมาย"), "text", value_name(plain(trained["target"])) if trained.get("target") else None),
+        Fact(say("Target", "เป้าหมาย"), "text", value_name(str(trained["target"])) if trained.get("target") else None),
         Fact(say("Moments of training", "เวลาที่ใช้ฝึก"), "number", len(moments), _span(moments)),
         Fact(say("Country pack", "ชุดค่าประเทศ"), "text", as_text(trained.get("country_pack"))),
     ]
@@ -71,7 +70,7 @@ def about_section(sources: Sources) -> Section:
         (say("Not for", "ห้ามใช้เพื่อ"), [card_text(text) for text in texts(card, "not_for", CARD, "train")]),
         (say("Limits", "ข้อจำกัด"), [card_text(text) for text in texts(card, "limits", CARD, "train")]),
     ]
-    use = card_text(plain(card.get("use", "")))
+    use = card_text(str(card.get("use", "")))
     said = [use] if use["en"] else []
     return Section("about", title, said=said, facts=facts, tables=_clearing(card), lists=lists)
 
@@ -81,7 +80,7 @@ def _clearing(card: Mapping[str, Any]) -> list[dict[str, Any]]:
     nobody = say("nobody", "ไม่มีบัญชีใด")
     lines: list[list[Cell]] = [
         [
-            as_number(row.get("share")), as_number(row.get("confidence")), value_name(plain(row.get("blocks", ""))),
+            as_number(row.get("share")), as_number(row.get("confidence")), value_name(str(row.get("blocks", ""))),
             nobody if row.get("score") is None else as_text(row["score"]), as_number(row.get("cleared_share")),
         ]
         for row in rows(card, "clear_thresholds", CARD, "train")
@@ -191,9 +190,7 @@ def made_section(sources: Sources) -> Section:
     ):
         content = mapping(card, name, CARD, "train")
         if content:
-            tables.append(
-                make_table(name, title, columns, [[plain(key), as_text(value)] for key, value in content.items()])
-            )
+            tables.append(make_table(name, title, columns, [[key, as_text(value)] for key, value in content.items()]))
     lacking = None if card else say("The card is not there.", "ไม่มีบัตรแบบจำลอง")
     title = say("Parameters, versions and hashes", "พารามิเตอร์ รุ่น และแฮช")
     return Section("made", title, tables=tables, lacking=lacking)

@@ -11,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from muledetect.errors import OptionError
-from muledetect.markup import plain_text
 from muledetect.records.currency import exponent_of
+from muledetect.visible import cut
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -73,12 +73,10 @@ def figure_of(ax: Axes) -> Figure:
 def as_text(value: object, most: int = 60) -> dict[str, Any]:
     """Return the arguments with which a value is drawn as it stands: `s`, no mathematics, fonts that have its letters.
 
-    A longer text is cut in its middle, for ids often differ at the end; what no font has becomes a square.
+    Every sign of it is seen. A longer text is cut in its middle, for ids often differ at the end; what no font has
+    becomes a square.
     """
-    text = plain_text(value, 10_000)
-    if len(text) > most:
-        head = (most - 1) // 2
-        text = f"{text[:head]}…{text[len(text) - (most - 1 - head) :]}"
+    text = cut(value, most, tail=most // 2)
     families, drawn = _fonts_for(text)
     return {"s": drawn, "parse_math": False, "fontfamily": families}
 
@@ -98,14 +96,14 @@ def title(ax: Axes, value: object, note: str = "") -> None:
 
 
 def legend(ax: Axes, **where: Any) -> None:
-    """Draw a legend, the last drawn first, with its labels as they stand."""
+    """Draw a legend, the last drawn first; labels of data are given as `as_text` has them."""
     handles, labels = ax.get_legend_handles_labels()
     drawn = ax.legend(handles[::-1], labels[::-1], frameon=False, fontsize="small", **where)
     for text in drawn.get_texts():
-        said = as_text(text.get_text())
+        families, shown = _fonts_for(text.get_text())
         text.set_parse_math(False)
-        text.set_fontfamily(said["fontfamily"])
-        text.set_text(said["s"])
+        text.set_fontfamily(families)
+        text.set_text(shown)
 
 
 def quiet(ax: Axes, *, grid: str = "") -> Axes:

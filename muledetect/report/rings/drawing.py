@@ -10,7 +10,7 @@ import pandas as pd
 
 from muledetect.clock import DAY
 from muledetect.report.layout import flow_bands, lay_out
-from muledetect.report.pages import names_of
+from muledetect.report.pages import shorten
 from muledetect.report.rings.case import RingCase
 from muledetect.report.words import WORDS
 from muledetect.schema import ROLES
@@ -34,8 +34,9 @@ def draw_network(case: RingCase, currency: str, minor_units: int) -> dict[str, A
         "unit": minor_units,
         "words": {kind: dict(WORDS[kind]) for kind in sorted(set(nodes["kind"])) if kind in WORDS},
         "nodes": {
-            "name": names_of(nodes["name"]),
-            "label": names_of(nodes["label"]),
+            "name": nodes["name"].tolist(),
+            "label": nodes["label"].tolist(),
+            "short": [shorten(label, 14) for label in nodes["label"]],
             "kind": nodes["kind"].tolist(),
             "tier": nodes["tier"].tolist(),
             "seed": [name in seeds for name in nodes["name"]],

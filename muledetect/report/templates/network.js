@@ -15,7 +15,7 @@
   const many = spec.nodes.label.length > 400;
   const elements = [
     ...spec.nodes.label.map((label, at) => ({
-      group: "nodes", data: { id: "n" + at, at, label: label.length > 14 ? label.slice(0, 6) + "…" + label.slice(-5) : label, kind: spec.nodes.kind[at] },
+      group: "nodes", data: { id: "n" + at, at, label: spec.nodes.short[at], kind: spec.nodes.kind[at] },
       position: { x: spec.nodes.x[at] * 74, y: spec.nodes.y[at] * 30 },
     })),
     ...spec.flows.source.map((source, at) => ({
