@@ -67,8 +67,9 @@ def calibrator_from_json(content: Mapping[str, Any]) -> Calibrator:
         if kind == "isotonic":
             knots = tuple((float(at), float(value)) for at, value in content["knots"])
             steps = np.array(knots)
-            is_sound = 2 <= len(knots) <= _MAX_KNOTS and bool((np.diff(steps, axis=0) >= 0).all())
-            is_sound = is_sound and bool(np.isfinite(steps).all()) and knots[0][1] >= 0 and knots[-1][1] <= 1
+            is_sound = 2 <= len(knots) <= _MAX_KNOTS and bool(np.isfinite(steps).all())
+            is_sound = is_sound and bool((np.diff(steps[:, 0]) > 0).all() and (np.diff(steps[:, 1]) >= 0).all())
+            is_sound = is_sound and knots[0][1] >= 0 and knots[-1][1] <= 1
             calibrator = Calibrator("isotonic", knots=knots)
         else:
             calibrator = Calibrator(kind, float(content["slope"]), float(content["intercept"]))

@@ -16,6 +16,7 @@ from sklearn.metrics import average_precision_score
 from muledetect.clock import format_time
 from muledetect.errors import FeatureError
 from muledetect.features import registry
+from muledetect.model.options import kept_parameters
 from muledetect.model.thresholds import clear_threshold
 
 if TYPE_CHECKING:
@@ -61,8 +62,8 @@ def build_card(model: MuleModel, versions: Mapping[str, str], config_hash: str) 
             "n_positives": model.n_positives_,
         },
         "features": _families(model._names()),
-        "parameters": {name: value for name, value in model.get_params().items() if name != "n_jobs"},
-        "trees": model.n_trees_,
+        "parameters": kept_parameters(model.get_params()),
+        "trees": int(model.n_trees_),
         "held_out": dict(model.held_out_metrics_),
         "clear_thresholds": list(model.clear_thresholds_),
         "class_prior": model.class_prior_,

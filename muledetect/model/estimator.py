@@ -18,17 +18,19 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_consistent_length, check_is_fitted, column_or_1d, validate_data
 
 from muledetect.clock import SECOND, Duration, format_time, parse_duration
-from muledetect.errors import ModelError, OptionError
+from muledetect.errors import ModelError
 from muledetect.markup import SUSPICION, build_card, build_details, build_facts, build_list
 from muledetect.model import trees
 from muledetect.model.calibration import MIN_POSITIVES, Calibrator, fit_calibrator, losses_when_calibrated
 from muledetect.model.canonical import group_folds, row_hashes
 from muledetect.model.card import clear_thresholds, describe_held_out
 from muledetect.model.directions import directions
+from muledetect.model.options import check_parameters
 from muledetect.model.peers import NearPeers, Peers, describe_peers
 from muledetect.model.prior import correct_probability, estimate_prior
 from muledetect.model.reasons import Reason, durations_among, find_reasons
 from muledetect.model.table import FeatureTable, Float32Array, check_finite, is_table, moments, read_features
+from muledetect.model.tree_text import TreesText
 from muledetect.records.currency import exponent_of
 
 Float64Array = npt.NDArray[np.float64]
@@ -369,7 +371,7 @@ class MuleModel(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return capped
 
     def _read_new(self, X: Features) -> FeatureTable:
-        self._check_options()
+        check_parameters(self.get_params())
         self.__dict__.pop("feature_names_in_", None)
         if not is_table(X):
             return FeatureTable(self._matrix(X, reset=True), (), None, None)
@@ -401,21 +403,6 @@ class MuleModel(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         values = np.ascontiguousarray(checked)
         check_finite(values, [f"x{position}" for position in range(values.shape[1])])
         return values
-
-    def _check_options(self) -> None:
-        if self.positive_weight not in (None, "sqrt", "balanced"):
-            raise OptionError(
-                f"model: positive_weight must be None, 'sqrt' or 'balanced'; got {self.positive_weight!r}."
-            )
-        if self.calibration not in ("auto", "shift", "logistic", "isotonic"):
-            raise OptionError(
-                f"model: calibration must be auto, shift, logistic or isotonic; got {self.calibration!r}."
-            )
-        if self.max_duration is not None:
-            parse_duration(self.max_duration)
-        for name in ("n_estimators", "n_bags"):
-            if int(getattr(self, name)) < 1:
-                raise OptionError(f"model: {name} must be at least 1; got {getattr(self, name)}.")
 
     def _known_rows(self, table: FeatureTable, y: Any, as_of: Any, groups: Any, sample_weight: Any) -> _Rows:
         target = column_or_1d(y, warn=True) if y is not None else None
@@ -464,7 +451,7 @@ class MuleModel(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
                 f"y holds {len(self.classes_)} classes; it must be 1, 0 or NaN (unknown)."
             )
 
-    def _grow(self, rows: _Rows, jobs: Sequence[trees.Job], n_trees: int) -> list[str]:
+    def _grow(self, rows: _Rows, jobs: Sequence[trees.Job], n_trees: int) -> list[TreesText]:
         parameters: dict[str, Any] = {
             "learning_rate": self.learning_rate,
             "num_leaves": self.num_leaves,
@@ -554,7 +541,7 @@ class MuleModel(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             self._calibrate(score, rows, f"by {n_folds} folds that keep groups whole, {why}")
         self._remember(rows, rows)
 
-    def _stages(self, texts: Sequence[str], rows: _Rows) -> Float64Array:
+    def _stages(self, texts: Sequence[TreesText], rows: _Rows) -> Float64Array:
         boosters = [trees.open_booster(text) for text in texts]
         return trees.staged_scores(boosters, self._seen_by_trees(rows.values), _STEP, trees.threads(self.n_jobs))
 

@@ -7,12 +7,13 @@ process killed at any moment leaves a folder that reads as the old model or as t
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import json
 import math
 import os
 import platform
-import re
+import stat
 import tempfile
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -28,19 +29,21 @@ from muledetect.model import trees
 from muledetect.model.calibration import calibrator_from_json
 from muledetect.model.card import build_card, write_card
 from muledetect.model.estimator import MuleModel, TrainedOn
+from muledetect.model.manifest import FORMAT, MEND, read_manifest
+from muledetect.model.options import kept_parameters
 from muledetect.model.peers import Peers
 from muledetect.model.thresholds import ClearThreshold
+from muledetect.model.tree_text import TreesError, TreesText, rewrite_trees
 
-FORMAT: Final = 3
 MANIFEST: Final = "manifest.json"
 CARD: Final = "card.json"
 CARD_TEXT: Final = "card.md"
 
-_MAX_MANIFEST: Final = 32 << 20
-_MAX_TREES: Final = 512 << 20
-_MAX_BAGS: Final = 100
-_SHA256: Final = re.compile(r"[0-9a-f]{64}")
-_MEND: Final = "Restore the folder from a copy, or train the model again."
+_MAX_MANIFEST: Final = 8 << 20
+_MAX_TREES: Final = 256 << 20
+
+#: Where the system has the flags: follow no link, wait for no pipe, change no line ends.
+_READ_ONLY: Final = os.O_RDONLY | sum(getattr(os, name, 0) for name in ("O_NOFOLLOW", "O_NONBLOCK", "O_BINARY"))
 
 
 def save_model(model: MuleModel, folder: str | PathLike[str]) -> None:
@@ -75,8 +78,9 @@ def save_model(model: MuleModel, folder: str | PathLike[str]) -> None:
 def load_model(folder: str | PathLike[str]) -> MuleModel:
     """Read a model that `MuleModel.save` wrote.
 
-    Only files inside the folder with names fixed by this library are opened, their sizes are bounded and their
-    content is checked against the manifest before LightGBM sees it.
+    Only files inside the folder with names fixed by this library are opened, and their sizes are bounded. Manifest and
+    trees are read into checked numbers, and LightGBM is given a text that is written anew from these: it never sees a
+    text that a file held. See decision 027.
 
     Raises
     ------
@@ -84,31 +88,19 @@ def load_model(folder: str | PathLike[str]) -> MuleModel:
         If something is missing or damaged, was written by another version, or names an unknown feature.
     """
     place = Path(folder)
-    content = _read_manifest(place)
-    try:
-        model = _rebuild(content)
-        digests = [str(digest) for digest in content["trees"]]
-        if not 1 <= len(digests) <= _MAX_BAGS or not all(_SHA256.fullmatch(digest) for digest in digests):
-            raise ModelError(f"manifest: 'trees' must be 1 to {_MAX_BAGS} sha256 sums. {_MEND}")
-    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
-        if isinstance(error, ModelError):
-            raise
-        raise ModelError(f"manifest: a field is missing or of the wrong type ({error}). {_MEND}") from error
-    model.texts_ = [_read_trees(place, digest, model.n_features_in_) for digest in digests]
-    model.boosters_ = [trees.open_booster(text) for text in model.texts_]
+    _check_folder(place)
+    content = read_manifest(_read_bounded(place / MANIFEST, _MAX_MANIFEST))
+    model = _rebuild(content)
+    texts = [_read_trees(place, digest, model.n_features_in_) for digest in content["trees"]]
+    model.texts_, model.boosters_ = texts, [trees.open_booster(text) for text in texts]
     model.n_trees_ = model.boosters_[0].num_trees()
     return model
 
 
 def config_hash(model: MuleModel) -> str:
     """Return a sha256 over parameters and feature names: models of one hash were trained in the same way."""
-    content = json.dumps([_parameters(model), model._names()], sort_keys=True)
+    content = json.dumps([kept_parameters(model.get_params()), model._names()], sort_keys=True)
     return _digest(content.encode())
-
-
-def _parameters(model: MuleModel) -> dict[str, Any]:
-    # threads change no result, so they are no part of a model
-    return {name: value for name, value in model.get_params().items() if name != "n_jobs"}
 
 
 def _manifest(model: MuleModel, texts: list[bytes]) -> dict[str, Any]:
@@ -116,7 +108,7 @@ def _manifest(model: MuleModel, texts: list[bytes]) -> dict[str, Any]:
         "format": FORMAT,
         "features": [_feature_entry(name) for name in model._names()],
         "has_feature_names": hasattr(model, "feature_names_in_"),
-        "parameters": _parameters(model),
+        "parameters": kept_parameters(model.get_params()),
         "config_hash": config_hash(model),
         "classes": model.classes_.tolist(),
         "calibrator": model.calibrator_.to_json(),
@@ -202,91 +194,69 @@ def _umask() -> int:
 
 
 def _read_bounded(file: Path, limit: int) -> bytes:
-    if file.is_symlink() or not file.is_file():
-        raise ModelError(f"model: {file.name!r} is missing or no plain file in folder {file.parent.name!r}. {_MEND}")
+    """Read a plain file in the folder itself: no link is followed, no pipe is waited for, no more than `limit` read."""
+    is_plain, content = False, b""
     try:
-        with file.open("rb") as stream:
-            content = stream.read(limit + 1)
+        handle = os.open(file, _READ_ONLY)
+        try:
+            is_plain = stat.S_ISREG(os.fstat(handle).st_mode)
+            if is_plain:
+                with open(handle, "rb", closefd=False) as stream:
+                    content = stream.read(limit + 1)
+        finally:
+            os.close(handle)
     except OSError as error:
-        raise ModelError(f"model: {file.name!r} cannot be read ({error.strerror}). {_MEND}") from error
+        if error.errno not in (errno.ENOENT, errno.ELOOP):
+            raise ModelError(f"model: {file.name!r} cannot be read ({error.strerror}). {MEND}") from error
+    if not is_plain:
+        raise ModelError(f"model: {file.name!r} is missing or no plain file in folder {file.parent.name!r}. {MEND}")
     if len(content) > limit:
-        raise ModelError(f"model: {file.name!r} is larger than {limit >> 20} MB, which no model is. {_MEND}")
+        raise ModelError(f"model: {file.name!r} is larger than {limit >> 20} MB, which no model is. {MEND}")
     return content
 
 
-def _read_manifest(place: Path) -> Mapping[str, Any]:
-    if not place.is_dir():
-        raise ModelError(f"model: there is no folder {place.name!r}. Give the folder that `muledetect train` wrote.")
+def _check_folder(place: Path) -> None:
     try:
-        content = json.loads(_read_bounded(place / MANIFEST, _MAX_MANIFEST))
-    except (ValueError, RecursionError) as error:
-        if isinstance(error, ModelError):
-            raise
-        raise ModelError(f"manifest: it is no JSON ({type(error).__name__}). {_MEND}") from error
-    if not isinstance(content, dict) or content.get("format") != FORMAT:
-        got = content.get("format") if isinstance(content, dict) else None
-        raise ModelError(
-            f"manifest: format {got!r}; this version reads format {FORMAT}. Train the model again with this version."
-        )
-    return content
+        is_folder = place.is_dir()
+    except OSError as error:
+        raise ModelError(f"model: folder {place.name!r} cannot be read ({error.strerror}).") from error
+    if not is_folder:
+        raise ModelError(f"model: there is no folder {place.name!r}. Give the folder that `muledetect train` wrote.")
 
 
 def _rebuild(content: Mapping[str, Any]) -> MuleModel:
-    written_by = str(content["versions"]["lightgbm"])
+    """Return the model of a checked manifest, still without its trees."""
+    written_by = content["versions"]["lightgbm"]
     if written_by.partition(".")[0] != trees.VERSION.partition(".")[0]:
         raise ModelError(
-            f"manifest: the trees were written by LightGBM {written_by}; installed is {trees.VERSION}. "
+            f"manifest: the trees were written by LightGBM {written_by!r:.40}; installed is {trees.VERSION}. "
             "Install that major version, or train the model again."
         )
-    given = dict(content["parameters"])
-    unknown = sorted(set(given) - set(MuleModel().get_params()))
-    if unknown:
-        raise ModelError(f"manifest: unknown parameters {unknown[:3]}. {_MEND}")
-    model = MuleModel(**given)
+    model = MuleModel(**content["parameters"])
     names = [_checked_name(entry) for entry in content["features"]]
-    if not names:
-        raise ModelError(f"manifest: it lists no features. {_MEND}")
     model.n_features_in_ = len(names)
     if content["has_feature_names"]:
         model.feature_names_in_ = np.array(names, dtype=object)
     model.classes_ = np.array(content["classes"])
-    if model.classes_.shape != (2,):
-        raise ModelError(f"manifest: 'classes' must be two values. {_MEND}")
     model.calibrator_ = calibrator_from_json(content["calibrator"])
-    model.peers_ = Peers(_quantiles(content, "median", len(names)), _quantiles(content, "p99", len(names)))
+    model.peers_ = Peers(_quantiles(content["peers"]["median"]), _quantiles(content["peers"]["p99"]))
     model.trained_on_ = TrainedOn(**content["trained_on"])
-    model.training_as_of_ = tuple(int(moment) for moment in content["training_as_of"])
-    model.calibration_as_of_ = tuple(int(moment) for moment in content["calibration_as_of"])
-    model.n_rows_, model.n_positives_ = int(content["n_rows"]), int(content["n_positives"])
-    model.notes_ = [str(note) for note in content["notes"]]
-    model.held_out_metrics_ = {str(name): _finite(value) for name, value in content["held_out"].items()}
+    model.training_as_of_ = tuple(content["training_as_of"])
+    model.calibration_as_of_ = tuple(content["calibration_as_of"])
+    model.n_rows_, model.n_positives_ = content["n_rows"], content["n_positives"]
+    model.notes_, model.held_out_metrics_ = content["notes"], content["held_out"]
     model.clear_thresholds_ = [ClearThreshold.from_json(entry).to_json() for entry in content["clear_thresholds"]]
-    model.class_prior_ = _class_prior(content["class_prior"])
-    model.fairness_ = [dict(row) for row in content["fairness"]]
-    model.leakage_ = None if content["leakage"] is None else [str(text) for text in content["leakage"]]
+    model.class_prior_, model.fairness_, model.leakage_ = (
+        content[name] for name in ("class_prior", "fairness", "leakage")
+    )
     if content["config_hash"] != config_hash(model):
-        raise ModelError(f"manifest: 'config_hash' does not fit parameters and features. {_MEND}")
+        raise ModelError(f"manifest: 'config_hash' does not fit parameters and features. {MEND}")
     return model
-
-
-def _class_prior(content: Mapping[str, Any] | None) -> dict[str, Any] | None:
-    if content is None:
-        return None
-    frequency = content["label_frequency"]
-    if not content["is_bound"] and not (isinstance(frequency, float) and 0 < frequency <= 1):
-        raise ModelError(f"manifest: 'class_prior' has no label_frequency in (0, 1]. {_MEND}")
-    return dict(content)
-
-
-def _finite(value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise ModelError(f"manifest: 'held_out' must hold finite numbers. {_MEND}")
-    return value
 
 
 def _checked_name(entry: Mapping[str, Any]) -> str:
     """Return the feature's name; where the model took it from the registry, the registry must still know it."""
-    name = str(entry["name"])
+    name: str = entry["name"]
     if "column" not in entry:
         return name
     try:
@@ -297,24 +267,22 @@ def _checked_name(entry: Mapping[str, Any]) -> str:
             "Install the version that trained it, or train it again."
         ) from error
     if call.column != entry["column"] or dict(call.parameters) != entry["parameters"]:
-        raise ModelError(f"manifest: name and parameters of feature {name!r} differ. {_MEND}")
+        raise ModelError(f"manifest: name and parameters of feature {name!r} differ. {MEND}")
     return name
 
 
-def _quantiles(content: Mapping[str, Any], name: str, n_features: int) -> np.ndarray[Any, np.dtype[np.float64]]:
-    values = np.array([math.nan if value is None else float(value) for value in content["peers"][name]])
-    if len(values) != n_features:
-        raise ModelError(f"manifest: 'peers' has {len(values)} values for {n_features} features. {_MEND}")
-    return values
+def _quantiles(values: list[float | None]) -> np.ndarray[Any, np.dtype[np.float64]]:
+    return np.array([math.nan if value is None else float(value) for value in values])
 
 
-def _read_trees(place: Path, digest: str, n_features: int) -> str:
-    content = _read_bounded(place / _file_of(digest), _MAX_TREES)
+def _read_trees(place: Path, digest: str, n_features: int) -> TreesText:
+    name = _file_of(digest)
+    content = _read_bounded(place / name, _MAX_TREES)
     if _digest(content) != digest:
-        raise ModelError(f"model: {_file_of(digest)!r} was changed after it was written (sha256 differs). {_MEND}")
+        raise ModelError(f"model: {name!r} was changed after it was written (sha256 differs). {MEND}")
     try:
-        text = content.decode()
+        return rewrite_trees(content.decode("ascii"), n_features)
     except UnicodeDecodeError as error:
-        raise ModelError(f"trees: the text is damaged ({error.reason}). {_MEND}") from error
-    trees.check_trees(text, n_features)
-    return text
+        raise ModelError(f"trees: {name!r} has a byte that no model has, at position {error.start:,}. {MEND}") from None
+    except TreesError as error:
+        raise ModelError(f"trees: {name!r} is damaged: {error}. {MEND}") from error
