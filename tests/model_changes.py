@@ -179,8 +179,8 @@ def _cut_off(rng: random.Random, text: str) -> str:
 
 CHANGES: tuple[Change, ...] = (
     _flip_a_bit, _put_a_byte, _cut_a_piece, _double_a_piece, _swap_lines, _double_a_line, _drop_a_line,
-    _put_a_separator, _change_a_number, _change_a_digit, _change_a_list, _change_a_leaf, _put_a_key_twice, _swap_trees, _end_otherwise,
-    _cut_off,
+    _put_a_separator, _change_a_number, _change_a_digit, _change_a_list, _change_a_leaf, _put_a_key_twice,
+    _swap_trees, _end_otherwise, _cut_off,
 )  # fmt: skip
 
 
