@@ -416,16 +416,16 @@ def options_of(seed: int) -> dict[str, Any]:
 @pytest.mark.parametrize("seed", range(7))
 def test_trees_of_any_honest_training_are_written_anew_with_the_same_bytes(seed: int, tmp_path: Path) -> None:
     rng = np.random.default_rng(seed)
-    values = rng.normal(size=(400, 4)) * 10.0 ** rng.integers(-20, 20, 4)
+    values = rng.normal(size=(400, 5)) * 10.0 ** rng.integers(-20, 20, 5)
     values[:, 1] = np.where(rng.random(400) < 0.5, np.nan, 1)  # a threshold of infinity
-    values[:, 2] = 7  # no split
+    values[:, 2], values[:, 3] = 7, 0  # no split; no range
     values[rng.random(400) < 0.2, 0] = 0
-    features = pd.DataFrame(values, columns=["listed_share__window_30d", "account_age", "b", "c"]).astype(np.float32)
+    features = pd.DataFrame(values, columns=["listed_share__window_30d", "account_age", *"abc"]).astype(np.float32)
     y = (np.isnan(values[:, 1]) ^ (rng.random(400) < 0.2)).astype(float)
     model = MuleModel(n_estimators=20, n_bags=2, **options_of(seed))
     model.fit(features, y, sample_weight=rng.random(400) + 0.1)
     for text in model.texts_:
-        assert rewrite_trees(text, 4) == text
+        assert rewrite_trees(text, 5) == text
     model.save(tmp_path / "m")
     read = load_model(tmp_path / "m")
     assert read.texts_ == model.texts_
@@ -443,7 +443,7 @@ def test_starter_models_are_written_anew_with_the_same_bytes(name: str) -> None:
 
 def test_training_that_runs_out_of_all_bounds_is_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("muledetect.model.tree_text.MOST_SCORE", 1e-3)
-    with pytest.raises(ModelError, match=r"cannot be kept: .* Lower learning_rate"):
+    with pytest.raises(ModelError, match=r"cannot be kept: .* lower learning_rate"):
         fitted()
 
 

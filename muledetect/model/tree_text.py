@@ -84,10 +84,10 @@ Tree = dict[str, Numbers]
 
 
 class _Head(NamedTuple):
-    """What a text says of its columns: directions (empty: none), and smallest and largest values."""
+    """What a text says of its columns: directions (empty: none), and smallest and largest values (None: all are 0)."""
 
     directions: Numbers
-    ranges: Sequence[tuple[float, float]]
+    ranges: Sequence[tuple[float, float] | None]
 
 
 def rewrite_trees(text: str, n_columns: int) -> TreesText:
@@ -156,10 +156,12 @@ def _read_head(text: str, n_columns: int) -> tuple[_Head, Numbers]:
     return _Head(directions, ranges), sizes
 
 
-def _read_range(info: str) -> tuple[float, float]:
+def _read_range(info: str) -> tuple[float, float] | None:
     where = "'feature_infos'"
+    if info == "none":
+        return None
     if not (info.startswith("[") and info.endswith("]")):
-        raise TreesError(f"{where} must hold ranges of numbers such as [0:1]; got {_shown(info)}")
+        raise TreesError(f"{where} must hold ranges of numbers such as [0:1], or none; got {_shown(info)}")
     ends = _numbers(info[1:-1].replace(":", " ", 1), _EXACT, where)
     _check_length(ends, 2, where)
     _check_range(ends, -_MOST_FLOAT, _MOST_FLOAT, where)
@@ -242,8 +244,8 @@ def _write_head(head: _Head, n_columns: int, trees: Sequence[str]) -> str:
     lines = _first_lines(n_columns)
     if head.directions:
         lines.append(f"monotone_constraints={_written(head.directions, _WHOLE)}")
-    ranges = (_written(ends, _EXACT).replace(" ", ":") for ends in head.ranges)
-    lines.append("feature_infos=" + " ".join(f"[{ends}]" for ends in ranges))
+    ranges = ("none" if ends is None else "[{:.17g}:{:.17g}]".format(*ends) for ends in head.ranges)
+    lines.append("feature_infos=" + " ".join(ranges))
     lines.append(f"tree_sizes={_written([len(tree) for tree in trees], _WHOLE)}")
     return "\n".join(lines) + "\n\n"
 

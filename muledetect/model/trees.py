@@ -134,5 +134,6 @@ def _checked(text: str, n_columns: int) -> TreesText:
         return rewrite_trees(head + rest.partition("end of parameters\n")[2] if rest else text, n_columns)
     except TreesError as error:
         raise ModelError(
-            f"model: the trees cannot be kept: {error}. Lower learning_rate, or raise reg_lambda or min_child_samples."
+            f"model: LightGBM {VERSION} grew trees that cannot be kept: {error}. If scores are too large, lower "
+            "learning_rate or raise reg_lambda; else install the LightGBM that requirements.lock names."
         ) from error
