@@ -7,14 +7,14 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Literal, NoReturn
+from typing import Annotated, Any, Literal, NoReturn
 
 import typer
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from muledetect.errors import DataError, MuleDetectError, OptionError
+from muledetect.errors import DataError, MuleDetectError, OptionError, OutputError
 from muledetect.visible import has_half, make_visible
 
 app = typer.Typer(
@@ -50,6 +50,13 @@ Money = Annotated[
     Literal["minor", "major"], typer.Option(help="Are amounts minor units (satang, cents) or whole ones (baht)?")
 ]
 Zone = Annotated[str | None, typer.Option("--source-tz", help="Zone of times that carry none, such as Asia/Bangkok.")]
+Overwrite = Annotated[
+    bool,
+    typer.Option(
+        "--overwrite",
+        help="Replace an output also if muledetect did not write it, or it was changed; other files in it stay.",
+    ),
+]
 PseudonymKey = Annotated[
     Path | None,
     typer.Option(
@@ -65,6 +72,9 @@ def main() -> None:
     try:
         _refuse_undecoded(sys.argv[1:])
         app()
+    except OutputError as error:
+        err.print(f"[bold red]error:[/] {_plain(error)}", soft_wrap=True)
+        sys.exit(1)
     except OptionError as error:
         err.print(f"[bold red]usage:[/] {_plain(error)}", soft_wrap=True)
         sys.exit(2)
@@ -100,12 +110,13 @@ def demo(
     accounts: Annotated[int, typer.Option(min=2_000, help="Accounts of the simulated bank.")] = 12_000,
     days: Annotated[int, typer.Option(min=90, help="Days to simulate.")] = 120,
     seed: Annotated[int, typer.Option(min=0, help="Equal seeds give equal worlds.")] = 0,
+    overwrite: Overwrite = False,
 ) -> None:
     """Simulate a bank, train, score, find rings and measure, on one screen."""
     from muledetect import console, pipeline  # noqa: PLC0415 (a second to import; --help need not wait)
 
     with _progress() as tell:
-        result = pipeline.demo(output, n_accounts=accounts, n_days=days, seed=seed, progress=tell)
+        result = pipeline.demo(output, n_accounts=accounts, n_days=days, seed=seed, overwrite=overwrite, progress=tell)
     console.show_demo(out, result)
 
 
@@ -121,6 +132,7 @@ def simulate(
     settings: Annotated[
         list[str] | None, typer.Option("--set", help="Any parameter of WorldConfig, as name=value; may be repeated.")
     ] = None,
+    overwrite: Overwrite = False,
 ) -> None:
     """Simulate a bank's transfers with scam call centres in it, with full truth."""
     from muledetect import console, pipeline  # noqa: PLC0415
@@ -132,7 +144,7 @@ def simulate(
         **parse_settings(settings or []),
     }
     with _progress() as tell:
-        rows = pipeline.simulate(output, preset=preset, progress=tell, **parameters)
+        rows = pipeline.simulate(output, preset=preset, overwrite=overwrite, progress=tell, **parameters)
     console.show_tables(out, rows, output)
 
 
@@ -144,16 +156,18 @@ def check(
     money: Money = "minor",
     source_tz: Zone = None,
     pseudonymise: PseudonymKey = None,
+    overwrite: Overwrite = False,
 ) -> None:
     """Validate a data set: what was read, what was rejected and why, what looks odd."""
     from muledetect import console, pipeline  # noqa: PLC0415
     from muledetect.records import read_dataset  # noqa: PLC0415
 
     with _progress() as tell:
+        pipeline.refuse_output("check", output, (dataset, pseudonymise), overwrite=overwrite)
         read = read_dataset(
             dataset, progress=tell, currency=currency, money=money, source_tz=source_tz, pseudonymise=pseudonymise
         )
-        findings = pipeline.check(read, output=output)
+        findings = pipeline.check(read, output=output, overwrite=overwrite)
     console.show_check(out, read, findings, output)
     if "error" in set(findings["severity"]):
         raise DataError(f"check: no transfer is left, so there is nothing to work with. {output} has each row and why.")
@@ -180,6 +194,7 @@ def columns(
     ] = None,
     encoding: Annotated[str | None, typer.Option(help="utf-8, cp1252 (western), cp874 (Thai) or another.")] = None,
     delimiter: Annotated[str | None, typer.Option(help="What stands between fields.")] = None,
+    overwrite: Overwrite = False,
 ) -> None:
     """Say what each column of your own files seems to be, for you to confirm before `import own`."""
     from muledetect import console, pipeline  # noqa: PLC0415
@@ -189,6 +204,7 @@ def columns(
         found = pipeline.columns(
             files, output=output, table=table, source_tz=source_tz, currency=currency, money=money, decimal=decimal,
             era=era, date_order=date_order, encoding=encoding, delimiter=delimiter,
+            overwrite=overwrite,
         )  # fmt: skip
     console.show_columns(out, found, files, output)
 
@@ -210,18 +226,19 @@ def import_(
     convert_to: Annotated[
         str | None, typer.Option(help="Turn all amounts into this currency, where files hold several.")
     ] = None,
+    overwrite: Overwrite = False,
 ) -> None:
     """Turn files of your own, or of another tool, into a data set."""
     from muledetect import console, pipeline  # noqa: PLC0415
 
-    options = {"currency": currency, "first_day": first_day, "convert_to": convert_to}
+    options: dict[str, Any] = {"currency": currency, "first_day": first_day, "convert_to": convert_to}
     with _progress() as tell:
         tell(f"importing {layout}", 0.5)
         if layout == "own":
-            done = pipeline.import_own(files, mapping, output, progress=tell, **options)
+            done = pipeline.import_own(files, mapping, output, overwrite=overwrite, progress=tell, **options)
         else:
-            given = {name: value for name, value in options.items() if value is not None}
-            tables = pipeline.import_(layout, files, output, columns=mapping, **given)
+            given: dict[str, Any] = {name: value for name, value in options.items() if value is not None}
+            tables = pipeline.import_(layout, files, output, columns=mapping, overwrite=overwrite, **given)
     if layout == "own":
         console.show_import(out, done, output)
     else:
@@ -255,17 +272,19 @@ def train(
     currency: Currency = None,
     money: Money = "minor",
     source_tz: Zone = None,
+    overwrite: Overwrite = False,
 ) -> None:
     """Train a model on the labels of a data set and write it, with its card, to a folder."""
     from muledetect import console, pipeline  # noqa: PLC0415
     from muledetect.model import MuleModel  # noqa: PLC0415
 
     with _progress() as tell:
+        pipeline.refuse_output("train", model, (dataset,), overwrite=overwrite)
         read = pipeline.load(dataset, progress=tell, currency=currency, money=money, source_tz=source_tz)
         plan = MuleModel(monotone=monotone)
         fitted = pipeline.train(
             read, as_of, target=target, pack=pack, known_by=known_by, unlabelled=unlabelled, max_rows=max_rows,
-            model=plan, n_trials=tune, strict=strict, output=model, progress=tell,
+            model=plan, n_trials=tune, strict=strict, output=model, overwrite=overwrite, progress=tell,
         )  # fmt: skip
     console.show_model(out, fitted, model)
 
@@ -281,15 +300,19 @@ def score(
     money: Money = "minor",
     source_tz: Zone = None,
     pseudonymise: PseudonymKey = None,
+    overwrite: Overwrite = False,
 ) -> None:
     """Score every account at a moment, with reasons for the highest."""
     from muledetect import console, pipeline  # noqa: PLC0415
 
     with _progress() as tell:
+        pipeline.refuse_output("score", output, (dataset, model, pseudonymise), overwrite=overwrite)
         read = pipeline.load(
             dataset, progress=tell, currency=currency, money=money, source_tz=source_tz, pseudonymise=pseudonymise
         )
-        scores = pipeline.score(read, model, as_of, n_explained=explain, output=output, progress=tell)
+        scores = pipeline.score(
+            read, model, as_of, n_explained=explain, output=output, overwrite=overwrite, progress=tell
+        )
     console.show_scores(out, scores)
     out.print(f"{len(scores):,} scores in {_plain(output)}")
 
@@ -308,15 +331,17 @@ def threshold(
     money: Money = "minor",
     source_tz: Zone = None,
     pseudonymise: PseudonymKey = None,
+    overwrite: Overwrite = False,
 ) -> None:
     """Find the score from which on a team gets as many new alerts a day as it can look at."""
     from muledetect import console, pipeline  # noqa: PLC0415
 
     with _progress() as tell:
+        pipeline.refuse_output("threshold", output, (dataset, model, pseudonymise), overwrite=overwrite)
         read = pipeline.load(
             dataset, progress=tell, currency=currency, money=money, source_tz=source_tz, pseudonymise=pseudonymise
         )
-        found = pipeline.threshold(read, model, as_of, per_day, output=output, progress=tell)
+        found = pipeline.threshold(read, model, as_of, per_day, output=output, overwrite=overwrite, progress=tell)
     console.show_threshold(out, found)
     out.print(f"threshold in {_plain(output)}")
 
@@ -331,16 +356,18 @@ def explain(
     money: Money = "minor",
     source_tz: Zone = None,
     pseudonymise: PseudonymKey = None,
+    overwrite: Overwrite = False,
 ) -> None:
     """Find the transfers that prove each reason of a score, and when each account was most suspicious."""
     from muledetect import console, pipeline  # noqa: PLC0415
 
     with _progress() as tell:
+        pipeline.refuse_output("explain", output, (dataset, scores, pseudonymise), overwrite=overwrite)
         read = pipeline.load(
             dataset, progress=tell, currency=currency, money=money, source_tz=source_tz, pseudonymise=pseudonymise
         )
         tell("proofs", 0.5)
-        found = pipeline.explain(read, scores, n_transfers=transfers, output=output)
+        found = pipeline.explain(read, scores, n_transfers=transfers, output=output, overwrite=overwrite)
     console.show_explanation(out, found)
     out.print(f"{len(found.proofs):,} transfers of {len(found.windows):,} accounts in {_plain(output)}")
 
@@ -358,16 +385,26 @@ def rings(
     money: Money = "minor",
     source_tz: Zone = None,
     pseudonymise: PseudonymKey = None,
+    overwrite: Overwrite = False,
 ) -> None:
     """Find rings around scores, complaints and lists, and the call centres that they seem to serve."""
     from muledetect import console, pipeline  # noqa: PLC0415
 
     with _progress() as tell:
+        pipeline.refuse_output("rings", output, (dataset, scores, previous, pseudonymise), overwrite=overwrite)
         read = pipeline.load(
             dataset, progress=tell, currency=currency, money=money, source_tz=source_tz, pseudonymise=pseudonymise
         )
         found = pipeline.rings(
-            read, scores, as_of, previous=previous, output=output, window=window, dwell=dwell, progress=tell
+            read,
+            scores,
+            as_of,
+            previous=previous,
+            output=output,
+            overwrite=overwrite,
+            window=window,
+            dwell=dwell,
+            progress=tell,
         )
     console.show_rings(out, found)
     out.print(f"{len(found):,} rings, {found.ring_ties.num_rows:,} ties in {_plain(output)}")
@@ -386,17 +423,20 @@ def trace(
     money: Money = "minor",
     source_tz: Zone = None,
     pseudonymise: PseudonymKey = None,
+    overwrite: Overwrite = False,
 ) -> None:
     """Trace the money of complaints, conserved to the last unit, and propose what to hold: amounts, not accounts."""
     from muledetect import console, pipeline  # noqa: PLC0415
 
     with _progress() as tell:
+        pipeline.refuse_output("trace", output, (dataset, pseudonymise), overwrite=overwrite)
         read = pipeline.load(
             dataset, progress=tell, currency=currency, money=money, source_tz=source_tz, pseudonymise=pseudonymise
         )
-        chosen = {"methods": tuple(method)} if method else {}
+        chosen: dict[str, Any] = {"methods": tuple(method)} if method else {}
         found = pipeline.trace(
-            read, as_of, complaint_ids=complaint, max_hops=max_hops, hold_for=hold_for, output=output, progress=tell,
+            read, as_of, complaint_ids=complaint, max_hops=max_hops, hold_for=hold_for, output=output,
+            overwrite=overwrite, progress=tell,
             **chosen,
         )  # fmt: skip
     console.show_traces(out, found, read.currency)
@@ -421,17 +461,21 @@ def report(
     money: Money = "minor",
     source_tz: Zone = None,
     pseudonymise: PseudonymKey = None,
+    overwrite: Overwrite = False,
 ) -> None:
     """Write case files, ring files, an index and the model report as self-contained HTML."""
     from muledetect import console, pipeline  # noqa: PLC0415
 
     with _progress() as tell:
+        pipeline.refuse_output(
+            "report", output, (dataset, scores, rings, model, evaluation, drift, pseudonymise), overwrite=overwrite
+        )
         read = pipeline.load(
             dataset, progress=tell, currency=currency, money=money, source_tz=source_tz, pseudonymise=pseudonymise
         )
         pages = pipeline.report(
             read, scores, output=output, as_of=as_of, rings=rings, model=model, evaluation=evaluation, drift=drift,
-            n_alerts=alerts, language=language, time_zone=time_zone, goaml=goaml, progress=tell,
+            n_alerts=alerts, language=language, time_zone=time_zone, goaml=goaml, overwrite=overwrite, progress=tell,
         )  # fmt: skip
     console.show_report(out, pages, output)
 
@@ -461,11 +505,13 @@ def evaluate(
     money: Money = "minor",
     source_tz: Zone = None,
     pseudonymise: PseudonymKey = None,
+    overwrite: Overwrite = False,
 ) -> None:
     """Measure a model at a later moment, on rings that it had not seen, next to the baselines."""
     from muledetect import console, pipeline  # noqa: PLC0415
 
     with _progress() as tell:
+        pipeline.refuse_output("evaluate", output, (dataset, model, found_rings, pseudonymise), overwrite=overwrite)
         read = pipeline.load(
             dataset, progress=tell, currency=currency, money=money, source_tz=source_tz, pseudonymise=pseudonymise
         )
@@ -474,7 +520,7 @@ def evaluate(
             watched=watched or (),
             baselines_at=baselines_at or (),
             leave_one_out=leave_one_out,
-            output=output, progress=tell,
+            output=output, overwrite=overwrite, progress=tell,
         )  # fmt: skip
     console.show_evaluation(out, result)
     out.print(f"metrics in {_plain(output)}")
@@ -494,15 +540,17 @@ def monitor(
     money: Money = "minor",
     source_tz: Zone = None,
     pseudonymise: PseudonymKey = None,
+    overwrite: Overwrite = False,
 ) -> None:
     """Compare two moments: features, scores, reasons, calibration, delay of labels."""
     from muledetect import console, pipeline  # noqa: PLC0415
 
     with _progress() as tell:
+        pipeline.refuse_output("monitor", output, (dataset, model, pseudonymise), overwrite=overwrite)
         read = pipeline.load(
             dataset, progress=tell, currency=currency, money=money, source_tz=source_tz, pseudonymise=pseudonymise
         )
-        found = pipeline.monitor(read, model, before, after, output=output, progress=tell)
+        found = pipeline.monitor(read, model, before, after, output=output, overwrite=overwrite, progress=tell)
     console.show_drift(out, found)
     out.print(f"drift in {_plain(output)}")
     raise typer.Exit(found.exit_status)
@@ -523,6 +571,7 @@ def reveal(
     pseudonyms: Annotated[list[str] | None, typer.Argument(help="Their ids are printed, one a line.")] = None,
     table: Annotated[Path | None, typer.Option(help="Parquet file, or folder of them, to reveal as a whole.")] = None,
     output: Annotated[Path | None, typer.Option(help="Where to write the revealed table or folder.")] = None,
+    overwrite: Overwrite = False,
 ) -> None:
     """Turn pseudonyms back into ids."""
     from muledetect import pipeline  # noqa: PLC0415
@@ -534,7 +583,7 @@ def reveal(
     for name in names.reveal_all(pseudonyms or []):
         out.print(_plain(name), soft_wrap=True)
     if table is not None and output is not None:
-        pipeline.reveal(table, names, output)
+        pipeline.reveal(table, names, output, overwrite=overwrite)
         out.print(f"revealed in {_plain(output)}")
 
 
@@ -548,11 +597,12 @@ def export(
         str | None,
         typer.Option(help="ISO 4217 code of the amounts, to write them in whole units (baht); else they stay minor."),
     ] = None,
+    overwrite: Overwrite = False,
 ) -> None:
     """Write tables as XLSX, for people, or CSV, for programs; no text in them can run as a formula."""
     from muledetect import pipeline  # noqa: PLC0415
 
-    written = pipeline.export(tables, output, currency=currency)
+    written = pipeline.export(tables, output, currency=currency, overwrite=overwrite)
     out.print(f"{written:,} rows in {_plain(output)}")
 
 

@@ -28,3 +28,7 @@ class ModelError(MuleDetectError, ValueError):
 
 class OptionError(MuleDetectError, ValueError):
     """An option has a value that the function does not know."""
+
+
+class OutputError(OptionError):
+    """An output would replace, or be written into, what is not ours; see `muledetect.outputs`."""

@@ -1,7 +1,8 @@
 """The straight line: tables -> Dataset -> TransferGraph -> features at points -> model -> scores -> rings -> reports.
 
-Each function is also a command of the same name. A data set is a `Dataset` or the path of a folder; what is given as
-`output` is written atomically.
+Each function is also a command of the same name. A data set is a `Dataset` or the path of a folder. What is given as
+`output` is refused before the work if it is an input or holds what we did not write, and is old or new, never half of
+one; see `muledetect.outputs`. `overwrite` also replaces files of the same names that are not ours.
 
 >>> from muledetect.pipeline import rings, score, train
 >>> model = train("data/sample", ["2025-03-15"], target="ever")  # doctest: +SKIP
@@ -24,8 +25,10 @@ import pyarrow.parquet as pq
 from muledetect.clock import DAY, Moment
 from muledetect.errors import DataError, ModelError, OptionError
 from muledetect.frames import as_arrow
-from muledetect.records import Dataset, write_table, write_tables, write_text
+from muledetect.outputs import Output, check_output, kinds, new_folder
+from muledetect.records import Dataset, write_table, write_text
 from muledetect.records.pseudonyms import Pseudonyms, read_key, refuse_other_names
+from muledetect.records.write import put_tables
 
 # Each function imports the rooms that it goes through, so that `check` does not wait for those of `train`.
 if TYPE_CHECKING:
@@ -51,7 +54,9 @@ DEMO_ACCOUNTS: Final = 12_000
 DEMO_DAYS: Final = 120
 
 
-def check(dataset: Source, *, output: str | Path | None = None, **reading: Any) -> pd.DataFrame:
+def check(
+    dataset: Source, *, output: str | Path | None = None, overwrite: bool = False, **reading: Any
+) -> pd.DataFrame:
     """Validate a data set; return its findings, one a row, and write the rejects to `output`.
 
     A finding of severity "error" says that no transfer is left. All other functions raise `DataError` then.
@@ -61,12 +66,15 @@ def check(dataset: Source, *, output: str | Path | None = None, **reading: Any) 
     dataset : Dataset, path or mapping of tables
     output : path, optional
         Parquet file of the rows that were left out, each with its reason.
+    overwrite : bool
+        Also replace what is not ours, or was changed.
     **reading
         As for `read_dataset`.
     """
+    refuse_output("check", output, (dataset,), overwrite=overwrite)
     read = _read(dataset, **reading)
     if output is not None:
-        write_table(read.rejects, output)
+        write_table(read.rejects, output, output=kinds.REJECTS, overwrite=overwrite)
     columns = ["severity", "table", "column", "reason", "n_rows", "first_row", "text"]
     return pd.DataFrame([[getattr(found, name) for name in columns] for found in read.findings], columns=columns)
 
@@ -84,6 +92,7 @@ def train(
     n_trials: int = 0,
     strict: bool = False,
     output: str | Path | None = None,
+    overwrite: bool = False,
     progress: Progress | None = None,
 ) -> MuleModel:
     """Fit a model on every account with a known target at the given moments, and write it to the folder `output`.
@@ -118,6 +127,8 @@ def train(
         End without a model if the audit finds a leak.
     output : path, optional
         Folder of the model.
+    overwrite : bool
+        Also replace what is not ours, or was changed.
     progress : callable, optional
 
     Raises
@@ -135,6 +146,7 @@ def train(
     from muledetect.model.leakage import audit_features, audit_records
     from muledetect.model.tuning import tune
 
+    refuse_output("train", output, (dataset,), overwrite=overwrite)
     read = load(dataset, progress=progress)
     points, y, notes = labelled_points(read, as_of, target=target, known_by=known_by, unlabelled=unlabelled)
     if not len(points):
@@ -166,7 +178,7 @@ def train(
     fitted.notes_ = [*notes, *(f"Leakage audit: {text}" for text in fitted.leakage_), *fitted.notes_]
     fitted.fairness_ = rates_by_group(read, points, y, fitted)
     if output is not None:
-        fitted.save(output)
+        fitted.save(output, overwrite=overwrite)
     return fitted
 
 
@@ -177,6 +189,7 @@ def score(
     *,
     n_explained: int = 200,
     output: str | Path | None = None,
+    overwrite: bool = False,
     progress: Progress | None = None,
 ) -> pa.Table:
     """Score every account of the bank at a moment; return the table `scores`, reasons for the highest.
@@ -192,19 +205,22 @@ def score(
         How many of the highest get reasons.
     output : path, optional
         Parquet file.
+    overwrite : bool
+        Also replace what is not ours, or was changed.
     progress : callable, optional
     """
     from muledetect.graph import build_graph
     from muledetect.labels import every_account
     from muledetect.model.scores import score_points
 
+    refuse_output("score", output, (dataset, model), overwrite=overwrite)
     read = load(dataset, progress=progress)
     points = every_account(read, as_of)
     scores = score_points(
         _model(model, read), read, build_graph(read), points, n_explained=n_explained, progress=progress
     )
     if output is not None:
-        write_table(scores, output)
+        write_table(scores, output, output=kinds.SCORES, overwrite=overwrite)
     return scores
 
 
@@ -215,6 +231,7 @@ def threshold(
     per_day: float,
     *,
     output: str | Path | None = None,
+    overwrite: bool = False,
     progress: Progress | None = None,
 ) -> AlertThreshold:
     """Return the lowest score from which on at most `per_day` new alerts a day arose between the moments.
@@ -229,6 +246,8 @@ def threshold(
         Alerts that the team can look at in a day.
     output : path, optional
         JSON file.
+    overwrite : bool
+        Also replace what is not ours, or was changed.
     progress : callable, optional
     """
     from muledetect.graph import build_graph
@@ -236,6 +255,7 @@ def threshold(
     from muledetect.model.scores import score_points
     from muledetect.model.thresholds import alert_threshold
 
+    refuse_output("threshold", output, (dataset, model), overwrite=overwrite)
     read = load(dataset, progress=progress)
     used, graph = _model(model, read), build_graph(read)
     points = every_account(read, as_of)
@@ -243,7 +263,7 @@ def threshold(
     times = scores["as_of"].cast(pa.int64()).to_numpy()
     found = alert_threshold(scores["score"].to_numpy(), times, graph.codes(scores["account_id"]), per_day=per_day)
     if output is not None:
-        write_text(output, json.dumps(found.to_json(), indent=2) + "\n")
+        write_text(output, json.dumps(found.to_json(), indent=2) + "\n", output=kinds.THRESHOLD, overwrite=overwrite)
     return found
 
 
@@ -253,6 +273,7 @@ def explain(
     *,
     n_transfers: int = 10,
     output: str | Path | None = None,
+    overwrite: bool = False,
     progress: Progress | None = None,
 ) -> Explanation:
     """Find the transfers that prove each reason of explained scores, and when each account was most suspicious.
@@ -266,17 +287,21 @@ def explain(
         At most so many transfers a reason.
     output : path, optional
         Folder of `proofs` and `windows`.
+    overwrite : bool
+        Also replace what is not ours, or was changed.
     progress : callable, optional
     """
     from muledetect.graph import build_graph
     from muledetect.model.proof import explain_scores
 
+    refuse_output("explain", output, (dataset, scores), overwrite=overwrite)
     read = load(dataset, progress=progress)
     table = _as_scores(scores)
     _refuse_other_names(read, table, "scores")
     found = explain_scores(read, build_graph(read), table, n_transfers=n_transfers)
     if output is not None:
-        write_tables({"proofs": found.proofs, "windows": found.windows}, output)
+        with new_folder(output, kinds.EXPLANATION, overwrite=overwrite) as unfinished:
+            put_tables({"proofs": found.proofs, "windows": found.windows}, unfinished)
     return found
 
 
@@ -287,6 +312,7 @@ def rings(
     *,
     previous: RingTables | str | Path | None = None,
     output: str | Path | None = None,
+    overwrite: bool = False,
     progress: Progress | None = None,
     **options: Any,
 ) -> RingTables:
@@ -303,6 +329,8 @@ def rings(
         An earlier search, whose ids stay (`keep_ids`): table `ring_events` then says what became of each ring.
     output : path, optional
         Folder of the tables.
+    overwrite : bool
+        Also replace what is not ours, or was changed.
     progress : callable, optional
     **options
         As for `find_rings`, such as `window`.
@@ -310,6 +338,7 @@ def rings(
     from muledetect.graph import build_graph
     from muledetect.rings import find_rings, find_ties, keep_ids, read_rings
 
+    refuse_output("rings", output, (dataset, scores, previous), overwrite=overwrite)
     read = load(dataset, progress=progress)
     tell = progress or _silent
     table = _as_scores(scores)
@@ -327,7 +356,7 @@ def rings(
     if earlier is not None:
         found, events = keep_ids(found, earlier)
     if output is not None:
-        write_tables(found.tables | ({} if events is None else {"ring_events": events}), output)
+        found.write(output, events=events, overwrite=overwrite)
     return found
 
 
@@ -336,6 +365,7 @@ def trace(
     as_of: Moment,
     *,
     output: str | Path | None = None,
+    overwrite: bool = False,
     progress: Progress | None = None,
     **options: Any,
 ) -> Traces:
@@ -349,6 +379,8 @@ def trace(
         Exclusive.
     output : path, optional
         One that ends in ".parquet" gets table `trace` alone; a folder gets all tables.
+    overwrite : bool
+        Also replace what is not ours, or was changed.
     progress : callable, optional
     **options
         As for `trace_money`, such as `complaint_ids` and `methods`.
@@ -356,12 +388,13 @@ def trace(
     from muledetect.graph import build_graph
     from muledetect.tracing import trace_money
 
+    refuse_output("trace", output, (dataset,), overwrite=overwrite)
     read = load(dataset, progress=progress)
     found = trace_money(read, build_graph(read), as_of, progress=progress, **options)
     if output is not None and str(output).endswith(".parquet"):
-        write_table(found.trace, output)
+        write_table(found.trace, output, output=kinds.TRACE, overwrite=overwrite)
     elif output is not None:
-        found.write(output)
+        found.write(output, overwrite=overwrite)
     return found
 
 
@@ -370,6 +403,7 @@ def report(
     scores: Any,
     *,
     output: str | Path,
+    overwrite: bool = False,
     as_of: Moment | None = None,
     rings: RingTables | str | Path | None = None,
     model: MuleModel | str | Path | None = None,
@@ -410,6 +444,8 @@ def report(
         IANA name of the zone of the times that are shown.
     goaml : bool
         Also write a draft of each case in the shape of goAML.
+    overwrite : bool
+        Also replace what is not ours, or was changed.
     progress : callable, optional
 
     Raises
@@ -422,6 +458,7 @@ def report(
     from muledetect.report.write import write_report
     from muledetect.rings import read_rings
 
+    refuse_output("report", output, (dataset, scores, rings, model, evaluation, drift), overwrite=overwrite)
     read = load(dataset, progress=progress)
     table = _as_scores(scores)
     found = read_rings(rings) if isinstance(rings, str | Path) else rings
@@ -433,7 +470,14 @@ def report(
         of_model = model if isinstance(model, str | Path) and str(model) != STARTER else used
         about_model = read_model_report(evaluation, of_model, drift)
     return write_report(
-        material, output, model_report=about_model, language=language, zone=time_zone, goaml=goaml, progress=progress
+        material,
+        output,
+        model_report=about_model,
+        language=language,
+        zone=time_zone,
+        goaml=goaml,
+        progress=progress,
+        overwrite=overwrite,
     )
 
 
@@ -450,6 +494,7 @@ def evaluate(
     baselines_at: Iterable[Moment] = (),
     leave_one_out: bool = False,
     output: str | Path | None = None,
+    overwrite: bool = False,
     progress: Progress | None = None,
 ) -> Evaluation:
     """Rank the accounts at `as_of` by the model and by the baselines, and measure against the labels.
@@ -479,11 +524,14 @@ def evaluate(
         Measure the recall of each shape of ring by a model that learnt from none of it, too; trains again for each.
     output : path, optional
         Folder of `report.json` and one table a file.
+    overwrite : bool
+        Also replace what is not ours, or was changed.
     progress : callable, optional
     """
     from muledetect.evaluate import measure_model
     from muledetect.rings import read_rings
 
+    refuse_output("evaluate", output, (dataset, model, found_rings), overwrite=overwrite)
     read = load(dataset, progress=progress)
     found = read_rings(found_rings) if isinstance(found_rings, str | Path) else found_rings
     if found is not None:
@@ -494,7 +542,7 @@ def evaluate(
         leave_one_out=leave_one_out, progress=progress,
     )  # fmt: skip
     if output is not None:
-        result.write(output)
+        result.write(output, overwrite=overwrite)
     return result
 
 
@@ -506,6 +554,7 @@ def monitor(
     *,
     n_explained: int = 200,
     output: str | Path | None = None,
+    overwrite: bool = False,
     progress: Progress | None = None,
 ) -> Drift:
     """Compare two moments: features, scores, reasons of the highest, calibration where labels are ripe, label delay.
@@ -522,19 +571,27 @@ def monitor(
         Highest scores of each moment whose reasons are compared.
     output : path, optional
         Folder of `drift.json` and its tables.
+    overwrite : bool
+        Also replace what is not ours, or was changed.
     progress : callable, optional
     """
     from muledetect.evaluate import compare_moments
 
+    refuse_output("monitor", output, (dataset, model), overwrite=overwrite)
     read = load(dataset, progress=progress)
     found = compare_moments(read, _model(model, read), before, after, n_explained=n_explained, progress=progress)
     if output is not None:
-        found.write(output)
+        found.write(output, overwrite=overwrite)
     return found
 
 
 def simulate(
-    output: str | Path, *, preset: str | None = None, progress: Progress | None = None, **parameters: Any
+    output: str | Path,
+    *,
+    preset: str | None = None,
+    overwrite: bool = False,
+    progress: Progress | None = None,
+    **parameters: Any,
 ) -> dict[str, int]:
     """Simulate a bank with call centres around it into the folder `output`; return the number of rows by table.
 
@@ -546,17 +603,25 @@ def simulate(
         Folder of the tables; `world.json` beside them says what the world looks like.
     preset : str, optional
         thai_bank, small, hard or no_crime.
+    overwrite : bool
+        Also replace what is not ours, or was changed.
     progress : callable, optional
     **parameters
         Fields of `muledetect.simulate.WorldConfig`.
     """
     from muledetect.simulate import world_config, write_world
 
-    return write_world(world_config(preset, **parameters), output, progress)
+    return write_world(world_config(preset, **parameters), output, progress, overwrite=overwrite)
 
 
 def import_(
-    layout: str, files: Iterable[str | Path], output: str | Path, *, columns: Any = None, **options: Any
+    layout: str,
+    files: Iterable[str | Path],
+    output: str | Path,
+    *,
+    columns: Any = None,
+    overwrite: bool = False,
+    **options: Any,
 ) -> dict[str, pa.Table]:
     """Turn the files of another tool into a data set in the folder `output`; rejected rows beside it.
 
@@ -572,6 +637,8 @@ def import_(
         Folder of the data set.
     columns : None
         Goes with `import_own` only.
+    overwrite : bool
+        Also replace what is not ours, or was changed.
     **options
         Of the layout: `currency`, `first_day`, `convert_to`.
 
@@ -584,7 +651,9 @@ def import_(
 
     if columns is not None:
         raise OptionError(f"import: {layout!r} is a layout whose columns are known; 'columns' goes with `import own`.")
-    tables = import_layout(layout, list(files), **options)
+    given = list(files)
+    refuse_output("import", output, given, overwrite=overwrite)
+    tables = import_layout(layout, given, **options)
     rejects = tables.pop("rejects")
     if not tables["transfers"].num_rows:
         counts = [f"{found['counts']:,} {found['values']}" for found in rejects["reason"].value_counts().to_pylist()]
@@ -592,13 +661,13 @@ def import_(
             f"import {layout}: no transfer is left of these files, so nothing was written; rows left out: "
             f"{', '.join(counts) or 'none'}. Check that they are the right files, whole."
         )
-    write_tables(tables, output)
-    folder = Path(output).absolute()  # "." has no name of its own
-    write_table(rejects, folder.with_name(f"{folder.name}.rejects.parquet"))
+    with new_folder(output, kinds.DATASET, overwrite=overwrite) as unfinished:
+        put_tables(tables, unfinished)
+    write_table(rejects, kinds.rejects_beside(output), output=kinds.REJECTS, overwrite=overwrite)
     return {**tables, "rejects": rejects}
 
 
-def columns(files: Any, *, output: str | Path | None = None, **stated: Any) -> Columns:
+def columns(files: Any, *, output: str | Path | None = None, overwrite: bool = False, **stated: Any) -> Columns:
     """Say what each column of a bank's own file seems to be; write it to a TOML file for a person to correct.
 
     Parameters
@@ -607,15 +676,18 @@ def columns(files: Any, *, output: str | Path | None = None, **stated: Any) -> C
         CSV files of one table.
     output : path, optional
         The TOML file.
+    overwrite : bool
+        Also replace what is not ours, or was changed.
     **stated
         What the caller knows: table, currency, money, source_tz, decimal, era, date_order, encoding, delimiter; see
         `muledetect.records.own.suggest_columns`.
     """
     from muledetect.records.own import suggest_columns
 
+    refuse_output("columns", output, (files,), overwrite=overwrite)
     found = suggest_columns(files, **stated)
     if output is not None:
-        found.write(output)
+        found.write(output, overwrite=overwrite)
     return found
 
 
@@ -624,6 +696,7 @@ def import_own(
     columns: Columns | str | Path | None,
     output: str | Path,
     *,
+    overwrite: bool = False,
     progress: Progress | None = None,
     **of_layouts: Any,
 ) -> Imported:
@@ -636,6 +709,8 @@ def import_own(
         As `columns` gave it, or its TOML file.
     output : path
         Folder of the data set; its other tables stay. Rows that were left out are written beside it, with reasons.
+    overwrite : bool
+        Also replace what is not ours, or was changed.
     progress : callable, optional
     **of_layouts
         Options of other layouts; refused if given.
@@ -645,6 +720,7 @@ def import_own(
     DataError, OptionError
         If the mapping leaves something open or does not fit the files; nothing is written then.
     """
+    from muledetect.records.own import Columns, read_columns
     from muledetect.records.own import import_own as import_files
 
     if columns is None:
@@ -655,13 +731,17 @@ def import_own(
     for name, value in of_layouts.items():
         if value is not None:
             raise OptionError(f"import own: {name!r} is for other layouts. Write it into the file of columns.")
-    done = import_files(files, columns, output, progress=progress)
-    folder = Path(output).absolute()
-    write_table(done.rejects, folder.with_name(f"{folder.name}.{done.table}.rejects.parquet"))
+    table = (columns if isinstance(columns, Columns) else read_columns(columns)).table
+    check_output(output, kinds.imported_table(table), inputs=(files, columns), overwrite=overwrite)
+    check_output(kinds.rejects_beside(output, table), kinds.REJECTS, inputs=(files, columns), overwrite=overwrite)
+    done = import_files(files, columns, output, overwrite=overwrite, progress=progress)
+    write_table(done.rejects, kinds.rejects_beside(output, table), output=kinds.REJECTS, overwrite=overwrite)
     return done
 
 
-def reveal(source: str | Path, key: Pseudonyms | str | Path, output: str | Path) -> dict[str, pa.Table]:
+def reveal(
+    source: str | Path, key: Pseudonyms | str | Path, output: str | Path, *, overwrite: bool = False
+) -> dict[str, pa.Table]:
     """Turn the pseudonyms of a Parquet file, or of all in a folder, back into ids; return the tables by name.
 
     `key` is the one that the tables were written with, or its file; `output` becomes what `source` is, file or folder.
@@ -671,16 +751,19 @@ def reveal(source: str | Path, key: Pseudonyms | str | Path, output: str | Path)
     DataError
         If a pseudonym is not of this key or was changed, or no table can be read there.
     """
+    is_folder = Path(source).is_dir()
+    refuse_output("reveal folder" if is_folder else "reveal", output, (source, key), overwrite=overwrite)
     names = key if isinstance(key, Pseudonyms) else read_key(key)
     revealed = {name: names.reveal(table, name) for name, table in _stored_tables(source).items()}
-    if Path(source).is_dir():
-        write_tables(revealed, output)
+    if is_folder:
+        with new_folder(output, kinds.REVEALED_TABLES, overwrite=overwrite) as unfinished:
+            put_tables(revealed, unfinished)
     else:
-        write_table(next(iter(revealed.values())), output)
+        write_table(next(iter(revealed.values())), output, output=kinds.REVEALED, overwrite=overwrite)
     return revealed
 
 
-def export(source: str | Path, output: str | Path, *, currency: str | None = None) -> int:
+def export(source: str | Path, output: str | Path, *, currency: str | None = None, overwrite: bool = False) -> int:
     """Write `source`, a Parquet file or a folder of them, for Excel and other programs; return the number of rows.
 
     An `output` that ends in ".xlsx" gets one sheet a table, ".csv" one table, and a folder one CSV file a table.
@@ -692,16 +775,18 @@ def export(source: str | Path, output: str | Path, *, currency: str | None = Non
     DataError, OptionError
         If no table can be read there, `output` ends in something else, or a table does not fit into it.
     """
-    from muledetect.report.exports import write_csv, write_xlsx
+    from muledetect.report.exports import put_csv, write_csv, write_xlsx
 
+    refuse_output("export", output, (source,), overwrite=overwrite)
     tables, place = _stored_tables(source), Path(output)
     if place.suffix == ".xlsx":
-        write_xlsx(tables, place, currency=currency)
+        write_xlsx(tables, place, currency=currency, overwrite=overwrite)
     elif place.suffix == ".csv" and len(tables) == 1:
-        write_csv(next(iter(tables.values())), place, currency=currency)
+        write_csv(next(iter(tables.values())), place, currency=currency, overwrite=overwrite)
     elif place.suffix == "":
-        for name, table in tables.items():
-            write_csv(table, place / f"{name}.csv", currency=currency)
+        with new_folder(place, kinds.EXPORTS, overwrite=overwrite) as unfinished:
+            for name, table in tables.items():
+                put_csv(table, unfinished / f"{name}.csv", currency=currency)
     else:
         raise OptionError(
             f"output: {place.name!r} cannot hold {len(tables):,} tables. Give a name that ends in .xlsx, one in .csv "
@@ -731,6 +816,7 @@ def demo(
     n_accounts: int = DEMO_ACCOUNTS,
     n_days: int = DEMO_DAYS,
     seed: int = 0,
+    overwrite: bool = False,
     progress: Progress | None = None,
 ) -> Demo:
     """Simulate a bank, train at two thirds of the time on what was known by then, and score, ring and report the end.
@@ -743,30 +829,102 @@ def demo(
         Folder of the data, model, scores, rings, evaluation and report.
     n_accounts, n_days, seed : int
         Size of the bank, length of the world, and which world.
+    overwrite : bool
+        Also replace what is not ours, or was changed.
     progress : callable, optional
     """
     folder, tell = Path(output), progress or _silent
-    simulate(folder / "data", n_accounts=n_accounts, n_days=n_days, seed=seed, progress=tell)
+    refuse_output("demo", folder, overwrite=overwrite)
+    simulate(folder / "data", n_accounts=n_accounts, n_days=n_days, seed=seed, overwrite=overwrite, progress=tell)
     read = load(folder / "data", progress=tell)
     times = read.transfers["time"].cast(pa.int64()).to_numpy()
     end = int(times[-1]) // DAY * DAY + DAY
     trained_at = end - n_days // 3 * DAY
     model = train(
-        read, trained_at, target="ever", pack="TH", known_by=trained_at, output=folder / "model", progress=tell
+        read,
+        trained_at,
+        target="ever",
+        pack="TH",
+        known_by=trained_at,
+        output=folder / "model",
+        overwrite=overwrite,
+        progress=tell,
     )
-    scores = score(read, model, end, output=folder / "scores.parquet", progress=tell)
+    scores = score(read, model, end, output=folder / "scores.parquet", overwrite=overwrite, progress=tell)
     tell("rings", 0.5)
-    found = rings(read, scores, end, window="all", output=folder / "rings")
+    found = rings(read, scores, end, window="all", output=folder / "rings", overwrite=overwrite)
     tell("evaluation", 0.5)
     evaluation = evaluate(
         read, model, end, found_rings=found, use_truth=True, known_by=trained_at,
-        output=folder / "evaluation", progress=tell,
+        output=folder / "evaluation", overwrite=overwrite, progress=tell,
     )  # fmt: skip
     report(
         read, scores, rings=found, model=model, evaluation=folder / "evaluation", output=folder / "report",
-        time_zone="Asia/Bangkok", progress=tell,
+        time_zone="Asia/Bangkok", overwrite=overwrite, progress=tell,
     )  # fmt: skip
     return Demo(folder, read, model, scores, found, evaluation)
+
+
+def refuse_output(
+    command: str, output: str | Path | None, inputs: Iterable[Any] = (), *, overwrite: bool = False
+) -> None:
+    """Stop, before any work, if what a command writes must not be written to `output`.
+
+    Parameters
+    ----------
+    command : str
+        Its name; "reveal folder" where a folder is revealed.
+    output : path, optional
+    inputs : iterable
+        What the command reads: paths, also in lists and mappings; tables and models in memory are passed over.
+    overwrite : bool
+        Also replace what is not ours, or was changed; never an input, a key, a link or a mount point.
+
+    Raises
+    ------
+    OutputError
+        See `muledetect.outputs`.
+    OSError
+        If the place cannot be written to.
+    """
+    if output is not None:
+        for place, written in _written(command, Path(output)):
+            check_output(place, written, inputs=inputs, overwrite=overwrite)
+
+
+#: Command -> what it writes to its output.
+_WRITES: Final[Mapping[str, Output]] = {
+    "check": kinds.REJECTS,
+    "columns": kinds.COLUMNS,
+    "evaluate": kinds.EVALUATION,
+    "explain": kinds.EXPLANATION,
+    "import": kinds.DATASET,
+    "monitor": kinds.DRIFT,
+    "report": kinds.REPORT,
+    "reveal": kinds.REVEALED,
+    "reveal folder": kinds.REVEALED_TABLES,
+    "rings": kinds.RINGS,
+    "score": kinds.SCORES,
+    "simulate": kinds.WORLD,
+    "threshold": kinds.THRESHOLD,
+    "train": kinds.MODEL,
+}
+_DEMO: Final = {
+    "data": "simulate", "model": "train", "scores.parquet": "score", "rings": "rings", "evaluation": "evaluate",
+    "report": "report",
+}  # fmt: skip
+
+
+def _written(command: str, output: Path) -> list[tuple[Path, Output]]:
+    if command == "demo":
+        return [(output / name, _WRITES[step]) for name, step in _DEMO.items()]
+    if command == "trace":
+        return [(output, kinds.TRACE if output.suffix == ".parquet" else kinds.TRACES)]
+    if command == "export":
+        return [(output, kinds.EXPORT if output.suffix in (".csv", ".xlsx") else kinds.EXPORTS)]
+    if command == "import":
+        return [(output, kinds.DATASET), (kinds.rejects_beside(output), kinds.REJECTS)]
+    return [(output, _WRITES[command])]
 
 
 def load(dataset: Source, *, progress: Progress | None = None, **reading: Any) -> Dataset:
@@ -860,6 +1018,7 @@ __all__ = [
     "import_own",
     "load",
     "monitor",
+    "refuse_output",
     "report",
     "reveal",
     "rings",

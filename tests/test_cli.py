@@ -154,8 +154,9 @@ def test_a_check_prints_its_findings_and_writes_the_rejects(tmp_path: Path) -> N
         "1,2025-03-01T09:00:00Z,007,008,100",
         "2,2025-03-01T09:01:00Z,007,009,0",
     ]
-    (tmp_path / "transfers.csv").write_text("\n".join(rows))
-    said = run("check", tmp_path, "--output", tmp_path / "rejects.parquet")
+    (tmp_path / "bank").mkdir()
+    (tmp_path / "bank" / "transfers.csv").write_text("\n".join(rows))
+    said = run("check", tmp_path / "bank", "--output", tmp_path / "rejects.parquet")
     assert "non-positive amount" in said
     assert pq.read_table(tmp_path / "rejects.parquet")["row"].to_pylist() == [1]
 
@@ -264,7 +265,7 @@ def test_an_output_that_cannot_be_written_ends_with_1_and_leaves_nothing(
     (tmp_path / "folder" / "inner").mkdir(parents=True)
     options = ("--as-of", "2025-03-05", "--model", world / "model", "--output", tmp_path / output)
     said = run("score", world / "data", *options, status=1)
-    assert "error: files:" in said
+    assert "error: output:" in said
     assert "Traceback" not in said
     assert (tmp_path / "file").read_text() == "mine"
     assert sorted(path.name for path in tmp_path.rglob("*")) == ["file", "folder", "inner"]

@@ -84,4 +84,4 @@ def test_a_crafted_manifest_cannot_put_other_things_into_the_card(tmp_path: Path
         file.write_text(json.dumps({**json.loads(file.read_text()), **wrong}))
         with pytest.raises(ModelError):
             load_model(tmp_path / "m")
-        trained().save(tmp_path / "m")
+        trained().save(tmp_path / "m", overwrite=True)

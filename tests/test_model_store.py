@@ -17,6 +17,7 @@ from muledetect.model import MuleModel, load_model, trees
 from muledetect.model.estimator import TrainedOn
 from muledetect.model.starter import PLACES
 from muledetect.model.tree_text import rewrite_trees
+from muledetect.outputs import MANIFEST
 
 NAMES = ["pass_through__window_24h", "in_amount__window_7d", "of_my_own"]
 
@@ -117,23 +118,24 @@ def test_a_new_model_replaces_the_old_one_and_nothing_else(folder: Path) -> None
     model.save(folder)
     np.testing.assert_array_equal(load_model(folder).decision_function(features), model.decision_function(features))
     assert (folder / "notes.txt").read_text() == "mine"
-    assert len(list(folder.iterdir())) == 1 + 2 + 1 + 2  # manifest, trees, notes, card
+    assert len(list(folder.iterdir())) == 2 + 2 + 1 + 2  # manifests, trees, notes, card
 
 
 def test_a_write_that_breaks_off_leaves_the_old_model(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before = load_model(folder).texts_
-    real = os.replace
+    real = Path.write_bytes
 
-    def replace(old: str, new: Path) -> None:
-        if Path(new).name == "manifest.json":
+    def write_bytes(path: Path, content: bytes) -> int:
+        if path.name == "manifest.json":
             raise OSError(28, "No space left on device")
-        real(old, new)
+        return real(path, content)
 
-    monkeypatch.setattr("os.replace", replace)
+    monkeypatch.setattr(Path, "write_bytes", write_bytes)
     with pytest.raises(ModelError, match="cannot be written"):
         fitted(seed=1)[0].save(folder)
     assert load_model(folder).texts_ == before
-    assert not list(folder.glob(".*"))
+    assert [path.name for path in folder.glob(".*")] == [MANIFEST]
+    assert list(folder.parent.iterdir()) == [folder]
 
 
 def test_the_manifest_says_what_the_model_is_and_holds_no_time_of_writing(stored: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,13 +27,14 @@ from small_world import (
 )
 
 from muledetect import pipeline, schema
-from muledetect.errors import DataError, ModelError, OptionError
+from muledetect.errors import DataError, ModelError, OptionError, OutputError
 from muledetect.evaluate import measure
 from muledetect.features import _extract
 from muledetect.graph import build_graph
 from muledetect.labels import every_account
 from muledetect.model import MuleModel, load_model
 from muledetect.model.scores import TIERS, score_points
+from muledetect.outputs import MANIFEST
 from muledetect.records import Dataset, read_dataset, write_tables
 from muledetect.rings import RingTables, find_rings
 
@@ -311,7 +311,7 @@ def test_an_evaluation_writes_what_it_returns(first: Run, tmp_path: Path) -> Non
         first.dataset, first.model, SCORED_AT, found_rings=first.rings, use_truth=True, output=tmp_path
     )
     tables = "baselines budget_curve innocents reliability subgroups ties traces typologies".split()
-    assert sorted(content(tmp_path)) == sorted([*(f"{name}.parquet" for name in tables), "report.json"])
+    assert sorted(content(tmp_path)) == sorted([*(f"{name}.parquet" for name in tables), "report.json", MANIFEST])
     report = json.loads((tmp_path / "report.json").read_text())
     assert report["figures"]["brier"] == pytest.approx(result.brier)
     assert report["about"]["as_of"].startswith(SCORED_AT)
@@ -466,15 +466,10 @@ def test_a_second_run_replaces_the_outputs_and_leaves_nothing_half_done(first: R
     assert load_model(tmp_path / "model").texts_ == first.model.texts_
 
 
-def test_an_import_may_go_to_the_present_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "transactions.csv").write_text(
-        "tran_id,orig_acct,bene_acct,tx_type,base_amt,tran_timestamp,is_sar,alert_id\n"
-        "1,007,8,TRANSFER,150.5,2017-01-01T00:00:00Z,False,-1\n"
-    )
-    (tmp_path / "here").mkdir()
-    monkeypatch.chdir(tmp_path / "here")
-    tables = pipeline.import_("amlsim", [tmp_path / "transactions.csv"], ".")
-    assert tables["transfers"].num_rows == 1
-    assert (tmp_path / "here" / "transfers.parquet").exists()
-    assert (tmp_path / "here.rejects.parquet").exists()
-    assert os.listdir(tmp_path / "here")
+def test_the_folder_that_one_is_in_is_refused_before_the_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "here" / "below").mkdir(parents=True)
+    for present in ("here", "here/below"):
+        monkeypatch.chdir(tmp_path / present)
+        with pytest.raises(OutputError, match="Give a folder inside it"):
+            pipeline.import_("amlsim", [tmp_path / "no such file.csv"], tmp_path / "here")
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["below", "here"]

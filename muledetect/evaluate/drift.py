@@ -23,7 +23,9 @@ from muledetect.errors import OptionError
 from muledetect.frames import takes_tables
 from muledetect.markup import build_card, build_facts, build_table
 from muledetect.model.table import read_features
-from muledetect.records import write_table, write_text
+from muledetect.outputs import new_folder
+from muledetect.outputs.kinds import DRIFT
+from muledetect.records.write import put_table, put_text
 
 Float64Array = npt.NDArray[np.float64]
 Features: TypeAlias = "pd.DataFrame | pa.Table"
@@ -106,11 +108,12 @@ class Drift:
         """Return `drift` and `label_delays`."""
         return {"drift": self.checks, "label_delays": self.delays}
 
-    def write(self, folder: str | Path) -> None:
-        """Write `drift.json` and one table each; each file is the old or the new one, whole."""
-        write_text(Path(folder) / "drift.json", self.to_json())
-        for name, table in self.tables().items():
-            write_table(pa.Table.from_pandas(table, preserve_index=False), Path(folder) / f"{name}.parquet")
+    def write(self, folder: str | Path, *, overwrite: bool = False) -> None:
+        """Write `drift.json` and one table each to a folder: the old or the new one, whole."""
+        with new_folder(folder, DRIFT, overwrite=overwrite) as unfinished:
+            put_text(self.to_json(), unfinished / "drift.json")
+            for name, table in self.tables().items():
+                put_table(pa.Table.from_pandas(table, preserve_index=False), unfinished / f"{name}.parquet")
 
 
 @takes_tables("labels_a", "labels_b")

@@ -117,7 +117,7 @@ class Evaluation:
             note="Brackets: 95% intervals from drawing whole rings.",
         )  # fmt: skip
 
-    def write(self, folder: str | Path) -> None:
+    def write(self, folder: str | Path, *, overwrite: bool = False) -> None:
         """Write `report.json` and one table a part to a folder; see `EvaluationReport`."""
         low, high = self.calibration_interval
         figures = {"brier": self.brier, "calibration_error": self.calibration_error, "budget": self.budget}
@@ -127,7 +127,7 @@ class Evaluation:
         if self.rings is not None:
             figures |= {f"rings_{name}": float(value) for name, value in asdict(self.rings).items()}
         tables = {"baselines": self.table, **self.tables}
-        EvaluationReport(figures, tables, tuple(self.notes), self.about).write(Path(folder))
+        EvaluationReport(figures, tables, tuple(self.notes), self.about).write(folder, overwrite=overwrite)
 
 
 def _with_interval(line: pd.Series[float], name: str) -> str:

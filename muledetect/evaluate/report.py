@@ -16,7 +16,9 @@ from muledetect.clock import Moment
 from muledetect.evaluate.by_part import measure_parts, subgroup_parts, typology_parts
 from muledetect.evaluate.calibration import calibration_intervals
 from muledetect.evaluate.innocents import guard_innocents, innocent_groups
-from muledetect.records import write_table, write_text
+from muledetect.outputs import new_folder
+from muledetect.outputs.kinds import EVALUATION
+from muledetect.records.write import put_table, put_text
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,11 +55,12 @@ class EvaluationReport:
         }
         return json.dumps(content, indent=2)
 
-    def write(self, folder: str | Path) -> None:
-        """Write `report.json` and `<table>.parquet` for each table; each file is the old or the new one, whole."""
-        for name, table in self.tables.items():
-            write_table(pa.Table.from_pandas(_flat(table), preserve_index=False), Path(folder) / f"{name}.parquet")
-        write_text(Path(folder) / "report.json", self.to_json())
+    def write(self, folder: str | Path, *, overwrite: bool = False) -> None:
+        """Write `report.json` and `<table>.parquet` for each table to a folder: the old or the new one, whole."""
+        with new_folder(folder, EVALUATION, overwrite=overwrite) as unfinished:
+            for name, table in self.tables.items():
+                put_table(pa.Table.from_pandas(_flat(table), preserve_index=False), unfinished / f"{name}.parquet")
+            put_text(self.to_json(), unfinished / "report.json")
 
 
 def measure_by_part(

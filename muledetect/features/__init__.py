@@ -171,6 +171,7 @@ def write_features(
     apart: Int64Array | None = None,
     threads: int | None = None,
     progress: Progress | None = None,
+    overwrite: bool = False,
 ) -> None:
     """Compute features at points and stream them to one Parquet file, written atomically; memory stays bounded.
 
@@ -181,13 +182,21 @@ def write_features(
     dataset, points, features, pack, graph, apart, threads, progress
         As for `extract`.
     path : str or Path
-        Parquet file; a file of that name is replaced when the new one is complete.
+        Parquet file; an earlier one of ours is replaced when the new one is complete.
+    overwrite : bool
+        Replace a file also if it is not ours, or was changed.
+
+    Raises
+    ------
+    OutputError
+        If the file may not be replaced, see `muledetect.outputs`.
     """
+    from muledetect.outputs.kinds import FEATURES  # noqa: PLC0415
     from muledetect.records.write import atomic_parquet  # noqa: PLC0415
 
     known, names = _extract.choose(features, _REGISTRY, pack)
     shared = _extract.share(dataset, graph, apart=apart, threads=threads)
-    with atomic_parquet(path) as write:
+    with atomic_parquet(path, output=FEATURES, overwrite=overwrite) as write:
         for shard, values in _extract.extract_shards(shared, points, names, known, progress=progress):
             write(_extract.as_table(dataset.account_ids, shard, names, values))
 

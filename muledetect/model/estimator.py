@@ -344,7 +344,7 @@ class MuleModel(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         minor_units = 10 ** exponent_of(currency) if currency else 100
         return find_reasons(values, added, self._names(), peers or self.peers_, n_reasons, minor_units, n_against)
 
-    def save(self, folder: str | PathLike[str]) -> None:
+    def save(self, folder: str | PathLike[str], *, overwrite: bool = False) -> None:
         """Write the model as a folder of text and JSON; a process killed at any moment leaves the old or the new one.
 
         Raises
@@ -355,7 +355,7 @@ class MuleModel(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         from muledetect.model.store import save_model  # noqa: PLC0415 (store needs this class to load)
 
         check_is_fitted(self, "texts_")
-        save_model(self, folder)
+        save_model(self, folder, overwrite=overwrite)
 
     def _names(self) -> list[str]:
         if hasattr(self, "feature_names_in_"):

@@ -1,12 +1,11 @@
 """A model as a folder of text: `manifest.json`, its card and the trees; nothing in it is ever executed.
 
-The trees lie in files named by their content, and the manifest, replaced in one step, says which of them count. So a
-process killed at any moment leaves a folder that reads as the old model or as the new one.
+The trees lie in files named by their content, and the manifest says which of them count. The folder is replaced in one
+step, so a process killed at any moment leaves the old model or the new one.
 """
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import hashlib
 import json
@@ -14,7 +13,6 @@ import math
 import os
 import platform
 import stat
-import tempfile
 from collections.abc import Mapping
 from dataclasses import asdict
 from os import PathLike
@@ -34,6 +32,8 @@ from muledetect.model.options import kept_parameters
 from muledetect.model.peers import Peers
 from muledetect.model.thresholds import ClearThreshold
 from muledetect.model.tree_text import TreesError, TreesText, rewrite_trees
+from muledetect.outputs import new_folder
+from muledetect.outputs.kinds import MODEL
 
 MANIFEST: Final = "manifest.json"
 CARD: Final = "card.json"
@@ -46,32 +46,35 @@ _MAX_TREES: Final = 256 << 20
 _READ_ONLY: Final = os.O_RDONLY | sum(getattr(os, name, 0) for name in ("O_NOFOLLOW", "O_NONBLOCK", "O_BINARY"))
 
 
-def save_model(model: MuleModel, folder: str | PathLike[str]) -> None:
+def save_model(model: MuleModel, folder: str | PathLike[str], *, overwrite: bool = False) -> None:
     """Write a fitted model to a folder, new or holding an older model; no file of another name is touched.
+
+    Parameters
+    ----------
+    model : MuleModel
+    folder : path
+    overwrite : bool
+        Replace files of a model also if they are not ours, or were changed.
 
     Raises
     ------
     ModelError
         If the folder cannot be written.
+    OutputError
+        If it holds what may not be replaced, see `muledetect.outputs`.
     """
-    place = Path(folder)
     texts = [text.encode() for text in model.texts_]
-    manifest = _json(_manifest(model, texts))
     card = build_card(model, _versions(), config_hash(model))
+    files = {_file_of(_digest(text)): text for text in texts}
+    files |= {CARD: _json(card), CARD_TEXT: write_card(card).encode(), MANIFEST: _json(_manifest(model, texts))}
     try:
-        place.mkdir(parents=True, exist_ok=True)
-        for text in texts:
-            _write(place / _file_of(_digest(text)), text)
-        _write(place / CARD, _json(card))
-        _write(place / CARD_TEXT, write_card(card).encode())
-        _write(place / MANIFEST, manifest)
-        current = {_file_of(_digest(text)) for text in texts}
-        for file in place.glob("trees-*.txt"):
-            if file.name not in current:
-                file.unlink()
+        with new_folder(folder, MODEL, overwrite=overwrite) as unfinished:
+            for name, content in files.items():
+                (unfinished / name).write_bytes(content)
     except OSError as error:
         raise ModelError(
-            f"model: folder {place.name!r} cannot be written ({error.strerror}). Choose a folder that you may write to."
+            f"model: folder {Path(folder).name!r} cannot be written ({error.strerror}). Choose a folder that you may "
+            "write to."
         ) from error
 
 
@@ -169,28 +172,6 @@ def _digest(content: bytes) -> str:
 
 def _file_of(digest: str) -> str:
     return f"trees-{digest[:16]}.txt"
-
-
-def _write(file: Path, content: bytes) -> None:
-    """Write beside, then rename, so that no reader ever sees half a file."""
-    handle, beside = tempfile.mkstemp(prefix=f".{file.name}.", dir=file.parent)
-    try:
-        with os.fdopen(handle, "wb") as stream:
-            stream.write(content)
-            stream.flush()
-            os.fsync(stream.fileno())
-        os.chmod(beside, 0o666 & ~_umask())
-        os.replace(beside, file)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            os.unlink(beside)
-        raise
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
 
 
 def _read_bounded(file: Path, limit: int) -> bytes:

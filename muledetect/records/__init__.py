@@ -14,13 +14,12 @@ if TYPE_CHECKING:
     from muledetect.records.dataset import Dataset, Finding
     from muledetect.records.pseudonyms import Pseudonyms, new_key, read_key
     from muledetect.records.read import read_dataset
-    from muledetect.records.write import atomic_tables, write_table, write_tables, write_text
+    from muledetect.records.write import write_table, write_tables, write_text
 
 __all__ = [
     "Dataset",
     "Finding",
     "Pseudonyms",
-    "atomic_tables",
     "new_key",
     "read_dataset",
     "read_key",
@@ -35,6 +34,6 @@ __getattr__, __dir__ = on_demand(
         "dataset": "Dataset Finding",
         "pseudonyms": "Pseudonyms new_key read_key",
         "read": "read_dataset",
-        "write": "atomic_tables write_table write_tables write_text",
+        "write": "write_table write_tables write_text",
     },
 )

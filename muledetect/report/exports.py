@@ -41,8 +41,9 @@ import pyarrow.csv as pacsv
 from muledetect.clock import parse_time
 from muledetect.errors import DataError, OptionError
 from muledetect.frames import as_arrow
+from muledetect.outputs import new_file
+from muledetect.outputs.kinds import EXPORT
 from muledetect.records.currency import exponent_of
-from muledetect.records.write import write_file
 from muledetect.schema import INPUTS, OUTPUTS
 from muledetect.visible import make_visible
 
@@ -86,7 +87,7 @@ Cell = str | bool | int | float | None
 Render = Callable[[pa.ChunkedArray], pa.ChunkedArray]
 
 
-def write_csv(table: Any, path: str | Path, *, currency: str | None = None) -> None:
+def write_csv(table: Any, path: str | Path, *, currency: str | None = None, overwrite: bool = False) -> None:
     """Write a table as CSV: UTF-8 with a byte order mark, commas, texts in quotes; a null is an empty cell.
 
     Parameters
@@ -96,23 +97,33 @@ def write_csv(table: Any, path: str | Path, *, currency: str | None = None) -> N
         Holds the old or the new file at any moment.
     currency : str, optional
         ISO 4217 code of the money columns; they are then written in whole units.
+    overwrite : bool
+        Replace a file also if it is not ours, or was changed.
 
     Raises
     ------
     DataError
         If the table has no column, or columns of mixed types.
     OptionError
-        If there is no such currency.
+        If there is no such currency; as OutputError if the file may not be replaced, see `muledetect.outputs`.
     """
+    with new_file(path, EXPORT, overwrite=overwrite) as unfinished:
+        put_csv(table, unfinished, currency=currency)
+
+
+def put_csv(table: Any, path: Path, *, currency: str | None = None) -> None:
+    """Write a table as `write_csv` does, plainly: to a place that nobody reads yet."""
     rows, decimals = _as_table(table), _decimals(currency)
     columns = [
         _csv_column(name, column, currency, decimals)
         for name, column in zip(rows.column_names, rows.columns, strict=True)
     ]
-    write_file(path, partial(_write_csv, rows, columns))
+    _write_csv(rows, columns, path)
 
 
-def write_xlsx(tables: Mapping[str, Any], path: str | Path, *, currency: str | None = None) -> None:
+def write_xlsx(
+    tables: Mapping[str, Any], path: str | Path, *, currency: str | None = None, overwrite: bool = False
+) -> None:
     """Write tables as the sheets of one XLSX file; their names are made legal, and long tables go on in further sheets.
 
     Parameters
@@ -121,7 +132,7 @@ def write_xlsx(tables: Mapping[str, Any], path: str | Path, *, currency: str | N
         As `write_csv` takes them.
     path : path
         Holds the old or the new file at any moment. Equal tables give equal bytes.
-    currency : str, optional
+    currency, overwrite
         As in `write_csv`.
 
     Raises
@@ -139,7 +150,8 @@ def write_xlsx(tables: Mapping[str, Any], path: str | Path, *, currency: str | N
     sheets = list(_sheets({name: _as_table(table) for name, table in tables.items()}))
     if not sheets:
         raise DataError("export: there is no table to write. Give at least one.")
-    write_file(path, partial(_write_book, sheets, currency, decimals))
+    with new_file(path, EXPORT, overwrite=overwrite) as unfinished:
+        _write_book(sheets, currency, decimals, unfinished)
 
 
 def neutralise(text: str) -> str:

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import json
-import secrets
-import shutil
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
@@ -16,13 +13,15 @@ import pandas as pd
 import pyarrow as pa
 
 from muledetect.clock import format_time
-from muledetect.errors import OptionError
 from muledetect.features import Progress
+from muledetect.outputs import new_folder
+from muledetect.outputs.kinds import REPORT
+from muledetect.records.write import put_text
 from muledetect.report.accounts.case import AccountCase
 from muledetect.report.accounts.facts import TRANSFERS, account_cases
-from muledetect.report.drafts.goaml import write_goaml
+from muledetect.report.drafts.goaml import to_goaml
 from muledetect.report.drafts.str_draft import draft_str
-from muledetect.report.exports import write_csv
+from muledetect.report.exports import put_csv
 from muledetect.report.material import Material
 from muledetect.report.model.report import ModelReport
 from muledetect.report.pages import Language, money_text, render, time_text
@@ -34,7 +33,7 @@ from muledetect.report.words import NOT_MEMBERS, REASONS, WORDS
 MOST_MEMBERS: Final = 500
 MOST_OTHERS: Final = 200
 _MOST_SHARED: Final = 60
-_MARK: Final = "report.json"
+_ABOUT: Final = "report.json"
 _ALERTS: Final = ("rank", "account_id", "probability", "tier", "codes", "ring_id", "role", "hold", "n_victims", "file")
 _TIES: Final = ("complaint", "call", "network", "place", "cash_out", "script", "lists", "person")
 
@@ -48,6 +47,7 @@ def write_report(
     zone: str = "UTC",
     goaml: bool = False,
     progress: Progress | None = None,
+    overwrite: bool = False,
 ) -> dict[str, int]:
     """Write the pages of a report to the folder `output`; return the number of pages by kind.
 
@@ -57,7 +57,8 @@ def write_report(
         From `gather_material`.
     output : path
         Becomes a folder of `index.html`, `accounts/`, `rings/`, CSV files of what they list, and `model.html` if a
-        model report is given. An earlier report there is replaced; any other folder that is not empty is refused.
+        model report is given. An earlier report there is replaced, and notes that somebody put into it stay.
+        Any other folder that is not empty is refused.
     model_report : ModelReport, optional
     language : "en" or "th"
         In which the pages open; each holds both.
@@ -67,11 +68,14 @@ def write_report(
         Also write a goAML-shaped draft of each case to `goaml/`.
     progress : callable, optional
         Called with the stage in words and the fraction done.
+    overwrite : bool
+        Replace files of a report also if they are not ours, or were changed.
 
     Raises
     ------
     OptionError
-        If the folder holds something else, or language or zone are unknown.
+        If language or zone are unknown; as OutputError if the folder holds what may not be replaced, see
+        `muledetect.outputs`.
 
     Notes
     -----
@@ -91,14 +95,13 @@ def write_report(
         "not_members": NOT_MEMBERS,
         "reasons": REASONS,
     }
-    with _replaced_folder(Path(output)) as folder:
+    with new_folder(output, REPORT, overwrite=overwrite) as folder:
         rows = []
         for at, case in enumerate(account_cases(material, ring_files)):
             file = account_files[case.account_id]
             _put(folder / file, _account_page(material, case, account_files, file if goaml else None, shared))
             if goaml:
-                (folder / "goaml").mkdir(exist_ok=True)
-                write_goaml(case, folder / _goaml_file(file))
+                _put(folder / _goaml_file(file), to_goaml(draft_str(case)))
             rows.append(_alert_row(case, file))
             tell("case files", 0.05 + 0.6 * (at + 1) / max(len(account_files), 1))
         for at, ring in enumerate(ring_cases(material, account_files)):
@@ -109,7 +112,7 @@ def write_report(
         _put(folder / "index.html", _index_page(material, rows, ring_files, model_report is not None, shared))
         _write_tables(material, rows, folder)
         counts = {"alerts": len(rows), "rings": len(ring_ids), "model": int(model_report is not None)}
-        _put(folder / _MARK, json.dumps(_mark(material, counts), indent=2) + "\n")
+        _put(folder / _ABOUT, json.dumps(_about(material, counts), indent=2) + "\n")
         tell("report", 1.0)
     return counts
 
@@ -120,40 +123,18 @@ def _write_tables(material: Material, alerts: list[dict[str, Any]], folder: Path
     listed = [{**row, "codes": " ".join(row["codes"])} for row in alerts]
     columns = {name: [row[name] for row in listed] for name in _ALERTS}
     columns["hold"] = pa.array(columns["hold"], pa.int64())
-    write_csv(pa.table(columns), folder / "alerts.csv", currency=currency)
-    write_csv(material.rings.rings, folder / "rings.csv", currency=currency)
-    write_csv(material.rings.ring_members, folder / "ring_members.csv", currency=currency)
-    write_csv(material.traces.holds, folder / "holds.csv", currency=currency)
-
-
-@contextmanager
-def _replaced_folder(output: Path) -> Iterator[Path]:
-    """Yield a folder to write to; on leaving it takes the place of `output`, on an error it goes."""
-    place = output.absolute()
-    if place.exists() and not (place / _MARK).is_file() and (not place.is_dir() or any(place.iterdir())):
-        raise OptionError(
-            f"report: {place.name!r} is there and is no report of ours; choose an empty folder "
-            "or one with an old report."
-        )
-    unfinished = place.with_name(f".{place.name}.{secrets.token_hex(4)}.tmp")
-    unfinished.mkdir(parents=True)
-    try:
-        yield unfinished
-        old = place.with_name(f".{place.name}.{secrets.token_hex(4)}.old")
-        if place.exists():
-            place.rename(old)
-        unfinished.rename(place)
-        shutil.rmtree(old, ignore_errors=True)
-    finally:
-        shutil.rmtree(unfinished, ignore_errors=True)
+    put_csv(pa.table(columns), folder / "alerts.csv", currency=currency)
+    put_csv(material.rings.rings, folder / "rings.csv", currency=currency)
+    put_csv(material.rings.ring_members, folder / "ring_members.csv", currency=currency)
+    put_csv(material.traces.holds, folder / "holds.csv", currency=currency)
 
 
 def _put(path: Path, text: str) -> None:
     path.parent.mkdir(exist_ok=True)
-    path.write_text(text, encoding="utf-8", newline="\n")
+    put_text(text, path)
 
 
-def _mark(material: Material, counts: Mapping[str, int]) -> dict[str, Any]:
+def _about(material: Material, counts: Mapping[str, int]) -> dict[str, Any]:
     return {
         "made_by": f"muledetect {version('muledetect')}",
         "as_of": format_time(material.as_of),

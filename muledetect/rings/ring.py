@@ -14,8 +14,10 @@ import pyarrow.parquet as pq
 from muledetect import schema
 from muledetect.errors import DataError, OptionError
 from muledetect.markup import SUSPICION, Html, build_card, build_details, build_facts, build_table
-from muledetect.records import write_tables, write_text
+from muledetect.outputs import new_folder
+from muledetect.outputs.kinds import GRAPH, RINGS
 from muledetect.records.currency import format_amount, unit_of
+from muledetect.records.write import put_tables, write_text
 from muledetect.visible import make_visible
 
 if TYPE_CHECKING:
@@ -111,7 +113,7 @@ class Ring:
     def __len__(self) -> int:
         return int(self.members.num_rows)
 
-    def to_graphml(self, path: str | Path) -> None:
+    def to_graphml(self, path: str | Path, *, overwrite: bool = False) -> None:
         """Write the ring for graph programs (Gephi, yEd, Cytoscape), atomically; lists become text."""
         import networkx as nx  # noqa: PLC0415 (0.2 s to import, needed by few)
 
@@ -121,7 +123,7 @@ class Ring:
             shown.add_node(make_visible(name), **_shown(traits))
         for source, target, key, traits in drawn.edges(keys=True, data=True):
             shown.add_edge(make_visible(source), make_visible(target), make_visible(key), **_shown(traits))
-        write_text(path, "\n".join(nx.generate_graphml(shown)) + "\n")
+        write_text(path, "\n".join(nx.generate_graphml(shown)) + "\n", output=GRAPH, overwrite=overwrite)
 
     def to_networkx(self) -> nx.MultiDiGraph:
         """Return a MultiDiGraph: nodes have role, tier, membership, is_seed; edges kind (= key), weight, evidence."""
@@ -240,9 +242,11 @@ class RingTables:
         """Return the same rings with ties that `find_ties` found for them."""
         return replace(self, ring_ties=ties.ring_ties, tie_evidence=ties.tie_evidence)
 
-    def write(self, folder: str | Path) -> None:
-        """Write the output tables as Parquet files of a folder, each one atomically."""
-        write_tables(self.tables, folder)
+    def write(self, folder: str | Path, *, events: pa.Table | None = None, overwrite: bool = False) -> None:
+        """Write the output tables, and those of `keep_ids`, as Parquet files of a folder: the old or the new one."""
+        tables = self.tables | ({} if events is None else {"ring_events": events})
+        with new_folder(folder, RINGS, overwrite=overwrite) as unfinished:
+            put_tables(tables, unfinished)
 
 
 def read_rings(folder: str | Path) -> RingTables:

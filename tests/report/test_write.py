@@ -11,6 +11,7 @@ from report_world import AS_OF, hostile, make_material, make_tables, make_world
 
 from muledetect.clock import format_time
 from muledetect.errors import OptionError
+from muledetect.outputs import MANIFEST
 from muledetect.records.pseudonyms import Pseudonyms
 from muledetect.report.material import gather_material
 from muledetect.report.write import write_report
@@ -45,7 +46,7 @@ def test_no_account_stands_in_a_path(tmp_path: Path) -> None:
     write_report(make_material(hostile), tmp_path / "report", goaml=True)
     for path in (tmp_path / "report").rglob("*"):
         assert (
-            path.name in ("accounts", "rings", "goaml", "index.html", "report.json")
+            path.name in ("accounts", "rings", "goaml", "index.html", "report.json", MANIFEST)
             or path.stem.isdigit()
             or path.suffix == ".csv"
         )
@@ -62,7 +63,7 @@ def test_an_earlier_report_is_replaced_whole(tmp_path: Path) -> None:
 def test_a_folder_of_something_else_is_not_touched(tmp_path: Path) -> None:
     (tmp_path / "report").mkdir()
     (tmp_path / "report" / "thesis.txt").write_text("mine", "utf-8")
-    with pytest.raises(OptionError, match="no report of ours"):
+    with pytest.raises(OptionError, match="is not empty, and muledetect did not write it"):
         write_report(make_material(), tmp_path / "report")
     assert [path.name for path in tmp_path.rglob("*")] == ["report", "thesis.txt"]
 

@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 
 from muledetect import clock
 from muledetect.errors import DataError, OptionError
+from muledetect.outputs.kinds import COLUMNS
 from muledetect.records.currency import exponent_of
 from muledetect.records.own._file import FileForm
 from muledetect.records.own._money import UNSURE
@@ -173,9 +174,9 @@ class Columns:
             held[name] = _changed(held[name], change)
         return replace(_from_sections(held, "columns"), notes=self.notes)
 
-    def write(self, path: str | Path) -> None:
-        """Write the mapping as TOML with its reasons as comments; `path` holds the old or the new file."""
-        write_text(path, self.to_toml())
+    def write(self, path: str | Path, *, overwrite: bool = False) -> None:
+        """Write the mapping as TOML with its reasons as comments; a file that was changed is replaced if told so."""
+        write_text(path, self.to_toml(), output=COLUMNS, overwrite=overwrite)
 
     def to_toml(self) -> str:
         """Return the mapping as TOML text, reasons as comments."""

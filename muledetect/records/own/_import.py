@@ -17,6 +17,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from muledetect.errors import DataError, OptionError
+from muledetect.outputs import check_output, is_ours, new_folder
+from muledetect.outputs.kinds import imported_table
 from muledetect.records import reasons
 from muledetect.records.currency import exponent_of
 from muledetect.records.dataset import Finding, describe
@@ -31,7 +33,7 @@ from muledetect.records.own._sides import Sides
 from muledetect.records.parse import BUDDHIST_LEAD, Options
 from muledetect.records.rejects import RejectLog
 from muledetect.records.sources import SUFFIXES
-from muledetect.records.write import atomic_parquet, write_table
+from muledetect.records.write import parquet_at, put_table
 from muledetect.schema import did_you_mean
 
 Progress: TypeAlias = Callable[[str, float], None]
@@ -64,7 +66,12 @@ class Imported:
 
 
 def import_own(
-    files: Any, columns: Columns | str | Path, output: str | Path | None = None, *, progress: Progress | None = None
+    files: Any,
+    columns: Columns | str | Path,
+    output: str | Path | None = None,
+    *,
+    progress: Progress | None = None,
+    overwrite: bool = False,
 ) -> Imported:
     """Turn a bank's own files into one table of a data set, as a mapping says.
 
@@ -78,6 +85,8 @@ def import_own(
         Folder of the data set; its table is replaced, other tables stay. Without it the rows are returned.
     progress : callable, optional
         Called with the stage in words and the fraction done.
+    overwrite : bool
+        Replace the table in `output` also if it is not ours, or was changed.
 
     Returns
     -------
@@ -88,7 +97,7 @@ def import_own(
     DataError
         If a file cannot be read, lacks a heading, or more than half of its rows cannot; nothing is written then.
     OptionError
-        If the mapping is not complete or not possible.
+        If the mapping is not complete or not possible; as OutputError if `output` is no place to write to.
 
     Notes
     -----
@@ -102,13 +111,13 @@ def import_own(
     for source in sources:
         _check_headings(mapping, source, where)
     if output is not None:
+        check_output(output, imported_table(mapping.table), inputs=(files, columns), overwrite=overwrite)
         _check_place(Path(output), mapping.table)
     job = _Job(mapping, progress or (lambda _stage, _done: None))
     rows = job.gather(sources) if output is None else None
     notes: list[str] = []
     if output is not None:
-        job.write(sources, Path(output) / f"{mapping.table}.parquet")
-        notes += _list_own(Path(output), job.sides.own_accounts()) if mapping.accounts.list_own else []
+        notes += _write(job, sources, Path(output), overwrite)
         notes += _strangers(mapping, Path(output))
     return Imported(
         mapping.table,
@@ -119,6 +128,29 @@ def import_own(
         (*job.notes(), *notes),
         rows,
     )
+
+
+def _write(job: _Job, sources: list[Source], folder: Path, overwrite: bool) -> list[str]:
+    """Write the table, and the accounts whose statements were read unless the data set has accounts from elsewhere."""
+    output, lists_own = imported_table(job.mapping.table), _lists_own(folder, job.mapping)
+    if lists_own:
+        output = replace(output, files=(*output.files, "accounts.parquet"))
+    with new_folder(folder, output, overwrite=overwrite) as unfinished:
+        job.write(sources, unfinished / f"{job.mapping.table}.parquet")
+        accounts = job.sides.own_accounts()
+        if not lists_own or not len(accounts):
+            return []
+        put_table(pa.table({"account_id": accounts}), unfinished / "accounts.parquet")
+    return [f"{len(accounts):,} accounts whose statements these are stand in accounts.parquet; only they are scored."]
+
+
+def _lists_own(folder: Path, mapping: Columns) -> bool:
+    if not mapping.accounts.list_own:
+        return False
+    place = folder / "accounts.parquet"
+    others = [folder / "accounts", *(folder / f"accounts{suffix}" for suffix in SUFFIXES)]
+    made_here = is_ours(folder, place.name) and pq.read_schema(place).names == ["account_id"]
+    return made_here or not any(other.exists() for other in others)
 
 
 def _check_headings(mapping: Columns, source: Source, where: str) -> None:
@@ -169,14 +201,14 @@ class _Job:
     def write(self, sources: list[Source], path: Path) -> None:
         """Write all accepted rows; statements go by way of a file beside, as pairs are known at the end only."""
         with ExitStack() as opened:
-            append = opened.enter_context(atomic_parquet(path))
+            append = opened.enter_context(parquet_at(path))
             if not self.mapping.is_statement:
                 for part in self._parts(sources):
                     append(part)
                 self._check_read()
                 return
             beside = Path(opened.enter_context(tempfile.TemporaryDirectory(dir=path.parent, prefix=".import-")))
-            with atomic_parquet(beside / "rows.parquet") as keep:
+            with parquet_at(beside / "rows.parquet") as keep:
                 for part in self._parts(sources):
                     keep(part)
             self._check_read()
@@ -350,17 +382,6 @@ def _stems(sources: list[Source]) -> list[str]:
     """Return a name for the rows of each source, different for each."""
     stems = [source.name.split(".")[0] if isinstance(source, Path) else "row" for source in sources]
     return [f"{stem}.{place + 1}" if stems.count(stem) > 1 else stem for place, stem in enumerate(stems)]
-
-
-def _list_own(folder: Path, accounts: pa.StringArray) -> list[str]:
-    """Write the accounts whose statements were read, unless the data set has accounts from elsewhere."""
-    place = folder / "accounts.parquet"
-    others = [folder / "accounts", *(folder / f"accounts{suffix}" for suffix in SUFFIXES)]
-    made_here = place.is_file() and pq.read_schema(place).names == ["account_id"]
-    if not len(accounts) or (not made_here and any(other.exists() for other in others)):
-        return []
-    write_table(pa.table({"account_id": accounts}), place)
-    return [f"{len(accounts):,} accounts whose statements these are stand in {place.name}; only they are scored."]
 
 
 def _strangers(mapping: Columns, folder: Path) -> list[str]:

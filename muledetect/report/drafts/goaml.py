@@ -23,7 +23,8 @@ from typing import Final
 from muledetect.clock import format_time
 from muledetect.errors import OptionError
 from muledetect.model.reason_codes import TYPOLOGIES
-from muledetect.records import write_text
+from muledetect.outputs.kinds import GOAML
+from muledetect.records.write import write_text
 from muledetect.report.accounts.case import AccountCase
 from muledetect.report.drafts.str_draft import Reported, StrDraft, draft_str
 from muledetect.report.drafts.words import Said
@@ -144,9 +145,11 @@ def write_goaml(
     *,
     codes: Mapping[str, Mapping[str, str]] | None = None,
     header: Mapping[str, str] | None = None,
+    overwrite: bool = False,
 ) -> None:
     """Write the draft of a case as `to_goaml`; `path` holds the old or the new document at any moment."""
-    write_text(path, to_goaml(draft_str(case), codes=codes, header=header))
+    text = to_goaml(draft_str(case), codes=codes, header=header)
+    write_text(path, text, output=GOAML, overwrite=overwrite)
 
 
 def goaml_schema() -> str:

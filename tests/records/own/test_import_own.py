@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from muledetect.errors import DataError, OptionError
+from muledetect.outputs import MANIFEST
 from muledetect.records import read_dataset
 from muledetect.records.own import Columns, Imported, import_own, read_columns, suggest_columns
 
@@ -58,7 +59,7 @@ def test_a_messy_export_becomes_the_transfers_that_it_was_made_of(name: str, tmp
     assert content(dataset.transfers) == content(truth)
     assert accounted_for(done)
     assert dataset.rejects.num_rows == 0
-    assert not [entry for entry in (tmp_path / "bank").iterdir() if entry.suffix != ".parquet"]
+    assert {entry.name for entry in (tmp_path / "bank").iterdir() if entry.suffix != ".parquet"} == {MANIFEST}
 
 
 def test_both_rows_of_a_transfer_become_one_with_the_balances_of_both(tmp_path: Path) -> None:
@@ -350,9 +351,11 @@ def test_hashed_texts_are_equal_where_the_texts_are_in_every_table(tmp_path: Pat
 
 
 def test_a_folder_that_has_the_table_in_another_form_is_refused(tmp_path: Path) -> None:
-    file = write(tmp_path / "transfers.csv", "when,from,to,sum", "2025-03-01 10:00:00,A1,B1,5.00")
+    file = write(tmp_path / "export.csv", "when,from,to,sum", "2025-03-01 10:00:00,A1,B1,5.00")
+    (tmp_path / "bank").mkdir()
+    (tmp_path / "bank" / "transfers.csv").write_bytes(file.read_bytes())
     with pytest.raises(OptionError, match=r"transfers\.csv already"):
-        import_own(file, plain_columns(), tmp_path)
+        import_own(file, plain_columns(), tmp_path / "bank")
 
 
 def test_a_file_of_another_encoding_further_on_says_what_to_correct(tmp_path: Path) -> None:

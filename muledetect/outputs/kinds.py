@@ -1,0 +1,69 @@
+"""What each command and function writes: its kind, in words, and the names of its files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Final
+
+from muledetect.outputs._spec import Output
+
+
+def _tables(*names: str) -> tuple[str, ...]:
+    return tuple(f"{name}.parquet" for name in names)
+
+
+TABLE: Final = Output("a table")
+TEXT: Final = Output("a text")
+FEATURES: Final = Output("features")
+REJECTS: Final = Output("rejected rows")
+#: People correct it by hand: it is replaced only while it is as `columns` wrote it.
+COLUMNS: Final = Output("a mapping of columns")
+SCORES: Final = Output("scores")
+THRESHOLD: Final = Output("a threshold")
+TRACE: Final = Output("a trace")
+GRAPH: Final = Output("a ring's graph")
+GOAML: Final = Output("a goAML draft")
+EXPORT: Final = Output("an export")
+REVEALED: Final = Output("a revealed table")
+
+WORLD: Final = Output("a simulated world", ("*.parquet", "world.json"))
+DATASET: Final = Output("an imported data set", ("*.parquet",))
+#: Folders hold other names of a model's trees than ours, too: those stay.
+MODEL: Final = Output("a model", ("manifest.json", "card.json", "card.md", f"trees-{'[0-9a-f]' * 16}.txt"))
+EXPLANATION: Final = Output("an explanation", _tables("proofs", "windows"))
+RINGS: Final = Output(
+    "rings",
+    _tables(
+        "rings", "ring_members", "ring_links", "ring_ties", "ring_others", "ring_transfers", "ring_events",
+        "tie_evidence",
+    ),
+)  # fmt: skip
+TRACES: Final = Output("traces", _tables("trace", "holds", "summary", "untraced", "steps"))
+EVALUATION: Final = Output("an evaluation", ("report.json", "*.parquet"))
+DRIFT: Final = Output("a drift", ("drift.json", *_tables("drift", "label_delays")))
+REPORT: Final = Output(
+    "a report",
+    (
+        "index.html", "model.html", "report.json", "alerts.csv", "rings.csv", "ring_members.csv", "holds.csv",
+        "accounts/*.html", "rings/*.html", "goaml/*.xml",
+    ),
+)  # fmt: skip
+EXPORTS: Final = Output("an export", ("*.csv",))
+REVEALED_TABLES: Final = Output("revealed tables", ("*.parquet",))
+
+
+def added_tables(of: str, names: Iterable[str]) -> Output:
+    """Return tables that are added to a folder, whose other tables stay."""
+    return Output(of, _tables(*names), adds=True)
+
+
+def imported_table(table: str) -> Output:
+    """Return what `import own` adds to a data set."""
+    return added_tables("an imported table", [table])
+
+
+def rejects_beside(folder: str | Path, table: str | None = None) -> Path:
+    """Return where an import writes the rows that it left out: beside the folder of the data set."""
+    place = Path(folder).absolute()  # "." has no name of its own
+    return place.with_name(f"{place.name}{f'.{table}' if table else ''}.rejects.parquet")
