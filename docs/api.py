@@ -23,6 +23,7 @@ FOLDER: Final = ROOT / "docs" / "api"
 MODULES: Final = (
     "muledetect",
     "muledetect.pipeline",
+    "muledetect.outputs",
     "muledetect.records",
     "muledetect.features",
     "muledetect.features.signals",

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from muledetect.lazy import on_demand
 
 if TYPE_CHECKING:
-    from muledetect.errors import DataError, FeatureError, ModelError, MuleDetectError, OptionError
+    from muledetect.errors import DataError, FeatureError, ModelError, MuleDetectError, OptionError, OutputError
     from muledetect.features import extract, feature, feature_names, write_features
     from muledetect.features.signals import extract_signals, signal, signal_names
     from muledetect.frames import to_pandas, to_polars
@@ -52,6 +52,7 @@ __all__ = [
     "MuleDetectError",
     "MuleModel",
     "OptionError",
+    "OutputError",
     "Points",
     "Ring",
     "RingTables",
@@ -100,7 +101,7 @@ __all__ = [
 __getattr__, __dir__ = on_demand(
     __name__,
     {
-        "errors": "DataError FeatureError ModelError MuleDetectError OptionError",
+        "errors": "DataError FeatureError ModelError MuleDetectError OptionError OutputError",
         "features": "extract feature feature_names write_features",
         "features.signals": "extract_signals signal signal_names",
         "frames": "to_pandas to_polars",

@@ -744,7 +744,8 @@ def reveal(
 ) -> dict[str, pa.Table]:
     """Turn the pseudonyms of a Parquet file, or of all in a folder, back into ids; return the tables by name.
 
-    `key` is the one that the tables were written with, or its file; `output` becomes what `source` is, file or folder.
+    `key` is the one that the tables were written with, or its file; `output` becomes what `source` is, file or
+    folder. `overwrite` also replaces what is not ours, or was changed.
 
     Raises
     ------
@@ -767,8 +768,8 @@ def export(source: str | Path, output: str | Path, *, currency: str | None = Non
     """Write `source`, a Parquet file or a folder of them, for Excel and other programs; return the number of rows.
 
     An `output` that ends in ".xlsx" gets one sheet a table, ".csv" one table, and a folder one CSV file a table.
-    Amounts are whole units (baht) if the `currency` is given, else minor units (satang); their headings say which. See
-    `muledetect.report.exports`.
+    Amounts are whole units (baht) if the `currency` is given, else minor units (satang); their headings say which.
+    `overwrite` also replaces what is not ours, or was changed. See `muledetect.report.exports`.
 
     Raises
     ------

@@ -347,10 +347,18 @@ class MuleModel(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     def save(self, folder: str | PathLike[str], *, overwrite: bool = False) -> None:
         """Write the model as a folder of text and JSON; a process killed at any moment leaves the old or the new one.
 
+        Parameters
+        ----------
+        folder : path
+        overwrite : bool
+            Replace files of a model also if they are not ours, or were changed.
+
         Raises
         ------
         ModelError
             If the folder cannot be written.
+        OutputError
+            If it holds what may not be replaced, see `muledetect.outputs`.
         """
         from muledetect.model.store import save_model  # noqa: PLC0415 (store needs this class to load)
 

@@ -79,7 +79,7 @@ def check_output(
 def new_file(path: str | os.PathLike[str], output: Output, *, overwrite: bool = False) -> Iterator[Path]:
     """Yield a place to write a file to, which becomes `path` when the block ends; an error leaves what was there.
 
-    Parameters and errors are those of `check_output`; folders above are made if need be.
+    `output`, `overwrite` and the errors are those of `check_output`; folders above are made if need be.
     """
     place = check_output(path, output, overwrite=overwrite)
     with _folders_above(place):
@@ -136,8 +136,8 @@ def _old_sums(place: Path, output: Output, overwrite: bool) -> tuple[str, ...]:
 def new_folder(path: str | os.PathLike[str], output: Output, *, overwrite: bool = False) -> Iterator[Path]:
     """Yield an empty folder to write to, which becomes `path` when the block ends; an error leaves what was there.
 
-    Parameters and errors are those of `check_output`. Files of the folder that stay are linked into the new one, so no
-    file is copied where the file system has links.
+    `output`, `overwrite` and the errors are those of `check_output`. Files of the folder that stay are linked into the
+    new one, so no file is copied where the file system has links.
     """
     place = check_output(path, output, overwrite=overwrite)
     with _folders_above(place):

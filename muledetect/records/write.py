@@ -58,9 +58,9 @@ def write_table(table: Any, path: str | Path, *, output: Output = TABLE, overwri
 
 
 def write_tables(tables: Mapping[str, Any], folder: str | Path, *, overwrite: bool = False) -> None:
-    """Write every table as `<folder>/<name>.parquet`; other files of the folder stay.
+    """Write every table of `tables`, by name, as `<folder>/<name>.parquet`; other files of the folder stay.
 
-    The folder is the old or the new one, whole, at any moment. Parameters and errors as for `write_table`.
+    The folder is the old or the new one, whole, at any moment. `overwrite` and the errors are those of `write_table`.
     """
     given = {name: as_arrow(table) for name, table in tables.items()}
     with new_folder(folder, added_tables(TABLE.of, given), overwrite=overwrite) as unfinished:
