@@ -26,12 +26,12 @@ def refuse_place(place: Path, output: Output, inputs: Iterable[Any]) -> None:
     Raises
     ------
     OutputError
-        If the place is, holds, or lies in an input, or is a link, mount point, key, or the wrong kind of thing.
+        If the place is or lies in an input, would replace one, or is a link, mount point, key or the wrong thing.
     OSError
         If its folder cannot be written to.
     """
     name = place.name
-    _refuse_inputs(place, inputs)
+    _refuse_inputs(place, output, inputs)
     if place.is_symlink():
         raise OutputError(f"output: {name!r} is a symbolic link. Give the place that it points to, or another.")
     if place.exists():
@@ -72,7 +72,7 @@ def _refuse_file(place: Path, mode: int) -> None:
             raise OutputError(f"output: {place.name!r} is a key, and a key is never replaced. Give another name.")
 
 
-def _refuse_inputs(place: Path, inputs: Iterable[Any]) -> None:
+def _refuse_inputs(place: Path, output: Output, inputs: Iterable[Any]) -> None:
     real = _real(place)
     for given in paths_in(inputs):
         read = _real(given)
@@ -80,8 +80,8 @@ def _refuse_inputs(place: Path, inputs: Iterable[Any]) -> None:
             raise OutputError(f"output: {place.name!r} is an input of this command. Give another place.")
         if read in real.parents:
             raise OutputError(f"output: {place.name!r} lies in the input {given.name!r}. Give a place outside it.")
-        if real in read.parents:
-            raise OutputError(f"output: {place.name!r} holds the input {given.name!r}. Give another place.")
+        if real in read.parents and output.stands_in_the_way(read.relative_to(real).as_posix()):
+            raise OutputError(f"output: the input {given.name!r} in {place.name!r} would be replaced. Give another place.")
 
 
 def _real(path: Path) -> Path:
