@@ -81,7 +81,9 @@ def _refuse_inputs(place: Path, output: Output, inputs: Iterable[Any]) -> None:
         if read in real.parents:
             raise OutputError(f"output: {place.name!r} lies in the input {given.name!r}. Give a place outside it.")
         if real in read.parents and output.stands_in_the_way(read.relative_to(real).as_posix()):
-            raise OutputError(f"output: the input {given.name!r} in {place.name!r} would be replaced. Give another place.")
+            raise OutputError(
+                f"output: the input {given.name!r} in {place.name!r} would be replaced. Give another place."
+            )
 
 
 def _real(path: Path) -> Path:
