@@ -77,12 +77,13 @@ def read_amounts(texts: pa.StringArray, decimal: str, thousands: str, places: in
     """
     if decimal == "." and pc.all(pc.match_substring_regex(texts, _PLAIN)).as_py():
         return AmountCells(texts)
+    thousands = "'" if thousands == "\u2019" else thousands
+    if pc.all(pc.match_substring_regex(texts, rf"^[+-]?[0-9][0-9{re.escape(decimal + thousands)}]*$")).as_py():
+        return AmountCells(_plain_numbers(texts, decimal, thousands, places))
     parts = pc.extract_regex(plain_signs(texts), _PARTS)
     before, number, behind = parts.flatten()
     number = _without_arabic(number, decimal, thousands)
-    number = _plain_numbers(number, decimal, "'" if thousands == "\u2019" else thousands, places)
-    if pc.max(pc.add(pc.binary_length(before), pc.binary_length(behind))).as_py() in (None, 0):
-        return AmountCells(pc.if_else(texts.is_null(), pa.scalar(None, pa.string()), number.fill_null(UNSURE)))
+    number = _plain_numbers(number, decimal, thousands, places)
     found, place = _affixes(before, behind)
 
     def picked(told: Callable[[Affixes], str | None]) -> pa.StringArray:
@@ -128,9 +129,9 @@ def _plain_numbers(number: pa.StringArray, decimal: str, thousands: str, places:
     if thousands:
         group = re.escape(thousands)
         whole += rf"|[1-9][0-9]{{0,2}}(?:{group}[0-9]{{3}})+|[1-9][0-9]?(?:{group}[0-9]{{2}})+{group}[0-9]{{3}}"
-    is_number = pc.match_substring_regex(number, rf"^(?:{whole})(?:{mark}[0-9]+)?$")
+    is_number = pc.match_substring_regex(number, rf"^[+-]?(?:{whole})(?:{mark}[0-9]+)?$")
     if places <= SAFE_PLACES:
-        may_be_group = pc.match_substring_regex(number, rf"^[1-9][0-9]{{0,2}}{mark}[0-9]{{2}}0$")
+        may_be_group = pc.match_substring_regex(number, rf"^[+-]?[1-9][0-9]{{0,2}}{mark}[0-9]{{2}}0$")
         is_number = pc.and_not(is_number, may_be_group)
     joined = pc.replace_substring(number, thousands, "") if thousands else number
     pointed = pc.replace_substring(joined, decimal, ".") if decimal != "." else joined

@@ -76,7 +76,8 @@ def _form_of_choice(draft: Draft, name: str, stated: Stated) -> dict[str, str]:
     if len(set(told.values())) == 1:
         return {name: next(iter(told.values()))}
     draft.notes[f"times.{name}"] = "the format of the column: " + ", ".join(
-        f'"{heading}": {form if form != UNSURE else "not known"}' for heading, form in told.items()
+        f"{heading} has {form!r}" if form != UNSURE else f"{heading} has one that is not known"
+        for heading, form in told.items()
     )
     return {name: UNSURE}
 
@@ -91,9 +92,12 @@ def _is_zoned(profile: Profile) -> bool:
 def _format_of(date: Profile, clock: str | None, stated: Stated) -> tuple[str, str]:
     """Return the format of times, `clock` the time of day beside the date, and why; "?" with all that fit."""
     forms = tuple(dict.fromkeys(_joined(form, date, clock) for form in date.formats or date.counted))
-    if len(forms) == 2 and clash(*forms) and stated.date_order is not None:
-        first, other = ("%d", "%m") if stated.date_order == "day" else ("%m", "%d")
-        return next(form for form in forms if form.index(first) < form.index(other)), "as stated"
+    if len(forms) > 1 and stated.date_order is not None:
+        first = {"day": "%d", "month": "%m"}[stated.date_order]
+        ordered = [form for form in forms if form.startswith(first)]
+        forms, told = (tuple(ordered), "as stated") if ordered else (forms, "")
+        if len(forms) == 1:
+            return forms[0], told
     if len(forms) > 1:
         listed = " or ".join(f'"{form}"' for form in forms)
         why = "no day is above 12" if clash(*forms[:2]) else "the cells do not tell"
@@ -113,6 +117,8 @@ def _joined(form: str, date: Profile, clock: str | None) -> str:
 
 def _era_of(date: Profile) -> str:
     """Return the era that the years look like; most of them lie ahead of us where they are Buddhist."""
+    if not date.formats:  # counts have no years
+        return "gregorian"
     form = next((form for form in date.formats if form != ISO), None)
     if form is None:
         years = (

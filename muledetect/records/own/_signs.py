@@ -12,6 +12,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 _MINUS = frozenset("\u2010\u2011\u2012\u2013\u2014\u2212\ufe58\ufe63")
+#: ASCII signs that stand for another one.
+_OTHER_ASCII = "`\t"
 _APOSTROPHES = frozenset("\u2018\u2019\u02bc\u02b9\u2032\u00b4`")
 
 
@@ -24,7 +26,7 @@ class _Plain(dict[int, str]):
 
 
 def _plain_sign(sign: str) -> str:
-    if sign.isascii() and sign not in "`\t":
+    if sign.isascii() and sign not in _OTHER_ASCII:
         return sign
     kind = category(sign)
     if kind == "Nd":
@@ -50,7 +52,8 @@ def plain_signs(texts: pa.StringArray) -> pa.StringArray:
 
     Signs that do not show are left out; all others stay.
     """
-    if not pc.any(pc.match_substring_regex(texts, "[^\\x00-\\x7f]|[\t`]")).as_py():
+    is_plain = pc.all(pc.string_is_ascii(texts)).as_py() is not False
+    if is_plain and not any(pc.any(pc.match_substring(texts, sign)).as_py() for sign in _OTHER_ASCII):
         return texts
     coded = texts.dictionary_encode()
     plain = pa.array([plain_text(text) for text in coded.dictionary.to_pylist()], pa.string())
