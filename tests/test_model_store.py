@@ -16,7 +16,7 @@ from muledetect.errors import ModelError
 from muledetect.model import MuleModel, load_model, trees
 from muledetect.model.estimator import TrainedOn
 from muledetect.model.starter import PLACES
-from muledetect.model.tree_text import rewrite_trees
+from muledetect.model.tree_text import MOST_DEPTH, rewrite_trees
 from muledetect.outputs import MANIFEST
 
 NAMES = ["pass_through__window_24h", "in_amount__window_7d", "of_my_own"]
@@ -268,7 +268,7 @@ def test_a_wrong_value_inside_the_manifest_is_named(folder: Path, path: str, val
         ('{"format": 3}'.encode("utf-16"), "no text in UTF-8"),
         (b"\xef\xbb\xbf{}", "no JSON"),
         (b'{"format": 3}', "it lacks keys"),
-        (b" " * (9 << 20), "larger than 8 MB"),
+        (b" " * (9 << 20), "larger than the 8,388,608 bytes"),
     ],
 )
 def test_a_manifest_that_is_none_is_refused(folder: Path, content: bytes, message: str) -> None:
@@ -441,6 +441,42 @@ def test_starter_models_are_written_anew_with_the_same_bytes(name: str) -> None:
     for file in (PLACES / name).glob("trees-*.txt"):
         text = file.read_text()
         assert rewrite_trees(text, len(load_model(PLACES / name).feature_names_in_)) == text
+
+
+def chain(n_splits: int) -> str:
+    """Return a tree in which each node has one leaf, and the next node under it."""
+    ones = " ".join(["1"] * (n_splits + 1))
+    nodes, zeros = range(n_splits), " ".join(["0"] * n_splits)
+    left = " ".join(str(node + 1 if node + 1 < n_splits else -n_splits - 1) for node in nodes)
+    counts = " ".join(str(n_splits + 1 - node) for node in nodes)
+    return (
+        f"Tree=0\nnum_leaves={n_splits + 1}\nnum_cat=0\nsplit_feature={zeros}\nsplit_gain={zeros}\nthreshold={zeros}\n"
+        f"decision_type={' '.join(['2'] * n_splits)}\nleft_child={left}\n"
+        f"right_child={' '.join(str(-node - 1) for node in nodes)}\nleaf_value={ones}\nleaf_weight={ones}\n"
+        f"leaf_count={ones}\ninternal_value={zeros}\ninternal_weight={zeros}\ninternal_count={counts}\n"
+        "is_linear=0\nshrinkage=1\n\n\n"
+    )
+
+
+def test_a_tree_so_deep_that_reasons_would_never_end_is_refused(folder: Path) -> None:
+    head = trees_of(folder).partition("\n\n")[0]
+    end = "end of trees\n\nfeature_importances:\n\npandas_categorical:null\n"
+    set_trees(folder, f"{head}\n\n{chain(MOST_DEPTH)}{end}")
+    added = load_model(folder).boosters_[0].predict(np.zeros((1, 3)), pred_contrib=True)
+    assert added.sum() == pytest.approx(1)
+    set_trees(folder, f"{head}\n\n{chain(MOST_DEPTH + 1)}{end}")
+    with pytest.raises(ModelError, match="tree 0 is more than 256 nodes deep"):
+        load_model(folder)
+
+
+def test_all_trees_of_a_model_together_have_a_bound(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    size = sum(len(text) for text in load_model(folder).texts_)
+    monkeypatch.setattr("muledetect.model.store.MOST_SIGNS", size - 1)
+    with pytest.raises(ModelError, match=r"'trees-.*' is larger than the .* bytes left for it"):
+        load_model(folder)
+    monkeypatch.setattr("muledetect.model.trees.MOST_SIGNS", size - 1)
+    with pytest.raises(ModelError, match=r"Lower n_estimators, num_leaves or n_bags\."):
+        fitted()
 
 
 def test_training_that_runs_out_of_all_bounds_is_stopped(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -287,7 +287,7 @@ class MuleModel(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             self._fit_before(rows, later)
         if self.trained_on_.unlabelled == "negative":
             self._estimate_prior()
-        self.boosters_ = [trees.open_booster(text) for text in self.texts_]
+        self.boosters_ = trees.open_boosters(self.texts_)
         return self
 
     def decision_function(self, X: Features) -> Float64Array:

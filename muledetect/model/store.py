@@ -13,7 +13,7 @@ import math
 import os
 import platform
 import stat
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from os import PathLike
 from pathlib import Path
@@ -27,11 +27,12 @@ from muledetect.model import trees
 from muledetect.model.calibration import calibrator_from_json
 from muledetect.model.card import build_card, write_card
 from muledetect.model.estimator import MuleModel, TrainedOn
-from muledetect.model.manifest import FORMAT, MEND, read_manifest
+from muledetect.model.fields import MEND
+from muledetect.model.manifest import FORMAT, read_manifest
 from muledetect.model.options import kept_parameters
 from muledetect.model.peers import Peers
 from muledetect.model.thresholds import ClearThreshold
-from muledetect.model.tree_text import TreesError, TreesText, rewrite_trees
+from muledetect.model.tree_text import MOST_SIGNS, TreesError, TreesText, rewrite_trees
 from muledetect.outputs import new_folder
 from muledetect.outputs.kinds import MODEL
 
@@ -40,7 +41,6 @@ CARD: Final = "card.json"
 CARD_TEXT: Final = "card.md"
 
 _MAX_MANIFEST: Final = 8 << 20
-_MAX_TREES: Final = 256 << 20
 
 #: Where the system has the flags: follow no link, wait for no pipe, change no line ends.
 _READ_ONLY: Final = os.O_RDONLY | sum(getattr(os, name, 0) for name in ("O_NOFOLLOW", "O_NONBLOCK", "O_BINARY"))
@@ -94,8 +94,8 @@ def load_model(folder: str | PathLike[str]) -> MuleModel:
     _check_folder(place)
     content = read_manifest(_read_bounded(place / MANIFEST, _MAX_MANIFEST))
     model = _rebuild(content)
-    texts = [_read_trees(place, digest, model.n_features_in_) for digest in content["trees"]]
-    model.texts_, model.boosters_ = texts, [trees.open_booster(text) for text in texts]
+    model.texts_ = _read_all_trees(place, content["trees"], model.n_features_in_)
+    model.boosters_ = trees.open_boosters(model.texts_)
     model.n_trees_ = model.boosters_[0].num_trees()
     return model
 
@@ -192,7 +192,7 @@ def _read_bounded(file: Path, limit: int) -> bytes:
     if not is_plain:
         raise ModelError(f"model: {file.name!r} is missing or no plain file in folder {file.parent.name!r}. {MEND}")
     if len(content) > limit:
-        raise ModelError(f"model: {file.name!r} is larger than {limit >> 20} MB, which no model is. {MEND}")
+        raise ModelError(f"model: {file.name!r} is larger than the {limit:,} bytes left for it. {MEND}")
     return content
 
 
@@ -256,9 +256,16 @@ def _quantiles(values: list[float | None]) -> np.ndarray[Any, np.dtype[np.float6
     return np.array([math.nan if value is None else float(value) for value in values])
 
 
-def _read_trees(place: Path, digest: str, n_features: int) -> TreesText:
+def _read_all_trees(place: Path, digests: Sequence[str], n_features: int) -> list[TreesText]:
+    texts: list[TreesText] = []
+    for digest in digests:
+        texts.append(_read_trees(place, digest, n_features, MOST_SIGNS - sum(map(len, texts))))
+    return texts
+
+
+def _read_trees(place: Path, digest: str, n_features: int, limit: int) -> TreesText:
     name = _file_of(digest)
-    content = _read_bounded(place / name, _MAX_TREES)
+    content = _read_bounded(place / name, limit)
     if _digest(content) != digest:
         raise ModelError(f"model: {name!r} was changed after it was written (sha256 differs). {MEND}")
     try:

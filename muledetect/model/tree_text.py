@@ -19,6 +19,12 @@ TreesText = NewType("TreesText", str)
 #: Leaves that a tree may have.
 MOST_LEAVES: Final = 4096
 
+#: Nodes above a leaf: the time that reasons take grows with the square of it.
+MOST_DEPTH: Final = 256
+
+#: Signs that all texts of a model may have together; reading one takes some six times its memory.
+MOST_SIGNS: Final = 256 << 20
+
 #: How far from 0 the scores (log-odds) of a bag of trees may lie; beyond 40 a probability is 0 or 1 already.
 MOST_SCORE: Final = 1e6
 
@@ -197,7 +203,7 @@ def _numbers(text: str, form: _Form, where: str) -> Numbers:
     if not form.signs.fullmatch(text):
         raise TreesError(f"{where} must hold numbers with single blanks between them; got {_shown(text)}")
     try:
-        return [form.read(number) for number in text.split(" ")]
+        return list(map(form.read, text.split(" ")))
     except ValueError:
         raise TreesError(f"{where} must hold numbers with single blanks between them; got {_shown(text)}") from None
 
@@ -226,6 +232,8 @@ def _check_shape(tree: Tree, n_columns: int, position: int) -> None:
         raise TreesError(f"{where}: 'left_child' and 'right_child' must name each node and leaf exactly once")
     if any(0 < child <= node for children in (left, right) for node, child in enumerate(children)):
         raise TreesError(f"{where}: a child must stand after its node")
+    if n_splits > MOST_DEPTH and _depth(left, right) > MOST_DEPTH:
+        raise TreesError(f"{where} is more than {MOST_DEPTH} nodes deep")
     leaves, nodes = tree["leaf_count"], tree["internal_count"]
     if n_splits and min(leaves) < 1:
         raise TreesError(f"{where}, 'leaf_count' must be at least 1")
@@ -233,6 +241,15 @@ def _check_shape(tree: Tree, n_columns: int, position: int) -> None:
         below = sum(nodes[int(child)] if child > 0 else leaves[-int(child) - 1] for child in (one, other))
         if nodes[node] != below:
             raise TreesError(f"{where}, 'internal_count' of node {node} must be the sum over its two children")
+
+
+def _depth(left: Numbers, right: Numbers) -> int:
+    above = [1] * len(left)
+    for node, children in enumerate(zip(left, right, strict=True)):
+        for child in children:
+            if child > 0:
+                above[int(child)] = above[node] + 1
+    return max(above)
 
 
 def _write_tree(tree: Tree, position: int) -> str:

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from muledetect.errors import ModelError
-from muledetect.model.tree_text import TreesError, TreesText, rewrite_trees
+from muledetect.model.tree_text import MOST_SIGNS, TreesError, TreesText, rewrite_trees
 
 Float32Array = npt.NDArray[np.float32]
 Float64Array = npt.NDArray[np.float64]
@@ -93,6 +93,23 @@ def threads(n_jobs: int | None) -> int:
 def open_booster(text: TreesText) -> Any:
     """Return the booster of a text that `grow` made or `rewrite_trees` wrote; LightGBM must be given no other."""
     return lightgbm.Booster(model_str=text)
+
+
+def open_boosters(texts: Sequence[TreesText]) -> list[Any]:
+    """Return the boosters of a model.
+
+    Raises
+    ------
+    ModelError
+        If the model is so large that it could not be loaded again.
+    """
+    n_signs = sum(map(len, texts))
+    if n_signs > MOST_SIGNS:
+        raise ModelError(
+            f"model: its trees take {n_signs >> 20:,} MB as text; at most {MOST_SIGNS >> 20} MB are read. "
+            "Lower n_estimators, num_leaves or n_bags."
+        )
+    return [open_booster(text) for text in texts]
 
 
 def raw_scores(boosters: Sequence[Any], values: Float32Array, n_threads: int) -> Float64Array:
