@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import messy
+import pandas as pd
 import pyarrow as pa
 import pytest
 
@@ -407,3 +408,49 @@ def test_a_credit_in_a_row_that_names_both_accounts_is_left_out(tmp_path: Path) 
     )
     assert done.rows_accepted == 6
     assert done.rejects["reason"].to_pylist() == ["credit where the row names both accounts"]
+
+
+def test_counts_since_a_day_are_times_where_the_heading_says_so() -> None:
+    accounts = {"from account": ["001", "002"], "to account": ["003", "004"], "amount": [5.25, 7.5]}
+    for heading, cells, form, zone in (
+        ("timestamp", [1740787200, 1740787260], "unix_s", ""),
+        ("created at", [1740787200000.0, 1740787260000.0], "unix_ms", ""),
+        ("Date", [45717.0, 45717.0 + 1 / 1440], "excel", "Asia/Bangkok"),
+    ):
+        frame = pd.DataFrame({heading: cells, **accounts})
+        found = suggest_columns(frame, currency="THB", source_tz=zone or None)
+        assert (found.undecided, found.times.formats, found.times.zone) == ((), {"time": form}, zone)
+        done = import_own(frame, found)
+        assert done.rows is not None
+        hour = "2025-02-28 17" if zone else "2025-03-01 00"
+        assert [str(time) for time in done.rows["time"]] == [f"{hour}:0{k}:00+00:00" for k in (0, 1)]
+    unnamed = suggest_columns(pd.DataFrame({"nummer": [1740787200, 1740787260], **accounts}), currency="THB")
+    assert unnamed.undecided == ("columns.time",)
+
+
+def test_the_format_of_a_time_comes_with_the_choice_of_its_column(tmp_path: Path) -> None:
+    rows = [["a", "b", "from", "to", "amount"], *(["14.03.2025", "15.03.2025", *row[1:]] for row in ROWS)]
+    file = write(tmp_path / "t.csv", rows)
+    found = suggest_columns(file, source_tz="UTC", currency="THB")
+    assert found.undecided == ("columns.time",)
+    for heading, day in (("a", 14), ("b", 15)):
+        assert f'"{heading}"' in found.notes["columns.time"]
+        done = import_own(file, found.with_(columns={"time": heading}))
+        assert done.rows is not None
+        assert {time.day for time in done.rows["time"].to_pylist()} == {day}
+
+
+def test_amounts_above_zero_may_be_the_payments(tmp_path: Path) -> None:
+    rows = [["date", "account", "counterparty", "amount"]]
+    rows += [["14.03.2025", "0071112223", f"555{k}", f"{'-' if k % 2 else ''}{k}.00"] for k in range(1, 31)]
+    found = suggest_columns(write(tmp_path / "t.csv", rows, ";"), source_tz="UTC", currency="EUR")
+    for paid, odd in (("minus", "source"), ("plus", "target")):
+        done = import_own(tmp_path / "t.csv", found.with_(amounts={"paid": paid}))
+        assert done.rows is not None
+        assert set(done.rows[odd].to_pylist()[::2]) == {"0071112223"}
+
+
+def test_a_status_that_is_none_can_be_left_out(tmp_path: Path) -> None:
+    rows = [["date", "from", "to", "amount", "Status"], *([*ROWS[0], f"case {place} is open"] for place in range(200))]
+    found = suggest_columns(write(tmp_path / "t.csv", rows), source_tz="UTC", currency="THB")
+    assert import_own(tmp_path / "t.csv", found.with_(columns={"status": None})).rows_accepted == 200
