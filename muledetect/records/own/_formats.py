@@ -43,7 +43,7 @@ ERA_WORDS: Final[Mapping[str, Era]] = MappingProxyType({"พ.ศ.": "buddhist", 
 #: Times of day; `%f` is optional wherever it stands.
 CLOCKS: Final = (
     "%H:%M:%S.%f", "%H:%M:%S", "%H:%M", "%H.%M.%S", "%H.%M", "%I:%M:%S %p", "%I:%M %p", "%I:%M:%S%p", "%I:%M%p",
-    "%p %I:%M:%S", "%p %I:%M", "%p%I:%M:%S", "%p%I:%M", "%H%M%S", "%H%M",
+    "%H:%M:%S %p", "%H:%M %p", "%p %I:%M:%S", "%p %I:%M", "%p%I:%M:%S", "%p%I:%M", "%H%M%S", "%H%M",
     "%H時%M分%S秒", "%H時%M分", "%H时%M分%S秒", "%H时%M分", "%H시 %M분 %S초", "%H시 %M분", "%H시%M분%S초", "%H시%M분",
     "%p%I時%M分%S秒", "%p%I時%M分", "%p %I時%M分%S秒", "%p %I時%M分", "%p%I时%M分%S秒", "%p%I时%M分",
     "%p %I시 %M분 %S초", "%p %I시 %M분", "%H:%M:%S น.", "%H:%M น.", "%H.%M น.", "%H.%M.%S น.",
@@ -76,6 +76,12 @@ def find_formats(texts: pa.StringArray, n_rows: pa.Array | None = None) -> list[
         return []
     # "%f" reads all that is read without it, and a longer form is named only where it is needed.
     found = [form for form, n in counts.items() if n == best and _is_near(texts, form)]
+    # Mornings are the same on the clock of twelve and of twenty-four hours.
+    found = [
+        form
+        for form in found
+        if "%p" not in form or form.replace("%H", "%I") == form or form.replace("%H", "%I") not in found
+    ]
     plain = [form for form in found if ".%f" not in form] or found
     return sorted(((form, best) for form in plain), key=lambda item: (_DATES.index(_date_of(item[0])), len(item[0])))
 

@@ -43,6 +43,8 @@ def _against(role: str, kind: str, profile: Profile, taken_for: str | None, agre
     if not len(profile.distinct):
         return "is empty"
     if agrees(profile):
+        if kind == "time":
+            return "holds times of day, and no column holds their dates"
         return "its heading names something else" if is_barred(role, profile.heading) else "numbers the rows"
     return f"{_looks(role, kind, profile)} (such as {shape_of(str(profile.distinct[0]))!r})"
 

@@ -279,6 +279,8 @@ def _settle_one(draft: Draft, name: str) -> None:
     fitting = [profile for profile in draft.unused() if _agrees(name, column, profile)]
     if name in ACCOUNT_COLUMNS:  # what never comes again in a hundred rows numbers the rows
         fitting = [profile for profile in fitting if profile.n_rows < 100 or profile.n_distinct < 0.99 * profile.n_rows]
+    if name == "time":  # a time of day alone is none
+        fitting = [profile for profile in fitting if profile.is_moment or profile.counted]
     if name == "amount":
         fitting = [profile for profile in fitting if profile.marks.has_decimals] or fitting
     kind = column.type if column is not None else "id"

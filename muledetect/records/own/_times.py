@@ -136,7 +136,7 @@ def _check_letters(form: str, letters: Sequence[str]) -> None:
             f"times: {form!r} must name year (%Y, %y, %EY), month (%m, %b) and day (%d) once each, as "
             "%d.%m.%Y %H:%M:%S does; a date and a time of day in two columns are joined by a space."
         )
-    if bool(has("I")) != bool(has("p")) or has("HI") > 1:
+    if (has("I") and not has("p")) or (has("p") and not has("HI")) or has("HI") > 1:
         raise OptionError(f"times: {form!r} must have %H, or %I with %p.")
 
 
@@ -253,11 +253,12 @@ def _months(fields: Mapping[str, Any], number: Any) -> Int64Array:
 
 
 def _hours(fields: Mapping[str, Any], number: Any) -> Int64Array:
-    if "I" not in fields:
-        hours: Int64Array = number("H")
-        return hours
-    hour = number("I")
+    hour: Int64Array = number("I" if "I" in fields else "H")
+    if "p" not in fields:
+        return hour
     is_pm = pc.match_substring_regex(fields["p"], _PM).fill_null(False).to_numpy(zero_copy_only=False)
+    if "I" not in fields:  # 13:05 PM says the same twice; 01:05 PM and 13:05 AM do not
+        return np.where((hour >= 12) == is_pm, hour, -1)
     # Japanese has a noon of the hour 0 as well.
     return np.where((hour < 0) | (hour > 12), -1, hour % 12 + np.where(is_pm, 12, 0))
 

@@ -454,3 +454,10 @@ def test_a_status_that_is_none_can_be_left_out(tmp_path: Path) -> None:
     rows = [["date", "from", "to", "amount", "Status"], *([*ROWS[0], f"case {place} is open"] for place in range(200))]
     found = suggest_columns(write(tmp_path / "t.csv", rows), source_tz="UTC", currency="THB")
     assert import_own(tmp_path / "t.csv", found.with_(columns={"status": None})).rows_accepted == 200
+
+
+def test_a_time_of_day_without_a_date_is_no_time(tmp_path: Path) -> None:
+    rows = [["time", "from", "to", "amount"], *(["10:15:00", *row[1:]] for row in ROWS)]
+    found = suggest_columns(write(tmp_path / "t.csv", rows), source_tz="UTC", currency="THB")
+    assert found.undecided == ("columns.time",)
+    assert '"time": holds times of day, and no column holds their dates' in found.notes["columns.time"]

@@ -117,3 +117,11 @@ def test_a_year_of_two_digits_in_front_is_not_taken_for_a_day_in_silence() -> No
     assert "%y.%m.%d" in found
     assert len(found) > 1
     assert "%y.%m.%d" not in [form for form, _ in find_formats(pa.array(["01.03.25"]))]
+
+
+def test_a_clock_of_24_hours_with_am_and_pm_must_say_the_same_twice() -> None:
+    texts = ["01/03/2025 13:05 PM", "01/03/2025 08:05 AM", "01/03/2025 01:05 PM", "01/03/2025 13:05 AM"]
+    found = read_times(pa.array(texts), "%d/%m/%Y %H:%M %p", "gregorian").to_pylist()
+    assert [time and time.hour for time in found] == [13, 8, None, None]
+    assert [form[-8:] for form, _ in find_formats(pa.array(["13/03/2025 13:05 PM"]))] == ["%H:%M %p"]
+    assert [form[-8:] for form, _ in find_formats(pa.array(["13/03/2025 08:05 AM"]))] == ["%I:%M %p"]
