@@ -10,6 +10,8 @@ from muledetect.errors import OptionError
 from muledetect.features import feature_names
 from muledetect.model import MuleModel
 from muledetect.model.directions import LOWERS, RAISES, directions
+from muledetect.model.options import PARAMETERS, check_parameters
+from muledetect.model.trees import threads
 from muledetect.model.tuning import SPACE, tune
 
 LISTED, AGE, FREE = "listed_share__window_30d", "account_age", "in_count__window_7d"
@@ -69,3 +71,39 @@ def test_tuning_never_does_worse_on_the_held_out_rows_and_keeps_other_parameters
     assert all(low <= best.get_params()[name] <= high for name, (low, high) in SPACE.items())
     with pytest.raises(OptionError, match="at least 1"):
         tune(features, y, n_trials=0)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"learning_rate": -1}, "learning_rate must be a number above 0, at most 1; got -1"),
+        ({"learning_rate": float("nan")}, "learning_rate must be"),
+        ({"num_leaves": 1}, "num_leaves must be a whole number from 2 to 4,096; got 1"),
+        ({"num_leaves": 200_000}, "num_leaves must be"),
+        ({"n_bags": 101}, "n_bags must be a whole number from 1 to 100; got 101"),
+        ({"n_estimators": 2.5}, "n_estimators must be a whole number"),
+        (
+            {"max_bin": 1, "subsample": 0, "reg_lambda": -1},
+            "max_bin must be .*; reg_lambda must be .*; subsample must be",
+        ),
+        ({"positive_weight": ["sqrt"]}, "positive_weight must be None, 'sqrt' or 'balanced'"),
+        ({"monotone": "yes"}, "monotone must be True or False"),
+        ({"n_jobs": "all"}, "n_jobs must be a whole number or None"),
+        ({"max_duration": "soon"}, "Write a number and a unit"),
+    ],
+)
+def test_a_parameter_out_of_range_is_named_with_its_range(options: dict[str, object], message: str) -> None:
+    features, y = table(100)
+    with pytest.raises(OptionError, match=message):
+        MuleModel(**options).fit(features, y)
+
+
+def test_every_parameter_has_a_rule_that_its_default_obeys() -> None:
+    assert PARAMETERS.keys() == MuleModel().get_params().keys()
+    check_parameters(MuleModel().get_params())
+
+
+def test_no_more_threads_are_started_than_there_are_cores() -> None:
+    assert threads(10**9) == threads(None) == threads(-1) >= threads(1) == 1
+    features, y = table(100)
+    assert small(n_jobs=10**6).fit(features, y).texts_ == small().fit(features, y).texts_

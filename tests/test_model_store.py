@@ -237,7 +237,7 @@ def test_a_manifest_that_was_tampered_with_is_refused(folder: Path, changes: dic
         ("features.0.column", "out_amount", "name and parameters"),
         ("features.0.parameters.window", "7d", "name and parameters"),
         ("features.0", {"name": "gone__window_7d", "column": "gone", "parameters": {}}, "needs feature"),
-        ("features.2.name", "x" * 10**6, "at most 500 characters; got a text of 1,000,000"),
+        ("features.2.name", "x" * 10**6, "at most 10,000 characters; got a text of 1,000,000"),
         ("peers.p99.0", "1", r"'peers.p99\[0\]' must be a number"),
         ("clear_thresholds.0.share", True, "must be a number above 0 and below 1; got true"),
         ("clear_thresholds.0.n_groups", -1, "must be a whole number"),
@@ -434,6 +434,22 @@ def test_trees_of_any_honest_training_are_written_anew_with_the_same_bytes(seed:
     np.testing.assert_array_equal(read.decision_function(features), model.decision_function(features))
     np.testing.assert_array_equal(read.predict_proba(features), model.predict_proba(features))
     assert read.explain(features[:2]) == model.explain(features[:2])
+
+
+@pytest.mark.parametrize("labels", [[0, 1], [0.0, 1.0], [False, True], ["mule", "none"], [-1, 7]])
+@pytest.mark.parametrize("names", [["a" * 2_000, "b"], None])
+def test_whatever_can_be_trained_can_be_saved_and_loaded(
+    labels: list[Any], names: list[str] | None, tmp_path: Path
+) -> None:
+    values = np.random.default_rng(0).normal(size=(120, 2))
+    y = np.array(labels)[(values[:, 0] > 0).astype(int)]
+    features = values if names is None else pd.DataFrame(values, columns=names)
+    model = MuleModel(n_estimators=3, n_bags=1, early_stopping=np.True_).fit(features, y, as_of=np.arange(120) % 3 - 1)
+    model.save(tmp_path / "m")
+    read = load_model(tmp_path / "m")
+    assert read.classes_.tolist() == model.classes_.tolist()
+    assert read.training_as_of_ == (-1, 0, 1)
+    np.testing.assert_array_equal(read.predict(features), model.predict(features))
 
 
 @pytest.mark.parametrize("name", ["second", "day"])

@@ -65,7 +65,7 @@ def read_manifest(content: bytes) -> dict[str, Any]:
 def _feature(value: object, where: str) -> dict[str, Any]:
     """Read a feature: with column and parameters where the registry knows it, else its name alone."""
     if isinstance(value, dict) and value.keys() == {"name"}:
-        return dict(fields(name=short_text)(value, where))
+        return dict(fields(name=text)(value, where))
     return dict(fields(name=short_text, column=short_text, parameters=mapping(short_text))(value, where))
 
 
@@ -144,12 +144,12 @@ _MANIFEST: Final = fields(
     calibration_as_of=_TIMES,
     n_rows=_COUNT,
     n_positives=_COUNT,
-    notes=each(text, most=1_000),
+    notes=each(text),
     held_out=mapping(number(-_MOST_CALIBRATED, _MOST_CALIBRATED)),
     clear_thresholds=each(_CLEAR_THRESHOLD, most=100),
     class_prior=maybe(_CLASS_PRIOR),
     fairness=each(mapping(scalar)),
-    leakage=maybe(each(text, most=10_000)),
+    leakage=maybe(each(text)),
     versions=fields(python=short_text, numpy=short_text, lightgbm=short_text, muledetect=short_text),
     trees=each(_digest, 1, MOST_BAGS),
 )
