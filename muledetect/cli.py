@@ -579,12 +579,11 @@ def reveal(
 
     if (table is None) != (output is None):
         raise OptionError("reveal: --table and --output go together. Give both, or pseudonyms alone.")
-    names = read_key(keyfile)
-    for name in names.reveal_all(pseudonyms or []):
-        out.print(_plain(name), soft_wrap=True)
     if table is not None and output is not None:
-        pipeline.reveal(table, names, output, overwrite=overwrite)
+        pipeline.reveal(table, keyfile, output, overwrite=overwrite)
         out.print(f"revealed in {_plain(output)}")
+    for name in read_key(keyfile).reveal_all(pseudonyms or []):
+        out.print(_plain(name), soft_wrap=True)
 
 
 @app.command(epilog="Example: `muledetect export rings --output rings.xlsx --currency THB`")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
-import stat
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -21,6 +20,7 @@ from muledetect.outputs._spec import (
     Output,
     Proof,
     entries,
+    is_file,
     is_proved,
     note_of,
     read_manifest,
@@ -169,29 +169,28 @@ def _replace_folder(unfinished: Path, place: Path, output: Output, overwrite: bo
     with _swap.locked(place.parent):
         _swap.recover(place)
         old = _survey(place, output, overwrite)
-        replaced = {}
+        gone: dict[str, Proof] = {}
         for name, (path, proof) in old.items():
-            if name in written:
-                if proof is None:
-                    replaced[name] = Proof("", (sha256(path),)) if path.is_file() else Proof("", ())
-            elif output.adds or proof is None or proof.of != output.of:
-                _carry(path, unfinished / name)
-                if proof is not None:
-                    manifest[name] = proof
+            stays = name not in written and (output.adds or proof is None or proof.of != output.of)
+            if stays and proof is not None:
+                manifest[name] = proof
+            is_linked = stays and _carry(path, unfinished / name)
+            if proof is None and not is_linked and is_file(path):
+                gone[name] = Proof("", (sha256(path),))
         if place.exists():
             shutil.copymode(place, unfinished)
-        write_manifest(replaced, unfinished / PARTIAL)
+        write_manifest(gone, unfinished / PARTIAL)
         write_manifest(manifest, unfinished / MANIFEST)
         _swap.sync(unfinished)
         _swap.at_step("complete")
-        gone = _swap.put_in_place(unfinished, place)
-        is_gone = gone is None or _swap.clear_away(gone, place)
+        away = _swap.put_in_place(unfinished, place)
+        is_gone = away is None or _swap.clear_away(away, place)
         _swap.at_step("cleared")
         (place / PARTIAL).unlink(missing_ok=True)
-    if not is_gone and gone is not None:
+    if not is_gone and away is not None:
         raise OutputError(
             f"output: while {place.name!r} was written, somebody else wrote files of the same names into it. The new "
-            f"output is in place; those files are kept in {gone.name!r} beside it. Move them where they belong."
+            f"output is in place; those files are kept in {away.name!r} beside it. Move them where they belong."
         )
 
 
@@ -251,18 +250,20 @@ def _refuse_folder(
             raise OutputError(f"output: folder {name!r}: {file!r} would be replaced, and {whose}. {_MEND}")
 
 
-def _carry(old: Path, new: Path) -> None:
-    """Let an entry stand in the new folder, too: linked, or copied where links are not to be had."""
+def _carry(old: Path, new: Path) -> bool:
+    """Let an entry stand in the new folder, too: linked, or copied where links are not to be had (returns False)."""
     new.parent.mkdir(parents=True, exist_ok=True)
     if old.is_dir() and not old.is_symlink():
         new.mkdir(exist_ok=True)
-        return
+        return True
     try:
         os.link(old, new, follow_symlinks=False)
     except OSError:
-        if not old.is_symlink() and not stat.S_ISREG(old.lstat().st_mode):
-            raise
+        if not old.is_symlink() and not is_file(old):
+            raise  # a pipe or socket cannot be copied
         shutil.copy2(old, new, follow_symlinks=False)
+        return False
+    return True
 
 
 def _hold(descriptor: int) -> None:

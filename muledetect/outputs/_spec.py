@@ -140,9 +140,14 @@ def sha256(path: Path) -> str:
     return _sums[key]
 
 
+def is_file(path: Path) -> bool:
+    """Return whether a path is a plain file, and no link to one."""
+    return stat.S_ISREG(path.lstat().st_mode)
+
+
 def is_proved(path: Path, proof: Proof | None) -> bool:
     """Return whether a file is the one that the proof speaks of."""
-    return proof is not None and stat.S_ISREG(path.lstat().st_mode) and sha256(path) in proof.sums
+    return proof is not None and is_file(path) and sha256(path) in proof.sums
 
 
 def entries(folder: Path) -> Iterator[tuple[str, Path]]:

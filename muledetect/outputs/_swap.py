@@ -130,6 +130,8 @@ def clear_away(old: Path, place: Path) -> bool:
 
 
 def _is_same(one: Path, other: Path) -> bool:
+    if one.is_symlink() and other.is_symlink():
+        return one.readlink() == other.readlink()
     return os.path.lexists(other) and os.path.samestat(one.lstat(), other.lstat())
 
 

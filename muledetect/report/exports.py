@@ -423,7 +423,16 @@ def _write_book(sheets: list[tuple[str, pa.Table]], currency: str | None, decima
             for title, rows in sheets:
                 _write_sheet(book, title, rows, currency, decimals)
         finally:
-            book.close()
+            _close(book)
+
+
+def _close(book: Workbook) -> None:
+    from xlsxwriter.exceptions import FileCreateError  # noqa: PLC0415 (an extra)
+
+    try:
+        book.close()
+    except FileCreateError as error:
+        raise OSError(*error.args[0].args) from error
 
 
 def _write_sheet(book: Workbook, title: str, rows: pa.Table, currency: str | None, decimals: int) -> None:
