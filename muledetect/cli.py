@@ -14,8 +14,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
+from muledetect.console import plain
 from muledetect.errors import DataError, MuleDetectError, OptionError, OutputError
-from muledetect.visible import has_half, make_visible
+from muledetect.visible import has_half
 
 app = typer.Typer(
     name="muledetect",
@@ -73,18 +74,18 @@ def main() -> None:
         _refuse_undecoded(sys.argv[1:])
         app()
     except OutputError as error:
-        err.print(f"[bold red]error:[/] {_plain(error)}", soft_wrap=True)
+        err.print(f"[bold red]error:[/] {escape(str(error))}", soft_wrap=True)
         sys.exit(1)
     except OptionError as error:
-        err.print(f"[bold red]usage:[/] {_plain(error)}", soft_wrap=True)
+        err.print(f"[bold red]usage:[/] {escape(str(error))}", soft_wrap=True)
         sys.exit(2)
     except MuleDetectError as error:
-        err.print(f"[bold red]error:[/] {_plain(error)}", soft_wrap=True)
+        err.print(f"[bold red]error:[/] {escape(str(error))}", soft_wrap=True)
         sys.exit(1)
     except OSError as error:
         place = f" at {error.filename}" if error.filename else ""
         err.print(
-            f"[bold red]error:[/] files: {_plain(error.strerror or error)}{_plain(place)}. "
+            f"[bold red]error:[/] files: {plain(error.strerror or error)}{plain(place)}. "
             "Choose a place that you may read and write.",
             soft_wrap=True,
         )
@@ -314,7 +315,7 @@ def score(
             read, model, as_of, n_explained=explain, output=output, overwrite=overwrite, progress=tell
         )
     console.show_scores(out, scores)
-    out.print(f"{len(scores):,} scores in {_plain(output)}")
+    out.print(f"{len(scores):,} scores in {plain(output)}")
 
 
 @app.command(
@@ -343,7 +344,7 @@ def threshold(
         )
         found = pipeline.threshold(read, model, as_of, per_day, output=output, overwrite=overwrite, progress=tell)
     console.show_threshold(out, found)
-    out.print(f"threshold in {_plain(output)}")
+    out.print(f"threshold in {plain(output)}")
 
 
 @app.command(epilog="Example: `muledetect explain data/sample --scores scores.parquet --output explained`")
@@ -369,7 +370,7 @@ def explain(
         tell("proofs", 0.5)
         found = pipeline.explain(read, scores, n_transfers=transfers, output=output, overwrite=overwrite)
     console.show_explanation(out, found)
-    out.print(f"{len(found.proofs):,} transfers of {len(found.windows):,} accounts in {_plain(output)}")
+    out.print(f"{len(found.proofs):,} transfers of {len(found.windows):,} accounts in {plain(output)}")
 
 
 @app.command(epilog="Example: `muledetect rings data/sample --scores scores.parquet --as-of 2025-04-01 --output rings`")
@@ -407,7 +408,7 @@ def rings(
             progress=tell,
         )
     console.show_rings(out, found)
-    out.print(f"{len(found):,} rings, {found.ring_ties.num_rows:,} ties in {_plain(output)}")
+    out.print(f"{len(found):,} rings, {found.ring_ties.num_rows:,} ties in {plain(output)}")
 
 
 @app.command(epilog="Example: `muledetect trace data/sample --as-of 2025-04-01 --output trace.parquet`")
@@ -440,7 +441,7 @@ def trace(
             **chosen,
         )  # fmt: skip
     console.show_traces(out, found, read.currency)
-    out.print(f"{found!r} in {_plain(output)}")
+    out.print(f"{found!r} in {plain(output)}")
 
 
 @app.command(epilog="Example: `muledetect report data/sample --scores scores.parquet --rings rings --output report`")
@@ -523,7 +524,7 @@ def evaluate(
             output=output, overwrite=overwrite, progress=tell,
         )  # fmt: skip
     console.show_evaluation(out, result)
-    out.print(f"metrics in {_plain(output)}")
+    out.print(f"metrics in {plain(output)}")
 
 
 @app.command(
@@ -552,7 +553,7 @@ def monitor(
         )
         found = pipeline.monitor(read, model, before, after, output=output, overwrite=overwrite, progress=tell)
     console.show_drift(out, found)
-    out.print(f"drift in {_plain(output)}")
+    out.print(f"drift in {plain(output)}")
     raise typer.Exit(found.exit_status)
 
 
@@ -562,7 +563,7 @@ def key(keyfile: Annotated[Path, typer.Argument(help="File to write the key to; 
     from muledetect.records.pseudonyms import new_key  # noqa: PLC0415
 
     new_key(keyfile)
-    out.print(f"key in {_plain(keyfile)}; only its owner may read it")
+    out.print(f"key in {plain(keyfile)}; only its owner may read it")
 
 
 @app.command(epilog="Example: `muledetect reveal secret.key --table scores.parquet --output revealed.parquet`")
@@ -581,9 +582,9 @@ def reveal(
         raise OptionError("reveal: --table and --output go together. Give both, or pseudonyms alone.")
     if table is not None and output is not None:
         pipeline.reveal(table, keyfile, output, overwrite=overwrite)
-        out.print(f"revealed in {_plain(output)}")
+        out.print(f"revealed in {plain(output)}")
     for name in read_key(keyfile).reveal_all(pseudonyms or []):
-        out.print(_plain(name), soft_wrap=True)
+        out.print(plain(name), soft_wrap=True)
 
 
 @app.command(epilog="Example: `muledetect export rings --output rings.xlsx --currency THB`")
@@ -602,7 +603,7 @@ def export(
     from muledetect import pipeline  # noqa: PLC0415
 
     written = pipeline.export(tables, output, currency=currency, overwrite=overwrite)
-    out.print(f"{written:,} rows in {_plain(output)}")
+    out.print(f"{written:,} rows in {plain(output)}")
 
 
 @contextmanager
@@ -625,10 +626,6 @@ def _refuse_undecoded(arguments: list[str]) -> None:
                 f"command line: argument {place}, {argument}, holds bytes that are not UTF-8. Write it in UTF-8; where "
                 "it is the name of a file or folder, rename that first."
             )
-
-
-def _plain(message: object) -> str:
-    return escape(make_visible(str(message), lines=True))
 
 
 if __name__ == "__main__":

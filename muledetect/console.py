@@ -38,12 +38,13 @@ _SEVERITY = {"error": "bold red", "reject": "red", "repair": "yellow", "warn": "
 
 
 def plain(value: object) -> str:
-    r"""Return a value as text that a terminal shows and neither obeys nor takes for markup.
+    r"""Return a value as text that a terminal shows and neither obeys nor takes for markup; no tag may follow it.
 
     >>> print(plain("[red]a[/] \x1b[31mb"))
     \[red]a\[/] <U+001B>[31mb
     """
-    return escape(make_visible(value))
+    # `escape` doubles a backslash at the end, against a tag that may follow; none follows here
+    return escape(f"{make_visible(value)} ")[:-1]
 
 
 def show_demo(out: Console, result: Demo) -> None:

@@ -13,7 +13,8 @@ Escaped:
 - controls, format signs, surrogates, private use, unassigned code points (all of category C);
 - separators (category Z), but for the space and the wide space of Chinese and Japanese, U+3000;
 - letters, marks and symbols that fonts draw as nothing or as a blank: `LOOKS_EMPTY`;
-- a mark (category M) with no letter before it, and each beyond the eighth in a row, which would cover other lines.
+- a mark (category M) at the beginning or after a space, with nothing to stand on, and each beyond the eighth in a row:
+  it would be drawn over what stands around.
 
 Kept, where a reader of the script sees the difference: U+200C and U+200D between letters that it joins or parts
 (Arabic, Persian, Urdu; after the virama of Indian scripts; Bengali ra), as RFC 5892 allows. Between pictures (emoji)
@@ -45,14 +46,15 @@ _LIKE_ESCAPE: Final = r"<(?=U\+[0-9A-F]{4,6}>)"
 _ESCAPE: Final = re.compile(r"<U\+([0-9A-F]{4,6})>")
 _EMPTY: Final = re.compile(f"[{LOOKS_EMPTY}]")
 _GUARDED: Final = re.compile(_LIKE_ESCAPE)
-#: Whether a printable text needs a closer look. Marks are no letters to `re`, so a long run of them is one of these.
-_DOUBTFUL: Final = re.compile(f"[{LOOKS_EMPTY}]|{_LIKE_ESCAPE}|[^\\w\\x00-\\x7f]{{9}}")
+#: Whether a printable text needs a closer look. Marks are no letters to `re`: they are found among what else is none.
+_DOUBTFUL: Final = re.compile(f"[{LOOKS_EMPTY}]|{_LIKE_ESCAPE}|[^\\w\\x00-\\x7f]{{9}}| [^\\w\\x00-\\x7f]")
 
 _HALF: Final = re.compile("[\ud800-\udfff]")
 _MOST_MARKS: Final = 8
 _NON_JOINER: Final = "\u200c"
 _JOINER: Final = "\u200d"
 _WIDE_SPACE: Final = "\u3000"
+_CARRY_NOTHING: Final = frozenset(" \u3000\t\n")
 #: Letters that stand on the letter before them though they are no marks: Thai and Lao am.
 _AM: Final = "\u0e33\u0eb3"
 _SKIN_TONES: Final = "\U0001f3fb\U0001f3fc\U0001f3fd\U0001f3fe\U0001f3ff"
@@ -87,7 +89,7 @@ def make_visible(value: object, *, lines: bool = False) -> str:
 
     Notes
     -----
-    O(n); a text without a hidden sign costs under a microsecond.
+    O(n); a text without a hidden sign costs about a microsecond.
 
     Examples
     --------
@@ -142,14 +144,16 @@ def cut(value: object, most: int, *, tail: int = 0, lines: bool = False) -> str:
 
 def _is_clear(text: str) -> bool:
     """Whether there is nothing to escape for sure. Printable is what is of no category C or Z, and the space."""
-    if not text.isprintable() or _DOUBTFUL.search(text) is not None:
+    if not text.isprintable():
         return False
-    return text[:1].isascii() or category(text[0])[0] != "M"
+    if text.isascii():
+        return "<U+" not in text
+    return _DOUBTFUL.search(text) is None and category(text[0])[0] != "M"
 
 
 def _escaped(text: str, *, lines: bool, guard: bool) -> str:
     shown: list[str] = []
-    n_marks = _MOST_MARKS  # where a text begins, and after an escape, no letter carries a mark
+    n_marks = _MOST_MARKS  # where a text begins, and after an escape or a blank, nothing carries a mark
     for at, sign in enumerate(text):
         if not sign.isascii() and category(sign)[0] == "M":
             n_marks += 1
@@ -160,7 +164,7 @@ def _escaped(text: str, *, lines: bool, guard: bool) -> str:
             n_marks = _MOST_MARKS
         else:
             shown.append(sign)
-            n_marks = _MOST_MARKS if sign in "\t\n" else n_marks
+            n_marks = _MOST_MARKS if sign in _CARRY_NOTHING else n_marks
     joined = "".join(shown)
     return text if joined == text else Visible(joined)
 

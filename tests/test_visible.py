@@ -54,6 +54,7 @@ def test_marks_with_no_letter_before_them_are_escaped() -> None:
     marks = [sign for sign in ALL if category(sign)[0] == "M"]
     assert [sign for sign in marks if not make_visible(sign).isascii()] == []
     assert [sign for sign in marks if not make_visible(f"\u202e{sign}").isascii()] == []
+    assert [sign for sign in marks if make_visible(f"a {sign}") != f"a <U+{ord(sign):04X}>"] == []
     assert [sign for sign in marks if not make_visible(f"\n{sign}", lines=True).isascii()] == []
 
 

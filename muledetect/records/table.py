@@ -189,7 +189,12 @@ class TableReader:
         if name not in batch.schema.names:
             return pa.nulls(batch.num_rows, kind)
         values = batch.column(name)
-        values.validate(full=True)  # Parquet may hold any bytes under the name of text
+        try:
+            values.validate(full=True)  # Parquet may hold any bytes under the name of text
+        except pa.ArrowInvalid as error:
+            raise DataError(
+                f"{self.table.name}: column {name!r} holds text that is not UTF-8. Export it as UTF-8, or leave it out."
+            ) from error
         try:
             return values if values.type == kind else values.cast(kind)
         except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
