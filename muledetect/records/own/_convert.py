@@ -179,9 +179,14 @@ def _with_side(
 def _compare_currencies(done: Converted, options: Options) -> None:
     """Note the rows whose amounts name another currency than the row or the mapping does."""
     held = done.columns.get("currency")
+    rows = None if held is None else held.cast(pa.string()).fill_null(options.currency)
     for name, named in done.currencies.items():
         kinds = named.dictionary_encode()
-        row = pa.repeat(options.currency, len(named)) if held is None else held.cast(pa.string())
+        row = (
+            pa.repeat(options.currency, len(named))
+            if held is None
+            else held.cast(pa.string()).fill_null(options.currency)
+        )
         differs = np.zeros(len(named), np.bool_)
         for kind in kinds.dictionary.to_pylist():
             fits = [code for code in pc.unique(row).to_pylist() if code is not None and may_be(kind, code)]

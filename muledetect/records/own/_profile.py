@@ -101,6 +101,8 @@ def _profile(heading: str, cells: pa.Array) -> Profile:
     distinct, weights = _commonest(_trimmed(number_texts(cells) if is_typed_number else cells.cast(pa.string())))
     formats = (ISO,) if is_typed_time else () if is_typed_number else _formats(distinct, weights)
     names_time = likeness("time", heading) > 0
+    if not names_time:  # six bare digits are as well an account
+        formats = tuple(form for form in formats if not form.startswith("%y%m%d"))
     clock = None if formats else find_clock(distinct.slice(0, 500), weights.slice(0, 500), names_time)
     marks = _typed_marks(cells) if is_typed_number else find_marks(distinct, weights.to_pylist())
     n_shown = int(pc.sum(weights).as_py() or 0)

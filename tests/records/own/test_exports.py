@@ -109,6 +109,8 @@ def test_an_account_above_the_table_is_asked_for_and_offered(said: str, tmp_path
     columns.with_(columns={"counterparty": "IBAN"}, accounts={"own_account": said}).write(tmp_path / "columns.toml")
     done = import_own(file, tmp_path / "columns.toml")
     assert transfers(done) == own_account_above()
+    other = columns.with_(columns={"account": "IBAN", "counterparty": "Umsatztyp"}, accounts={"own_account": ""})
+    assert import_own(file, other).rows_accepted == 56  # the other answer that the note gives
     assert len(transfers(done)) == done.rows_read == 56
 
 

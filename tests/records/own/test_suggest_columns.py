@@ -461,3 +461,32 @@ def test_a_time_of_day_without_a_date_is_no_time(tmp_path: Path) -> None:
     found = suggest_columns(write(tmp_path / "t.csv", rows), source_tz="UTC", currency="THB")
     assert found.undecided == ("columns.time",)
     assert '"time": holds times of day, and no column holds their dates' in found.notes["columns.time"]
+
+
+def test_days_of_a_spreadsheet_of_either_calendar_are_asked_about_and_both_answers_work(tmp_path: Path) -> None:
+    rows = [["date", "from", "to", "amount"], *([f"4000{place}.5", *row[1:]] for place, row in enumerate(ROWS))]
+    found = suggest_columns(write(tmp_path / "t.csv", rows), source_tz="UTC", currency="THB")
+    assert found.undecided == ("times.time",)
+    for form, year in (("excel", 2009), ("excel_1904", 2013)):
+        assert f'"{form}"' in found.notes["times.time"]
+        done = import_own(tmp_path / "t.csv", found.with_(times={"time": form}))
+        assert done.rows is not None
+        assert {(time.year, time.hour) for time in done.rows["time"].to_pylist()} == {(year, 12)}
+
+
+def test_six_bare_digits_are_a_date_only_where_the_heading_says_so(tmp_path: Path) -> None:
+    rows = [
+        ["Datum", "von Konto", "an Konto", "Betrag"],
+        *([f"2503{k:02}", "240115", "240116", "5,00"] for k in (1, 2)),
+    ]
+    found = suggest_columns(write(tmp_path / "t.csv", rows, ";"), source_tz="UTC", currency="EUR")
+    assert (found.undecided, found.times.formats) == ((), {"time": "%y%m%d"})
+    assert (found.columns["source"], found.columns["target"]) == ("von Konto", "an Konto")
+
+
+def test_a_cell_that_names_another_currency_than_its_row_is_left_out(tmp_path: Path) -> None:
+    rows = [["date", "from", "to", "amount", "currency"], *([*row[:3], f"฿{row[3]}", "THB"] for row in ROWS * 2)]
+    rows += [[*ROWS[0][:3], "$7.00", "THB"], [*ROWS[0][:3], "฿8.00", ""]]
+    found = suggest_columns(write(tmp_path / "t.csv", rows), source_tz="UTC", currency="THB")
+    done = import_own(tmp_path / "t.csv", found)
+    assert done.rejects.select(["row", "reason"]).to_pylist() == [{"row": 4, "reason": "other currency"}]
