@@ -182,11 +182,7 @@ def _compare_currencies(done: Converted, options: Options) -> None:
     rows = None if held is None else held.cast(pa.string()).fill_null(options.currency)
     for name, named in done.currencies.items():
         kinds = named.dictionary_encode()
-        row = (
-            pa.repeat(options.currency, len(named))
-            if held is None
-            else held.cast(pa.string()).fill_null(options.currency)
-        )
+        row = pa.repeat(options.currency, len(named)) if rows is None else rows
         differs = np.zeros(len(named), np.bool_)
         for kind in kinds.dictionary.to_pylist():
             fits = [code for code in pc.unique(row).to_pylist() if code is not None and may_be(kind, code)]
