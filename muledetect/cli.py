@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import signal
 import sys
 from collections.abc import Callable, Iterator
@@ -84,11 +85,9 @@ def main() -> None:
         sys.exit(1)
     except OSError as error:
         place = f" at {error.filename}" if error.filename else ""
-        err.print(
-            f"[bold red]error:[/] files: {plain(error.strerror or error)}{plain(place)}. "
-            "Choose a place that you may read and write.",
-            soft_wrap=True,
-        )
+        is_full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        mend = "Free some space there." if is_full else "Choose a place that you may read and write."
+        err.print(f"[bold red]error:[/] files: {plain(error.strerror or error)}{plain(place)}. {mend}", soft_wrap=True)
         sys.exit(1)
     except KeyboardInterrupt:
         _interrupted()

@@ -17,7 +17,7 @@ from muledetect.outputs._spec import Output
 _KEY_HEAD: Final = b"muledetect-key-"
 _MOUNTS: Final = Path("/proc/self/mountinfo")
 #: Bytes of the hidden name beside an output, beyond the output's own.
-_HIDDEN: Final = len("." + ".muledetect.json" + ".00000000.tmp")
+_HIDDEN: Final = len("." + ".00000000.muledetect.tmp")
 
 
 def refuse_place(place: Path, output: Output, inputs: Iterable[Any]) -> None:

@@ -112,8 +112,11 @@ def _replace_file(unfinished: Path, place: Path, output: Output, overwrite: bool
 
 def _write_note(place: Path, proof: Proof) -> None:
     beside = _swap.hidden_name(place)
-    write_manifest({place.name: proof}, beside)
-    beside.replace(note_of(place))
+    try:
+        write_manifest({place.name: proof}, beside)
+        beside.replace(note_of(place))
+    finally:
+        beside.unlink(missing_ok=True)
 
 
 def _old_sums(place: Path, output: Output, overwrite: bool) -> tuple[str, ...]:
@@ -150,9 +153,17 @@ def new_folder(path: str | os.PathLike[str], output: Output, *, overwrite: bool 
             yield unfinished
             _replace_folder(unfinished, place, output, overwrite)
         finally:
-            if (unfinished / PARTIAL).exists():
+            if _is_marked(unfinished, held):
                 shutil.rmtree(unfinished)
             os.close(held)
+
+
+def _is_marked(folder: Path, held: int) -> bool:
+    """Return whether a folder is still the one that this process began: after the exchange it is the old one."""
+    try:
+        return os.path.samestat((folder / PARTIAL).lstat(), os.fstat(held))
+    except (FileNotFoundError, NotADirectoryError):
+        return False
 
 
 def _replace_folder(unfinished: Path, place: Path, output: Output, overwrite: bool) -> None:
@@ -223,11 +234,10 @@ def is_ours(folder: Path, name: str) -> bool:
 
 def _refuse_strange(place: Path) -> None:
     """Stop at the first entry of a folder without a manifest: it may be somebody's home, with millions of them."""
-    first = next(place.iterdir(), None)
-    if first is not None:
+    if next(place.iterdir(), None) is not None:
         raise OutputError(
-            f"output: folder {place.name!r} is not empty, and muledetect did not write it (it holds {first.name!r}). "
-            f"{_MEND} Files of other names stay there."
+            f"output: folder {place.name!r} is not empty, and muledetect did not write it. {_MEND} Files of other "
+            "names stay there."
         )
 
 

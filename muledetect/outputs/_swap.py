@@ -1,7 +1,8 @@
 """Names that change in one step, and what a killed process left behind.
 
-Beside a place `NAME` stand, while it is written: `.NAME.<8 hex>.tmp`, the new file or folder. After the exchange of
-names it is the old folder, until it is gone. `.NAME.<8 hex>.old` is the old folder where a system cannot exchange.
+Beside a place `NAME` stands, while it is written, `.NAME.<8 hex>.muledetect.tmp`: the new file or folder. After the
+exchange of names it is the old folder, until it is gone. Where a system cannot exchange names, the old folder is
+`.NAME.<8 hex>.muledetect.old`.
 """
 
 from __future__ import annotations
@@ -49,7 +50,7 @@ def locked(folder: Path) -> Iterator[None]:
 
 def hidden_name(place: Path, ending: str = "tmp") -> Path:
     """Return a new hidden name beside a place."""
-    return place.with_name(f".{place.name}.{secrets.token_hex(4)}.{ending}")
+    return place.with_name(f".{place.name}.{secrets.token_hex(4)}.muledetect.{ending}")
 
 
 def exchange(one: Path, other: Path) -> bool:
@@ -144,7 +145,7 @@ def recover(place: Path) -> None:
         names = [name for name in os.listdir(place.parent) if name.startswith(f".{place.name}.")]
     except (FileNotFoundError, NotADirectoryError):
         return
-    left = re.compile(rf"\.{re.escape(place.name)}\.[0-9a-f]{{8}}\.(tmp|old)")
+    left = re.compile(rf"\.{re.escape(place.name)}\.[0-9a-f]{{8}}\.muledetect\.(tmp|old)")
     found = [place.with_name(name) for name in sorted(names) if left.fullmatch(name)]
     new = [path for path in found if path.is_dir() and (path / PARTIAL).exists()]
     old = [path for path in found if path.is_dir() and path not in new]

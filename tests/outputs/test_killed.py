@@ -6,6 +6,7 @@ the window that it names.
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
@@ -248,7 +249,7 @@ def test_a_file_that_came_in_the_last_moment_stays_or_is_kept_beside(
             (place / "rings.txt").write_text("an analyst's")
 
     monkeypatch.setattr(_swap, "at_step", late)
-    with pytest.raises(OutputError, match=r"kept in '\.rings\.[0-9a-f]{8}\.tmp'"):
+    with pytest.raises(OutputError, match=r"kept in '\.rings\.[0-9a-f]{8}\.muledetect\.tmp'"):
         changed_meanwhile(place, lambda _: None)
     assert texts(place) == {"rings.txt": "new", "notes/mine.txt": "mine", "todo": "mine"}
     (kept,) = tmp_path.glob(".rings.*")
@@ -292,3 +293,39 @@ def test_a_manifest_names_its_version_and_nothing_that_differs_between_runs(tmp_
         write_old(tmp_path / name)
         changed_meanwhile(tmp_path / name, lambda _: None)
     assert (tmp_path / "one" / MANIFEST).read_bytes() == (tmp_path / "two" / MANIFEST).read_bytes()
+
+
+def test_files_that_only_look_like_leftovers_stay(tmp_path: Path) -> None:
+    for name in (
+        ".scores.txt.0123abcd.tmp",
+        ".scores.txt.tmp",
+        "scores.txt.0123abcd.muledetect.tmp",
+        ".scores.txt.bak",
+    ):
+        (tmp_path / name).write_text("mine")
+    before = texts(tmp_path)
+    with new_file(tmp_path / "scores.txt", SCORES) as new:
+        new.write_text("new")
+    assert texts(tmp_path) == {**before, "scores.txt": "new"}
+    assert (tmp_path / ".scores.txt.0123abcd.tmp").read_text() == "mine"
+
+
+def test_a_note_that_cannot_be_written_leaves_the_old_file_and_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "scores.txt"
+    with new_file(file, SCORES) as new:
+        new.write_text("old")
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+
+    def full(_descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    def fill(step: str) -> None:
+        if step == "written":
+            monkeypatch.setattr(os, "fsync", full)
+
+    monkeypatch.setattr(_swap, "at_step", fill)
+    with pytest.raises(OSError, match="No space left"), new_file(file, SCORES) as new:
+        new.write_text("new")
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
