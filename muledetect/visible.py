@@ -41,9 +41,10 @@ LOOKS_EMPTY: Final = (
     "\U00013441\U00013442\U00016fe4\U0001d159\U000e0100-\U000e01ef"
 )
 
+#: An escape in visible text; its code point in hexadecimal.
+ESCAPE: Final = re.compile(r"<U\+([0-9A-F]{4,6})>")
 #: What only looks like an escape.
 _LIKE_ESCAPE: Final = r"<(?=U\+[0-9A-F]{4,6}>)"
-_ESCAPE: Final = re.compile(r"<U\+([0-9A-F]{4,6})>")
 _EMPTY: Final = re.compile(f"[{LOOKS_EMPTY}]")
 _GUARDED: Final = re.compile(_LIKE_ESCAPE)
 #: Whether a printable text needs a closer look. Marks are no letters to `re`: they are found among what else is none.
@@ -111,7 +112,7 @@ def visible_message(text: str) -> str:
 
 def read_visible(text: str) -> str:
     """Return the text that `make_visible` showed as this one."""
-    return _ESCAPE.sub(_of_escape, text)
+    return ESCAPE.sub(_of_escape, text)
 
 
 def has_half(value: object) -> bool:
@@ -218,7 +219,7 @@ def _starts(text: str, low: int, high: int) -> list[int]:
     starts, at = [], low
     while at < high:
         starts.append(at)
-        found = _ESCAPE.match(text, at)
+        found = ESCAPE.match(text, at)
         at = found.end() if found else at + 1
         while at < len(text) and (_continues(text[at]) or text[at - 1] == _JOINER):
             at += 1
@@ -234,4 +235,4 @@ def _of_escape(found: re.Match[str]) -> str:
     return chr(code) if code <= 0x10FFFF else found[0]
 
 
-__all__ = ["LOOKS_EMPTY", "Visible", "cut", "has_half", "make_visible", "read_visible", "visible_message"]
+__all__ = ["ESCAPE", "LOOKS_EMPTY", "Visible", "cut", "has_half", "make_visible", "read_visible", "visible_message"]

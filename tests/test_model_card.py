@@ -69,12 +69,13 @@ def test_few_positives_are_named_as_a_limit() -> None:
 
 def test_hostile_text_makes_neither_markup_nor_lines() -> None:
     model = trained()
-    model.notes_ = ["<script>alert(1)</script>\n# A heading\n[a](http://b)"]
+    model.notes_ = ["<script>alert(1)</script>\n# A heading\n[a](http://b)\u202e\u3164\ud800"]
     model.trained_on_ = replace(model.trained_on_, currency="|<b>")
     text = write_card(build_card(model, {}, ""))
     assert "<" not in text
     assert "\n# A" not in text
     assert "[a]" not in text
+    assert "&#60;U+202E&#62;&#60;U+3164&#62;&#60;U+D800&#62;" in text
 
 
 def test_a_crafted_manifest_cannot_put_other_things_into_the_card(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from muledetect.errors import FeatureError
 from muledetect.features import registry
 from muledetect.model.options import kept_parameters
 from muledetect.model.thresholds import clear_threshold
+from muledetect.visible import make_visible
 
 if TYPE_CHECKING:
     from muledetect.model.estimator import HeldOut, MuleModel
@@ -190,5 +191,5 @@ def _value(value: Any) -> str:
 
 def _plain(text: Any) -> str:
     """Return text on one line that Markdown shows as it is."""
-    line = " ".join(str(text).split())
+    line = make_visible(" ".join(str(text).split()))
     return "".join(f"&#{ord(sign)};" if sign in "<>&[]`*#!\\" else sign for sign in line)

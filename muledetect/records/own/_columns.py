@@ -23,6 +23,7 @@ from muledetect.records.own._times import COUNTED, ISO, UNIX, Era, pattern_of
 from muledetect.records.own._words import ACCOUNT_COLUMNS, SIDES
 from muledetect.records.write import write_text
 from muledetect.schema import INPUTS, Table, did_you_mean
+from muledetect.visible import ESCAPE, make_visible
 
 Ids: TypeAlias = Literal["column", "rows", "content"]
 #: Thousands have the one of "." and "," that is not the decimal mark.
@@ -180,15 +181,15 @@ class Columns:
 
     def to_toml(self) -> str:
         """Return the mapping as TOML text, reasons as comments."""
-        lines = [f"# {line}" for line in self.notes.get("", "").splitlines()]
+        lines = [f"# {_in_toml(line)}" for line in self.notes.get("", "").splitlines()]
         shown = ""
         for section, name, value in self._entries():
             if section != shown:
                 lines += ["", f"[{section}]"]
-                lines += [f"# {line}" for line in self.notes.get(section, "").splitlines()]
+                lines += [f"# {_in_toml(line)}" for line in self.notes.get(section, "").splitlines()]
                 shown = section
             place = f"{section}.{name}" if section else name
-            why = " ".join(self.notes.get(place, "").split())
+            why = _in_toml(" ".join(self.notes.get(place, "").split()))
             lines.append(f"{_key(name)} = {_text(value)}" + (f"  # {why}" if why else ""))
         return "\n".join(lines).strip() + "\n"
 
@@ -253,7 +254,12 @@ def _key(name: str) -> str:
 def _text(value: Any) -> str:
     if isinstance(value, tuple | list):
         return "[" + ", ".join(map(_text, value)) + "]"
-    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+    return _in_toml(json.dumps(value, ensure_ascii=False))
+
+
+def _in_toml(text: str) -> str:
+    """Return a text with what hides in it as TOML writes it: a person sees it, and the same text is read again."""
+    return ESCAPE.sub(lambda escape: f"\\U{int(escape[1], 16):08X}", make_visible(text))
 
 
 def read_columns(path: str | Path) -> Columns:
