@@ -134,7 +134,8 @@ def show_columns(out: Console, found: Columns, files: Iterable[Path], path: Path
 
 
 #: Remarks of a mapping that a person should read before the file.
-_TOLD = ("file.header", "accounts.missing", "accounts.remove", "rows.ids", "rows.pair_on", "rows.hashed", "rows.keep")
+_TOLD = ("file.header", "accounts.missing", "accounts.remove", "rows.ids", "rows.pair_on", "rows.hashed", "rows.keep",
+          "values.status")  # fmt: skip
 
 
 def show_import(out: Console, done: Imported, folder: Path) -> None:

@@ -327,7 +327,9 @@ def test_failed_transfers_do_not_count_as_money(tmp_path: Path) -> None:
     rows = [["date", "from", "to", "amount", "สถานะ"]]
     rows += [[*ROWS[place % 2], ("สำเร็จ", "ยกเลิก")[place % 4 == 0]] for place in range(40)]
     file = write(tmp_path / "t.csv", rows)
-    import_own(file, suggest_columns(file, source_tz="UTC", currency="THB"), tmp_path / "bank")
+    found = suggest_columns(file, source_tz="UTC", currency="THB")
+    assert found.notes["values.status"] == "rows of these states do not count as money: ยกเลิก"
+    import_own(file, found, tmp_path / "bank")
     dataset = read_dataset(tmp_path / "bank")
     assert dataset.transfers.num_rows == 30
     assert dataset.rejects["reason"].to_pylist() == ["transfer did not settle"] * 10
