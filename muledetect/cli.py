@@ -200,7 +200,7 @@ def columns(
     from muledetect import console, pipeline  # noqa: PLC0415
 
     with _progress() as tell:
-        tell("looking at the columns", 0.5)
+        tell("looking at the columns", 0.0)
         found = pipeline.columns(
             files, output=output, table=table, source_tz=source_tz, currency=currency, money=money, decimal=decimal,
             era=era, date_order=date_order, encoding=encoding, delimiter=delimiter,
@@ -233,7 +233,7 @@ def import_(
 
     options: dict[str, Any] = {"currency": currency, "first_day": first_day, "convert_to": convert_to}
     with _progress() as tell:
-        tell(f"importing {layout}", 0.5)
+        tell(f"importing {layout}", 0.0)
         if layout == "own":
             done = pipeline.import_own(files, mapping, output, overwrite=overwrite, progress=tell, **options)
         else:
@@ -366,8 +366,7 @@ def explain(
         read = pipeline.load(
             dataset, progress=tell, currency=currency, money=money, source_tz=source_tz, pseudonymise=pseudonymise
         )
-        tell("proofs", 0.5)
-        found = pipeline.explain(read, scores, n_transfers=transfers, output=output, overwrite=overwrite)
+        found = pipeline.explain(read, scores, n_transfers=transfers, output=output, overwrite=overwrite, progress=tell)
     console.show_explanation(out, found)
     out.print(f"{len(found.proofs):,} transfers of {len(found.windows):,} accounts in {plain(output)}")
 
@@ -607,13 +606,20 @@ def export(
 
 @contextmanager
 def _progress() -> Iterator[Tell]:
-    """Show stages on stderr while the block runs; gone afterwards, and silent where stderr is no terminal."""
+    """Show stages on stderr while the block runs; gone afterwards, and silent where stderr is no terminal.
+
+    The time is that of the stage. A stage at 0.0 does not know how far it is: its bar moves to and fro.
+    """
     columns = (TextColumn("{task.description:<24}", markup=False), BarColumn(), TimeElapsedColumn())
     with Progress(*columns, console=err, transient=True, disable=not err.is_terminal) as shown:
-        task = shown.add_task("starting", total=1.0)
+        shown.add_task("starting", total=None)
 
         def tell(stage: str, done: float) -> None:
-            shown.update(task, description=stage, completed=done)
+            stage = make_visible(stage)  # it may hold the name of a file
+            if shown.tasks[-1].description != stage:
+                shown.remove_task(shown.tasks[-1].id)
+                shown.add_task(stage, total=None)
+            shown.update(shown.tasks[-1].id, completed=done, total=1.0 if done > 0 else None)
 
         yield tell
 

@@ -20,13 +20,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pandas as pd
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from muledetect.clock import DAY, Moment
 from muledetect.errors import DataError, ModelError, OptionError
 from muledetect.frames import as_arrow
 from muledetect.outputs import Output, check_output, kinds, new_folder
 from muledetect.records import Dataset, write_table, write_text
+from muledetect.records.intake import read_parquet
 from muledetect.records.pseudonyms import Pseudonyms, read_key, refuse_other_names
 from muledetect.records.write import put_tables
 
@@ -164,6 +164,8 @@ def train(
     features = extract(read, points, names, apart=account_groups(read), progress=progress)
     origin = TrainedOn(target, pack, read.tick, read.currency, read.fingerprint, unlabelled)
     groups = ring_groups(read, points)
+    tell = progress or _silent
+    tell("leakage audit", 0.0)
     leaks = [*audit_features(features, y, groups=groups), *audit_records(read, points, y, groups=groups)]
     if leaks and strict:
         raise ModelError(
@@ -173,6 +175,7 @@ def train(
     plan = model or MuleModel()
     if n_trials:
         plan = tune(features, y, model=plan, n_trials=n_trials, groups=groups, progress=progress)
+    tell("training", 0.0)
     fitted = plan.fit(features, y, groups=groups, sample_weight=weight, trained_on=origin)
     fitted.leakage_ = [leak.text for leak in leaks]
     fitted.notes_ = [*notes, *(f"Leakage audit: {text}" for text in fitted.leakage_), *fitted.notes_]
@@ -298,7 +301,7 @@ def explain(
     read = load(dataset, progress=progress)
     table = _as_scores(scores)
     _refuse_other_names(read, table, "scores")
-    found = explain_scores(read, build_graph(read), table, n_transfers=n_transfers)
+    found = explain_scores(read, build_graph(read), table, n_transfers=n_transfers, progress=progress)
     if output is not None:
         with new_folder(output, kinds.EXPLANATION, overwrite=overwrite) as unfinished:
             put_tables({"proofs": found.proofs, "windows": found.windows}, unfinished)
@@ -340,18 +343,15 @@ def rings(
 
     refuse_output("rings", output, (dataset, scores, previous), overwrite=overwrite)
     read = load(dataset, progress=progress)
-    tell = progress or _silent
     table = _as_scores(scores)
     _refuse_other_names(read, table, "scores")
     earlier = read_rings(previous) if isinstance(previous, str | Path) else previous
     if earlier is not None:
         _refuse_other_names(read, earlier.ring_members, "previous: ring_members")
     graph = build_graph(read)
-    tell("rings", 0.1)
-    found = find_rings(read, graph, table, as_of, **options)
-    tell("ties", 0.7)
+    found = find_rings(read, graph, table, as_of, progress=progress, **options)
     window = {"window": options["window"]} if "window" in options else {}
-    found = found.with_ties(find_ties(read, graph, found.ring_members, as_of, **window))
+    found = found.with_ties(find_ties(read, graph, found.ring_members, as_of, progress=progress, **window))
     events = None
     if earlier is not None:
         found, events = keep_ids(found, earlier)
@@ -852,9 +852,7 @@ def demo(
         progress=tell,
     )
     scores = score(read, model, end, output=folder / "scores.parquet", overwrite=overwrite, progress=tell)
-    tell("rings", 0.5)
-    found = rings(read, scores, end, window="all", output=folder / "rings", overwrite=overwrite)
-    tell("evaluation", 0.5)
+    found = rings(read, scores, end, window="all", output=folder / "rings", overwrite=overwrite, progress=tell)
     evaluation = evaluate(
         read, model, end, found_rings=found, use_truth=True, known_by=trained_at,
         output=folder / "evaluation", overwrite=overwrite, progress=tell,
@@ -992,7 +990,7 @@ def _stored_tables(path: str | Path) -> dict[str, pa.Table]:
     if not files:
         raise DataError(f"{place.name}: the folder has no Parquet file. Give one that a command wrote.")
     try:
-        return {file.stem: pq.read_table(file, partitioning=None) for file in files}
+        return {file.stem: read_parquet(file, file.name) for file in files}
     except (OSError, pa.ArrowInvalid) as error:
         raise DataError(
             f"{place.name}: cannot be read as Parquet. Give a file or folder that a command wrote."
@@ -1001,7 +999,7 @@ def _stored_tables(path: str | Path) -> dict[str, pa.Table]:
 
 def _read_scores(path: str | Path) -> pa.Table:
     try:
-        return pq.read_table(path)
+        return read_parquet(Path(path), "scores")
     except (OSError, pa.ArrowInvalid) as error:
         raise DataError(
             f"scores: {Path(path).name!r} is no Parquet file that can be read; write it with `score`."

@@ -171,6 +171,8 @@ def measure_model(
     sought, receipts = truth[is_unseen], illicit_receipts(dataset)
     value = None if receipts.money is None else receipts.money[at.account[is_unseen]]
     check_sides(sought)
+    if progress is not None:
+        progress("baselines and measures", 0.0)
     scores = baseline_scores(learnt, y, test, groups=train_groups, model=model)
     ranked: dict[str, Any] = {"value": value, "groups": test_groups, "n_draws": N_DRAWS}
     budgets = budget_grid(len(sought), also=[_n_alerts(budget, len(sought))])

@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 
 from muledetect.clock import DAY, HOUR
 from muledetect.errors import DataError, ModelError
-from muledetect.features import History, Shared, build_history
+from muledetect.features import History, Progress, Shared, build_history
 from muledetect.frames import takes_tables
 from muledetect.graph import Int64Array, Points, TransferGraph
 from muledetect.markup import SUSPICION, build_card, build_table
@@ -28,6 +28,9 @@ from muledetect.schema import ARROW_TYPES
 
 Float64Array = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
+
+#: After so many accounts progress is told again.
+_TELL_EACH: Final = 20
 
 #: Columns of the table of proofs.
 PROOFS: Final = pa.schema(
@@ -101,7 +104,14 @@ class Explanation:
 
 
 @takes_tables("scores")
-def explain_scores(dataset: Dataset, graph: TransferGraph, scores: pa.Table, *, n_transfers: int = 10) -> Explanation:
+def explain_scores(
+    dataset: Dataset,
+    graph: TransferGraph,
+    scores: pa.Table,
+    *,
+    n_transfers: int = 10,
+    progress: Progress | None = None,
+) -> Explanation:
     """Return proofs and suspicious windows of the rows of `scores` that have reasons; see `suspicious_windows`.
 
     Raises
@@ -122,14 +132,18 @@ def explain_scores(dataset: Dataset, graph: TransferGraph, scores: pa.Table, *, 
             "give the data set that was scored."
         )
     as_of = shown["as_of"].cast(pa.timestamp("us", tz="UTC"))
+    tell = progress or (lambda _stage, _done: None)
+    tell("suspicious windows", 0.0)
     start, end = suspicious_windows(graph, Points(codes, as_of.cast(pa.int64()).to_numpy()))
     times = {name: pa.array(at).cast(ARROW_TYPES["time"]) for name, at in (("start", start), ("end", end))}
     windows = pa.table({"account_id": shown["account_id"], "as_of": as_of, **times})
-    return Explanation(find_proofs(dataset, graph, shown, n_transfers), windows)
+    return Explanation(find_proofs(dataset, graph, shown, n_transfers, progress), windows)
 
 
 @takes_tables("scores")
-def find_proofs(dataset: Dataset, graph: TransferGraph, scores: pa.Table, n: int = 10) -> pa.Table:
+def find_proofs(
+    dataset: Dataset, graph: TransferGraph, scores: pa.Table, n: int = 10, progress: Progress | None = None
+) -> pa.Table:
     """Return the account's own transfers that show each raising reason, the most telling first.
 
     What is shown for a code: PASS_THROUGH the credits most of which was spent within the hour, each before the debits
@@ -150,6 +164,8 @@ def find_proofs(dataset: Dataset, graph: TransferGraph, scores: pa.Table, n: int
         As schema.SCORES; rows without reasons give no proofs.
     n : int
         At most so many transfers a reason.
+    progress : callable, optional
+        Called with ("proofs", share done).
 
     Returns
     -------
@@ -183,6 +199,8 @@ def find_proofs(dataset: Dataset, graph: TransferGraph, scores: pa.Table, n: int
     order: list[int] = []
     transfer: list[int] = []
     for row, wanted in enumerate(code for code in codes if code):
+        if progress is not None and row % _TELL_EACH == 0:
+            progress("proofs", row / len(points))
         own = _own(history, names, row)
         for code in wanted if len(own.time) else ():
             found = _show(own, code)[:n]

@@ -83,6 +83,8 @@ def score_points(
 
     reasons: list[list[Reason]] = [[] for _ in range(len(score))]
     if n_shown:
+        if progress is not None:
+            progress("reasons", 0.0)
         shown = np.arange(n_shown)
         circle, chosen = choose_peers(dataset, graph, points, shown)
         peers = NearPeers(circle, [read_features(features(rows), names).values for rows in chosen], model.peers_)

@@ -25,6 +25,7 @@ import numpy as np
 import pyarrow as pa
 
 from muledetect.errors import DataError
+from muledetect.records.intake import Intake
 
 #: What a damaged or cut file raises while it is read.
 BROKEN: Final = (pa.ArrowException, OSError, EOFError, ValueError)
@@ -105,23 +106,27 @@ class TextStream:
         Lines at the top that are passed over, as they stand.
     quotes : QuoteCount, optional
         Where mended quotes are counted.
+    intake : Intake, optional
+        Of all files of the table; of this file alone if not given.
 
     Raises
     ------
     DataError
-        While reading: if there is a NUL byte, or a line of more than 16 MiB.
+        While reading: if there is a NUL byte, a line of more than 16 MiB, or more comes out of the file than the bound
+        of its intake allows.
     UnicodeDecodeError
         While reading: if the bytes are not in the encoding. Those of UTF-8 are looked at by whoever reads them.
     """
 
     def __init__(
         self, path: Path, *, delimiter: str, width: int, encoding: str = "utf-8", skip: int = 0,
-        quotes: QuoteCount | None = None,
+        quotes: QuoteCount | None = None, intake: Intake | None = None,
     ) -> None:  # fmt: skip
         self.quotes = quotes or QuoteCount()
         self.closed = False
         self._path = path
-        self._raw: Any = pa.input_stream(str(path), compression="detect")
+        self.intake = intake or Intake(path.name, [path])
+        self._raw = self.intake.open_bytes(path)
         name = codecs.lookup(encoding).name.removesuffix("-sig")
         self._decoder = None if name in _UTF8 else codecs.getincrementaldecoder(encoding)()
         self._delimiter = ord(delimiter)

@@ -223,7 +223,7 @@ class _Job:
                 continue
             reader = TableReader(INPUTS[name], self.options, self.log, self.accounts, self.pseudonyms is None)
             try:
-                reader.read(table, lambda fraction, name=name: self.progress(f"reading {name}", fraction))  # type: ignore[misc]
+                reader.read(table, partial(self._tell_read, name))
             except DataError as error:
                 stops.append(str(error))
             stops += reader.stops
@@ -231,18 +231,27 @@ class _Job:
         if stops:
             raise DataError("\n".join(dict.fromkeys(stops)))
 
+    def _tell_read(self, name: str, n_read: int, share: float | None) -> None:
+        # Of a stream nobody knows the end: the number of rows moves instead.
+        self.progress(f"reading {name}" if share is not None else f"reading {name}, {n_read:,} rows", share or 0.0)
+
     def finish(self) -> Dataset:
         """Repair, order and describe what was read."""
         rows_read = {name: reader.n_read for name, reader in self.readers.items()}
         self.accounts, joined = join_accounts(self.readers, self.accounts)
         self.warnings += joined
-        tables = {name: self._other(name) for name in self.readers if name != "transfers"}
+        tables = {}
+        for place, name in enumerate(name for name in self.readers if name != "transfers"):
+            self.progress("looking for repeats", place / len(self.readers))
+            tables[name] = self._other(name)
         if "accounts" in tables:
             self.account_codes = self.accounts.encode(tables["accounts"].column("account_id").combine_chunks())
         if self.pseudonyms:
             tables = {name: self.pseudonyms.hide_table(table, INPUTS[name]) for name, table in tables.items()}
+        self.progress("looking for repeats", (len(self.readers) - 1) / len(self.readers))
+        rows = self._transfers()
         self.progress("ordering transfers", 0.0)
-        account_ids, transfers = self._order(self._transfers())
+        account_ids, transfers = self._order(rows)
         tables = {"transfers": transfers, **tables}
         tick = self.tick or clock_tick(_numbers(tables["transfers"], "time"))
         self.progress("checking", 0.0)

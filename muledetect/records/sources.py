@@ -24,6 +24,7 @@ import pyarrow.parquet as pq
 
 from muledetect.errors import DataError
 from muledetect.frames import arrow_of_pandas
+from muledetect.records.intake import Intake
 from muledetect.records.lines import QuoteCount, TextStream, is_utf16, refuse_other_kinds
 from muledetect.schema import INPUTS, OUTPUTS, did_you_mean
 from muledetect.visible import has_half
@@ -40,7 +41,8 @@ _HEADER_BYTES: Final = 1 << 20
 class TableSource:
     """One table, not read yet. `batches()` may be called once; `n_rows` is None where it is not known before.
 
-    `quotes` counts, while text is read, the quotes that nothing closes.
+    `quotes` counts, while text is read, the quotes that nothing closes; `intake` how much of its files has been read,
+    where it has files.
     """
 
     where: str
@@ -49,6 +51,13 @@ class TableSource:
     batches: Callable[[], Iterator[pa.RecordBatch]]
     is_text: bool = False
     quotes: tuple[QuoteCount, ...] = ()
+    intake: Intake | None = None
+
+    def share(self, n_read: int) -> float | None:
+        """Return how much has been read after so many rows, 0 to 1; None where nobody knows how much there is."""
+        if self.intake is not None:
+            return self.intake.share
+        return None if self.n_rows is None else n_read / max(self.n_rows, 1)
 
 
 def open_tables(source: Any, *, delimiter: str | None = None) -> dict[str, TableSource | DataError]:
@@ -120,7 +129,7 @@ def _refuse_misspelt(folder: Path) -> None:
 def _open_path(name: str, path: Path, delimiter: str | None) -> TableSource:
     _refuse_undecoded(name, path)
     if path.is_file():
-        return _open_file(name, path, {}, delimiter)
+        return _open_file(name, path, {}, delimiter, Intake(str(path), [path]))
     if not path.is_dir():
         raise DataError(f"{name}: there is no file or folder {path}. Check the path.")
     files = sorted(
@@ -132,8 +141,9 @@ def _open_path(name: str, path: Path, delimiter: str | None) -> TableSource:
     )
     if not files:
         raise DataError(f"{name}: folder {path} has no Parquet or CSV file. Check the export.")
-    parts = [_open_file(name, file, _partition_of(name, file, path), delimiter) for file in files]
-    return _join(name, str(path), parts)
+    intake = Intake(str(path), files)
+    parts = [_open_file(name, file, _partition_of(name, file, path), delimiter, intake) for file in files]
+    return replace(_join(name, str(path), parts), intake=intake)
 
 
 def _partition_of(name: str, file: Path, folder: Path) -> dict[str, str | None]:
@@ -181,12 +191,15 @@ def _join(name: str, where: str, parts: list[TableSource]) -> TableSource:
     return TableSource(where, pa.schema(list(fields.values())), total, batches, is_text, quotes)
 
 
-def _open_file(name: str, path: Path, partition: Mapping[str, str | None], delimiter: str | None) -> TableSource:
+def _open_file(
+    name: str, path: Path, partition: Mapping[str, str | None], delimiter: str | None, intake: Intake
+) -> TableSource:
     if path.stat().st_size == 0:
         raise DataError(f"{name}: file {path} is empty (0 bytes). Export it again.")
     if not path.name.endswith(SUFFIXES):
         raise DataError(f"{name}: file {path} is none of {', '.join(SUFFIXES)}. Convert it to Parquet or CSV.")
-    opened = _open_parquet(name, path) if path.suffix == ".parquet" else _open_csv(name, path, delimiter)
+    is_parquet = path.suffix == ".parquet"
+    opened = _open_parquet(name, path, intake) if is_parquet else _open_csv(name, path, delimiter, intake)
     _refuse_repeated_columns(name, opened)
     twice = {key: value for key, value in partition.items() if key in opened.schema.names}
     if twice:
@@ -233,30 +246,33 @@ def _repeated_text(name: str) -> list[str]:
     return [c.name for c in INPUTS[name].columns if c.type == "category" or c.name in ("source_bank", "target_bank")]
 
 
-def _open_parquet(name: str, path: Path) -> TableSource:
+def _open_parquet(name: str, path: Path, intake: Intake) -> TableSource:
     try:
         schema = pq.read_schema(path)
         coded = [c for c in _repeated_text(name) if c in schema.names and pa.types.is_string(schema.field(c).type)]
         # Buffering ahead would keep every compressed byte of the file until its reader goes.
-        file = pq.ParquetFile(path, read_dictionary=coded, pre_buffer=False)
+        file = intake.open_parquet(path, read_dictionary=coded, pre_buffer=False)
+    except DataError as error:
+        raise DataError(f"{name}: {error}") from error
     except (pa.ArrowException, OSError, ValueError) as error:
         raise _unreadable(name, path, "Parquet") from error
 
     def batches() -> Iterator[pa.RecordBatch]:
         try:
-            with file:
-                yield from file.iter_batches(batch_size=BATCH_ROWS)
+            yield from intake.batches(path, file, BATCH_ROWS)
+        except DataError as error:
+            raise DataError(f"{name}: {error}") from error
         except (pa.ArrowException, OSError, ValueError) as error:
             raise _unreadable(name, path, "Parquet") from error
 
-    return TableSource(str(path), file.schema_arrow, file.metadata.num_rows, batches)
+    return TableSource(str(path), file.schema_arrow, file.metadata.num_rows, batches, intake=intake)
 
 
 def _unreadable(name: str, path: Path, kind: str) -> DataError:
     return DataError(f"{name}: file {path} cannot be read as {kind}; it may be truncated or damaged. Export it again.")
 
 
-def _open_csv(name: str, path: Path, delimiter: str | None) -> TableSource:
+def _open_csv(name: str, path: Path, delimiter: str | None, intake: Intake) -> TableSource:
     columns, found = _read_header(name, path, delimiter)
     convert = pacsv.ConvertOptions(
         column_types=dict.fromkeys(columns, pa.string()),
@@ -270,7 +286,7 @@ def _open_csv(name: str, path: Path, delimiter: str | None) -> TableSource:
 
     def batches() -> Iterator[pa.RecordBatch]:
         try:
-            with TextStream(path, delimiter=found, width=len(columns), quotes=quotes) as stream:
+            with TextStream(path, delimiter=found, width=len(columns), quotes=quotes, intake=intake) as stream:
                 reader = pacsv.open_csv(stream, read_options=reading, parse_options=parsing, convert_options=convert)
                 for batch in reader:
                     yield from _slices(batch)
@@ -286,7 +302,7 @@ def _open_csv(name: str, path: Path, delimiter: str | None) -> TableSource:
             ) from error
 
     schema = pa.schema([pa.field(column, pa.string()) for column in columns])
-    return TableSource(str(path), schema, None, batches, True, (quotes,))
+    return TableSource(str(path), schema, None, batches, True, (quotes,), intake)
 
 
 def _read_header(name: str, path: Path, delimiter: str | None) -> tuple[list[str], str]:

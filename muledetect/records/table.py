@@ -64,8 +64,11 @@ class TableReader:
         self._calendar: dict[str, tuple[int, int]] = {}
         self._types: dict[str, pa.DataType] = {}
 
-    def read(self, source: TableSource, on_progress: Callable[[float], None]) -> None:
-        """Read all batches; what makes the whole table unusable is put into `stops`."""
+    def read(self, source: TableSource, on_progress: Callable[[int, float | None], None]) -> None:
+        """Read all batches; what makes the whole table unusable is put into `stops`.
+
+        `on_progress` is called with the number of rows read, and how much of the table they are, None if unknown.
+        """
         present = self._check_schema(source.schema)
         if self.stops:
             return
@@ -79,8 +82,7 @@ class TableReader:
             except pa.ArrowInvalid:
                 self.stops.append(f"{self.table.name}: text of {source.where} is not UTF-8. Export it as UTF-8.")
                 return
-            if source.n_rows:
-                on_progress(self.n_read / source.n_rows)
+            on_progress(self.n_read, source.share(self.n_read))
         n_quotes = sum(count.n_mended for count in source.quotes)
         if n_quotes:
             self.doubts[self.table.required[0], reasons.QUOTE] = (n_quotes, None)

@@ -153,11 +153,10 @@ def gather_material(
             f"scores: {n_unknown:,} of {listed.num_rows:,} listed accounts are not in this data set; give the data set "
             "that was scored."
         )
-    tell("proofs", 0.2)
-    explanation = explain_scores(dataset, whole, listed)
-    tell("tracing", 0.4)
+    explanation = explain_scores(dataset, whole, listed, progress=progress)
+    tell("trace", 0.0)
     traces, disputes = _trace(dataset, graph, moment)
-    tell("victims", 0.6)
+    tell("victims", 0.0)
     suspected, public = _suspected(at, found), _public(dataset)
     return Material(
         dataset=dataset,

@@ -103,10 +103,10 @@ def write_report(
             if goaml:
                 _put(folder / _goaml_file(file), to_goaml(draft_str(case)))
             rows.append(_alert_row(case, file))
-            tell("case files", 0.05 + 0.6 * (at + 1) / max(len(account_files), 1))
+            tell("case files", (at + 1) / max(len(account_files), 1))
         for at, ring in enumerate(ring_cases(material, account_files)):
             _put(folder / ring_files[ring.ring.ring_id], _ring_page(material, ring, shared))
-            tell("ring files", 0.65 + 0.3 * (at + 1) / max(len(ring_ids), 1))
+            tell("ring files", (at + 1) / max(len(ring_ids), 1))
         if model_report is not None:
             _put(folder / "model.html", _model_page(model_report, shared))
         _put(folder / "index.html", _index_page(material, rows, ring_files, model_report is not None, shared))

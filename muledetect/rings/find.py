@@ -24,6 +24,7 @@ from muledetect.rings.suspicion import find_suspicion
 
 if TYPE_CHECKING:
     from muledetect.records import Dataset
+    from muledetect.records.read import Progress
 
 #: Fewer accounts are no ring.
 SMALLEST_RING: Final = 3
@@ -46,6 +47,7 @@ def find_rings(
     max_counterparties: int = 200,
     resolution: float = 0.035,
     links: Sequence[LinkKind] = KINDS,
+    progress: Progress | None = None,
 ) -> RingTables:
     """Find rings of accounts that pass money on to each other, around scores, complaints and watch lists.
 
@@ -76,6 +78,8 @@ def find_rings(
         Link weight that an average pair of members must have; see `find_communities`.
     links : sequence of LinkKind
         Kinds of link to look for.
+    progress : callable, optional
+        Called with the stage in words and the fraction done; 0.0 where that is not known.
 
     Returns
     -------
@@ -95,6 +99,8 @@ def find_rings(
     or reordering rows changes no partition and no number; it changes `ring_id`, a hash of the members' ids.
     """
     _check(min_suspicion, max_counterparties, resolution, max_rings)
+    tell = progress or (lambda _stage, _done: None)
+    tell("suspicion", 0.0)
     moment, length, pause = parse_time(as_of), parse_duration(dwell), parse_duration(rest)
     cut = graph.until(moment)
     since = moment - max(parse_duration(window), graph.tick)
@@ -107,7 +113,11 @@ def find_rings(
     scene = Scene(
         dataset, cut, suspects, known, disputes, since, moment, length, max(pause, graph.tick), max_counterparties
     )
-    found = {kind.name: kind.find(scene) for kind in links}
+    found = {}
+    for place, kind in enumerate(links):
+        tell("links", place / len(links))
+        found[kind.name] = kind.find(scene)
+    tell("rings", 0.0)
     episodes, edges = _episodes(scene, found, links)
     members = _members(scene, episodes, edges, resolution=resolution, min_suspicion=min_suspicion)
     if not len(members.account):

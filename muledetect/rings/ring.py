@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from muledetect import schema
 from muledetect.errors import DataError, OptionError
@@ -17,6 +16,7 @@ from muledetect.markup import SUSPICION, Html, build_card, build_details, build_
 from muledetect.outputs import new_folder
 from muledetect.outputs.kinds import GRAPH, RINGS
 from muledetect.records.currency import format_amount, unit_of
+from muledetect.records.intake import read_parquet
 from muledetect.records.write import put_tables, write_text
 from muledetect.visible import make_visible
 
@@ -264,7 +264,7 @@ def read_rings(folder: str | Path) -> RingTables:
     tables = {}
     for name in TABLES:
         try:
-            table = pq.read_table(Path(folder) / f"{name}.parquet")
+            table = read_parquet(Path(folder) / f"{name}.parquet", "rings")
             tables[name] = table.select(schema.OUTPUTS[name].names).cast(schema.OUTPUTS[name].arrow_schema)
         except (OSError, pa.ArrowInvalid, KeyError) as error:
             raise DataError(

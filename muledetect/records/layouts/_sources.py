@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import csv
 import io
+from array import array
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +20,8 @@ import pyarrow as pa
 import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 
-from muledetect.errors import DataError
+from muledetect.errors import DataError, MuleDetectError
+from muledetect.records.intake import Intake
 from muledetect.records.lines import BROKEN, TextStream, refuse_other_kinds
 
 _BLOCK_BYTES: Final = 1 << 24
@@ -144,8 +146,10 @@ def _batches(source: Source) -> Iterator[pa.RecordBatch]:
         yield from source.to_batches(_BATCH_ROWS)
         return
     try:
-        with pq.ParquetFile(source) as file:
-            yield from file.iter_batches(_BATCH_ROWS)
+        intake = Intake(source.name, [source])
+        yield from intake.batches(source, intake.open_parquet(source), _BATCH_ROWS)
+    except MuleDetectError:
+        raise
     except BROKEN as error:
         raise _damaged(source) from error
 
@@ -159,7 +163,7 @@ def _text(values: pa.Array, where: str, column: str) -> pa.StringArray:
 
 def _read_csv(path: Path, wanted: Mapping[str, str]) -> Iterator[Rows | Ragged]:
     names = columns_of(path)
-    refused: list[int] = []
+    refused = array("q")
 
     def refuse(row: pacsv.InvalidRow) -> str:
         refused.append(row.number - 1)  # rows count from 1
@@ -185,7 +189,7 @@ def _read_csv(path: Path, wanted: Mapping[str, str]) -> Iterator[Rows | Ragged]:
                 numbers = _numbers(n_before, batch.num_rows, refused)
                 yield Rows(dict(zip(wanted, batch.columns, strict=True)), numbers)
                 n_before += batch.num_rows
-    except DataError:
+    except MuleDetectError:
         raise
     except BROKEN as error:
         if "Empty CSV file" not in str(error):
@@ -194,7 +198,7 @@ def _read_csv(path: Path, wanted: Mapping[str, str]) -> Iterator[Rows | Ragged]:
         yield Ragged(np.array(refused, dtype=np.int64))
 
 
-def _numbers(n_before: int, n_rows: int, refused: Sequence[int]) -> npt.NDArray[np.int64]:
+def _numbers(n_before: int, n_rows: int, refused: array[int]) -> npt.NDArray[np.int64]:
     """Place accepted rows in the file: the k-th of them comes after every refused row that stands before it."""
     places = np.arange(n_before, n_before + n_rows, dtype=np.int64)
     # the i-th refused row (from 0) has refused[i] - i accepted rows before it

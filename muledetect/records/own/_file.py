@@ -11,6 +11,7 @@ import csv
 import io
 import itertools
 import re
+from array import array
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -24,7 +25,8 @@ import pyarrow as pa
 import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 
-from muledetect.errors import DataError, OptionError
+from muledetect.errors import DataError, MuleDetectError, OptionError
+from muledetect.records.intake import Intake
 from muledetect.records.lines import BROKEN, TextStream, is_utf16, refuse_other_kinds
 from muledetect.records.own._words import foreign_words
 
@@ -62,13 +64,15 @@ class FileForm:
 class Batch:
     """Part of a file: columns by heading, the number of each row in the file from 0, and the ragged rows before.
 
-    `n_quotes` quotes that nothing closes were read as plain signs, here or just below.
+    `n_quotes` quotes that nothing closes were read as plain signs, here or just below; `share` of the file has been
+    read, 0 to 1.
     """
 
     columns: Mapping[str, pa.Array]
     numbers: npt.NDArray[np.int64]
     ragged: npt.NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
     n_quotes: int = 0
+    share: float = 1.0
 
 
 def as_sources(given: Any) -> list[Source]:
@@ -324,19 +328,25 @@ def read_batches(source: Source, form: FileForm, wanted: Sequence[str]) -> Itera
         yield from _read_text(source, form, wanted)
         return
     n_before = 0
-    for batch in _arrow_batches(source):
+    for batch, share in _arrow_batches(source):
         named = dict(zip(_distinct(batch.schema.names), batch.columns, strict=True))
-        yield Batch({name: _plain(named[name]) for name in wanted}, np.arange(n_before, n_before + batch.num_rows))
+        numbers = np.arange(n_before, n_before + batch.num_rows)
+        yield Batch({name: _plain(named[name]) for name in wanted}, numbers, share=share)
         n_before += batch.num_rows
 
 
-def _arrow_batches(source: Source) -> Iterator[pa.RecordBatch]:
+def _arrow_batches(source: Source) -> Iterator[tuple[pa.RecordBatch, float]]:
+    """Yield batches, and how much has been read with each."""
     if isinstance(source, pa.Table):
-        yield from source.to_batches(_BATCH_ROWS)
+        batches = source.to_batches(_BATCH_ROWS)
+        yield from ((batch, place / len(batches)) for place, batch in enumerate(batches, start=1))
         return
     try:
-        with pq.ParquetFile(source) as file:
-            yield from file.iter_batches(_BATCH_ROWS)
+        intake = Intake(source.name, [source])
+        for batch in intake.batches(source, intake.open_parquet(source), _BATCH_ROWS):
+            yield batch, intake.share
+    except MuleDetectError:
+        raise
     except BROKEN as error:
         raise DataError(f"{source.name}: cannot be read as Parquet; it may be damaged. Export it again.") from error
 
@@ -350,7 +360,7 @@ def _plain(values: pa.Array) -> pa.Array:
 
 def _read_text(path: Path, form: FileForm, wanted: Sequence[str]) -> Iterator[Batch]:
     names = headings_of(path, form)
-    refused: list[int] = []
+    refused = array("q")
     n_told = n_before = n_quotes = 0
 
     def refuse(row: pacsv.InvalidRow) -> str:
@@ -378,9 +388,9 @@ def _read_text(path: Path, form: FileForm, wanted: Sequence[str]) -> Iterator[Ba
             for batch in reader:
                 numbers, mended = _placed(n_before, batch.num_rows, refused), stream.quotes.n_mended
                 columns = dict(zip(wanted, batch.columns, strict=True))
-                yield Batch(columns, numbers, _new(refused, n_told), mended - n_quotes)
+                yield Batch(columns, numbers, _new(refused, n_told), mended - n_quotes, stream.intake.share)
                 n_told, n_before, n_quotes = len(refused), n_before + batch.num_rows, mended
-    except DataError:
+    except MuleDetectError:
         raise
     except UnicodeDecodeError as error:
         raise not_in(path.name, form.encoding) from error
@@ -403,11 +413,11 @@ def _lines_above(path: Path, form: FileForm) -> int:
     return form.header - 1 + reader.line_num
 
 
-def _new(refused: list[int], n_told: int) -> npt.NDArray[np.int64]:
+def _new(refused: array[int], n_told: int) -> npt.NDArray[np.int64]:
     return np.array(refused[n_told:], dtype=np.int64)
 
 
-def _placed(n_before: int, n_rows: int, refused: Sequence[int]) -> npt.NDArray[np.int64]:
+def _placed(n_before: int, n_rows: int, refused: array[int]) -> npt.NDArray[np.int64]:
     """Place accepted rows in the file: the k-th of them comes after every refused row that stands before it."""
     places = np.arange(n_before, n_before + n_rows, dtype=np.int64)
     # the i-th refused row (from 0) has refused[i] - i accepted rows before it

@@ -215,7 +215,8 @@ class _Job:
             self._pair()
             with pq.ParquetFile(beside / "rows.parquet") as file:
                 parts = (file.read_row_group(place) for place in range(file.num_row_groups))
-                for part in self.sides.merge(parts):
+                for place, part in enumerate(self.sides.merge(parts)):
+                    self._progress("joining both sides", place / file.num_row_groups)
                     append(part)
 
     def _pair(self) -> None:
@@ -230,7 +231,7 @@ class _Job:
             n_before = self.n_read
             mapping = with_own_account(self.mapping, source)
             for batch in read_batches(source, self.mapping.file, self.mapping.headings()):
-                self._progress(f"reading {name_of(source)}", 0.5)
+                self._progress(f"reading {name_of(source)}", batch.share)
                 yield self._accept(batch, n_before, stem, mapping)
                 has_any = True
         if not has_any:

@@ -30,6 +30,7 @@ from muledetect.rings.ties.weigh import grade, weigh_items
 
 if TYPE_CHECKING:
     from muledetect.records import Dataset
+    from muledetect.records.read import Progress
 
 #: Every family of evidence that `find_ties` looks for.
 FAMILIES: Final[tuple[Family, ...]] = (complaint, call, network, place, cash_out, script, lists, person)
@@ -89,6 +90,7 @@ def find_ties(
     n_shuffles: int = 200,
     seed: int = 0,
     families: Sequence[Family] = FAMILIES,
+    progress: Progress | None = None,
 ) -> Ties:
     """Weigh the evidence that rings work for call centres.
 
@@ -110,6 +112,8 @@ def find_ties(
         Shuffled worlds that calls are compared with.
     families : sequence of Family
         Kinds of evidence to look for.
+    progress : callable, optional
+        Called with the stage in words and the fraction done; 0.0 where that is not known.
 
     Returns
     -------
@@ -133,12 +137,17 @@ def find_ties(
     unknown = set(weights or {}) - set(known_kinds)
     if unknown:
         raise OptionError(f"ties: there is no kind of evidence {sorted(unknown)}; choose of {sorted(known_kinds)}.")
+    tell = progress or (lambda _stage, _done: None)
+    tell("ties", 0.0)
     moment = parse_time(as_of)
     cut = graph.until(moment)
     ids, rows = _read_members(members, cut)
     scene = build_scene(dataset, cut, rows, moment - parse_duration(window), moment)
     scene = add_unknown_centres(scene)
-    found = {kin.name: kin.find(scene) for kin in families}
+    found = {}
+    for at, kin in enumerate(families):
+        tell("ties", at / len(families))
+        found[kin.name] = kin.find(scene)
     items = weigh_items(
         {name: table for name, table in found.items() if table is not None}, families,
         {**known_kinds, **(weights or {})}, as_of=moment, half_life=parse_duration(half_life),
@@ -147,6 +156,7 @@ def find_ties(
         return Ties()
     chance = pd.Series(dtype="float64")
     if any(kin.name == "call" for kin in families) and found["call"] is not None:
+        tell("shuffled calls", 0.0)
         seen = call_nats(scene, call)
         chance = shuffled_calls(scene, call, seen, n_shuffles=n_shuffles, seed=seed)
     ties = _ties(items, scene.complaints, families, found, chance)

@@ -1,0 +1,179 @@
+"""How much of the files of a table has come in, and how much has come out of them: progress, and a bound.
+
+Two megabytes of gzip can hold two gigabytes of equal rows, and a Parquet file of a few kilobytes billions of them. So
+what comes out of compressed and Parquet files may be at most `MOST_TIMES` their size and `MOST_BYTES` in all; the
+first `FREE_BYTES` are free, since small files of equal rows are common. Whoever has files that expand further sets
+`MULEDETECT_MAX_EXPANSION` (times) or `MULEDETECT_MAX_EXPANDED` (GiB) in the environment.
+
+>>> import tempfile
+>>> with tempfile.TemporaryDirectory() as folder:
+...     path = Path(folder) / "small.csv"
+...     _ = path.write_bytes(b"a,b\\n1,2\\n")
+...     intake = Intake("transfers", [path])
+...     stream = intake.open_bytes(path)
+...     stream.read(4), intake.share, stream.read(100), intake.share
+...     stream.close()
+(b'a,b\\n', 0.5, b'1,2\\n', 1.0)
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from muledetect.errors import DataError, OptionError
+
+#: What comes out of compressed files may be so many times their size ...
+MOST_TIMES: Final = 100
+#: ... and so many bytes in all, for the files of one table.
+MOST_BYTES: Final = 64 << 30
+#: So much may come out of any file.
+FREE_BYTES: Final = 256 << 20
+TIMES_VARIABLE: Final = "MULEDETECT_MAX_EXPANSION"
+BYTES_VARIABLE: Final = "MULEDETECT_MAX_EXPANDED"
+#: What a cell of a Parquet file takes in memory, at least nearly.
+_CELL_BYTES: Final = 8
+_BATCH_ROWS: Final = 1 << 17
+_CODECS: Final = {".gz": "gzip", ".zst": "zstd", ".bz2": "bz2", ".lz4": "lz4"}
+
+
+class Intake:
+    """The files of one table while they are read, one after the other.
+
+    Parameters
+    ----------
+    where : str
+        What errors call the files: the table, or the file.
+    files : sequence of Path
+        All of them, before the first is opened: the bound is that of all together.
+
+    Raises
+    ------
+    OptionError
+        If an environment variable that sets the bound is no number above 0.
+    DataError
+        While reading: if more comes out than the bound allows.
+    """
+
+    def __init__(self, where: str, files: Sequence[Path]) -> None:
+        self._where = where
+        self._n_in = sum(file.stat().st_size for file in files)
+        self._n_before = 0
+        self._n_now = 0.0
+        self._n_out = 0
+        self._most_times = _limit(TIMES_VARIABLE, MOST_TIMES)
+        self._most_bytes = _limit(BYTES_VARIABLE, MOST_BYTES >> 30) * 2**30
+
+    @property
+    def share(self) -> float:
+        """How much of the files has been read, 0 to 1."""
+        return min((self._n_before + self._n_now) / max(self._n_in, 1), 1.0)
+
+    def open_bytes(self, path: Path) -> Bytes:
+        """Open a file, plain or compressed (.gz, .zst, .bz2, .lz4), as a stream of what it holds."""
+        return Bytes(self, path)
+
+    def open_parquet(self, path: Path, **options: Any) -> pq.ParquetFile:
+        """Open a Parquet file after a look at how much it says that it holds."""
+        file = pq.ParquetFile(path, **options)
+        found = file.metadata
+        stored = sum(found.row_group(place).total_byte_size for place in range(found.num_row_groups))
+        self._refuse_above(max(stored, found.num_rows * found.num_columns * _CELL_BYTES), f"{found.num_rows:,} rows")
+        return file
+
+    def batches(self, path: Path, file: pq.ParquetFile, n_rows: int = _BATCH_ROWS) -> Iterator[pa.RecordBatch]:
+        """Yield the rows of a Parquet file in batches; the file is closed at the end."""
+        n_bytes, n_seen = path.stat().st_size, 0
+        with file:
+            for batch in file.iter_batches(batch_size=n_rows):
+                n_seen += batch.num_rows
+                self.came_out(batch.nbytes)
+                self.came_in(n_bytes * n_seen / max(file.metadata.num_rows, 1))
+                yield batch
+        self.ended(n_bytes)
+
+    def came_in(self, n_bytes: float) -> None:
+        """Take note that so many bytes of the present file have been read."""
+        self._n_now = n_bytes
+
+    def ended(self, n_bytes: int) -> None:
+        """Take note that the present file, of so many bytes, has been read."""
+        self._n_before, self._n_now = self._n_before + n_bytes, 0.0
+
+    def came_out(self, n_bytes: int) -> None:
+        """Take note that so many more bytes have come out of a compressed file; raise if they are too many."""
+        self._n_out += n_bytes
+        self._refuse_above(self._n_out, "so far")
+
+    def _refuse_above(self, n_out: int, told: str) -> None:
+        if n_out <= FREE_BYTES:
+            return
+        if n_out > self._n_in * self._most_times:
+            raise DataError(
+                f"{self._where}: the file expands to more than {self._most_times:g} times its size: "
+                f"{n_out / 1e6:,.0f} MB ({told}) from {self._n_in / 1e6:,.2f} MB. No export of a bank does; it may be "
+                f"damaged or made to fill the memory. If it is right, set the environment variable "
+                f"{TIMES_VARIABLE}={10 * self._most_times:g} or more."
+            )
+        if n_out > self._most_bytes:
+            raise DataError(
+                f"{self._where}: the file expands to more than {self._most_bytes / 2**30:g} GiB ({told}), which may "
+                f"fill the memory. If there is enough, set the environment variable {BYTES_VARIABLE} to more GiB."
+            )
+
+
+class Bytes:
+    """A stream of what a file holds, counted while it is read."""
+
+    def __init__(self, intake: Intake, path: Path) -> None:
+        self._intake = intake
+        self._n_bytes = path.stat().st_size
+        self._file = pa.OSFile(str(path))
+        codec = _CODECS.get(path.suffix.lower())
+        self._is_plain = codec is None
+        self._stream: Any = self._file if self._is_plain else pa.CompressedInputStream(self._file, codec)
+
+    def read(self, size: int) -> bytes:
+        """Return at most `size` bytes; none at the end."""
+        read: bytes = self._stream.read(size)
+        self._intake.came_in(self._file.tell())
+        if not self._is_plain:
+            self._intake.came_out(len(read))
+        return read
+
+    def close(self) -> None:
+        """Close the file."""
+        if not self._file.closed:
+            self._intake.ended(self._n_bytes)
+            self._stream.close()
+            self._file.close()
+
+
+def read_parquet(path: Path, where: str) -> pa.Table:
+    """Return a whole Parquet file, within the bound.
+
+    Raises
+    ------
+    DataError
+        If it would expand to more than the bound allows.
+    OSError, pyarrow.ArrowException
+        If it cannot be read.
+    """
+    with Intake(where, [path]).open_parquet(path) as file:
+        return file.read()
+
+
+def _limit(variable: str, usual: float) -> float:
+    text = os.environ.get(variable, "")
+    try:
+        limit = float(text) if text else float(usual)
+    except ValueError:
+        limit = 0.0
+    if not limit > 0:
+        raise OptionError(f"{variable}: the environment variable must be a number above 0; got {text!r}.")
+    return limit
