@@ -17,7 +17,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from muledetect.console import plain
 from muledetect.errors import DataError, MuleDetectError, OptionError, OutputError
-from muledetect.visible import has_half
+from muledetect.visible import has_half, make_visible
 
 app = typer.Typer(
     name="muledetect",

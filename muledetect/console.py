@@ -13,7 +13,6 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from muledetect.clock import format_duration
 from muledetect.visible import make_visible
 
 # Results come from elsewhere: what is printed here needs no room of the library.
@@ -66,6 +65,8 @@ def show_demo(out: Console, result: Demo) -> None:
 
 def show_read(out: Console, dataset: Dataset) -> None:
     """Print what was read of each table."""
+    from muledetect.clock import format_duration  # noqa: PLC0415 (brings numpy, which --help need not wait for)
+
     rejected = {found["values"]: found["counts"] for found in dataset.rejects["table"].value_counts().to_pylist()}
     rows = [
         [
