@@ -46,7 +46,7 @@ ModelDir = Annotated[
     ),
 ]
 Currency = Annotated[
-    str | None, typer.Option(help="ISO 4217 code of the amounts; the commonest of the data set if not given.")
+    str | None, typer.Option(help="ISO 4217 code of the amounts; if not given, the one that the data set names.")
 ]
 Money = Annotated[
     Literal["minor", "major"], typer.Option(help="Are amounts minor units (satang, cents) or whole ones (baht)?")

@@ -79,7 +79,7 @@ def show_read(out: Console, dataset: Dataset) -> None:
     ]
     _print_table(out, ["table", "rows read", "accepted", "rejected"], rows, right=(1, 2, 3))
     out.print(
-        f"{len(dataset.account_ids):,} accounts · {dataset.currency} · the clock ticks every "
+        f"{len(dataset.account_ids):,} accounts · {dataset.currency or 'currency not stated'} · the clock ticks every "
         f"{format_duration(dataset.tick)}"
     )
 
@@ -119,7 +119,11 @@ def show_columns(out: Console, found: Columns, files: Iterable[Path], path: Path
     money = found.amounts
     group = f", thousands {money.thousands!r}" if money.thousands else ""
     if found.uses("money"):
-        out.print(plain(f"amounts: {money.currency}, {money.unit} units, decimal mark {money.decimal!r}{group}"))
+        out.print(
+            plain(
+                f"amounts: {money.currency or 'no currency'}, {money.unit} units, decimal mark {money.decimal!r}{group}"
+            )
+        )
     form = found.file
     out.print(plain(f"file: {form.encoding}, delimiter {form.delimiter!r}, headings in line {form.header}"))
     told = [(place, why) for place, why in found.notes.items() if place in _TOLD and why]

@@ -192,7 +192,7 @@ class Registry:
             parameters.append((key, value))
         return Call(feature.name, tuple(parameters), column)
 
-    def says(self, name: str, *, minor_units: int = 100) -> Says:
+    def says(self, name: str, *, minor_units: int = 1) -> Says:
         """Return unit and meaning of a column, its parameters filled in; amounts have `minor_units` to a whole one."""
         call = self.parse(name)
         says = self.features[call.feature].columns[call.column]

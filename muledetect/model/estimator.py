@@ -31,7 +31,7 @@ from muledetect.model.prior import correct_probability, estimate_prior
 from muledetect.model.reasons import Reason, durations_among, find_reasons
 from muledetect.model.table import FeatureTable, Float32Array, check_finite, is_table, moments, read_features
 from muledetect.model.tree_text import TreesText
-from muledetect.records.currency import exponent_of
+from muledetect.records.currency import decimals_of
 
 Float64Array = npt.NDArray[np.float64]
 Int64Array = npt.NDArray[np.int64]
@@ -317,7 +317,13 @@ class MuleModel(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return np.asarray(self.classes_[(probability > 0.5).astype(int)])
 
     def explain(
-        self, X: Features, n_reasons: int = 6, *, n_against: int = 0, peers: NearPeers | None = None
+        self,
+        X: Features,
+        n_reasons: int = 6,
+        *,
+        n_against: int = 0,
+        peers: NearPeers | None = None,
+        currency: str | None = None,
     ) -> list[list[Reason]]:
         """Return the reasons of each row, the weightiest first; pass only the rows that are shown (some 3 ms each).
 
@@ -330,6 +336,8 @@ class MuleModel(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             At most so many of what lowers the score and so speaks for the account; their contribution is negative.
         peers : NearPeers, optional
             Beside whom values are read; default: the training negatives.
+        currency : str, optional
+            In which the amounts of `X` are said, "" for plain minor units; default: the currency of training.
 
         Returns
         -------
@@ -340,8 +348,7 @@ class MuleModel(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         check_is_fitted(self, "texts_")
         values = self._read_again(X).values
         added = trees.contributions(self.boosters_, self._seen_by_trees(values), trees.threads(self.n_jobs))
-        currency = self.trained_on_.currency
-        minor_units = 10 ** exponent_of(currency) if currency else 100
+        minor_units = 10 ** decimals_of(self.trained_on_.currency if currency is None else currency)
         return find_reasons(values, added, self._names(), peers or self.peers_, n_reasons, minor_units, n_against)
 
     def save(self, folder: str | PathLike[str], *, overwrite: bool = False) -> None:

@@ -47,7 +47,7 @@ def find_reasons(
     names: Sequence[str],
     peers: Peers | NearPeers,
     n_reasons: int,
-    minor_units: int = 100,
+    minor_units: int = 1,
     n_against: int = 0,
 ) -> list[list[Reason]]:
     """Return the reasons of each row: what raises the score, weightiest first, then what lowers it, likewise.
@@ -133,7 +133,7 @@ def _weigh(
     return total, best
 
 
-def say(says: Says, value: float, peers: Standing, minor_units: int = 100) -> str:
+def say(says: Says, value: float, peers: Standing, minor_units: int = 1) -> str:
     """Return a reason in words: the account's number, where it stands among peers, and their p99 or median.
 
     The p99 is told of a value above it, the median of any other.
@@ -181,10 +181,10 @@ def _share(share: float) -> str:
     return f"{np.floor(share * 1_000) / 10:.1f}".removesuffix(".0") + "%"
 
 
-def format_value(says: Says, value: float, minor_units: int = 100) -> str:
+def format_value(says: Says, value: float, minor_units: int = 1) -> str:
     """Return a value in the unit of its column: 94%, 612,000.00, 25, 2.5 h.
 
-    >>> format_value(Says("amount", ""), 61_200_000.0)
+    >>> format_value(Says("amount", ""), 61_200_000.0, 100)
     '612,000.00'
     """
     if says.unit == "amount":
@@ -205,7 +205,7 @@ def _duration(seconds: float) -> str:
     return f"{seconds:.3g} s"
 
 
-def _says(name: str, minor_units: int = 100) -> Says:
+def _says(name: str, minor_units: int = 1) -> Says:
     """Return unit and meaning of a column; a column that the registry does not know says its name."""
     try:
         return registry().says(name, minor_units=minor_units)

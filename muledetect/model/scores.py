@@ -88,7 +88,9 @@ def score_points(
         shown = np.arange(n_shown)
         circle, chosen = choose_peers(dataset, graph, points, shown)
         peers = NearPeers(circle, [read_features(features(rows), names).values for rows in chosen], model.peers_)
-        reasons[:n_shown] = model.explain(features(shown), n_reasons, n_against=n_against, peers=peers)
+        reasons[:n_shown] = model.explain(
+            features(shown), n_reasons, n_against=n_against, peers=peers, currency=dataset.currency
+        )
     listed = as_table(dataset.account_ids, points, [], np.empty((len(score), 0)))
     columns = {
         "account_id": listed["account_id"],

@@ -38,13 +38,24 @@ def exponent_of(currency: str) -> int:
     return EXPONENTS[currency]
 
 
+def decimals_of(currency: str) -> int:
+    """Return the decimals of a currency, 0 for one that nobody stated (""), whose amounts stay minor units.
+
+    Raises
+    ------
+    OptionError
+        If the code is not in ISO 4217.
+    """
+    return exponent_of(currency) if currency else 0
+
+
 def format_amount(amount: int, currency: str) -> str:
     """Return minor units as an exact amount with separators; of an unknown currency ("") they stay minor units.
 
     >>> format_amount(123456789, "THB"), format_amount(-5, "KWD"), format_amount(1234567, "")
     ('1,234,567.89', '-0.005', '1,234,567')
     """
-    return format_units(amount, exponent_of(currency) if currency else 0)
+    return format_units(amount, decimals_of(currency))
 
 
 def format_units(amount: int, decimals: int) -> str:

@@ -49,9 +49,9 @@ class Dataset:
     ----------
     tables : mapping of str to pyarrow.Table
         Accepted rows only. Contract columns come first, in contract types; columns outside the contract follow. A
-        contract column that the input lacked is absent, but `transfers.currency`, `known_ts` (the time of the row)
-        and `accounts.is_own` (true) are filled in. In `transfers`, `source` and `target` are dictionary arrays over
-        `account_ids`, and other repeated text columns are dictionary arrays too.
+        contract column that the input lacked is absent, but `transfers.currency` (where it is known), `known_ts` (the
+        time of the row) and `accounts.is_own` (true) are filled in. In `transfers`, `source` and `target` are
+        dictionary arrays over `account_ids`; other repeated text columns are dictionary arrays too.
     account_ids : pyarrow.StringArray
         Every account of `transfers` and `accounts` in byte order; the position is the account's code.
     rejects : pyarrow.Table
@@ -61,7 +61,7 @@ class Dataset:
     rows_read : mapping of str to int
         Rows read a table; accepted plus rejected always equal it.
     currency : str
-        ISO 4217 code of all money.
+        ISO 4217 code of all money; "" where nobody stated it, and amounts are plain minor units then.
     tick : int
         Resolution of the transfers' clock, microseconds: 1_000_000 if seconds are known, 86_400_000_000 if days.
     fingerprint : str
@@ -86,7 +86,7 @@ class Dataset:
         counts = ", ".join(f"{name}={table.num_rows:,}" for name, table in self.tables.items())
         return (
             f"Dataset({counts}; accounts={len(self.account_ids):,}, rejects={self.rejects.num_rows:,}, "
-            f"currency={self.currency}, tick={clock.format_duration(self.tick)})"
+            f"currency={self.currency or 'not stated'}, tick={clock.format_duration(self.tick)})"
         )
 
     def _repr_html_(self) -> str:
@@ -94,7 +94,11 @@ class Dataset:
         facts: dict[str, object] = {"accounts": len(self.account_ids)}
         if len(times):
             facts |= {"from": times[0].as_py(), "to": times[-1].as_py(), "all times": "UTC"}
-        facts |= {"currency": self.currency, "clock": clock.format_duration(self.tick), "rejects": len(self.rejects)}
+        facts |= {
+            "currency": self.currency or "not stated",
+            "clock": clock.format_duration(self.tick),
+            "rejects": len(self.rejects),
+        }
         columns = ["table", "rows", "left out", "columns of the contract"]
         lines = [self._line(name) for name in self.tables]
         absent = [name for name in INPUTS if name not in self.tables and not name.startswith("truth_")]

@@ -178,7 +178,10 @@ def parse(column: Column, values: pa.Array, options: Options) -> Cells:
 def _parse_id(column: Column, values: pa.Array, _: Options) -> Cells:
     is_coded = pa.types.is_dictionary(values.type)
     texts = _as_text(values.dictionary if is_coded else values)
-    plain = plain_ids(texts)
+    try:
+        plain = plain_ids(texts)
+    except pa.ArrowInvalid as error:
+        raise ColumnError("some ids are not UTF-8 text. Export them as UTF-8") from error
     made = _blank_to_null(plain, is_coded or column.required)
     if plain is texts:
         return Cells(_recoded(values, made) if is_coded else made)

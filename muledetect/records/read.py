@@ -7,7 +7,7 @@
 ... })
 >>> dataset = read_dataset({"transfers": transfers})
 >>> dataset
-Dataset(transfers=1; accounts=2, rejects=1, currency=THB, tick=1min)
+Dataset(transfers=1; accounts=2, rejects=1, currency=not stated, tick=1min)
 >>> dataset.findings[0].text.partition(". ")[0]
 "transfers: column 'amount': non-positive amount; 1 of 2 rows (first: row 1)"
 """
@@ -32,7 +32,7 @@ import pyarrow.compute as pc
 from muledetect import clock
 from muledetect.errors import DataError, OptionError
 from muledetect.records import reasons
-from muledetect.records.currency import EXPONENTS, exponent_of
+from muledetect.records.currency import EXPONENTS, decimals_of
 from muledetect.records.dataset import Dataset, Finding, describe
 from muledetect.records.duplicates import fill, find_duplicates
 from muledetect.records.encode import IdEncoder
@@ -45,7 +45,7 @@ from muledetect.records.rejects import RejectLog, input_rows
 from muledetect.records.reversals import net_reversals
 from muledetect.records.sources import TableSource, open_tables
 from muledetect.records.table import TableReader
-from muledetect.records.warn import nothing_left, warnings_of
+from muledetect.records.warn import describe_currency, nothing_left, warnings_of
 from muledetect.schema import INPUTS, did_you_mean
 
 Progress = Callable[[str, float], None]
@@ -53,7 +53,6 @@ Money = Literal["minor", "major"]
 Positions = npt.NDArray[np.int64]
 
 _MOST_MONEY: Final = 2**62
-_NO_CURRENCY: Final = "THB"
 
 
 def _give_back() -> None:
@@ -100,9 +99,10 @@ def read_dataset(
         (pyarrow, pandas, polars, DuckDB). One file or one table alone is taken as the transfers.
     currency : str, optional
         ISO 4217 code of the amounts; rows of another currency are rejected. If not given, the one that the transfers
-        name; THB where they name none.
+        name; where they name none, it is not stated ("") and amounts stay plain minor units. No currency is assumed.
     money : "minor" or "major"
-        Whether amounts are in minor units (satang, cents) or whole units such as baht, which are converted exactly.
+        Whether amounts are in minor units (satang, cents) or whole units such as baht, which are converted exactly; the
+        currency says how many decimals that takes, so it must be known then.
     source_tz : str, optional
         Time zone of times that carry none, such as "Asia/Bangkok". Where clocks went back, the first pass is meant.
     tick : str or int, optional
@@ -138,15 +138,20 @@ def read_dataset(
     Streams batches of 2^18 rows and keeps account ids as int32 codes, so memory stays near the size of the result.
     """
     names = as_pseudonyms(pseudonymise)
-    options = _options(currency or _NO_CURRENCY, money, source_tz, decimal, now)
+    options = _options(currency or "", money, source_tz, decimal, now)
     if tick is not None:
         tick = clock.parse_duration(tick)
     opened = open_tables(source, delimiter=delimiter)
     transfers = opened.get("transfers")
     if currency is None and isinstance(transfers, TableSource):
         opened["transfers"], named = _peek_currency(transfers)
-        options = replace(options, currency=named, exponent=exponent_of(named))
-    job = _Job(options, tick, progress or _silent, names)
+        options = replace(options, currency=named, exponent=decimals_of(named))
+    if money == "major" and not options.currency:
+        raise OptionError(
+            "money: 'major' needs the currency, which says how many decimals there are, and the transfers name none. "
+            "State it with currency= (--currency)."
+        )
+    job = _Job(options, tick, progress or _silent, names, is_currency_stated=currency is not None)
     job.open(opened, tables)
     return job.finish()
 
@@ -154,7 +159,7 @@ def read_dataset(
 def _peek_currency(transfers: TableSource) -> tuple[TableSource, str]:
     """Return the one currency that the first batch names, and the table with that batch still to be read."""
     if transfers.schema.names.count("currency") != 1:
-        return transfers, _NO_CURRENCY
+        return transfers, ""
     batches = transfers.batches()
     seen = list(itertools.islice(batches, 1))
     column = seen[0].column("currency") if seen else pa.array([], pa.string())
@@ -164,13 +169,17 @@ def _peek_currency(transfers: TableSource) -> tuple[TableSource, str]:
         raise DataError("transfers: column 'currency' holds text that is not UTF-8. Export it as UTF-8.") from error
     named = sorted(texts & set(EXPONENTS))
     if len(named) > 1:
-        raise DataError(
-            f"transfers: column 'currency' holds {', '.join(named[:5])}, and amounts of several cannot be added. "
-            "Choose one with currency= (--currency); rows of the others are then rejected."
-        )
+        raise DataError(_several(named))
     # Taken out of the list, the first batch goes like the others once it is read.
     first = (seen.pop() for _ in range(len(seen)))
-    return replace(transfers, batches=lambda: itertools.chain(first, batches)), named[0] if named else _NO_CURRENCY
+    return replace(transfers, batches=lambda: itertools.chain(first, batches)), named[0] if named else ""
+
+
+def _several(named: Iterable[str]) -> str:
+    return (
+        f"transfers: column 'currency' holds {', '.join(sorted(named)[:5])}, and amounts of several cannot be added. "
+        "Choose one with currency= (--currency); rows of the others are then rejected."
+    )
 
 
 def _silent(_stage: str, _fraction: float) -> None:
@@ -188,7 +197,7 @@ def _options(currency: str, money: str, source_tz: str | None, decimal: str, now
         except (KeyError, ValueError, OSError, TypeError) as error:
             raise OptionError(f"source_tz: {source_tz!r} is no time zone such as 'Asia/Bangkok' or 'UTC'.") from error
     moment = clock.parse_time(now) if now is not None else wall.time_ns() // 1000
-    return Options(currency, exponent_of(currency), money, decimal, source_tz, moment)
+    return Options(currency, decimals_of(currency), money, decimal, source_tz, moment)
 
 
 @dataclass
@@ -199,6 +208,7 @@ class _Job:
     tick: int | None
     progress: Progress
     pseudonyms: Pseudonyms | None
+    is_currency_stated: bool
 
     def __post_init__(self) -> None:
         self.log = RejectLog()
@@ -228,6 +238,9 @@ class _Job:
                 stops.append(str(error))
             stops += reader.stops
             self.readers[name] = reader
+            # What the first rows name must hold for all, or the order of rows would choose the currency.
+            if not self.is_currency_stated and reader.currencies - {self.options.currency}:
+                stops.append(_several(reader.currencies))
         if stops:
             raise DataError("\n".join(dict.fromkeys(stops)))
 
@@ -257,6 +270,8 @@ class _Job:
         self.progress("checking", 0.0)
         self.warnings += warnings_of(tables, account_ids, tick, rows_read, self.options.now)
         self.warnings += self._doubts()
+        if not self.options.currency and tables["transfers"].num_rows:
+            self.warnings.append(describe_currency(rows_read["transfers"]))
         errors = nothing_left(tables["transfers"], rows_read["transfers"])
         findings = (*errors, *self.log.findings(rows_read), *self.warnings)
         digest = fingerprint(tables, self.options.currency)
@@ -390,8 +405,9 @@ class _Job:
             column = _single(columns.pop(name))
             _give_back()
             done[name] = _taken(_decoded(column, encoders[name]) if name in encoders else column, taken)
-        zeros = pa.array(np.zeros(len(done["time"]), np.int8))
-        done["currency"] = pa.DictionaryArray.from_arrays(zeros, pa.array([self.options.currency]))
+        if self.options.currency:
+            zeros = pa.array(np.zeros(len(done["time"]), np.int8))
+            done["currency"] = pa.DictionaryArray.from_arrays(zeros, pa.array([self.options.currency]))
         contract = [name for name in INPUTS["transfers"].names if name in done]
         extra = [name for name in done if name not in contract]
         return account_ids, pa.table({name: done[name] for name in contract + extra})

@@ -33,6 +33,8 @@ REVERSAL_EXCESS: Final = "reversals exceed the original"
 NO_SIDE: Final = "neither or both of debit and credit"
 CREDIT_SIDE: Final = "credit where the row names both accounts"
 RAGGED: Final = "another number of fields than the headings"
+HEADING: Final = "the headings again"
+TOTAL: Final = "a total, not a record"
 
 DUPLICATE: Final = "exact duplicate"
 PAIRED: Final = "debit and credit rows paired"
@@ -56,6 +58,8 @@ NOTHING_LEFT: Final = "no row is left"
 EMPTY: Final = "no accepted row"
 QUOTE: Final = "quote that nothing closes"
 RESPELT: Final = "ids with blanks or other signs that are no part of them"
+NO_CURRENCY: Final = "currency not stated"
+SOME_CURRENCY: Final = "no currency named where other rows name one"
 LEFT_OUT: Final = "column outside the contract left out"
 
 _MEND: Final[Mapping[str, str]] = MappingProxyType(
@@ -81,6 +85,8 @@ _MEND: Final[Mapping[str, str]] = MappingProxyType(
         NO_SIDE: "A row says what left or what came in, not both; check the two columns.",
         CREDIT_SIDE: "Name the account of the statement ('account') and the other side ('counterparty') instead.",
         RAGGED: "Sums and remarks around a table may go; a cell that holds the delimiter needs quotes.",
+        HEADING: "Two exports were put together; the line was left out, nothing to do.",
+        TOTAL: "Lines that sum up others were left out; nothing to do.",
         BLANK: "Empty lines may go; nothing to do.",
         DUPLICATE: "One copy was kept; nothing to do.",
         PAIRED: "The rows of both sides became one; nothing to do.",
@@ -103,6 +109,8 @@ _MEND: Final[Mapping[str, str]] = MappingProxyType(
         EMPTY: "Check the filters of the export and the rejects above.",
         QUOTE: "It was read as a plain sign of its cell, so that it hides no row; look at such cells.",
         RESPELT: "Each id is read in one spelling (see docs/tables.md); look at the export if that joins two accounts.",
+        NO_CURRENCY: "Amounts stay plain minor units; state the ISO code with currency= (--currency).",
+        SOME_CURRENCY: "They were taken to be in the currency of the others; state it with currency= (--currency).",
         LEFT_OUT: "It may name people, so it is not kept beside pseudonyms; read without a key to keep it.",
     }
 )

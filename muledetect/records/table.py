@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 
 from muledetect.errors import DataError
 from muledetect.records import reasons
+from muledetect.records.currency import EXPONENTS
 from muledetect.records.encode import IdEncoder, hash_strings
 from muledetect.records.parse import BoolArray, Cells, ColumnError, Options, check_currency, check_type, mask_of, parse
 from muledetect.records.rejects import RejectLog
@@ -56,6 +57,7 @@ class TableReader:
         self.id_hashes: list[npt.NDArray[np.uint64]] = []
         self.doubts: dict[tuple[str, str], tuple[int, int | None]] = {}
         self.stops: list[str] = []
+        self.currencies: set[str] = set()
         self.left_out: list[str] = []
         self._options = options
         self._log = log
@@ -157,9 +159,16 @@ class TableReader:
             ahead, total = self._calendar.get(column.name, (0, 0))
             n_valid = len(cells.values) - cells.values.null_count
             self._calendar[column.name] = (ahead + cells.n_buddhist, total + n_valid)
-        if column.name == "currency":
-            return check_currency(cells, self._options.currency)
-        return cells
+        return self._one_currency(cells) if column.name == "currency" else cells
+
+    def _one_currency(self, cells: Cells) -> Cells:
+        """Return the currencies of a batch with rows of another one as faults; those that name none are told."""
+        kinds = cells.values.dictionary.cast(pa.string()).to_pylist()
+        self.currencies |= set(kinds) & set(EXPONENTS)
+        checked = check_currency(cells, self._options.currency)
+        if self._options.currency and cells.values.null_count:
+            checked.doubts.append((mask_of(cells.values.is_null()), reasons.SOME_CURRENCY))
+        return checked
 
     def _is_joined(self, column: Column) -> bool:
         """Whether ids are kept as they were written, to be spelt alike when all of them are known."""

@@ -91,6 +91,11 @@ def describe_gaps(n_days: int, n_read: int) -> Finding:
     return Finding("warn", "transfers", "time", reasons.GAP, min(n_days, n_read), None, text)
 
 
+def describe_currency(n_read: int) -> Finding:
+    """Return the warning that nobody said in which currency the amounts are."""
+    return _warn("transfers", "currency", reasons.NO_CURRENCY, n_read, n_read)
+
+
 def _quiet_days(times: Int64Array) -> int:
     first, last = int(times[0]) // clock.DAY, int(times[-1]) // clock.DAY
     if last - first < 2:

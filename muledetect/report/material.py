@@ -23,7 +23,7 @@ from muledetect.model import MuleModel
 from muledetect.model.proof import Explanation, explain_scores
 from muledetect.model.store import config_hash
 from muledetect.records import Dataset
-from muledetect.records.currency import exponent_of
+from muledetect.records.currency import decimals_of, unit_of
 from muledetect.records.pseudonyms import refuse_other_names
 from muledetect.rings import RingTables
 from muledetect.tracing import Traces, trace_money
@@ -87,8 +87,13 @@ class Material:
 
     @property
     def minor_units(self) -> int:
-        """An amount of 1.00 has so many."""
-        return int(10 ** exponent_of(self.dataset.currency))
+        """An amount of 1.00 has so many; 1 where the currency is not stated."""
+        return int(10 ** decimals_of(self.dataset.currency))
+
+    @property
+    def currency(self) -> str:
+        """What amounts are in, as pages say it: the currency, or "minor units" where nobody stated it."""
+        return unit_of(self.dataset.currency)
 
     @property
     def account_ids(self) -> list[str]:

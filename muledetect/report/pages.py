@@ -36,7 +36,7 @@ _SCRIPTS: Final[Mapping[str, tuple[str, ...]]] = {
 _STYLES: Final = ("vendor/uPlot.min.css", "templates/page.css")
 
 
-def render(kind: str, *, language: Language = "en", zone: str = "UTC", minor_units: int = 100, **facts: Any) -> str:
+def render(kind: str, *, language: Language = "en", zone: str = "UTC", minor_units: int = 1, **facts: Any) -> str:
     """Return a page of the kind "index", "account", "ring" or "model" as one self-contained HTML file.
 
     Parameters

@@ -119,7 +119,7 @@ def write_report(
 
 def _write_tables(material: Material, alerts: list[dict[str, Any]], folder: Path) -> None:
     """Write what the index lists as CSV for spreadsheets, and the holds of all accounts."""
-    currency = material.dataset.currency
+    currency = material.dataset.currency or None
     listed = [{**row, "codes": " ".join(row["codes"])} for row in alerts]
     columns = {name: [row[name] for row in listed] for name in _ALERTS}
     columns["hold"] = pa.array(columns["hold"], pa.int64())
@@ -252,12 +252,12 @@ def _ring_page(material: Material, case: RingCase, shared: Mapping[str, Any]) ->
         }
         for tie in case.ties
     ]
-    rest = f"{money_text(material.minor_units)(not_drawn)} {material.dataset.currency}"
+    rest = f"{money_text(material.minor_units)(not_drawn)} {material.currency}"
     return render(
         "ring",
         case=case,
         as_of=material.as_of,
-        currency=material.dataset.currency,
+        currency=material.currency,
         n_seeds=int(case.members["is_seed"].sum()),
         dwell=[_duration(case.dwell[name]) for name in ("median_s", "p90_s")],
         first=_microseconds(summary["first_time"]),
@@ -272,7 +272,7 @@ def _ring_page(material: Material, case: RingCase, shared: Mapping[str, Any]) ->
         others=case.others.head(MOST_OTHERS).to_dict("records"),
         data={
             "zone": shared["zone"],
-            "network": draw_network(case, material.dataset.currency, material.minor_units),
+            "network": draw_network(case, material.currency, material.minor_units),
             "charts": [chart_held(case, material.minor_units)],
         },
         **shared,
@@ -313,7 +313,7 @@ def _index_page(
     return render(
         "index",
         as_of=material.as_of,
-        currency=material.dataset.currency,
+        currency=material.currency,
         n_ranked=material.n_ranked,
         n_suspected=sum(row["tier"] == "suspected" for row in alerts),
         n_complaints=len(set(material.traces.summary["complaint_id"].to_pylist())),

@@ -144,6 +144,7 @@ def test_what_looks_odd_is_told_and_kept() -> None:
         "running balance does not reconcile",
         "label known before the first transfer",
         "identifier shared by more than 200 holders",
+        "currency not stated",
     }
     assert dataset.transfers.num_rows == 4
     assert dataset.account_ids.to_pylist() == ["a", "b", "c", "unused"]
@@ -194,11 +195,11 @@ def test_the_tick_is_the_largest_unit_that_divides_all_times(moments: list[str],
     ("amounts", "options", "minor"),
     [
         ([1, 2], {}, [1, 2]),
-        ([1, 2], {"money": "major"}, [100, 200]),
+        ([1, 2], {"money": "major", "currency": "THB"}, [100, 200]),
         ([1, 2], {"money": "major", "currency": "JPY"}, [1, 2]),
-        (["1.5", "+0.01"], {"money": "major"}, [150, 1]),
-        (["1,5", "0,01"], {"money": "major", "decimal": ","}, [150, 1]),
-        ([1.1, 123456789.01], {"money": "major"}, [110, 12345678901]),
+        (["1.5", "+0.01"], {"money": "major", "currency": "THB"}, [150, 1]),
+        (["1,5", "0,01"], {"money": "major", "currency": "THB", "decimal": ","}, [150, 1]),
+        ([1.1, 123456789.01], {"money": "major", "currency": "THB"}, [110, 12345678901]),
         (["1.234", "2"], {"money": "major", "currency": "KWD"}, [1234, 2000]),
     ],
 )

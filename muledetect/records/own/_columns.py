@@ -45,14 +45,15 @@ class Times:
 class Amounts:
     """How amounts are written: currency, unit (major: baht, minor: satang), marks; whether debits carry a minus.
 
-    `thousands` may be "other": the one of "." and "," that is not the decimal mark. `places` is 3 or more where more
-    digits stand behind the decimal mark than the currency has: with less, 13.880 is left out, as it may be 13880.
+    `currency` must be named where there are amounts; transfers get it as a column. `thousands` may be "other": the one
+    of "." and "," that is not the decimal mark. `places` is 3 or more where more digits stand behind the decimal mark
+    than the currency has: with less, 13.880 is left out, as it may be 13880.
     `paid` says how a signed amount tells that money left the account: it is below zero
     ("minus") or above ("plus"), has Dr beside it as others have Cr ("cr_dr"), has no Cr ("no_cr"), or has Dr while
     others have nothing ("dr").
     """
 
-    currency: str = "THB"
+    currency: str = ""
     unit: Literal["major", "minor", "?"] = "major"
     decimal: str = "."
     thousands: str = ""
@@ -383,7 +384,7 @@ def _check_choices(mapping: Columns, where: str) -> None:
             raise OptionError(f"{where}: [{section}] {name}: {value!r} is none of {listed}.")
     if amounts.decimal == amounts.thousands:
         raise OptionError(f"{where}: [amounts] decimal and thousands are both {amounts.decimal!r}. They must differ.")
-    if amounts.currency != UNSURE:
+    if amounts.currency not in ("", UNSURE):
         exponent_of(amounts.currency)
     if rows.pair_within != "0s":
         clock.parse_duration(rows.pair_within)
@@ -424,13 +425,15 @@ _ASK: Final = {
 
 def _lacking(mapping: Columns) -> list[str]:
     table, named = mapping.contract, {*mapping.columns, *mapping.constants}
+    silent = [f"amounts.currency is not there; {_ASK['currency']}"]
+    silent = silent if mapping.uses("money") and not mapping.amounts.currency else []
     if table.name != "transfers":
-        return [
+        return silent + [
             f"{name!r} is required for {table.name}; give a column, or one value under [constants]"
             for name in table.required
             if name not in named
         ]
-    lacking = []
+    lacking = silent
     if mapping.is_statement:
         ways = {"amount"} <= named or {"debit", "credit"} <= named
         lacking += [] if "counterparty" in named else ["'counterparty' is required beside 'account'"]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from time import time_ns
 from typing import Any, Final, TypeAlias
@@ -20,15 +20,18 @@ from muledetect.errors import DataError, OptionError
 from muledetect.outputs import check_output, is_ours, new_folder
 from muledetect.outputs.kinds import imported_table
 from muledetect.records import reasons
-from muledetect.records.currency import exponent_of
+from muledetect.records.currency import decimals_of
 from muledetect.records.dataset import Finding, describe
 from muledetect.records.encode import hash_strings
 from muledetect.records.fingerprint import hash_rows
+from muledetect.records.ids import without_forms
 from muledetect.records.own._above import with_own_account
 from muledetect.records.own._columns import Columns, check_complete, read_columns
 from muledetect.records.own._convert import Converted, convert, trimmed
 from muledetect.records.own._file import Batch, Source, as_sources, headings_of, name_of, read_batches
 from muledetect.records.own._profile import shape_of
+from muledetect.records.own._rows import find_headings, find_totals
+from muledetect.records.own._settle import Parts, Settling
 from muledetect.records.own._sides import Sides
 from muledetect.records.parse import BUDDHIST_LEAD, Options
 from muledetect.records.rejects import RejectLog
@@ -137,7 +140,7 @@ def _write(job: _Job, sources: list[Source], folder: Path, overwrite: bool) -> l
         output = replace(output, files=(*output.files, "accounts.parquet"))
     with new_folder(folder, output, overwrite=overwrite) as unfinished:
         job.write(sources, unfinished / f"{job.mapping.table}.parquet")
-        accounts = job.sides.own_accounts()
+        accounts = job.own_accounts()
         if not lists_own or not len(accounts):
             return []
         put_table(pa.table({"account_id": accounts}), unfinished / "accounts.parquet")
@@ -181,59 +184,66 @@ class _Job:
         self.log = RejectLog()
         self.n_read = 0
         self.sides = Sides(mapping.rows)
+        self._settling = Settling(mapping.contract)
         self._progress = progress
         self._shapes: dict[str, dict[str, None]] = {}
         self._hashes: list[npt.NDArray[np.uint64]] = []
         self._n_future = self._n_times = 0
-        self._doubts: dict[tuple[str, str], tuple[int, int]] = {}
+        self._doubts: dict[tuple[str, str], tuple[int, int | None]] = {}
         amounts, zone = mapping.amounts, mapping.times.zone or None
         self._options = Options(
-            amounts.currency, exponent_of(amounts.currency), amounts.unit, ".", zone, time_ns() // 1000
+            amounts.currency, decimals_of(amounts.currency), amounts.unit, ".", zone, time_ns() // 1000
         )
 
     def gather(self, sources: list[Source]) -> pa.Table:
         """Return all accepted rows."""
         parts = list(self._parts(sources))
-        self._check_read()
-        self._pair()
-        return pa.concat_tables(self.sides.merge(iter(parts))).combine_chunks()
+        self._settle(lambda: iter(parts))
+        return pa.concat_tables(self._settled(lambda: iter(parts))).combine_chunks()
 
     def write(self, sources: list[Source], path: Path) -> None:
-        """Write all accepted rows; statements go by way of a file beside, as pairs are known at the end only."""
-        with ExitStack() as opened:
-            append = opened.enter_context(parquet_at(path))
-            if not self.mapping.is_statement:
-                for part in self._parts(sources):
-                    append(part)
-                self._check_read()
-                return
-            beside = Path(opened.enter_context(tempfile.TemporaryDirectory(dir=path.parent, prefix=".import-")))
-            with parquet_at(beside / "rows.parquet") as keep:
+        """Write all accepted rows, by way of a file beside: what belongs together is known at the end only."""
+        with tempfile.TemporaryDirectory(dir=path.parent, prefix=".import-") as beside:
+            rows = Path(beside) / "rows.parquet"
+            with parquet_at(rows) as keep:
                 for part in self._parts(sources):
                     keep(part)
-            self._check_read()
-            self._pair()
-            with pq.ParquetFile(beside / "rows.parquet") as file:
-                parts = (file.read_row_group(place) for place in range(file.num_row_groups))
-                for place, part in enumerate(self.sides.merge(parts)):
-                    self._progress("joining both sides", place / file.num_row_groups)
+            if not self._settle(partial(_read_parts, rows)):
+                rows.replace(path)
+                return
+            with parquet_at(path) as append:
+                n_parts = pq.read_metadata(rows).num_row_groups
+                for place, part in enumerate(self._settled(partial(_read_parts, rows))):
+                    self._progress("joining what belongs together", place / n_parts)
                     append(part)
 
-    def _pair(self) -> None:
+    def _settle(self, parts: Parts) -> bool:
+        """Judge all rows together and return whether any of them changes."""
+        self._check_read()
         if self.mapping.is_statement:
             self.log.add("transfers", "transfer_id", reasons.PAIRED, "repair", self.sides.pair())
+        return self._settling.settle(lambda: self.sides.merge(parts()), self.log) or self.mapping.is_statement
+
+    def own_accounts(self) -> pa.StringArray:
+        """Return the accounts whose statements were read, spelt as in the rows."""
+        return pc.unique(without_forms(self.sides.own_accounts(), self._settling.forms))
+
+    def _settled(self, parts: Parts) -> Iterator[pa.Table]:
+        return self._settling.apply(self.sides.merge(parts()))
 
     def _parts(self, sources: list[Source]) -> Iterator[pa.Table]:
         """Yield accepted rows batch by batch; at least one table, which may be empty."""
         stems = _stems(sources)
         has_any = False
         for stem, source in zip(stems, sources, strict=True):
-            n_before = self.n_read
+            n_before, n_bad = self.n_read, self._n_bad()
             mapping = with_own_account(self.mapping, source)
             for batch in read_batches(source, self.mapping.file, self.mapping.headings()):
                 self._progress(f"reading {name_of(source)}", batch.share)
                 yield self._accept(batch, n_before, stem, mapping)
                 has_any = True
+            if len(sources) > 1:
+                self._check_file(name_of(source), self.n_read - n_before, self._n_bad() - n_bad)
         if not has_any:
             raise DataError(f"{name_of(sources[0])}: has no rows under its headings. Export it again.")
 
@@ -244,14 +254,18 @@ class _Job:
         self.n_read += len(rows) + len(batch.ragged)
         done = convert(batch, mapping, self._options)
         self._look_at_calendar(done)
-        good = self._reject(done, self._blank(batch, rows), rows, batch)
+        if batch.n_quotes:
+            self._doubt(self._first, reasons.QUOTE, batch.n_quotes, None)
+        good = self._reject(done, self._no_record(batch, rows), rows, batch)
         self._note_doubts(done, good, rows)
         kept = {name: values.filter(pa.array(good)) for name, values in done.columns.items()}
         made = pa.table(kept)
         if self.mapping.table == "transfers":
+            made = self._with_currency(made)
             made = self._with_ids(made, rows[good] - n_before, stem, None if done.is_out is None else done.is_out[good])
         if done.is_out is not None:
             self.sides.add(made, done.is_out[good], rows[good])
+        self._settling.add(made)
         order = [name for name in self.mapping.contract.names if name in made.column_names]
         return made.select([*order, *(name for name in made.column_names if name not in order)])
 
@@ -259,24 +273,31 @@ class _Job:
     def _first(self) -> str:
         return self.mapping.contract.required[0]
 
-    def _blank(self, batch: Batch, rows: Int64Array) -> npt.NDArray[np.bool_]:
-        """Log rows without any value and return which they are."""
+    def _no_record(self, batch: Batch, rows: Int64Array) -> npt.NDArray[np.bool_]:
+        """Log rows without any value and those that say the headings again, and return which they are."""
         blank = np.ones(len(rows), np.bool_)
         for cells in batch.columns.values():
             blank &= trimmed(cells, self.mapping).is_null().to_numpy(zero_copy_only=False)
         self.log.add(self.mapping.table, self._first, reasons.BLANK, "repair", rows[blank])
-        return blank
+        headings = find_headings(batch.columns)
+        if headings is None:
+            return blank
+        self.log.add(self.mapping.table, self._first, reasons.HEADING, "reject", rows[headings & ~blank])
+        return blank | headings
 
     def _reject(
-        self, done: Converted, blank: npt.NDArray[np.bool_], rows: Int64Array, batch: Batch
+        self, done: Converted, out: npt.NDArray[np.bool_], rows: Int64Array, batch: Batch
     ) -> npt.NDArray[np.bool_]:
-        """Log each bad row with the first of its faults and return the good ones."""
-        bad = blank.copy()
+        """Log each bad row, of those that are not `out` already, with the first of its faults; return the good ones."""
+        bad = out.copy()
         required = [name for name in self.mapping.contract.required if name in done.columns]
         missing = [
             (name, done.columns[name].is_null().to_numpy(zero_copy_only=False), reasons.MISSING) for name in required
         ]
-        for column, mask, reason in [*done.faults, *missing]:
+        faults = [*done.faults, *missing]
+        any_fault = np.logical_or.reduce([np.zeros(len(rows), np.bool_), *(mask for _, mask, _ in faults)])
+        totals = find_totals(batch.columns, any_fault & ~bad)
+        for column, mask, reason in [(self._first, totals, reasons.TOTAL), *faults]:
             fresh = mask & ~bad
             if fresh.any():
                 self.log.add(self.mapping.table, column, reason, "reject", rows[fresh])
@@ -289,8 +310,11 @@ class _Job:
         for column, mask, reason in done.doubts:
             found = rows[mask & good]
             if len(found):
-                n_before, first = self._doubts.get((column, reason), (0, int(found[0])))
-                self._doubts[column, reason] = (n_before + len(found), first)
+                self._doubt(column, reason, len(found), int(found[0]))
+
+    def _doubt(self, column: str, reason: str, n_rows: int, first: int | None) -> None:
+        n_before, first_before = self._doubts.get((column, reason), (0, first))
+        self._doubts[column, reason] = (n_before + n_rows, first_before)
 
     def _note_shapes(self, column: str, batch: Batch, mask: npt.NDArray[np.bool_]) -> None:
         given = self.mapping.columns.get(column)
@@ -319,9 +343,7 @@ class _Job:
                 f"{table}: years look Buddhist (such as 2568): {self._n_future:,} of {self._n_times:,} times lie over "
                 '400 years ahead. Write era = "buddhist" under [times], which takes 543 off.'
             )
-        bad = [
-            found for found in self.findings() if found.severity == "reject" and found.reason != reasons.OTHER_CURRENCY
-        ]
+        bad = [found for found in self.findings() if _is_bad(found)]
         n_bad = sum(found.n_rows for found in bad)
         n_blank = sum(found.n_rows for found in self.findings() if found.reason == reasons.BLANK)
         if n_bad * 2 > self.n_read - n_blank or n_bad + n_blank == self.n_read:
@@ -329,6 +351,19 @@ class _Job:
             raise DataError(
                 f"{table}: {n_bad:,} of {self.n_read:,} rows cannot be taken, so the mapping does not fit the file. "
                 f"Nothing was written.\n{told}"
+            )
+
+    def _n_bad(self) -> int:
+        return sum(found.n_rows for found in self.log.findings({self.mapping.table: self.n_read}) if _is_bad(found))
+
+    def _check_file(self, name: str, n_read: int, n_bad: int) -> None:
+        """Stop where most rows of one of several files could not be read: it is written in another way."""
+        if n_bad * 2 > n_read:
+            told = "\n".join(found.text for found in self.findings() if _is_bad(found))
+            raise DataError(
+                f"{name}: {n_bad:,} of its {n_read:,} rows cannot be taken, so it is not written as the mapping says, "
+                "and perhaps not as the other files are (marks of decimals and thousands, dates). Nothing was "
+                f"written. Make a mapping for it alone: `muledetect columns {name}`.\n{told}"
             )
 
     def findings(self) -> tuple[Finding, ...]:
@@ -349,6 +384,12 @@ class _Job:
         what = finding.text.partition(". ")[0]
         listed = ", ".join(f'"{shape}"' for shape in shapes)
         return replace(finding, text=f"{what}. From {heading!r}; cells of the shape {listed}. See the mapping.")
+
+    def _with_currency(self, made: pa.Table) -> pa.Table:
+        """Write down in which currency amounts are, as was stated; rows of others have gone to the rejects."""
+        stated = pa.repeat(pa.scalar(self._options.currency), made.num_rows)
+        held = made.drop_columns("currency") if "currency" in made.column_names else made
+        return held.append_column("currency", stated)
 
     def _with_ids(
         self, made: pa.Table, places: Int64Array, stem: str, is_out: npt.NDArray[np.bool_] | None
@@ -377,6 +418,20 @@ class _Job:
                     'of their own; if they are repeats of the export, write ids = "content" under [rows].'
                 )
         return notes
+
+
+#: Reasons that say nothing about whether the mapping fits.
+_FITTING: Final = (reasons.OTHER_CURRENCY, reasons.HEADING, reasons.TOTAL)
+
+
+def _is_bad(found: Finding) -> bool:
+    return found.severity == "reject" and found.reason not in _FITTING
+
+
+def _read_parts(path: Path) -> Iterator[pa.Table]:
+    with pq.ParquetFile(path) as file:
+        for place in range(file.num_row_groups):
+            yield file.read_row_group(place)
 
 
 def _stems(sources: list[Source]) -> list[str]:

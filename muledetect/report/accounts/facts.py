@@ -68,7 +68,7 @@ def account_cases(material: Material, ring_files: Mapping[str, str]) -> Iterator
         case = AccountCase(
             account_id=name,
             as_of=material.as_of,
-            currency=material.dataset.currency,
+            currency=material.currency,
             minor_units=material.minor_units,
             score=_score(material, number),
             model=material.model,

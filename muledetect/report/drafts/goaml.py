@@ -21,9 +21,10 @@ from types import MappingProxyType
 from typing import Final
 
 from muledetect.clock import format_time
-from muledetect.errors import OptionError
+from muledetect.errors import DataError, OptionError
 from muledetect.model.reason_codes import TYPOLOGIES
 from muledetect.outputs.kinds import GOAML
+from muledetect.records.currency import EXPONENTS
 from muledetect.records.write import write_text
 from muledetect.report.accounts.case import AccountCase
 from muledetect.report.drafts.str_draft import Reported, StrDraft, draft_str
@@ -118,6 +119,8 @@ def to_goaml(
     ------
     OptionError
         If a table, name or value of `codes` or `header` is none.
+    DataError
+        If nobody stated the currency of the data set.
 
     Notes
     -----
@@ -125,6 +128,11 @@ def to_goaml(
     Ids are never cut, times are UTC to the second, amounts have all their decimals. Your FIU may set shorter lengths,
     other signs or local times.
     """
+    if draft.currency not in EXPONENTS:
+        raise DataError(
+            "goAML: the currency of the data set is not stated, and the document must name it. Read the data set with "
+            "currency= (--currency)."
+        )
     writer = _Writer(draft, _check_codes(codes or {}), _check_header(header or {}))
     report = ET.Element("report")
     _note(report, "report")

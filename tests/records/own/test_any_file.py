@@ -56,7 +56,7 @@ def test_any_rows_below_known_headings_are_accounted_for(tmp_path: Path, lines: 
     file = write(tmp_path / "t.csv", [["when", "from", "to", "sum"], *good, *lines], ",", encoding)
     columns = {"time": "when", "source": "from", "target": "to", "amount": "sum"}
     mapping = Columns("transfers", columns).with_(
-        times={"zone": "UTC"}, rows={"ids": "rows"}, file={"encoding": encoding}
+        times={"zone": "UTC"}, amounts={"currency": "THB"}, rows={"ids": "rows"}, file={"encoding": encoding}
     )
     try:
         done = import_own(file, mapping)
@@ -73,4 +73,9 @@ def test_a_file_without_rows_says_so(tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_text("when,from,to,sum\n")
     columns = {"time": "when", "source": "from", "target": "to", "amount": "sum"}
     with pytest.raises(MuleDetectError, match="no rows under its headings"):
-        import_own(tmp_path / "t.csv", Columns("transfers", columns).with_(times={"zone": "UTC"}, rows={"ids": "rows"}))
+        import_own(
+            tmp_path / "t.csv",
+            Columns("transfers", columns).with_(
+                times={"zone": "UTC"}, amounts={"currency": "THB"}, rows={"ids": "rows"}
+            ),
+        )
