@@ -222,7 +222,9 @@ class _Job:
         self._check_read()
         if self.mapping.is_statement:
             self.log.add("transfers", "transfer_id", reasons.PAIRED, "repair", self.sides.pair())
-        return self._settling.settle(lambda: self.sides.merge(parts()), self.log) or self.mapping.is_statement
+        is_changed = self._settling.settle(lambda: self.sides.merge(parts()), self.log)
+        self._check_read()
+        return is_changed or self.mapping.is_statement
 
     def own_accounts(self) -> pa.StringArray:
         """Return the accounts whose statements were read, spelt as in the rows."""

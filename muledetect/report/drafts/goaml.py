@@ -21,7 +21,7 @@ from types import MappingProxyType
 from typing import Final
 
 from muledetect.clock import format_time
-from muledetect.errors import DataError, OptionError
+from muledetect.errors import OptionError
 from muledetect.model.reason_codes import TYPOLOGIES
 from muledetect.outputs.kinds import GOAML
 from muledetect.records.currency import EXPONENTS
@@ -119,8 +119,6 @@ def to_goaml(
     ------
     OptionError
         If a table, name or value of `codes` or `header` is none.
-    DataError
-        If nobody stated the currency of the data set.
 
     Notes
     -----
@@ -128,11 +126,6 @@ def to_goaml(
     Ids are never cut, times are UTC to the second, amounts have all their decimals. Your FIU may set shorter lengths,
     other signs or local times.
     """
-    if draft.currency not in EXPONENTS:
-        raise DataError(
-            "goAML: the currency of the data set is not stated, and the document must name it. Read the data set with "
-            "currency= (--currency)."
-        )
     writer = _Writer(draft, _check_codes(codes or {}), _check_header(header or {}))
     report = ET.Element("report")
     _note(report, "report")
@@ -212,6 +205,11 @@ def _moment(time: int | None) -> str | None:
     return written if re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", written) and written >= "0001" else None
 
 
+def _code(currency: str) -> str:
+    """Return the ISO code of a currency; XXX, which is no currency, where nobody stated it."""
+    return currency if currency in EXPONENTS else "XXX"
+
+
 def _amount(amount: Decimal) -> str:
     return f"{amount:f}"
 
@@ -230,7 +228,7 @@ class _Writer:
         _add(report, "report_code", "STR")
         for name in ("entity_reference", "fiu_ref_number", "submission_date"):
             self._given(report, name)
-        _add(report, "currency_code_local", self.draft.currency)
+        _add(report, "currency_code_local", _code(self.draft.currency))
         _note(report, "reporting_person")
         _blanks(_add(report, "reporting_person"), "title first_name last_name email occupation")
         _note(report, "location")
@@ -292,7 +290,7 @@ class _Writer:
             _add(account, "institution_code", known["bank_id"])
         _add(account, "branch", known.get("branch_id"))
         _add(account, "account", self.draft.account_id)
-        _add(account, "currency_code", self.draft.currency)
+        _add(account, "currency_code", _code(self.draft.currency))
         _add(account, "account_name")
         _add(account, "client_number", known.get("holder_id"))
         _add(account, "personal_account_type", self.codes["account_type"].get(known.get("kind", "")))
