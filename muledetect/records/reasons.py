@@ -24,6 +24,7 @@ NOT_A_SHARE: Final = "not between 0 and 1"
 NOT_DECLARED: Final = "not a declared value"
 UNKNOWN_CURRENCY: Final = "unknown currency"
 OTHER_CURRENCY: Final = "other currency"
+NO_RATE: Final = "currency without a rate"
 KNOWN_EARLY: Final = "known_ts before time"
 DIFFERENT_CONTENT: Final = "duplicate id with different content"
 REVERSAL_CHAIN: Final = "chain or cycle of reversals"
@@ -76,6 +77,7 @@ _MEND: Final[Mapping[str, str]] = MappingProxyType(
         NOT_DECLARED: "Map the values to those of the contract (see schema.py); use 'other' where it is declared.",
         UNKNOWN_CURRENCY: "Use ISO 4217 codes such as THB.",
         OTHER_CURRENCY: "Amounts of two currencies cannot be added: convert them, or read one data set a currency.",
+        NO_RATE: "No transfer exchanges it into the one that was asked for; keep one currency: --currency.",
         KNOWN_EARLY: "Nothing is known before it happens; check the time zone of both columns.",
         DIFFERENT_CONTENT: "Nobody can say which row is right: export again, or make the ids unique.",
         REVERSAL_CHAIN: "Point 'reversal_of' at a transfer that is no reversal itself.",

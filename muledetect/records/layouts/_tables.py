@@ -55,6 +55,11 @@ class Gathering:
         """Reject rows whose fields do not match the header."""
         self._reject(ragged.numbers + n_before, self.table.required[0], reasons.UNREADABLE)
 
+    def take_out(self, numbers: Int64Array, column: str, reason: str) -> None:
+        """Reject rows that were taken in before, by their numbers; the caller leaves them out of what it returns."""
+        if len(numbers):
+            self._reject(numbers, column, reason)
+
     def _why_null(self, column: str) -> str:
         is_text = self.table.column(column).type in ("id", "hash", "category")
         return reasons.MISSING if is_text else reasons.UNREADABLE

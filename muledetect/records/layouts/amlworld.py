@@ -24,7 +24,7 @@ from muledetect.records.layouts._tables import (
     read_kind,
 )
 from muledetect.records.layouts._values import parse_flag, parse_money, parse_times, translate
-from muledetect.records.reasons import MISSING, NOT_WHOLE, OTHER_CURRENCY, UNKNOWN_CURRENCY, UNREADABLE
+from muledetect.records.reasons import MISSING, NO_RATE, NOT_WHOLE, OTHER_CURRENCY, UNKNOWN_CURRENCY, UNREADABLE
 from muledetect.schema import ACCOUNTS, HOLDERS, TRANSFERS
 
 TRANSACTIONS: Final = FileKind(
@@ -107,7 +107,8 @@ def read_amlworld(files: Files, options: Options) -> dict[str, pa.Table]:
     minutes, ids of transfers their row numbers. `amount` and `currency` are what the source paid; what the target got
     stays in the extra columns `target_amount` and `target_currency`. The data has fifteen currencies and a data set
     one: without `--currency` each transfer keeps its own and the reader picks and rejects; with it the others are
-    rejected here; with `--convert-to` all amounts are turned into one. Labels count illicit transfers in every
+    rejected here; with `--convert-to` all amounts are turned into one, and transfers of a currency without a rate are
+    rejected. Labels count illicit transfers in every
     currency; those that are kept stand in `truth_transfers`. Each pattern is a ring with its `typology`.
     """
     paid = Gathering(TRANSFERS, ("payment_format", "target_amount", "target_currency"))
@@ -133,11 +134,12 @@ def read_amlworld(files: Files, options: Options) -> dict[str, pa.Table]:
             illicit_ids.append(taken["transfer_id"].filter(taken["is_illicit"]))
 
     transfers = paid.finish()
-    if options.convert_to and "target_currency" in transfers.column_names:
-        transfers = convert_amounts(transfers, options.convert_to)
+    if options.convert_to:
+        transfers = _in_one_currency(transfers, options.convert_to, paid)
     tables = {"transfers": transfers}
     if has_flags:
-        tables["truth_transfers"] = _truth_of(illicit_ids)
+        kept = transfers["transfer_id"].combine_chunks()
+        tables["truth_transfers"] = _truth_of([ids.filter(pc.is_in(ids, value_set=kept)) for ids in illicit_ids])
         illicit = spans.finish()
         tables["labels"] = build_labels(accounts_of(*everyone), accounts_of(illicit["account_id"]), illicit)
     book, people = Gathering(ACCOUNTS), Gathering(HOLDERS)
@@ -151,6 +153,22 @@ def read_amlworld(files: Files, options: Options) -> dict[str, pa.Table]:
         tables["truth_rings"] = distinct_rows(pa.concat_tables(rings), ("ring_id", "account_id"))
     tables["rejects"] = join_rejects(paid, book)
     return tables
+
+
+def _in_one_currency(transfers: pa.Table, currency: str, paid: Gathering) -> pa.Table:
+    """Return transfers in one currency; those of a currency without a rate go to the rejects, never one to one."""
+    if "target_currency" in transfers.column_names:
+        transfers = convert_amounts(transfers, currency)
+    is_known = pc.equal(transfers["currency"], currency)
+    lacking = transfers.filter(pc.invert(is_known))
+    if len(lacking) == len(transfers) and len(lacking):
+        named = ", ".join(sorted(pc.unique(lacking["currency"]).to_pylist())[:5])
+        raise DataError(
+            f"amlworld: no transfer shows a rate to {currency} of its currencies ({named}), so none can be converted. "
+            "Keep one of them: --currency."
+        )
+    paid.take_out(lacking["transfer_id"].cast(pa.int64()).to_numpy(), "currency", NO_RATE)
+    return transfers.filter(is_known)
 
 
 def _truth_of(illicit_ids: list[pa.Array]) -> pa.Table:

@@ -197,11 +197,18 @@ def test_amlworld_in_one_currency_converts_at_the_rates_that_the_transfers_show(
     tables = import_layout("amlworld", write(tmp_path, X_Trans__csv=AMLWORLD + AMLWORLD_EXCHANGES), convert_to="USD")
     transfers = tables["transfers"].to_pydict()
     # 99.99 and 100.02 euro were got for 105 and 105.01 dollars: medians of two; a coin is 20,000 dollars; no yen was
-    # exchanged, so its row keeps it
-    assert transfers["currency"] == ["USD", "USD", "USD", "JPY", "USD", "USD", "USD"]
-    assert transfers["amount"] == [1050, 10500, 246, 1235, 10501, 200_000, 5250]
+    # exchanged, so its row is left out
+    assert transfers["currency"] == ["USD"] * 6
+    assert transfers["amount"] == [1050, 10500, 246, 10501, 200_000, 5250]
+    assert [one["row"] for one in tables["rejects"].to_pylist() if one["reason"] == "currency without a rate"] == [3]
     assert tables["truth_transfers"]["transfer_id"].to_pylist() == ["1", "2"]
     assert len(read_dataset({"transfers": tables["transfers"]}, currency="USD").transfers) == 6
+
+
+def test_amlworld_without_any_rate_converts_nothing(tmp_path: Path) -> None:
+    files = write(tmp_path, X_Trans__csv=AMLWORLD)
+    with pytest.raises(DataError, match="no transfer shows a rate to SAR"):
+        import_layout("amlworld", files, convert_to="SAR")
 
 
 def test_a_layout_of_one_currency_has_nothing_to_convert(tmp_path: Path, amlsim: Path) -> None:
