@@ -131,8 +131,8 @@ def import_layout(
         Files, or folders whose fitting files are taken. A mapping gives tables in memory (pyarrow, pandas, polars) by
         kind of file.
     currency : str, optional
-        ISO 4217 code. Files without currencies are taken to be in it (default USD); of files with several, only
-        transfers in it are kept and the rest is rejected. Without it, every transfer keeps its own.
+        ISO 4217 code. Files without currencies are taken to be in it; of files with several, only transfers in it are
+        kept and the rest is rejected. Without it, every transfer keeps its own, or has none.
     first_day : str
         Date of day 0 where a file counts days.
     convert_to : str, optional

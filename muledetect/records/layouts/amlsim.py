@@ -95,6 +95,9 @@ _KINDS: Final = {"i": "individual", "individual": "individual", "o": "company", 
 #: Closing dates past this are AMLSim's way to say never (day 1,000,000 lies in the year 4754).
 _NEVER: Final = parse_time("2300-01-01")
 
+#: The generator counts in hundredths of a currency that it does not name.
+_DECIMALS: Final = 2
+
 
 @layout(
     "amlsim",
@@ -104,15 +107,16 @@ _NEVER: Final = parse_time("2300-01-01")
 def read_amlsim(files: Files, options: Options) -> dict[str, pa.Table]:
     """IBM AMLSim: transactions.csv, and if there accounts.csv, alert_accounts.csv, sar_accounts.csv.
 
-    Amounts are major units. Times are dates or day numbers from `first_day`. Every alert is a ring with `typology`
-    and `is_sar`; the false alerts are rings with is_sar false. Mules are the accounts of SAR transfers; members of
-    a SAR ring that made none are unknown (some typologies flag the ring and not its transfers). The SAR flags go only
-    to `labels` and `truth_rings`; names and addresses are not imported.
+    Amounts are major units of a currency that the files do not name: hundredths are kept, and the column `currency`
+    is written only if the currency is stated. Times are dates or day numbers from `first_day`. Every alert is a ring
+    with `typology` and `is_sar`; the false alerts are rings with is_sar false. Mules are the accounts of SAR transfers;
+    members of a SAR ring that made none are unknown (some typologies flag the ring and not its transfers). The SAR
+    flags go only to `labels` and `truth_rings`; names and addresses are not imported.
     """
     first_day = parse_first_day(options.first_day)
-    currency = options.currency or "USD"
+    decimals = exponent_of(options.currency) if options.currency else _DECIMALS
     book = Gathering(ACCOUNTS)
-    _read_accounts(files.get(BOOK.name, ()), book, first_day, exponent_of(currency))
+    _read_accounts(files.get(BOOK.name, ()), book, first_day, decimals)
     accounts = book.finish()
 
     paid = Gathering(TRANSFERS)
@@ -120,7 +124,7 @@ def read_amlsim(files: Files, options: Options) -> dict[str, pa.Table]:
     alerts: list[pa.Table] = []
     has_flags = False
     for columns, numbers in read_kind(TRANSACTIONS, files[TRANSACTIONS.name], paid):
-        mapped, faults = _map_transfers(columns, first_day, currency)
+        mapped, faults = _map_transfers(columns, first_day, options.currency, decimals)
         taken = paid.add(_add_banks(mapped, accounts), numbers, faults)
         if "is_sar" in taken:
             has_flags = True
@@ -151,12 +155,13 @@ def _parse_moments(text: pa.StringArray, first_day: int) -> pa.TimestampArray:
 
 
 def _map_transfers(
-    text: Mapping[str, pa.StringArray], first_day: int, currency: str
+    text: Mapping[str, pa.StringArray], first_day: int, currency: str | None, decimals: int
 ) -> tuple[dict[str, pa.Array], list[tuple[str, pa.Array, str]]]:
     mapped: dict[str, pa.Array] = {name: text[name] for name in ("transfer_id", "source", "target")}
     mapped["time"] = _parse_moments(text["time"], first_day)
-    mapped["amount"] = parse_money(text["amount"], exponent_of(currency))
-    mapped["currency"] = pa.repeat(currency, len(mapped["time"]))
+    mapped["amount"] = parse_money(text["amount"], decimals)
+    if currency is not None:
+        mapped["currency"] = pa.repeat(currency, len(mapped["time"]))
     if "type" in text:
         mapped["channel"] = translate(text["type"], _CHANNELS, "other")
     faults = []

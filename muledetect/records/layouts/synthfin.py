@@ -49,6 +49,9 @@ NODES: Final = FileKind(
 #: Brokers and escrow agents are businesses in this simulator, with high honest turnover.
 _KINDS: Final = {"retail": "individual", "merchant": "merchant", "p2p_broker": "company", "escrow": "company"}
 
+#: The generator counts in hundredths of a currency that it does not name.
+_DECIMALS: Final = 2
+
 
 @layout(
     "synthfin",
@@ -58,15 +61,16 @@ _KINDS: Final = {"retail": "individual", "merchant": "merchant", "p2p_broker": "
 def read_synthfin(files: Files, options: Options) -> dict[str, pa.Table]:
     """PyPI synthfin-aml: transactions.csv and nodes.csv, also as Parquet or data frames.
 
-    Amounts are major units in floating point, rounded to the minor unit. Mules are the agents that the generator
-    marks `is_fraud`; other agents that take part in its fraud chains (the first payer, the broker at the end) are
-    not. There are no rings: the generator does not say which transfers belong to one chain.
+    Amounts are major units in floating point of a currency that the files do not name, rounded to hundredths, or to the
+    minor unit of the currency that is stated; only then the column `currency` is written. Mules are the agents that
+    the generator marks `is_fraud`; other agents that take part in its fraud chains (the first payer, the broker at the
+    end) are not. There are no rings: the generator does not say which transfers belong to one chain.
     """
-    currency = options.currency or "USD"
+    decimals = exponent_of(options.currency) if options.currency else _DECIMALS
     paid = Gathering(TRANSFERS)
     spans = IllicitSpans()
     for text, numbers in read_kind(TRANSACTIONS, files[TRANSACTIONS.name], paid):
-        mapped, faults = _map_transfers(text, pa.array(numbers).cast(pa.string()), currency)
+        mapped, faults = _map_transfers(text, pa.array(numbers).cast(pa.string()), options.currency, decimals)
         taken = paid.add(mapped, numbers, faults)
         if "is_fraud" in taken:
             spans.add(taken, taken["is_fraud"])
@@ -76,7 +80,7 @@ def read_synthfin(files: Files, options: Options) -> dict[str, pa.Table]:
     tables = {"transfers": transfers}
     if NODES.name in files:
         start = pc.min(transfers["time"])
-        mules = _read_nodes(files[NODES.name], book, start, exponent_of(currency))
+        mules = _read_nodes(files[NODES.name], book, start, decimals)
         accounts = book.finish()
         everyone = accounts_of(accounts["account_id"], transfers["source"], transfers["target"])
         tables |= {"accounts": accounts, "labels": build_labels(everyone, mules, spans.finish())}
@@ -85,13 +89,14 @@ def read_synthfin(files: Files, options: Options) -> dict[str, pa.Table]:
 
 
 def _map_transfers(
-    text: Mapping[str, pa.StringArray], row: pa.StringArray, currency: str
+    text: Mapping[str, pa.StringArray], row: pa.StringArray, currency: str | None, decimals: int
 ) -> tuple[dict[str, pa.Array], list[tuple[str, pa.Array, str]]]:
     mapped: dict[str, pa.Array] = {"transfer_id": text.get("transfer_id", row)}
     mapped["time"] = parse_times(text["time"])
     mapped |= {end: text[end] for end in ("source", "target")}
-    mapped["amount"] = parse_money(text["amount"], exponent_of(currency))
-    mapped["currency"] = pa.repeat(currency, len(row))
+    mapped["amount"] = parse_money(text["amount"], decimals)
+    if currency is not None:
+        mapped["currency"] = pa.repeat(currency, len(row))
     if "is_fraud" not in text:
         return mapped, []
     mapped["is_fraud"] = parse_flag(text["is_fraud"])

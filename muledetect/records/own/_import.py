@@ -354,6 +354,9 @@ class _Job:
                 f"{table}: {n_bad:,} of {self.n_read:,} rows cannot be taken, so the mapping does not fit the file. "
                 f"Nothing was written.\n{told}"
             )
+        if self.n_read == self.log.count(table):
+            told = "\n".join(found.text for found in self.findings() if found.severity == "reject")
+            raise DataError(f"{table}: no row of {self.n_read:,} is left, so nothing was written.\n{told}")
 
     def _n_bad(self) -> int:
         return sum(found.n_rows for found in self.log.findings({self.mapping.table: self.n_read}) if _is_bad(found))

@@ -102,7 +102,9 @@ def test_amlsim_amounts_become_minor_units_and_leading_zeros_stay(amlsim: Path) 
     transfers = import_layout("amlsim", amlsim)["transfers"].to_pydict()
     assert transfers["amount"] == [15050, 275000, 274000, 8520]
     assert transfers["source"] == ["007", "8", "9", "11"]
-    assert transfers["currency"] == ["USD"] * 4
+    assert "currency" not in transfers  # the files name none, and nobody stated one
+    stated = import_layout("amlsim", amlsim, currency="JPY")["transfers"].to_pydict()
+    assert stated["currency"] == ["JPY"] * 4
     assert transfers["channel"] == ["p2p_account"] * 4
     assert transfers["source_bank"] == ["bank_a", "bank_b", "bank_b", None]
 

@@ -57,6 +57,13 @@ def test_rows_of_other_currencies_are_left_out_with_the_reason(
     assert done.rejects["reason"].to_pylist() == ["other currency"] * (n - options[1])
 
 
+def test_an_import_of_which_no_row_is_left_writes_nothing_and_says_why(tmp_path: Path) -> None:
+    columns = suggest_columns(DATA / "cur_in_amt.csv", source_tz="UTC", currency="EUR")
+    with pytest.raises(DataError, match=r"no row of 40 is left, so nothing was written.\s.*other currency; 40 of 40"):
+        import_own(DATA / "cur_in_amt.csv", columns, tmp_path / "bank")
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.parametrize(("name", "stated"), [("fullwidth2", {}), ("iban", {"decimal": "."})])
 def test_an_account_in_two_spellings_is_one(name: str, stated: dict[str, Any], tmp_path: Path) -> None:
     done, dataset = read(name, tmp_path, **stated)
