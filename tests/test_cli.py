@@ -8,12 +8,12 @@ import os
 import signal
 import subprocess
 import sys
-from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from command_line import ended
 from rich.console import Console
 from rich.text import Text
 
@@ -41,16 +41,10 @@ COMMANDS = (
 
 
 def run(*arguments: object, status: int = 0) -> str:
-    """Run a command in this process, as its own start would take most of the time; return what it printed."""
-    said, given = io.StringIO(), sys.argv
-    sys.argv = ["muledetect", *map(str, arguments)]
-    try:
-        with redirect_stdout(said), redirect_stderr(said), pytest.raises(SystemExit) as left:
-            cli.main()
-    finally:
-        sys.argv = given
-    assert (left.value.code or 0) == status, said.getvalue()
-    return said.getvalue()
+    """Run a command that must end with a status; return what it printed."""
+    left, said = ended(*arguments)
+    assert left == status, said
+    return said
 
 
 def start(*arguments: object) -> subprocess.CompletedProcess[str]:

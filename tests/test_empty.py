@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import io
-import sys
-from contextlib import redirect_stderr, redirect_stdout
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from command_line import ended
 
 import muledetect as md
 from muledetect import cli, pipeline, schema
@@ -65,15 +63,9 @@ def write(state: str, folder: Path) -> Path:
 
 
 def run(arguments: str) -> tuple[int, str]:
-    """Run a command in this process; return its status and what it printed, in one line."""
-    said, given = io.StringIO(), sys.argv
-    sys.argv = ["muledetect", *arguments.split()]
-    try:
-        with redirect_stdout(said), redirect_stderr(said), pytest.raises(SystemExit) as left:
-            cli.main()
-    finally:
-        sys.argv = given
-    return int(left.value.code or 0), " ".join(said.getvalue().split())
+    """Run a command; return its status and what it printed, in one line."""
+    status, said = ended(*arguments.split())
+    return status, " ".join(said.split())
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ctypes
 import gc
-import io
 import json
 import os
 import re
@@ -12,12 +11,13 @@ import resource
 import shutil
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from command_line import ended
 
-from muledetect import cli, pipeline
+from muledetect import pipeline
 from muledetect.model import MuleModel
 from muledetect.outputs import MANIFEST
 from muledetect.records import read_dataset
@@ -99,17 +99,10 @@ def suffix(name: str) -> str:
 
 def run(name: str, inputs: dict[str, Path], output: Path, *more: str, status: int = 0) -> str:
     """Run a command in this process and return what it printed on one line."""
-    line = [word.format(out=output, **inputs) for word in LINES[name].split()]
-    said, given = io.StringIO(), sys.argv
-    sys.argv = ["muledetect", *line, *more]
-    try:
-        with redirect_stdout(said), redirect_stderr(said), pytest.raises(SystemExit) as left:
-            cli.main()
-    finally:
-        sys.argv = given
-    assert (left.value.code or 0) == status, said.getvalue()
-    assert "Traceback" not in said.getvalue()
-    return " ".join(said.getvalue().split())
+    left, said = ended(*(word.format(out=output, **inputs) for word in LINES[name].split()), *more)
+    assert left == status, said
+    assert "Traceback" not in said
+    return " ".join(said.split())
 
 
 def refused(name: str, inputs: dict[str, Path], output: Path, *more: str) -> str:

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import bz2
 import gzip
-import io
 import os
 import signal
-import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -18,6 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import zstandard
+from command_line import ended
 
 from muledetect import cli, pipeline
 from muledetect.errors import DataError, OptionError
@@ -228,20 +227,11 @@ def test_an_interrupt_while_a_file_is_read_ends_with_130_and_leaves_the_old_outp
         read_batch(self, *given)
 
     monkeypatch.setattr(TableReader, "_read_batch", interrupted)
-    status, said = run(f"check {tmp_path / 'bank'} --overwrite --output {tmp_path / 'rejects.parquet'}", monkeypatch)
+    status, said = ended("check", tmp_path / "bank", "--overwrite", "--output", tmp_path / "rejects.parquet")
     assert status == 130
-    assert "interrupted; outputs are the old ones or whole new ones" in said
+    assert "interrupted; outputs are the old ones or whole new ones" in " ".join(said.split())
     assert (tmp_path / "rejects.parquet").read_bytes() == b"old"
     assert sorted(entry.name for entry in tmp_path.iterdir()) == ["bank", "rejects.parquet"]
-
-
-def run(arguments: str, monkeypatch: pytest.MonkeyPatch) -> tuple[int, str]:
-    """Run a command in this process; return its status and what it printed."""
-    said = io.StringIO()
-    monkeypatch.setattr(sys, "argv", ["muledetect", *arguments.split()])
-    with redirect_stdout(said), redirect_stderr(said), pytest.raises(SystemExit) as left:
-        cli.main()
-    return int(left.value.code or 0), " ".join(said.getvalue().split())
 
 
 #: Commands that take long, in the order in which one gives what the next reads.
@@ -271,7 +261,7 @@ def test_no_long_command_shows_a_share_that_stays(tmp_path: Path, monkeypatch: p
     (tmp_path / "own.csv").write_text(head + "".join(row.format(n % 60, 100 + n, n) for n in range(1, 99)), "utf-8")
     for command in LONG:
         told.clear()
-        status, said = run(command.format(out=tmp_path), monkeypatch)
+        status, said = ended(*command.format(out=tmp_path).split())
         assert status == 0, said
         assert told, f"{command} shows nothing"
         seen: dict[str, set[float]] = {}
