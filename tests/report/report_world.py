@@ -199,7 +199,7 @@ def make_world(
     name: Callable[[str], str] = str, tables: dict[str, Any] | None = None, key: Pseudonyms | None = None
 ) -> World:
     """Return the bank, its scores and its rings with ties; with a key, all of it under pseudonyms."""
-    dataset = read_dataset(tables or make_tables(name), pseudonymise=key)
+    dataset = read_dataset(tables or make_tables(name), pseudonymise=key, currency="THB")
     scores = make_scores(name if key is None else lambda account: str(key.hide(pa.array([name(account)]))[0]))
     graph = build_graph(dataset)
     found = find_rings(dataset, graph, scores, AS_OF)

@@ -130,7 +130,7 @@ def test_the_future_changes_no_case() -> None:
         shape = tables[name].schema
         columns = [added[f.name].cast(f.type) if f.name in rows else pa.nulls(len(added), f.type) for f in shape]
         tables[name] = pa.concat_tables([tables[name], pa.Table.from_arrays(columns, schema=shape)])
-    changed = read_dataset(tables)
+    changed = read_dataset(tables, currency="THB")
     after = list(account_cases(gather_material(changed, world.scores, rings=world.rings), {}))
     for one, other in zip(before, after, strict=True):
         for name in ("reasons", "window", "n_transfers", "exculpatory", "actions", "coercion", "ring"):
