@@ -10,18 +10,25 @@ import re
 import resource
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
 from command_line import ended
 
 from muledetect import pipeline
+from muledetect.errors import OutputError
+from muledetect.features import write_features
+from muledetect.graph import Points
+from muledetect.labels import every_account
 from muledetect.model import MuleModel
 from muledetect.outputs import MANIFEST
-from muledetect.records import read_dataset
+from muledetect.records import Dataset, read_dataset, write_table, write_text
 from muledetect.records.pseudonyms import new_key
+from muledetect.report.exports import write_csv
+from muledetect.rings import read_rings
 
 #: Command -> its line; {out} is the output, the other names are inputs. A suffix tells what kind of output is meant.
 LINES = {
@@ -374,3 +381,43 @@ def without_rights_of_root() -> Iterator[None]:
     finally:
         sets[0].effective = held
         assert library.capset(ctypes.byref(head), sets) == 0
+
+
+def functions(inputs: dict[str, Path]) -> dict[str, Callable[..., None]]:
+    """Return public functions that write without a command of their own, each as `write(path, overwrite=...)`."""
+    bank = read_dataset(inputs["bank"])
+    points = every_account(bank, "2025-03-05")
+    ring = next(iter(read_rings(inputs["rings"])))
+    return {
+        "write_features": partial(_features, bank, points),
+        "to_graphml": ring.to_graphml,
+        "write_table": partial(write_table, ring.members),
+        "write_text": lambda path, **options: write_text(path, "text", **options),
+        "write_csv": partial(write_csv, ring.members),
+    }
+
+
+def _features(bank: Dataset, points: Points, path: Path, **options: bool) -> None:
+    write_features(bank, points, path, ["in_amount__window_7d"], **options)
+
+
+@pytest.mark.parametrize("name", ["write_features", "to_graphml", "write_table", "write_text", "write_csv"])
+def test_functions_without_a_command_obey_the_same_rule(name: str, inputs: dict[str, Path], tmp_path: Path) -> None:
+    write, output = functions(inputs)[name], tmp_path / "out"
+    output.write_text("mine")
+    with pytest.raises(OutputError, match="did not write it"):
+        write(output)
+    assert output.read_text() == "mine"
+    write(output, overwrite=True)
+    new = output.read_bytes()
+    write(output)
+    assert output.read_bytes() == new
+    output.write_text("mine again")
+    with pytest.raises(OutputError, match="was changed"):
+        write(output)
+    assert output.read_text() == "mine again"
+    new_key(tmp_path / "key")
+    key = (tmp_path / "key").read_bytes()
+    with pytest.raises(OutputError, match="a key is never replaced"):
+        write(tmp_path / "key", overwrite=True)
+    assert (tmp_path / "key").read_bytes() == key
