@@ -156,7 +156,7 @@ def build(seed: int) -> None:
     """Make the models and write them where the package keeps them."""
     made = make_rows(seed)
     for name, tick in STARTERS.items():
-        fit([rows for (_, at), rows in made.items() if at == tick], tick).save(PLACES / name)
+        fit([rows for (_, at), rows in made.items() if at == tick], tick).save(PLACES / name, overwrite=True)
         print(PLACES / name, load_model(PLACES / name).n_trees_, flush=True)
 
 

@@ -68,13 +68,15 @@ def measure(trees: dict[str, Path], n_repeats: int) -> None:
     heads = "".join(f" {name} | {name}, processor |" for name in trees)
     print(f"| | wanted |{heads}\n|---|---|{'---|---|' * len(trees)}")
     with tempfile.TemporaryDirectory() as given:
-        place = Path(given)
-        (place / "export.csv").write_text(EXPORT, "utf-8")
+        places = {name: Path(given) / str(at) for at, name in enumerate(trees)}  # a tree replaces its own files only
+        for place in places.values():
+            place.mkdir()
+            (place / "export.csv").write_text(EXPORT, "utf-8")
         for what, wanted in WANTED.items():
             times: dict[str, list[tuple[float, float]]] = {name: [] for name in trees}
             for _ in range(n_repeats + 1):
                 for name, sources in trees.items():
-                    times[name].append(run(code_of(what, place), sources))
+                    times[name].append(run(code_of(what, places[name]), sources))
             cells = [f"{min(column):.2f} s" for of_tree in times.values() for column in zip(*of_tree[1:], strict=True)]
             print(f"| `{what}` | {f'{wanted} s' if wanted else ''} | {' | '.join(cells)} |")
 
