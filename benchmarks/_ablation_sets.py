@@ -26,7 +26,7 @@ from muledetect.features import Feature, extract_shards, feature_names, registry
 from muledetect.graph import Points, build_graph
 from muledetect.labels import account_groups, every_account, ring_groups, split_by_group, targets
 from muledetect.records import Dataset, read_dataset
-from muledetect.simulate import world_config, write_world
+from muledetect.simulation import world_config, write_world
 
 Float32 = npt.NDArray[np.float32]
 Float64 = npt.NDArray[np.float64]

@@ -17,7 +17,7 @@ from ablation import Ranked, score_rows
 from muledetect.clock import DAY
 from muledetect.features import Feature, feature_names, registry
 from muledetect.records import Dataset, read_dataset
-from muledetect.simulate import world_config, write_world
+from muledetect.simulation import world_config, write_world
 
 REQUIRED: Final = ("transfer_id", "time", "source", "target", "amount")
 

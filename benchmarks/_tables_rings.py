@@ -14,7 +14,7 @@ from scipy.stats import t as student
 
 from muledetect import pipeline
 from muledetect.clock import DAY
-from muledetect.evaluate import compare_rings, measure_ties, value_recall, visible_rings
+from muledetect.evaluation import compare_rings, measure_ties, value_recall, visible_rings
 from muledetect.graph import build_graph
 from muledetect.records import Dataset
 from muledetect.rings import find_rings, find_ties

@@ -25,7 +25,7 @@ import pandas as pd
 from _ablation_sets import Bool, Float32, Float64, Int64, Problem, Trial, amlsim, synthfin, world
 
 from muledetect.clock import parse_duration
-from muledetect.evaluate import average_precision
+from muledetect.evaluation import average_precision
 from muledetect.features import registry
 from muledetect.model import MuleModel, trees
 from muledetect.model.reasons import durations_among

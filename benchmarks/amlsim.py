@@ -19,7 +19,7 @@ import pandas as pd
 import pyarrow as pa
 from sklearn.base import clone
 
-from muledetect.evaluate import calibration_error, compare_baselines
+from muledetect.evaluation import calibration_error, compare_baselines
 from muledetect.features import extract, feature_names
 from muledetect.graph import build_graph
 from muledetect.labels import every_account, ring_groups, split_by_group, targets

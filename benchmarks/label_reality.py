@@ -25,15 +25,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from muledetect.clock import DAY
-from muledetect.evaluate import average_precision
-from muledetect.evaluate.calibration import calibration_intervals
+from muledetect.evaluation import average_precision
+from muledetect.evaluation.calibration import calibration_intervals
 from muledetect.features import extract, feature_names
 from muledetect.graph import Points, build_graph
 from muledetect.labels import account_groups, every_account, ring_groups, targets
 from muledetect.model import MuleModel
 from muledetect.model.prior import ClassPrior, correct_probability, estimate_prior
 from muledetect.records import Dataset, read_dataset
-from muledetect.simulate import simulate, world_config
+from muledetect.simulation import simulate, world_config
 
 Float64 = npt.NDArray[np.float64]
 Int64 = npt.NDArray[np.signedinteger[Any]]

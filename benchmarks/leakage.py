@@ -23,7 +23,7 @@ from muledetect.labels import account_groups, ring_groups
 from muledetect.labels.targets import labelled_points
 from muledetect.model.leakage import Leak, audit_features, audit_records
 from muledetect.records import read_dataset
-from muledetect.simulate import simulate
+from muledetect.simulation import simulate
 
 World = dict[str, pa.Table]
 Random = np.random.Generator

@@ -20,8 +20,8 @@ import numpy as np
 import pandas as pd
 from _ablation_sets import Problem, Trial, amlsim, synthfin, world
 
-from muledetect.evaluate import average_precision, bootstrap_interval, calibration_error
-from muledetect.evaluate.baselines import baseline_scores
+from muledetect.evaluation import average_precision, bootstrap_interval, calibration_error
+from muledetect.evaluation.baselines import baseline_scores
 from muledetect.model import MuleModel
 
 

@@ -23,7 +23,7 @@ import pandas as pd
 import pyarrow as pa
 
 from muledetect.clock import DAY
-from muledetect.evaluate import calibration_error
+from muledetect.evaluation import calibration_error
 from muledetect.features import extract, feature_names
 from muledetect.graph import Points, build_graph
 from muledetect.labels import every_account, ring_groups
@@ -32,7 +32,7 @@ from muledetect.model import MuleModel
 from muledetect.model.card import CLEARED_SHARES
 from muledetect.model.thresholds import alert_threshold
 from muledetect.records import Dataset, read_dataset
-from muledetect.simulate import simulate
+from muledetect.simulation import simulate
 
 LEARNT, TRIED = (80, 110), 140
 

@@ -17,7 +17,7 @@ import pyarrow as pa
 
 from muledetect.records import read_dataset
 from muledetect.records.pseudonyms import Pseudonyms
-from muledetect.report.exports import write_csv, write_xlsx
+from muledetect.reports.exports import write_csv, write_xlsx
 
 
 def timed(what: str, work: Callable[[], Any]) -> Any:

@@ -45,7 +45,7 @@ from muledetect.model.proof import find_proofs
 from muledetect.model.scores import score_points
 from muledetect.model.spells import suspicious_windows, temporal_iou
 from muledetect.records import Dataset, read_dataset
-from muledetect.simulate import simulate
+from muledetect.simulation import simulate
 
 CHECKED: Final = (
     "PASS_THROUGH COLLECT_AND_SWEEP FAN_IN FAN_OUT NEW_COUNTERPARTIES UNUSUAL_VOLUME SUDDEN_CHANGE SIMILAR_AMOUNTS "

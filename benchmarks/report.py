@@ -27,8 +27,8 @@ import pyarrow.parquet as pq
 from muledetect import __version__, pipeline, schema
 from muledetect.clock import DAY
 from muledetect.graph import build_graph
-from muledetect.report.material import gather_material
-from muledetect.report.write import write_report
+from muledetect.reports.material import gather_material
+from muledetect.reports.write import write_report
 from muledetect.rings import RingTables, read_rings
 from muledetect.schema import ROLES
 

@@ -32,7 +32,7 @@ from sklearn.linear_model import LogisticRegression
 
 from muledetect import pipeline
 from muledetect.clock import DAY, HOUR
-from muledetect.evaluate import compare_rings, value_recall, visible_rings
+from muledetect.evaluation import compare_rings, value_recall, visible_rings
 from muledetect.features import extract, feature_names
 from muledetect.graph import TransferGraph, build_graph, graph_from_arrays
 from muledetect.labels import every_account, ring_groups, split_by_group, targets

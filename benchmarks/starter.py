@@ -29,7 +29,7 @@ import pyarrow as pa
 from scipy.special import logit
 
 from muledetect.clock import DAY
-from muledetect.evaluate import average_precision, bootstrap_interval, rule_columns, rules_score
+from muledetect.evaluation import average_precision, bootstrap_interval, rule_columns, rules_score
 from muledetect.features import extract, feature_names, registry
 from muledetect.graph import Points, build_graph
 from muledetect.labels import account_groups
@@ -40,7 +40,7 @@ from muledetect.model.estimator import TrainedOn
 from muledetect.model.starter import PLACES, STARTERS
 from muledetect.pipeline import import_
 from muledetect.records import Dataset, read_dataset
-from muledetect.simulate import simulate
+from muledetect.simulation import simulate
 
 #: What differs between the worlds.
 WORLDS: Mapping[str, Mapping[str, Any]] = {

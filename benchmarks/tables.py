@@ -46,7 +46,7 @@ from _tables_given import (
 from _tables_rings import ring_rows, summarise_rings
 from ablation import SHARE, Measured, measure
 
-from muledetect.evaluate import rules_score
+from muledetect.evaluation import rules_score
 from muledetect.features import Feature
 from muledetect.model import load_starter
 

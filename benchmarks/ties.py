@@ -21,7 +21,7 @@ from scipy.stats import binomtest
 
 from muledetect import pipeline
 from muledetect.clock import DAY, HOUR
-from muledetect.evaluate import measure_ties, visible_rings
+from muledetect.evaluation import measure_ties, visible_rings
 from muledetect.graph import build_graph
 from muledetect.records import Dataset
 from muledetect.rings import find_ties

@@ -23,7 +23,7 @@ import pyarrow as pa
 
 from muledetect import pipeline
 from muledetect.clock import DAY, HOUR, MINUTE
-from muledetect.evaluate import measure_traces
+from muledetect.evaluation import measure_traces
 from muledetect.graph import build_graph, graph_from_arrays
 from muledetect.records import Dataset
 from muledetect.tracing import METHODS, locate, open_books, trace_money

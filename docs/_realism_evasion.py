@@ -16,13 +16,13 @@ from _realism_world import read_town
 from scipy.stats import rankdata
 
 from muledetect.clock import DAY
-from muledetect.evaluate import average_precision, bootstrap_interval, rule_columns
-from muledetect.evaluate.baselines import baseline_scores
-from muledetect.evaluate.measure import test_points
+from muledetect.evaluation import average_precision, bootstrap_interval, rule_columns
+from muledetect.evaluation.baselines import baseline_scores
+from muledetect.evaluation.measure import test_points
 from muledetect.features import extract, feature_names
 from muledetect.labels import ring_groups
 from muledetect.labels.targets import labelled_points
-from muledetect.simulate import WorldConfig, world_config, write_world
+from muledetect.simulation import WorldConfig, world_config, write_world
 
 Float64 = npt.NDArray[np.float64]
 Metric = Callable[[Float64, Float64, Float64], float]

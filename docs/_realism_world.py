@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 from muledetect.clock import HOUR
 from muledetect.graph import TransferGraph, build_graph
 from muledetect.records import Dataset, read_dataset
-from muledetect.simulate.config import WorldConfig
+from muledetect.simulation.config import WorldConfig
 
 Bool = npt.NDArray[np.bool_]
 Int64 = npt.NDArray[np.int64]

@@ -31,10 +31,10 @@ MODULES: Final = (
     "muledetect.model",
     "muledetect.rings",
     "muledetect.tracing",
-    "muledetect.evaluate",
-    "muledetect.report",
-    "muledetect.report.plots",
-    "muledetect.simulate",
+    "muledetect.evaluation",
+    "muledetect.reports",
+    "muledetect.reports.plots",
+    "muledetect.simulation",
     "muledetect.testing",
 )
 WIDTH: Final = 100

@@ -14,12 +14,12 @@ from typing import Any, Final, Literal, get_args, get_origin
 import typer
 
 from muledetect import cli, pipeline
-from muledetect.evaluate import measure_model
+from muledetect.evaluation import measure_model
 from muledetect.records import pseudonyms, read_dataset
 from muledetect.records.layouts import import_layout
 from muledetect.records.own import suggest_columns
 from muledetect.rings import find_rings
-from muledetect.simulate import WorldConfig
+from muledetect.simulation import WorldConfig
 from muledetect.tracing import trace_money
 
 HEAD: Final = "| option | default | says | in Python |\n|---|---|---|---|"

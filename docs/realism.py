@@ -34,7 +34,7 @@ from _realism_pictures import draw_crime, draw_dial, draw_life
 from _realism_published import CRIME, LIFE, SOURCES, Figure
 from _realism_world import Town, read_town
 
-from muledetect.simulate import world_config, write_world
+from muledetect.simulation import world_config, write_world
 
 PRESET: Final = "thai_bank"
 SETTINGS: Final = (0.0, 0.25, 0.5, 0.75, 1.0)
@@ -250,7 +250,7 @@ whole truth; rings and persons known in training are left out. Honest customers 
 Average precision (AP), and recall and precision among the {SHARE:.1%} of accounts ranked highest, with 95% intervals
 from drawing whole rings and persons; *recall at precision 1/2* is the most that any threshold finds while at least
 every second account shown is a mule; `known` are the mules that trees learned from. Rules are those of
-`muledetect/evaluate/rules.py`. *LightGBM without graph* sees totals, amounts and clock; *with all* is our model.
+`muledetect/evaluation/rules.py`. *LightGBM without graph* sees totals, amounts and clock; *with all* is our model.
 
 At the preset's own setting ({usual.evasion:g}) an office that looks at the highest {SHARE:.1%} finds {
         rules["recall"]:.0%} of the mules by rules, {rules["precision"]:.0%} of

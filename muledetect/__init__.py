@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from muledetect.model import MuleModel, load_model, load_starter
     from muledetect.records import Dataset, read_dataset
     from muledetect.records.own import Columns, Imported, import_own, read_columns, suggest_columns
-    from muledetect.report.plots import (
+    from muledetect.reports.plots import (
         plot_budget_curve,
         plot_feature,
         plot_flow,
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
         plot_timeline,
     )
     from muledetect.rings import Ring, RingTables, Ties, find_rings, find_ties, keep_ids, learn_weights
-    from muledetect.simulate import simulate as simulate_tables
+    from muledetect.simulation import simulate as simulate_tables
     from muledetect.tracing import Traces, find_transfer, locate, open_books, trace_money
 
 #: Version of the package.
@@ -110,10 +110,10 @@ __getattr__, __dir__ = on_demand(
         "model": "MuleModel load_model load_starter",
         "records": "Dataset read_dataset",
         "records.own": "Columns Imported import_own read_columns suggest_columns",
-        "report.plots": "plot_budget_curve plot_feature plot_flow plot_reasons plot_reliability plot_ring "
+        "reports.plots": "plot_budget_curve plot_feature plot_flow plot_reasons plot_reliability plot_ring "
         "plot_timeline",
         "rings": "Ring RingTables Ties find_rings find_ties keep_ids learn_weights",
-        "simulate": "simulate_tables=simulate",
+        "simulation": "simulate_tables=simulate",
         "tracing": "Traces find_transfer locate open_books trace_money",
     },
 )

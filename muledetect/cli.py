@@ -141,7 +141,7 @@ def simulate(
 ) -> None:
     """Simulate a bank's transfers with scam call centres in it, with full truth."""
     from muledetect import console, pipeline  # noqa: PLC0415
-    from muledetect.simulate import parse_settings  # noqa: PLC0415
+    from muledetect.simulation import parse_settings  # noqa: PLC0415
 
     sizes = {"n_accounts": accounts, "n_days": days, "seed": seed}
     parameters = {

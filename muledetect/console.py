@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
-    from muledetect.evaluate import Drift, Evaluation
+    from muledetect.evaluation import Drift, Evaluation
     from muledetect.model import MuleModel
     from muledetect.model.proof import Explanation
     from muledetect.model.thresholds import AlertThreshold

@@ -32,7 +32,7 @@ from muledetect.records.write import put_tables
 
 # Each function imports the rooms that it goes through, so that `check` does not wait for those of `train`.
 if TYPE_CHECKING:
-    from muledetect.evaluate import Drift, Evaluation
+    from muledetect.evaluation import Drift, Evaluation
     from muledetect.features import Progress
     from muledetect.labels import Target
     from muledetect.labels.targets import Unlabelled
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from muledetect.model.proof import Explanation
     from muledetect.model.thresholds import AlertThreshold
     from muledetect.records.own import Columns, Imported
-    from muledetect.report.pages import Language
+    from muledetect.reports.pages import Language
     from muledetect.rings import RingTables
     from muledetect.tracing import Traces
 
@@ -136,7 +136,7 @@ def train(
     DataError, ModelError, OptionError
         If there are no labels, only one class is known, an option is unknown, or `strict` and the audit found a leak.
     """
-    from muledetect.evaluate import rates_by_group
+    from muledetect.evaluation import rates_by_group
     from muledetect.features import extract, feature_names
     from muledetect.graph import build_graph
     from muledetect.labels import account_groups, account_keys, ring_groups, sample_points
@@ -453,9 +453,9 @@ def report(
     DataError, OptionError
         If tables do not fit each other, an option is unknown, or the folder holds something else.
     """
-    from muledetect.report.material import gather_material
-    from muledetect.report.model.report import read_model_report
-    from muledetect.report.write import write_report
+    from muledetect.reports.material import gather_material
+    from muledetect.reports.model.report import read_model_report
+    from muledetect.reports.write import write_report
     from muledetect.rings import read_rings
 
     refuse_output("report", output, (dataset, scores, rings, model, evaluation, drift), overwrite=overwrite)
@@ -528,7 +528,7 @@ def evaluate(
         Also replace what is not ours, or was changed.
     progress : callable, optional
     """
-    from muledetect.evaluate import measure_model
+    from muledetect.evaluation import measure_model
     from muledetect.rings import read_rings
 
     refuse_output("evaluate", output, (dataset, model, found_rings), overwrite=overwrite)
@@ -575,7 +575,7 @@ def monitor(
         Also replace what is not ours, or was changed.
     progress : callable, optional
     """
-    from muledetect.evaluate import compare_moments
+    from muledetect.evaluation import compare_moments
 
     refuse_output("monitor", output, (dataset, model), overwrite=overwrite)
     read = load(dataset, progress=progress)
@@ -607,9 +607,9 @@ def simulate(
         Also replace what is not ours, or was changed.
     progress : callable, optional
     **parameters
-        Fields of `muledetect.simulate.WorldConfig`.
+        Fields of `muledetect.simulation.WorldConfig`.
     """
-    from muledetect.simulate import world_config, write_world
+    from muledetect.simulation import world_config, write_world
 
     return write_world(world_config(preset, **parameters), output, progress, overwrite=overwrite)
 
@@ -769,14 +769,14 @@ def export(source: str | Path, output: str | Path, *, currency: str | None = Non
 
     An `output` that ends in ".xlsx" gets one sheet a table, ".csv" one table, and a folder one CSV file a table.
     Amounts are whole units (baht) if the `currency` is given, else minor units (satang); their headings say which.
-    `overwrite` also replaces what is not ours, or was changed. See `muledetect.report.exports`.
+    `overwrite` also replaces what is not ours, or was changed. See `muledetect.reports.exports`.
 
     Raises
     ------
     DataError, OptionError
         If no table can be read there, `output` ends in something else, or a table does not fit into it.
     """
-    from muledetect.report.exports import put_csv, write_csv, write_xlsx
+    from muledetect.reports.exports import put_csv, write_csv, write_xlsx
 
     refuse_output("export", output, (source,), overwrite=overwrite)
     tables, place = _stored_tables(source), Path(output)

@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from muledetect.clock import parse_time
 from muledetect.model import MuleModel
-from muledetect.simulate import simulate
+from muledetect.simulation import simulate
 
 World = Mapping[str, pa.Table]
 

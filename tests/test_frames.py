@@ -19,7 +19,7 @@ from sklearn.model_selection import cross_val_predict
 import muledetect as md
 from muledetect import pipeline, schema
 from muledetect.errors import DataError, OptionError
-from muledetect.evaluate import (
+from muledetect.evaluation import (
     compare_baselines,
     compare_rings,
     innocent_groups,
@@ -33,14 +33,14 @@ from muledetect.evaluate import (
     value_recall,
     visible_rings,
 )
-from muledetect.evaluate.drift import compare_periods
+from muledetect.evaluation.drift import compare_periods
 from muledetect.frames import as_arrow, is_frame
 from muledetect.labels import ForwardSplit, GroupFolds
 from muledetect.labels.targets import labelled_points
 from muledetect.model.leakage import audit_features
 from muledetect.model.proof import explain_scores
 from muledetect.records import write_table
-from muledetect.report import write_csv
+from muledetect.reports import write_csv
 from tests.small_world import SCORED_AT, TRAINED_AT, small_model, small_world
 
 Given = Callable[[pa.Table], Any]

@@ -28,7 +28,7 @@ from small_world import (
 
 from muledetect import pipeline, schema
 from muledetect.errors import DataError, ModelError, OptionError, OutputError
-from muledetect.evaluate import measure
+from muledetect.evaluation import measure
 from muledetect.features import _extract
 from muledetect.graph import build_graph
 from muledetect.labels import every_account

@@ -18,11 +18,11 @@ from sklearn.pipeline import make_pipeline
 import muledetect as md
 from muledetect import markup, pipeline, schema
 from muledetect.clock import parse_time
-from muledetect.evaluate import Drift, Evaluation, EvaluationReport, RingMetrics
+from muledetect.evaluation import Drift, Evaluation, EvaluationReport, RingMetrics
 from muledetect.model.estimator import TrainedOn
 from muledetect.model.proof import PROOFS, Explanation
 from muledetect.records.dataset import Finding
-from muledetect.report import gather_material
+from muledetect.reports import gather_material
 from muledetect.tracing.trace import SUMMARY
 from tests.small_world import SCORED_AT, small_model, small_world
 

@@ -83,7 +83,7 @@ def test_a_command_imports_only_what_it_needs(command: str, places: dict[str, Pa
     assert found <= {*needed.split(), *(["numpy"] if needed else [])}
 
 
-@pytest.mark.parametrize("module", ["muledetect", "muledetect.records", "muledetect.cli", "muledetect.report"])
+@pytest.mark.parametrize("module", ["muledetect", "muledetect.records", "muledetect.cli", "muledetect.reports"])
 def test_an_import_alone_brings_nothing_heavy(module: str) -> None:
     assert run(f"import {module}") == (0, set())
 
@@ -99,7 +99,7 @@ LAZY = [
 
 
 def test_there_are_lazy_packages() -> None:
-    assert {"muledetect", "muledetect.records", "muledetect.model", "muledetect.evaluate"} <= set(LAZY)
+    assert {"muledetect", "muledetect.records", "muledetect.model", "muledetect.evaluation"} <= set(LAZY)
 
 
 @pytest.mark.parametrize("name", LAZY)

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from muledetect.errors import DataError, MuleDetectError
-from muledetect.report.words import NOT_MEMBERS, REASONS, WORDS
+from muledetect.reports.words import NOT_MEMBERS, REASONS, WORDS
 from muledetect.visible import LOOKS_EMPTY, Visible, cut, has_half, make_visible, read_visible, visible_message
 from tests.strategies import any_text
 

@@ -27,7 +27,7 @@ from muledetect.model import MuleModel
 from muledetect.outputs import MANIFEST
 from muledetect.records import Dataset, read_dataset, write_table, write_text
 from muledetect.records.pseudonyms import new_key
-from muledetect.report.exports import write_csv
+from muledetect.reports.exports import write_csv
 from muledetect.rings import read_rings
 
 #: Command -> its line; {out} is the output, the other names are inputs. A suffix tells what kind of output is meant.

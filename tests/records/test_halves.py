@@ -20,7 +20,7 @@ import muledetect as md
 from muledetect.errors import DataError, OptionError
 from muledetect.graph import from_networkx, graph_from_records
 from muledetect.records.own import read_columns
-from muledetect.report import write_csv, write_xlsx
+from muledetect.reports import write_csv, write_xlsx
 
 HALF = "a\ud800b"
 AT = datetime(2025, 3, 1, tzinfo=UTC)

@@ -13,7 +13,7 @@ from ring_worlds import AS_OF, START, times
 from muledetect import schema
 from muledetect.clock import DAY, HOUR, MINUTE
 from muledetect.errors import DataError, OptionError
-from muledetect.evaluate import measure_ties
+from muledetect.evaluation import measure_ties
 from muledetect.graph import build_graph
 from muledetect.records import read_dataset
 from muledetect.rings import Ties, TieScene, family, find_ties, learn_weights

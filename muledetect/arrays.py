@@ -1,0 +1,59 @@
+"""Types of arrays, and searches in sorted ones that kernels share."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numba
+import numpy as np
+import numpy.typing as npt
+
+AnyArray = npt.NDArray[Any]
+BoolArray = npt.NDArray[np.bool_]
+Int8Array = npt.NDArray[np.int8]
+Int32Array = npt.NDArray[np.int32]
+Int64Array = npt.NDArray[np.int64]
+Float32Array = npt.NDArray[np.float32]
+Float64Array = npt.NDArray[np.float64]
+
+#: A moment or an amount of money that is not stated, in an array of int64.
+MISSING = np.iinfo(np.int64).min
+
+#: Later than every moment.
+NEVER = np.iinfo(np.int64).max
+
+
+@numba.njit(cache=True, nogil=True)
+def first_at_least(values, low, high, bound):  # type: ignore[no-untyped-def]
+    """Return the first place in the ascending `values[low:high]` that holds at least `bound`; `high` if none. O(log n).
+
+    For times, this is the first place at or after a moment; `low` and `high` bound one account's range.
+    """
+    while low < high:
+        middle = (low + high) // 2
+        if values[middle] < bound:
+            low = middle + 1
+        else:
+            high = middle
+    return low
+
+
+@numba.njit(cache=True, nogil=True)
+def first_transfer_at(transfer, low, high, time, moment):  # type: ignore[no-untyped-def]
+    """Return the first place in `transfer[low:high]` (positions of transfers) whose time is at or after a moment."""
+    while low < high:
+        middle = (low + high) // 2
+        if time[transfer[middle]] < moment:
+            low = middle + 1
+        else:
+            high = middle
+    return low
+
+
+@numba.njit(cache=True, nogil=True)
+def each_first_at_least(values: Int64Array, low: Int64Array, high: Int64Array, bound: Int64Array) -> Int64Array:
+    """Return `first_at_least(values, low[i], high[i], bound[i])` for each row i. O(log n) a row."""
+    found = np.empty(len(low), np.int64)
+    for i in range(len(low)):
+        found[i] = first_at_least(values, low[i], high[i], bound[i])
+    return found

@@ -1,0 +1,282 @@
+"""Facts of account case files: records read again for each alert, nothing drawn yet."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from typing import Any, Final
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from muledetect import schema
+from muledetect.graph import Int64Array, TransferGraph
+from muledetect.reports.accounts.advice import find_coercion, find_exculpatory, suggest_actions
+from muledetect.reports.accounts.case import AccountCase
+from muledetect.reports.accounts.moved import Moved, follow_money
+from muledetect.reports.material import Material, positions_of
+
+#: Transfers of one account that its case file lists at most, beside those that prove something and of its window.
+MOST_TRANSFERS: Final = 200
+#: Of the suspicious window so many are listed, the latest.
+MOST_OF_WINDOW: Final = 300
+#: Of those that carried complaint money so many, the ones with most of it.
+MOST_CARRIED: Final = 200
+#: Likely victims that a case file lists.
+MOST_VICTIMS: Final = 100
+#: Complaints that a case file lists, those with most money at the account.
+MOST_COMPLAINTS: Final = 100
+#: Links to other members that say why an account is in its ring.
+_MOST_WHY: Final = 8
+
+#: Columns of the listed transfers that are ours; others are the data set's own.
+TRANSFERS: Final = (
+    "transfer_id", "time", "is_credit", "other", "other_bank", "amount", "channel", "balance", "relation", "codes",
+    "traced_low", "traced_high", "terminal_id",
+)  # fmt: skip
+VICTIMS: Final = (
+    "account_id", "kind", "complaint_ids", "n_transfers", "amount", "first_time", "last_time", "scam_type",
+)  # fmt: skip
+
+
+def account_cases(material: Material, ring_files: Mapping[str, str]) -> Iterator[AccountCase]:
+    """Yield the case of each listed alert, in order of rank; `ring_files` gives the page of each ring by its id."""
+    codes = material.graph.codes(pa.array(material.account_ids, pa.string())).astype(np.int64)
+    proofs = _proofs(material)
+    moved = follow_money(material)
+    windows = _windows(material)
+    positions = [
+        _chosen(material, code, proofs.get(name, {}), windows.get(name), moved)
+        for name, code in zip(material.account_ids, codes, strict=True)
+    ]
+    frame = _transfers(
+        material, np.unique(np.concatenate([np.zeros(0, np.int64), *(chosen for chosen, _, _ in positions)]))
+    )
+    accounts = _records(material, "accounts", "account_id", material.account_ids)
+    holders = _records(material, "holders", "holder_id", (row.get("holder_id") for row in accounts.values()))
+    rings = _memberships(material, ring_files)
+    coercion = find_coercion(material, codes)
+    for number, (name, code) in enumerate(zip(material.account_ids, codes, strict=True)):
+        chosen, n_all, is_whole = positions[number]
+        account = accounts.get(name, {})
+        ring = rings.get(name, {})
+        victims = _victims(material, int(code))
+        traces, by_method = moved.by_complaint(name), moved.by_method(name)
+        listed = traces.head(MOST_COMPLAINTS)
+        case = AccountCase(
+            account_id=name,
+            as_of=material.as_of,
+            currency=material.currency,
+            minor_units=material.minor_units,
+            score=_score(material, number),
+            model=material.model,
+            missing=material.missing,
+            account=account,
+            holder=holders.get(account.get("holder_id"), {}),
+            reasons=_reasons(material, number, proofs.get(name, {})),
+            window=windows.get(name),
+            is_window_whole=is_whole,
+            transfers=_own(material, frame, chosen, int(code), proofs.get(name, {}), victims, ring, moved),
+            n_transfers=n_all,
+            victims=victims.head(MOST_VICTIMS),
+            n_victims=len(victims),
+            traces=listed,
+            n_complaints=len(traces),
+            hold=int(traces["hold"].sum()),
+            by_method=by_method[by_method["complaint_id"].isin(set(listed["complaint_id"]))],
+            recoverable=moved.recoverable(traces["complaint_id"]),
+            ring={key: value for key, value in ring.items() if key != "members"},
+            exculpatory=(),
+            actions=(),
+            coercion=coercion.get(name, ()),
+        )
+        case = replace(case, exculpatory=find_exculpatory(material, case))
+        yield replace(case, actions=suggest_actions(case))
+
+
+def _score(material: Material, number: int) -> dict[str, Any]:
+    row = material.scores.iloc[number]
+    return {name: row[name] for name in ("score", "probability", "rank", "tier")} | {"n_ranked": material.n_ranked}
+
+
+def _proofs(material: Material) -> dict[str, dict[str, list[str]]]:
+    found: dict[str, dict[str, list[str]]] = {}
+    for row in material.explanation.proofs.select(["account_id", "code", "transfer_id"]).to_pylist():
+        found.setdefault(row["account_id"], {}).setdefault(row["code"], []).append(row["transfer_id"])
+    return found
+
+
+def _windows(material: Material) -> dict[str, tuple[int, int]]:
+    table = material.explanation.windows
+    start, end = (table[name].cast(pa.int64()).to_pylist() for name in ("start", "end"))
+    return dict(zip(table["account_id"].to_pylist(), zip(start, end, strict=True), strict=True))
+
+
+def _reasons(material: Material, number: int, proofs: Mapping[str, list[str]]) -> list[dict[str, Any]]:
+    reasons = material.scores.iloc[number]["reasons"] or []
+    return [
+        reason | {"proofs": proofs.get(reason["code"], []) if reason["contribution"] > 0 else []} for reason in reasons
+    ]
+
+
+def _records(material: Material, name: str, key: str, wanted: Iterable[str | None]) -> dict[str | None, dict[str, Any]]:
+    """Return the rows of a table by key; times as int, unknown values left out."""
+    table = material.dataset.tables.get(name)
+    if table is None or key not in table.column_names:
+        return {}
+    rows = table.filter(
+        pc.is_in(table[key].cast(pa.string()), pa.array(sorted(set(filter(None, wanted))), pa.string()))
+    )
+    columns = {
+        column: (
+            rows[column].cast(pa.int64()) if pa.types.is_timestamp(rows[column].type) else rows[column]
+        ).to_pylist()
+        for column in rows.column_names
+    }
+    listed = (dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True))
+    return {row[key]: {name: value for name, value in row.items() if value is not None} for row in listed}
+
+
+def _chosen(
+    material: Material, code: int, proofs: Mapping[str, list[str]], window: tuple[int, int] | None, moved: Moved
+) -> tuple[Int64Array, int, bool]:
+    """Return the positions of the listed transfers, how many there are, and whether the whole window is listed."""
+    every = positions_of(material.graph, code)
+    shown = moved.places(transfer for transfers in proofs.values() for transfer in transfers)
+    carried = moved.most_carried(every, MOST_CARRIED)
+    time = material.graph.time[every]
+    first, last = window or (0, -1)
+    inside = every[(time >= first) & (time <= last)]
+    chosen = np.unique(np.concatenate([every[-MOST_TRANSFERS:], inside[-MOST_OF_WINDOW:], shown, carried]))
+    is_whole = window is not None and bool(np.isin(inside, chosen, assume_unique=True).all())
+    return chosen, len(every), is_whole
+
+
+def _transfers(material: Material, positions: Int64Array) -> pd.DataFrame:
+    """Return the transfers at positions with every column, indexed by position; times as int64."""
+    rows = material.dataset.transfers.take(pa.array(positions))
+    columns: dict[str, Any] = {}
+    for name in rows.column_names:
+        column = rows[name]
+        if pa.types.is_dictionary(column.type):
+            column = column.cast(column.type.value_type)
+        if name in ("time", "amount"):
+            columns[name] = column.cast(pa.int64()).to_numpy()
+        else:
+            values = (column.cast(pa.int64()) if pa.types.is_timestamp(column.type) else column).to_pylist()
+            columns[name] = pd.Series(values, dtype=object, index=None).to_numpy()
+    frame = pd.DataFrame(columns, index=positions)
+    frame["source_code"] = material.graph.source[positions].astype(np.int64)
+    return frame
+
+
+def _own(
+    material: Material, frame: pd.DataFrame, chosen: Int64Array, code: int, proofs: Mapping[str, list[str]],
+    victims: pd.DataFrame, ring: Mapping[str, Any], moved: Moved,
+) -> pd.DataFrame:  # fmt: skip
+    rows = frame.loc[chosen]
+    is_credit = (rows["source_code"] != code).to_numpy()
+    of: dict[str, list[str]] = {}
+    for reason, transfers in proofs.items():
+        for transfer in transfers:
+            of.setdefault(transfer, []).append(reason)
+    found = pd.DataFrame(
+        {
+            "transfer_id": rows["transfer_id"],
+            "time": rows["time"],
+            "is_credit": is_credit,
+            "other": np.where(is_credit, rows["source"], rows["target"]),
+            "other_bank": _side(rows, is_credit, "source_bank", "target_bank"),
+            "amount": rows["amount"],
+            "channel": rows.get("channel"),
+            "terminal_id": rows.get("terminal_id"),
+            "balance": _side(rows, is_credit, "target_balance_after", "source_balance_after"),
+        }
+    )
+    known = dict(zip(victims["account_id"], victims["kind"], strict=True))
+    members = ring.get("members", frozenset())
+    found["relation"] = [_relation(other, known, members, material.public) for other in found["other"]]
+    found["codes"] = [of.get(transfer, []) for transfer in found["transfer_id"]]
+    found["traced_low"], found["traced_high"] = moved.range_of(chosen, rows["amount"].to_numpy(np.int64))
+    contract = {*schema.TRANSFERS.names, "source_code"}
+    extra = [name for name in rows.columns if name not in contract]
+    return pd.concat([found, rows[extra]], axis=1).reset_index(drop=True)
+
+
+def _side(rows: pd.DataFrame, is_credit: Any, of_credit: str, of_debit: str) -> Any:
+    none = pd.Series(None, index=rows.index, dtype=object)
+    return np.where(is_credit, rows.get(of_credit, none), rows.get(of_debit, none))
+
+
+def _relation(other: str, victims: Mapping[str, str], members: frozenset[str], kinds: Mapping[str, str]) -> str:
+    if other in victims:
+        return "victim" if victims[other] == "confirmed" else "inferred_victim"
+    return "member" if other in members else kinds.get(other, "")
+
+
+def _victims(material: Material, code: int) -> pd.DataFrame:
+    """Return who seems to have lost money to an account: complainants first, then those inferred, largest first."""
+    graph, disputes = material.graph, material.disputes
+    mine = disputes[disputes["payee"] == code]
+    paid = graph.incoming.transfer[graph.incoming.start[code] : graph.incoming.stop[code]].astype(np.int64)
+    payers = graph.source[paid].astype(np.int64)
+    confirmed = np.isin(paid, mine["transfer"].to_numpy(np.int64))
+    inferred = material.is_victim[payers] & ~np.isin(payers, mine["victim"].to_numpy(np.int64))
+    if not (confirmed | inferred).any():
+        return pd.DataFrame({name: pd.Series(dtype=object) for name in VICTIMS})
+    named = {
+        int(at): (complaint, kind)
+        for at, complaint, kind in zip(mine["transfer"], mine["complaint_id"], mine["scam_type"], strict=True)
+    }
+    chosen = np.flatnonzero(confirmed | inferred)
+    found: dict[tuple[str, str], list[int]] = {}
+    for name, at in zip(graph.account_ids.take(pa.array(payers[chosen])).to_pylist(), chosen.tolist(), strict=True):
+        found.setdefault((name, "confirmed" if confirmed[at] else "inferred"), []).append(int(paid[at]))
+    rows = [_victim(graph, key, transfers, named) for key, transfers in found.items()]
+    ordered = sorted(rows, key=lambda row: (row["kind"], -row["amount"], row["account_id"]))
+    return pd.DataFrame(ordered, columns=list(VICTIMS))
+
+
+def _victim(
+    graph: TransferGraph, key: tuple[str, str], transfers: list[int], named: Mapping[int, tuple[str, str | None]]
+) -> dict[str, Any]:
+    complaints = [named[at] for at in transfers if at in named]
+    return {
+        "account_id": key[0],
+        "kind": key[1],
+        "complaint_ids": sorted({complaint for complaint, _ in complaints}),
+        "n_transfers": len(transfers),
+        "amount": int(graph.amount[transfers].sum()),
+        "first_time": int(graph.time[transfers[0]]),
+        "last_time": int(graph.time[transfers[-1]]),
+        "scam_type": next((kind for _, kind in complaints if kind is not None), None),
+    }
+
+
+def _memberships(material: Material, ring_files: Mapping[str, str]) -> dict[str, dict[str, Any]]:
+    """Return what each listed member is to its ring (the one that it belongs to most firmly), and why."""
+    tables = material.rings
+    listed = set(material.account_ids)
+    members = tables.ring_members.to_pylist()
+    of_ring: dict[str, set[str]] = {}
+    for row in members:
+        of_ring.setdefault(row["ring_id"], set()).add(row["account_id"])
+    found: dict[str, dict[str, Any]] = {}
+    for row in sorted(members, key=lambda row: (-row["membership"], row["ring_id"])):
+        if row["account_id"] in listed:
+            ring = {name: row[name] for name in ("ring_id", "role", "tier", "membership", "is_seed")}
+            fellows = of_ring[row["ring_id"]]
+            ring |= {"n_accounts": len(fellows), "members": frozenset(fellows), "why": [], "also": []}
+            mine = found.setdefault(row["account_id"], ring | {"file": ring_files.get(row["ring_id"])})
+            if mine["ring_id"] != row["ring_id"]:
+                mine["also"].append(row["ring_id"])
+    for bond in tables.ring_links.to_pylist():  # the strongest come first
+        for end, other in (("source", "target"), ("target", "source")):
+            ring = found.get(bond[end], {})
+            if ring.get("ring_id") == bond["ring_id"] and len(ring["why"]) < _MOST_WHY:
+                ring["why"].append(
+                    {"other": bond[other], **{name: bond[name] for name in ("kind", "weight", "evidence")}}
+                )
+    return found

@@ -1,0 +1,242 @@
+"""From the case of a ring to what its page draws: the network, the flow, the money over time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import numpy as np
+import pandas as pd
+
+from muledetect.clock import DAY
+from muledetect.reports.layout import flow_bands, lay_out
+from muledetect.reports.pages import shorten
+from muledetect.reports.rings.case import RingCase
+from muledetect.reports.words import WORDS
+from muledetect.schema import ROLES
+
+#: Accounts of one column that a flow drawing names; the others of a kind are one bar.
+MOST_BARS: Final = 12
+_WIDTH: Final = 1_000
+_HEAD: Final = 26
+_SIDE: Final = 150
+
+
+def draw_network(case: RingCase, currency: str, minor_units: int) -> dict[str, Any]:
+    """Return the network as plain data for the page's script: positions, flows, transfers to play."""
+    nodes, flows, plays = case.nodes, case.flows, case.plays
+    source, target = (flows[name].to_numpy(np.int64) for name in ("source", "target"))
+    x, y = lay_out(nodes["column"].to_numpy(np.int64), source, target, flows["amount"].to_numpy(np.float64))
+    got, gave = (_sums(flows, end, len(nodes)) for end in ("target", "source"))
+    seeds = set(case.members.loc[case.members["is_seed"], "account_id"])
+    return {
+        "currency": currency,
+        "unit": minor_units,
+        "words": {kind: dict(WORDS[kind]) for kind in sorted(set(nodes["kind"])) if kind in WORDS},
+        "nodes": {
+            "name": nodes["name"].tolist(),
+            "label": nodes["label"].tolist(),
+            "short": [shorten(label, 14) for label in nodes["label"]],
+            "kind": nodes["kind"].tolist(),
+            "tier": nodes["tier"].tolist(),
+            "seed": [name in seeds for name in nodes["name"]],
+            "x": np.round(x, 2).tolist(),
+            "y": np.round(y, 2).tolist(),
+            "received": [str(amount) for amount in got],
+            "paid": [str(amount) for amount in gave],
+        },
+        "flows": {
+            "source": source.tolist(),
+            "target": target.tolist(),
+            "amount": [str(amount) for amount in flows["amount"]],
+            "n": flows["n"].tolist(),
+        },
+        "plays": {
+            "time": (plays["time"] // 1_000_000).tolist(),
+            "source": plays["source"].tolist(),
+            "target": plays["target"].tolist(),
+        },
+    }
+
+
+def _sums(flows: pd.DataFrame, end: str, n: int) -> list[int]:
+    sums = flows.groupby(end)["amount"].sum()
+    return [int(amount) for amount in sums.reindex(range(n), fill_value=0)]
+
+
+def draw_flow(case: RingCase) -> tuple[dict[str, Any], int]:
+    """Return the flow drawing for a template, and the money that moves within or back between columns (not drawn).
+
+    Of each column the accounts with most money are bars of their own; the others of a kind are one bar.
+    """
+    nodes, flows = _gathered(case)
+    column = nodes["column"].to_numpy(np.int64)
+    ahead = column[flows["source"]] < column[flows["target"]] if len(flows) else np.zeros(0, np.bool_)
+    drawn = flows[ahead]
+    used = np.unique(np.concatenate([drawn["source"], drawn["target"]]).astype(np.int64))
+    nodes = nodes.loc[used].reset_index(drop=True)
+    place = {name: at for at, name in enumerate(used.tolist())}
+    source, target = (np.array([place[name] for name in drawn[end]], np.int64) for end in ("source", "target"))
+    amount = drawn["amount"].to_numpy(np.int64)
+    bands = flow_bands(nodes["column"].to_numpy(np.int64), source, target, amount)
+    tallest = max((len(part) for _, part in nodes.groupby("column")), default=1)
+    height = int(np.clip(30 * tallest, 220, 640))
+    left = _SIDE + bands.left * (_WIDTH - 2 * _SIDE)
+    bar = bands.bar * (_WIDTH - 2 * _SIDE) + 4
+    last = int(nodes["column"].max()) if len(nodes) else 0
+    size = np.maximum(
+        np.bincount(source, weights=amount, minlength=len(nodes)),
+        np.bincount(target, weights=amount, minlength=len(nodes)),
+    )
+    bars = [
+        {
+            "x": round(left[at], 1),
+            "y": round(_HEAD + bands.top[at] * height, 2),
+            "width": round(bar, 1),
+            "height": round(max(bands.height[at] * height, 1.0), 2),
+            "kind": row["kind"],
+            "label": row["label"],
+            "amount": int(size[at]),
+            "is_named": bands.height[at] * height > 7 or tallest <= 14,
+            "text_x": round(left[at] - 6 if row["column"] == 0 else left[at] + bar + 6, 1),
+            "text_y": round(_HEAD + (bands.top[at] + bands.height[at] / 2) * height + 4, 1),
+            "anchor": "end" if row["column"] == 0 else "start",
+        }
+        for at, row in enumerate(nodes.to_dict("records"))
+    ]
+    paths = [
+        {
+            "path": _path(
+                left[source[at]] + bar,
+                _HEAD + bands.from_y[at] * height,
+                left[target[at]],
+                _HEAD + bands.to_y[at] * height,
+            ),
+            "width": round(max(bands.width[at] * height, 0.5), 2),
+            "source": nodes["label"].iloc[source[at]],
+            "target": nodes["label"].iloc[target[at]],
+            "amount": int(amount[at]),
+        }
+        for at in range(len(amount))
+    ]
+    not_drawn = int(flows.loc[~ahead, "amount"].sum()) if len(flows) else 0
+    headings = _headings(nodes, left, bar, last)
+    label = f"Flow of money over {len(bars)} accounts and groups, from payers to receivers"
+    return {"height": _HEAD + height + 8, "bars": bars, "bands": paths, "headings": headings, "label": label}, not_drawn
+
+
+def _gathered(case: RingCase) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return nodes and flows with the smaller accounts of each column and kind drawn together."""
+    nodes, flows = case.nodes, case.flows
+    size = np.maximum(_sums(flows, "source", len(nodes)), _sums(flows, "target", len(nodes)))
+    ranked = nodes.assign(size=size).sort_values(["column", "size", "name"], ascending=[True, False, True])
+    is_own = ranked.groupby("column").cumcount() < MOST_BARS
+    group = [
+        (column, name if own else f"\0{kind}", kind)
+        for column, name, kind, own in zip(ranked["column"], ranked["name"], ranked["kind"], is_own, strict=True)
+    ]
+    keys = list(dict.fromkeys(group))
+    number = {key: at for at, key in enumerate(keys)}
+    of_node = pd.Series([number[key] for key in group], index=ranked.index).sort_index()
+    counted = (
+        ranked.assign(group=of_node)
+        .groupby("group")
+        .agg(n=("n", "sum"), label=("label", "first"), members=("name", "size"))
+    )
+    gathered = pd.DataFrame(
+        {
+            "column": [column for column, _, _ in keys],
+            "kind": [kind for _, _, kind in keys],
+            "label": [
+                label if members == 1 else f"{n:,} {kind.replace('_', '-')}"
+                for (_, _, kind), n, label, members in zip(
+                    keys, counted["n"], counted["label"], counted["members"], strict=True
+                )
+            ],
+        }
+    )
+    moved = flows.assign(source=of_node.loc[flows["source"]].to_numpy(), target=of_node.loc[flows["target"]].to_numpy())
+    moved = moved[moved["source"] != moved["target"]]
+    return gathered, moved.groupby(["source", "target"], sort=True)["amount"].sum().reset_index()
+
+
+def _path(x0: float, y0: float, x1: float, y1: float) -> str:
+    middle = (x0 + x1) / 2
+    return f"M{x0:.1f} {y0:.1f}C{middle:.1f} {y0:.1f} {middle:.1f} {y1:.1f} {x1:.1f} {y1:.1f}"
+
+
+def _headings(nodes: pd.DataFrame, left: Any, bar: float, last: int) -> list[dict[str, Any]]:
+    found = []
+    for column in sorted(set(nodes["column"])):
+        x = float(left[np.flatnonzero(nodes["column"].to_numpy() == column)[0]])
+        is_member = not set(ROLES).isdisjoint(nodes.loc[nodes["column"] == column, "kind"])
+        if is_member:
+            en, th, anchor = f"tier {column}", f"ชั้นที่ {column}", "start"
+        elif column == last:
+            en, th, anchor = "receivers", "ผู้รับ", "start"
+        else:
+            en, th, anchor = "payers", "ผู้โอน", "end"
+        found.append({"x": round(x + (bar if anchor == "end" else 0), 1), "en": en, "th": th, "anchor": anchor})
+    return found
+
+
+def chart_held(case: RingCase, minor_units: int) -> dict[str, Any]:
+    """Return the chart of the money in the ring over time: received from outside and paid out, summed up day by day."""
+    members = set(case.nodes.index[case.nodes["tier"] > 0])
+    plays = case.plays
+    into = ~plays["source"].isin(members) & plays["target"].isin(members)
+    out = plays["source"].isin(members) & ~plays["target"].isin(members)
+    step = max(DAY // 24, (case.span[1] - case.span[0]) // 400)
+    edges = np.arange(case.span[0], case.span[1] + step, step)
+    times = (edges // 1_000_000).tolist()
+    series: Sequence[tuple[Any, str, str, bool]] = (
+        (into, "received from outside", "รับจากภายนอก", True),
+        (out, "paid out of the ring", "จ่ายออกนอกกลุ่ม", False),
+    )
+    lines = []
+    for which, en, th, is_main in series:
+        rows = plays[which]
+        sums = np.cumsum(rows["amount"].to_numpy(np.float64)) / minor_units
+        at = np.searchsorted(rows["time"].to_numpy(np.int64), edges, side="right")
+        values = np.where(at > 0, np.append(sums, 0.0)[np.maximum(at - 1, 0)], 0.0)
+        lines.append(
+            {"name": {"en": en, "th": th}, "x": times, "y": np.round(values, 2).tolist(), "low": None, "high": None,
+             "points": False, "is_main": is_main, "dash": False}
+        )  # fmt: skip
+    return {
+        "id": "held",
+        "kind": "line",
+        "title": {"en": "Money in and out of the ring", "th": "เงินเข้าและออกจากกลุ่ม"},
+        "x": {"label": {"en": "time", "th": "เวลา"}, "scale": "time"},
+        "y": {"label": {"en": "summed up", "th": "ยอดสะสม"}, "min": 0, "max": None, "format": "number"},
+        "series": lines,
+    }
+
+
+def waterfall(tie: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the rows of a tie's waterfall: each item, what it counts, and the sum so far as a bar 220 wide."""
+    rows = [
+        {
+            "family": row["family"],
+            "kind": row["kind"],
+            "item": row["item"],
+            "time": row["time"],
+            "counts": row["counts"],
+        }
+        for row in tie["items"]
+        if row["counts"] > 0
+    ]
+    if tie["against"] < 0:
+        rows.append({"family": "against", "kind": "", "item": "", "time": None, "counts": tie["against"]})
+    sums = np.cumsum([0.0, *(row["counts"] for row in rows)])
+    low, high = min(0.0, float(sums.min())), max(5.0, float(sums.max()))
+    scale = 216 / (high - low)
+    for at, row in enumerate(rows):
+        begin, end = sorted((sums[at], sums[at + 1]))
+        row |= {
+            "total": float(sums[at + 1]),
+            "zero": round(2 - low * scale, 1),
+            "x": round(2 + (begin - low) * scale, 1),
+            "width": round(max((end - begin) * scale, 1.0), 1),
+        }
+    return rows

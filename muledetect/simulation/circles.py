@@ -1,0 +1,80 @@
+"""Whom people know and where they shop."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from muledetect.simulation.config import WorldConfig
+from muledetect.simulation.people import CODE, People
+from muledetect.simulation.streams import Float64, Int32, Int64, pick_from, stream
+
+#: Accounts whose circles are drawn together, so that what is needed meanwhile stays small.
+_BLOCK: Final = 1 << 17
+
+
+@dataclass(frozen=True, slots=True)
+class Circles:
+    """Whom people know or where they shop: ragged arrays, `start[i] : start[i] + size[i]` for account i."""
+
+    start: Int64
+    size: Int32
+    member: Int32
+
+    def draw(self, rng: np.random.Generator, who: Int64, skew: float = 2.0) -> Int64:
+        """Return one member of each one's circle; the first ones are drawn most (`skew` 1: all alike)."""
+        place = (self.size[who] * rng.random(len(who)) ** skew).astype(np.int64)
+        return np.asarray(self.member[self.start[who] + place], np.int64)
+
+    def first(self, who: Int64) -> Int64:
+        """Return the closest member of each one's circle."""
+        return np.asarray(self.member[self.start[who]], np.int64)
+
+
+def build_contacts(config: WorldConfig, people: People) -> Circles:
+    """Friends and relatives: a heavy-tailed number each, half of them from the same area. O(accounts)."""
+    known = people.is_private & ~np.isin(people.persona, [CODE["dormant"], CODE["second"]])
+
+    def sizes(rng: np.random.Generator, n: int) -> Int64:
+        # Log-normal with a mean of nine and a tail to eighty (choice): those to whom one ever sends money.
+        return np.clip(3 + rng.lognormal(1.6, 0.7, n), 3, 80).astype(np.int64)
+
+    rng = stream(config.seed, "contacts")
+    return _circles(rng, people, sizes, np.flatnonzero(known), people.popularity**0.5, local=0.5)
+
+
+def build_favourites(config: WorldConfig, people: People) -> Circles:
+    """Shops and stalls where somebody goes again and again, three quarters of them near. O(accounts)."""
+    rng = stream(config.seed, "favourites")
+    pool = people.of("shop", "stall", "goods")
+    return _circles(rng, people, lambda rng, n: rng.integers(3, 12, n), pool, people.popularity, local=0.75)
+
+
+def _circles(
+    rng: np.random.Generator,
+    people: People,
+    sizes: Callable[[np.random.Generator, int], Int64],
+    pool: Int64,
+    weight: Float64,
+    local: float,
+) -> Circles:
+    n = len(people.area)
+    size = sizes(rng, n).astype(np.int32)
+    start = np.concatenate([[0], np.cumsum(size, dtype=np.int64)])
+    member = np.empty(int(start[-1]), np.int32)
+    edges = np.cumsum(weight[pool])
+    by_area = pool[np.argsort(people.area[pool], kind="stable")]
+    borders = np.searchsorted(people.area[by_area], np.arange(people.n_areas + 1))
+    for first in range(0, n, _BLOCK):
+        last = min(first + _BLOCK, n)
+        home = np.repeat(people.area[first:last], size[first:last])
+        anywhere = pool[pick_from(rng, edges, len(home))]
+        width = np.diff(borders)[home]
+        near = borders[home] + (rng.random(len(home)) * width).astype(np.int64)
+        is_local = (rng.random(len(home)) < local) & (width > 0)
+        nearby = by_area[np.minimum(near, len(by_area) - 1)]
+        member[start[first] : start[last]] = np.where(is_local, nearby, anywhere)
+    return Circles(start[:-1], size, member)

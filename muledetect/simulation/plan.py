@@ -1,0 +1,116 @@
+"""Planned transfers: what accounts intend to pay, before the ledger says what their balances allow."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from muledetect.schema import CHANNELS
+from muledetect.simulation.streams import Int64
+
+CHANNEL: Final = {name: code for code, name in enumerate(CHANNELS)}
+
+#: How an amount comes about: all or nothing; as much as there is; a share of the balance; a share of a pot.
+FIXED, UP_TO, OF_BALANCE, OF_POT = 0, 1, 2, 3
+
+#: Parts of the truth about a transfer; NORMAL covers the normal life of mules too.
+NORMAL, VICTIM, HOP, EXIT, TEST, SPEND = 0, 1, 2, 3, 4, 5
+KINDS: Final = ("normal", "victim", "hop", "exit", "test", "spend")
+
+NO_CAP: Final = np.int64(1) << 60
+
+COLUMNS: Final[dict[str, tuple[type, Any]]] = {
+    "time": (np.int64, None),
+    "source": (np.int32, None),
+    "target": (np.int32, None),
+    "amount": (np.int64, NO_CAP),
+    "share": (np.float64, 1.0),
+    "keep": (np.float64, 0.0),
+    "mode": (np.int8, FIXED),
+    "channel": (np.int8, None),
+    "grain": (np.int64, 1),
+    "pot_in": (np.int32, -1),
+    "pot_out": (np.int32, -1),
+    "terminal": (np.int32, -1),
+    "kind": (np.int8, NORMAL),
+    "case": (np.int32, -1),
+    "ring": (np.int32, -1),
+}
+
+Columns = dict[str, npt.NDArray[Any]]
+
+
+@dataclass(slots=True)
+class Plan:
+    """Planned transfers that are still to come, kept as column chunks.
+
+    A *pot* collects what its fillers really paid; a transfer with mode OF_POT pays a share of what its pot has
+    received so far, less the share `keep` that stays. So money that is passed on never exceeds the money that
+    came, whatever the balances did to the first payment.
+    """
+
+    chunks: list[Columns] = field(default_factory=list)
+    n_pots: int = 0
+    last_time: int = -(1 << 62)
+
+    def new_pots(self, n: int) -> Int64:
+        """Return the numbers of `n` new pots."""
+        first = self.n_pots
+        self.n_pots += n
+        return np.arange(first, first + n, dtype=np.int64)
+
+    def add(self, **columns: Any) -> None:
+        """Append transfers; every column is an array of one length or a scalar for all of them."""
+        n = len(columns["time"])
+        if n == 0:
+            return
+        chunk: Columns = {}
+        for name, (dtype, default) in COLUMNS.items():
+            value = columns.pop(name, default)
+            chunk[name] = np.broadcast_to(np.asarray(value, dtype=dtype), (n,))
+        if columns:
+            raise TypeError(f"plan: unknown columns {sorted(columns)}")
+        self.chunks.append(chunk)
+
+    def take(self, until: int) -> Columns:
+        """Remove and return the transfers before `until` (us) in order of time, one microsecond apart at least.
+
+        Ties are in order of planning. O(n log n) in the number of transfers at hand.
+        """
+        columns = {name: np.concatenate([chunk[name] for chunk in self.chunks] or [np.zeros(0, dtype)])
+                   for name, (dtype, _) in COLUMNS.items()}  # fmt: skip
+        is_due = columns["time"] < until
+        waits = ~is_due
+        self.chunks = [{name: values[waits] for name, values in columns.items()}] if waits.any() else []
+        due = np.flatnonzero(is_due)
+        due = due[np.argsort(columns["time"][due], kind="stable")]
+        taken = {name: values[due] for name, values in columns.items()}
+        if len(due):
+            taken["time"][0] = max(int(taken["time"][0]), self.last_time + 1)
+            taken["time"] = _unique_times(taken["time"])
+            self.last_time = int(taken["time"][-1])
+        return taken
+
+
+def _unique_times(moments: Int64) -> Int64:
+    steps = np.arange(len(moments), dtype=np.int64)
+    return np.maximum.accumulate(moments - steps) + steps
+
+
+#: Cumulative odds of the grain (smallest step, satang) to which people round, by channel group.
+_GRAINS = np.array([1, 100, 1_000, 10_000, 100_000], np.int64)
+_BY_HAND = np.array([0.08, 0.22, 0.20, 0.35, 0.15])
+_AT_SHOP = np.array([0.15, 0.45, 0.25, 0.12, 0.03])
+_BILLED = np.array([0.70, 0.15, 0.10, 0.04, 0.01])
+_GRAIN_ODDS = {"qr_merchant": _AT_SHOP, "card": _AT_SHOP, "bill": _BILLED, "payroll": _BILLED}
+
+
+def grains(rng: np.random.Generator, channel: str, n: int) -> Int64:
+    """Return the step to which each of `n` amounts is rounded down: one habit a channel, for honest and not."""
+    if channel in ("cash_atm",):
+        return np.full(n, 10_000, np.int64)
+    odds = _GRAIN_ODDS.get(channel, _BY_HAND)
+    return _GRAINS[np.minimum(np.searchsorted(np.cumsum(odds), rng.random(n), side="right"), 4)]
