@@ -25,6 +25,7 @@ MODULES: Final = (
     "muledetect.pipeline",
     "muledetect.outputs",
     "muledetect.records",
+    "muledetect.facts",
     "muledetect.features",
     "muledetect.features.signals",
     "muledetect.labels",

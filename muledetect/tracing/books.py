@@ -10,9 +10,10 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from muledetect.arrays import MISSING
 from muledetect.clock import Moment, format_time, parse_time
+from muledetect.facts.balances import balances_before
 from muledetect.graph import Int32Array, Int64Array, TransferGraph
-from muledetect.tracing.balances import MISSING, balances_before
 from muledetect.tracing.kernel import PLACES
 
 if TYPE_CHECKING:
@@ -71,8 +72,8 @@ class Books:
         """Return what was in accounts just before `as_of`, and whether the records state it."""
         graph = self.graph
         return balances_before(
-            accounts, self.as_of, graph.time, graph.amount, graph.source, graph.target, self.source_after,
-            self.target_after, self.balance, self.balance_at, *graph.incoming, *graph.outgoing,
+            accounts, np.full(len(accounts), self.as_of), graph.time, graph.amount, graph.source, graph.target,
+            self.source_after, self.target_after, self.balance, self.balance_at, *graph.incoming, *graph.outgoing,
         )  # fmt: skip
 
 

@@ -14,8 +14,8 @@ from typing import Final
 import numba
 import numpy as np
 
-from muledetect.graph import Int64Array
-from muledetect.tracing.balances import balance_before, count_before
+from muledetect.arrays import Int64Array, first_transfer_at
+from muledetect.facts.balances import balance_before
 from muledetect.tracing.exact import share_of
 
 #: Ways to say which money left first; holds are the smaller of pro rata and LIBR.
@@ -228,8 +228,8 @@ def trace_transfers(  # type: ignore[no-untyped-def]
                         # the victim got money back within the tick: the disputed payment itself is over
                         opening = max(np.int64(0), opening - loss)
                     held[slot, _BALANCE] = opening
-                    held[slot, _IN] = count_before(in_transfer, in_start[a], in_stop[a], time, moment)
-                    held[slot, _OUT] = count_before(out_transfer, out_start[a], out_stop[a], time, moment)
+                    held[slot, _IN] = first_transfer_at(in_transfer, in_start[a], in_stop[a], time, moment)
+                    held[slot, _OUT] = first_transfer_at(out_transfer, out_start[a], out_stop[a], time, moment)
                     held[slot, _HEAD], held[slot, _TAIL] = -1, -1
                     if by_lots and opening > 0:
                         lots, n_lots = _add_lot(lots, n_lots, held, slot, opening)

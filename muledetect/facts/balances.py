@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numba
 import numpy as np
+import pyarrow as pa
 
-from muledetect.graph import Int64Array
-
-#: No statement.
-MISSING = np.iinfo(np.int64).min
+from muledetect.arrays import MISSING, BoolArray, Int64Array, first_transfer_at
+from muledetect.facts.columns import numbers
 
 
-@numba.njit(cache=True, nogil=True)
-def count_before(transfer, start, stop, time, moment):  # type: ignore[no-untyped-def]
-    """Return the first place of `transfer[start:stop]` at or after a moment."""
-    low, high = start, stop
-    while low < high:
-        middle = (low + high) // 2
-        if time[transfer[middle]] < moment:
-            low = middle + 1
-        else:
-            high = middle
-    return low
+class Balances(NamedTuple):
+    """Balances that transfers state, int64[n_transfers], MISSING where they state none; length 0 without the column."""
+
+    of_source: Int64Array
+    of_target: Int64Array
+
+
+def read_balances(transfers: pa.Table, n_transfers: int) -> Balances:
+    """Return the balances that transfers state just after them."""
+    table = transfers.slice(0, n_transfers)
+    names = ("source_balance_after", "target_balance_after")
+    return Balances(*(numbers(table, name) if name in table.column_names else np.zeros(0, np.int64) for name in names))
 
 
 @numba.njit(cache=True, nogil=True)
@@ -36,8 +38,8 @@ def balance_before(  # type: ignore[no-untyped-def]
     knows which was last), or `balance` at `balance_at`. Without any, the opening balance is the smallest that keeps
     the account from ever falling below 0: a lower bound. O(transfers of the account since the statement).
     """
-    i = count_before(in_transfer, in_start[a], in_stop[a], time, moment) - 1
-    j = count_before(out_transfer, out_start[a], out_stop[a], time, moment) - 1
+    i = first_transfer_at(in_transfer, in_start[a], in_stop[a], time, moment) - 1
+    j = first_transfer_at(out_transfer, out_start[a], out_stop[a], time, moment) - 1
     net = np.int64(0)
     while i >= in_start[a] or j >= out_start[a]:
         tick = MISSING
@@ -67,18 +69,18 @@ def balance_before(  # type: ignore[no-untyped-def]
         net += moved
     if balance_at[a] != MISSING and balance_at[a] < moment:
         return max(np.int64(0), balance[a] + net), True
-    return net + _opening(a, time, amount, source, target, in_start, in_stop, in_transfer,
+    return net + _opening(a, moment, time, amount, source, target, in_start, in_stop, in_transfer,
                           out_start, out_stop, out_transfer), False  # fmt: skip
 
 
 @numba.njit(cache=True, nogil=True)
 def _opening(  # type: ignore[no-untyped-def]
-    a, time, amount, source, target, in_start, in_stop, in_transfer, out_start, out_stop, out_transfer
+    a, moment, time, amount, source, target, in_start, in_stop, in_transfer, out_start, out_stop, out_transfer
 ):
     """Return the smallest opening balance that keeps an account at or above 0; credits of a tick come first."""
     i, j = in_start[a], out_start[a]
     running, lowest = np.int64(0), np.int64(0)
-    while j < out_stop[a]:
+    while j < out_stop[a] and time[out_transfer[j]] < moment:
         tick = time[out_transfer[j]]
         while i < in_stop[a] and time[in_transfer[i]] <= tick:
             if source[in_transfer[i]] != target[in_transfer[i]]:
@@ -94,15 +96,15 @@ def _opening(  # type: ignore[no-untyped-def]
 
 @numba.njit(cache=True, nogil=True)
 def balances_before(  # type: ignore[no-untyped-def]
-    accounts, moment, time, amount, source, target, source_after, target_after, balance, balance_at,
+    accounts, moments, time, amount, source, target, source_after, target_after, balance, balance_at,
     in_start, in_stop, in_transfer, out_start, out_stop, out_transfer,
-) -> tuple[Int64Array, np.ndarray]:  # fmt: skip
-    """Return `balance_before` of several accounts: int64[n] and bool[n]."""
+) -> tuple[Int64Array, BoolArray]:  # fmt: skip
+    """Return `balance_before` of each account at its own moment: int64[n] and bool[n]."""
     found = np.empty(len(accounts), np.int64)
     stated = np.empty(len(accounts), np.bool_)
     for k in range(len(accounts)):
         found[k], stated[k] = balance_before(
-            accounts[k], moment, time, amount, source, target, source_after, target_after, balance, balance_at,
+            accounts[k], moments[k], time, amount, source, target, source_after, target_after, balance, balance_at,
             in_start, in_stop, in_transfer, out_start, out_stop, out_transfer,
         )  # fmt: skip
     return found, stated

@@ -1,0 +1,107 @@
+"""`Facts`: what the records say, each thing derived once, with the span in which the bank knew it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Mapping
+from threading import RLock
+from typing import Any, TypeVar
+
+import pyarrow as pa
+
+from muledetect.arrays import BoolArray, Int8Array
+from muledetect.facts.accounts import Accounts, exit_places, has_channel, read_accounts
+from muledetect.facts.balances import Balances, read_balances
+from muledetect.facts.complaints import Complaints, Disputes, index_disputes, match_complaints
+from muledetect.facts.lists import Lists, read_lists
+from muledetect.facts.reversals import Reversals, find_reversals
+from muledetect.graph import TransferGraph, build_graph
+from muledetect.records import Dataset
+
+T = TypeVar("T")
+
+
+class Facts:
+    """The graph of a data set and all facts about it, each computed when it is first asked for; safe with threads.
+
+    What is here holds the whole data set, also what happened after a moment. `Snapshot` cuts it at one moment; features
+    compare the spans with the moments of their points.
+
+    Parameters
+    ----------
+    dataset : Dataset
+    graph : TransferGraph, optional
+        Of the same data set; saves building it again.
+    """
+
+    def __init__(self, dataset: Dataset, graph: TransferGraph | None = None) -> None:
+        self.dataset = dataset
+        self.graph = build_graph(dataset) if graph is None else graph
+        self._known: dict[Hashable, Any] = {}
+        self._lock = RLock()
+
+    def __repr__(self) -> str:
+        return f"Facts({self.graph!r})"
+
+    @property
+    def tables(self) -> Mapping[str, pa.Table]:
+        """The tables, whole, without those that hold the truth: nothing that detects may see it."""
+        return self.once("tables", lambda: visible_tables(self.dataset))
+
+    @property
+    def accounts(self) -> Accounts:
+        """What the accounts table says."""
+        return self.once("accounts", lambda: read_accounts(self.tables.get("accounts"), self.graph))
+
+    @property
+    def balances(self) -> Balances:
+        """Balances that transfers state."""
+        return self.once("balances", lambda: read_balances(self._transfers, self.graph.n_transfers))
+
+    @property
+    def complaints(self) -> Complaints:
+        """Complaints with their transfers."""
+        return self.once(
+            "complaints", lambda: match_complaints(self.tables.get("complaints"), self._transfers, self.graph)
+        )
+
+    @property
+    def disputes(self) -> Disputes:
+        """Complaints by transfer and by payee."""
+        return self.once("disputes", lambda: index_disputes(self.complaints, self.graph))
+
+    @property
+    def lists(self) -> Lists | None:
+        """Entries of watch lists; None without the table."""
+        return self.once("lists", lambda: read_lists(self.tables.get("watchlists"), self.graph))
+
+    @property
+    def reversals(self) -> Reversals:
+        """Reversals and when transfers were reversed."""
+        return self.once("reversals", lambda: find_reversals(self._transfers, self.graph))
+
+    @property
+    def exit_place(self) -> Int8Array | None:
+        """Code of `PLACES` by the channel of each transfer; None if transfers have no channel."""
+        return self.once("exit_place", lambda: exit_places(self._transfers, self.graph.n_transfers))
+
+    @property
+    def is_cash_in(self) -> BoolArray | None:
+        """Which transfers are cash deposits: they come from a machine; None if transfers have no channel."""
+        return self.once("is_cash_in", lambda: has_channel(self._transfers, self.graph.n_transfers, ("cash_deposit",)))
+
+    def once(self, key: Hashable, build: Callable[[], T]) -> T:
+        """Return `build()`, computed by whoever asks first; `key` is hashable, such as a module's function."""
+        with self._lock:
+            if key not in self._known:
+                self._known[key] = build()
+            found: T = self._known[key]
+            return found
+
+    @property
+    def _transfers(self) -> pa.Table:
+        return self.dataset.transfers
+
+
+def visible_tables(dataset: Dataset) -> Mapping[str, pa.Table]:
+    """Return the tables without those that hold the truth: no signal or feature, not even a stranger's, may see it."""
+    return {name: table for name, table in dataset.tables.items() if not name.startswith("truth_")}

@@ -1,0 +1,46 @@
+"""Which credit a debit spent: first in, first out."""
+
+from __future__ import annotations
+
+import numba
+import numpy as np
+
+from muledetect.arrays import Int64Array
+
+
+@numba.njit(cache=True, nogil=True)
+def match_first_in_first_out(  # type: ignore[no-untyped-def]
+    in_start, in_stop, in_time, in_amount, out_start, out_stop, out_time, out_amount
+) -> tuple[Int64Array, Int64Array, Int64Array, Int64Array, Int64Array]:
+    """Spend the oldest unspent credit first; a credit is available to a debit of the same tick.
+
+    Each step exhausts a credit or a debit, so an account has at most n_in + n_out pairs; they come in the order of
+    the debits, so cutting the debits at a moment cuts a prefix of the pairs. O(entries).
+    """
+    n_accounts = len(in_start)
+    most = len(in_time) + len(out_time)
+    start = np.zeros(n_accounts, np.int64)
+    stop = np.zeros(n_accounts, np.int64)
+    credit = np.empty(most, np.int64)
+    debit = np.empty(most, np.int64)
+    amount = np.empty(most, np.int64)
+    n = 0
+    for a in range(n_accounts):
+        start[a] = n
+        oldest = in_start[a]
+        spent = 0  # of the oldest unspent credit
+        for d in range(out_start[a], out_stop[a]):
+            left = out_amount[d]
+            while left > 0 and oldest < in_stop[a] and in_time[oldest] <= out_time[d]:
+                moved = min(left, in_amount[oldest] - spent)
+                credit[n] = oldest
+                debit[n] = d
+                amount[n] = moved
+                n += 1
+                left -= moved
+                spent += moved
+                if spent == in_amount[oldest]:
+                    oldest += 1
+                    spent = 0
+        stop[a] = n
+    return start, stop, credit[:n].copy(), debit[:n].copy(), amount[:n].copy()

@@ -1,0 +1,385 @@
+"""`Snapshot`: what the bank knew just before one moment. The only place where a data set is cut in time.
+
+>>> import muledetect as md
+>>> dataset = md.read_dataset(md.simulate_tables(n_accounts=400, n_days=60, seed=1))
+>>> snapshot = Snapshot(dataset, "2025-02-15")
+>>> snapshot.graph.n_transfers < dataset.transfers.num_rows
+True
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from functools import cached_property
+from typing import Any, Final
+
+import numba
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from muledetect.arrays import (
+    MISSING,
+    BoolArray,
+    Int8Array,
+    Int32Array,
+    Int64Array,
+    first_at_least,
+)
+from muledetect.clock import Moment, format_time, parse_time
+from muledetect.facts.accounts import PLACES, PUBLIC_KINDS, Accounts, find_hubs
+from muledetect.facts.balances import balances_before
+from muledetect.facts.columns import numbers
+from muledetect.facts.complaints import UNMATCHED
+from muledetect.facts.known import Facts
+from muledetect.records import Dataset
+from muledetect.schema import ACCOUNT_KINDS
+
+#: Columns whose value is unknown before their own moment: (column, the moment it became known).
+_DATED: Final = {
+    "accounts": (("opened_at", "opened_at"), ("closed_at", "closed_at"), ("balance", "balance_at"),
+                 ("balance_at", "balance_at")),
+    "complaints": (("status", "status_ts"), ("status_ts", "status_ts")),
+    "identifiers": (("valid_to", "valid_to"),),
+    "watchlists": (("valid_to", "valid_to"),),
+    "labels": (("activity_end", "activity_end"),),
+}  # fmt: skip
+
+#: Columns that date a whole row.
+_ROW_CLOCKS: Final = ("time", "known_ts", "valid_from")
+
+
+class StandingComplaints:
+    """Complaints that count at a snapshot, in order of their ids.
+
+    Attributes
+    ----------
+    complaint_id : pyarrow.StringArray[n]
+    known : int64[n]
+        When the bank knew of it, microseconds.
+    payer, payee : int32[n]
+        Account codes; -1 where unknown.
+    transfer : int64[n]
+        Position in the snapshot's graph; -1 if it means no transfer.
+    table : pyarrow.Table
+        Their rows.
+    excluded : pyarrow.Table
+        `complaint_id`, `reason`: complaints that cannot be traced and why, in order of their ids. Those that count, but
+        mean no transfer, are here too.
+    """
+
+    def __init__(self, facts: Facts, as_of: int, n_transfers: int) -> None:
+        found = facts.complaints
+        table = facts.tables.get("complaints")
+        if table is None:
+            table = pa.table({"complaint_id": pa.array([], pa.string())})
+        ids = table["complaint_id"].combine_chunks().cast(pa.string())
+        order = pc.sort_indices(ids).to_numpy()
+        transfer = np.where(found.transfer < n_transfers, found.transfer, -1)[order]
+        known_from, known_until = found.known_from[order], found.known_until[order]
+        stands = (known_from < as_of) & (as_of <= known_until)
+        why = np.select(
+            [known_from >= as_of, ~stands, transfer < 0],
+            ["not known at this moment", "withdrawn", np.array(UNMATCHED)[found.unmatched[order]]],
+            "",
+        )
+        ids, rows = ids.take(pa.array(order)), np.flatnonzero(stands)
+        out = np.flatnonzero(why != "")
+        self.excluded = pa.table({"complaint_id": ids.take(pa.array(out)), "reason": pa.array(why[out], pa.string())})
+        self.complaint_id: pa.StringArray = ids.take(pa.array(rows))
+        self.known: Int64Array = known_from[rows]
+        self.payer: Int32Array = found.payer[order][rows]
+        self.payee: Int32Array = found.payee[order][rows]
+        self.transfer: Int64Array = transfer[rows]
+        self.table = table.take(pa.array(order[rows]))
+
+    def __len__(self) -> int:
+        return len(self.transfer)
+
+    @cached_property
+    def disputed(self) -> Int64Array:
+        """Return the distinct disputed transfers, positions in the snapshot's graph, ascending."""
+        return np.unique(self.transfer[self.transfer >= 0])
+
+
+class _CutTables(Mapping[str, pa.Table]):
+    """Tables as they stood at a moment, each cut when it is first asked for."""
+
+    def __init__(self, tables: Mapping[str, pa.Table], as_of: int, n_transfers: int) -> None:
+        self._tables, self._as_of, self._n_transfers = tables, as_of, n_transfers
+        self._cut: dict[str, pa.Table] = {}
+
+    def __getitem__(self, name: str) -> pa.Table:
+        if name not in self._cut:
+            whole = self._tables[name]
+            self._cut[name] = whole.slice(0, self._n_transfers) if name == "transfers" else cut_table(
+                name, whole, self._as_of
+            )  # fmt: skip
+        return self._cut[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._tables)
+
+    def __len__(self) -> int:
+        return len(self._tables)
+
+
+class Snapshot:
+    """What the bank knew just before a moment: rings, ties, traces and pages look at nothing else.
+
+    Parameters
+    ----------
+    dataset : Dataset or Facts
+        `Facts` of a data set save deriving them again for each of several moments.
+    as_of : Moment
+        Exclusive: what happened, became known or ended at this moment or later is not seen.
+
+    Attributes
+    ----------
+    as_of : int
+        Microseconds since 1970, UTC.
+    graph : TransferGraph
+        Transfers before `as_of`; all accounts of the data set have their code.
+    tables : mapping of str to pyarrow.Table
+        Rows that had happened and were known, see `cut_table`; no table that holds the truth.
+    currency : str
+    tick : int
+    fingerprint : str
+        As in the data set.
+    """
+
+    def __init__(self, dataset: Dataset | Facts, as_of: Moment) -> None:
+        self._facts = dataset if isinstance(dataset, Facts) else Facts(dataset)
+        self.as_of = parse_time(as_of)
+        self.graph = self._facts.graph.until(self.as_of)
+        self.tables: Mapping[str, pa.Table] = _CutTables(self._facts.tables, self.as_of, self.graph.n_transfers)
+        whole = self._facts.dataset
+        self.currency, self.tick, self.fingerprint = whole.currency, whole.tick, whole.fingerprint
+
+    def __repr__(self) -> str:
+        counts = f"{self.graph.n_accounts:,} accounts, {self.graph.n_transfers:,} transfers"
+        return f"Snapshot(before {format_time(self.as_of)}: {counts})"
+
+    def at(self, as_of: Moment) -> Snapshot:
+        """Return what the bank knew at another moment."""
+        return Snapshot(self._facts, as_of)
+
+    @cached_property
+    def complaints(self) -> StandingComplaints:
+        """Complaints that count at this moment, with their transfers."""
+        return StandingComplaints(self._facts, self.as_of, self.graph.n_transfers)
+
+    @cached_property
+    def is_disputed(self) -> BoolArray:
+        """Which transfers a complaint disputes, bool[n_transfers]."""
+        found = np.zeros(self.graph.n_transfers, np.bool_)
+        found[self.complaints.disputed] = True
+        return found
+
+    @cached_property
+    def lists(self) -> pa.Table:
+        """Entries of watch lists that count at this moment.
+
+        The columns of the table, and `account` (code, -1 for none), `since` (from when it counts, microseconds) and
+        `trust` (reliability, 0.5 where none is stated); no rows without the table.
+        """
+        lists = self._facts.lists
+        if lists is None:
+            columns = {"list_id": pa.string(), "kind": pa.string(), "value_hash": pa.string(), "account": pa.int32(),
+                       "since": pa.int64(), "trust": pa.float64()}  # fmt: skip
+            return pa.table({name: pa.array([], of) for name, of in columns.items()})
+        rows = np.flatnonzero((lists.known_from < self.as_of) & (self.as_of <= lists.known_until))
+        table = lists.table.take(pa.array(rows))
+        for name, values in (
+            ("account", lists.account), ("since", lists.known_from), ("trust", lists.reliability)
+        ):  # fmt: skip
+            table = table.append_column(name, pa.array(values[rows]))
+        return table
+
+    @cached_property
+    def is_listed(self) -> BoolArray:
+        """Which accounts a list names by their id, bool[n_accounts]."""
+        found = np.zeros(self.graph.n_accounts, np.bool_)
+        codes = self.lists["account"].to_numpy()
+        found[codes[codes >= 0]] = True
+        return found
+
+    @property
+    def accounts(self) -> Accounts:
+        """What the accounts table says; moments at or after `as_of` are not cut here, see `tables`."""
+        return self._facts.accounts
+
+    @cached_property
+    def is_hub(self) -> BoolArray:
+        """Which accounts so many others paid that they serve the public, bool[n_accounts]; see `HUB_PAYERS`."""
+        return find_hubs(self.graph)
+
+    @cached_property
+    def serves_public(self) -> BoolArray:
+        """Which accounts serve the public, by their kind or because so many others paid them, bool[n_accounts]."""
+        return self.accounts.is_public | self.is_hub
+
+    @cached_property
+    def stop_place(self) -> Int8Array:
+        """Code of `PLACES` at which money in an account is no longer followed, int8[n_accounts]; 0 = follow it.
+
+        The kind of an account that serves the public, then another bank, then a hub.
+        """
+        accounts = self.accounts
+        of_kind = np.array([*(PLACES.index(kind) if kind in PUBLIC_KINDS else 0 for kind in ACCOUNT_KINDS), 0], np.int8)
+        found = of_kind[accounts.kind]
+        found[(found == 0) & ~accounts.is_own] = PLACES.index("other_bank")
+        found[(found == 0) & self.is_hub] = PLACES.index("hub")
+        return np.asarray(found)
+
+    @cached_property
+    def exit_place(self) -> Int8Array:
+        """Code of `PLACES` that each transfer's channel leads to, int8[n_transfers]; 0 = an account."""
+        found = self._facts.exit_place
+        n = self.graph.n_transfers
+        return np.zeros(n, np.int8) if found is None else found[:n]
+
+    @cached_property
+    def is_between_accounts(self) -> BoolArray:
+        """Which transfers go from one account to another that can be followed, bool[n_transfers].
+
+        None of an account to itself, to or from one that serves the public, through an exit, from a cash machine, that
+        is a reversal, or that was reversed.
+        """
+        graph, public, reversals = self.graph, self.serves_public, self._facts.reversals
+        n = graph.n_transfers
+        found: BoolArray = (graph.source != graph.target) & ~public[graph.source] & ~public[graph.target]
+        found &= (self.exit_place == 0) & ~reversals.is_reversal[:n] & (reversals.reversed_at[:n] >= self.as_of)
+        is_cash_in = self._facts.is_cash_in
+        return found if is_cash_in is None else found & ~is_cash_in[:n]
+
+    def transfers_of(self, accounts: Int32Array, since: int | None = None) -> tuple[Int64Array, Int64Array]:
+        """Return the transfers that accounts paid or received, both sides one after the other.
+
+        Parameters
+        ----------
+        accounts : int32[n]
+            Codes.
+        since : int, optional
+            Only transfers at or after this moment, microseconds.
+
+        Returns
+        -------
+        of, transfer : int64[m]
+            Position in `accounts`, and position in the graph; a transfer between two of them stands there twice.
+            O(their transfers).
+        """
+        first = 0 if since is None else int(np.searchsorted(self.graph.time, since, side="left"))
+        return _transfers_of(accounts, *self.graph.incoming, *self.graph.outgoing, first)
+
+    def balances(self, accounts: Int32Array) -> tuple[Int64Array, BoolArray]:
+        """Return what was in accounts just before `as_of` (int64, minor units), and whether the records state it.
+
+        See `balances.balance_before` for the rule. O(transfers of the accounts since the last statement).
+        """
+        graph, stated, known = self.graph, self._facts.balances, self.accounts
+        return balances_before(
+            accounts, np.full(len(accounts), self.as_of), graph.time, graph.amount, graph.source, graph.target,
+            stated.of_source, stated.of_target, known.balance, known.balance_at, *graph.incoming, *graph.outgoing,
+        )  # fmt: skip
+
+    @property
+    def stated_balances(self) -> tuple[Int64Array, Int64Array, Int64Array, Int64Array]:
+        """Balances of payers and payees after transfers, and of accounts with their moment, for tracing kernels."""
+        stated, known = self._facts.balances, self.accounts
+        before = known.balance_at < self.as_of
+        return (
+            stated.of_source, stated.of_target, np.where(before, known.balance, MISSING),
+            np.where(before, known.balance_at, MISSING),
+        )  # fmt: skip
+
+    def identifiers(self, kind: str) -> pa.Table:
+        """Return what accounts are known to have used of one kind, from table identifiers.
+
+        Returns
+        -------
+        pyarrow.Table
+            account (code), value, since (microseconds), is_current (not ended before `as_of`); one row an account of
+            the entity, which is an account or a holder. What was once used stays known.
+        """
+        return _identifiers(self, kind)
+
+
+def cut_table(name: str, table: pa.Table, as_of: int) -> pa.Table:
+    """Return the rows of a table that had happened and were known before a moment.
+
+    Rows whose `time`, `known_ts` or `valid_from` is at or after `as_of` are left out. Values that became true at or
+    after it (a status, an end of validity, a balance) are null; the status of a complaint is then "open".
+    """
+    moment = pa.scalar(as_of, pa.timestamp("us", tz="UTC"))
+    keep: Any = None
+    for clock in _ROW_CLOCKS:
+        # a complaint's `time` is a statement about its transfer, not the moment of the row
+        if clock in table.column_names and not (name == "complaints" and clock == "time"):
+            before = pc.fill_null(pc.less(table[clock], moment), True)
+            keep = before if keep is None else pc.and_(keep, before)
+    cut = table if keep is None else table.filter(keep)
+    for column, clock in _DATED.get(name, ()):
+        if column in cut.column_names and clock in cut.column_names:
+            cut = _mask(cut, column, pc.fill_null(pc.greater_equal(cut[clock], moment), False))
+    return cut
+
+
+def _mask(table: pa.Table, column: str, is_later: pa.ChunkedArray) -> pa.Table:
+    old = table[column]
+    other = pa.scalar("open" if column == "status" else None, pa.string() if column == "status" else old.type)
+    plain = old.cast(pa.string()) if column == "status" else old
+    return table.set_column(table.schema.get_field_index(column), column, pc.if_else(is_later, other, plain))
+
+
+def _identifiers(snapshot: Snapshot, kind: str) -> pa.Table:
+    types = {"account": pa.int32(), "value": pa.string(), "since": pa.int64(), "is_current": pa.bool_()}
+    table = snapshot.tables.get("identifiers")
+    if table is None:
+        return pa.table({name: pa.array([], of) for name, of in types.items()})
+    table = table.filter(pc.equal(table["kind"].cast(pa.string()), kind))
+    known = pa.chunked_array([np.maximum(numbers(table, "valid_from"), numbers(table, "known_ts"))])
+    ended = table["valid_to"] if "valid_to" in table.column_names else pa.nulls(len(table))
+    rows, code = _accounts_of(snapshot, table["entity_id"].cast(pa.string()))
+    take = pa.array(rows)
+    columns = [code.astype(np.int32), table["value_hash"].cast(pa.string()).take(take), known.take(take),
+               pc.is_null(ended).take(take)]  # fmt: skip
+    return pa.table([pa.array(columns[0]), *columns[1:]], names=list(types))
+
+
+def _accounts_of(snapshot: Snapshot, entity: pa.ChunkedArray) -> tuple[Int64Array, Int64Array]:
+    """Return rows of entities and an account of each: an account itself, or those of a holder."""
+    code = snapshot.graph.codes(entity).astype(np.int64)
+    own = np.flatnonzero(code >= 0)
+    accounts = snapshot.tables.get("accounts")
+    if accounts is None or "holder_id" not in accounts.column_names:
+        return own, code[own]
+    held = accounts.select(["account_id", "holder_id"]).filter(pc.is_valid(accounts["holder_id"]))
+    holders = pa.table(
+        {"holder": held["holder_id"].cast(pa.string()), "code": snapshot.graph.codes(held["account_id"])}
+    )
+    joined = pa.table({"holder": entity, "row": np.arange(len(entity))}).join(holders, "holder", join_type="inner")
+    joined = joined.filter(pc.greater_equal(joined["code"], 0)).sort_by([("row", "ascending"), ("code", "ascending")])
+    rows = np.concatenate([own, joined["row"].to_numpy()])
+    return rows, np.concatenate([code[own], joined["code"].to_numpy().astype(np.int64)])
+
+
+@numba.njit(cache=True, nogil=True)
+def _transfers_of(  # type: ignore[no-untyped-def]
+    accounts, in_start, in_stop, in_transfer, out_start, out_stop, out_transfer, first
+) -> tuple[Int64Array, Int64Array]:
+    n = 0
+    for a in accounts:
+        n += in_stop[a] - first_at_least(in_transfer, in_start[a], in_stop[a], first)
+        n += out_stop[a] - first_at_least(out_transfer, out_start[a], out_stop[a], first)
+    of, found = np.empty(n, np.int64), np.empty(n, np.int64)
+    n = 0
+    for k in range(len(accounts)):
+        a = accounts[k]
+        for j in range(first_at_least(in_transfer, in_start[a], in_stop[a], first), in_stop[a]):
+            of[n], found[n] = k, in_transfer[j]
+            n += 1
+        for j in range(first_at_least(out_transfer, out_start[a], out_stop[a], first), out_stop[a]):
+            of[n], found[n] = k, out_transfer[j]
+            n += 1
+    return of, found
