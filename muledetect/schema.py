@@ -261,6 +261,7 @@ COMPLAINTS: Final = Table(
         Column("script_id", "id", "script that the caller used"),
         Column("centre_id", "id", "call centre that the case names"),
         Column("status", "category", "state of the case", values=("open", "confirmed", "withdrawn")),
+        Column("status_ts", "time", "when the status was known"),
     ),
     event_time="time",
 )

@@ -21,7 +21,7 @@ CONTRACT = {
     "sessions": """session_id* account_id* time* device_hash ip_hash asn cell_id wifi_hash latitude longitude event
         remote_access emulator virtual_camera""",
     "complaints": """complaint_id* known_ts* victim_account victim_phone_hash transfer_id target amount time scam_type
-        script_id centre_id status""",
+        script_id centre_id status status_ts""",
     "calls": "call_id* time* caller_hash* callee_hash* duration_s caller_imei_hash cell_id known_ts",
     "watchlists": "list_id* kind* value_hash* centre_id category* reliability valid_from* valid_to known_ts",
     "labels": "account_id* label* known_ts activity_start activity_end source confidence",

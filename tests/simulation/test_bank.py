@@ -406,6 +406,17 @@ def test_complaints_come_late_and_some_are_wrong_or_never_made(bank: Bank) -> No
     assert (complaints.status[complaints.known > bank.rhythm.end - DAY] == OPEN).all()
 
 
+def test_a_status_is_known_after_its_complaint_and_before_the_end_and_open_ones_have_no_moment(bank: Bank) -> None:
+    complaints = bank.complaints
+    settled = complaints.status != OPEN
+    assert settled.any()
+    assert (complaints.status_known[~settled] == -1).all()
+    assert (complaints.status_known[settled] > complaints.known[settled]).all()
+    assert (complaints.status_known[settled] < bank.rhythm.end).all()
+    days = (complaints.status_known - complaints.known)[settled] / DAY
+    assert 5 < np.median(days) < 20
+
+
 def test_labels_are_late_incomplete_and_partly_wrong(bank: Bank) -> None:
     labels = bank.labels
     mule = bank.activity.is_mule & bank.people.is_own

@@ -42,6 +42,8 @@ class Complaints:
         The case in truth; -1 where an honest transfer is disputed.
     status : int8[n]
         Position in `STATUSES`, as it stands at the world's end.
+    status_known : int64[n]
+        When the bank knew that status (us, UTC), after `known` and before the world's end; -1 where it is open.
     scam_type : int8[n]
         What the victim says it was, a position in `SCAM_TYPES`; often wrong.
     script : int64[n]
@@ -58,6 +60,7 @@ class Complaints:
     known: Int64
     case: Int64
     status: Int8
+    status_known: Int64
     scam_type: Int8
     script: Int64
     names_centre: Int64
@@ -84,6 +87,7 @@ def hear_complaints(
     # What is not settled by the world's end is still open.
     settled = rows["known"] + (np.exp(rng.normal(np.log(12), 0.8, len(rows["known"]))) * DAY).astype(np.int64)
     rows["status"] = np.where(settled < rhythm.end, rows["status"], OPEN).astype(np.int8)
+    rows["status_known"] = np.where(rows["status"] == OPEN, -1, settled)
     keep = np.flatnonzero(rows["known"] < rhythm.end)
     keep = keep[np.lexsort((rows["number"][keep], rows["known"][keep]))]
     return Complaints(**{name: values[keep] for name, values in rows.items()})

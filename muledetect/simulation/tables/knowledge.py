@@ -40,6 +40,7 @@ def complaints_table(config: WorldConfig, people: People, names: Names, complain
             "script_id": digit_text(complaints.script, 3, "S", complaints.script < 0),
             "centre_id": take(names.centre, complaints.names_centre, complaints.names_centre < 0),
             "status": words(STATUSES, complaints.status),
+            "status_ts": times(complaints.status_known, complaints.status_known < 0),
         },
     )
 
