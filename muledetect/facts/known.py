@@ -12,8 +12,9 @@ from muledetect.arrays import BoolArray, Int8Array
 from muledetect.facts.accounts import Accounts, exit_places, has_channel, read_accounts
 from muledetect.facts.balances import Balances, read_balances
 from muledetect.facts.complaints import Complaints, Disputes, index_disputes, match_complaints
-from muledetect.facts.lists import Lists, read_lists
+from muledetect.facts.lists import ListedAccounts, Lists, index_lists, read_lists
 from muledetect.facts.reversals import Reversals, find_reversals
+from muledetect.facts.sightings import People, Seen, find_sightings, number_people
 from muledetect.graph import TransferGraph, build_graph
 from muledetect.records import Dataset
 
@@ -73,6 +74,21 @@ class Facts:
     def lists(self) -> Lists | None:
         """Entries of watch lists; None without the table."""
         return self.once("lists", lambda: read_lists(self.tables.get("watchlists"), self.graph))
+
+    @property
+    def seen(self) -> Seen:
+        """Who is behind the accounts, sessions by account, and who was seen on what."""
+        return self.once("seen", lambda: find_sightings(self.graph, self.tables))
+
+    @property
+    def people(self) -> People:
+        """Who is behind each account; cheaper than `seen` where the rest is not needed."""
+        return self.once("people", lambda: number_people(self.graph, self.tables)[0])
+
+    @property
+    def listed_accounts(self) -> ListedAccounts | None:
+        """Entries of watch lists by account, also through what its holder used; None without the table."""
+        return self.once("listed accounts", lambda: index_lists(self.lists, self.seen, self.graph))
 
     @property
     def reversals(self) -> Reversals:

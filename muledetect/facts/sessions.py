@@ -1,0 +1,110 @@
+"""Sessions by account and time, and the codes of what they used: devices, networks, cells.
+
+What is here holds the whole data set; a reader cuts by time. Codes follow the order of rows and carry no meaning.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final, NamedTuple
+
+import numba
+import numpy as np
+import pyarrow as pa
+
+from muledetect.arrays import Float64Array, Int32Array, Int64Array, UInt8Array
+from muledetect.facts.columns import bools, equals, floats, group, numbers
+from muledetect.graph import TransferGraph
+from muledetect.records.encode import IdEncoder
+
+Tables = Mapping[str, pa.Table]
+
+#: Kinds of values, by code; those of a session, those of an identifier, and terminals of transfers.
+KINDS: Final = ("device", "ip", "wifi", "cell", "phone", "email", "address", "sim", "imei", "wallet", "terminal")
+IN_SESSION: Final = {"device": "device_hash", "ip": "ip_hash", "wifi": "wifi_hash", "cell": "cell_id"}
+
+REMOTE, EMULATOR, CAMERA, FACE_OK, FACE_FAIL = 1, 2, 4, 8, 16
+_FLAGS: Final = (("remote_access", REMOTE), ("emulator", EMULATOR), ("virtual_camera", CAMERA))
+
+
+class Values:
+    """Codes of devices, networks and other values; each kind has its own."""
+
+    def __init__(self) -> None:
+        self._encoders = {kind: IdEncoder() for kind in KINDS}
+
+    def encode(self, kind: str, column: Any) -> Int32Array:
+        """Return codes within the kind; -1 for null."""
+        whole = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+        return self._encoders[kind].encode(whole.cast(pa.string()) if pa.types.is_large_string(whole.type) else whole)
+
+    def offsets(self) -> Int64Array:
+        """Return where the codes of each kind begin in the codes of all, int64[n_kinds + 1]."""
+        return np.cumsum([0, *(len(self._encoders[kind]) for kind in KINDS)])
+
+
+class Sessions(NamedTuple):
+    """Sessions by account: entries `start[a]:start[a + 1]` of account code `a`, in time order.
+
+    Attributes
+    ----------
+    row : int64[n_sessions]
+        Row of the sessions table.
+    value : int32[4, n_sessions]
+        Device, IP, Wi-Fi and cell, as `Values` codes them within their kind; -1 if unknown.
+    flags : uint8[n_sessions]
+        Bits REMOTE, EMULATOR, CAMERA, FACE_OK, FACE_FAIL.
+    latitude, longitude : float64[n_sessions]
+        NaN if unknown.
+    """
+
+    start: Int64Array
+    row: Int64Array
+    time: Int64Array
+    value: Int32Array
+    flags: UInt8Array
+    latitude: Float64Array
+    longitude: Float64Array
+
+
+def build_sessions(graph: TransferGraph, tables: Tables, values: Values | None = None) -> Sessions | None:
+    """Return sessions by account and time; those of accounts that the graph does not know are left out.
+
+    Without `values` no value is coded.
+    """
+    table = tables.get("sessions")
+    if table is None:
+        return None
+    time = numbers(table, "time")
+    by_time = np.argsort(time, kind="stable")  # linear where they are in order already
+    start, place = group(graph.codes(table["account_id"])[by_time], graph.n_accounts)
+    row = by_time[place]
+    coded = np.full((len(IN_SESSION), len(row)), -1, np.int32)
+    for number, (kind, name) in enumerate(IN_SESSION.items()):
+        if values is not None and name in table.column_names:
+            coded[number] = values.encode(kind, table[name])[row]
+    flags = np.zeros(len(row), np.uint8)
+    for name, bit in _FLAGS:
+        if name in table.column_names:
+            flags |= np.where(bools(table[name])[row], bit, 0).astype(np.uint8)
+    if "event" in table.column_names:
+        for name, bit in (("face_ok", FACE_OK), ("face_fail", FACE_FAIL)):
+            flags |= np.where(equals(table["event"], name)[row], bit, 0).astype(np.uint8)
+    places = [floats(table, name)[row] for name in ("latitude", "longitude")]
+    return Sessions(start, row, time[row], coded, flags, *places)
+
+
+@numba.njit(cache=True, nogil=True)
+def previous_use(start: Int64Array, value: Int32Array) -> Int64Array:
+    """Return for each entry the last earlier entry of the same account with the same value; -1 if there is none."""
+    n_values = 0
+    for e in range(len(value)):
+        n_values = max(n_values, value[e] + 1)
+    last, found = np.full(n_values, -1, np.int64), np.full(len(value), -1, np.int64)
+    for a in range(len(start) - 1):
+        for e in range(start[a], start[a + 1]):
+            if value[e] >= 0:
+                if last[value[e]] >= start[a]:
+                    found[e] = last[value[e]]
+                last[value[e]] = e
+    return found

@@ -1,0 +1,206 @@
+"""Who is behind the accounts, and who was seen on what: devices, networks, contacts, cells, terminals.
+
+Built once for all points. What is here holds the whole data set; every time is the moment from which a row was known,
+so a reader cuts by it. Codes of values and people follow the order of rows and carry no meaning.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final, NamedTuple
+
+import numba
+import numpy as np
+
+from muledetect.arrays import MISSING, NEVER, BoolArray, Int8Array, Int32Array, Int64Array
+from muledetect.facts.columns import equals, group, numbers
+from muledetect.facts.sessions import IN_SESSION, KINDS, Sessions, Tables, Values, build_sessions, previous_use
+from muledetect.graph import TransferGraph
+from muledetect.records.encode import IdEncoder
+
+#: A device or contact with more holders than this ties nobody: a branch's tablet, a company's address.
+HUB: Final = 200
+
+#: Likewise a network or cell: with more of one bank's holders than this it is no home, den or small office.
+CROWD: Final = 20
+
+
+class People(NamedTuple):
+    """Holders of accounts; an account without a holder is a person of its own.
+
+    Attributes
+    ----------
+    of_account : int32[n_accounts]
+        Person behind each account.
+    has_holder : bool[n_accounts]
+        The accounts table names the holder.
+    start : int64[n_people + 1]
+    account : int32[n_accounts]
+        Accounts by person, in order of `since`.
+    since : int64[n_accounts]
+        Opening or first transfer of `account`, whichever came first.
+    """
+
+    of_account: Int32Array
+    has_holder: BoolArray
+    start: Int64Array
+    account: Int32Array
+    since: Int64Array
+
+
+class Sightings(NamedTuple):
+    """Distinct pairs of a value and a person, with the moment from which the bank knew.
+
+    Attributes
+    ----------
+    start : int64[n_values + 1]
+    person : int32[n_pairs]
+    since : int64[n_pairs]
+        By value, in order of time.
+    own_start : int64[n_people + 1]
+    own_value : int32[n_pairs]
+    own_since : int64[n_pairs]
+        The same pairs by person.
+    kind : int8[n_values]
+        Position in `KINDS`.
+    """
+
+    start: Int64Array
+    person: Int32Array
+    since: Int64Array
+    own_start: Int64Array
+    own_value: Int32Array
+    own_since: Int64Array
+    kind: Int8Array
+
+
+class Seen(NamedTuple):
+    """All of the above. `offsets` as `Values.offsets` when the sightings were built."""
+
+    values: Values
+    offsets: Int64Array
+    people: People
+    sessions: Sessions | None
+    sightings: Sightings
+
+
+def find_sightings(graph: TransferGraph, tables: Tables) -> Seen:
+    """Return who was seen on what. O(rows), but O(n log n) where sessions are not in time order."""
+    values = Values()
+    people, holders = number_people(graph, tables)
+    sessions = build_sessions(graph, tables, values)
+    sightings, offsets = _sightings(graph, tables, values, people, sessions, holders)
+    return Seen(values, offsets, people, sessions, sightings)
+
+
+def terminal_users(graph: TransferGraph, tables: Tables) -> Int32Array:
+    """Return the account that stood at the terminal of each transfer: who paid, or who was paid by a cash deposit."""
+    transfers = tables["transfers"].slice(0, graph.n_transfers)  # the table may be longer than the graph
+    if "channel" not in transfers.column_names:
+        return graph.source
+    is_deposit = equals(transfers["channel"], "cash_deposit")
+    return np.where(is_deposit, graph.target, graph.source).astype(np.int32)
+
+
+def number_people(graph: TransferGraph, tables: Tables) -> tuple[People, IdEncoder]:
+    """Return the people, and the encoder that knows the holders by their code as persons."""
+    holders, holder = IdEncoder(), np.full(graph.n_accounts, -1, np.int32)
+    opened = np.full(graph.n_accounts, NEVER)
+    accounts = tables.get("accounts")
+    if accounts is not None and len(accounts):
+        codes = graph.codes(accounts["account_id"])
+        if "holder_id" in accounts.column_names:
+            holder[codes] = holders.encode(accounts["holder_id"].combine_chunks())
+        moment = numbers(accounts, "opened_at")
+        opened[codes] = np.where(moment == MISSING, NEVER, moment)
+    has_holder = holder >= 0
+    n_alone = int((~has_holder).sum())
+    of_account = holder.copy()
+    of_account[~has_holder] = len(holders) + np.arange(n_alone, dtype=np.int32)
+    for index in (graph.incoming, graph.outgoing):
+        is_used = index.stop > index.start
+        opened[is_used] = np.minimum(opened[is_used], graph.time[index.transfer[index.start[is_used]]])
+    in_order = np.argsort(opened, kind="stable")
+    start, place = group(of_account[in_order], len(holders) + n_alone)
+    account = in_order[place]
+    return People(of_account, has_holder, start, account.astype(np.int32), opened[account]), holders
+
+
+def _sightings(
+    graph: TransferGraph,
+    tables: Tables,
+    values: Values,
+    people: People,
+    sessions: Sessions | None,
+    holders: IdEncoder,
+) -> tuple[Sightings, Int64Array]:
+    found: list[tuple[str, Int32Array, Int32Array, Int64Array]] = []  # kind, value, person, time
+    n_people = len(people.start) - 1
+    identifiers = tables.get("identifiers")
+    if identifiers is not None:
+        entity, n_people = _entities(graph, people, holders, identifiers["entity_id"], n_people)
+        known = np.maximum(numbers(identifiers, "known_ts"), numbers(identifiers, "valid_from"))
+        for kind in KINDS:
+            rows = np.flatnonzero(equals(identifiers["kind"], kind))
+            found.append((kind, values.encode(kind, identifiers["value_hash"].take(rows)), entity[rows], known[rows]))
+    if sessions is not None:
+        person = np.repeat(people.of_account, np.diff(sessions.start))
+        for number, kind in enumerate(IN_SESSION):
+            value = sessions.value[number]
+            rows = np.flatnonzero((value >= 0) & (previous_use(sessions.start, value) < 0))
+            found.append((kind, value[rows], person[rows], sessions.time[rows]))
+    transfers = tables.get("transfers")
+    if transfers is not None and "terminal_id" in transfers.column_names:
+        value = values.encode("terminal", transfers["terminal_id"].slice(0, graph.n_transfers))
+        rows = np.flatnonzero(value >= 0)
+        user = terminal_users(graph, tables)[rows]
+        found.append(("terminal", value[rows], people.of_account[user], graph.time[rows]))
+    offsets = values.offsets()
+    value = np.concatenate([np.empty(0, np.int32), *(v + np.int32(offsets[KINDS.index(k)]) for k, v, _, _ in found)])
+    person = np.concatenate([np.empty(0, np.int32), *(p for _, _, p, _ in found)])
+    since = np.concatenate([np.empty(0, np.int64), *(t for _, _, _, t in found)])
+    kind_of = np.repeat(np.arange(len(KINDS), dtype=np.int8), np.diff(offsets))
+    return _pair(value, person, since, int(offsets[-1]), n_people, kind_of), offsets
+
+
+def _entities(
+    graph: TransferGraph, people: People, holders: IdEncoder, column: Any, n_people: int
+) -> tuple[Int32Array, int]:
+    """Return the person of each entity: a holder, the holder of an account, or a stranger."""
+    n_holders = len(holders)
+    code = holders.encode(column.combine_chunks())  # codes beyond the holders are those of other entities
+    entity = code.copy()
+    account = graph.codes(column)
+    is_account = (code >= n_holders) & (account >= 0)
+    entity[is_account] = people.of_account[account[is_account]]
+    is_stranger = (code >= n_holders) & (account < 0)
+    entity[is_stranger] += np.int32(n_people - n_holders)
+    return entity, n_people + len(holders) - n_holders
+
+
+def _pair(
+    value: Int32Array,
+    person: Int32Array,
+    since: Int64Array,
+    n_values: int,
+    n_people: int,
+    kind: Int8Array,
+) -> Sightings:
+    by_time = np.argsort(since, kind="stable")
+    start, place = group(value[by_time], n_values)
+    place = by_time[place]
+    is_first = _first_meetings(start, person[place], n_people)
+    place = place[is_first]
+    value, person, since = value[place], person[place], since[place]
+    start = np.concatenate([[0], np.cumsum(np.bincount(value, minlength=n_values))]).astype(np.int64)
+    own_start, own = group(person, n_people)
+    return Sightings(start, person, since, own_start, value[own], since[own], kind)
+
+
+@numba.njit(cache=True, nogil=True)
+def _first_meetings(start, person, n_people):  # type: ignore[no-untyped-def]
+    met, is_first = np.full(n_people, -1, np.int64), np.zeros(len(person), np.bool_)
+    for v in range(len(start) - 1):
+        for e in range(start[v], start[v + 1]):
+            is_first[e] = met[person[e]] != v
+            met[person[e]] = v
+    return is_first
