@@ -112,7 +112,7 @@ def _large_ring(folder: Path, n: int) -> Path:
     ring = {"ring_id": ["R"], "as_of": [at], "n_accounts": [n], "score": [1.0], "stability": [1.0], "value_in": [1]}
     ring |= {"n_victims": [0], "first_time": [first], "last_time": [at], "recoverable": [0]}
     traits = {"ring_id": ["R"] * n, "account_id": graph.account_ids.take(pa.array(members))}
-    traits |= {"role": [ROLES[k % 5] for k in range(n)], "tier": [1 + k % 5 for k in range(n)]}
+    traits |= {"role": [ROLES[k % 5] for k in range(n)], "layer": [1 + k % 5 for k in range(n)]}
     traits |= {"membership": [1.0] * n, "is_seed": [True] * n}
     tables = RingTables(
         rings=pa.table(ring).cast(schema.RINGS.arrow_schema),

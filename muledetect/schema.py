@@ -9,7 +9,8 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
+import warnings
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final, Literal
@@ -61,6 +62,7 @@ class Column:
     """One column: its name, contract type, meaning, and the values that it may take.
 
     `who` says whose ids its cells are; with `who_if`, only in rows where the column named there has one of the values.
+    `former` are names that the column had in earlier versions; for one version a table may still have them.
     """
 
     name: str
@@ -71,6 +73,7 @@ class Column:
     minimum: int | None = None
     who: Who | None = None
     who_if: tuple[str, tuple[str, ...]] | None = None
+    former: tuple[str, ...] = ()
 
     @property
     def arrow_type(self) -> pa.DataType:
@@ -117,6 +120,27 @@ class Table:
     def arrow_schema(self) -> pa.Schema:
         """Arrow schema with every column of the contract."""
         return pa.schema([pa.field(column.name, column.arrow_type) for column in self.columns])
+
+    def former_names(self, names: Iterable[str]) -> dict[str, str]:
+        """Return the names among these that columns had in earlier versions, each with the name of today."""
+        present = set(names)
+        return {
+            old: column.name
+            for column in self.columns
+            for old in column.former
+            if old in present and column.name not in present
+        }
+
+    def with_present_names(self, table: pa.Table) -> pa.Table:
+        """Return a table with the column names of today; warn (FutureWarning) where it had former ones."""
+        former = self.former_names(table.column_names)
+        for old, new in former.items():
+            warnings.warn(
+                f"{self.name}: column {old!r} is called {new!r} now; the next version does not read the old name.",
+                FutureWarning,
+                stacklevel=3,
+            )
+        return table.rename_columns([former.get(name, name) for name in table.column_names]) if former else table
 
     def empty(self) -> pa.Table:
         """Return a table of no rows with every column of the contract."""
@@ -261,7 +285,7 @@ COMPLAINTS: Final = Table(
         Column("script_id", "id", "script that the caller used"),
         Column("centre_id", "id", "call centre that the case names"),
         Column("status", "category", "state of the case", values=("open", "confirmed", "withdrawn")),
-        Column("status_ts", "time", "when the status was known"),
+        Column("status_ts", "time", "when the status was known; until then the case was open"),
     ),
     event_time="time",
 )
@@ -328,7 +352,7 @@ TRUTH_RINGS: Final = Table(
         _req("ring_id", "id", "the ring"),
         _req("account_id", "id", "its member", who="account"),
         Column("role", "category", "what the member does"),
-        Column("tier", "int", "hops from the victims"),
+        Column("layer", "int", "hops from the victims", former=("tier",)),
         Column("centre_id", "id", "call centre that it serves"),
         Column("shape", "category", "shape of the ring"),
         Column("office_id", "id", "laundering office that runs the ring"),
@@ -471,7 +495,7 @@ RING_MEMBERS: Final = Table(
         _req("ring_id", "id", "the ring"),
         _req("account_id", "id", "the member", who="account"),
         _req("role", "category", "what it seems to do", values=ROLES),
-        _req("tier", "int", "hops from the entry of the money, 1 = first"),
+        _req("layer", "int", "hops from the entry of the money, 1 = first", former=("tier",)),
         _req("membership", "share", "how firmly it belongs"),
         _req("is_seed", "bool", "the search began here"),
     ),

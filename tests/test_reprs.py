@@ -63,7 +63,7 @@ def hostile_rings() -> md.RingTables:
     return md.RingTables(
         table(schema.RINGS, ring_id=HOSTILE, as_of=AT, n_accounts=1, score=1.5, stability=1.0, value_in=123_456,
               n_victims=2, first_time=AT, last_time=AT, recoverable=1_000_050),
-        table(schema.RING_MEMBERS, ring_id=HOSTILE, account_id=HOSTILE, role=HOSTILE, tier=1, membership=0.5,
+        table(schema.RING_MEMBERS, ring_id=HOSTILE, account_id=HOSTILE, role=HOSTILE, layer=1, membership=0.5,
               is_seed=True),
         table(schema.RING_LINKS, ring_id=HOSTILE, source=HOSTILE, target=HOSTILE, kind="relay", weight=1.0,
               evidence=[HOSTILE]),
@@ -188,7 +188,7 @@ def test_traces_show_the_range_over_methods_and_the_hold() -> None:
 
 def test_long_tables_say_how_much_is_left_out() -> None:
     members = pa.concat_tables(
-        table(schema.RING_MEMBERS, ring_id="r", account_id=f"{n:03d}", role="relay", tier=1, membership=0.5,
+        table(schema.RING_MEMBERS, ring_id="r", account_id=f"{n:03d}", role="relay", layer=1, membership=0.5,
               is_seed=False)
         for n in range(30)
     )  # fmt: skip

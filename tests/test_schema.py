@@ -25,7 +25,7 @@ CONTRACT = {
     "calls": "call_id* time* caller_hash* callee_hash* duration_s caller_imei_hash cell_id known_ts",
     "watchlists": "list_id* kind* value_hash* centre_id category* reliability valid_from* valid_to known_ts",
     "labels": "account_id* label* known_ts activity_start activity_end source confidence",
-    "truth_rings": """ring_id* account_id* role tier centre_id shape office_id seat_start seat_end is_unwitting""",
+    "truth_rings": """ring_id* account_id* role layer centre_id shape office_id seat_start seat_end is_unwitting""",
     "truth_transfers": "transfer_id* kind* ring_id case_id amount",
     "truth_money": "case_id* account_id* place* time* amount*",
     "truth_cases": """case_id* victim_account ring_id centre_id scam_type first_call first_payment last_payment amount
@@ -35,7 +35,7 @@ CONTRACT = {
 RESULTS = {
     "scores": "account_id as_of score probability rank tier reasons",
     "rings": "ring_id as_of n_accounts score stability value_in n_victims first_time last_time recoverable",
-    "ring_members": "ring_id account_id role tier membership is_seed",
+    "ring_members": "ring_id account_id role layer membership is_seed",
     "ring_links": "ring_id source target kind weight evidence",
     "ring_ties": """ring_id centre_id grade log_odds complaint call network place cash_out script lists person against
         null_p evidence""",

@@ -29,7 +29,7 @@ def truth_of(world: Mapping[str, pa.Table]) -> dict[str, pa.Table]:
     transfers = [*world["transfers"]["transfer_id"].to_pylist(), "unseen"]
     is_mule = [place % 2 == 0 for place in range(n)]
     columns = {
-        "truth_rings": {"ring_id": ["r1"] * n, "account_id": accounts, "role": ["relay"] * n, "tier": range(n),
+        "truth_rings": {"ring_id": ["r1"] * n, "account_id": accounts, "role": ["relay"] * n, "layer": range(n),
                         "centre_id": ["c"] * n, "shape": ["chain"] * n, "office_id": ["o"] * n,
                         "seat_start": [moment] * n, "seat_end": [moment] * n, "is_unwitting": is_mule},
         "truth_transfers": {"transfer_id": transfers, "kind": ["hop"] * len(transfers),

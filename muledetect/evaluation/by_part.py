@@ -37,7 +37,7 @@ def typology_parts(
 ) -> pd.DataFrame:
     """Return which rows belong to which typology: columns `part`, `value`, `row`; several a row where it has several.
 
-    `shape`, `role`, `tier` and `is_unwitting` come from `truth_rings`, `recruited_as` from `truth_accounts`. No rows
+    `shape`, `role`, `layer` and `is_unwitting` come from `truth_rings`, `recruited_as` from `truth_accounts`. No rows
     where neither says anything.
 
     Parameters
@@ -47,7 +47,7 @@ def typology_parts(
     truth_rings, truth_accounts : pyarrow.Table or None
         As schema.TRUTH_RINGS and TRUTH_ACCOUNTS.
     """
-    found = [_members(account_ids, truth_rings, ("shape", "role", "tier", "is_unwitting"))]
+    found = [_members(account_ids, truth_rings, ("shape", "role", "layer", "is_unwitting"))]
     found.append(_members(account_ids, truth_accounts, ("recruited_as",)))
     return pd.concat(found, ignore_index=True)
 

@@ -26,6 +26,7 @@ UNKNOWN_CURRENCY: Final = "unknown currency"
 OTHER_CURRENCY: Final = "other currency"
 NO_RATE: Final = "currency without a rate"
 KNOWN_EARLY: Final = "known_ts before time"
+STATUS_EARLY: Final = "status_ts before known_ts"
 DIFFERENT_CONTENT: Final = "duplicate id with different content"
 REVERSAL_CHAIN: Final = "chain or cycle of reversals"
 REVERSAL_MISMATCH: Final = "reversal between other accounts"
@@ -62,6 +63,8 @@ RESPELT: Final = "ids with blanks or other signs that are no part of them"
 NO_CURRENCY: Final = "currency not stated"
 SOME_CURRENCY: Final = "no currency named where other rows name one"
 LEFT_OUT: Final = "column outside the contract left out"
+FORMER_NAME: Final = "former name of a column"
+NO_STATUS_TIME: Final = "withdrawn at an unknown time"
 
 _MEND: Final[Mapping[str, str]] = MappingProxyType(
     {
@@ -79,6 +82,7 @@ _MEND: Final[Mapping[str, str]] = MappingProxyType(
         OTHER_CURRENCY: "Amounts of two currencies cannot be added: convert them, or read one data set a currency.",
         NO_RATE: "No transfer exchanges it into the one that was asked for; keep one currency: --currency.",
         KNOWN_EARLY: "Nothing is known before it happens; check the time zone of both columns.",
+        STATUS_EARLY: "A complaint has no status before it is known; check both columns.",
         DIFFERENT_CONTENT: "Nobody can say which row is right: export again, or make the ids unique.",
         REVERSAL_CHAIN: "Point 'reversal_of' at a transfer that is no reversal itself.",
         REVERSAL_MISMATCH: "A reversal moves money between the two accounts of its original.",
@@ -113,6 +117,8 @@ _MEND: Final[Mapping[str, str]] = MappingProxyType(
         RESPELT: "Each id is read in one spelling (see docs/tables.md); look at the export if that joins two accounts.",
         NO_CURRENCY: "Amounts stay plain minor units; state the ISO code with currency= (--currency).",
         SOME_CURRENCY: "They were taken to be in the currency of the others; state it with currency= (--currency).",
+        FORMER_NAME: "The next version does not read it; rename the column as docs/tables.md has it.",
+        NO_STATUS_TIME: "Such a complaint counts at no moment; say in 'status_ts' when it was withdrawn.",
         LEFT_OUT: "It may name people, so it is not kept beside pseudonyms; read without a key to keep it.",
     }
 )

@@ -42,7 +42,7 @@ class TableSource:
     """One table, not read yet. `batches()` may be called once; `n_rows` is None where it is not known before.
 
     `quotes` counts, while text is read, the quotes that nothing closes; `intake` how much of its files has been read,
-    where it has files.
+    where it has files. `former` are the former names of columns that it has; its batches have the names of today.
     """
 
     where: str
@@ -52,6 +52,7 @@ class TableSource:
     is_text: bool = False
     quotes: tuple[QuoteCount, ...] = ()
     intake: Intake | None = None
+    former: tuple[str, ...] = ()
 
     def share(self, n_read: int) -> float | None:
         """Return how much has been read after so many rows, 0 to 1; None where nobody knows how much there is."""
@@ -188,7 +189,8 @@ def _join(name: str, where: str, parts: list[TableSource]) -> TableSource:
     total = sum(count for count in counts if count is not None) if None not in counts else None
     quotes = tuple(count for part in parts for count in part.quotes)
     is_text = any(part.is_text for part in parts)
-    return TableSource(where, pa.schema(list(fields.values())), total, batches, is_text, quotes)
+    former = tuple(dict.fromkeys(old for part in parts for old in part.former))
+    return TableSource(where, pa.schema(list(fields.values())), total, batches, is_text, quotes, former=former)
 
 
 def _open_file(
@@ -201,6 +203,7 @@ def _open_file(
     is_parquet = path.suffix == ".parquet"
     opened = _open_parquet(name, path, intake) if is_parquet else _open_csv(name, path, delimiter, intake)
     _refuse_repeated_columns(name, opened)
+    opened = _with_present_names(name, opened)
     twice = {key: value for key, value in partition.items() if key in opened.schema.names}
     if twice:
         opened = replace(opened, batches=partial(_agreeing, name, path, opened.batches, twice))
@@ -239,6 +242,20 @@ def _refuse_repeated_columns(name: str, opened: TableSource) -> None:
     repeated = sorted({column for column in names if names.count(column) > 1})
     if repeated:
         raise DataError(f"{name}: {opened.where} has column {repeated[0]!r} twice. Rename one of them.")
+
+
+def _with_present_names(name: str, opened: TableSource) -> TableSource:
+    """Return the table with the column names of today in place of those of an earlier version."""
+    former = INPUTS[name].former_names(opened.schema.names)
+    if not former:
+        return opened
+    names = [former.get(column, column) for column in opened.schema.names]
+    schema = pa.schema([field.with_name(column) for field, column in zip(opened.schema, names, strict=True)])
+
+    def batches() -> Iterator[pa.RecordBatch]:
+        return (batch.rename_columns(names) for batch in opened.batches())
+
+    return replace(opened, schema=schema, batches=batches, former=tuple(former))
 
 
 def _repeated_text(name: str) -> list[str]:
@@ -347,7 +364,7 @@ def _open_object(name: str, table: Any) -> TableSource:
             f"{name}: {where} is no table. Give a path, or a pyarrow, pandas, polars (collected) or DuckDB table."
         )
     _refuse_repeated_columns(name, opened)
-    return opened
+    return _with_present_names(name, opened)
 
 
 def _open_stream(name: str, where: str, table: Any) -> TableSource:

@@ -88,6 +88,8 @@ class TableReader:
         n_quotes = sum(count.n_mended for count in source.quotes)
         if n_quotes:
             self.doubts[self.table.required[0], reasons.QUOTE] = (n_quotes, None)
+        for old in source.former:
+            self.doubts[old, reasons.FORMER_NAME] = (self.n_read, None)
         self._check_calendar()
 
     def _check_schema(self, schema: pa.Schema) -> list[str]:
@@ -178,10 +180,11 @@ class TableReader:
         return cells.written if cells.written is not None and self._is_joined(column) else cells.values
 
     def _check_known(self, parsed: dict[str, pa.Array], bad: BoolArray) -> None:
-        event = self.table.event_time
-        if event in parsed and "known_ts" in parsed:
-            early = mask_of(pc.less(parsed["known_ts"], parsed[event]))
-            self._reject("known_ts", reasons.KNOWN_EARLY, early, bad)
+        clocks = (("known_ts", self.table.event_time, reasons.KNOWN_EARLY),
+                  ("status_ts", "known_ts", reasons.STATUS_EARLY))  # fmt: skip
+        for later, earlier, reason in clocks:
+            if later in parsed and earlier in parsed:
+                self._reject(later, reason, mask_of(pc.less(parsed[later], parsed[earlier])), bad)
 
     def _reject(self, column: str, reason: str, mask: BoolArray, bad: BoolArray) -> None:
         fresh = mask & ~bad

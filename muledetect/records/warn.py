@@ -35,7 +35,7 @@ def warnings_of(
         warnings += _transfer_warnings(transfers, tick, rows_read["transfers"])
         warnings += _after_closing(tables, account_ids, rows_read)
         warnings += _early_labels(tables, rows_read)
-    return warnings + list(_hubs(tables, rows_read))
+    return [*warnings, *_untimed_withdrawals(tables, rows_read), *_hubs(tables, rows_read)]
 
 
 def nothing_left(transfers: pa.Table, n_read: int) -> list[Finding]:
@@ -191,6 +191,18 @@ def _early_labels(tables: Mapping[str, pa.Table], rows_read: Mapping[str, int]) 
     early = pc.sum(pc.less(labels.column("known_ts"), first)).as_py() or 0
     if early:
         yield _warn("labels", "known_ts", reasons.LABEL_EARLY, early, rows_read["labels"])
+
+
+def _untimed_withdrawals(tables: Mapping[str, pa.Table], rows_read: Mapping[str, int]) -> Iterator[Finding]:
+    complaints = tables.get("complaints")
+    if complaints is None or "status" not in complaints.column_names:
+        return
+    untimed = pc.equal(complaints["status"].cast(pa.string()), "withdrawn")
+    if "status_ts" in complaints.column_names:
+        untimed = pc.and_(untimed, complaints["status_ts"].is_null())
+    n_untimed = pc.sum(untimed).as_py() or 0
+    if n_untimed:
+        yield _warn("complaints", "status", reasons.NO_STATUS_TIME, n_untimed, rows_read["complaints"])
 
 
 def _hubs(tables: Mapping[str, pa.Table], rows_read: Mapping[str, int]) -> Iterator[Finding]:

@@ -1,4 +1,4 @@
-"""Where accounts and flows of money are drawn: columns from the victims over the tiers to the exits, left to right.
+"""Where accounts and flows of money are drawn: columns from the victims over the layers to the exits, left to right.
 
 One layout serves the pages and the plots. It depends on the money and on nothing else: no chance, no names.
 """

@@ -184,8 +184,8 @@ def _names(scene: Scene, found: Found) -> list[str]:
 def _members(scene: Scene, found: Found, flows: Flows, place: Int64Array, ids: pa.Array) -> pa.Table:
     roles = assign_roles(flows, found.ring, found.membership, found.is_seed)
     at = place[found.ring]
-    # account codes ascend with the ids, so positions order members of one tier by id
-    rows = np.lexsort((np.arange(len(at)), roles.tier, at))
+    # account codes ascend with the ids, so positions order members of one layer by id
+    rows = np.lexsort((np.arange(len(at)), roles.layer, at))
     rows = rows[at[rows] >= 0]
     return _table(
         schema.RING_MEMBERS,
@@ -193,7 +193,7 @@ def _members(scene: Scene, found: Found, flows: Flows, place: Int64Array, ids: p
             "ring_id": ids.take(pa.array(at[rows])),
             "account_id": scene.graph.account_ids.take(pa.array(found.account[rows])),
             "role": pa.array([roles.role[k] for k in rows], pa.string()),
-            "tier": roles.tier[rows],
+            "layer": roles.layer[rows],
             "membership": found.membership[rows],
             "is_seed": found.is_seed[rows],
         },

@@ -96,10 +96,10 @@ class Ring:
         )  # fmt: skip
 
     def _members_html(self) -> Html:
-        names = ["tier", "role", "account_id", "membership", "is_seed"]
-        order = [("tier", "ascending"), ("membership", "descending"), ("account_id", "ascending")]
+        names = ["layer", "role", "account_id", "membership", "is_seed"]
+        order = [("layer", "ascending"), ("membership", "descending"), ("account_id", "ascending")]
         first = self.members.sort_by(order).slice(0, _MOST_ROWS).select(names).to_pylist()
-        titles = ["tier", "role", "account", "membership", "seed"]
+        titles = ["layer", "role", "account", "membership", "seed"]
         return build_table(titles, [list(row.values()) for row in first], n_rows=len(self))
 
     @property
@@ -126,12 +126,12 @@ class Ring:
         write_text(path, "\n".join(nx.generate_graphml(shown)) + "\n", output=GRAPH, overwrite=overwrite)
 
     def to_networkx(self) -> nx.MultiDiGraph:
-        """Return a MultiDiGraph: nodes have role, tier, membership, is_seed; edges kind (= key), weight, evidence."""
+        """Return a MultiDiGraph: nodes have role, layer, membership, is_seed; edges kind (= key), weight, evidence."""
         import networkx as nx  # noqa: PLC0415 (0.2 s to import, needed by few)
 
         drawn = nx.MultiDiGraph(**self.summary)
         for member in self.members.to_pylist():
-            traits = {name: member[name] for name in ("role", "tier", "membership", "is_seed")}
+            traits = {name: member[name] for name in ("role", "layer", "membership", "is_seed")}
             drawn.add_node(member["account_id"], **traits)
         for number, bond in enumerate(self.links.to_pylist()):
             traits = {name: bond[name] for name in ("kind", "weight", "evidence")}
@@ -264,8 +264,9 @@ def read_rings(folder: str | Path) -> RingTables:
     tables = {}
     for name in TABLES:
         try:
-            table = read_parquet(Path(folder) / f"{name}.parquet", "rings")
-            tables[name] = table.select(schema.OUTPUTS[name].names).cast(schema.OUTPUTS[name].arrow_schema)
+            declared = schema.OUTPUTS[name]
+            table = declared.with_present_names(read_parquet(Path(folder) / f"{name}.parquet", "rings"))
+            tables[name] = table.select(declared.names).cast(declared.arrow_schema)
         except (OSError, pa.ArrowInvalid, KeyError) as error:
             raise DataError(
                 f"rings: {name}.parquet in {Path(folder).name!r} cannot be read as table {name}; write it with `rings`."

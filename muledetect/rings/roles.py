@@ -24,22 +24,22 @@ FIRM: Final = 0.5
 
 @dataclass(frozen=True, eq=False)
 class Roles:
-    """Role and tier of each member.
+    """Role and layer of each member.
 
     Attributes
     ----------
     role : list of str, n_members
         One of schema.ROLES.
-    tier : int64[n_members]
+    layer : int64[n_members]
         1 = money enters here, 2 = one hop on, ...
     """
 
     role: list[str]
-    tier: Int64Array
+    layer: Int64Array
 
 
 def assign_roles(flows: Flows, ring: Int64Array, membership: Float64Array, is_seed: npt.NDArray[np.bool_]) -> Roles:
-    """Give each member a role and a tier by how its money moves within the ring.
+    """Give each member a role and a layer by how its money moves within the ring.
 
     Notes
     -----
@@ -54,7 +54,7 @@ def assign_roles(flows: Flows, ring: Int64Array, membership: Float64Array, is_se
 
     Tiers count hops along payments between members from the accounts where money enters: those that receive at
     least as much from outside as from members, or, in a ring that has none, those with the largest share from
-    outside. A member that no payment reaches from there is of tier 1. O(payments between members * tiers).
+    outside. A member that no payment reaches from there is of layer 1. O(payments between members * layers).
     """
     n = len(ring)
     pairs = np.unique(np.stack([flows.payer, flows.payee]), axis=1) if len(flows.inner) else np.zeros((2, 0), np.int64)
@@ -73,22 +73,22 @@ def assign_roles(flows: Flows, ring: Int64Array, membership: Float64Array, is_se
         ("collector", (flows.in_outer >= flows.in_inner) & (flows.out_inner > 0)),
     ]
     role = np.select([fits for _, fits in rules], [name for name, _ in rules], default="relay")
-    return Roles(role.tolist(), _tiers(flows, ring, pairs))
+    return Roles(role.tolist(), _layers(flows, ring, pairs))
 
 
-def _tiers(flows: Flows, ring: Int64Array, pairs: Int64Array) -> Int64Array:
+def _layers(flows: Flows, ring: Int64Array, pairs: Int64Array) -> Int64Array:
     received = flows.in_outer + flows.in_inner
     from_outside = flows.in_outer / np.maximum(received, 1)
     most = np.zeros(int(ring.max(initial=-1)) + 1)
     np.maximum.at(most, ring, from_outside)
     enters = from_outside >= np.minimum(most[ring], 0.5)
-    tier = np.where(enters, 1, 0)
+    layer = np.where(enters, 1, 0)
     hop = 1
     while True:
-        reached = pairs[1][tier[pairs[0]] == hop]
-        reached = reached[tier[reached] == 0]
+        reached = pairs[1][layer[pairs[0]] == hop]
+        reached = reached[layer[reached] == 0]
         if not len(reached):
             break
         hop += 1
-        tier[reached] = hop
-    return np.where(tier == 0, 1, tier).astype(np.int64)
+        layer[reached] = hop
+    return np.where(layer == 0, 1, layer).astype(np.int64)

@@ -67,13 +67,13 @@ def test_one_block_more_or_less_widens_the_interval_of_blocks() -> None:
 
 
 def test_an_account_of_two_rings_counts_for_both_shapes() -> None:
-    rings = pa.table({"account_id": ["x", "x", "z"], "shape": ["cycle", "fan_in", "cycle"], "tier": [1, 2, None]})
+    rings = pa.table({"account_id": ["x", "x", "z"], "shape": ["cycle", "fan_in", "cycle"], "layer": [1, 2, None]})
     found = typology_parts(["x", "y"], rings)
     assert found.to_dict("records") == [
         {"part": "shape", "value": "cycle", "row": 0},
         {"part": "shape", "value": "fan_in", "row": 0},
-        {"part": "tier", "value": "1", "row": 0},
-        {"part": "tier", "value": "2", "row": 0},
+        {"part": "layer", "value": "1", "row": 0},
+        {"part": "layer", "value": "2", "row": 0},
     ]
 
 

@@ -180,7 +180,7 @@ def test_the_network_answers_mouse_keys_and_time(browser: Browser, report: Path)
     assert browser.messages() == []
 
 
-def test_victims_stand_left_of_tiers_left_of_exits(browser: Browser, report: Path) -> None:
+def test_victims_stand_left_of_layers_left_of_exits(browser: Browser, report: Path) -> None:
     browser.open(report / "rings/0001.html")
     x = browser.run(
         "const of = (kind) => Math.max(...ringNetwork.nodes(`[kind=\"${kind}\"]`).map(n => n.position('x')));"

@@ -75,15 +75,15 @@ def world(name: Callable[[str], str] = str) -> md.Dataset:
 
 
 def ring(name: Callable[[str], str] = str, **changes: Any) -> md.Ring:
-    """Return the ring of a (collector, tier 1, the seed) and b (relay, tier 2), with v and the shop around."""
+    """Return the ring of a (collector, layer 1, the seed) and b (relay, layer 2), with v and the shop around."""
     summary = {"ring_id": name("R1"), "as_of": AS_OF, "n_accounts": 2, "score": 1.0, "stability": 1.0,
                "value_in": 100_000, "n_victims": 1, "first_time": at(0), "last_time": at(3),
                "recoverable": 0}  # fmt: skip
     member = {"ring_id": name("R1"), "membership": 1.0}
     tables = md.RingTables(
         rows(schema.RINGS, summary),
-        rows(schema.RING_MEMBERS, member | {"account_id": name("a"), "role": "collector", "tier": 1, "is_seed": True},
-             member | {"account_id": name("b"), "role": "relay", "tier": 2, "is_seed": False}),
+        rows(schema.RING_MEMBERS, member | {"account_id": name("a"), "role": "collector", "layer": 1, "is_seed": True},
+             member | {"account_id": name("b"), "role": "relay", "layer": 2, "is_seed": False}),
         rows(schema.RING_LINKS, {"ring_id": name("R1"), "source": name("a"), "target": name("b"), "kind": "relay",
                                  "weight": 1.5, "evidence": ["t2"]}),
         ring_others=rows(schema.RING_OTHERS, {"ring_id": name("R1"), "account_id": name("v"), "relation": "victim"},
@@ -120,7 +120,7 @@ def reason(code: str, contribution: float, text: str) -> dict[str, Any]:
 def scores(account_id: str = "a", text: str = "3 payers") -> pa.Table:
     reasons = [reason("FAN_IN", 0.5, text), reason("PASS_THROUGH", 2.0, "94% left again"),
                reason("NEW_ACCOUNT", -0.25, "speaks for the account: old")]  # fmt: skip
-    line = {"account_id": account_id, "score": 1.0, "probability": 0.9, "rank": 1, "tier": "suspected", "as_of": AS_OF}
+    line = {"account_id": account_id, "score": 1.0, "probability": 0.9, "rank": 1, "layer": "suspected", "as_of": AS_OF}
     early = line | {"as_of": at(0), "reasons": [reason("OLD", 1.0, "before")]}
     return rows(schema.SCORES, early, line | {"reasons": reasons}, line | {"account_id": "quiet", "reasons": []})
 
@@ -376,13 +376,13 @@ def arrows(axes: Axes) -> list[FancyArrowPatch]:
     return [patch for patch in axes.patches if isinstance(patch, FancyArrowPatch)]
 
 
-def test_a_ring_is_drawn_by_tier_with_the_money_between_members() -> None:
+def test_a_ring_is_drawn_by_layer_with_the_money_between_members() -> None:
     axes = md.plot_ring(ring())
     places = points(axes)
     assert set(places) == {"collector", "relay"}
     assert places["collector"][0][0] < places["relay"][0][0]
     assert len(arrows(axes)) == 1
-    assert {"a", "b", "tier 1", "tier 2", "Ring R1"} <= set(texts(axes))
+    assert {"a", "b", "layer 1", "layer 2", "Ring R1"} <= set(texts(axes))
     rims = {str(part.get_label()): to_hex(part.get_edgecolor()[0]) for part in axes.collections}
     assert rims == {"collector": "#000000", "relay": "#ffffff"}  # a is the seed
     assert any("2 accounts; lines: money · suspicion, not a finding" in text for text in texts(axes))
@@ -437,7 +437,7 @@ def test_a_flow_has_bars_and_bands_as_thick_as_the_money() -> None:
     thick = sorted(float(path.vertices[-2, 1] - path.vertices[0, 1]) for path in bands.get_paths())
     np.testing.assert_allclose(np.array(thick) / heights[0], [0.3, 0.5, 0.6, 1.0])
     assert {"v  1k, victim", "a  1k, collector", "b  600, relay", "shop  800, institution"} <= set(texts(axes))
-    assert {"payers", "tier 1", "tier 2", "exits", "Flow of money in ring R1"} <= set(texts(axes))
+    assert {"payers", "layer 1", "layer 2", "exits", "Flow of money in ring R1"} <= set(texts(axes))
 
 
 def test_money_that_moves_back_is_not_drawn_but_said() -> None:

@@ -27,11 +27,11 @@ def of(cases: list[RingCase], member: str) -> RingCase:
     return next(case for case in cases if member in set(case.members["account_id"]))
 
 
-def test_members_stand_by_tier_with_their_pages(cases: list[RingCase]) -> None:
+def test_members_stand_by_layer_with_their_pages(cases: list[RingCase]) -> None:
     case = of(cases, "gc")
     assert case.members["account_id"].tolist()[0] == "gc"
     assert set(case.members["account_id"]) == {"gc", "gr1", "gr2", "gx"}
-    assert case.members["tier"].is_monotonic_increasing
+    assert case.members["layer"].is_monotonic_increasing
     assert case.members["file"].tolist()[0] == "accounts/00001.html"
     assert case.members["file"].tolist()[1] is None
 
@@ -52,7 +52,7 @@ def test_the_drawing_conserves_the_money(cases: list[RingCase]) -> None:
         assert case.plays["time"].is_monotonic_increasing
 
 
-def test_columns_go_from_victims_over_tiers_to_exits(cases: list[RingCase]) -> None:
+def test_columns_go_from_victims_over_layers_to_exits(cases: list[RingCase]) -> None:
     nodes = of(cases, "gc").nodes.set_index("name")
     assert nodes.loc["gv0", "column"] == 0
     assert nodes.loc["gc", "column"] == 1 < nodes.loc["gx", "column"] < nodes.loc["abroad", "column"]
@@ -162,7 +162,7 @@ def large_ring(n: int) -> RingTables:
     }).cast(schema.RINGS.arrow_schema)  # fmt: skip
     members = pa.table({
         "ring_id": ["R1"] * n, "account_id": names, "role": [schema.ROLES[at % 5] for at in range(n)],
-        "tier": [1 + at % 4 for at in range(n)], "membership": [1 - at / (2 * n) for at in range(n)],
+        "layer": [1 + at % 4 for at in range(n)], "membership": [1 - at / (2 * n) for at in range(n)],
         "is_seed": [at % 3 == 0 for at in range(n)],
     }).cast(schema.RING_MEMBERS.arrow_schema)  # fmt: skip
     return RingTables(rings=rings, ring_members=members)
@@ -172,7 +172,7 @@ def large_ring(n: int) -> RingTables:
 def test_a_ring_that_is_too_large_is_drawn_by_groups(n: int, is_summary: bool) -> None:
     world = make_world()
     case = next(ring_cases(gather_material(*world[:2], rings=large_ring(n)), {}))
-    members = case.nodes[case.nodes["tier"] > 0]
+    members = case.nodes[case.nodes["layer"] > 0]
     assert case.is_summary == is_summary
     assert members["n"].sum() == n
     assert len(members) == (20 if is_summary else n)

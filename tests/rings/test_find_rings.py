@@ -38,7 +38,7 @@ def facts(rings: RingTables, rename: dict[str, str] | None = None) -> list[Any]:
     for ring in rings:
         summary = {k: v for k, v in ring.summary.items() if k != "ring_id"}
         people = sorted(
-            (rename.get(m["account_id"], m["account_id"]), m["role"], m["tier"], m["membership"], m["is_seed"])
+            (rename.get(m["account_id"], m["account_id"]), m["role"], m["layer"], m["membership"], m["is_seed"])
             for m in ring.members.to_pylist()
         )
         bonds = sorted(
@@ -74,9 +74,9 @@ def test_low_or_missing_scores_and_unknown_accounts_start_no_search() -> None:
     assert len(search(make_world(TWO, scores))) == 0
 
 
-def test_roles_tiers_and_money_of_a_hand_drawn_ring() -> None:
+def test_roles_layers_and_money_of_a_hand_drawn_ring() -> None:
     ring = next(iter(search(make_world(gang("a"), gang_scores("a")))))
-    by_id = {m["account_id"]: (m["role"], m["tier"]) for m in ring.members.to_pylist()}
+    by_id = {m["account_id"]: (m["role"], m["layer"]) for m in ring.members.to_pylist()}
     assert by_id == {"ac": ("collector", 1), "ar1": ("relay", 2), "ar2": ("relay", 2), "ax": ("cash_out", 3)}
     # of the 100,000 of each of two victims c kept 2,000, r1 2,000, r2 1,000 and x 1,000
     assert ring.summary["value_in"] == 200_000

@@ -66,7 +66,7 @@ class AccountCase:
     recoverable : pandas.DataFrame
         Where the money of this account's complaints can be held now: `bank_id`, `n_accounts`, `hold`.
     ring : mapping
-        `ring_id`, `role`, `tier`, `membership`, `is_seed`, `n_accounts`, `why` (sequence of mappings: `kind`, `other`,
+        `ring_id`, `role`, `layer`, `membership`, `is_seed`, `n_accounts`, `why` (sequence of mappings: `kind`, `other`,
         `weight`, `evidence`), `file` (its page); empty where the account is in no ring.
     exculpatory : sequence of mapping
         What speaks for the account beside the reasons that lower its score: `code`, `text` (language -> text).

@@ -266,7 +266,7 @@ def _memberships(material: Material, ring_files: Mapping[str, str]) -> dict[str,
     found: dict[str, dict[str, Any]] = {}
     for row in sorted(members, key=lambda row: (-row["membership"], row["ring_id"])):
         if row["account_id"] in listed:
-            ring = {name: row[name] for name in ("ring_id", "role", "tier", "membership", "is_seed")}
+            ring = {name: row[name] for name in ("ring_id", "role", "layer", "membership", "is_seed")}
             fellows = of_ring[row["ring_id"]]
             ring |= {"n_accounts": len(fellows), "members": frozenset(fellows), "why": [], "also": []}
             mine = found.setdefault(row["account_id"], ring | {"file": ring_files.get(row["ring_id"])})

@@ -58,14 +58,14 @@ def words_of(kind: str, n: int = 1) -> str:
 
 
 def ring_network(ring: Ring, dataset: Dataset | None) -> Network:
-    """Return the members by tier and the money between them; with the data set, also who paid them and whom they paid.
+    """Return the members by layer and the money between them; with the data set, also who paid them and whom they paid.
 
     Accounts outside stand before the members if they paid more than they received, else behind them.
     """
     members = ring.members.to_pandas()
-    members = members.sort_values(["tier", "role", "account_id"], ignore_index=True)
+    members = members.sort_values(["layer", "role", "account_id"], ignore_index=True)
     nodes = pd.DataFrame({"name": members["account_id"].astype(object), "kind": members["role"].astype(object)})
-    nodes["column"], nodes["n"], nodes["kept"] = members["tier"].to_numpy(np.int64), 1, 0
+    nodes["column"], nodes["n"], nodes["kept"] = members["layer"].to_numpy(np.int64), 1, 0
     moved = _between(ring) if dataset is None else _around(ring, dataset)
     moved = moved[moved["source"] != moved["target"]].astype({"source": object, "target": object})
     sums = moved.groupby(["source", "target"], sort=True)["amount"].sum().reset_index()

@@ -1,4 +1,4 @@
-"""Where money went: from the victims over the tiers, or the hops, to the exits."""
+"""Where money went: from the victims over the layers, or the hops, to the exits."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def plot_flow(
     """
     if isinstance(found, Ring):
         network, head = ring_network(found, dataset), f"Flow of money in ring {found.ring_id}"
-        heads = ["payers", *(f"tier {at}" for at in range(1, 99))]
+        heads = ["payers", *(f"layer {at}" for at in range(1, 99))]
     else:
         chosen = complaint_id or _largest(found)
         network, head = (

@@ -1,4 +1,4 @@
-"""A ring as a network: members by tier and role, and the money between them."""
+"""A ring as a network: members by layer and role, and the money between them."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _MOST_NAMED: Final = 60
 
 
 def plot_ring(ring: Ring, *, dataset: Dataset | None = None, ax: Axes | None = None) -> Axes:
-    """Draw a ring from left to right: who paid it, its members by tier, where the money went.
+    """Draw a ring from left to right: who paid it, its members by layer, where the money went.
 
     Lines are as wide as the square root of the money, their heads point to the receiver. Roles have a colour and a
     shape; accounts with which the search began have a dark rim. Without money between members, as after `read_rings`
@@ -133,5 +133,5 @@ def _headings(
     for column in sorted(set(nodes["column"])):
         at = nodes["column"] == column
         is_end = has_ends and column == last
-        head = "payers" if column == 0 else "exits and others" if is_end else f"tier {column}"
+        head = "payers" if column == 0 else "exits and others" if is_end else f"layer {column}"
         axes.text(float(x[at].mean()), float(y.min()) - 0.8, head, ha="center", fontsize="small", alpha=0.75)

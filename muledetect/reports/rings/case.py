@@ -18,7 +18,7 @@ from muledetect.reports.material import Material
 from muledetect.rings import Ring
 from muledetect.rings.money import match_relayed_money
 
-#: A ring of more members is drawn by groups of role and tier, and lists its firmest members.
+#: A ring of more members is drawn by groups of role and layer, and lists its firmest members.
 MOST_DRAWN: Final = 2_000
 #: Accounts around the ring that are drawn one by one; others are drawn together by what they are.
 MOST_AROUND: Final = 60
@@ -44,18 +44,18 @@ class RingCase:
         As found.
     members : pandas.DataFrame
         As schema.RING_MEMBERS, with `received`, `paid` (in the ring's span), `probability`, `rank`, `file` (page of the
-        account), `kind`, `bank_id`; by tier and role, seeds first.
+        account), `kind`, `bank_id`; by layer and role, seeds first.
     span : tuple of int
         First and last moment of the transfers that are counted.
     money : mapping
         `from_victims`, `from_others`, `within`, `to_exits`, `to_others`: what moved in the span.
     dwell : mapping
         `median_s`, `p90_s`: how long money that was passed on within three days stayed at a member, by value, and
-        `hops`: mean tier by value; NaN where nothing was passed on.
+        `hops`: mean layer by value; NaN where nothing was passed on.
     nodes, flows : pandas.DataFrame
-        What is drawn. Nodes: `name`, `label`, `column` (0 = payers, tiers, last = receivers), `kind` (role of a member,
-        relation of another), `n` (accounts that it stands for), `tier`. Flows: `source`, `target` (nodes), `amount`,
-        `n`.
+        What is drawn. Nodes: `name`, `label`, `column` (0 = payers, layers, last = receivers), `kind` (role of a
+        member, relation of another), `n` (accounts that it stands for), `layer`. Flows: `source`, `target`
+        (nodes), `amount`, `n`.
     plays : pandas.DataFrame
         Transfers to play by time: `time`, `source`, `target` (nodes), `amount`.
     is_summary : bool
@@ -181,7 +181,7 @@ def _members(
     found["file"] = pd.Series([files.get(name) for name in found["account_id"]], dtype=object)
     found["code"] = codes
     ordered = found.sort_values(
-        ["tier", "role", "is_seed", "received", "account_id"], ascending=[True, True, False, False, True]
+        ["layer", "role", "is_seed", "received", "account_id"], ascending=[True, True, False, False, True]
     )
     listed: pd.DataFrame = ordered.reset_index(drop=True)
     return listed
@@ -192,15 +192,15 @@ def _nodes(
 ) -> tuple[pd.DataFrame, Int64Array]:
     """Return what is drawn, and the node of each account (by code), -1 for none.
 
-    Members stand one by one, or by role and tier in a large ring; victims and the accounts that most money came from or
-    went to one by one; the rest together, by what they are to the ring.
+    Members stand one by one, or by role and layer in a large ring; victims and the accounts that most money came from
+    or went to one by one; the rest together, by what they are to the ring.
     """
     graph = material.graph
     of_code = np.full(graph.n_accounts, -1, np.int64)
     found: list[dict[str, Any]] = []
-    last = int(members["tier"].max()) + 1
+    last = int(members["layer"].max()) + 1
     shown = members.assign(
-        group=members["role"] + " " + members["tier"].astype(str)
+        group=members["role"] + " " + members["layer"].astype(str)
         if len(members) > MOST_DRAWN
         else members["account_id"]
     )
@@ -212,10 +212,10 @@ def _nodes(
             {
                 "name": str(name),
                 "label": label,
-                "column": int(row["tier"]),
+                "column": int(row["layer"]),
                 "kind": row["role"],
                 "n": len(part),
-                "tier": int(row["tier"]),
+                "layer": int(row["layer"]),
             }
         )
     around = _around(material, others, rows, of_code)
@@ -224,7 +224,7 @@ def _nodes(
         of_code[part["code"].to_numpy(np.int64)] = len(found)
         label = str(name) if len(part) == 1 else f"{len(part):,} {kind}"
         found.append(
-            {"name": str(name), "label": label, "column": 0 if pays else last, "kind": kind, "n": len(part), "tier": 0}
+            {"name": str(name), "label": label, "column": 0 if pays else last, "kind": kind, "n": len(part), "layer": 0}
         )
     return pd.DataFrame(found), of_code
 
@@ -321,7 +321,7 @@ def _dwell(material: Material, codes: Int64Array, span: tuple[int, int], members
     stayed = (graph.time[relayed.transfer[went]] - graph.time[relayed.partner[went]]) / 1_000_000
     money = relayed.amount[went].astype(np.float64)
     received = members["received"].to_numpy(np.float64)
-    hops = float(np.average(members["tier"], weights=received)) if received.sum() else float("nan")
+    hops = float(np.average(members["layer"], weights=received)) if received.sum() else float("nan")
     return {"median_s": _weighted(stayed, money, 0.5), "p90_s": _weighted(stayed, money, 0.9), "hops": hops}
 
 

@@ -38,7 +38,7 @@ def draw_network(case: RingCase, currency: str, minor_units: int) -> dict[str, A
             "label": nodes["label"].tolist(),
             "short": [shorten(label, 14) for label in nodes["label"]],
             "kind": nodes["kind"].tolist(),
-            "tier": nodes["tier"].tolist(),
+            "layer": nodes["layer"].tolist(),
             "seed": [name in seeds for name in nodes["name"]],
             "x": np.round(x, 2).tolist(),
             "y": np.round(y, 2).tolist(),
@@ -171,7 +171,7 @@ def _headings(nodes: pd.DataFrame, left: Any, bar: float, last: int) -> list[dic
         x = float(left[np.flatnonzero(nodes["column"].to_numpy() == column)[0]])
         is_member = not set(ROLES).isdisjoint(nodes.loc[nodes["column"] == column, "kind"])
         if is_member:
-            en, th, anchor = f"tier {column}", f"ชั้นที่ {column}", "start"
+            en, th, anchor = f"layer {column}", f"ชั้นที่ {column}", "start"
         elif column == last:
             en, th, anchor = "receivers", "ผู้รับ", "start"
         else:
@@ -182,7 +182,7 @@ def _headings(nodes: pd.DataFrame, left: Any, bar: float, last: int) -> list[dic
 
 def chart_held(case: RingCase, minor_units: int) -> dict[str, Any]:
     """Return the chart of the money in the ring over time: received from outside and paid out, summed up day by day."""
-    members = set(case.nodes.index[case.nodes["tier"] > 0])
+    members = set(case.nodes.index[case.nodes["layer"] > 0])
     plays = case.plays
     into = ~plays["source"].isin(members) & plays["target"].isin(members)
     out = plays["source"].isin(members) & ~plays["target"].isin(members)

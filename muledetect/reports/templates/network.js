@@ -22,7 +22,7 @@
       group: "edges", data: { id: "e" + at, at, source: "n" + source, target: "n" + spec.flows.target[at], wide: 0.6 + 7 * Math.sqrt(Number(spec.flows.amount[at]) / largest) },
     })),
   ];
-  const isMember = (at) => spec.nodes.tier[at] > 0;
+  const isMember = (at) => spec.nodes.layer[at] > 0;
   const isPlain = (flow) => {
     const [from, to] = [spec.flows.source[flow.data("at")], spec.flows.target[flow.data("at")]];
     return !(isMember(from) && isMember(to)) && spec.nodes.kind[from] !== "victim";
@@ -75,7 +75,7 @@
       const got = spec.nodes.received[at], gave = spec.nodes.paid[at];
       told.replaceChildren(page.element("strong", spec.nodes.label[at], "id"), " · ", page.say(spec.words[spec.nodes.kind[at]] || spec.nodes.kind[at]), " · ",
         page.say({ en: "received ", th: "รับ " }), page.element("span", paid(got), "in"), " · ", page.say({ en: "paid ", th: "จ่าย " }), page.element("span", paid(gave), "out"),
-        spec.nodes.tier[at] ? " · " + page.say({ en: "tier ", th: "ชั้นที่ " }) + spec.nodes.tier[at] : "");
+        spec.nodes.layer[at] ? " · " + page.say({ en: "layer ", th: "ชั้นที่ " }) + spec.nodes.layer[at] : "");
     } else {
       const flow = spec.flows;
       told.replaceChildren(page.element("span", spec.nodes.label[flow.source[at]], "id"), " → ", page.element("span", spec.nodes.label[flow.target[at]], "id"), " · ",

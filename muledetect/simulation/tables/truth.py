@@ -53,7 +53,7 @@ def _rings(names: Names, crime: Crime, activity: Activity) -> pa.Table:
             "ring_id": ring_names(column([ring.number for ring, _ in seats])),
             "account_id": take(names.account, column([seat.account for _, seat in seats])),
             "role": pa.array([seat.role for _, seat in seats], pa.string()),
-            "tier": column([seat.tier + 1 for _, seat in seats]),
+            "layer": column([seat.tier + 1 for _, seat in seats]),
             "centre_id": take(names.centre, column([ring.centre for ring, _ in seats])),
             "shape": pa.array([ring.shape for ring, _ in seats], pa.string()),
             "office_id": digit_text(column([ring.office for ring, _ in seats]) + 1, 4, "OF"),
