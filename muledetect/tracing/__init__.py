@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from muledetect.tracing.books import Books, open_books
-from muledetect.tracing.kernel import METHODS, PLACES
-from muledetect.tracing.trace import Traces, find_transfer, locate, trace_money
+from muledetect.facts.accounts import PLACES
+from muledetect.tracing.complaints import trace
+from muledetect.tracing.first_minutes import find_transfer, locate
+from muledetect.tracing.kernel import METHODS
+from muledetect.tracing.traces import Traces
 
-__all__ = ["METHODS", "PLACES", "Books", "Traces", "find_transfer", "locate", "open_books", "trace_money"]
+__all__ = ["METHODS", "PLACES", "Traces", "find_transfer", "locate", "trace"]

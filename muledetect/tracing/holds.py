@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from muledetect.graph import Int64Array
+from muledetect.arrays import Int64Array
 
 
 def share_available(account: Int64Array, known: Int64Array, wanted: Int64Array, available: Int64Array) -> Int64Array:

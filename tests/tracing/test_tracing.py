@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 from muledetect import schema
 from muledetect.clock import DAY, HOUR, MINUTE
 from muledetect.errors import DataError, OptionError
-from muledetect.graph import build_graph
+from muledetect.facts import Snapshot
 from muledetect.records import read_dataset
-from muledetect.tracing import METHODS, Traces, find_transfer, locate, open_books, trace_money
+from muledetect import tracing
+from muledetect.tracing import METHODS, Traces, find_transfer, locate
 from muledetect.tracing.exact import share_of
 from muledetect.tracing.holds import share_available
 
@@ -46,8 +47,7 @@ def world(rows: list[Row], disputed: dict[str, int], **columns: Any) -> dict[str
 
 
 def trace(tables: dict[str, pa.Table], as_of: int = END, **options: Any) -> Traces:
-    dataset = read_dataset(tables)
-    return trace_money(dataset, build_graph(dataset), as_of, **options)
+    return tracing.trace(Snapshot(read_dataset(tables), as_of), **options)
 
 
 def where(found: Traces, method: str, complaint: str = "q") -> dict[tuple[str, str | None], int]:
@@ -199,14 +199,13 @@ def test_the_first_minutes_rank_by_what_can_be_had() -> None:
         ("n", "p", 3 * MINUTE, 650),
     ]
     tables = world(rows, {})
-    dataset = read_dataset(tables | {"complaints": tables["complaints"].slice(0, 0)})
-    books = open_books(dataset, build_graph(dataset), START + HOUR)
-    found = locate(books, find_transfer(books, "victim", "m", 1_000, START))
+    snapshot = Snapshot(read_dataset({"transfers": tables["transfers"]}), START + HOUR)
+    found = locate(snapshot, find_transfer(snapshot, "victim", "m", 1_000, START))
     assert [(row["account_id"], row["recoverable"]) for row in found.to_pylist()] == [
         ("p", 650), ("o", 200), ("m", 100), ("n", 50),
     ]  # fmt: skip
     with pytest.raises(OptionError, match="0 transfers"):
-        find_transfer(books, "victim", "m", 999, START)
+        find_transfer(snapshot, "victim", "m", 999, START)
 
 
 def test_options_and_missing_complaints_are_refused() -> None:

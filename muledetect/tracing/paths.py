@@ -1,0 +1,96 @@
+"""The paths of disputed money as columns: where it is, the way there, and what each account may give back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from os import cpu_count
+from typing import Final
+
+import numpy as np
+
+from muledetect.arrays import Int64Array
+from muledetect.errors import OptionError
+from muledetect.facts import Snapshot
+from muledetect.progress import Progress, silent
+from muledetect.tracing.kernel import METHODS, Ledger, trace_transfers
+
+#: The hold that is proposed: the smaller of what these two say, per complaint and account.
+CAUTIOUS: Final = ("pro_rata", "libr")
+
+#: Disputed transfers traced between two signs of progress.
+_BATCH: Final = 256
+
+
+def follow(
+    snapshot: Snapshot, transfer: Int64Array, methods: Sequence[str], max_hops: int, progress: Progress = silent
+) -> tuple[dict[str, Int64Array], dict[str, Int64Array]]:
+    """Trace disputed transfers; return where the money is and the way there, as columns.
+
+    The first are case, method, place, account, hop, amount, sorted by case, method, place and account; the second
+    case, method, transfer, amount, sorted by the first three: transfers are in order of time.
+
+    Raises
+    ------
+    OptionError
+        If there is no such method, or `max_hops` is out of range.
+    """
+    unknown = [name for name in methods if name not in METHODS]
+    if unknown or not methods or len(set(methods)) != len(methods):
+        raise OptionError(f"trace: methods must be some of {', '.join(METHODS)}, each once; got {list(methods)}.")
+    if not 1 <= max_hops <= 1_000:
+        raise OptionError(f"trace: max_hops must lie in 1 to 1,000; got {max_hops}.")
+    graph = snapshot.graph
+    ledger = Ledger(
+        graph.time, graph.amount, graph.source, graph.target, *snapshot.stated_balances, *graph.incoming,
+        *graph.outgoing, snapshot.exit_place, snapshot.stop_place,
+    )  # fmt: skip
+    jobs = [(begin, number) for begin in range(0, len(transfer), _BATCH) for number in range(len(methods))]
+
+    def run(job: tuple[int, int]) -> list[Int64Array]:
+        begin, number = job
+        traced = trace_transfers(transfer[begin : begin + _BATCH], METHODS.index(methods[number]), max_hops, ledger)
+        for rows in traced:
+            rows[:, 0] += begin
+        return [np.column_stack([rows, np.full(len(rows), number)]) for rows in traced]
+
+    found, ways = [np.zeros((0, 6), np.int64)], [np.zeros((0, 4), np.int64)]
+    with ThreadPoolExecutor(cpu_count() or 1) as pool:
+        for done, (part, way) in enumerate(pool.map(run, jobs), 1):
+            found.append(part)
+            ways.append(way)
+            progress("trace", done / len(jobs))
+    case, account, hop, place, amount, method = np.concatenate(found).T
+    places = {"case": case, "method": method, "place": place, "account": account}
+    case, carrier, carried, method = np.concatenate(ways).T
+    steps = {"case": case, "method": method, "transfer": carrier}
+    return _summed(places, amount, hop=hop), _summed(steps, carried)
+
+
+def _summed(names: Mapping[str, Int64Array], amount: Int64Array, **lowest: Int64Array) -> dict[str, Int64Array]:
+    """Add up the rows that share all names, sorted by them; of columns in `lowest` the smallest counts."""
+    order = np.lexsort((*lowest.values(), *reversed(list(names.values()))))
+    key = np.stack([column[order] for column in names.values()])
+    begins = np.flatnonzero(np.append(True, (key[:, 1:] != key[:, :-1]).any(axis=0))[: len(order)])
+    found = dict(zip(names, key[:, begins], strict=True)) | {name: low[order][begins] for name, low in lowest.items()}
+    return found | {"amount": np.add.reduceat(amount[order], begins) if len(begins) else np.zeros(0, np.int64)}
+
+
+def join_methods(rows: Mapping[str, Int64Array], methods: Sequence[str]) -> dict[str, Int64Array]:
+    """Join the methods' amounts of one case and account: smallest, largest, and the cautious amount of the two."""
+    key = np.stack([rows["case"], rows["account"]])
+    pairs, at = np.unique(key, axis=1, return_inverse=True)
+    n = pairs.shape[1]
+    amounts = np.zeros((len(methods), n), np.int64)
+    np.add.at(amounts, (rows["method"], at.ravel()), rows["amount"])
+    hop = np.full(n, np.iinfo(np.int64).max)
+    np.minimum.at(hop, at.ravel(), rows["hop"])
+    careful = [number for number, name in enumerate(methods) if name in CAUTIOUS] or list(range(len(methods)))
+    return {
+        "case": pairs[0],
+        "account": pairs[1],
+        "hop": hop,
+        "low": amounts.min(axis=0),
+        "high": amounts.max(axis=0),
+        "cautious": amounts[careful].min(axis=0),
+    }
