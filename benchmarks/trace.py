@@ -24,11 +24,12 @@ import pyarrow as pa
 from muledetect import pipeline
 from muledetect.clock import DAY, HOUR, MINUTE
 from muledetect.evaluation import measure_traces
-from muledetect.graph import build_graph, graph_from_arrays
+from muledetect.facts import Facts, Snapshot
+from muledetect.graph import TransferGraph, build_graph, graph_from_arrays
 from muledetect.records import Dataset
-from muledetect.tracing import METHODS, locate, open_books, trace_money
+from muledetect.tracing import METHODS, locate, trace
 from muledetect.tracing.holds import share_available
-from muledetect.tracing.trace import follow
+from muledetect.tracing.paths import follow
 
 START = 1_735_689_600_000_000
 FIRST_SEED = 31
@@ -42,11 +43,9 @@ def random_bank(n: int, m: int, rng: np.random.Generator) -> tuple[np.ndarray, n
     return moment, source, target, amount
 
 
-def bare(tables: dict[str, pa.Table]) -> Dataset:
-    """Return a data set of tables that are in order already, without reading and sorting them again."""
-    dataset = Dataset.__new__(Dataset)
-    object.__setattr__(dataset, "tables", tables)
-    return dataset
+def facts_of(tables: dict[str, pa.Table], graph: TransferGraph) -> Facts:
+    """Return facts of tables that are in order already, without reading and sorting them again."""
+    return Facts(Dataset(tables, graph.account_ids, pa.table({}), (), {}, "", graph.tick), graph)
 
 
 def speed(m: int, n_complaints: int) -> None:
@@ -67,23 +66,24 @@ def speed(m: int, n_complaints: int) -> None:
             "transfer_id": pa.array(disputed).cast(pa.string()),
         }
     )
-    dataset = bare({"transfers": transfers, "complaints": complaints})
-    trace_money(dataset, graph, as_of, complaint_ids=["0"])  # compile
+    facts = facts_of({"transfers": transfers, "complaints": complaints}, graph)
+    trace(Snapshot(facts, as_of), complaint_ids=["0"])  # compile
     begin = time.perf_counter()
-    found = trace_money(dataset, graph, as_of)
+    found = trace(Snapshot(facts, as_of))
     took = time.perf_counter() - begin
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
     print(f"{m:,} transfers of {n:,} accounts, {n_complaints:,} complaints x 4 methods, 1 to 30 days old: "
           f"{took:.1f} s, {len(found.trace):,} rows, peak {peak:.1f} GB with the graph")  # fmt: skip
     begin = time.perf_counter()
-    books = open_books(dataset, graph, as_of)
+    snapshot = Snapshot(facts, as_of)
+    locate(snapshot, int(disputed[0]))
     opened = time.perf_counter() - begin
     took = []
     for transfer in disputed[:200]:
         begin = time.perf_counter()
-        locate(books, int(transfer))
+        locate(snapshot, int(transfer))
         took.append(time.perf_counter() - begin)
-    print(f"first minutes: books opened in {opened:.2f} s, then one complaint in {np.median(took) * 1e3:.0f} ms "
+    print(f"first minutes: the first complaint in {opened:.2f} s, then one complaint in {np.median(took) * 1e3:.0f} ms "
           f"(median), {max(took) * 1e3:.0f} ms (slowest of 200)")  # fmt: skip
 
 
@@ -100,18 +100,19 @@ def exact(n_cases: int) -> None:
             source=rng.integers(0, n, m).astype(np.int32), target=rng.integers(0, n, m).astype(np.int32),
             amount=rng.integers(1, 1 + size * 9, m), account_ids=ids,
         )  # fmt: skip
-        dataset = bare({"transfers": pa.table({"transfer_id": pa.array(np.arange(m)).cast(pa.string())})})
+        facts = facts_of({"transfers": pa.table({"transfer_id": pa.array(np.arange(m)).cast(pa.string())})}, graph)
         as_of = int(graph.time[int(rng.integers(0, m))]) + 1
-        books = open_books(dataset, graph, as_of)
-        disputed = np.flatnonzero(books.graph.source != books.graph.target).astype(np.int64)
+        snapshot = Snapshot(facts, as_of)
+        cut = snapshot.graph
+        disputed = np.flatnonzero(cut.source != cut.target).astype(np.int64)
         if not len(disputed):
             continue
-        rows, _ = follow(books, disputed, METHODS, int(rng.integers(1, 9)))
+        rows, _ = follow(snapshot, disputed, METHODS, int(rng.integers(1, 9)))
         sums = np.zeros((len(disputed), len(METHODS)), np.int64)
         np.add.at(sums, (rows["case"], rows["method"]), rows["amount"])
-        broken += int((sums != books.graph.amount[disputed][:, None]).sum()) + int((rows["amount"] <= 0).sum())
+        broken += int((sums != cut.amount[disputed][:, None]).sum()) + int((rows["amount"] <= 0).sum())
         here = rows["place"] == 0
-        balance, _ = books.balances(np.arange(n, dtype=np.int32))
+        balance, _ = snapshot.balances(np.arange(n, dtype=np.int32))
         for number in range(len(METHODS)):
             own = np.flatnonzero(here & (rows["method"] == number))
             account, wanted = rows["account"][own], rows["amount"][own]
@@ -162,8 +163,8 @@ def truth(n_worlds: int) -> None:
         print(table.to_string())
 
 
-def _measured(tables: dict[str, pa.Table], graph: object, as_of: int, when: str) -> pd.DataFrame:
-    found = trace_money(bare(tables), graph, as_of)  # type: ignore[arg-type]
+def _measured(tables: dict[str, pa.Table], graph: TransferGraph, as_of: int, when: str) -> pd.DataFrame:
+    found = trace(Snapshot(facts_of(tables, graph), as_of))
     return measure_traces(
         found, tables["complaints"], tables["truth_transfers"], tables["truth_money"], as_of
     ).reset_index().assign(when=when)  # fmt: skip

@@ -20,7 +20,7 @@ from muledetect.records.layouts import import_layout
 from muledetect.records.own import suggest_columns
 from muledetect.rings import find_rings
 from muledetect.simulation import WorldConfig
-from muledetect.tracing import trace_money
+from muledetect.tracing import trace
 
 HEAD: Final = "| option | default | says | in Python |\n|---|---|---|---|"
 PAGE: Final = Path(__file__).parent / "commands.md"
@@ -57,7 +57,7 @@ FUNCTIONS: Final[dict[str, Callable[..., Any]]] = {"import": pipeline.import_, "
 #: What the further keywords of a function go to.
 PASSED_ON: Final[dict[str, Callable[..., Any]]] = {
     "rings": find_rings,
-    "trace": trace_money,
+    "trace": trace,
     "simulate": WorldConfig,
     "import": import_layout,
     "check": read_dataset,

@@ -18,6 +18,7 @@ from muledetect.lazy import on_demand
 
 if TYPE_CHECKING:
     from muledetect.errors import DataError, FeatureError, ModelError, MuleDetectError, OptionError, OutputError
+    from muledetect.facts import Snapshot
     from muledetect.features import extract, feature, feature_names, write_features
     from muledetect.features.signals import extract_signals, signal, signal_names
     from muledetect.frames import to_pandas, to_polars
@@ -37,7 +38,8 @@ if TYPE_CHECKING:
     )
     from muledetect.rings import Ring, RingTables, Ties, find_rings, find_ties, keep_ids, learn_weights
     from muledetect.simulation import simulate as simulate_tables
-    from muledetect.tracing import Traces, find_transfer, locate, open_books, trace_money
+    from muledetect.tracing import Traces, find_transfer, locate
+    from muledetect.tracing.complaints import trace
 
 #: Version of the package.
 __version__ = version("muledetect")
@@ -56,6 +58,7 @@ __all__ = [
     "Points",
     "Ring",
     "RingTables",
+    "Snapshot",
     "Ties",
     "Traces",
     "TransferGraph",
@@ -76,7 +79,6 @@ __all__ = [
     "load_model",
     "load_starter",
     "locate",
-    "open_books",
     "plot_budget_curve",
     "plot_feature",
     "plot_flow",
@@ -94,7 +96,7 @@ __all__ = [
     "targets",
     "to_pandas",
     "to_polars",
-    "trace_money",
+    "trace",
     "write_features",
 ]
 
@@ -102,6 +104,7 @@ __getattr__, __dir__ = on_demand(
     __name__,
     {
         "errors": "DataError FeatureError ModelError MuleDetectError OptionError OutputError",
+        "facts": "Snapshot",
         "features": "extract feature feature_names write_features",
         "features.signals": "extract_signals signal signal_names",
         "frames": "to_pandas to_polars",
@@ -114,6 +117,6 @@ __getattr__, __dir__ = on_demand(
         "plot_timeline",
         "rings": "Ring RingTables Ties find_rings find_ties keep_ids learn_weights",
         "simulation": "simulate_tables=simulate",
-        "tracing": "Traces find_transfer locate open_books trace_money",
+        "tracing": "Traces find_transfer locate trace",
     },
 )

@@ -369,7 +369,7 @@ def trace(
     progress: Progress | None = None,
     **options: Any,
 ) -> Traces:
-    """Trace the money of complaints up to a moment and propose holds, see `trace_money`; write it to `output`.
+    """Trace the money of complaints up to a moment and propose holds, see `tracing.trace`; write it to `output`.
 
     Parameters
     ----------
@@ -383,14 +383,13 @@ def trace(
         Also replace what is not ours, or was changed.
     progress : callable, optional
     **options
-        As for `trace_money`, such as `complaint_ids` and `methods`.
+        As for `tracing.trace`, such as `complaint_ids` and `methods`.
     """
-    from muledetect.graph import build_graph
-    from muledetect.tracing import trace_money
+    from muledetect import tracing
+    from muledetect.facts import Snapshot
 
     refuse_output("trace", output, (dataset,), overwrite=overwrite)
-    read = load(dataset, progress=progress)
-    found = trace_money(read, build_graph(read), as_of, progress=progress, **options)
+    found = tracing.trace(Snapshot(load(dataset, progress=progress), as_of), progress=progress, **options)
     if output is not None and str(output).endswith(".parquet"):
         write_table(found.trace, output, output=kinds.TRACE, overwrite=overwrite)
     elif output is not None:

@@ -101,7 +101,7 @@ def ties() -> md.Ties:
 
 @cache
 def traces() -> md.Traces:
-    return md.trace_money(world(), graph(), SCORED_AT, steps=True)
+    return md.trace(md.Snapshot(world(), SCORED_AT), steps=True)
 
 
 def same(found: Any, expected: Any) -> None:
@@ -124,7 +124,7 @@ def test_a_data_set_is_the_same_from_frames_of_any_library(given: Given) -> None
 
 def test_a_pipeline_takes_a_mapping_of_frames_as_data_set(given: Given) -> None:
     frames = {name: given(table) for name, table in small_world().items() if not name.startswith("truth_")}
-    same(pipeline.trace(frames, SCORED_AT), md.trace_money(world(), graph(), SCORED_AT))
+    same(pipeline.trace(frames, SCORED_AT), md.trace(md.Snapshot(world(), SCORED_AT)))
 
 
 def test_scores_and_members_may_be_of_any_library(given: Given) -> None:

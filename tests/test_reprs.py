@@ -23,7 +23,7 @@ from muledetect.model.estimator import TrainedOn
 from muledetect.model.proof import PROOFS, Explanation
 from muledetect.records.dataset import Finding
 from muledetect.reports import gather_material
-from muledetect.tracing.trace import SUMMARY
+from muledetect.tracing.traces import SUMMARY
 from tests.small_world import SCORED_AT, small_model, small_world
 
 #: Closes what it may stand in, and opens what would run or fetch.
@@ -217,7 +217,7 @@ def test_results_of_the_library_carry_its_currency() -> None:
     found = md.find_rings(dataset, graph, scores, SCORED_AT)
     assert len(found)
     assert found.currency == next(iter(found)).currency == "THB"
-    assert md.trace_money(dataset, graph, SCORED_AT).currency == "THB"
+    assert md.trace(md.Snapshot(dataset, SCORED_AT)).currency == "THB"
 
 
 def test_a_model_says_whether_and_on_what_it_was_trained() -> None:
@@ -260,10 +260,9 @@ def test_what_holds_other_results_is_short_and_names_no_account() -> None:
           "tier": "suspected", "reasons": []} for name in accounts[:3]],
         schema.SCORES.arrow_schema,
     )  # fmt: skip
-    books = md.open_books(dataset, md.build_graph(dataset), SCORED_AT)
     material = gather_material(dataset, scores)
     demo = pipeline.Demo(Path("x"), dataset, md.MuleModel(), scores, md.RingTables(), hostile_evaluation())
-    for result in (books, material, demo):
+    for result in (md.Snapshot(dataset, SCORED_AT), material, demo):
         shown = repr(result)
         assert len(shown) < 700
         assert not any(name in shown for name in accounts)

@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from muledetect.facts import Snapshot
 from muledetect.features import extract, registry
 from muledetect.graph import build_graph
 from muledetect.labels import every_account, targets
@@ -16,7 +17,7 @@ from muledetect.rings import FAMILIES, find_rings, find_ties
 from muledetect.rings.links import KINDS
 from muledetect.schema import INPUTS
 from muledetect.testing import random_world
-from muledetect.tracing import trace_money
+from muledetect.tracing import trace
 
 TRUTHS = [name for name in INPUTS if name.startswith("truth_")]
 MOMENTS = ["2025-01-05", "2025-03-01", "2026-01-01"]
@@ -108,7 +109,7 @@ def test_no_ring_reads_the_truth() -> None:
         for dataset in (plain, told)
     ]
     assert ties[0].ring_ties.equals(ties[1].ring_ties)
-    traces = [trace_money(dataset, build_graph(dataset), "2026-01-01") for dataset in (plain, told)]
+    traces = [trace(Snapshot(dataset, "2026-01-01")) for dataset in (plain, told)]
     assert traces[0].trace.equals(traces[1].trace)
 
 

@@ -28,6 +28,7 @@ from muledetect.evaluation.ties import measure_ties
 from muledetect.evaluation.traces import measure_traces
 from muledetect.evaluation.value import illicit_receipts
 from muledetect.evaluation.watch import TRUTH_OF_MONEY, View, watch_detection
+from muledetect.facts import Snapshot
 from muledetect.features import Progress, extract
 from muledetect.graph import Points, build_graph
 from muledetect.labels import Target, account_groups, every_account, ring_groups
@@ -37,7 +38,7 @@ from muledetect.model import MuleModel
 from muledetect.model.store import config_hash
 from muledetect.records import Dataset
 from muledetect.rings import RingTables
-from muledetect.tracing import trace_money
+from muledetect.tracing import trace
 
 Float64Array = npt.NDArray[np.float64]
 Int64Array = npt.NDArray[np.int64]
@@ -265,7 +266,7 @@ def _compare_traces(dataset: Dataset, as_of: Moment) -> dict[str, pd.DataFrame]:
         return {}
     if not set(dataset.tables) >= TRUTH_OF_MONEY:
         return {}
-    traces = trace_money(dataset, build_graph(dataset), as_of)
+    traces = trace(Snapshot(dataset, as_of))
     truth = dataset.tables["truth_transfers"], dataset.tables["truth_money"]
     return {"traces": measure_traces(traces, complaints, *truth, as_of)}
 

@@ -16,6 +16,7 @@ from muledetect import schema
 from muledetect.clock import Moment, format_time, parse_time
 from muledetect.errors import DataError, OptionError
 from muledetect.evaluation import likely_victims
+from muledetect.facts import Facts, Snapshot
 from muledetect.features import Progress
 from muledetect.frames import as_arrow
 from muledetect.graph import Int64Array, TransferGraph, build_graph
@@ -26,8 +27,7 @@ from muledetect.records import Dataset
 from muledetect.records.currency import decimals_of, unit_of
 from muledetect.records.pseudonyms import refuse_other_names
 from muledetect.rings import RingTables
-from muledetect.tracing import Traces, trace_money
-from muledetect.tracing.cases import find_cases
+from muledetect.tracing import Traces, trace
 
 #: Tiers that make an account a suspect to whom a likely victim may have paid.
 _SUSPECTED: Final = ("watch", "suspected")
@@ -160,7 +160,7 @@ def gather_material(
         )
     explanation = explain_scores(dataset, whole, listed, progress=progress)
     tell("trace", 0.0)
-    traces, disputes = _trace(dataset, graph, moment)
+    traces, disputes = _trace(Snapshot(Facts(dataset, whole), moment))
     tell("victims", 0.0)
     suspected, public = _suspected(at, found), _public(dataset)
     return Material(
@@ -235,29 +235,27 @@ def _frame(table: pa.Table) -> pd.DataFrame:
     return pd.DataFrame(columns)
 
 
-def _trace(dataset: Dataset, graph: TransferGraph, moment: int) -> tuple[Traces, pd.DataFrame]:
-    if "complaints" not in dataset.tables:
+def _trace(snapshot: Snapshot) -> tuple[Traces, pd.DataFrame]:
+    if "complaints" not in snapshot.tables:
         names = ["complaint_id", "transfer", "victim", "payee", "scam_type", "time", "lost", "hold", *_ranges(Traces())]
         return Traces(), pd.DataFrame({name: pd.Series(dtype=object) for name in names})
-    cases = find_cases(dataset, graph, moment)
-    complaints = dataset.tables["complaints"]
-    kinds: dict[str, str | None] = {}
-    if "scam_type" in complaints.column_names:
-        ids, types = (complaints[name].cast(pa.string()).to_pylist() for name in ("complaint_id", "scam_type"))
-        kinds = dict(zip(ids, types, strict=True))
-    ids = cases.complaint_id.to_pylist()
+    graph, found = snapshot.graph, snapshot.complaints
+    rows = np.flatnonzero(found.transfer >= 0)
+    transfer, table = found.transfer[rows], found.table.take(pa.array(rows))
+    ids = found.complaint_id.take(pa.array(rows)).to_pylist()
+    types = table["scam_type"].cast(pa.string()).to_pylist() if "scam_type" in table.column_names else [None] * len(ids)
     disputes = pd.DataFrame(
         {
             "complaint_id": pd.Series(ids, dtype=object),
-            "transfer": cases.transfer,
-            "victim": graph.source[cases.transfer].astype(np.int64),
-            "payee": graph.target[cases.transfer].astype(np.int64),
-            "scam_type": pd.Series([kinds.get(name) for name in ids], dtype=object),
-            "time": graph.time[cases.transfer],
-            "lost": graph.amount[cases.transfer],
+            "transfer": transfer,
+            "victim": graph.source[transfer].astype(np.int64),
+            "payee": graph.target[transfer].astype(np.int64),
+            "scam_type": pd.Series(types, dtype=object),
+            "time": graph.time[transfer],
+            "lost": graph.amount[transfer],
         }
     )
-    traces = trace_money(dataset, graph, moment, steps=True)
+    traces = trace(snapshot, steps=True)
     holds = pd.Series(traces.holds["hold"].to_numpy()).groupby(traces.holds["complaint_id"].to_pylist()).sum()
     disputes["hold"] = holds.reindex(ids, fill_value=0).to_numpy(dtype=np.int64)
     return traces, disputes.join(_ranges(traces), on="complaint_id")

@@ -146,9 +146,7 @@ def _hold(cases: _Cases, rows: Columns, in_accounts: BoolArray) -> tuple[Int64Ar
     return hold, available
 
 
-def _trace(
-    cases: _Cases, rows: Columns, in_accounts: BoolArray, hold: Int64Array, available: Int64Array
-) -> pa.Table:
+def _trace(cases: _Cases, rows: Columns, in_accounts: BoolArray, hold: Int64Array, available: Int64Array) -> pa.Table:
     columns = {
         **cases.labels(rows),
         **cases.times(hold),

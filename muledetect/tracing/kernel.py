@@ -133,7 +133,7 @@ def _append(tables, n, which, values):  # type: ignore[no-untyped-def]
     column = 0
     for value in literal_unroll(values):
         row[column] = value
-        column += 1
+        column += 1  # noqa: SIM113 (literal_unroll takes a tuple of several types, enumerate does not)
     n[which] += 1
     return place
 
@@ -315,7 +315,7 @@ def _leaving(tables, case, slot, paid):  # type: ignore[no-untyped-def]
 @numba.njit(cache=True, nogil=True)
 def _add_lot(tables, n, case, slot, amount):  # type: ignore[no-untyped-def]
     """Put money behind the other lots of an account; only two methods need to know the lots."""
-    if case.method != FIFO and case.method != LIFO:
+    if case.method not in (FIFO, LIFO):
         return
     held = tables[_HELD]
     lot = _append(tables, n, _LOTS, (amount, 0, -1, held[slot, _TAIL]))

@@ -27,7 +27,7 @@ from muledetect import schema
 from muledetect.errors import DataError, FeatureError, OptionError
 from muledetect.reports.plots._canvas import BLUE, GREEN, GREY, ORANGE, as_text
 from muledetect.rings.ring import TIMELINE
-from muledetect.tracing.trace import SUMMARY
+from muledetect.tracing.traces import SUMMARY
 
 mpl.use("agg")
 

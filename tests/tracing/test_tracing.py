@@ -10,12 +10,11 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from muledetect import schema
+from muledetect import schema, tracing
 from muledetect.clock import DAY, HOUR, MINUTE
 from muledetect.errors import DataError, OptionError
 from muledetect.facts import Snapshot
 from muledetect.records import read_dataset
-from muledetect import tracing
 from muledetect.tracing import METHODS, Traces, find_transfer, locate
 from muledetect.tracing.exact import share_of
 from muledetect.tracing.holds import share_available
