@@ -22,7 +22,7 @@ import pyarrow.compute as pc
 import muledetect.features
 from muledetect import pipeline
 from muledetect.clock import DAY
-from muledetect.features import Feature, extract_shards, feature_names, registry, share
+from muledetect.features import Feature, extract_shards, feature_names, prepare_extraction, registry
 from muledetect.graph import Points, build_graph
 from muledetect.labels import account_groups, every_account, ring_groups, split_by_group, targets
 from muledetect.records import Dataset, read_dataset
@@ -49,8 +49,8 @@ LEARNT_NEGATIVES: Final = 0.25
 class Corner:
     """A data set at some points, with targets and groups; its feature columns lie in `folder`.
 
-    `open` reads the data set, `apart` says for each account whose labels stay hidden (None: nothing is hidden). Where
-    `base` is given, only columns that read `KNOWLEDGE` differ from those of the other corner.
+    `open` reads the data set, `hide_groups` is the group of each account whose labels it does not see (None: it sees
+    all). Where `base` is given, only columns that read `KNOWLEDGE` differ from those of the other corner.
     """
 
     folder: Path
@@ -59,7 +59,7 @@ class Corner:
     y: Float64
     group: Int64
     pack: str = "none"
-    apart: Int64 | None = None
+    hide_groups: Int64 | None = None
     base: Corner | None = None
     seconds: dict[str, float] = field(default_factory=dict)
 
@@ -72,13 +72,13 @@ class Corner:
             return
         self.folder.mkdir(parents=True, exist_ok=True)
         dataset = self.open()
-        shared = share(dataset, build_graph(dataset), apart=self.apart, threads=threads)
+        extraction = prepare_extraction(dataset, build_graph(dataset), hide_groups=self.hide_groups, threads=threads)
         families: dict[str, list[str]] = {}
         for name in wanted:
             families.setdefault(_feature(name).family, []).append(name)
         for family, columns in families.items():
             start = time.perf_counter()
-            blocks = [values for _, values in extract_shards(shared, self.points, columns, registry())]
+            blocks = [values for _, values in extract_shards(extraction, self.points, columns, registry())]
             self.seconds[family] = time.perf_counter() - start
             for position, name in enumerate(columns):
                 column = np.concatenate([block[:, position] for block in blocks]).astype(np.float32)
@@ -116,12 +116,12 @@ class Problem:
     says: str
     trials: tuple[Trial, ...]
     pack: str = "none"
-    lasting: bool = True
+    long_term: bool = True
 
     @property
     def names(self) -> list[str]:
         """Every default column that suits the target."""
-        return feature_names(pack=self.pack, lasting=self.lasting)
+        return feature_names(pack=self.pack, long_term=self.long_term)
 
     @property
     def corners(self) -> list[Corner]:
@@ -135,7 +135,7 @@ def _feature(name: str) -> Feature:
 
 def _read_version(feature: Feature) -> str:
     source = Path(inspect.getsourcefile(feature.function) or "").read_bytes()
-    if b"signal" in source or b"shared" in source:
+    if b"signal" in source or b"extraction" in source:
         folder = Path(muledetect.features.__file__).parent
         source += b"".join(path.read_bytes() for path in sorted((folder / "signals").glob("*.py")))
     return hashlib.sha256(source).hexdigest()[:10]
@@ -160,18 +160,20 @@ def amlsim(folder: Path, cache: Path, halves: int) -> Iterator[Problem]:
         points = every_account(dataset, as_of)
         y = targets(dataset, graph, points, target="ever")
         corners[name] = Corner(
-            cache / "amlsim" / name, lambda: dataset, points, y, ring_groups(dataset, points), apart=groups
+            cache / "amlsim" / name, lambda: dataset, points, y, ring_groups(dataset, points), hide_groups=groups
         )
     at_end, at_middle = corners["end"], corners["middle"]
     trials = []
     for seed in range(halves):
         train, test = split_by_group(at_end.group, seed=seed)
         known = _knowing(at_end, dataset, train, f"known{seed}")
-        trials.append(Trial(known, train, replace(known, folder=known.folder / "test", apart=None, seconds={}), test))
+        trials.append(
+            Trial(known, train, replace(known, folder=known.folder / "test", hide_groups=None, seconds={}), test)
+        )
     yield Problem("amlsim halves", "AMLSim, half of the rings learns, the other half is ranked", tuple(trials))
     later = at_middle.y == 0
     known = _knowing(at_end, dataset, ~later, "known_later")
-    trial = Trial(at_middle, np.ones(len(later), bool), replace(known, apart=None, seconds={}), later)
+    trial = Trial(at_middle, np.ones(len(later), bool), replace(known, hide_groups=None, seconds={}), later)
     yield Problem("amlsim later", "AMLSim, learnt at 60% of the span; who turns bad after it is ranked", (trial,))
 
 
@@ -231,7 +233,7 @@ def world(preset: str, folder: Path, cache: Path, size: Mapping[str, float]) -> 
         f"two worlds of preset {preset}, one learns, the other is ranked later",
         both_ways(learnt, ranked),
         pack="TH",
-        lasting=False,
+        long_term=False,
     )
 
 
@@ -250,7 +252,7 @@ def learning(place: Path, here: Path) -> Corner:
         y[known],
         ring_groups(dataset, points)[known],
         pack="TH",
-        apart=account_groups(dataset),
+        hide_groups=account_groups(dataset),
     )
 
 

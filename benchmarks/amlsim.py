@@ -58,7 +58,7 @@ def compare(
     train: tuple[pa.Table, np.ndarray, np.ndarray], test: tuple[pa.Table, np.ndarray, np.ndarray], draws: int
 ) -> pd.DataFrame:
     """Return the table of baselines, with the plain 28 columns as one more."""
-    columns = ["account_id", "as_of", *feature_names(lasting=True)]  # what `train --target ever` uses
+    columns = ["account_id", "as_of", *feature_names(long_term=True)]  # what `train --target ever` uses
     few = train[0].select(PLAIN), test[0].select(PLAIN)
     train, test = ((side[0].select(columns), *side[1:]) for side in (train, test))
     model = MuleModel().fit(train[0], train[1], groups=train[2])

@@ -86,8 +86,8 @@ def first_midnight(dataset: Dataset) -> int:
 
 def side(dataset: Dataset, points: Points, targets_of: dict[str, Float64], *, learns: bool) -> Side:
     """Return points with their features; where they are learnt from, labels of a point's own ring stay hidden."""
-    apart = account_groups(dataset) if learns else None
-    table = extract(dataset, points, feature_names(pack="TH"), apart=apart).to_pandas()
+    hide_groups = account_groups(dataset) if learns else None
+    table = extract(dataset, points, feature_names(pack="TH"), hide_groups=hide_groups).to_pandas()
     groups, found = ring_groups(dataset, points), _found(dataset)[points.account]
     return Side(table, true_targets(dataset, points), points.account, points.as_of, groups, found, targets_of)
 

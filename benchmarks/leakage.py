@@ -36,8 +36,8 @@ def audit(world: World, days: tuple[int, ...], target: str) -> tuple[list[Leak],
     moments = [int(graph.time[0]) // DAY * DAY + day * DAY for day in days]
     points, y, _ = labelled_points(dataset, moments, target=target)  # type: ignore[arg-type]
     groups = ring_groups(dataset, points)
-    names = feature_names(pack="TH", lasting=target == "ever")
-    features = extract(dataset, points, names, apart=account_groups(dataset))
+    names = feature_names(pack="TH", long_term=target == "ever")
+    features = extract(dataset, points, names, hide_groups=account_groups(dataset))
     found = audit_features(features, y, groups=groups) + audit_records(dataset, points, y, groups=groups)
     return found, features, y, groups
 

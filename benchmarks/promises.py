@@ -53,7 +53,7 @@ def rows_at(dataset: Dataset, moments: list[int]) -> Rows:
     begun = truth.reindex(dataset.account_ids.to_pylist())
     first = begun.dt.as_unit("us").astype("int64").where(begun.notna(), np.iinfo(np.int64).max).to_numpy()
     y = (first[points.account] < points.as_of).astype(np.float64)
-    features = extract(dataset, points, feature_names(pack="TH", lasting=True))
+    features = extract(dataset, points, feature_names(pack="TH", long_term=True))
     return Rows(features, y, ring_groups(dataset, points), points)
 
 

@@ -173,7 +173,7 @@ def amlsim(folder: str) -> None:
     points = every_account(dataset, end)
     y = targets(dataset, graph, points, target="ever")
     groups = ring_groups(dataset, points)
-    features = extract(dataset, points, feature_names(lasting=True), graph=graph)
+    features = extract(dataset, points, feature_names(long_term=True), graph=graph)
     first, second = split_by_group(groups, seed=0)
     score = np.zeros(len(y))
     probability = np.zeros(len(y))

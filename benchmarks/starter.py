@@ -74,8 +74,8 @@ def columns() -> list[str]:
     known = registry()
     return [
         name
-        for name in feature_names(lasting=True)
-        if known.says(name).unit != "amount"
+        for name in feature_names(long_term=True)
+        if known.column(name).unit != "amount"
         and not name.startswith(OF_A_CURRENCY)
         and not set(known.features[known.parse(name).feature].tables) - {"transfers"}
     ]
@@ -197,7 +197,7 @@ def measure(name: str, dataset: Dataset, as_of: str) -> None:
     is_train, is_test = split_by_group(group, share=0.5, seed=0)
     starter = load_starter(dataset.tick)
     rules = rule_columns("none")
-    trained_on = feature_names(lasting=True)
+    trained_on = feature_names(long_term=True)
     table = extract(dataset, points, list(dict.fromkeys([*trained_on, *rules]))).to_pandas()
     there = MuleModel().fit(table.loc[is_train, trained_on], y[is_train], groups=group[is_train])
     test = table[is_test].reset_index(drop=True)

@@ -63,7 +63,7 @@ def rank_world(config: WorldConfig) -> Ranked:
     at, truth, _ = test_points(dataset, end, target="ever", use_truth=True)
     train_groups, test_groups = ring_groups(dataset, points), ring_groups(dataset, at)
     unseen = ~np.isin(test_groups, train_groups[y == 1])
-    names = feature_names(pack=PACK, lasting=True)
+    names = feature_names(pack=PACK, long_term=True)
     wanted = list(dict.fromkeys([*names, *rule_columns(PACK)]))
     scores = baseline_scores(
         extract(dataset, points, names, pack=PACK),

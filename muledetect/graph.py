@@ -19,6 +19,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from muledetect.arrays import Int32Array, Int64Array
 from muledetect.clock import Moment, format_time, parse_time
 from muledetect.errors import DataError
 from muledetect.records import Dataset
@@ -26,9 +27,6 @@ from muledetect.visible import has_half
 
 if TYPE_CHECKING:
     import networkx as nx
-
-Int64Array = npt.NDArray[np.int64]
-Int32Array = npt.NDArray[np.int32]
 
 #: Largest number of transfers that one graph can index (positions are int32).
 MAX_TRANSFERS = 2**31 - 1

@@ -33,12 +33,12 @@ from muledetect.records.write import put_tables
 # Each function imports the rooms that it goes through, so that `check` does not wait for those of `train`.
 if TYPE_CHECKING:
     from muledetect.evaluation import Drift, Evaluation
-    from muledetect.features import Progress
     from muledetect.labels import Target
     from muledetect.labels.targets import Unlabelled
     from muledetect.model import MuleModel
     from muledetect.model.proof import Explanation
     from muledetect.model.thresholds import AlertThreshold
+    from muledetect.progress import Progress
     from muledetect.records.own import Columns, Imported
     from muledetect.reports.pages import Language
     from muledetect.rings import RingTables
@@ -160,8 +160,8 @@ def train(
         rows, weight = sample_points(points, y, keys, max_rows=max_rows)
         notes = [*notes, f"{len(rows):,} of {len(y):,} points were drawn; weights make up for the others."]
         points, y = points[rows], y[rows]
-    names = feature_names(pack=pack, lasting=target == "ever")
-    features = extract(read, points, names, apart=account_groups(read), progress=progress)
+    names = feature_names(pack=pack, long_term=target == "ever")
+    features = extract(read, points, names, hide_groups=account_groups(read), progress=progress)
     origin = TrainedOn(target, pack, read.tick, read.currency, read.fingerprint, unlabelled)
     groups = ring_groups(read, points)
     tell = progress or _silent

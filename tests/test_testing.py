@@ -10,9 +10,10 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from muledetect.arrays import Float64Array
 from muledetect.clock import DAY
 from muledetect.errors import FeatureError
-from muledetect.features import Feature, Float64Array, FromPack, History, Says, feature, registry
+from muledetect.features import Column, Feature, FromPack, History, feature, registry
 from muledetect.graph import Points, build_graph
 from muledetect.records import read_dataset
 from muledetect.testing import check_feature, check_features, random_world, worlds
@@ -138,12 +139,12 @@ def one_value_too_many(history: History) -> Float64Array:
     return np.zeros(len(history) + 1)
 
 
-@feature(family="own", columns={"first": Says("count", "one"), "second": Says("count", "other")})
+@feature(family="own", columns={"first": Column("count", "one"), "second": Column("count", "other")})
 def fewer_columns_than_declared(history: History) -> Float64Array:
     return np.zeros((len(history), 1))
 
 
-@feature(family="own", columns={"of_one": Says("amount", "one"), "of_other": Says("amount", "other")})
+@feature(family="own", columns={"of_one": Column("amount", "one"), "of_other": Column("amount", "other")})
 def a_column_for_each_kind_of_amount(history: History) -> Float64Array:
     kinds = np.unique(history.incoming.amount)
     return np.zeros((len(history), len(kinds)))

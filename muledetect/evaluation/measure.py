@@ -29,13 +29,14 @@ from muledetect.evaluation.traces import measure_traces
 from muledetect.evaluation.value import illicit_receipts
 from muledetect.evaluation.watch import TRUTH_OF_MONEY, View, watch_detection
 from muledetect.facts import Snapshot
-from muledetect.features import Progress, extract
+from muledetect.features import extract
 from muledetect.graph import Points, build_graph
 from muledetect.labels import Target, account_groups, every_account, ring_groups
 from muledetect.labels.targets import labelled_points
 from muledetect.markup import build_card, build_details, build_facts, build_list, build_table
 from muledetect.model import MuleModel
 from muledetect.model.store import config_hash
+from muledetect.progress import Progress
 from muledetect.records import Dataset
 from muledetect.rings import RingTables
 from muledetect.tracing import trace
@@ -167,7 +168,7 @@ def measure_model(
     is_unseen = ~np.isin(groups, seen)
     wanted = list(dict.fromkeys([*names, *rule_columns(pack)]))
     test = extract(dataset, at[is_unseen], wanted, progress=progress)
-    learnt = extract(dataset, points, names, apart=account_groups(dataset), progress=progress)
+    learnt = extract(dataset, points, names, hide_groups=account_groups(dataset), progress=progress)
     train_groups, test_groups = ring_groups(dataset, points), groups[is_unseen]
     sought, receipts = truth[is_unseen], illicit_receipts(dataset)
     value = None if receipts.money is None else receipts.money[at.account[is_unseen]]

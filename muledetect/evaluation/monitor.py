@@ -9,10 +9,11 @@ import pyarrow.compute as pc
 from muledetect.clock import Moment, parse_time
 from muledetect.evaluation.drift import Drift, compare_periods
 from muledetect.evaluation.measure import origin_of
-from muledetect.features import Progress, extract
+from muledetect.features import extract
 from muledetect.graph import build_graph
 from muledetect.labels import Target, every_account, targets
 from muledetect.model import MuleModel
+from muledetect.progress import Progress
 from muledetect.records import Dataset
 
 

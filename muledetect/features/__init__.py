@@ -19,6 +19,7 @@ from typing import Final
 
 import pyarrow as pa
 
+from muledetect.arrays import Int64Array
 from muledetect.features import (
     _extract,
     amounts,
@@ -38,12 +39,13 @@ from muledetect.features import (
     velocity,
     volume,
 )
-from muledetect.features._extract import Progress, as_table, extract_shards, share
-from muledetect.features._history import Float64Array, History, build_history
-from muledetect.features._shared import Shared
-from muledetect.features._spec import Call, Feature, FromPack, Registry, Says, feature
+from muledetect.features._extract import as_table, extract_shards, prepare_extraction
+from muledetect.features._extraction import Extraction
+from muledetect.features._history import History, build_history
+from muledetect.features._spec import Call, Column, Feature, FromPack, Registry, feature
 from muledetect.features.packs import Pack, load_pack
-from muledetect.graph import Int64Array, Points, TransferGraph
+from muledetect.graph import Points, TransferGraph
+from muledetect.progress import Progress
 from muledetect.records import Dataset
 
 _BUILT_IN: Final = (
@@ -97,13 +99,13 @@ def registry() -> Registry:
 
 
 def feature_names(
-    *, pack: str | Pack = "none", families: Iterable[str] | None = None, lasting: bool = False
+    *, pack: str | Pack = "none", families: Iterable[str] | None = None, long_term: bool = False
 ) -> list[str]:
     """Return the names of the default columns under a country pack, of the given families or of all.
 
-    With `lasting`, only those that keep their value when an account falls silent (the whole past, and peaks).
+    With `long_term`, only those that keep their value when an account falls silent (the whole past, and peaks).
     """
-    return _REGISTRY.names(load_pack(pack) if isinstance(pack, str) else pack, families, lasting=lasting)
+    return _REGISTRY.names(load_pack(pack) if isinstance(pack, str) else pack, families, long_term=long_term)
 
 
 def extract(
@@ -113,7 +115,7 @@ def extract(
     *,
     pack: str | Pack = "none",
     graph: TransferGraph | None = None,
-    apart: Int64Array | None = None,
+    hide_groups: Int64Array | None = None,
     threads: int | None = None,
     progress: Progress | None = None,
 ) -> pa.Table:
@@ -130,7 +132,7 @@ def extract(
         Country pack that gives thresholds and local time.
     graph : TransferGraph, optional
         Saves building it again.
-    apart : int64[n_accounts], optional
+    hide_groups : int64[n_accounts], optional
         Group of each account, such as its ring. Labels and complaints of a point's own group are hidden from it, as a
         training set needs; see `muledetect.labels.account_groups`.
     threads : int, optional
@@ -156,8 +158,8 @@ def extract(
     O(history of each point); use `extract_shards` or `write_features` for tables that do not fit in memory.
     """
     known, names = _extract.choose(features, _REGISTRY, pack)
-    shared = _extract.share(dataset, graph, apart=apart, threads=threads)
-    return _extract.extract(shared, points, names, known, progress)
+    extraction = _extract.prepare_extraction(dataset, graph, hide_groups=hide_groups, threads=threads)
+    return _extract.extract(extraction, points, names, known, progress)
 
 
 def write_features(
@@ -168,7 +170,7 @@ def write_features(
     *,
     pack: str | Pack = "none",
     graph: TransferGraph | None = None,
-    apart: Int64Array | None = None,
+    hide_groups: Int64Array | None = None,
     threads: int | None = None,
     progress: Progress | None = None,
     overwrite: bool = False,
@@ -179,7 +181,7 @@ def write_features(
 
     Parameters
     ----------
-    dataset, points, features, pack, graph, apart, threads, progress
+    dataset, points, features, pack, graph, hide_groups, threads, progress
         As for `extract`.
     path : str or Path
         Parquet file; an earlier one of ours is replaced when the new one is complete.
@@ -195,24 +197,22 @@ def write_features(
     from muledetect.records.write import atomic_parquet  # noqa: PLC0415
 
     known, names = _extract.choose(features, _REGISTRY, pack)
-    shared = _extract.share(dataset, graph, apart=apart, threads=threads)
+    extraction = _extract.prepare_extraction(dataset, graph, hide_groups=hide_groups, threads=threads)
     with atomic_parquet(path, output=FEATURES, overwrite=overwrite) as write:
-        for shard, values in _extract.extract_shards(shared, points, names, known, progress=progress):
+        for shard, values in _extract.extract_shards(extraction, points, names, known, progress=progress):
             write(_extract.as_table(dataset.account_ids, shard, names, values))
 
 
 __all__ = [
     "Call",
+    "Column",
+    "Extraction",
     "Feature",
-    "Float64Array",
     "FromPack",
     "History",
     "Pack",
     "Points",
-    "Progress",
     "Registry",
-    "Says",
-    "Shared",
     "as_table",
     "build_history",
     "extract",
@@ -220,7 +220,7 @@ __all__ = [
     "feature",
     "feature_names",
     "load_pack",
+    "prepare_extraction",
     "registry",
-    "share",
     "write_features",
 ]

@@ -12,13 +12,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from muledetect.features._history import BoolArray
+from muledetect.arrays import BoolArray, Int32Array, Int64Array
 from muledetect.features._sessions import KINDS, MISSING, equals, group, numbers
 from muledetect.features._sightings import Seen, seen
-from muledetect.graph import Int32Array, Int64Array
 
 if TYPE_CHECKING:
-    from muledetect.features._shared import Shared
+    from muledetect.features._extraction import Extraction
 
 NEVER: Final = np.iinfo(np.int64).max
 
@@ -63,21 +62,21 @@ class Listed(NamedTuple):
     value: Int64Array
 
 
-def complained(shared: Shared) -> Complained | None:
-    """Return what complaints name, for `Shared.get`; None without the table. O(transfers + complaints log n)."""
-    graph, complaints = shared.graph, shared.tables.get("complaints")
+def complained(extraction: Extraction) -> Complained | None:
+    """Return what complaints name, for `Extraction.get`; None without the table. O(transfers + complaints log n)."""
+    graph, complaints = extraction.graph, extraction.tables.get("complaints")
     if complaints is None:
         return None
     known = numbers(complaints, "known_ts")
-    target = _accounts(shared, complaints, "target")
+    target = _accounts(extraction, complaints, "target")
     since = np.full(graph.n_transfers, NEVER)
-    has_id = _name_by_id(shared, complaints, known, since)
+    has_id = _name_by_id(extraction, complaints, known, since)
     time, amount = numbers(complaints, "time"), numbers(complaints, "amount")
     rows = np.flatnonzero(~has_id & (target >= 0) & (time != MISSING) & (amount != MISSING))
     rows = rows[np.argsort(time[rows], kind="stable")]
     is_target = np.zeros(graph.n_accounts, np.bool_)
     is_target[target[rows]] = True
-    victim = _accounts(shared, complaints, "victim_account")
+    victim = _accounts(extraction, complaints, "victim_account")
     _name_by_key(
         np.flatnonzero(is_target[graph.target]), graph.time, graph.source, graph.target, graph.amount,
         time[rows], victim[rows], target[rows], amount[rows], known[rows], since,
@@ -90,12 +89,12 @@ def complained(shared: Shared) -> Complained | None:
     return Complained(since, account_since, start, named[place])
 
 
-def listed(shared: Shared) -> Listed | None:
-    """Return what watch lists name, for `Shared.get`; None without the table. O(entries x holders of each)."""
-    graph, lists = shared.graph, shared.tables.get("watchlists")
+def listed(extraction: Extraction) -> Listed | None:
+    """Return what watch lists name, for `Extraction.get`; None without the table. O(entries x holders of each)."""
+    graph, lists = extraction.graph, extraction.tables.get("watchlists")
     if lists is None:
         return None
-    known = shared.get(seen)
+    known = extraction.get(seen)
     since = np.maximum(numbers(lists, "valid_from"), numbers(lists, "known_ts"))
     end = numbers(lists, "valid_to")
     until = np.where(end == MISSING, NEVER, end)
@@ -109,13 +108,13 @@ def listed(shared: Shared) -> Listed | None:
     return Listed(start, *(np.concatenate(pair)[place] for pair in columns))
 
 
-def _accounts(shared: Shared, table: pa.Table, name: str) -> Int32Array:
+def _accounts(extraction: Extraction, table: pa.Table, name: str) -> Int32Array:
     if name not in table.column_names:
         return np.full(len(table), -1, np.int32)
-    return shared.graph.codes(table[name])
+    return extraction.graph.codes(table[name])
 
 
-def _name_by_id(shared: Shared, complaints: pa.Table, known: Int64Array, since: Int64Array) -> BoolArray:
+def _name_by_id(extraction: Extraction, complaints: pa.Table, known: Int64Array, since: Int64Array) -> BoolArray:
     """Mark the transfers whose ids complaints give; return which complaints give one."""
     if "transfer_id" not in complaints.column_names:
         return np.zeros(len(complaints), np.bool_)
@@ -124,7 +123,7 @@ def _name_by_id(shared: Shared, complaints: pa.Table, known: Int64Array, since: 
     ids = given.drop_null().unique()
     first = np.full(len(ids), NEVER)
     np.minimum.at(first, pc.index_in(given.filter(given.is_valid()), value_set=ids).to_numpy(), known[has_id])
-    all_ids = shared.tables["transfers"]["transfer_id"].slice(0, len(since))
+    all_ids = extraction.tables["transfers"]["transfer_id"].slice(0, len(since))
     place = pc.fill_null(pc.index_in(all_ids, value_set=ids), -1).to_numpy()
     is_named = place >= 0
     since[is_named] = first[place[is_named]]

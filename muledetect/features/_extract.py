@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import itertools
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 
 import numpy as np
 import pyarrow as pa
 
-from muledetect.features._history import Float64Array, build_history
-from muledetect.features._shared import Shared
+from muledetect.arrays import Float64Array, Int64Array
+from muledetect.features._extraction import Extraction
+from muledetect.features._history import build_history
 from muledetect.features._spec import Call, Feature, Registry
 from muledetect.features.packs import Pack, load_pack
 from muledetect.features.signals import visible_tables
-from muledetect.graph import Int64Array, Points, TransferGraph, build_graph
+from muledetect.graph import Points, TransferGraph, build_graph
+from muledetect.progress import Progress
 from muledetect.records import Dataset
 
 # A shard holds about this many transfers (both sides) or points, whichever comes first: its arrays then fit the cache
@@ -23,24 +25,21 @@ from muledetect.records import Dataset
 _SHARD_TRANSFERS = 500_000
 _SHARD_POINTS = 16_384
 
-#: Called with the stage in words and the fraction done, 0 to 1.
-Progress = Callable[[str, float], None]
 
-
-def share(
+def prepare_extraction(
     dataset: Dataset,
     graph: TransferGraph | None = None,
     *,
-    apart: Int64Array | None = None,
+    hide_groups: Int64Array | None = None,
     threads: int | None = None,
-) -> Shared:
+) -> Extraction:
     """Return what several extractions from one data set can share: its graph, its signals, and other indexes."""
     graph = build_graph(dataset) if graph is None else graph
-    return Shared(graph, visible_tables(dataset), apart=apart, threads=threads)
+    return Extraction(graph, visible_tables(dataset), hide_groups=hide_groups, threads=threads)
 
 
 def extract_shards(
-    shared: Shared,
+    extraction: Extraction,
     points: Points,
     names: Sequence[str],
     registry: Registry,
@@ -53,8 +52,8 @@ def extract_shards(
 
     Parameters
     ----------
-    shared : Shared
-        From `share`; says how many threads.
+    extraction : Extraction
+        From `prepare_extraction`; says how many threads.
     points : Points
     names : sequence of str
         Columns of features in `registry`.
@@ -63,12 +62,12 @@ def extract_shards(
         Called with the stage and the fraction done.
     """
     plan = _plan(names, registry)
-    shards = _cut(shared.graph, points)
-    threads = shared.threads
+    shards = _cut(extraction.graph, points)
+    threads = extraction.threads
 
     def compute(rows: slice) -> tuple[Points, Float64Array]:
         shard = points[rows]
-        history = build_history(shared, shard)
+        history = build_history(extraction, shard)
         values = np.empty((len(names), len(shard))).T  # a column lies in one piece, as Arrow wants it
         for feature, parameters, wanted in plan:
             computed = feature.compute(history, parameters)
@@ -97,12 +96,12 @@ def extract_shards(
 
 
 def extract(
-    shared: Shared, points: Points, names: Sequence[str], registry: Registry, progress: Progress | None = None
+    extraction: Extraction, points: Points, names: Sequence[str], registry: Registry, progress: Progress | None = None
 ) -> pa.Table:
     """Compute features at points; see `muledetect.features.extract`."""
-    blocks = [values for _, values in extract_shards(shared, points, names, registry, progress=progress)]
+    blocks = [values for _, values in extract_shards(extraction, points, names, registry, progress=progress)]
     whole = np.concatenate(blocks) if blocks else np.empty((0, len(names)))
-    return as_table(shared.graph.account_ids, points, names, whole)
+    return as_table(extraction.graph.account_ids, points, names, whole)
 
 
 def as_table(account_ids: pa.StringArray, points: Points, names: Sequence[str], values: Float64Array) -> pa.Table:

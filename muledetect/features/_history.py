@@ -18,18 +18,12 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from muledetect.graph import Int32Array, Int64Array, Points, TransferGraph, TransferIndex
+from muledetect.arrays import MISSING, BoolArray, Float64Array, Int32Array, Int64Array
+from muledetect.graph import Points, TransferGraph, TransferIndex
 
 if TYPE_CHECKING:
-    from muledetect.features._shared import Shared
-    from muledetect.features.signals import Float32Array
-
-#: float64 of any shape.
-Float64Array = npt.NDArray[np.float64]
-BoolArray = npt.NDArray[np.bool_]
-
-#: Value of a missing moment or amount of money in the integer columns of `Attributes`.
-MISSING = np.iinfo(np.int64).min
+    from muledetect.arrays import Float32Array
+    from muledetect.features._extraction import Extraction
 
 
 class Attributes(NamedTuple):
@@ -120,7 +114,7 @@ class History:
     Attributes
     ----------
     points : Points
-    shared : Shared
+    extraction : Extraction
         What all shards use: the graph, the tables, signals.
     local : int64[n_points]
         Position of the point's account among the accounts of the history.
@@ -132,7 +126,7 @@ class History:
     """
 
     points: Points
-    shared: Shared
+    extraction: Extraction
     local: Int64Array
     incoming: Side
     outgoing: Side
@@ -148,12 +142,12 @@ class History:
     @property
     def graph(self) -> TransferGraph:
         """The whole graph, also what comes after the points."""
-        return self.shared.graph
+        return self.extraction.graph
 
     @property
     def tables(self) -> Mapping[str, pa.Table]:
         """The data set's tables, whole, without those that hold the truth."""
-        return self.shared.tables
+        return self.extraction.tables
 
     @property
     def as_of(self) -> Int64Array:
@@ -181,7 +175,7 @@ class History:
         """Return a built-in signal of the entries of `incoming` or `outgoing`, float32[n_entries]."""
         if (side, column) not in self._signals:
             entries = self.incoming if side == "in" else self.outgoing
-            self._signals[side, column] = self.shared.signal(column)[entries.transfer]
+            self._signals[side, column] = self.extraction.signal(column)[entries.transfer]
         return self._signals[side, column]
 
     @cached_property
@@ -228,11 +222,11 @@ class History:
 
 
 def build_history(
-    shared: Shared,
+    extraction: Extraction,
     points: Points,
 ) -> History:
     """Lay out the past of `points`. O(transfers of their accounts + accounts of the graph); 58 bytes an entry."""
-    graph = shared.graph
+    graph = extraction.graph
     accounts, local = np.unique(points.account, return_inverse=True)
     latest = np.full(len(accounts), np.iinfo(np.int64).min)
     np.maximum.at(latest, local, points.as_of)
@@ -246,19 +240,19 @@ def build_history(
     _mark_first_meetings(out[0].start, out[0].stop, out[1], out_other, out_new, int(n_others.max(initial=0)))
     return History(
         points=points,
-        shared=shared,
+        extraction=extraction,
         local=local.astype(np.int64),
         incoming=_side(into, points, local, in_other, in_new, graph.tick),
         outgoing=_side(out, points, local, out_other, out_new, graph.tick),
         n_others=n_others[local],
         _bounds=(into[0], out[0]),
-        _attributes=shared.get(_attributes),
-        _balances=shared.get(_balances),
+        _attributes=extraction.get(_attributes),
+        _balances=extraction.get(_balances),
     )
 
 
-def _attributes(shared: Shared) -> Attributes | None:
-    accounts, graph = shared.tables.get("accounts"), shared.graph
+def _attributes(extraction: Extraction) -> Attributes | None:
+    accounts, graph = extraction.tables.get("accounts"), extraction.graph
     if accounts is None or not len(accounts):
         return None
     codes = graph.codes(accounts["account_id"])
@@ -273,8 +267,8 @@ def _attributes(shared: Shared) -> Attributes | None:
     return Attributes(*(column(name) for name in Attributes._fields))
 
 
-def _balances(shared: Shared) -> Balances | None:
-    transfers = shared.tables.get("transfers")
+def _balances(extraction: Extraction) -> Balances | None:
+    transfers = extraction.tables.get("transfers")
     names = ("source_balance_after", "target_balance_after")
     if transfers is None or not set(names) & set(transfers.column_names):
         return None

@@ -14,7 +14,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from muledetect.graph import Int32Array, Int64Array, TransferGraph
+from muledetect.arrays import Int32Array, Int64Array
+from muledetect.graph import TransferGraph
 from muledetect.records.encode import IdEncoder
 
 if TYPE_CHECKING:

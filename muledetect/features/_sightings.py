@@ -12,6 +12,7 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
+from muledetect.arrays import Int32Array, Int64Array
 from muledetect.features._sessions import (
     IN_SESSION,
     KINDS,
@@ -25,11 +26,11 @@ from muledetect.features._sessions import (
     numbers,
     previous_use,
 )
-from muledetect.graph import Int32Array, Int64Array, TransferGraph
+from muledetect.graph import TransferGraph
 from muledetect.records.encode import IdEncoder
 
 if TYPE_CHECKING:
-    from muledetect.features._shared import Shared
+    from muledetect.features._extraction import Extraction
 
 #: A device or contact with more holders than this ties nobody: a branch's tablet, a company's address.
 HUB: Final = 200
@@ -99,9 +100,9 @@ class Seen(NamedTuple):
     sightings: Sightings
 
 
-def seen(shared: Shared) -> Seen:
-    """Return who was seen on what, for `Shared.get`. O(rows), but O(n log n) where sessions are not in time order."""
-    graph, tables, values = shared.graph, shared.tables, Values()
+def seen(extraction: Extraction) -> Seen:
+    """Return who was seen on what, for `Extraction.get`. O(rows); O(n log n) where sessions are in no order of time."""
+    graph, tables, values = extraction.graph, extraction.tables, Values()
     people, strangers = _people(graph, tables)
     sessions = build_sessions(graph, tables, values)
     sightings, offsets = _sightings(graph, tables, values, people, sessions, strangers)

@@ -21,9 +21,10 @@ from typing import Any, Final, Literal, NamedTuple, get_args
 
 import numpy as np
 
+from muledetect.arrays import Float64Array
 from muledetect.clock import parse_duration
 from muledetect.errors import FeatureError
-from muledetect.features._history import Float64Array, History
+from muledetect.features._history import History
 from muledetect.features.packs import Pack
 
 Unit = Literal["count", "amount", "ratio", "seconds", "flag"]
@@ -41,8 +42,8 @@ ON_REQUEST: Final = ("on request",)
 NAME: Final = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
 
 
-class Says(NamedTuple):
-    """What a column says: its `unit` and its meaning in words, `text`; `{window}` and other parameters are filled in.
+class Column(NamedTuple):
+    """Unit and meaning of a column; `{window}` and other parameters in `text` are filled in.
 
     `tells_when` marks a column that measures how long ago something was. `only` are the windows (or other parameter
     values) over which the column is computed by default, if not over all that the feature declares.
@@ -81,7 +82,7 @@ class Feature:
     name: str
     family: str
     function: Callable[..., Float64Array]
-    columns: Mapping[str, Says]
+    columns: Mapping[str, Column]
     parameters: Mapping[str, tuple[str, ...] | FromPack] = field(default_factory=dict)
     tables: tuple[str, ...] = ()
     is_calendar: bool = False
@@ -143,11 +144,11 @@ class Registry:
         return {column: feature for feature in self.features.values() for column in feature.columns}
 
     def names(
-        self, pack: Pack, families: Iterable[str] | None = None, *, lasting: bool = False, every: bool = False
+        self, pack: Pack, families: Iterable[str] | None = None, *, long_term: bool = False, every: bool = False
     ) -> list[str]:
         """Return the default columns under a country pack, of the given families or all; `every`: those on request too.
 
-        With `lasting`, only the columns that keep their value when an account falls silent: those over the whole past
+        With `long_term`, only the columns that keep their value when an account falls silent: those over the whole past
         and the peaks, not those over a window that ends at the point and not those that say how long ago.
         """
         wanted = None if families is None else set(families)
@@ -160,9 +161,9 @@ class Registry:
             for feature in self.features.values()
             if wanted is None or feature.family in wanted
             for parameters in feature.grid(pack)
-            for column, says in feature.columns.items()
-            if every or not says.only or {value for _, value in parameters} & set(says.only)
-            if not lasting or (dict(parameters).get("window", "all") == "all" and not says.tells_when)
+            for column, entry in feature.columns.items()
+            if every or not entry.only or {value for _, value in parameters} & set(entry.only)
+            if not long_term or (dict(parameters).get("window", "all") == "all" and not entry.tells_when)
         ]
 
     def parse(self, name: str) -> Call:
@@ -192,12 +193,12 @@ class Registry:
             parameters.append((key, value))
         return Call(feature.name, tuple(parameters), column)
 
-    def says(self, name: str, *, minor_units: int = 1) -> Says:
+    def column(self, name: str, *, minor_units: int = 1) -> Column:
         """Return unit and meaning of a column, its parameters filled in; amounts have `minor_units` to a whole one."""
         call = self.parse(name)
-        says = self.features[call.feature].columns[call.column]
-        return says._replace(
-            text=says.text.format(**{key: _words(key, value, minor_units) for key, value in call.parameters})
+        entry = self.features[call.feature].columns[call.column]
+        return entry._replace(
+            text=entry.text.format(**{key: _words(key, value, minor_units) for key, value in call.parameters})
         )
 
 
@@ -206,7 +207,7 @@ def feature(
     family: str,
     unit: Unit | None = None,
     text: str = "",
-    columns: Mapping[str, Says] | None = None,
+    columns: Mapping[str, Column] | None = None,
     tables: tuple[str, ...] = (),
     is_calendar: bool = False,
     is_decimal: bool = False,
@@ -220,7 +221,7 @@ def feature(
         Features of one family explain the same kind of behaviour.
     unit, text : str
         Unit and meaning of the single column, named like the function.
-    columns : mapping of column name -> Says
+    columns : mapping of column name -> Column
         Instead of `unit` and `text`, for a function that computes several columns in one pass.
     tables : tuple of str
         Tables besides transfers that it reads; without them its value is NaN.
@@ -238,7 +239,7 @@ def feature(
     """
 
     def register(function: Callable[..., Float64Array]) -> Feature:
-        named = {function.__name__: Says(unit, text)} if unit and not columns else dict(columns or {})
+        named = {function.__name__: Column(unit, text)} if unit and not columns else dict(columns or {})
         _check(function, named, parameters)
         return Feature(
             name=function.__name__,
@@ -254,15 +255,15 @@ def feature(
     return register
 
 
-def _check(function: Callable[..., Any], columns: Mapping[str, Says], parameters: Mapping[str, object]) -> None:
+def _check(function: Callable[..., Any], columns: Mapping[str, Column], parameters: Mapping[str, object]) -> None:
     name = function.__name__
     if not columns:
         raise FeatureError(f"feature {name!r}: give its unit and text, or its columns.")
-    for column, says in columns.items():
+    for column, entry in columns.items():
         if not NAME.fullmatch(column):
             raise FeatureError(f"feature {name!r}: column {column!r} must be lower_case_words, single underscores.")
-        if says.unit not in get_args(Unit):
-            raise FeatureError(f"feature {name!r}: unit {says.unit!r} of {column!r} must be one of {get_args(Unit)}.")
+        if entry.unit not in get_args(Unit):
+            raise FeatureError(f"feature {name!r}: unit {entry.unit!r} of {column!r} must be one of {get_args(Unit)}.")
     accepted = list(inspect.signature(function).parameters)[1:]
     if accepted != list(parameters):
         raise FeatureError(f"feature {name!r}: takes {accepted} after the history but declares {list(parameters)}.")

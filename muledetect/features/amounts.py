@@ -5,20 +5,20 @@ from __future__ import annotations
 import numba
 import numpy as np
 
-from muledetect.features._history import Float64Array, History, Side, share
-from muledetect.features._spec import FromPack, Says, feature
-from muledetect.graph import Int64Array
+from muledetect.arrays import Float64Array, Int64Array
+from muledetect.features._history import History, Side, share
+from muledetect.features._spec import Column, FromPack, feature
 
 
 @feature(
     family="amount",
     columns={
-        "in_similar": Says("count", "credits {window} within 10% of each other", only=("7d",)),
-        "in_similar_share": Says("ratio", "share of the credits {window} within 10% of each other"),
-        "in_repeated_share": Says("ratio", "share of the credits {window} whose exact amount came more than once"),
-        "out_similar": Says("count", "debits {window} within 10% of each other", only=("7d",)),
-        "out_similar_share": Says("ratio", "share of the debits {window} within 10% of each other"),
-        "out_repeated_share": Says("ratio", "share of the debits {window} whose exact amount left more than once"),
+        "in_similar": Column("count", "credits {window} within 10% of each other", only=("7d",)),
+        "in_similar_share": Column("ratio", "share of the credits {window} within 10% of each other"),
+        "in_repeated_share": Column("ratio", "share of the credits {window} whose exact amount came more than once"),
+        "out_similar": Column("count", "debits {window} within 10% of each other", only=("7d",)),
+        "out_similar_share": Column("ratio", "share of the debits {window} within 10% of each other"),
+        "out_repeated_share": Column("ratio", "share of the debits {window} whose exact amount left more than once"),
     },
     window=("30d",),
 )
@@ -39,8 +39,8 @@ def similar(history: History, *, window: int) -> Float64Array:
 @feature(
     family="amount",
     columns={
-        "in_round_share": Says("ratio", "share of the credits {window} with a round amount"),
-        "out_round_share": Says("ratio", "share of the debits {window} with a round amount"),
+        "in_round_share": Column("ratio", "share of the credits {window} with a round amount"),
+        "out_round_share": Column("ratio", "share of the debits {window} with a round amount"),
     },
     is_decimal=True,
     window=("all",),
@@ -58,9 +58,9 @@ def round_amounts(history: History, *, window: int) -> Float64Array:
 @feature(
     family="amount",
     columns={
-        "in_below": Says("ratio", "share of the credits {window} just under {threshold}"),
-        "out_below": Says("ratio", "share of the debits {window} just under {threshold}"),
-        "below_count": Says("count", "transfers {window} just under {threshold}"),
+        "in_below": Column("ratio", "share of the credits {window} just under {threshold}"),
+        "out_below": Column("ratio", "share of the debits {window} just under {threshold}"),
+        "below_count": Column("count", "transfers {window} just under {threshold}"),
     },
     threshold=FromPack("thresholds"),
     window=("90d",),

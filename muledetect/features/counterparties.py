@@ -5,8 +5,9 @@ from __future__ import annotations
 import numba
 import numpy as np
 
-from muledetect.features._history import Float64Array, History
-from muledetect.features._spec import Says, feature
+from muledetect.arrays import Float64Array
+from muledetect.features._history import History
+from muledetect.features._spec import Column, feature
 
 # Terms of an entropy are added as integers of this many per bit, so that their order cannot change the sum.
 _FIXED_POINT = 2.0**40
@@ -15,35 +16,35 @@ _FIXED_POINT = 2.0**40
 @feature(
     family="counterparties",
     columns={
-        "in_counterparties": Says("count", "different payers {window}"),
-        "in_new_counterparties": Says("count", "first-ever payers {window}", only=("30d", "all")),
-        "in_entropy": Says(
+        "in_counterparties": Column("count", "different payers {window}"),
+        "in_new_counterparties": Column("count", "first-ever payers {window}", only=("30d", "all")),
+        "in_entropy": Column(
             "ratio", "how evenly the received money spread over payers {window} (bits)", only=("7d", "all")
         ),
-        "in_top_share": Says(
+        "in_top_share": Column(
             "ratio", "share of the money received {window} that came from one payer", only=("7d", "all")
         ),
-        "in_new_share": Says(
+        "in_new_share": Column(
             "ratio", "share of the money received {window} that came from first-ever payers", only=("30d", "all")
         ),
-        "in_one_off": Says("count", "payers met a single time {window}", only=("30d", "all")),
-        "in_one_off_share": Says(
+        "in_one_off": Column("count", "payers met a single time {window}", only=("30d", "all")),
+        "in_one_off_share": Column(
             "ratio", "share of the money received {window} that came from payers met a single time", only=("30d", "all")
         ),
-        "out_counterparties": Says("count", "different payees {window}"),
-        "out_new_counterparties": Says("count", "first-ever payees {window}", only=("30d", "all")),
-        "out_entropy": Says(
+        "out_counterparties": Column("count", "different payees {window}"),
+        "out_new_counterparties": Column("count", "first-ever payees {window}", only=("30d", "all")),
+        "out_entropy": Column(
             "ratio", "how evenly the paid money spread over payees {window} (bits)", only=("7d", "all")
         ),
-        "out_top_share": Says("ratio", "share of the money paid {window} that went to one payee", only=("7d", "all")),
-        "out_new_share": Says(
+        "out_top_share": Column("ratio", "share of the money paid {window} that went to one payee", only=("7d", "all")),
+        "out_new_share": Column(
             "ratio", "share of the money paid {window} that went to first-ever payees", only=("30d", "all")
         ),
-        "out_one_off": Says("count", "payees met a single time {window}", only=("30d", "all")),
-        "out_one_off_share": Says(
+        "out_one_off": Column("count", "payees met a single time {window}", only=("30d", "all")),
+        "out_one_off_share": Column(
             "ratio", "share of the money paid {window} that went to payees met a single time", only=("30d", "all")
         ),
-        "returned_share": Says(
+        "returned_share": Column(
             "ratio", "share of the money paid {window} that went to accounts that also paid in", only=("30d",)
         ),
     },

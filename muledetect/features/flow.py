@@ -9,9 +9,10 @@ from __future__ import annotations
 import numba
 import numpy as np
 
+from muledetect.arrays import Float64Array
 from muledetect.clock import ALL, DAY
-from muledetect.features._history import Float64Array, History, share
-from muledetect.features._spec import Says, feature
+from muledetect.features._history import History, share
+from muledetect.features._spec import Column, feature
 
 
 @feature(
@@ -43,8 +44,8 @@ def quick_pass(history: History, *, within: int, window: int) -> Float64Array:
 @feature(
     family="flow",
     columns={
-        "dwell_median": Says("seconds", "time that half of the passed-on money stayed at most {window}"),
-        "dwell_p90": Says("seconds", "time that nine tenths of the passed-on money stayed at most {window}"),
+        "dwell_median": Column("seconds", "time that half of the passed-on money stayed at most {window}"),
+        "dwell_p90": Column("seconds", "time that nine tenths of the passed-on money stayed at most {window}"),
     },
     window=("30d", "all"),
 )
@@ -64,10 +65,10 @@ def dwell(history: History, *, window: int) -> Float64Array:
 @feature(
     family="flow",
     columns={
-        "retained_mean": Says("ratio", "mean share of a day's inflow that stayed {window}"),
-        "retained_spread": Says("ratio", "how much the share of a day's inflow that stayed varied {window}"),
-        "zero_sweep": Says("ratio", "share of the days with inflow that ended with under 5% of it left {window}"),
-        "busy_days": Says("ratio", "share of the days with any transfer {window}", only=("30d",)),
+        "retained_mean": Column("ratio", "mean share of a day's inflow that stayed {window}"),
+        "retained_spread": Column("ratio", "how much the share of a day's inflow that stayed varied {window}"),
+        "zero_sweep": Column("ratio", "share of the days with inflow that ended with under 5% of it left {window}"),
+        "busy_days": Column("ratio", "share of the days with any transfer {window}", only=("30d",)),
     },
     window=("90d",),
 )
@@ -87,9 +88,9 @@ def daily_rest(history: History, *, window: int) -> Float64Array:
 @feature(
     family="flow",
     columns={
-        "turnover_over_range": Says("ratio", "received money {window} against the largest swing of the balance"),
-        "credits_before_largest_debit": Says("count", "credits gathered before the largest debit {window}"),
-        "largest_debit_share": Says("ratio", "share of the money paid {window} that left in one debit"),
+        "turnover_over_range": Column("ratio", "received money {window} against the largest swing of the balance"),
+        "credits_before_largest_debit": Column("count", "credits gathered before the largest debit {window}"),
+        "largest_debit_share": Column("ratio", "share of the money paid {window} that left in one debit"),
     },
     window=("all",),
 )

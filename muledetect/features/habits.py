@@ -5,17 +5,17 @@ from __future__ import annotations
 import numba
 import numpy as np
 
+from muledetect.arrays import Float64Array, Int64Array
 from muledetect.clock import HOUR
-from muledetect.features._history import Float64Array, History, share
-from muledetect.features._spec import FromPack, Says, feature
-from muledetect.graph import Int64Array
+from muledetect.features._history import History, share
+from muledetect.features._spec import Column, FromPack, feature
 
 
 @feature(
     family="clock",
     columns={
-        "night_share": Says("ratio", "share of the transfers {window} between 22:00 and 6:00 local time"),
-        "night_change": Says("ratio", "night share {window} less the account's night share before"),
+        "night_share": Column("ratio", "share of the transfers {window} between 22:00 and 6:00 local time"),
+        "night_change": Column("ratio", "night share {window} less the account's night share before"),
     },
     is_calendar=True,
     utc=FromPack("utc_offset"),

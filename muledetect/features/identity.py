@@ -11,16 +11,16 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import numba
 import numpy as np
 
+from muledetect.arrays import Float64Array, Int64Array
 from muledetect.clock import DAY
-from muledetect.features._history import Float64Array, History
+from muledetect.features._history import History
 from muledetect.features._sessions import KINDS, MISSING, group, n_before, numbers, previous_use, sessions_in
 from muledetect.features._sightings import CROWD, HUB, seen
-from muledetect.features._spec import ON_REQUEST, Says, feature
-from muledetect.graph import Int64Array
+from muledetect.features._spec import ON_REQUEST, Column, feature
 from muledetect.records.encode import IdEncoder
 
 if TYPE_CHECKING:
-    from muledetect.features._shared import Shared
+    from muledetect.features._extraction import Extraction
 
 # What sharing each kind means: 0 a device, 1 a way to reach the holder, 2 a network, 3 only a place.
 _ROLE: Final = np.array([{"device": 0, "ip": 2, "wifi": 2, "cell": 3, "terminal": 3}.get(kind, 1) for kind in KINDS])
@@ -35,10 +35,10 @@ _WEIGHT: Final = np.array(
 @feature(
     family="identity",
     columns={
-        "device_sharers": Says("count", "most other holders on one of its holder's devices so far"),
-        "contact_sharers": Says("count", "most other holders with one of its holder's phones, emails or addresses"),
-        "network_sharers": Says("ratio", "other holders on its holder's IPs and Wi-Fis so far, weighted by rarity"),
-        "newest_device_age": Says("seconds", "time since its holder was first seen on the newest device", True),
+        "device_sharers": Column("count", "most other holders on one of its holder's devices so far"),
+        "contact_sharers": Column("count", "most other holders with one of its holder's phones, emails or addresses"),
+        "network_sharers": Column("ratio", "other holders on its holder's IPs and Wi-Fis so far, weighted by rarity"),
+        "newest_device_age": Column("seconds", "time since its holder was first seen on the newest device", True),
     },
     tables=("identifiers", "sessions"),
 )
@@ -53,7 +53,7 @@ def shared_identity(history: History) -> Float64Array:
     """
     if not {"identifiers", "sessions"} & history.tables.keys():
         return np.full((len(history), 4), np.nan)
-    known = history.shared.get(seen)
+    known = history.extraction.get(seen)
     found: Float64Array = _shared_identity(
         _person(history), history.as_of, known.sightings, _ROLE, _WEIGHT
     )  # fmt: skip
@@ -63,18 +63,18 @@ def shared_identity(history: History) -> Float64Array:
 @feature(
     family="identity",
     columns={
-        "own_devices": Says("count", "different devices of its sessions {window}"),
-        "own_networks": Says("count", "different IP addresses of its sessions {window}", only=ON_REQUEST),
+        "own_devices": Column("count", "different devices of its sessions {window}"),
+        "own_networks": Column("count", "different IP addresses of its sessions {window}", only=ON_REQUEST),
     },
     tables=("sessions",),
     window=("30d",),
 )
 def own_devices(history: History, *, window: int) -> Float64Array:
     """Different devices and IPs of the account's sessions in the window; NaN without sessions. O(sessions there)."""
-    sessions = history.shared.get(seen).sessions
+    sessions = history.extraction.get(seen).sessions
     if sessions is None:
         return np.full((len(history), 2), np.nan)
-    device, network = history.shared.get(_earlier_uses)
+    device, network = history.extraction.get(_earlier_uses)
     found: Float64Array = _own_devices(*sessions_in(history, sessions, window), sessions.value, device, network)
     return found
 
@@ -82,11 +82,11 @@ def own_devices(history: History, *, window: int) -> Float64Array:
 @feature(
     family="identity",
     columns={
-        "holder_accounts": Says("count", "other accounts of its holder so far"),
-        "batch_openings": Says(
+        "holder_accounts": Column("count", "other accounts of its holder so far"),
+        "batch_openings": Column(
             "count", "other accounts opened at its branch and channel within 24 h of it", only=ON_REQUEST
         ),
-        "batch_sharers": Says(
+        "batch_sharers": Column(
             "count", "other holders that share an identifier and opened an account within 24 h of it", only=ON_REQUEST
         ),
     },
@@ -101,10 +101,10 @@ def openings(history: History) -> Float64Array:
     """
     found = np.full((len(history), 3), np.nan)
     rows = np.flatnonzero(history.points.account >= 0)
-    known = history.shared.get(seen)
+    known = history.extraction.get(seen)
     _openings(
-        rows, history.points.account, history.as_of, known.people, history.shared.get(_opening_index), known.sightings,
-        _ROLE, found,
+        rows, history.points.account, history.as_of, known.people, history.extraction.get(_opening_index),
+        known.sightings, _ROLE, found,
     )  # fmt: skip
     return found
 
@@ -126,8 +126,8 @@ class Openings(NamedTuple):
     time: Int64Array
 
 
-def _opening_index(shared: Shared) -> Openings:
-    graph, accounts = shared.graph, shared.tables.get("accounts")
+def _opening_index(extraction: Extraction) -> Openings:
+    graph, accounts = extraction.graph, extraction.tables.get("accounts")
     at, key = np.full(graph.n_accounts, MISSING), np.full(graph.n_accounts, -1, np.int32)
     if accounts is not None and len(accounts):
         codes = graph.codes(accounts["account_id"])
@@ -143,9 +143,9 @@ def _opening_index(shared: Shared) -> Openings:
     return Openings(at, key, start, at[by_time[order]])
 
 
-def _earlier_uses(shared: Shared) -> tuple[Int64Array, Int64Array]:
+def _earlier_uses(extraction: Extraction) -> tuple[Int64Array, Int64Array]:
     """Return the earlier use of each session's device and network by the same account."""
-    sessions = shared.get(seen).sessions
+    sessions = extraction.get(seen).sessions
     if sessions is None:
         return np.empty(0, np.int64), np.empty(0, np.int64)
     return previous_use(sessions.start, sessions.value[0]), previous_use(sessions.start, sessions.value[1])
@@ -154,7 +154,7 @@ def _earlier_uses(shared: Shared) -> tuple[Int64Array, Int64Array]:
 def _person(history: History) -> Int64Array:
     """Return the person of each point, -1 for an account that the graph does not know."""
     account = history.points.account
-    of_account = history.shared.get(seen).people.of_account
+    of_account = history.extraction.get(seen).people.of_account
     if not len(of_account):
         return np.full(len(account), -1)
     return np.where(account >= 0, of_account[np.maximum(account, 0)], -1).astype(np.int64)

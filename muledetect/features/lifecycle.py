@@ -5,19 +5,20 @@ from __future__ import annotations
 import numba
 import numpy as np
 
+from muledetect.arrays import Float64Array
 from muledetect.clock import DAY
-from muledetect.features._history import Float64Array, History, Side, share
-from muledetect.features._spec import Says, feature
+from muledetect.features._history import History, Side, share
+from muledetect.features._spec import Column, feature
 
 
 @feature(
     family="lifecycle",
     columns={
-        "since_first": Says("seconds", "time since the first transfer on record", tells_when=True),
-        "since_last_in": Says("seconds", "time since the last transfer received", tells_when=True),
-        "since_last_out": Says("seconds", "time since the last transfer paid", tells_when=True),
-        "active_span": Says("seconds", "time between the first and the last transfer on record"),
-        "in_before_out": Says("seconds", "time from the first credit to the first debit"),
+        "since_first": Column("seconds", "time since the first transfer on record", tells_when=True),
+        "since_last_in": Column("seconds", "time since the last transfer received", tells_when=True),
+        "since_last_out": Column("seconds", "time since the last transfer paid", tells_when=True),
+        "active_span": Column("seconds", "time between the first and the last transfer on record"),
+        "in_before_out": Column("seconds", "time from the first credit to the first debit"),
     },
 )
 def ages(history: History) -> Float64Array:
@@ -33,7 +34,7 @@ def ages(history: History) -> Float64Array:
 
 @feature(
     family="lifecycle",
-    columns={"account_age": Says("seconds", "age of the account", tells_when=True)},
+    columns={"account_age": Column("seconds", "age of the account", tells_when=True)},
     tables=("accounts",),
 )
 def account_age(history: History) -> Float64Array:
@@ -44,8 +45,8 @@ def account_age(history: History) -> Float64Array:
 @feature(
     family="lifecycle",
     columns={
-        "sleep": Says("seconds", "silence before the first transfer {window}"),
-        "wake_up": Says("ratio", "money received {window} against the 180 days before, after 90 days of silence"),
+        "sleep": Column("seconds", "silence before the first transfer {window}"),
+        "wake_up": Column("ratio", "money received {window} against the 180 days before, after 90 days of silence"),
     },
     window=("7d",),
 )
@@ -76,8 +77,8 @@ def longest_sleep(history: History) -> Float64Array:
 @feature(
     family="lifecycle",
     columns={
-        "micro_test": Says("flag", "a tiny transfer came up to 72 hours before the first large inflow"),
-        "in_jump": Says("ratio", "first large inflow against all money received before it"),
+        "micro_test": Column("flag", "a tiny transfer came up to 72 hours before the first large inflow"),
+        "in_jump": Column("ratio", "first large inflow against all money received before it"),
     },
 )
 def micro_test(history: History) -> Float64Array:
@@ -93,10 +94,10 @@ def micro_test(history: History) -> Float64Array:
 @feature(
     family="lifecycle",
     columns={
-        "in_amount_change": Says("ratio", "mean amount received {window} against before (0.5 = as before)"),
-        "out_amount_change": Says("ratio", "mean amount paid {window} against before (0.5 = as before)"),
-        "in_recent_share": Says("ratio", "share of all money ever received that came {window}"),
-        "out_recent_share": Says("ratio", "share of all money ever paid that left {window}"),
+        "in_amount_change": Column("ratio", "mean amount received {window} against before (0.5 = as before)"),
+        "out_amount_change": Column("ratio", "mean amount paid {window} against before (0.5 = as before)"),
+        "in_recent_share": Column("ratio", "share of all money ever received that came {window}"),
+        "out_recent_share": Column("ratio", "share of all money ever paid that left {window}"),
     },
     window=("7d",),
 )

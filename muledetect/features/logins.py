@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any, Final
 import numba
 import numpy as np
 
+from muledetect.arrays import Float64Array
 from muledetect.clock import DAY, HOUR
-from muledetect.features._history import Float64Array, History
+from muledetect.features._history import History
 from muledetect.features._sessions import (
     CAMERA,
     EMULATOR,
@@ -20,10 +21,10 @@ from muledetect.features._sessions import (
     sessions_in,
 )
 from muledetect.features._sightings import Seen, seen
-from muledetect.features._spec import ON_REQUEST, Says, feature
+from muledetect.features._spec import ON_REQUEST, Column, feature
 
 if TYPE_CHECKING:
-    from muledetect.features._shared import Shared
+    from muledetect.features._extraction import Extraction
 
 # Faster than an airliner over more than a city and the error of a cell.
 _FASTEST: Final = 900.0  # km/h
@@ -38,11 +39,11 @@ _FLAG_COLUMNS: Final = ("remote_access", "emulator", "virtual_camera", "event")
 @feature(
     family="place",
     columns={
-        "impossible_travel": Says("count", "sessions too far from the one before {window}", only=ON_REQUEST),
-        "remote_share": Says("ratio", "share of its sessions under remote access {window}"),
-        "emulator_share": Says("ratio", "share of its sessions on an emulator {window}"),
-        "camera_share": Says("ratio", "share of its sessions with a virtual camera {window}", only=ON_REQUEST),
-        "face_fail_share": Says("ratio", "share of its face checks that failed {window}"),
+        "impossible_travel": Column("count", "sessions too far from the one before {window}", only=ON_REQUEST),
+        "remote_share": Column("ratio", "share of its sessions under remote access {window}"),
+        "emulator_share": Column("ratio", "share of its sessions on an emulator {window}"),
+        "camera_share": Column("ratio", "share of its sessions with a virtual camera {window}", only=ON_REQUEST),
+        "face_fail_share": Column("ratio", "share of its face checks that failed {window}"),
     },
     tables=("sessions",),
     window=("30d",),
@@ -55,11 +56,11 @@ def session_signs(history: History, *, window: int) -> Float64Array:
     between. A share is NaN without sessions (face checks) in the window; a flag that is null is not set, and a flag
     whose column is missing is NaN. O(sessions in the window).
     """
-    known, found = history.shared.get(seen), np.full((len(history), 5), np.nan)
+    known, found = history.extraction.get(seen), np.full((len(history), 5), np.nan)
     if known.sessions is None:
         return found
     begin, end = sessions_in(history, known.sessions, window)
-    _session_signs(begin, end, known.sessions.flags, history.shared.get(_jumps), found)
+    _session_signs(begin, end, known.sessions.flags, history.extraction.get(_jumps), found)
     names = history.tables["sessions"].column_names
     for column, needed in enumerate((("latitude", "longitude"), *((name,) for name in _FLAG_COLUMNS))):
         if not set(needed) <= set(names):
@@ -80,24 +81,24 @@ def paid_from_new_device(history: History, *, window: int) -> Float64Array:
     The payment may be of the moment of the change. NaN without payments in the window or without sessions.
     O(payments in the window + sessions of the account).
     """
-    known = history.shared.get(seen)
+    known = history.extraction.get(seen)
     out, found = history.outgoing, np.full(len(history), np.nan)
     if known.sessions is None:
         return found
     begin, end = sessions_in(history, known.sessions, window + DAY)
-    is_change = history.shared.get(_changes)
+    is_change = history.extraction.get(_changes)
     _paid_after(out.begin(window), out.end, out.time, out.amount, begin, end, known.sessions.time, is_change, found)
     return found
 
 
-def _jumps(shared: Shared) -> Any:
-    sessions = _sessions_of(shared.get(seen))
-    return _impossible(sessions.start, sessions.time, sessions.latitude, sessions.longitude, shared.graph.tick)
+def _jumps(extraction: Extraction) -> Any:
+    sessions = _sessions_of(extraction.get(seen))
+    return _impossible(sessions.start, sessions.time, sessions.latitude, sessions.longitude, extraction.graph.tick)
 
 
-def _changes(shared: Shared) -> Any:
+def _changes(extraction: Extraction) -> Any:
     """First session on a device, unless at the moment of the first session on any."""
-    sessions = _sessions_of(shared.get(seen))
+    sessions = _sessions_of(extraction.get(seen))
     device = sessions.value[0]
     is_first = (device >= 0) & (previous_use(sessions.start, device) < 0)
     begun = np.full(len(sessions.start) - 1, np.iinfo(np.int64).max)

@@ -15,13 +15,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from muledetect.features._history import BoolArray, Float64Array, History
-from muledetect.features._shared import Shared
-from muledetect.features._spec import ON_REQUEST, Says, feature
+from muledetect.arrays import BoolArray, Float64Array, Int32Array, Int64Array
+from muledetect.features._extraction import Extraction
+from muledetect.features._history import History
+from muledetect.features._spec import ON_REQUEST, Column, feature
 from muledetect.features.signals import LONGEST, Book
 from muledetect.features.signals._links import build_links
 from muledetect.features.signals._past import first_from
-from muledetect.graph import Int32Array, Int64Array
 
 #: Channels by which money leaves the accounts that a bank can follow.
 EXITS: Final = ("cash_atm", "cash_counter", "vasp", "xborder")
@@ -84,23 +84,23 @@ class Steps(NamedTuple):
 @feature(
     family="multihop",
     columns={
-        "hop2_in_share": Says("ratio", "share of the money received {window} that came from two steps away"),
-        "hop2_in_ends": Says("count", "accounts two steps away whose money came {window}"),
-        "hop3_in_share": Says("ratio", "share of the money received {window} that came from three steps away"),
-        "hop3_in_ends": Says("count", "accounts three steps away whose money came {window}"),
-        "hop3_in_fastest": Says(
+        "hop2_in_share": Column("ratio", "share of the money received {window} that came from two steps away"),
+        "hop2_in_ends": Column("count", "accounts two steps away whose money came {window}"),
+        "hop3_in_share": Column("ratio", "share of the money received {window} that came from three steps away"),
+        "hop3_in_ends": Column("count", "accounts three steps away whose money came {window}"),
+        "hop3_in_fastest": Column(
             "seconds", "least time that money took over three steps to come {window}", only=ON_REQUEST
         ),
-        "hop2_out_share": Says("ratio", "share of the money paid {window} that had gone on a second step"),
-        "hop2_out_ends": Says("count", "accounts two steps away that the money had reached {window}"),
-        "hop3_out_share": Says("ratio", "share of the money paid {window} that had gone on a third step"),
-        "hop3_out_ends": Says("count", "accounts three steps away that the money had reached {window}"),
-        "hop3_out_fastest": Says(
+        "hop2_out_share": Column("ratio", "share of the money paid {window} that had gone on a second step"),
+        "hop2_out_ends": Column("count", "accounts two steps away that the money had reached {window}"),
+        "hop3_out_share": Column("ratio", "share of the money paid {window} that had gone on a third step"),
+        "hop3_out_ends": Column("count", "accounts three steps away that the money had reached {window}"),
+        "hop3_out_fastest": Column(
             "seconds", "least time that money took over three steps onwards {window}", only=ON_REQUEST
         ),
-        "out_returned": Says("ratio", "share of the money paid {window} that had come back in two or three steps"),
-        "out_exited": Says("ratio", "share of the money paid {window} that had left by an exit within three steps"),
-        "is_hop_cut": Says("flag", "too many transfers to follow all of them {window}", only=ON_REQUEST),
+        "out_returned": Column("ratio", "share of the money paid {window} that had come back in two or three steps"),
+        "out_exited": Column("ratio", "share of the money paid {window} that had left by an exit within three steps"),
+        "is_hop_cut": Column("flag", "too many transfers to follow all of them {window}", only=ON_REQUEST),
     },
     window=("30d",),
 )
@@ -118,7 +118,7 @@ def multihop(history: History, *, window: int) -> Float64Array:
     A step over more than 2,048 links and transfers is not taken: it and what follows are NaN, and `is_hop_cut` is 1.
     Money is followed over at most 30 days a step. O(2,048) a point; 60 bytes a transfer, once.
     """
-    ways = history.shared.get(_ways)
+    ways = history.extraction.get(_ways)
     found = np.full((len(history), 13), np.nan)
     none = np.zeros(0, np.bool_)
     oldest = history.as_of - max(window, history.graph.tick)
@@ -135,18 +135,18 @@ def multihop(history: History, *, window: int) -> Float64Array:
     return found
 
 
-def _ways(shared: Shared) -> Ways:
+def _ways(extraction: Extraction) -> Ways:
     """Index the links by both of their groups. O(links)."""
-    past = replace(shared.past, lookback=max(LONGEST, shared.graph.tick))
+    past = replace(extraction.past, lookback=max(LONGEST, extraction.graph.tick))
     links, paid, received = build_links(past), past.paid, past.received
     rate, start, debit, turned_rate = _turn(links, len(received.time))
     up = Way(received, links.debit_of, links.start, links.credit, _ends(received, links.credit), rate, -1)
     first = past.paid_at[debit]
-    return Ways(up, Way(paid, links.credit_of, start, first, _ends(paid, first), turned_rate, 1), _exits(shared))
+    return Ways(up, Way(paid, links.credit_of, start, first, _ends(paid, first), turned_rate, 1), _exits(extraction))
 
 
-def _exits(shared: Shared) -> BoolArray | None:
-    transfers = shared.tables.get("transfers")
+def _exits(extraction: Extraction) -> BoolArray | None:
+    transfers = extraction.tables.get("transfers")
     if transfers is None or "channel" not in transfers.column_names:
         return None
     is_exit = pc.is_in(transfers["channel"].cast(pa.string()), value_set=pa.array(EXITS))

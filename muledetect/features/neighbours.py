@@ -13,12 +13,12 @@ from typing import Final, NamedTuple
 import numba
 import numpy as np
 
+from muledetect.arrays import Float64Array, Int64Array
 from muledetect.clock import DAY, HOUR
-from muledetect.features._history import Float64Array, History
-from muledetect.features._shared import Shared
-from muledetect.features._spec import ON_REQUEST, Says, feature
+from muledetect.features._extraction import Extraction
+from muledetect.features._history import History
+from muledetect.features._spec import ON_REQUEST, Column, feature
 from muledetect.features.signals import Book, first_from
-from muledetect.graph import Int64Array
 
 # The behaviour of one account; the order is that of the columns of a state.
 _PASS, _QUICK, _PAYERS, _PAYEES, _BURST, _AGE = range(6)
@@ -42,24 +42,24 @@ _TEXTS: Final = {
 }
 
 
-def _said() -> dict[str, Says]:
+def _said() -> dict[str, Column]:
     said = {}
     for side, who in (("in", "its payers"), ("out", "its payees")):
         for name, text in _TEXTS.items():
             words = text.replace("{who}", who)
             only = ON_REQUEST if name == "burst" else ()
-            said[f"{side}_others_{name}"] = Says("seconds" if name == "age" else "ratio", words, only=only)
+            said[f"{side}_others_{name}"] = Column("seconds" if name == "age" else "ratio", words, only=only)
         most = "payees" if side == "in" else "payers"
-        said[f"{side}_others_most_{most}"] = Says(
+        said[f"{side}_others_most_{most}"] = Column(
             "count", f"most different {most} of one of {who} {{window}}", only=ON_REQUEST
         )
-        said[f"{side}_others_alike"] = Says(
+        said[f"{side}_others_alike"] = Column(
             "ratio",
             f"share of the money exchanged with {who} that went to or came from its like {{window}}",
         )
         beyond = f"{'payers' if side == 'in' else 'payees'} of {who}"
         for name in ("pass", "quick"):
-            said[f"{side}_beyond_{name}"] = Says("ratio", _TEXTS[name].replace("{who}", beyond))
+            said[f"{side}_beyond_{name}"] = Column("ratio", _TEXTS[name].replace("{who}", beyond))
     return said
 
 
@@ -78,7 +78,7 @@ def neighbours(history: History, *, window: int) -> Float64Array:
     O(transfers in the window of the accounts within two steps) for each moment; where many points share a moment, it is
     linear in the transfers of the window. Memory: 88 bytes an account for each of two moments.
     """
-    shared, width = history.shared, max(window, history.graph.tick)
+    extraction, width = history.extraction, max(window, history.graph.tick)
     found = np.full((len(history), 20), np.nan)
     order = np.argsort(history.as_of, kind="stable")
     moments, starts = np.unique(history.as_of[order], return_index=True)
@@ -86,9 +86,9 @@ def neighbours(history: History, *, window: int) -> Float64Array:
         rows = asking[history.points.account[asking] >= 0]
         accounts, place = np.unique(history.points.account[rows].astype(np.int64), return_inverse=True)
         if len(rows) >= _MANY:
-            found[rows] = shared.get(_Moments).at(shared, moment, width)[accounts[place]]
+            found[rows] = extraction.get(_Moments).at(extraction, moment, width)[accounts[place]]
         elif len(rows):
-            found[rows] = _around(shared, accounts, moment, width)[place]
+            found[rows] = _around(extraction, accounts, moment, width)[place]
     counts = found[:, [6, 16]]
     found[:, [6, 16]] = np.where(np.isnan(counts), 0.0, counts)
     return found
@@ -97,16 +97,16 @@ def neighbours(history: History, *, window: int) -> Float64Array:
 class _Moments:
     """The neighbourhoods of all accounts at the latest moments asked for; each computed once, for all shards."""
 
-    def __init__(self, _shared: Shared) -> None:
+    def __init__(self, _extraction: Extraction) -> None:
         self._known: OrderedDict[tuple[int, int], Float64Array] = OrderedDict()
         self._lock = Lock()
 
-    def at(self, shared: Shared, moment: int, width: int) -> Float64Array:
+    def at(self, extraction: Extraction, moment: int, width: int) -> Float64Array:
         """Return float64[n_accounts, 20]."""
         with self._lock:
             if (moment, width) not in self._known:
-                everyone = np.arange(shared.graph.n_accounts)
-                self._known[moment, width] = _around(shared, everyone, moment, width)
+                everyone = np.arange(extraction.graph.n_accounts)
+                self._known[moment, width] = _around(extraction, everyone, moment, width)
                 while len(self._known) > _MOMENTS_KEPT:
                     self._known.popitem(last=False)
             return self._known[moment, width]
@@ -119,9 +119,9 @@ class _Window(NamedTuple):
     as_of: int
 
 
-def _around(shared: Shared, accounts: Int64Array, moment: int, width: int) -> Float64Array:
+def _around(extraction: Extraction, accounts: Int64Array, moment: int, width: int) -> Float64Array:
     """Return float64[n, 20] of `accounts`, which are sorted and different from each other."""
-    past = shared.past
+    past = extraction.past
     window = _Window(past.paid, past.received, moment - width, moment)
     is_everyone = len(accounts) == past.graph.n_accounts
     first = accounts if is_everyone else _with_counterparties(accounts, window)

@@ -11,8 +11,9 @@ from typing import Final, Literal, NamedTuple
 import numba
 import numpy as np
 
-from muledetect.features._history import Float64Array, History
-from muledetect.features._spec import Says, Unit, feature
+from muledetect.arrays import Float64Array
+from muledetect.features._history import History
+from muledetect.features._spec import Column, Unit, feature
 
 How = Literal["max", "mean", "share", "count"]
 
@@ -24,21 +25,21 @@ _VALUE_BITS: Final = 32
 
 
 class Aggregate(NamedTuple):
-    """One column: a signal of one side, how it is aggregated, the limit above which it counts, and what it says."""
+    """One column: a signal of one side, how it is aggregated, the limit above which it counts, and its column."""
 
     side: Literal["in", "out"]
     signal: str
     how: How
-    says: Says
+    column: Column
     above: float = 0.0
 
 
 def _in(signal: str, how: How, unit: Unit, text: str, above: float = 0.0) -> Aggregate:
-    return Aggregate("in", signal, how, Says(unit, text), above)
+    return Aggregate("in", signal, how, Column(unit, text), above)
 
 
 def _out(signal: str, how: How, unit: Unit, text: str, above: float = 0.0) -> Aggregate:
-    return Aggregate("out", signal, how, Says(unit, text), above)
+    return Aggregate("out", signal, how, Column(unit, text), above)
 
 
 _GOT: Final = "share of the money received {window} "
@@ -98,7 +99,7 @@ _RECENT: Final = frozenset(
 @feature(
     family="patterns",
     columns={
-        name: aggregate.says if name in _RECENT else aggregate.says._replace(only=("all",))
+        name: aggregate.column if name in _RECENT else aggregate.column._replace(only=("all",))
         for name, aggregate in AGGREGATES.items()
     },
     window=("7d", "all"),

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import numba
 import numpy as np
 
+from muledetect.arrays import Float64Array, Int32Array, Int64Array
 from muledetect.clock import MINUTE
-from muledetect.features._history import Float64Array, History
+from muledetect.features._history import History
 from muledetect.features._sessions import (
     group,
     n_before,
@@ -17,11 +18,10 @@ from muledetect.features._sessions import (
 )
 from muledetect.features._sightings import CROWD, seen, terminal_users
 from muledetect.features._spec import feature
-from muledetect.graph import Int32Array, Int64Array
 from muledetect.records.encode import IdEncoder
 
 if TYPE_CHECKING:
-    from muledetect.features._shared import Shared
+    from muledetect.features._extraction import Extraction
 
 #: Holders seen at one place on so many different days stay together.
 DAYS_TOGETHER: Final = 3
@@ -48,11 +48,11 @@ def co_located(history: History, *, window: int) -> Float64Array:
     moment of that day before the point. Places with more than 20 holders by the point are crowds and do not count. NaN
     without sessions. O(sessions in the window x holders of their places on the day, at most 20).
     """
-    known = history.shared.get(seen)
+    known = history.extraction.get(seen)
     if known.sessions is None:
         return np.full(len(history), np.nan)
     found = np.zeros(len(history))
-    days = history.shared.get(_days)
+    days = history.extraction.get(_days)
     own = known.people.of_account[np.maximum(history.points.account, 0)]
     begin, end = sessions_in(history, known.sessions, window)
     _co_located(
@@ -75,7 +75,7 @@ def common_terminal(history: History, *, window: int) -> Float64Array:
     """
     if "terminal_id" not in history.tables["transfers"].column_names:
         return np.full(len(history), np.nan)
-    uses = history.shared.get(_terminal_uses)
+    uses = history.extraction.get(_terminal_uses)
     found = np.zeros(len(history))
     account, tick = history.points.account, history.graph.tick
     low = uses.own_start[np.maximum(account, 0)]
@@ -129,9 +129,9 @@ class Uses(NamedTuple):
     terminal: Int32Array
 
 
-def _days(shared: Shared) -> Days:
+def _days(extraction: Extraction) -> Days:
     """Group sessions by place and day. O(n): a counting sort by place keeps the order of time."""
-    known = shared.get(seen)
+    known = extraction.get(seen)
     sessions, people = known.sessions, known.people
     if sessions is None:
         none = np.empty(0, np.int32)
@@ -155,13 +155,13 @@ def _days(shared: Shared) -> Days:
     return Days(np.stack(groups), value.astype(np.int32), start, who, when)
 
 
-def _terminal_uses(shared: Shared) -> Uses:
-    graph, people = shared.graph, shared.get(seen).people
+def _terminal_uses(extraction: Extraction) -> Uses:
+    graph, people = extraction.graph, extraction.get(seen).people
     terminal = IdEncoder().encode(
-        shared.tables["transfers"]["terminal_id"].slice(0, graph.n_transfers).combine_chunks()
+        extraction.tables["transfers"]["terminal_id"].slice(0, graph.n_transfers).combine_chunks()
     )
     rows = np.flatnonzero(terminal >= 0)  # in the order of time
-    terminal, user, time = terminal[rows], terminal_users(graph, shared.tables)[rows], graph.time[rows]
+    terminal, user, time = terminal[rows], terminal_users(graph, extraction.tables)[rows], graph.time[rows]
     start, place = group(terminal, int(terminal.max(initial=-1)) + 1)
     person = people.of_account[user[place]]
     around = _around(start, time[place], person, len(people.start))

@@ -1,6 +1,6 @@
 """Proximity: how near an account is to accounts that the bank had found to be mules by then.
 
-The label of the account itself never counts, and in training neither do those of its ring (see `extract(apart=...)`):
+The label of the account itself never counts, and in training neither do those of its ring (`extract(hide_groups=...)`):
 they would tell the target.
 """
 
@@ -13,11 +13,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from muledetect.features._history import Float64Array, History
-from muledetect.features._shared import Shared
-from muledetect.features._spec import ON_REQUEST, Says, feature
+from muledetect.arrays import Float64Array, Int64Array
+from muledetect.features._extraction import Extraction
+from muledetect.features._history import History
+from muledetect.features._spec import ON_REQUEST, Column, feature
 from muledetect.features.signals import first_from
-from muledetect.graph import Int64Array
 
 # A walk of two steps counts for so much of what a walk of one step does, as in PageRank.
 _DAMPING: Final = 0.85
@@ -27,17 +27,17 @@ _LATE: Final = np.iinfo(np.int64).max
 _FIXED_POINT: Final = 2.0**40
 
 _SAYS: Final = {
-    "in_mule_share": Says("ratio", "share of the money received {window} that came from known mules"),
-    "out_mule_share": Says("ratio", "share of the money paid {window} that went to known mules"),
-    "in_mule_proximity": Says(
+    "in_mule_share": Column("ratio", "share of the money received {window} that came from known mules"),
+    "out_mule_share": Column("ratio", "share of the money paid {window} that went to known mules"),
+    "in_mule_proximity": Column(
         "ratio", "money received {window} from known mules and from those that they paid, damped"
     ),
-    "out_mule_proximity": Says("ratio", "money paid {window} to known mules and to those that pay them, damped"),
-    "known_mules_met": Says("count", "known mules among the counterparties {window}"),
-    "mule_path_seconds": Says(
+    "out_mule_proximity": Column("ratio", "money paid {window} to known mules and to those that pay them, damped"),
+    "known_mules_met": Column("count", "known mules among the counterparties {window}"),
+    "mule_path_seconds": Column(
         "seconds", "quickest way of money from a known mule to the account {window}, at most 2 hops"
     ),
-    "is_proximity_cut": Says("flag", "a counterparty was too busy to look behind {window}", only=ON_REQUEST),
+    "is_proximity_cut": Column("flag", "a counterparty was too busy to look behind {window}", only=ON_REQUEST),
 }
 
 
@@ -69,10 +69,10 @@ def proximity(history: History, *, window: int) -> Float64Array:
     later. Accounts with more than `max_degree` transfers in the window are not walked through, which
     `is_proximity_cut` tells. All NaN without labels. O(max_degree) a transfer of the window.
     """
-    seeds = history.shared.get(_seeds)
+    seeds = history.extraction.get(_seeds)
     if seeds is None:
         return np.full((len(history), len(_SAYS)), np.nan)
-    past = history.shared.past
+    past = history.extraction.past
     found = np.full((len(history), len(_SAYS)), np.nan)
     asked = _Question(
         history.points.account.astype(np.int64), history.as_of, max(window, history.graph.tick), past.max_degree
@@ -81,20 +81,20 @@ def proximity(history: History, *, window: int) -> Float64Array:
     return found
 
 
-def _seeds(shared: Shared) -> _Seeds | None:
-    labels = shared.tables.get("labels")
+def _seeds(extraction: Extraction) -> _Seeds | None:
+    labels = extraction.tables.get("labels")
     if labels is None:
         return None
-    n_accounts = shared.graph.n_accounts
+    n_accounts = extraction.graph.n_accounts
     known = np.full(n_accounts, _LATE, np.int64)
     mules = labels.filter(pc.equal(labels["label"].cast(pa.string()), "mule"))
-    codes = shared.graph.codes(mules["account_id"])
+    codes = extraction.graph.codes(mules["account_id"])
     when = (
         pc.fill_null(mules["known_ts"].cast(pa.int64()), _LATE).to_numpy() if "known_ts" in mules.column_names else None
     )
     if when is not None:
         np.minimum.at(known, codes[codes >= 0], when[codes >= 0])
-    group = np.arange(n_accounts, dtype=np.int64) if shared.apart is None else shared.apart
+    group = np.arange(n_accounts, dtype=np.int64) if extraction.hide_groups is None else extraction.hide_groups
     return _Seeds(known, group)
 
 

@@ -1,8 +1,7 @@
 """Taint: money that complaints name, and dealings with accounts on watch lists, as known by the point.
 
-Where accounts are kept apart (`Shared.apart`), complaints about accounts of the point's own group, and list entries
-that name such accounts, are hidden from the point: in training they would tell its target. Its own account is of its
-group. Without `apart` everything known by the point counts.
+With `Extraction.hide_groups`, complaints about accounts of the point's own group, and list entries that name such
+accounts, are hidden from the point: in training they would tell its target. Its own account is of its group.
 """
 
 from __future__ import annotations
@@ -12,13 +11,13 @@ from typing import Final
 import numba
 import numpy as np
 
+from muledetect.arrays import Float64Array, Int64Array
 from muledetect.features._complaints import complained, listed
-from muledetect.features._history import Float64Array, History
+from muledetect.features._extraction import Extraction
+from muledetect.features._history import History
 from muledetect.features._sessions import n_before
-from muledetect.features._shared import Shared
 from muledetect.features._sightings import CROWD, seen
-from muledetect.features._spec import ON_REQUEST, Says, feature
-from muledetect.graph import Int64Array
+from muledetect.features._spec import ON_REQUEST, Column, feature
 
 # Shares are added as integers of this many to a whole, so that their order cannot change the sum.
 _UNIT: Final = 2.0**30
@@ -27,12 +26,14 @@ _UNIT: Final = 2.0**30
 @feature(
     family="taint",
     columns={
-        "complained_credits": Says("count", "transfers received {window} that complaints name", only=ON_REQUEST),
-        "complained_share": Says("ratio", "share of the money received {window} that complaints name", only=ON_REQUEST),
-        "relayed_complained_share": Says(
+        "complained_credits": Column("count", "transfers received {window} that complaints name", only=ON_REQUEST),
+        "complained_share": Column(
+            "ratio", "share of the money received {window} that complaints name", only=ON_REQUEST
+        ),
+        "relayed_complained_share": Column(
             "ratio", "share of the money received {window} that its payers had from transfers that complaints name"
         ),
-        "complained_payees": Says(
+        "complained_payees": Column(
             "count", "different accounts that it paid {window} and complaints name", only=ON_REQUEST
         ),
     },
@@ -47,7 +48,7 @@ def complaint_taint(history: History, *, window: int) -> Float64Array:
     carries x c / r (pro rata); one that is named itself is not counted again. Shares are NaN if nothing was received;
     all NaN without complaints. O(transfers in the window + named credits of their payers).
     """
-    known, shared = history.shared.get(complained), history.shared
+    known, extraction = history.extraction.get(complained), history.extraction
     if known is None:
         return np.full((len(history), 4), np.nan)
     found = np.zeros((len(history), 4))
@@ -55,8 +56,8 @@ def complaint_taint(history: History, *, window: int) -> Float64Array:
     own, groups = _groups(history)
     _complained_credits(
         into.begin(window), into.end, into.time, into.amount, into.transfer, history.as_of, own, groups, graph.source,
-        graph.time, graph.amount, known, shared.past.received, shared.get(_received_before), max(window, graph.tick),
-        found,
+        graph.time, graph.amount, known, extraction.past.received, extraction.get(_received_before),
+        max(window, graph.tick), found,
     )  # fmt: skip
     _complained_payees(
         out.begin(window), out.end, out.other, out.transfer, history.as_of, own, groups, graph.target,
@@ -68,8 +69,8 @@ def complaint_taint(history: History, *, window: int) -> Float64Array:
 @feature(
     family="taint",
     columns={
-        "is_listed": Says("flag", "the account, or an identifier of its holder, was on a watch list {window}"),
-        "listed_share": Says("ratio", "share of the money exchanged {window} with accounts on a watch list"),
+        "is_listed": Column("flag", "the account, or an identifier of its holder, was on a watch list {window}"),
+        "listed_share": Column("ratio", "share of the money exchanged {window} with accounts on a watch list"),
     },
     tables=("watchlists",),
     window=("30d",),
@@ -81,31 +82,31 @@ def watch_lists(history: History, *, window: int) -> Float64Array:
     used, of at most 20 holders; an entry counts if it was known by the point and valid inside the window.
     `listed_share` is NaN if nothing was exchanged; all NaN without watch lists. O(transfers in the window).
     """
-    entries = history.shared.get(listed)
+    entries = history.extraction.get(listed)
     if entries is None:
         return np.full((len(history), 2), np.nan)
     found = np.zeros((len(history), 2))
     into, out, graph = history.incoming, history.outgoing, history.graph
     _watch_lists(
         history.points.account, history.as_of, max(window, graph.tick), *_groups(history), entries,
-        history.shared.get(seen).sightings, into.begin(window), into.end, into.amount, into.transfer, graph.source,
+        history.extraction.get(seen).sightings, into.begin(window), into.end, into.amount, into.transfer, graph.source,
         out.begin(window), out.end, out.amount, out.transfer, graph.target, found,
     )  # fmt: skip
     return found
 
 
 def _groups(history: History) -> tuple[Int64Array, Int64Array]:
-    """Return the group of each point, and of each account; no point is of the group of an account without `apart`."""
-    account, apart = history.points.account, history.shared.apart
-    if apart is None or not len(apart):
+    """Return the group of each point, and of each account; without `hide_groups` no point is in an account's group."""
+    account, hide_groups = history.points.account, history.extraction.hide_groups
+    if hide_groups is None or not len(hide_groups):
         return np.full(len(account), -1), np.full(history.graph.n_accounts, -2)
-    groups = np.unique(apart, return_inverse=True)[1].astype(np.int64)
+    groups = np.unique(hide_groups, return_inverse=True)[1].astype(np.int64)
     return np.where(account >= 0, groups[np.maximum(account, 0)], -1), groups
 
 
-def _received_before(shared: Shared) -> Int64Array:
+def _received_before(extraction: Extraction) -> Int64Array:
     """Return the running total of amounts in `past.received`, int64[n_entries + 1]."""
-    return np.concatenate([[0], np.cumsum(shared.past.received.amount)]).astype(np.int64)
+    return np.concatenate([[0], np.cumsum(extraction.past.received.amount)]).astype(np.int64)
 
 
 @numba.njit(cache=True, nogil=True)
@@ -119,7 +120,7 @@ def _complained_credits(  # type: ignore[no-untyped-def]
             total += amount[j]
         for j in range(begin[p], end[p]):
             payer, t = source[transfer[j]], time[j]
-            # own[p] is the group of the credit's target: with `apart` no complaint about it is seen
+            # own[p] is the group of the credit's target: with `hide_groups` no complaint about it is seen
             if known.since[transfer[j]] < as_of[p] and own[p] < 0:
                 n_named += 1
                 named += amount[j]

@@ -10,14 +10,14 @@ from typing import Final, NamedTuple
 import numba
 import numpy as np
 
+from muledetect.arrays import Float64Array, Int32Array, Int64Array
 from muledetect.features._complaints import complained, listed
-from muledetect.features._history import Float64Array, History
+from muledetect.features._extraction import Extraction
+from muledetect.features._history import History
 from muledetect.features._sessions import group, n_before
-from muledetect.features._shared import Shared
 from muledetect.features._sightings import seen
-from muledetect.features._spec import Says, feature
+from muledetect.features._spec import Column, feature
 from muledetect.features.taint import _groups, _is_listed, _received_before
-from muledetect.graph import Int32Array, Int64Array
 
 # Taint is not followed through an account with more transfers in the window: a shop or a wallet mixes it away.
 _BUSIEST: Final = 1_000
@@ -29,7 +29,7 @@ _UNIT: Final = 2.0**30
 @feature(
     family="taint",
     columns={
-        "relayed_twice_share": Says(
+        "relayed_twice_share": Column(
             "ratio", "share of the money received {window} that came in two hops from transfers that complaints name"
         ),
     },
@@ -44,15 +44,15 @@ def relayed_twice(history: History, *, window: int) -> Float64Array:
     complaint names. Payers with more than 1,000 credits in their window are not followed. NaN if nothing was received
     or without complaints. O(1,000) a credit at worst, O(log n) where nothing is tainted.
     """
-    known, shared = history.shared.get(complained), history.shared
+    known, extraction = history.extraction.get(complained), history.extraction
     if known is None:
         return np.full(len(history), np.nan)
     found = np.full(len(history), np.nan)
     into, graph = history.incoming, history.graph
     _relayed_twice(
         into.begin(window), into.end, into.time, into.amount, into.transfer, history.as_of, *_groups(history),
-        graph.source, graph.time, graph.amount, known, shared.get(_fed_by_complained), shared.past.received,
-        shared.get(_received_before), max(window, graph.tick), found,
+        graph.source, graph.time, graph.amount, known, extraction.get(_fed_by_complained), extraction.past.received,
+        extraction.get(_received_before), max(window, graph.tick), found,
     )  # fmt: skip
     return found
 
@@ -70,14 +70,14 @@ def is_near_listed(history: History, *, window: int) -> Float64Array:
     Which accounts are listed is as in `watch_lists`. Counterparties with more than 1,000 transfers in the window are
     not followed. NaN without watch lists. O(log n) a transfer in the window, O(1,000) at worst.
     """
-    entries, shared = history.shared.get(listed), history.shared
+    entries, extraction = history.extraction.get(listed), history.extraction
     if entries is None:
         return np.full(len(history), np.nan)
     found = np.zeros(len(history))
-    into, out, graph, past = history.incoming, history.outgoing, history.graph, history.shared.past
+    into, out, graph, past = history.incoming, history.outgoing, history.graph, history.extraction.past
     _near_listed(
         history.points.account, history.as_of, max(window, graph.tick), *_groups(history), entries,
-        shared.get(seen).sightings, shared.get(_dealt_with_listed), past.paid, past.received,
+        extraction.get(seen).sightings, extraction.get(_dealt_with_listed), past.paid, past.received,
         into.begin(window), into.end, into.transfer, into.other, graph.source,
         out.begin(window), out.end, out.transfer, out.other, graph.target,
         int(history.n_others.max(initial=0)), found,
@@ -94,9 +94,9 @@ class Dealings(NamedTuple):
     transfer: Int64Array
 
 
-def _fed_by_complained(shared: Shared) -> Dealings:
+def _fed_by_complained(extraction: Extraction) -> Dealings:
     """Return the credits whose payer complaints ever named."""
-    graph, known = shared.graph, shared.get(complained)
+    graph, known = extraction.graph, extraction.get(complained)
     is_named = np.zeros(graph.n_accounts, np.bool_)
     if known is not None:
         is_named = np.diff(known.start) > 0
@@ -106,9 +106,9 @@ def _fed_by_complained(shared: Shared) -> Dealings:
     return Dealings(start, graph.time[rows], graph.source[rows], rows)
 
 
-def _dealt_with_listed(shared: Shared) -> Dealings:
+def _dealt_with_listed(extraction: Extraction) -> Dealings:
     """Return the transfers from and to accounts that were ever listed, by the account at the other end."""
-    graph, entries = shared.graph, shared.get(listed)
+    graph, entries = extraction.graph, extraction.get(listed)
     is_listed = np.zeros(graph.n_accounts, np.bool_)
     if entries is not None:
         is_listed = np.diff(entries.start) > 0

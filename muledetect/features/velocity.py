@@ -5,10 +5,10 @@ from __future__ import annotations
 import numba
 import numpy as np
 
+from muledetect.arrays import Float64Array, Int64Array
 from muledetect.clock import DAY
-from muledetect.features._history import Float64Array, History, Side, share
-from muledetect.features._spec import Says, feature
-from muledetect.graph import Int64Array
+from muledetect.features._history import History, Side, share
+from muledetect.features._spec import Column, feature
 
 _BASELINE = 90 * DAY
 
@@ -16,10 +16,10 @@ _BASELINE = 90 * DAY
 @feature(
     family="velocity",
     columns={
-        "in_burst": Says("ratio", "transfers received {window} against what the 90 days before let expect"),
-        "out_burst": Says("ratio", "transfers paid {window} against what the 90 days before let expect"),
-        "in_amount_burst": Says("ratio", "amount received {window} against what the 90 days before let expect"),
-        "out_amount_burst": Says("ratio", "amount paid {window} against what the 90 days before let expect"),
+        "in_burst": Column("ratio", "transfers received {window} against what the 90 days before let expect"),
+        "out_burst": Column("ratio", "transfers paid {window} against what the 90 days before let expect"),
+        "in_amount_burst": Column("ratio", "amount received {window} against what the 90 days before let expect"),
+        "out_amount_burst": Column("ratio", "amount paid {window} against what the 90 days before let expect"),
     },
     window=("7d",),
 )
@@ -42,10 +42,10 @@ def burst(history: History, *, window: int) -> Float64Array:
 @feature(
     family="velocity",
     columns={
-        "in_gap_median": Says("seconds", "median time between two transfers received {window}"),
-        "in_gap_variation": Says("ratio", "irregularity of the times of receiving {window} (1 = random)"),
-        "out_gap_median": Says("seconds", "median time between two transfers paid {window}"),
-        "out_gap_variation": Says("ratio", "irregularity of the times of paying {window} (1 = random)"),
+        "in_gap_median": Column("seconds", "median time between two transfers received {window}"),
+        "in_gap_variation": Column("ratio", "irregularity of the times of receiving {window} (1 = random)"),
+        "out_gap_median": Column("seconds", "median time between two transfers paid {window}"),
+        "out_gap_variation": Column("ratio", "irregularity of the times of paying {window} (1 = random)"),
     },
     window=("30d", "all"),
 )
@@ -63,8 +63,8 @@ def gaps(history: History, *, window: int) -> Float64Array:
 @feature(
     family="velocity",
     columns={
-        "follow_up_median": Says("seconds", "median time from a credit to the next debit {window}"),
-        "followed_share": Says("ratio", "share of the credits {window} with a debit in the 5 minutes after"),
+        "follow_up_median": Column("seconds", "median time from a credit to the next debit {window}"),
+        "followed_share": Column("ratio", "share of the credits {window} with a debit in the 5 minutes after"),
     },
     window=("7d", "all"),
 )

@@ -7,19 +7,19 @@ from typing import Final
 import numba
 import numpy as np
 
-from muledetect.features._history import Float64Array, History, share
-from muledetect.features._spec import ON_REQUEST, Says, Unit, feature
-from muledetect.graph import Int64Array
+from muledetect.arrays import Float64Array, Int64Array
+from muledetect.features._history import History, share
+from muledetect.features._spec import ON_REQUEST, Column, Unit, feature
 
 
 @feature(
     family="volume",
     columns={
-        "in_count": Says("count", "transfers received {window}"),
-        "out_count": Says("count", "transfers paid {window}"),
-        "in_amount": Says("amount", "amount received {window}"),
-        "out_amount": Says("amount", "amount paid {window}"),
-        "out_share": Says("ratio", "share of the money moved {window} that was outgoing"),
+        "in_count": Column("count", "transfers received {window}"),
+        "out_count": Column("count", "transfers paid {window}"),
+        "in_amount": Column("amount", "amount received {window}"),
+        "out_amount": Column("amount", "amount paid {window}"),
+        "out_share": Column("ratio", "share of the money moved {window} that was outgoing"),
     },
     window=("7d", "30d", "all"),
 )
@@ -43,10 +43,10 @@ def volume(history: History, *, window: int) -> Float64Array:
 @feature(
     family="volume",
     columns={
-        "in_mean": Says("amount", "mean amount received {window}", only=("all",)),
-        "out_mean": Says("amount", "mean amount paid {window}", only=("all",)),
-        "in_max": Says("amount", "largest amount received {window}"),
-        "out_max": Says("amount", "largest amount paid {window}"),
+        "in_mean": Column("amount", "mean amount received {window}", only=("all",)),
+        "out_mean": Column("amount", "mean amount paid {window}", only=("all",)),
+        "in_max": Column("amount", "largest amount received {window}"),
+        "out_max": Column("amount", "largest amount paid {window}"),
     },
     window=("7d", "all"),
 )
@@ -74,13 +74,13 @@ _SINCE = {"out_count": ("7d",), "in_amount": ("7d",), "out_amount": ("24h",), "t
 _PEAK = {"in_counterparties": ("7d", "30d"), "out_counterparties": ("7d", "30d")}
 
 
-def _said_of_peaks() -> dict[str, Says]:
+def _said_of_peaks() -> dict[str, Column]:
     said = {}
     for name, (unit, text) in _PEAKS.items():
-        said[f"peak_{name}"] = Says(unit, f"{text} in the busiest {{within}}", only=_PEAK.get(name, ()))
+        said[f"peak_{name}"] = Column(unit, f"{text} in the busiest {{within}}", only=_PEAK.get(name, ()))
     for name, (_, text) in _PEAKS.items():
         when = f"time since the busiest {{within}} by {text}"
-        said[f"since_peak_{name}"] = Says("seconds", when, True, _SINCE.get(name, ON_REQUEST))
+        said[f"since_peak_{name}"] = Column("seconds", when, True, _SINCE.get(name, ON_REQUEST))
     return said
 
 

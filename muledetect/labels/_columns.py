@@ -8,9 +8,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from muledetect.arrays import Int64Array
 from muledetect.clock import Duration, parse_duration
 from muledetect.errors import OptionError
-from muledetect.graph import Int64Array
 
 #: Stands for a moment that is not known; earlier than every moment.
 MISSING: Final = np.iinfo(np.int64).min

@@ -11,10 +11,10 @@ import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 
+from muledetect.arrays import Int64Array
 from muledetect.clock import parse_time
 from muledetect.errors import DataError
 from muledetect.frames import as_arrow, is_frame
-from muledetect.graph import Int64Array
 from muledetect.labels._columns import MISSING, times_of
 
 BoolArray = npt.NDArray[np.bool_]

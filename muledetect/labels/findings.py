@@ -10,9 +10,9 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from muledetect.arrays import Int64Array
 from muledetect.clock import Moment, parse_time
 from muledetect.errors import DataError
-from muledetect.graph import Int64Array
 from muledetect.labels._columns import MISSING, codes_of, times_of
 
 if TYPE_CHECKING:

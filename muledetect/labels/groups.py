@@ -12,8 +12,9 @@ import pyarrow.compute as pc
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
+from muledetect.arrays import Int64Array
 from muledetect.errors import OptionError
-from muledetect.graph import Int64Array, Points
+from muledetect.graph import Points
 from muledetect.labels._columns import codes_of
 
 if TYPE_CHECKING:

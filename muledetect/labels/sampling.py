@@ -17,9 +17,10 @@ import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 
+from muledetect.arrays import Int64Array
 from muledetect.clock import DAY, Duration, Moment, format_time, parse_duration, parse_time
 from muledetect.errors import DataError, OptionError
-from muledetect.graph import Int64Array, Points
+from muledetect.graph import Points
 from muledetect.labels._columns import codes_of, length_of
 from muledetect.labels._rows import UInt64Array, mixed
 

@@ -21,9 +21,9 @@ import numpy.typing as npt
 import pandas as pd
 from sklearn.model_selection import BaseCrossValidator
 
+from muledetect.arrays import Int64Array
 from muledetect.clock import Duration, Moment, format_duration, parse_time
 from muledetect.errors import DataError, OptionError
-from muledetect.graph import Int64Array
 from muledetect.labels._columns import length_of
 from muledetect.labels._rows import (
     BoolArray,

@@ -17,9 +17,10 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from muledetect.arrays import Int64Array
 from muledetect.clock import Duration, Moment, parse_time
 from muledetect.errors import DataError, OptionError
-from muledetect.graph import Int64Array, Points, build_graph
+from muledetect.graph import Points, build_graph
 from muledetect.labels._columns import MISSING, codes_of, length_of
 from muledetect.labels.findings import MULE, NOT_MULE, Findings, read_findings
 

@@ -17,6 +17,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_consistent_length, check_is_fitted, column_or_1d, validate_data
 
+from muledetect.arrays import Float32Array
 from muledetect.clock import SECOND, Duration, format_time, parse_duration
 from muledetect.errors import ModelError
 from muledetect.markup import SUSPICION, build_card, build_details, build_facts, build_list
@@ -29,7 +30,7 @@ from muledetect.model.options import check_parameters
 from muledetect.model.peers import NearPeers, Peers, describe_peers
 from muledetect.model.prior import correct_probability, estimate_prior
 from muledetect.model.reasons import Reason, durations_among, find_reasons
-from muledetect.model.table import FeatureTable, Float32Array, check_finite, is_table, moments, read_features
+from muledetect.model.table import FeatureTable, check_finite, is_table, moments, read_features
 from muledetect.model.tree_text import TreesText
 from muledetect.records.currency import decimals_of
 

@@ -15,8 +15,9 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from muledetect.arrays import Int64Array
 from muledetect.clock import DAY
-from muledetect.graph import Int64Array, Points, TransferGraph, TransferIndex
+from muledetect.graph import Points, TransferGraph, TransferIndex
 from muledetect.model.canonical import row_hashes
 from muledetect.records import Dataset
 from muledetect.schema import ACCOUNT_KINDS

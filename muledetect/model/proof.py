@@ -16,13 +16,15 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from muledetect.arrays import Int64Array
 from muledetect.clock import DAY, HOUR
 from muledetect.errors import DataError, ModelError
-from muledetect.features import History, Progress, Shared, build_history
+from muledetect.features import Extraction, History, build_history
 from muledetect.frames import takes_tables
-from muledetect.graph import Int64Array, Points, TransferGraph
+from muledetect.graph import Points, TransferGraph
 from muledetect.markup import SUSPICION, build_card, build_table
 from muledetect.model.spells import suspicious_windows
+from muledetect.progress import Progress
 from muledetect.records import Dataset
 from muledetect.schema import ARROW_TYPES
 
@@ -192,7 +194,7 @@ def find_proofs(
     explained = scores.filter(pa.array([bool(row) for row in codes], pa.bool_()))
     as_of = explained["as_of"].cast(pa.int64()).to_numpy()
     points = Points(graph.codes(explained["account_id"]), np.asarray(as_of, dtype=np.int64))
-    history = build_history(Shared(graph, {"transfers": dataset.transfers}), points)
+    history = build_history(Extraction(graph, {"transfers": dataset.transfers}), points)
     names = _rank_ids(dataset, history)
     rows: list[int] = []
     said: list[str] = []

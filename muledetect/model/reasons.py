@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from muledetect.errors import FeatureError
-from muledetect.features import Says, registry
+from muledetect.features import Column, registry
 from muledetect.model.peers import NearPeers, Peers, Standing
 from muledetect.model.reason_codes import code_of
 
@@ -133,15 +133,15 @@ def _weigh(
     return total, best
 
 
-def say(says: Says, value: float, peers: Standing, minor_units: int = 1) -> str:
+def say(says: Column, value: float, peers: Standing, minor_units: int = 1) -> str:
     """Return a reason in words: the account's number, where it stands among peers, and their p99 or median.
 
     The p99 is told of a value above it, the median of any other.
 
-    >>> left = Says("ratio", "share of the money received in 24h that had left again")
+    >>> left = Column("ratio", "share of the money received in 24h that had left again")
     >>> say(left, 0.94, Standing(0.05, 0.41, 0.997, 0.003))
     '94% of the money received in 24h had left again; above 99.7% of peers, p99 41%'
-    >>> say(Says("seconds", "age of the account"), 86_400.0, Standing(8.64e6, 1e8))
+    >>> say(Column("seconds", "age of the account"), 86_400.0, Standing(8.64e6, 1e8))
     "age of the account: 1 d; peers' median 100 d"
     """
     shown = format_value(says, value, minor_units)
@@ -156,7 +156,7 @@ def say(says: Says, value: float, peers: Standing, minor_units: int = 1) -> str:
     return said + _beside(says, value, peers, minor_units)
 
 
-def _beside(says: Says, value: float, peers: Standing, minor_units: int) -> str:
+def _beside(says: Column, value: float, peers: Standing, minor_units: int) -> str:
     """Return where the value stands among peers, as the end of a sentence; empty where nothing is known of them."""
     is_ranked = not np.isnan(peers.below)
     if says.unit == "flag":
@@ -181,10 +181,10 @@ def _share(share: float) -> str:
     return f"{np.floor(share * 1_000) / 10:.1f}".removesuffix(".0") + "%"
 
 
-def format_value(says: Says, value: float, minor_units: int = 1) -> str:
+def format_value(says: Column, value: float, minor_units: int = 1) -> str:
     """Return a value in the unit of its column: 94%, 612,000.00, 25, 2.5 h.
 
-    >>> format_value(Says("amount", ""), 61_200_000.0, 100)
+    >>> format_value(Column("amount", ""), 61_200_000.0, 100)
     '612,000.00'
     """
     if says.unit == "amount":
@@ -205,9 +205,9 @@ def _duration(seconds: float) -> str:
     return f"{seconds:.3g} s"
 
 
-def _says(name: str, minor_units: int = 1) -> Says:
+def _says(name: str, minor_units: int = 1) -> Column:
     """Return unit and meaning of a column; a column that the registry does not know says its name."""
     try:
-        return registry().says(name, minor_units=minor_units)
+        return registry().column(name, minor_units=minor_units)
     except FeatureError:
-        return Says("ratio", name.replace("_", " ").strip())
+        return Column("ratio", name.replace("_", " ").strip())

@@ -10,12 +10,13 @@ import pyarrow as pa
 
 from muledetect import schema
 from muledetect.errors import ModelError
-from muledetect.features import Progress, as_table, extract_shards, registry, share
+from muledetect.features import as_table, extract_shards, prepare_extraction, registry
 from muledetect.graph import Points, TransferGraph
 from muledetect.model.estimator import MuleModel
 from muledetect.model.peers import NearPeers, choose_peers
 from muledetect.model.reasons import Reason
 from muledetect.model.table import read_features
+from muledetect.progress import Progress
 from muledetect.records import Dataset
 
 #: Probabilities from which a tier is proposed. A score never proposes more than "suspected": the graver tiers come
@@ -63,10 +64,10 @@ def score_points(
     names = [str(name) for name in getattr(model, "feature_names_in_", ())]
     if not names:
         raise ModelError("score: the model was not fitted on a table of named features. Train it with `train`.")
-    shared = share(dataset, graph, threads=threads)
+    extraction = prepare_extraction(dataset, graph, threads=threads)
     blocks = [
         model.decision_function(as_table(dataset.account_ids, shard, names, values))
-        for shard, values in extract_shards(shared, points, names, registry(), progress=progress)
+        for shard, values in extract_shards(extraction, points, names, registry(), progress=progress)
     ]
     score = np.concatenate(blocks) if blocks else np.empty(0)
     order = np.lexsort((points.as_of, points.account, -score))
@@ -78,7 +79,7 @@ def score_points(
     def features(rows: npt.NDArray[np.intp]) -> pa.Table:
         return pa.concat_tables(
             as_table(dataset.account_ids, shard, names, values)
-            for shard, values in extract_shards(shared, points[rows], names, registry())
+            for shard, values in extract_shards(extraction, points[rows], names, registry())
         )
 
     reasons: list[list[Reason]] = [[] for _ in range(len(score))]

@@ -7,9 +7,10 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from muledetect.arrays import Int64Array
 from muledetect.clock import DAY
-from muledetect.features import History, Shared, build_history
-from muledetect.graph import Int64Array, Points, TransferGraph
+from muledetect.features import Extraction, History, build_history
+from muledetect.graph import Points, TransferGraph
 
 Float64Array = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
@@ -34,7 +35,7 @@ def suspicious_windows(graph: TransferGraph, points: Points) -> tuple[Int64Array
     a point is read. O(history of each point).
     """
     start, end = points.as_of.copy(), points.as_of.copy()
-    history = build_history(Shared(graph), points)
+    history = build_history(Extraction(graph), points)
     into, out = history.incoming, history.outgoing
     is_odd_credit, is_odd_debit = _odd(history)
     for row in range(len(points)):

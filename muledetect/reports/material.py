@@ -13,16 +13,17 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from muledetect import schema
+from muledetect.arrays import Int64Array
 from muledetect.clock import Moment, format_time, parse_time
 from muledetect.errors import DataError, OptionError
 from muledetect.evaluation import likely_victims
 from muledetect.facts import Facts, Snapshot
-from muledetect.features import Progress
 from muledetect.frames import as_arrow
-from muledetect.graph import Int64Array, TransferGraph, build_graph
+from muledetect.graph import TransferGraph, build_graph
 from muledetect.model import MuleModel
 from muledetect.model.proof import Explanation, explain_scores
 from muledetect.model.store import config_hash
+from muledetect.progress import Progress
 from muledetect.records import Dataset
 from muledetect.records.currency import decimals_of, unit_of
 from muledetect.records.pseudonyms import refuse_other_names

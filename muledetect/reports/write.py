@@ -13,9 +13,9 @@ import pandas as pd
 import pyarrow as pa
 
 from muledetect.clock import format_time
-from muledetect.features import Progress
 from muledetect.outputs import new_folder
 from muledetect.outputs.kinds import REPORT
+from muledetect.progress import Progress
 from muledetect.records.write import put_text
 from muledetect.reports.accounts.case import AccountCase
 from muledetect.reports.accounts.facts import TRANSFERS, account_cases

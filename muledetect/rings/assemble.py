@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from muledetect import schema
-from muledetect.graph import Int32Array, Int64Array
+from muledetect.arrays import Int32Array, Int64Array
 from muledetect.rings.flows import Flows, measure_flows
 from muledetect.rings.links import Scene
 from muledetect.rings.money import Float64Array, match_relayed_money

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from muledetect.graph import Int64Array
+from muledetect.arrays import Int64Array
 from muledetect.rings.money import Float64Array
 
 UInt64Array = npt.NDArray[np.uint64]

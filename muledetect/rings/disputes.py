@@ -9,7 +9,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from muledetect.graph import Int64Array, TransferGraph
+from muledetect.arrays import Int64Array
+from muledetect.graph import TransferGraph
 
 if TYPE_CHECKING:
     from muledetect.records import Dataset

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import pyarrow as pa
 
+from muledetect.arrays import Int64Array
 from muledetect.clock import Duration, Moment, parse_duration, parse_time
 from muledetect.errors import OptionError
-from muledetect.graph import Int64Array, TransferGraph
+from muledetect.graph import TransferGraph
 from muledetect.rings.assemble import Found, assemble
 from muledetect.rings.communities import Communities, find_communities
 from muledetect.rings.disputes import find_disputes
@@ -23,8 +24,8 @@ from muledetect.rings.suspects import choose_suspects
 from muledetect.rings.suspicion import find_suspicion
 
 if TYPE_CHECKING:
+    from muledetect.progress import Progress
     from muledetect.records import Dataset
-    from muledetect.records.read import Progress
 
 #: Fewer accounts are no ring.
 SMALLEST_RING: Final = 3

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from muledetect.graph import Int32Array, Int64Array, TransferGraph
+from muledetect.arrays import Int32Array, Int64Array
+from muledetect.graph import TransferGraph
 from muledetect.rings.suspicion import known_positions
 
 

@@ -10,9 +10,10 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from muledetect.arrays import Int32Array, Int64Array
 from muledetect.errors import DataError
 from muledetect.frames import as_arrow
-from muledetect.graph import Int32Array, Int64Array, TransferGraph
+from muledetect.graph import TransferGraph
 from muledetect.rings.disputes import Disputes
 from muledetect.rings.money import Float64Array
 

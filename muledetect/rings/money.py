@@ -9,8 +9,9 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
+from muledetect.arrays import Int32Array, Int64Array
 from muledetect.clock import MINUTE
-from muledetect.graph import Int32Array, Int64Array, TransferGraph
+from muledetect.graph import TransferGraph
 
 Float64Array = npt.NDArray[np.float64]
 

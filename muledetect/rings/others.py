@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 import pyarrow as pa
 
-from muledetect.graph import Int64Array
+from muledetect.arrays import Int64Array
 from muledetect.rings.flows import Flows
 from muledetect.rings.links import Scene
 from muledetect.rings.suspicion import count_counterparties

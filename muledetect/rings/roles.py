@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from muledetect.graph import Int64Array
+from muledetect.arrays import Int64Array
 from muledetect.rings.flows import Flows
 from muledetect.rings.money import Float64Array
 

@@ -9,8 +9,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from muledetect.arrays import Int32Array, Int64Array
 from muledetect.clock import DAY, HOUR, MINUTE
-from muledetect.graph import Int32Array, Int64Array, TransferGraph
+from muledetect.graph import TransferGraph
 from muledetect.rings.money import Float64Array
 
 if TYPE_CHECKING:

@@ -7,7 +7,8 @@ from typing import Final
 
 import numpy as np
 
-from muledetect.graph import Int32Array, Int64Array, TransferGraph
+from muledetect.arrays import Int32Array, Int64Array
+from muledetect.graph import TransferGraph
 from muledetect.rings.knowledge import BoolArray
 from muledetect.rings.money import Float64Array
 from muledetect.rings.suspicion import Suspicion, count_counterparties

@@ -16,7 +16,8 @@ import numba
 import numpy as np
 from scipy.special import expit, logit
 
-from muledetect.graph import Int32Array, Int64Array, TransferGraph
+from muledetect.arrays import Int32Array, Int64Array
+from muledetect.graph import TransferGraph
 from muledetect.rings.knowledge import Knowledge
 from muledetect.rings.money import Float64Array, first_position, match_relayed_money
 from muledetect.rings.sharing import IN_SESSIONS, Uses, uses_in_sessions

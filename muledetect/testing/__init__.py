@@ -17,14 +17,15 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
+from muledetect.arrays import BoolArray, Float64Array
 from muledetect.clock import DAY, HOUR, MINUTE
-from muledetect.features import Feature, Float64Array, Pack, Registry, Says, extract
+from muledetect.features import Column, Feature, Pack, Registry, extract
 from muledetect.features._spec import AMOUNTS
 from muledetect.graph import Points, build_graph
 from muledetect.records import Dataset, read_dataset
 from muledetect.testing import worlds
 from muledetect.testing.signals import check_signal, check_signals
-from muledetect.testing.worlds import BoolArray, World, random_world
+from muledetect.testing.worlds import World, random_world
 
 _PACK: Final = Pack("test", "THB", (50_000, 200_000), (200_000,), 420, ())
 
@@ -118,10 +119,10 @@ def _renamed(world: World, dataset: Dataset, points: Points, features: Sequence[
 
 
 def _compare(law: _Law, seed: int, base: Values, features: Sequence[Feature]) -> None:
-    says = _says(features)
+    columns = _columns_of(features)
     for name, values in law.values().items():
         expected = base[_unscaled_name(name, law.factor)]
-        if says[name.split("__")[0]].unit == "amount":
+        if columns[name.split("__")[0]].unit == "amount":
             expected = expected * law.factor
         _same(law.name, name, seed, expected, values)
 
@@ -151,19 +152,19 @@ def _check_cuts(dataset: Dataset, points: Points, features: Sequence[Feature], b
 
 def _check_silence(world: World, dataset: Dataset, features: Sequence[Feature], seed: int) -> None:
     registry = Registry({feature.name: feature for feature in features})
-    lasting = registry.names(_PACK, lasting=True, every=True)
+    long_term = registry.names(_PACK, long_term=True, every=True)
     end = np.full(len(dataset.account_ids), worlds.end_of(world))
     account = np.arange(len(end), dtype=np.int32)
     ask = partial(_values, dataset, features=features)
     then, later = ask(Points(account, end)), ask(Points(account, end + 100 * DAY))
-    for name in lasting:
+    for name in long_term:
         _same(_SILENCE, name, seed, then[name], later[name])
 
 
 def _check_units(features: Sequence[Feature], values_of: Values, seed: int) -> None:
-    says = _says(features)
+    columns = _columns_of(features)
     for name, values in values_of.items():
-        unit = says[name.split("__")[0]].unit
+        unit = columns[name.split("__")[0]].unit
         known = values[~np.isnan(values)]
         is_right = np.isfinite(known)
         if unit == "count":
@@ -174,7 +175,7 @@ def _check_units(features: Sequence[Feature], values_of: Values, seed: int) -> N
             raise AssertionError(f"law broken: unit {unit}; column {name}, world {seed}: got {known[~is_right][0]!r}")
 
 
-def _says(features: Sequence[Feature]) -> dict[str, Says]:
+def _columns_of(features: Sequence[Feature]) -> dict[str, Column]:
     return {column: entry for feature in features for column, entry in feature.columns.items()}
 
 

@@ -9,13 +9,12 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from muledetect.arrays import Int64Array
 from muledetect.clock import DAY, HOUR, MINUTE
 
 _EVENTS: Final = ("login", "login", "login", "face_ok", "face_fail", "device_bind")
 _PLACES: Final = ((10.0, 100.0), (10.1, 100.0), (18.0, 99.0), (7.0, 101.0), (14.0, 103.0))
 _CHANNELS: Final = ("cash_atm", "cash_deposit", "card", "p2p_proxy", "p2p_proxy")
-
-Int64Array = npt.NDArray[np.int64]
 
 
 def with_people(world: Mapping[str, pa.Table], seed: int, tick: int) -> dict[str, pa.Table]:

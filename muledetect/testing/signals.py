@@ -16,8 +16,9 @@ from typing import Final, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from muledetect.arrays import Float32Array
 from muledetect.clock import DAY, HOUR, MINUTE
-from muledetect.features.signals import Float32Array, Signal, Ties, build_past, visible_tables
+from muledetect.features.signals import Signal, Ties, build_past, visible_tables
 from muledetect.graph import build_graph
 from muledetect.records import Dataset, read_dataset
 from muledetect.testing import worlds
@@ -118,16 +119,16 @@ def _compare(law: _Law, seed: int, base: _Table, got: _Table) -> None:
 
 
 def _check_units(signals: Sequence[Signal], base: _Table, seed: int) -> None:
-    for column, says in ((column, says) for signal in signals for column, says in signal.columns.items()):
+    for column, entry in ((column, entry) for signal in signals for column, entry in signal.columns.items()):
         known = base.columns[column][~np.isnan(base.columns[column])]
         is_right = np.isfinite(known)
-        if says.unit == "count":
+        if entry.unit == "count":
             is_right &= (known >= 0) & (known == np.floor(known))
-        elif says.unit == "flag":
+        elif entry.unit == "flag":
             is_right &= (known == 0) | (known == 1)
         if not is_right.all():
             raise AssertionError(
-                f"law broken: unit {says.unit}; signal {column}, world {seed}: got {known[~is_right][0]!r}"
+                f"law broken: unit {entry.unit}; signal {column}, world {seed}: got {known[~is_right][0]!r}"
             )
 
 

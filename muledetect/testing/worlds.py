@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from muledetect.arrays import BoolArray
 from muledetect.clock import DAY, HOUR, MINUTE, SECOND
 from muledetect.testing.people import with_people
 
@@ -42,7 +43,6 @@ _SHUFFLED: Final[Mapping[str, tuple[str, ...]]] = {
 }
 
 World = Mapping[str, pa.Table]
-BoolArray = npt.NDArray[np.bool_]
 
 
 def random_world(seed: int, *, n_accounts: int = 8, n_transfers: int = 60) -> dict[str, pa.Table]:

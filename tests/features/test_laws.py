@@ -8,7 +8,7 @@ import pytest
 
 from muledetect.clock import parse_duration
 from muledetect.errors import FeatureError
-from muledetect.features import Feature, Says, extract, feature_names, load_pack, registry
+from muledetect.features import Column, Feature, extract, feature_names, load_pack, registry
 from muledetect.features._spec import AMOUNTS, DURATIONS
 from muledetect.features.packs import NAMES
 from muledetect.graph import build_graph
@@ -59,8 +59,8 @@ def test_names_are_unique_and_say_what_they_measure(pack: str) -> None:
     names = feature_names(pack=pack)
     assert len(set(names)) == len(names)
     for name in names:
-        says = registry().says(name)
-        assert isinstance(says, Says)
+        says = registry().column(name)
+        assert isinstance(says, Column)
         assert says.unit in {"count", "amount", "ratio", "seconds", "flag"}
         assert says.text.strip() == says.text
         assert says.text
@@ -70,7 +70,7 @@ def test_names_are_unique_and_say_what_they_measure(pack: str) -> None:
 
 def test_two_columns_of_one_pack_never_say_the_same() -> None:
     for pack in NAMES:
-        texts = [registry().says(name).text for name in feature_names(pack=pack)]
+        texts = [registry().column(name).text for name in feature_names(pack=pack)]
         assert sorted(texts) == sorted(set(texts))
 
 
@@ -110,11 +110,11 @@ def test_parameters_are_of_a_kind_that_the_laws_know(feature: Feature) -> None:
 
 
 def test_lasting_columns_look_at_the_whole_past() -> None:
-    lasting = feature_names(pack="TH", lasting=True)
-    assert set(lasting) < set(feature_names(pack="TH"))
-    assert not [name for name in lasting if name.startswith("since_") or name == "account_age"]
-    assert not [name for name in lasting if "__window_" in name and not name.endswith("__window_all")]
-    assert {"active_span", "longest_sleep", "peak_in_amount__within_1h", "in_count__window_all"} <= set(lasting)
+    long_term = feature_names(pack="TH", long_term=True)
+    assert set(long_term) < set(feature_names(pack="TH"))
+    assert not [name for name in long_term if name.startswith("since_") or name == "account_age"]
+    assert not [name for name in long_term if "__window_" in name and not name.endswith("__window_all")]
+    assert {"active_span", "longest_sleep", "peak_in_amount__within_1h", "in_count__window_all"} <= set(long_term)
 
 
 def test_families_part_the_columns() -> None:

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pytest
 
 from muledetect.clock import DAY, HOUR, SECOND
-from muledetect.features import Shared, build_history
+from muledetect.features import Extraction, build_history
 from muledetect.features.multihop import EXITS, MOST, multihop
 from muledetect.graph import Points, TransferGraph, build_graph, graph_from_arrays, graph_from_records
 from muledetect.records import read_dataset
@@ -112,12 +112,12 @@ def test_flows_equal_a_walk_along_every_path(seed: int) -> None:
     rows = rows_of(graph, channels.tolist())
     links = links_of(rows, is_simultaneous=graph.tick >= SECOND)
     accounts = np.arange(graph.n_accounts, dtype=np.int32)
-    shared = Shared(graph, {"transfers": table}, threads=1)
+    extraction = Extraction(graph, {"transfers": table}, threads=1)
     for moment, window in itertools.product(
         np.quantile(graph.time, [0.4, 1.0]).astype(np.int64) + graph.tick, (HOUR, 5 * DAY, 30 * DAY)
     ):
         points = Points(accounts, np.full(len(accounts), moment))
-        values = multihop.function(build_history(shared, points), window=window)
+        values = multihop.function(build_history(extraction, points), window=window)
         for account in accounts.tolist():
             oldest = int(moment) - max(window, graph.tick)
             sides = (walk(rows, links, account, oldest, int(moment), is_down=down) for down in (False, True))
@@ -133,7 +133,7 @@ def test_flows_obey_every_law() -> None:
 def told(graph: TransferGraph, account: str, channels: list[str] | None = None) -> dict[str, float]:
     tables = {"transfers": pa.table({"channel": channels})} if channels else {}
     points = Points(graph.codes([account]), graph.time[-1:] + graph.tick)
-    values = multihop.function(build_history(Shared(graph, tables, threads=1), points), window=30 * DAY)
+    values = multihop.function(build_history(Extraction(graph, tables, threads=1), points), window=30 * DAY)
     return dict(zip(COLUMNS, values[0].tolist(), strict=True))
 
 

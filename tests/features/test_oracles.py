@@ -56,7 +56,7 @@ def compare(scene: Scene, known: tuple[Past, ...], features: list[Feature], pack
         key = (call.feature, call.parameters)
         if key not in expected:
             expected[key] = [ORACLES[call.feature](past, **parameters_of(name)) for past in known]
-        unit = registry().says(name).unit
+        unit = registry().column(name).unit
         assert_equal(name, unit, table[name].to_numpy(), [values[call.column] for values in expected[key]])
 
 

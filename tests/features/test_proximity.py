@@ -87,7 +87,7 @@ def test_proximity_equals_its_oracle(seed: int, has_groups: bool) -> None:
     as_of = int(random.choice(dataset.transfers["time"].cast("int64").to_numpy())) + 5 * DAY + HOUR
     ids = dataset.account_ids.to_pylist()
     group = random.integers(0, 3, len(ids)) if has_groups else np.arange(len(ids))
-    table = extract(dataset, every_account(dataset, as_of), NAMES, apart=group if has_groups else None)
+    table = extract(dataset, every_account(dataset, as_of), NAMES, hide_groups=group if has_groups else None)
     moves, mules = moves_of(dataset, as_of, 30 * DAY), known_mules(dataset, as_of)
     for row, account in enumerate(ids):
         seen = {other for other in mules if group[ids.index(other)] != group[row] and other != account}
@@ -119,12 +119,12 @@ def test_no_label_of_the_own_ring_reaches_a_point(seed: int, label: str | None) 
     dataset = read_dataset(world)
     as_of = int(dataset.transfers["time"].cast("int64").to_numpy().max()) + 20 * DAY
     group = np.random.default_rng(seed).integers(0, 3, len(dataset.account_ids))
-    base = extract(dataset, every_account(dataset, as_of), NAMES, apart=group)
+    base = extract(dataset, every_account(dataset, as_of), NAMES, hide_groups=group)
     for ring in range(3):
         members = {dataset.account_ids[int(code)].as_py() for code in np.flatnonzero(group == ring)}
         changed = read_dataset(relabelled(world, members, label))
         asked = Points(np.flatnonzero(group == ring).astype(np.int32), np.full(int((group == ring).sum()), as_of))
-        own = extract(changed, asked, NAMES, apart=group)
+        own = extract(changed, asked, NAMES, hide_groups=group)
         assert own.equals(base.take(pa.array(asked.account))) or all(
             np.array_equal(own[name].to_numpy(), base.take(pa.array(asked.account))[name].to_numpy(), equal_nan=True)
             for name in NAMES

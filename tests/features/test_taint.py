@@ -110,27 +110,27 @@ def test_taint_keeps_the_laws(feature: Feature) -> None:
     check_feature(feature, n_worlds=6)
 
 
-@pytest.mark.parametrize("is_apart", [False, True])
+@pytest.mark.parametrize("is_hidden", [False, True])
 @pytest.mark.parametrize("seed", range(24))
-def test_taint_equals_its_oracle(seed: int, is_apart: bool) -> None:
+def test_taint_equals_its_oracle(seed: int, is_hidden: bool) -> None:
     dataset = read_dataset(random_world(seed))
     as_of = moment_in(dataset, seed) + int(np.random.default_rng(seed).choice([0, 5 * DAY, 20 * DAY]))
     ids = dataset.account_ids.to_pylist()
-    apart = np.random.default_rng(seed + 1).integers(0, 4, len(ids)) * 7 if is_apart else None
-    groups = _Anybody(zip(ids, apart.tolist(), strict=True)) if apart is not None else {}
+    hide_groups = np.random.default_rng(seed + 1).integers(0, 4, len(ids)) * 7 if is_hidden else None
+    groups = _Anybody(zip(ids, hide_groups.tolist(), strict=True)) if hide_groups is not None else {}
     story = Story(dataset, as_of, groups)
-    got = table_of(dataset, as_of, FEATURES, apart=apart)
+    got = table_of(dataset, as_of, FEATURES, hide_groups=hide_groups)
     for account in ids:
         for name, value in story.tell(account).items():
             assert got[name][account] == pytest.approx(value, rel=1e-6, abs=1e-6, nan_ok=True), (name, seed, account)
 
 
 def asked(
-    rows: list[tuple[str, str, int, int]], as_of: int, apart: list[int] | None = None, **tables: pa.Table
+    rows: list[tuple[str, str, int, int]], as_of: int, hide_groups: list[int] | None = None, **tables: pa.Table
 ) -> dict[str, dict[str, float]]:
     dataset = read_dataset({"transfers": transfers_table(rows), **tables}, currency="THB")
-    groups = None if apart is None else np.array(apart)
-    got = table_of(dataset, as_of, FEATURES, apart=groups)
+    groups = None if hide_groups is None else np.array(hide_groups)
+    got = table_of(dataset, as_of, FEATURES, hide_groups=groups)
     return {name.removesuffix("__window_30d"): dict(values) for name, values in got.items()}
 
 
@@ -181,7 +181,7 @@ def test_a_complaint_of_another_victim_names_no_transfer_but_the_account() -> No
 
 def test_complaints_about_the_own_group_are_hidden_from_its_points_only() -> None:
     told = complaints(6 * HOUR, target=["a"], amount=[600], time=[HOUR], victim_account=["v"])
-    got = asked(MOVES, DAY, apart=[1, 1, 2, 3], complaints=told)  # a and b together, v, w
+    got = asked(MOVES, DAY, hide_groups=[1, 1, 2, 3], complaints=told)  # a and b together, v, w
     for column in ("complained_credits", "complained_share", "relayed_complained_share", "complained_payees"):
         assert [got[column]["a"], got[column]["b"]] == [0, 0]
     assert got["complained_payees"]["v"] == 1
@@ -198,7 +198,7 @@ def test_an_account_deals_with_a_listed_one() -> None:
     assert [got["is_listed"][name] for name in "ab"] == [1, 0]
     assert asked(MOVES, 6 * HOUR, watchlists=lists)["is_listed"]["a"] == 0
     assert asked(MOVES, 33 * DAY, watchlists=lists)["is_listed"]["a"] == 0
-    hidden = asked(MOVES, DAY, apart=[1, 1, 2, 3], watchlists=lists)
+    hidden = asked(MOVES, DAY, hide_groups=[1, 1, 2, 3], watchlists=lists)
     assert [hidden["is_listed"]["a"], hidden["listed_share"]["b"], hidden["listed_share"]["v"]] == [0, 0, 1]
 
 

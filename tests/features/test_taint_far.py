@@ -67,9 +67,11 @@ def test_taint_at_two_hops_equals_its_oracle(part: int, is_apart: bool) -> None:
         times = dataset.transfers["time"].cast("int64").to_numpy()
         as_of = int(times[-1]) + int(np.random.default_rng(seed).choice([0, 5 * DAY, 20 * DAY]))
         ids = dataset.account_ids.to_pylist()
-        apart = np.random.default_rng(seed + 1).integers(0, 4, len(ids)) * 7 if is_apart else None
-        story = Story(dataset, as_of, Nobody(zip(ids, apart.tolist(), strict=True)) if apart is not None else {})
-        got = table_of(dataset, as_of, FEATURES, apart=apart)
+        hide_groups = np.random.default_rng(seed + 1).integers(0, 4, len(ids)) * 7 if is_apart else None
+        story = Story(
+            dataset, as_of, Nobody(zip(ids, hide_groups.tolist(), strict=True)) if hide_groups is not None else {}
+        )
+        got = table_of(dataset, as_of, FEATURES, hide_groups=hide_groups)
         for account in ids:
             told = tell(story, account)
             n_relayed += told["relayed_twice_share"] > 0
@@ -105,7 +107,7 @@ def test_half_of_a_half_came_in_two_hops() -> None:
     assert before["relayed_twice_share__window_30d"]["c"] == 0
     told = after["relayed_twice_share__window_30d"]
     assert [told[account] for account in "abcd"] == [0, 0, pytest.approx(0.25, abs=1e-8), 0]
-    hidden = table_of(dataset, 2 * DAY, [taint_far.relayed_twice], apart=np.array([1, 2, 1, 3, 4, 5, 6]))
+    hidden = table_of(dataset, 2 * DAY, [taint_far.relayed_twice], hide_groups=np.array([1, 2, 1, 3, 4, 5, 6]))
     assert hidden["relayed_twice_share__window_30d"]["c"] == 0
 
 

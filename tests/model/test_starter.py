@@ -28,7 +28,7 @@ def test_the_clock_of_the_records_chooses_the_model() -> None:
 def test_it_reads_transfers_alone_and_no_unit_of_money(name: str) -> None:
     known = registry()
     for column in load_starter(STARTERS[name]).feature_names_in_:
-        assert known.says(column).unit != "amount"
+        assert known.column(column).unit != "amount"
         assert set(known.features[known.parse(column).feature].tables) <= {"transfers"}
 
 

@@ -18,19 +18,10 @@ import pyarrow as pa
 
 from muledetect.clock import Duration
 from muledetect.features.signals import _extract, access, cycles, pairs, relay, scatter, senders, sessions, shapes
-from muledetect.features.signals._extract import Progress, visible_tables
-from muledetect.features.signals._past import (
-    LONGEST,
-    LOOKBACK,
-    MAX_DEGREE,
-    Book,
-    Float32Array,
-    Past,
-    Ties,
-    build_past,
-    first_from,
-)
+from muledetect.features.signals._extract import visible_tables
+from muledetect.features.signals._past import LONGEST, LOOKBACK, MAX_DEGREE, Book, Past, Ties, build_past, first_from
 from muledetect.features.signals._spec import Signal, SignalRegistry, describe_signals, signal
+from muledetect.progress import Progress
 from muledetect.records import Dataset
 
 _BUILT_IN: Final = (
@@ -123,7 +114,6 @@ __all__ = [
     "LOOKBACK",
     "MAX_DEGREE",
     "Book",
-    "Float32Array",
     "Past",
     "Signal",
     "SignalRegistry",

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 import pyarrow as pa
 
+from muledetect.arrays import Float32Array
 from muledetect.clock import Duration, parse_duration
 from muledetect.errors import FeatureError
-from muledetect.features.signals._past import Float32Array, Past, Ties, build_past
+from muledetect.features.signals._past import Past, Ties, build_past
 from muledetect.features.signals._spec import Signal, SignalRegistry
 from muledetect.graph import build_graph
+from muledetect.progress import Progress
 from muledetect.records import Dataset
-
-Progress = Callable[[str, float], None]
 
 # Columns that identify a transfer stand before the signals.
 _IDENTITY = ("transfer_id", "time", "source", "target", "amount")

@@ -13,8 +13,8 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
+from muledetect.arrays import Int32Array, Int64Array
 from muledetect.features.signals._past import Past, is_earlier
-from muledetect.graph import Int32Array, Int64Array
 
 
 class Links(NamedTuple):

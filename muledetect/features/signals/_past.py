@@ -20,12 +20,11 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from muledetect.arrays import Float32Array, Int32Array, Int64Array
 from muledetect.clock import DAY, HOUR, SECOND
 from muledetect.errors import OptionError
-from muledetect.graph import Int32Array, Int64Array, TransferGraph
+from muledetect.graph import TransferGraph
 
-#: float32 of any shape.
-Float32Array = npt.NDArray[np.float32]
 #: May transfers of one tick follow each other, or not?
 Ties = Literal["strict", "simultaneous"]
 

@@ -11,9 +11,10 @@ from typing import get_args
 
 import numpy as np
 
+from muledetect.arrays import Float32Array
 from muledetect.errors import FeatureError
-from muledetect.features._spec import NAME, Says, Unit
-from muledetect.features.signals._past import Float32Array, Past
+from muledetect.features._spec import NAME, Column, Unit
+from muledetect.features.signals._past import Past
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +24,7 @@ class Signal:
     name: str
     family: str
     function: Callable[[Past], Float32Array]
-    columns: Mapping[str, Says]
+    columns: Mapping[str, Column]
     tables: tuple[str, ...] = ()
 
     def compute(self, past: Past) -> Float32Array:
@@ -49,8 +50,8 @@ class Signal:
             )
         is_self = past.paid_at < 0
         if is_self.any():
-            for column, says in enumerate(self.columns.values()):
-                values[is_self, column] = 0 if says.unit in {"count", "flag"} else np.nan
+            for place, column in enumerate(self.columns.values()):
+                values[is_self, place] = 0 if column.unit in {"count", "flag"} else np.nan
         return values
 
 
@@ -115,8 +116,8 @@ def describe_signals(registry: SignalRegistry) -> str:
         "",
     ]
     for made in registry.signals.values():
-        lines += [f"## `{made.name}` ({made.family})", "", "| column | unit | says |", "|---|---|---|"]
-        lines += [f"| `{column}` | {says.unit} | {says.text} |" for column, says in made.columns.items()]
+        lines += [f"## `{made.name}` ({made.family})", "", "| column | unit | meaning |", "|---|---|---|"]
+        lines += [f"| `{column}` | {entry.unit} | {entry.text} |" for column, entry in made.columns.items()]
         needs = f" Needs {', '.join(made.tables)}." if made.tables else ""
         lines += ["", inspect.cleandoc(made.function.__doc__ or "") + needs, ""]
     return "\n".join(lines)
@@ -125,7 +126,7 @@ def describe_signals(registry: SignalRegistry) -> str:
 def signal(
     *,
     family: str,
-    columns: Mapping[str, Says] | None = None,
+    columns: Mapping[str, Column] | None = None,
     unit: Unit | None = None,
     text: str = "",
     tables: tuple[str, ...] = (),
@@ -135,7 +136,7 @@ def signal(
     Parameters
     ----------
     family : str
-    columns : mapping of column name -> Says
+    columns : mapping of column name -> Column
         For a function that makes several. Amounts of money are no unit of a signal:
         give them as a ratio of the transfer's own amount.
     unit, text : str
@@ -151,15 +152,15 @@ def signal(
 
     def register(function: Callable[[Past], Float32Array]) -> Signal:
         name = function.__name__
-        named = dict(columns or ({name: Says(unit, text)} if unit else {}))
+        named = dict(columns or ({name: Column(unit, text)} if unit else {}))
         if not named:
             raise FeatureError(f"signal {name!r}: give its unit and text, or its columns.")
-        for column, says in named.items():
+        for column, entry in named.items():
             if not NAME.fullmatch(column):
                 raise FeatureError(f"signal {name!r}: column {column!r} must be lower_case_words, single underscores.")
-            if says.unit not in get_args(Unit) or says.unit == "amount":
+            if entry.unit not in get_args(Unit) or entry.unit == "amount":
                 raise FeatureError(
-                    f"signal {name!r}: unit {says.unit!r} of {column!r} must be count, ratio, seconds or flag."
+                    f"signal {name!r}: unit {entry.unit!r} of {column!r} must be count, ratio, seconds or flag."
                 )
         if len(inspect.signature(function).parameters) != 1:
             raise FeatureError(f"signal {name!r}: must take the past and nothing else.")

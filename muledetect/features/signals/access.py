@@ -9,11 +9,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from muledetect.arrays import Float32Array, Int32Array
 from muledetect.clock import MINUTE
-from muledetect.features._spec import Says
-from muledetect.features.signals._past import Float32Array, Past, is_earlier
+from muledetect.features._spec import Column
+from muledetect.features.signals._past import Past, is_earlier
 from muledetect.features.signals._spec import signal
-from muledetect.graph import Int32Array
 
 #: Cards of several holders at one machine within this time are one handler's.
 AT_TERMINAL: Final = 30 * MINUTE
@@ -22,9 +22,9 @@ AT_TERMINAL: Final = 30 * MINUTE
 @signal(
     family="access",
     columns={
-        "is_new_device": Says("flag", "the payer had never paid from this device before"),
-        "others_on_device": Says("count", "other accounts that paid from the same device within the look-back"),
-        "others_at_terminal": Says("count", "other accounts at the same terminal within 30 min before"),
+        "is_new_device": Column("flag", "the payer had never paid from this device before"),
+        "others_on_device": Column("count", "other accounts that paid from the same device within the look-back"),
+        "others_at_terminal": Column("count", "other accounts at the same terminal within 30 min before"),
     },
     tables=("transfers",),
 )

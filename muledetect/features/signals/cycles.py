@@ -13,9 +13,10 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
+from muledetect.arrays import Float32Array
 from muledetect.errors import OptionError
-from muledetect.features._spec import Says
-from muledetect.features.signals._past import Float32Array, Past, first_from, is_earlier
+from muledetect.features._spec import Column
+from muledetect.features.signals._past import Past, first_from, is_earlier
 from muledetect.features.signals._spec import signal
 
 #: Longest cycle that a search looks for, transfers with the closing one; of cycles in any order.
@@ -71,13 +72,13 @@ _MOST: Final = 6
 @signal(
     family="cycles",
     columns={
-        "cycles_2": Says("count", "times that the payee had paid the payer about as much before: cycles of 2"),
-        "cycles_3": Says("count", "cycles of 3 transfers that it closed"),
-        "cycles_4": Says("count", "cycles of 4 transfers that it closed"),
-        "cycles_5to6": Says("count", "cycles of 5 or 6 transfers that it closed"),
-        "cycle_shortest": Says("count", "transfers in the shortest cycle that it closed"),
-        "cycle_ratio": Says("ratio", "smallest amount against the largest in the most even cycle that it closed"),
-        "cycles_left_out": Says(
+        "cycles_2": Column("count", "times that the payee had paid the payer about as much before: cycles of 2"),
+        "cycles_3": Column("count", "cycles of 3 transfers that it closed"),
+        "cycles_4": Column("count", "cycles of 4 transfers that it closed"),
+        "cycles_5to6": Column("count", "cycles of 5 or 6 transfers that it closed"),
+        "cycle_shortest": Column("count", "transfers in the shortest cycle that it closed"),
+        "cycle_ratio": Column("ratio", "smallest amount against the largest in the most even cycle that it closed"),
+        "cycles_left_out": Column(
             "count", "lengths of cycles that were not searched, for too many transfers lie between"
         ),
     },

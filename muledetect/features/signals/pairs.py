@@ -5,26 +5,27 @@ from __future__ import annotations
 import numba
 import numpy as np
 
-from muledetect.features._spec import Says
-from muledetect.features.signals._past import Float32Array, Past, is_earlier
+from muledetect.arrays import Float32Array
+from muledetect.features._spec import Column
+from muledetect.features.signals._past import Past, is_earlier
 from muledetect.features.signals._spec import signal
 
 
 @signal(
     family="fan",
     columns={
-        "source_fan_out": Says(
+        "source_fan_out": Column(
             "count", "different accounts that the payer paid within the look-back, this one included"
         ),
-        "source_paid": Says("count", "transfers that the payer made within the look-back, this one included"),
-        "source_fan_in": Says("count", "different accounts that paid the payer within the look-back"),
-        "target_fan_in": Says(
+        "source_paid": Column("count", "transfers that the payer made within the look-back, this one included"),
+        "source_fan_in": Column("count", "different accounts that paid the payer within the look-back"),
+        "target_fan_in": Column(
             "count", "different accounts that paid the payee within the look-back, this one included"
         ),
-        "target_received": Says("count", "transfers that the payee got within the look-back, this one included"),
-        "target_fan_out": Says("count", "different accounts that the payee paid within the look-back"),
-        "gather_scatter": Says("count", "the lesser of the payer's different payers and different payees"),
-        "gather_ratio": Says("ratio", "money that the payer paid within the look-back, against what it got"),
+        "target_received": Column("count", "transfers that the payee got within the look-back, this one included"),
+        "target_fan_out": Column("count", "different accounts that the payee paid within the look-back"),
+        "gather_scatter": Column("count", "the lesser of the payer's different payers and different payees"),
+        "gather_ratio": Column("ratio", "money that the payer paid within the look-back, against what it got"),
     },
 )
 def fan(past: Past) -> Float32Array:
@@ -97,10 +98,10 @@ def _fan(low, high, paid, received, lookback, is_simultaneous, n_accounts, found
 @signal(
     family="pairs",
     columns={
-        "is_new_payee": Says("flag", "the payer had never paid the payee before"),
-        "pair_age": Says("seconds", "time since the payer first paid the payee, 0 if never before"),
-        "since_reverse": Says("seconds", "time since the payee last paid the payer"),
-        "returned_ratio": Says("ratio", "amount against what the payee paid the payer within the look-back before"),
+        "is_new_payee": Column("flag", "the payer had never paid the payee before"),
+        "pair_age": Column("seconds", "time since the payer first paid the payee, 0 if never before"),
+        "since_reverse": Column("seconds", "time since the payee last paid the payer"),
+        "returned_ratio": Column("ratio", "amount against what the payee paid the payer within the look-back before"),
     },
 )
 def pairs(past: Past) -> Float32Array:

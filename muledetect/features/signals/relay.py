@@ -10,9 +10,10 @@ from typing import Final
 import numba
 import numpy as np
 
-from muledetect.features._spec import Says
+from muledetect.arrays import Float32Array
+from muledetect.features._spec import Column
 from muledetect.features.signals._links import build_links
-from muledetect.features.signals._past import Float32Array, Past, is_earlier
+from muledetect.features.signals._past import Past, is_earlier
 from muledetect.features.signals._spec import signal
 
 #: Longer chains count as this long.
@@ -39,16 +40,16 @@ _DEPTH, _FLOW, _STEM, _STEPS = 0, 1, 2, 3
 @signal(
     family="relay",
     columns={
-        "relayed_share": Says("ratio", "share of the amount that the payer had received within the look-back"),
-        "relay_dwell": Says("seconds", "time that the passed-on money had stayed with the payer, mean by amount"),
-        "credit_used": Says("ratio", "largest share of what the payer received at once that is passed on"),
-        "chain_depth": Says("count", "earlier transfers in the longest chain that hands on at least half each time"),
-        "chain_flow": Says("ratio", "share of the amount that came along the whole of the longest chain"),
-        "is_likely_victim": Says(
+        "relayed_share": Column("ratio", "share of the amount that the payer had received within the look-back"),
+        "relay_dwell": Column("seconds", "time that the passed-on money had stayed with the payer, mean by amount"),
+        "credit_used": Column("ratio", "largest share of what the payer received at once that is passed on"),
+        "chain_depth": Column("count", "earlier transfers in the longest chain that hands on at least half each time"),
+        "chain_flow": Column("ratio", "share of the amount that came along the whole of the longest chain"),
+        "is_likely_victim": Column(
             "flag", "own money, much more than usual, to an account not dealt with before the look-back"
         ),
-        "tier": Says("ratio", "steps of the money from likely victims, mean by amount"),
-        "victim_share": Says("ratio", "share of the amount that stems from likely victims"),
+        "tier": Column("ratio", "steps of the money from likely victims, mean by amount"),
+        "victim_share": Column("ratio", "share of the amount that stems from likely victims"),
     },
 )
 def relay(past: Past) -> Float32Array:
@@ -207,8 +208,8 @@ def _is_tangled(low, stop, time, received_time, links):  # type: ignore[no-untyp
 @signal(
     family="relay",
     columns={
-        "origins_2": Says("count", "different accounts that paid the payer's payers before these paid it"),
-        "origins_left_out": Says("count", "credits of the payer whose payer was too busy to look behind"),
+        "origins_2": Column("count", "different accounts that paid the payer's payers before these paid it"),
+        "origins_left_out": Column("count", "credits of the payer whose payer was too busy to look behind"),
     },
 )
 def origins(past: Past) -> Float32Array:

@@ -6,19 +6,20 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
-from muledetect.features._spec import Says
-from muledetect.features.signals._past import Float32Array, Past, first_from
+from muledetect.arrays import Float32Array
+from muledetect.features._spec import Column
+from muledetect.features.signals._past import Past, first_from
 from muledetect.features.signals._spec import signal
 
 
 @signal(
     family="shapes",
     columns={
-        "scatter_gather": Says("count", "middles, the payer included, between one account and the payee"),
-        "scatter_origins": Says(
+        "scatter_gather": Column("count", "middles, the payer included, between one account and the payee"),
+        "scatter_origins": Column(
             "count", "accounts whose money reached the payee over the payer and over another middle"
         ),
-        "scatter_left_out": Says("count", "transfers to the payee whose payer was too busy to look through"),
+        "scatter_left_out": Column("count", "transfers to the payee whose payer was too busy to look through"),
     },
 )
 def scatter_gather(past: Past) -> Float32Array:

@@ -7,20 +7,21 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from muledetect.features._spec import Says
-from muledetect.features.signals._past import Float32Array, Past
+from muledetect.arrays import Float32Array
+from muledetect.features._spec import Column
+from muledetect.features.signals._past import Past
 from muledetect.features.signals._spec import signal
 
 
 @signal(
     family="senders",
     columns={
-        "drained": Says("ratio", "share of the payer's balance that the transfer took"),
-        "amount_to_habit": Says("ratio", "amount against the largest that the payer ever paid before"),
-        "rising_run": Says("count", "payments of the payer within the look-back, each larger than the one before"),
-        "source_idle": Says("seconds", "time since the payer's transfer before"),
-        "target_idle": Says("seconds", "time since the payee's transfer before"),
-        "is_stranger": Says("flag", "payer and payee had never dealt with each other before"),
+        "drained": Column("ratio", "share of the payer's balance that the transfer took"),
+        "amount_to_habit": Column("ratio", "amount against the largest that the payer ever paid before"),
+        "rising_run": Column("count", "payments of the payer within the look-back, each larger than the one before"),
+        "source_idle": Column("seconds", "time since the payer's transfer before"),
+        "target_idle": Column("seconds", "time since the payee's transfer before"),
+        "is_stranger": Column("flag", "payer and payee had never dealt with each other before"),
     },
 )
 def senders(past: Past) -> Float32Array:

@@ -8,12 +8,12 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
+from muledetect.arrays import Float32Array, Int64Array
 from muledetect.clock import HOUR
 from muledetect.features._sessions import CAMERA, EMULATOR, MISSING, REMOTE, Sessions, build_sessions
-from muledetect.features._spec import Says
-from muledetect.features.signals._past import Float32Array, Past, is_earlier
+from muledetect.features._spec import Column
+from muledetect.features.signals._past import Past, is_earlier
 from muledetect.features.signals._spec import signal
-from muledetect.graph import Int64Array
 from muledetect.records.encode import IdEncoder
 
 #: A session of the payer so long before a transfer says something of the transfer.
@@ -25,9 +25,9 @@ _COLUMNS: Final = ("remote_access", "emulator", "virtual_camera")
 @signal(
     family="access",
     columns={
-        "is_remote": Says("flag", "made under remote access, or within 1 h after it"),
-        "is_emulated": Says("flag", "made on an emulator, or within 1 h after a session on one"),
-        "is_camera_faked": Says("flag", "made with a virtual camera, or within 1 h after a session with one"),
+        "is_remote": Column("flag", "made under remote access, or within 1 h after it"),
+        "is_emulated": Column("flag", "made on an emulator, or within 1 h after a session on one"),
+        "is_camera_faked": Column("flag", "made with a virtual camera, or within 1 h after a session with one"),
     },
     tables=("sessions",),
 )

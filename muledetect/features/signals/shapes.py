@@ -9,19 +9,20 @@ from __future__ import annotations
 import numba
 import numpy as np
 
-from muledetect.features._spec import Says
-from muledetect.features.signals._past import Float32Array, Past, begin_of, is_earlier
+from muledetect.arrays import Float32Array
+from muledetect.features._spec import Column
+from muledetect.features.signals._past import Past, begin_of, is_earlier
 from muledetect.features.signals._spec import signal
 
 
 @signal(
     family="shapes",
     columns={
-        "common_payers": Says("count", "accounts that paid both ends within the look-back"),
-        "common_payees": Says("count", "accounts that both ends paid within the look-back"),
-        "bipartite": Says("count", "pairs of another payer and another payee that complete two by two with its ends"),
-        "is_stack": Says("flag", "it lies in a two by two shape, and so did an earlier credit of its payer"),
-        "is_bipartite_cut": Says("flag", "a busy account was not looked through for bipartite shapes"),
+        "common_payers": Column("count", "accounts that paid both ends within the look-back"),
+        "common_payees": Column("count", "accounts that both ends paid within the look-back"),
+        "bipartite": Column("count", "pairs of another payer and another payee that complete two by two with its ends"),
+        "is_stack": Column("flag", "it lies in a two by two shape, and so did an earlier credit of its payer"),
+        "is_bipartite_cut": Column("flag", "a busy account was not looked through for bipartite shapes"),
     },
 )
 def bipartite(past: Past) -> Float32Array:

@@ -11,8 +11,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from muledetect.arrays import Int64Array
 from muledetect.clock import DAY
-from muledetect.graph import Int64Array
 from muledetect.reports.accounts.case import AccountCase
 from muledetect.reports.material import Material
 from muledetect.reports.pages import money_text, time_text

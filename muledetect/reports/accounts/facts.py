@@ -12,7 +12,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from muledetect import schema
-from muledetect.graph import Int64Array, TransferGraph
+from muledetect.arrays import Int64Array
+from muledetect.graph import TransferGraph
 from muledetect.reports.accounts.advice import find_coercion, find_exculpatory, suggest_actions
 from muledetect.reports.accounts.case import AccountCase
 from muledetect.reports.accounts.moved import Moved, follow_money

@@ -12,7 +12,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from muledetect.graph import Int64Array
+from muledetect.arrays import Int64Array
 from muledetect.reports.material import Material
 
 BY_METHOD: Final = ("complaint_id", "method", "came_in", "went_on", "here")

@@ -80,7 +80,7 @@ def plot_feature(features: Any, y: npt.ArrayLike, name: str, *, currency: str = 
 def _says(name: str) -> tuple[str, str]:
     """Return unit and meaning of a column; one that the registry does not know says its name."""
     try:
-        says = registry().says(name)
+        says = registry().column(name)
     except FeatureError:
         return "", name
     return says.unit, says.text

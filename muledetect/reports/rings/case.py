@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from muledetect.arrays import Int64Array
 from muledetect.clock import DAY
-from muledetect.graph import Int64Array
 from muledetect.reports.accounts.advice import fill
 from muledetect.reports.material import Material
 from muledetect.rings import Ring

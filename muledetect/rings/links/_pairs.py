@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from muledetect.graph import Int32Array, Int64Array
+from muledetect.arrays import Int32Array, Int64Array
 from muledetect.rings.links._spec import LINKS, MOST_EVIDENCE, Scene
 from muledetect.rings.money import Float64Array
 

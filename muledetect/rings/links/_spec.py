@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import pyarrow as pa
 
+from muledetect.arrays import Int64Array
 from muledetect.errors import DataError, OptionError
-from muledetect.graph import Int64Array, TransferGraph
+from muledetect.graph import TransferGraph
 from muledetect.rings.disputes import Disputes
 from muledetect.rings.knowledge import Knowledge
 from muledetect.rings.money import Float64Array

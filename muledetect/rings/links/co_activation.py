@@ -7,8 +7,8 @@ from typing import Final
 import numpy as np
 import pyarrow as pa
 
+from muledetect.arrays import Int64Array
 from muledetect.clock import DAY, HOUR
-from muledetect.graph import Int64Array
 from muledetect.rings.links._spec import LINKS, Scene, link, make_links
 from muledetect.rings.suspicion import known_positions
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pyarrow as pa
 
-from muledetect.graph import Int64Array
+from muledetect.arrays import Int64Array
 from muledetect.rings.links._pairs import group_by_pair, links_of_pairs
 from muledetect.rings.links._spec import Scene, link
 from muledetect.rings.money import match_relayed_money

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pyarrow as pa
 
-from muledetect.graph import Int64Array
+from muledetect.arrays import Int64Array
 from muledetect.rings.links._spec import Scene, link, make_links, pairs_in_groups
 
 #: A payer with more disputed payees than this says little about any two of them.

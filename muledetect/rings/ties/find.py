@@ -29,8 +29,8 @@ from muledetect.rings.ties.unknown import add_unknown_centres
 from muledetect.rings.ties.weigh import grade, weigh_items
 
 if TYPE_CHECKING:
+    from muledetect.progress import Progress
     from muledetect.records import Dataset
-    from muledetect.records.read import Progress
 
 #: Every family of evidence that `find_ties` looks for.
 FAMILIES: Final[tuple[Family, ...]] = (complaint, call, network, place, cash_out, script, lists, person)

@@ -9,13 +9,14 @@ from typing import Any, TypeVar
 
 import pyarrow as pa
 
-from muledetect.features.signals import Float32Array, Past, build_past, signal_registry
-from muledetect.graph import Int64Array, TransferGraph
+from muledetect.arrays import Float32Array, Int64Array
+from muledetect.features.signals import Past, build_past, signal_registry
+from muledetect.graph import TransferGraph
 
 T = TypeVar("T")
 
 
-class Shared:
+class Extraction:
     """The graph, the tables, and whatever is computed from them once for all points.
 
     Whatever is built here holds the whole data set, also what happened after a point: only what is itself causal, such
@@ -25,7 +26,7 @@ class Shared:
     ----------
     graph : TransferGraph
     tables : mapping of str to pyarrow.Table
-    apart : int64[n_accounts], optional
+    hide_groups : int64[n_accounts], optional
         Group (ring, holder) of each account. Labels of a point's own group are hidden from the point: in training they
         would tell its target.
     threads : int
@@ -37,17 +38,17 @@ class Shared:
         graph: TransferGraph,
         tables: Mapping[str, pa.Table] | None = None,
         *,
-        apart: Int64Array | None = None,
+        hide_groups: Int64Array | None = None,
         threads: int | None = None,
     ) -> None:
         self.graph = graph
         self.tables = tables or {}
-        self.apart = apart
+        self.hide_groups = hide_groups
         self.threads = threads or os.cpu_count() or 1
         self._known: dict[Hashable, Any] = {}
         self._lock = RLock()
 
-    def get(self, build: Callable[[Shared], T]) -> T:
+    def get(self, build: Callable[[Extraction], T]) -> T:
         """Return `build(self)`, computed once; `build` is a module's function and may ask for others in turn."""
         return self._once(build, lambda: build(self))
 
