@@ -46,7 +46,7 @@ def write(state: str, folder: Path) -> Path:
     texts = {
         "headings only": HEAD,
         "all rejected": HEAD + "t1,yesterday,a,b,5\nt2,2025-03-01T09:30:00Z,a,,5\nt3,2025-03-01T09:30:00Z,a,b,0\n",
-        "none settled": HEAD.strip() + ",status\nt1,2025-03-01T09:30:00Z,a,b,5,returned\n",
+        "none settled": HEAD.strip() + ",status\nt1,2025-03-01T09:30:00Z,a,b,5,rejected\n",
     }
     if state in texts:
         (folder / "transfers.csv").write_text(texts[state], "utf-8")

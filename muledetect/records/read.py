@@ -42,7 +42,7 @@ from muledetect.records.order import canonical_order, clock_tick
 from muledetect.records.parse import Options
 from muledetect.records.pseudonyms import Pseudonyms, as_pseudonyms
 from muledetect.records.rejects import RejectLog, input_rows
-from muledetect.records.reversals import net_reversals
+from muledetect.records.reversals import ENDS, Reversals, find_reversals
 from muledetect.records.sources import TableSource, open_tables
 from muledetect.records.table import TableReader
 from muledetect.records.warn import describe_currency, nothing_left, warnings_of
@@ -353,31 +353,59 @@ class _Job:
     def _transfers(self) -> dict[str, pa.ChunkedArray]:
         _give_back()
         rows = self._without_duplicates("transfers", self._gather("transfers"))
-        if "reversal_of" in rows.column_names:
-            rows = self._without_reversals(rows)
+        is_void = np.zeros(rows.num_rows, np.bool_)
         if "status" in rows.column_names and rows.num_rows:
-            settled = self.readers["transfers"].encoders["status"].ids().index("settled").as_py()
-            code = rows.column("status")
+            names = self.readers["transfers"].encoders["status"].ids()
+            code = rows.column("status").to_numpy()
             # A code of -1 is a null status, and no status means settled.
-            other = np.flatnonzero(pc.and_(pc.greater_equal(code, 0), pc.not_equal(code, settled)).to_numpy())
-            rows = self._leave_out("transfers", rows, [("status", reasons.NOT_SETTLED, "repair", other)])
+            is_void = (code >= 0) & (code == names.index("rejected").as_py())
+        causes: list[tuple[str, str, reasons.Severity, Positions]] = []
+        if "reversal_of" in rows.column_names:
+            found = find_reversals(rows, is_void)
+            is_void[found.void] = True
+            rows = self._turned(rows, found)
+            causes = [("reversal_of", reason, "reject", positions) for reason, positions in found.rejected.items()]
+            for reason, positions in found.warned.items():
+                self._warn_of(reason, positions)
+        rows = self._leave_out(
+            "transfers", rows, [*causes, ("status", reasons.NOT_SETTLED, "repair", np.flatnonzero(is_void))]
+        )
         return {name: rows.column(name) for name in rows.column_names}
 
-    def _without_reversals(self, rows: pa.Table) -> pa.Table:
-        netted = net_reversals(rows)
-        rejected = self.log.rows("transfers")
-        for reason, positions in netted.warned.items():
-            if len(positions):
-                first = int(input_rows(rejected, positions[:1])[0])
-                n_read = self.readers["transfers"].n_read
-                self.warnings.append(
-                    describe("warn", "transfers", "reversal_of", reason, len(positions), first, n_read)
-                )
-        causes: list[tuple[str, str, reasons.Severity, Positions]] = [
-            ("reversal_of", reason, "reject", positions) for reason, positions in netted.rejected.items()
-        ]
-        causes += [("reversal_of", reason, "repair", positions) for reason, positions in netted.repaired.items()]
-        return self._leave_out("transfers", rows, causes)
+    def _warn_of(self, reason: str, positions: Positions) -> None:
+        if len(positions):
+            first = int(input_rows(self.log.rows("transfers"), positions[:1])[0])
+            n_read = self.readers["transfers"].n_read
+            self.warnings.append(describe("warn", "transfers", "reversal_of", reason, len(positions), first, n_read))
+
+    def _turned(self, rows: pa.Table, found: Reversals) -> pa.Table:
+        """Return the rows with reversals as transfers: back to the payer, by the channel of reversals."""
+        encoders = self.readers["transfers"].encoders
+        changed: dict[str, tuple[Positions, pa.Array]] = {}
+        for ends in ENDS:
+            for name, other in (ends, ends[::-1]):
+                if name in rows.column_names and len(found.swapped):
+                    values = self._texts_or_values(rows, other, name, found.swapped)
+                    changed[name] = (found.swapped, values)
+        if "channel" in rows.column_names and len(found.accepted):
+            changed["channel"] = (found.accepted, pa.repeat(pa.scalar("reversal"), len(found.accepted)))
+        for name, (positions, values) in changed.items():
+            column, made = rows.column(name), values
+            if name in encoders:
+                column, made = column.cast(pa.int32()), pa.array(encoders[name].encode(values))
+            rows = rows.set_column(rows.column_names.index(name), name, fill(column, positions, made))
+        return rows
+
+    def _texts_or_values(self, rows: pa.Table, name: str, instead_of: str, positions: Positions) -> pa.Array:
+        """Return cells of a column, decoded where it has an encoder; nulls where the table lacks it."""
+        if name not in rows.column_names:
+            return pa.nulls(len(positions), INPUTS["transfers"].column(instead_of).arrow_type)
+        cells = rows.column(name).take(pa.array(positions)).combine_chunks()
+        encoder = self.readers["transfers"].encoders.get(name)
+        if encoder is None:
+            return cells
+        codes = cells.to_numpy()
+        return encoder.ids().take(pa.array(codes, mask=codes < 0))
 
     def _order(self, columns: dict[str, pa.ChunkedArray]) -> tuple[pa.StringArray, pa.Table]:
         """Return the sorted account ids and the transfers in canonical order; `columns` is emptied to save memory."""

@@ -40,13 +40,12 @@ TOTAL: Final = "a total, not a record"
 
 DUPLICATE: Final = "exact duplicate"
 PAIRED: Final = "debit and credit rows paired"
-REVERSAL: Final = "reversal of a transfer"
-REVERSED: Final = "reversed by a later transfer"
 NOT_SETTLED: Final = "transfer did not settle"
 BLANK: Final = "no value in any column that is used"
 
-PARTIAL_REVERSAL: Final = "partial reversal kept as a transfer"
+REVERSAL_SWAPPED: Final = "reversal booked like its original"
 LONE_REVERSAL: Final = "reversal of a transfer that is not here"
+RETURNED: Final = "returned at an unknown time"
 FUTURE: Final = "time in the future"
 MIDNIGHT: Final = "all times at midnight"
 AFTER_CLOSING: Final = "activity after closing"
@@ -86,7 +85,7 @@ _MEND: Final[Mapping[str, str]] = MappingProxyType(
         DIFFERENT_CONTENT: "Nobody can say which row is right: export again, or make the ids unique.",
         REVERSAL_CHAIN: "Point 'reversal_of' at a transfer that is no reversal itself.",
         REVERSAL_MISMATCH: "A reversal moves money between the two accounts of its original.",
-        REVERSAL_EARLY: "Check the times of both transfers.",
+        REVERSAL_EARLY: "It counts as it stands, since it cannot reverse what has not happened yet; check both times.",
         REVERSAL_EXCESS: "Together the reversals of a transfer are at most its amount.",
         NO_SIDE: "A row says what left or what came in, not both; check the two columns.",
         CREDIT_SIDE: "Name the account of the statement ('account') and the other side ('counterparty') instead.",
@@ -96,11 +95,10 @@ _MEND: Final[Mapping[str, str]] = MappingProxyType(
         BLANK: "Empty lines may go; nothing to do.",
         DUPLICATE: "One copy was kept; nothing to do.",
         PAIRED: "The rows of both sides became one; nothing to do.",
-        REVERSAL: "It and its original were netted; nothing to do.",
-        REVERSED: "It and its reversal were netted; nothing to do.",
-        NOT_SETTLED: "Only settled transfers count; nothing to do.",
-        PARTIAL_REVERSAL: "Nothing to do if part of the money really went back.",
-        LONE_REVERSAL: "It counts as a transfer of its own; export the originals too if they exist.",
+        NOT_SETTLED: "A rejected transfer, and a reversal of one, moved no money; nothing to do.",
+        REVERSAL_SWAPPED: "It was read as money from the payee back to the payer; nothing to do.",
+        LONE_REVERSAL: "It counts as it stands; export the originals too if they exist.",
+        RETURNED: "It counts as money that moved and stayed: export the reversal, or write 'rejected' if none moved.",
         FUTURE: "Check the time zone (source_tz=) and the clock of the export.",
         MIDNIGHT: "Only days are known: transfers of one day count as simultaneous. Export times if you have them.",
         AFTER_CLOSING: "Check 'closed_at', or whether account numbers are used again.",

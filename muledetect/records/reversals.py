@@ -1,67 +1,78 @@
-"""Net transfers against their reversals, so that money which went straight back counts nowhere.
+"""Reversals are transfers of their own: at their own time, from the payee of the original back to its payer.
 
-Netting looks at the whole data set: a transfer that was reversed a week later is gone from the start.
+Whether a reversal is accepted depends on rows up to its own time alone, so that no later row changes what was known.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any, Final
 
+import numba
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from muledetect.arrays import BoolArray, Int64Array
 from muledetect.records import reasons
 
-Positions = npt.NDArray[np.int64]
-BoolArray = npt.NDArray[np.bool_]
+#: Columns about the two ends of a transfer, which change places together.
+ENDS: Final = (
+    ("source", "target"),
+    ("source_bank", "target_bank"),
+    ("source_balance_after", "target_balance_after"),
+)
 
 
 @dataclass(frozen=True)
-class Netted:
-    """Positions by reason: rows to reject, rows to leave out as repairs, and rows kept with a warning."""
+class Reversals:
+    """Positions of rows, ascending: those to reject and those to warn about, each by reason.
 
-    rejected: dict[str, Positions]
-    repaired: dict[str, Positions]
-    warned: dict[str, Positions]
-
-
-def net_reversals(rows: pa.Table) -> Netted:
-    """Match each row that has `reversal_of` with the transfer of that id.
-
-    A reversal must move money between the accounts of its original, not before it, and is no original of another
-    reversal. Reversals that add up to their original leave together with it; less is a partial reversal and stays.
-    Takes O(n) plus the sort of the reversals; chains and cycles need no walk, since no reversal may have a child.
+    `accepted` are all reversals that stay; of `swapped` among them the ends are those of the original. `void` are
+    reversals of transfers that moved no money.
     """
-    children = _where(rows.column("reversal_of"))
-    if len(children) == 0:
-        return Netted({}, {}, {})
+
+    rejected: Mapping[str, Int64Array]
+    warned: Mapping[str, Int64Array]
+    accepted: Int64Array
+    swapped: Int64Array
+    void: Int64Array
+
+
+def find_reversals(rows: pa.Table, is_void: BoolArray) -> Reversals:
+    """Match each row that has `reversal_of` with the transfer of that id; rows that are void moved no money.
+
+    A reversal moves money between the accounts of its original, and reverses no reversal; together the reversals of a
+    transfer, up to each moment, are at most its amount. One whose original is not there, or happens later, has nothing
+    to be compared with: it counts as it stands. O(n), and O(m log m) in the reversals.
+    """
+    children = np.flatnonzero(rows.column("reversal_of").is_valid().to_numpy() & ~is_void)
     parents = _parents(rows, children)
-    known = parents >= 0
-    is_child = np.zeros(rows.num_rows, np.bool_)
-    is_child[children] = True
-    chained = known & is_child[parents]
-    part_of_chain = np.isin(children, parents[chained])
-    rejected = {reasons.REVERSAL_CHAIN: children[chained | part_of_chain]}
-    usable = known & ~chained & ~part_of_chain
-    child, parent = children[usable], parents[usable]
-    for reason, wrong in _mismatches(rows, child, parent):
-        rejected[reason] = child[wrong]
-        child, parent = child[~wrong], parent[~wrong]
-    excess, full = _add_up(rows, child, parent)
-    rejected[reasons.REVERSAL_EXCESS] = child[excess]
-    repaired = {reasons.REVERSAL: child[full], reasons.REVERSED: np.unique(parent[full])}
-    warned = {reasons.PARTIAL_REVERSAL: child[~excess & ~full], reasons.LONE_REVERSAL: children[~known]}
-    return Netted(rejected, repaired, warned)
+    is_known = parents >= 0
+    is_early = is_known & (_taken(rows, "time", children) < _taken(rows, "time", np.maximum(parents, 0)))
+    warned = {reasons.LONE_REVERSAL: children[~is_known], reasons.REVERSAL_EARLY: children[is_early]}
+    child, parent = children[is_known & ~is_early], parents[is_known & ~is_early]
+    void, child, parent = child[is_void[parent]], child[~is_void[parent]], parent[~is_void[parent]]
+    is_chain = np.isin(parent, children)
+    is_alike, is_other = _compare_ends(rows, child, parent)
+    is_other &= ~is_chain
+    is_good = ~(is_chain | is_other)
+    is_excess = np.zeros(len(child), np.bool_)
+    is_excess[is_good] = _exceed(rows, child[is_good], parent[is_good])
+    is_good &= ~is_excess
+    rejected = {
+        reasons.REVERSAL_CHAIN: child[is_chain],
+        reasons.REVERSAL_MISMATCH: child[is_other],
+        reasons.REVERSAL_EXCESS: child[is_excess],
+    }
+    swapped = child[is_good & is_alike]
+    warned[reasons.REVERSAL_SWAPPED] = swapped
+    accepted = np.setdiff1d(children, np.concatenate([void, *rejected.values()]))
+    return Reversals(rejected, warned, accepted, swapped, void)
 
 
-def _where(column: pa.ChunkedArray) -> Positions:
-    found: Positions = np.flatnonzero(column.is_valid().to_numpy())
-    return found
-
-
-def _parents(rows: pa.Table, children: Positions) -> Positions:
+def _parents(rows: pa.Table, children: Int64Array) -> Int64Array:
     """Return the position of the transfer that each child names, -1 where there is none."""
     wanted = rows.column("reversal_of").take(pa.array(children)).combine_chunks()
     kinds = wanted.unique()
@@ -72,35 +83,52 @@ def _parents(rows: pa.Table, children: Positions) -> Positions:
         hits = np.flatnonzero(index >= 0)
         place_of[index[hits]] = start + hits
         start += len(chunk)
-    parents: Positions = place_of[pc.index_in(wanted, kinds).to_numpy()]
+    parents: Int64Array = place_of[pc.index_in(wanted, kinds).to_numpy()]
     return parents
 
 
-def _taken(rows: pa.Table, name: str, positions: Positions) -> Positions:
+def _taken(rows: pa.Table, name: str, positions: Int64Array) -> Int64Array:
     column = rows.column(name).take(pa.array(positions)).combine_chunks()
-    values: Positions = (column.view(pa.int64()) if column.type.bit_width == 64 else column).to_numpy().astype(np.int64)
+    values: Int64Array = (
+        (column.view(pa.int64()) if column.type.bit_width == 64 else column).to_numpy().astype(np.int64)
+    )
     return values
 
 
-def _mismatches(rows: pa.Table, child: Positions, parent: Positions) -> list[tuple[str, BoolArray]]:
+def _compare_ends(rows: pa.Table, child: Int64Array, parent: Int64Array) -> tuple[BoolArray, BoolArray]:
+    """Return which reversals are booked with the ends of their originals, and which are between other accounts."""
     source, target = (_taken(rows, name, child) for name in ("source", "target"))
     old_source, old_target = (_taken(rows, name, parent) for name in ("source", "target"))
-    swapped = (source == old_target) & (target == old_source)
-    alike = (source == old_source) & (target == old_target)
-    other = ~(swapped | alike)
-    early = (_taken(rows, "time", child) < _taken(rows, "time", parent))[~other]
-    return [(reasons.REVERSAL_MISMATCH, other), (reasons.REVERSAL_EARLY, early)]
+    is_back = (source == old_target) & (target == old_source)
+    is_alike = (source == old_source) & (target == old_target) & ~is_back
+    return is_alike, ~(is_back | is_alike)
 
 
-def _add_up(rows: pa.Table, child: Positions, parent: Positions) -> tuple[BoolArray, BoolArray]:
-    """Return which reversals belong to an original that is reversed by more than its amount, and by just its amount."""
-    originals, of = np.unique(parent, return_inverse=True)
-    # Amounts are at most 10^15, so thousands of reversals of one original still fit 64 bits; more are excess anyway.
-    share = _taken(rows, "amount", child)
-    total = np.bincount(of, share.astype(np.float64), len(originals))
-    exact = np.zeros(len(originals), np.int64)
-    np.add.at(exact, of, np.where(total[of] < 2.0**62, share, 0))
-    whole = _taken(rows, "amount", originals)
-    excess = (total >= 2.0**62) | (exact > whole)
-    full = ~excess & (exact == whole)
-    return excess[of], full[of]
+def _exceed(rows: pa.Table, child: Int64Array, parent: Int64Array) -> BoolArray:
+    """Return which reversals bring what went back by then above the amount of the original."""
+    time = _taken(rows, "time", child)
+    order = np.lexsort((time, parent))
+    amount, whole = _taken(rows, "amount", child), _taken(rows, "amount", parent)
+    is_excess = np.zeros(len(child), np.bool_)
+    is_excess[order] = _mark_excess(parent[order], time[order], amount[order], whole[order])
+    return is_excess
+
+
+@numba.njit(cache=True, nogil=True)
+def _mark_excess(parent: Any, time: Any, amount: Any, whole: Any) -> Any:
+    # `back` is what had gone back of an original before row `first`; rows of one moment stand or fall together. Above
+    # the amount it stays there, so that it never overflows.
+    marked = np.zeros(parent.size, np.bool_)
+    back = np.int64(0)
+    first = 0
+    while first < parent.size:
+        if first == 0 or parent[first] != parent[first - 1]:
+            back = np.int64(0)
+        end = first
+        while end < parent.size and parent[end] == parent[first] and time[end] == time[first]:
+            back = min(back + amount[end], whole[first] + 1)
+            end += 1
+        if back > whole[first]:
+            marked[first:end] = True
+        first = end
+    return marked

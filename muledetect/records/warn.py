@@ -79,7 +79,18 @@ def _transfer_warnings(transfers: pa.Table, tick: int, n_read: int) -> Iterator[
     n_gaps = _quiet_days(times)
     if n_gaps:
         yield describe_gaps(n_gaps, n_read)
+    yield from _untimed_returns(transfers, n_read)
     yield from _balances(transfers, times, source, target, n_read)
+
+
+def _untimed_returns(transfers: pa.Table, n_read: int) -> Iterator[Finding]:
+    if "status" not in transfers.column_names:
+        return
+    returned = transfers["transfer_id"].filter(pc.equal(transfers["status"].cast(pa.string()), "returned"))
+    if "reversal_of" in transfers.column_names:
+        returned = returned.filter(pc.invert(pc.is_in(returned, transfers["reversal_of"].combine_chunks())))
+    if len(returned):
+        yield _warn("transfers", "status", reasons.RETURNED, len(returned), n_read)
 
 
 def describe_gaps(n_days: int, n_read: int) -> Finding:

@@ -37,7 +37,7 @@ ROWS = st.fixed_dictionaries(
         "amount": st.sampled_from(["1", "250", "-5", "0", "many", "9" * 20, None, "+7"]),
         "currency": st.sampled_from(["THB", "THB", "THB", "USD", "BAHT", None]),
         "channel": st.sampled_from(["card", None, "pigeon"]),
-        "status": st.sampled_from(["settled", None, "returned"]),
+        "status": st.sampled_from(["settled", None, "returned", "rejected"]),
         "reversal_of": st.sampled_from([None, None, None, "t1", "t2", "t99"]),
     }
 )

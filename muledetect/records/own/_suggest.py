@@ -24,7 +24,6 @@ from muledetect.records.own._file import (
     lines_above,
     name_of,
 )
-from muledetect.records.own._money import UNSURE
 from muledetect.records.own._profile import Profile, profiles_of
 from muledetect.records.own._readings import DateOrder, Stated, suggest_amounts, suggest_times
 from muledetect.records.own._roles import Draft, assign_roles
@@ -156,7 +155,7 @@ def _values(draft: Draft) -> dict[str, dict[str, str]]:
         pairs = suggest_values(name, column, profile)
         if pairs:
             found[name] = pairs
-        lost = [text for text, value in pairs.items() if name == "status" and value not in ("settled", UNSURE)]
+        lost = [text for text, value in pairs.items() if name == "status" and value == "rejected"]
         if lost:
             draft.notes["values.status"] = f"rows of these states do not count as money: {', '.join(lost)}"
     return found
