@@ -89,6 +89,30 @@ def test_accounts_that_serve_the_public_by_kind_and_by_number_of_payers() -> Non
     assert not Snapshot(read_dataset({"transfers": transfers(crowd[1:])}), START + 9 * DAY).is_hub.any()
 
 
+def test_exits_deposits_and_reversed_transfers_bind_no_two_accounts() -> None:
+    moves = [
+        ("a", "b", DAY, 100),
+        ("a", "b", 2 * DAY, 90),
+        ("b", "a", 5 * DAY, 90),
+        ("c", "b", DAY, 10),
+        ("b", "c", DAY, 5),
+    ]
+    table = transfers(
+        moves,
+        channel=["p2p_proxy", "p2p_proxy", "reversal", "cash_deposit", "card"],
+        reversal_of=pa.array([None, None, "t1", None, None], pa.string()),
+    )
+    known = Facts(read_dataset({"transfers": table}))
+
+    def binding(day: int) -> set[str]:
+        at = Snapshot(known, START + day * DAY)
+        names = at.tables["transfers"]["transfer_id"].to_pylist()
+        return {name for name, binds in zip(names, at.is_between_accounts, strict=True) if binds}
+
+    assert binding(4) == {"t0", "t1"}  # the reversal of day 5 is not known yet
+    assert binding(6) == {"t0"}
+
+
 def test_transfers_of_accounts_name_both_sides_and_can_begin_later() -> None:
     snapshot = Snapshot(read_dataset({"transfers": transfers(MOVES)}), START + 9 * DAY)
     of, transfer = snapshot.transfers_of(snapshot.graph.codes(["b", "c"]))
