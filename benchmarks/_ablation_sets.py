@@ -170,11 +170,19 @@ def amlsim(folder: Path, cache: Path, halves: int) -> Iterator[Problem]:
         trials.append(
             Trial(known, train, replace(known, folder=known.folder / "test", hide_groups=None, seconds={}), test)
         )
-    yield Problem("amlsim halves", "AMLSim, half of the rings learns, the other half is ranked", tuple(trials))
+    yield Problem(
+        "amlsim halves",
+        "AMLSim. The model learns from half of the rings and is tested on the other half",
+        tuple(trials),
+    )
     later = at_middle.y == 0
     known = _knowing(at_end, dataset, ~later, "known_later")
     trial = Trial(at_middle, np.ones(len(later), bool), replace(known, hide_groups=None, seconds={}), later)
-    yield Problem("amlsim later", "AMLSim, learnt at 60% of the span; who turns bad after it is ranked", (trial,))
+    yield Problem(
+        "amlsim later",
+        "AMLSim. The model learns at 60% of the time span and is tested on accounts that become mules later",
+        (trial,),
+    )
 
 
 def _knowing(corner: Corner, dataset: Dataset, rows: Bool, name: str) -> Corner:
@@ -202,7 +210,11 @@ def synthfin(folder: Path, cache: Path) -> Problem:
         corners.append(
             Corner(cache / "synthfin" / part, lambda blind=blind: blind, points, y, ring_groups(dataset, points))
         )
-    return Problem("synthfin", "synthfin-aml, one output learns, another is ranked", both_ways(corners, corners))
+    return Problem(
+        "synthfin",
+        "Synthfin-aml. The model learns from one output of the generator and is tested on another",
+        both_ways(corners, corners),
+    )
 
 
 def _imported(folder: Path, cache: Path) -> Path:
@@ -230,7 +242,7 @@ def world(preset: str, folder: Path, cache: Path, size: Mapping[str, float]) -> 
         ranked.append(ranking(place, here / "test"))
     return Problem(
         preset,
-        f"two worlds of preset {preset}, one learns, the other is ranked later",
+        f"Two simulated banks, preset {preset}. The model learns from one and is tested on the other, later",
         both_ways(learnt, ranked),
         pack="TH",
         long_term=False,

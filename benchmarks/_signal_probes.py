@@ -162,7 +162,12 @@ def of_definitions() -> Iterator[Answer]:
     """No flaws: both are right, each by its own definition."""
     rows = [(1, 2, 0, 5), (1, 2, 1, 5), (2, 1, 2, 5)]
     told = f"{peer_pattern('temp-cycle', rows)[2, 1]:.0f}"
-    yield "1→2, 1→2, 2→1: cycles of two at the last", told, _last("cycles_2", rows), "1 way of accounts, 2 of transfers"
+    yield (
+        "1→2, 1→2, 2→1: cycles of two at the last",
+        told,
+        _last("cycles_2", rows),
+        "1 path of accounts, 2 of transfers",
+    )
     rows = [(1, 2, 0, 5), (1, 3, 10, 5)]
     told = sizes(peer_pattern("fan", rows)[1, len(BINS) :])
     asked = "1→2 at 0 s, 1→3 at 10 s, window 10 s: fan-out of 1"
@@ -211,7 +216,7 @@ def agreement(n_worlds: int = 300) -> Iterator[str]:
         is_simple = len({row[:2] for row in rows}) == len(rows)
         kind = f"cycles, {'no' if is_simple else 'with'} parallel transfers"
         _count(kind, (told == cycles).all(axis=1), same, asked)
-        _count(f"{kind}, GFP against ways of accounts", (told == _ways(rows, window)).all(axis=1), same, asked)
+        _count(f"{kind}, GFP against paths of accounts", (told == _ways(rows, window)).all(axis=1), same, asked)
         rows = _layers(seed)
         told = peer_pattern("scatter-gather", rows, window=1000)
         gathered = scatter_gather.compute(past_of(rows, window=1000))
@@ -270,13 +275,13 @@ def _ways(rows: Sequence[Row], window: int) -> np.ndarray:
 
 #: Every group of questions, with its title.
 GROUPS: tuple[tuple[str, Callable[[], Iterator[Answer]]], ...] = (
-    ("The future leaks in through batches", of_batches),
+    ("Look-ahead inside a batch", of_batches),
     ("Times above 2^31", of_clocks),
-    ("Windows that keep what is too old", of_gaps),
-    ("Moments", of_moments),
+    ("Windows that keep transfers that are too old", of_gaps),
+    ("Variance and kurtosis", of_moments),
     ("Scatter-gather and order", of_order),
     ("Account numbers above 2^53", of_names),
-    ("Ties", of_ties),
+    ("Transfers at the same time", of_ties),
     ("Other definitions", of_definitions),
 )
 

@@ -8,18 +8,20 @@ from typing import Any, Final
 
 Rows = Sequence[Mapping[str, Any]]
 
-#: What a table is read for, besides what is measured here.
+#: What a table is used for, besides what is measured here.
 USES: Final = {
-    "accounts": "says which accounts are yours, so that only they are ranked; the holder behind several accounts, "
-    "age, daily limit; kinds (shops, billers, exchanges) that get a notice and no hold; rates by kind and age",
-    "holders": "no feature and no ring reads it; rates by decade of birth and province, the holder in a case file",
-    "identifiers": "phones, devices, addresses that holders share; numbers by which calls are joined to victims",
-    "sessions": "devices, networks, cells that holders share; remote access, emulators, failed face scans as reasons",
-    "complaints": "traces and holds (there are none without it), victims in case files, links between those whom one "
-    "victim paid, ties",
-    "watchlists": "listed accounts, devices, wallets and numbers as evidence for rings and ties",
-    "calls": "ties only: who was called by whom shortly before paying",
-    "labels": "training (without it: the starter model), nearness to known mules, evaluation",
+    "accounts": "shows which accounts are your own, so that only they are ranked; which accounts have one holder; age "
+    "and daily limit; kinds (shops, billers, exchanges) that get a notice and no hold; rates by kind and "
+    "age",
+    "holders": "rates by decade of birth and province, the holder in a case file; no feature and no ring uses it",
+    "identifiers": "phones, devices and addresses that holders share; phone numbers that connect calls with victims",
+    "sessions": "devices, networks and places that holders share; remote access, emulators and failed face scans as "
+    "reasons",
+    "complaints": "traces and holds (there are none without it); victims in case files; links between accounts that "
+    "one victim paid; attribution",
+    "watchlists": "listed accounts, devices, wallets and phone numbers as evidence for rings and attribution",
+    "calls": "attribution only: who was called by whom shortly before paying",
+    "labels": "training (without it: the starter model), distance to known mules, evaluation",
 }
 
 
@@ -33,25 +35,28 @@ def write_page(results: Mapping[str, Any], output: Path) -> None:
 
 def _head(facts: Mapping[str, Any]) -> str:
     sizes, given = facts["transfers"], facts["options"]
-    return f"""# What data is needed, and what each further table buys
+    return f"""# What data is needed, and what each table adds
 
 Made by `{command(facts)}`; do not edit.
 
-Needed: one table, `transfers`, with five columns: `transfer_id`, `time`, `source`, `target`, `amount`. Everything
-else is optional, and its absence is reported, never an error. This page measures what it is worth, on simulated banks.
+One table is needed, `transfers`, with five columns: `transfer_id`, `time`, `source`, `target`, `amount`. Everything
+else is optional. If it is missing, muledetect says so and goes on. This page measures what each table adds, on
+simulated banks.
 
-{facts["worlds"]} worlds of preset `thai_bank`, {given["accounts"]:,} own accounts and 120 days each,
-{min(sizes):,} to {max(sizes):,} transfers, {given["mules"]:.0%} of the accounts mules (five to twenty times life's
-share: fewer would say nothing). Half of the worlds learns from what its banks had found by the end, at five moments
-({_and(facts["mules learnt from"])} mules). The others are ranked at two later moments of their own against the whole
-truth, without accounts that their banks had found by then ({_and(facts["positives"])} of {_and(facts["ranked"])} rows
-are active mules, of {_and(facts["groups"])} rings, holders and loners). Then the other way round. The model is
-`MuleModel()` as it is, target `active`.
+**How it was measured.** {facts["worlds"]} simulated banks of preset `thai_bank`, with {given["accounts"]:,} own
+accounts, 120 days and {min(sizes):,} to {max(sizes):,} transfers each. {given["mules"]:.0%} of the accounts are
+mules: five to twenty times the share in real banks, because fewer would measure nothing. A model learns from half of
+the banks, at five moments, with the labels that these banks had at the end ({_and(facts["mules learnt from"])}
+mules). It is tested on the other banks at two later moments, against the whole truth. Accounts that a bank had
+already found by then are left out. In the two tests {_and(facts["positives"])} of {_and(facts["ranked"])} rows are
+active mules, from {_and(facts["groups"])} rings and single holders. Then the two halves change places. The model is
+the default one, `MuleModel()`, with target `active`.
 
-Figures are means over {given["seeds"]} seeds and both ways. Brackets: 95% intervals from {given["draws"]} draws of the
-ranked rings with replacement, of changes from the same draws for both rows; they do not hold the luck of which mules
-were there to learn from. *Spread*: standard deviation over seeds. *Measurable*: the interval of the change leaves
-out 0, and the change is more than twice the spread. One comparison in twenty would look measurable by chance.
+**How to read the tables.** Figures are means over {given["seeds"]} seeds and both halves. Brackets are 95% intervals:
+the rings of the test are drawn again {given["draws"]} times, with replacement; both rows of a change use the same
+draws. The intervals do not show how much depends on which mules were there to learn from. *Spread* is the standard
+deviation over seeds. *Measurable* means that the interval of the change does not contain 0 and that the change is
+more than twice the spread. One comparison in twenty would look measurable by chance.
 
 {facts["machine"]}; {facts["versions"]}.
 """
@@ -69,37 +74,37 @@ def command(facts: Mapping[str, Any]) -> str:
 def _columns(part: Mapping[str, Any]) -> str:
     return f"""## Columns of transfers
 
-Each row adds columns to those above it; changes are against the row above. No further table but `labels`.
+Tables used: `transfers` and `labels`. Columns are added one after another; each change is against the row above.
 
 {markdown(part["rows"])}
 
-{_said(part["rows"])} `terminal_id` also makes ring links of cards used at one machine, `channel` says where money
-leaves (machines, shops, exchanges), and balances bound what can be held. `source_bank`, `target_bank` and `memo_hash`
-are read by no feature; `status` and `reversal_of` decide which transfers count.
+{_said(part["rows"])} The columns have other uses, too. `terminal_id` links cards that were used at one machine.
+`channel` says where money leaves (machines, shops, exchanges). Balances limit what can be held. `status` decides
+which transfers count, and `reversal_of` shows which ones went back. No feature uses `source_bank`, `target_bank` or `memo_hash`.
 """
 
 
 def _tables(part: Mapping[str, Any]) -> str:
     return f"""## Further tables: who is found
 
-One table beside all columns of transfers and `labels`; changes are against transfers and labels alone.
+One table at a time, together with `transfers` (all columns) and `labels`. Each change is against transfers and labels.
 
 {markdown(part["alone"])}
 
-Ever more tables; changes are against the row above.
+Tables added one after another. Each change is against the row above.
 
 {markdown(part["together"])}
 
-{_said([*part["alone"], *part["together"][1:]])} `holders` and `calls` are read by no feature: they change no score.
+{_said([*part["alone"], *part["together"][1:]])} No feature uses `holders` or `calls`, so they change no score.
 """
 
 
 def _hard(part: Mapping[str, Any]) -> str:
     rows, groups = _and(part["facts"]["positives"]), _and(part["facts"]["groups"])
-    return f"""### Where offices hide
+    return f"""### When criminals hide better
 
-The same with preset `hard`, whose offices wait, split, camouflage, buy old accounts and change devices ({rows} rows
-are active mules, of {groups} rings, holders and loners).
+The same with preset `hard`. Its criminals wait, split amounts, imitate normal payments, buy old accounts and change
+devices. {rows} rows are active mules, from {groups} rings and single holders.
 
 {markdown(part["alone"])}
 
@@ -114,21 +119,24 @@ def _rings(part: Mapping[str, Any]) -> str:
     more = [alone[1], *(row for row in part["rows"] if row not in alone)]
     return f"""## Further tables: rings and call centres
 
-{part["worlds"]} worlds, {part["rings"]} true rings, searched at the end around scores of a model that was trained at
-two thirds of the time on transfers and labels alone (the very last row: on all tables). *Value recall*: share of the
-rings' money that is caught by as many candidates as there are true rings; its change is against transfers and labels.
-Means over worlds, 95% intervals by Student's t. Ties to call centres are sought for the true rings, so that they are
-judged by themselves: how many ties of that grade or a firmer one name a true centre (Wilson intervals), and of how many
-rings a true centre is named.
+{part["worlds"]} worlds with {part["rings"]} true rings. The search is at the end, around the scores of a model that
+was trained at two thirds of the time on transfers and labels (in the last row: on all tables). *Value recall* is the
+share of the rings' money that is found when as many rings are looked at as there are true ones; its change is against
+transfers and labels. *Purity* is the share of a found ring's members that belong
+to one and the same true ring. Figures are means over worlds with 95% intervals (Student's t).
+
+Attributions to call centres are judged on the true rings, so that errors of the ring search do not count. The two
+last columns show how many attributions of this grade or better name the right centre (Wilson intervals), and for
+how many rings the right centre is named.
 
 {markdown(_in_order(alone))}
 
-Ever more tables:
+Tables added one after another:
 
 {markdown(_in_order(more))}
 
-Purity is {_mean(alone[0]["purity"])} with transfers and labels and {_mean(part["rows"][-2]["purity"])} with all tables:
-more evidence also draws in accounts that are in no ring of the truth.
+Purity is {_mean(alone[0]["purity"])} with transfers and labels and {_mean(part["rows"][-2]["purity"])} with all
+tables: more evidence finds more members, and also brings in more accounts that belong to no ring.
 """
 
 
@@ -150,41 +158,43 @@ def _in_order(rows: Rows) -> Rows:
 def _labels(part: Mapping[str, Any]) -> str:
     return f"""## How many labelled mules
 
-All tables, but no column that reads labels. So many mule accounts of the learning worlds are labelled, drawn at random
-(means over draws; *spread*: over draws); the other mules are unknown and left out; negatives stay. The first two rows
-learn nothing here; the starter model reads nothing but the five required columns.
+All tables, but no feature that uses labels. The first column is the number of mule accounts with a label, drawn at
+random; figures are means over draws, and *spread* is over draws. Other mules count as unknown and are left out of
+training; all normal accounts stay. The first two rows learn nothing here. The starter model uses only the five
+required columns.
 
 {markdown(part["rows"], without=("columns",))}
 
-Probabilities need more than ranks do: with few positives `train` says that only the prior was corrected.
+Good probabilities need more labels than a good order does. With few labelled mules, `train` says that it could correct
+only the average of the probabilities.
 """
 
 
 def _history(part: Mapping[str, Any]) -> str:
     return f"""## How many days
 
-Transfers of so many days before each moment, in training and when ranking, at the last three moments of training and
-both of ranking; no table but transfers, no column that reads labels. What is older is not there at all.
+Only so many days of transfers before each moment are used, in training (last three moments) and in the test (both
+moments). Older transfers are deleted. No other table is used, and no feature that uses labels.
 
 {markdown(part["rows"], without=("columns",))}
 
-For training, the target `active` also needs time after its moment: 7 days in which activity counts and 30 in which
-labels ripen (options of `labels.targets`). So the first moment lies at least 37 days before the end of the data.
+To train with target `active` you also need time *after* each moment: 7 days in which activity counts, and 30 days in
+which fraud becomes known (options of `labels.targets`). So use moments at least 37 days before the end of the data.
 """
 
 
 def _uses() -> str:
     lines = [f"| `{name}` | {text} |" for name, text in USES.items()]
-    return "\n".join(["## What each table is read for", "", "| table | read for |", "|---|---|", *lines, ""])
+    return "\n".join(["## What each table is used for", "", "| table | used for |", "|---|---|", *lines, ""])
 
 
 def _limits() -> str:
     return """## Limits
 
-A simulated bank is no bank. Its mules share devices, log in from odd places and are complained about as often as its
-parameters say (`WorldConfig`), and its transfers may tell more than yours do. Where a table shows nothing measurable
-here it may still matter to you: run `muledetect train` and `evaluate` on your own data with and without it. And a table
-can be worth having without finding one more mule; see above what it is read for.
+A simulated bank is not a real one. How often its mules share devices, log in from unusual places or cause complaints
+is set by parameters (`WorldConfig`), and its transfers may show more than yours do. A table without a measurable
+effect here may still help you: run `muledetect train` and `muledetect evaluate` on your own data with and without it.
+And a table can be useful without finding one more mule; see above what it is used for.
 """
 
 

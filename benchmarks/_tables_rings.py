@@ -75,7 +75,7 @@ def summarise_rings(worlds: Sequence[pd.DataFrame], variants: Sequence[Given]) -
             row["change"] = _mean(value - base[:, columns.index("value recall")], "+")
         sums = dict(zip(columns, values.sum(axis=0), strict=True))
         for grade in GRADES:
-            row[f"ties, {grade} or firmer"] = _ties(sums, grade)
+            row[f"attributions, {grade} or better"] = _ties(sums, grade)
         rows.append(row)
     return {"rows": rows, "rings": int(base[:, columns.index("rings")].sum()), "worlds": len(worlds)}
 

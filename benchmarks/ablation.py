@@ -211,10 +211,13 @@ python benchmarks/ablation.py --amlsim DIR --synthfin DIR --worlds DIR
 ```
 
 The command above made this page with muledetect {version("muledetect")}, numpy {version("numpy")} and lightgbm
-{version("lightgbm")}. The model is `MuleModel()` as it is, on every data set. Average precision and recall among the
-0.5% of rows ranked highest are means over {given.seeds} seeds (*over seeds*: their standard deviation); brackets are
-95% intervals from {given.draws} draws of rings of the ranked side with replacement, those of a change from the same
-draws for both rows. A change inside its interval, or smaller than twice the spread over seeds, shows nothing.
+{version("lightgbm")}. All rows use the default model, `MuleModel()`. Each row adds one family of features to the row
+above it, and *change* compares it with that row.
+
+Average precision, and recall in the 0.5% of rows with the highest scores, are means over {given.seeds} seeds;
+*over seeds* is the standard deviation of average precision. Brackets are 95% intervals: the rings of the test side are
+drawn again {given.draws} times, with replacement. Both rows of a change use the same draws. Do not read anything into a
+change whose interval contains 0, or that is smaller than twice the spread over seeds.
 """
     return "\n".join([head, *parts])
 
@@ -226,8 +229,10 @@ def part(problem: Problem, given: argparse.Namespace) -> str:
     sought = [int((t.test.y[t.test_rows] == 1).sum()) for t in problem.trials]
     learnt = [int((t.train.y[t.train_rows] == 1).sum()) for t in problem.trials]
     ranked = [int(t.test_rows.sum()) for t in problem.trials]
-    text = f"## {problem.name}\n\n{problem.says.capitalize() if problem.says[0].islower() else problem.says}. "
-    text += f"Positives learnt from: {_listed(learnt)}; sought: {_listed(sought)} of {_listed(ranked)} rows.\n\n"
+    text = f"## {problem.name}\n\n{problem.says}. "
+    text += (
+        f"Positive rows in training: {_listed(learnt)}; in the test: {_listed(sought)} of {_listed(ranked)} rows.\n\n"
+    )
     text += markdown(climb(problem, given)) + "\n"
     if given.spare:
         text += "\nLeaving out one family of all:\n\n" + markdown(spare(problem, given)) + "\n"

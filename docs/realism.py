@@ -101,15 +101,15 @@ python docs/realism.py{changed}
 ```
 
 The command above made this page with muledetect {version("muledetect")}, numpy {version("numpy")} and lightgbm
-{version("lightgbm")}. The world measured first is preset `{PRESET}` with {
+{version("lightgbm")}. The simulated bank of the first two sections is preset `{PRESET}` with {
         town.config.n_accounts:,} accounts at our bank
 over {town.config.n_days} days, seed {town.config.seed}: {len(town.graph.time):,} transfers and {
         int((town.is_mule & town.is_own).sum()):,} mules of ours.
 
-A figure is *close* when ours lies in a range around the published one. The ranges are a choice, written in
-`docs/_realism_published.py`: they are as wide as the published figure differs from ours in what it counts. Where
-no figure was found, none is claimed. Close figures make a world plausible, not true: nothing here shows that a model
-which does well on it does well at a bank.
+A figure is *close* when ours lies in a range around the published one, and *apart* when it does not. We chose the
+ranges (`docs/_realism_published.py`): they are wider where the published figure counts something different from ours.
+Where no published figure was found, we say so. Close figures make a simulation plausible, not true. Nothing here shows
+that a model that is good on simulated banks is good at a real one.
 """
 
 
@@ -146,15 +146,17 @@ def life(town: Town) -> str:
 
 {compare(LIFE, ours)}
 
-Tail exponents by maximum likelihood, the beginning of the tail by least Kolmogorov-Smirnov distance (Clauset, Shalizi,
-Newman 2009): payers {tail.exponent:.2f} +/- {tail.error:.2f} from {tail.least} on ({tail.n:,} accounts), payees
-{tails["out"].exponent:.2f} +/- {tails["out"].error:.2f} from {tails["out"].least} on ({tails["out"].n:,}). Burstiness:
+Tail exponents are maximum-likelihood estimates; the tail begins where the Kolmogorov-Smirnov distance is smallest
+(Clauset, Shalizi, Newman 2009): payers {tail.exponent:.2f} +/- {tail.error:.2f} from {tail.least} on ({tail.n:,}
+accounts), payees {tails["out"].exponent:.2f} +/- {tails["out"].error:.2f} from {tails["out"].least} on ({
+        tails["out"].n:,}). Burstiness:
 median over {burst.n:,} persons with 30 payments or more, {burst.plain:.2f} before the correction for few events.
-Payments: {n_payers:,.0f} persons' accounts that paid at all.
+Payments a month are means over the {n_payers:,.0f} persons' accounts that made any payment.
 
 ![Degrees, amounts, hours and balances](realism/life.svg)
 
-Transfers that are no part of a crime, by channel, baht; `log_spread` is the standard deviation of the logarithm:
+Amounts in baht of transfers that are not part of a crime, by channel. `log_spread` is the standard deviation of the
+logarithm:
 
 {frame(spread, {"transfers": ",.0f", "log_spread": ".2f", "a person a month": ".2f"}, ",.0f")}
 
@@ -164,8 +166,9 @@ or fewer, a tenth with {np.quantile(met, 0.9):.0f} or more). No published figure
 {", ".join(f"{day} {share:.1%}" for day, share in beat["by_weekday"].items())}. A day around pay day (26th to 5th) has
 {beat["payday"]:.2f} times the payments of another. No published figure was found for these either.
 
-**Fan-in is mostly honest.** Our accounts that look like a collector over the whole span, and how many of them are not
-mules (no published figure was found; the figure says how much a rule on fan-in alone would be wrong):
+**Most accounts with many payers are honest.** The table counts our accounts that look like a collector at any time, and
+how many of them are not mules. It shows how often a simple rule on the number of payers would be wrong. No published
+figure was found.
 
 {frame(gathered, {"accounts": ",.0f", "honest": ".1%"}, "")}
 """
@@ -190,19 +193,20 @@ def crime(town: Town) -> str:
 
 {compare(CRIME, ours)}
 
-From `truth_money`, first in first out, what rested at our accounts: {fast["24h"]:.0%} had left after a day,
-{fast["7d"]:.0%} after a week. {who["n"]:,} mules of ours in {deep["n_rings"]:,} rings, so figures on them are rough.
+Of the stolen money that reached our accounts (`truth_money`, first in first out), {
+        fast["24h"]:.0%} had left after a day,
+{fast["7d"]:.0%} after a week. {who["n"]:,} mules of ours in {deep["n_rings"]:,} rings, so these figures are rough.
 
 ![How fast stolen money moves on, and what cases lose](realism/crime.svg)
 
-| what | ours | set by |
+| what | ours | parameter |
 |---|---|---|
 | evasion | {config.evasion:g} | `evasion` |
 | mules used for a day or less; median days | {who["within_a_day"]:.0%}; {who["median_life_days"]:.1f} | |
 | recruited as | {shares(who["recruited_as"])} | `new_mule_share`, ... |
 | most mule accounts of one holder | {who["most_accounts_of_a_holder"]} | |
-| seats by tier | {shares(deep["tiers"])} | |
-| converted money by channel | {shares(deep["exits"])} | |
+| ring members by layer | {shares(deep["tiers"])} | |
+| money leaving the rings, by channel | {shares(deep["exits"])} | |
 | cases; median, 90th percentile, largest loss (baht) | {lost["cases"]:,.0f}; {lost["median"]:,.0f}, {
         lost["p90"]:,.0f}, {lost["largest"]:,.0f} | |
 | payments of a case that our bank sees | {lost["payments"]:.1f} | |
@@ -215,8 +219,8 @@ From `truth_money`, first in first out, what rested at our accounts: {fast["24h"
         known["p90_delay_days"]:.0f} | |
 | labels `mule` that are wrong | {known["wrong"]:.0%} | `wrong_label_share` |
 
-Not simulated: freezing and holding money (2% to 11% of it in Thailand by press reports), reimbursement, investigators
-who look at what a model shows them, and offices that learn which accounts were found.
+Not simulated: banks that block accounts or hold money (in Thailand 2% to 11% of it, by press reports), refunds,
+investigators who act on a model's results, and criminals who learn which accounts were found.
 """
 
 
@@ -239,39 +243,45 @@ def evasion(found: Dial, base: Mapping[str, Any]) -> str:
     n_worlds = len(next(iter(found.values()))[1])
     return f"""## Evasion
 
-The dial `evasion` makes offices split, wait, spend, imitate pay, use real old accounts, change devices and talk honest
-customers into passing money on. At each setting {n_worlds} worlds (preset `{PRESET}`, {base["n_accounts"]:,} accounts,
-{base["n_days"]} days, seeds 1 to {n_worlds}) with {base["mule_share"]:.2%} mules; the preset has {
-        usual.mule_share:.2%}, raised
-here so that a few worlds hold enough of them to measure. In each world trees learn at two thirds of the time from
-what the bank had found by then (target `ever`, pack `TH`), and all methods rank the accounts at the end against the
-whole truth; rings and persons known in training are left out. Honest customers who passed money on count as mules.
+The parameter `evasion` (0 to 1) makes criminals split amounts, wait, spend, imitate salaries, use old accounts with a
+real history, change devices, and talk honest customers into passing money on. For each value {
+        n_worlds
+    } banks are simulated
+(preset `{PRESET}`, {base["n_accounts"]:,} accounts, {base["n_days"]} days, seeds 1 to {n_worlds}). {
+        base["mule_share"]:.2%} of
+the accounts are mules, more than the {usual.mule_share:.2%} of the preset, so that a few banks have enough of them to
+measure. In each bank the models learn at two thirds of the time from what the bank had found by then (target `ever`,
+pack `TH`). All methods then rank the accounts at the end, and are compared with the whole truth. Rings and persons that
+were known in training are left out. Honest customers who passed money on count as mules.
 
-Average precision (AP), and recall and precision among the {SHARE:.1%} of accounts ranked highest, with 95% intervals
-from drawing whole rings and persons; *recall at precision 1/2* is the most that any threshold finds while at least
-every second account shown is a mule; `known` are the mules that trees learned from. Rules are those of
-`muledetect/evaluation/rules.py`. *LightGBM without graph* sees totals, amounts and clock; *with all* is our model.
+AP is average precision. Recall and precision are those of the {
+        SHARE:.1%} of accounts ranked highest. *Recall at precision
+1/2* is the highest recall of any threshold at which every second account shown is a mule. `known` counts the mules in
+training. Brackets are 95% intervals from drawing whole rings and persons again. Rules are those of
+`muledetect/evaluation/rules.py`. *LightGBM without graph* uses totals, amounts and times; *with all* is our model.
 
-At the preset's own setting ({usual.evasion:g}) an office that looks at the highest {SHARE:.1%} finds {
-        rules["recall"]:.0%} of the mules by rules, {rules["precision"]:.0%} of
-what it looks at being mules; by our model {model["recall"]:.0%}, with {model["precision"]:.0%}. One that wants every
-second account shown to be a mule finds {rules["half"]:.0%} by rules and {model["half"]:.0%} by our model.
+With the preset's own value ({usual.evasion:g}), a team that reviews the highest {SHARE:.1%} finds {
+        rules["recall"]:.0%} of the mules with rules, and {rules["precision"]:.0%} of
+the accounts it reviews are mules. With our model it finds {model["recall"]:.0%}, and {
+        model["precision"]:.0%} are mules. A team that wants every second account
+to be a mule finds {rules["half"]:.0%} with rules and {model["half"]:.0%} with our model.
 
 | evasion | method | AP | recall | precision | recall at precision 1/2 | mules sought | known |
 |---|---|---|---|---|---|---|---|
 {chr(10).join(rows)}
 
-Waiting slows the money down. Gone from our accounts within 15 minutes and within an hour, by value, mean of the worlds:
-{"; ".join(gone)}. The published shares (28%, more than half) are those of offices as they are.
+Criminals who wait move the money more slowly. Share of the money that left our accounts within 15 minutes and within an
+hour, by value of `evasion`, mean over banks:
+{"; ".join(gone)}. The published shares are 28% and more than half.
 
-![Average precision and recall at each setting of the dial](realism/evasion.svg)
+![Average precision and recall at each value of evasion](realism/evasion.svg)
 """
 
 
 def sources() -> str:
     """Return the list of sources."""
     lines = [f"- **{key}**: {text}" for key, text in SOURCES.items()]
-    return "## Sources\n\nIn brackets what was read of each.\n\n" + "\n".join(lines) + "\n"
+    return "## Sources\n\nThe brackets say what we read of each source.\n\n" + "\n".join(lines) + "\n"
 
 
 def compare(figures: Mapping[str, Figure], ours: Mapping[str, float]) -> str:
