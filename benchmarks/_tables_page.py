@@ -80,7 +80,8 @@ Tables used: `transfers` and `labels`. Columns are added one after another; each
 
 {_said(part["rows"])} The columns have other uses, too. `terminal_id` links cards that were used at one machine.
 `channel` says where money leaves (machines, shops, exchanges). Balances limit what can be held. `status` decides
-which transfers count, and `reversal_of` shows which ones went back. No feature uses `source_bank`, `target_bank` or `memo_hash`.
+which transfers count, and `reversal_of` shows which ones went back. No feature uses
+`source_bank`, `target_bank` or `memo_hash`.
 """
 
 

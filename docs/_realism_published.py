@@ -70,7 +70,7 @@ LIFE: Final = {
         60,
         ".1f",
         ("rail", "diary"),
-        "ours are of one account of one bank; people hold several, and lesser used second accounts count",
+        "ours are of one account of one bank; people have several accounts, and the less used ones count here",
     ),
     "instant_mean": Figure(
         "mean of an instant payment, baht",
@@ -79,7 +79,7 @@ LIFE: Final = {
         4_800,
         ",.0f",
         ("rail",),
-        "ours includes transfers by account number, the large ones of companies among them",
+        "ours includes transfers by account number, also large ones of companies",
     ),
     "small_share": Figure("instant payments below 5,000 baht", "82% in 2020, rising", 0.80, 0.97, ".0%", ("small",)),
     "small_mean": Figure("mean of those below 5,000, baht", "510 to 570", 340, 850, ",.0f", ("rail",)),
@@ -90,7 +90,7 @@ LIFE: Final = {
         3.5,
         ".2f",
         ("shop",),
-        "the largest tenth of QR payments; shops of all kinds reach further than convenience stores",
+        "the largest tenth of QR payments; shops of all kinds have larger sales than convenience stores",
     ),
     "log_skew": Figure(
         "skewness of the logarithm of instant payments",
@@ -116,7 +116,7 @@ LIFE: Final = {
         3.3,
         ".2f",
         ("estonia", "scale-free"),
-        "the published network is of companies; most of ours are people, and nobody can shop everywhere",
+        "the published network is of companies; most of ours are people, who pay fewer others",
     ),
     "burstiness": Figure(
         "burstiness of a person's payments",
@@ -136,7 +136,7 @@ LIFE: Final = {
         0.16,
         ".1%",
         ("hours",),
-        "another country; a flat week would give 4.2%",
+        "another country; equal spending at all hours would give 4.2%",
     ),
     "under_500": Figure(
         "persons' accounts below 500 baht",
@@ -145,7 +145,7 @@ LIFE: Final = {
         0.45,
         ".0%",
         ("deposits",),
-        "few accounts that lie all but empty are simulated",
+        "we simulate few accounts that are almost empty",
     ),
     "median": Figure(
         "median balance, baht",
@@ -154,7 +154,7 @@ LIFE: Final = {
         10_000,
         ",.0f",
         ("deposits",),
-        "deposits have grown since 2017, and sleeping accounts of other banks pull the published median down",
+        "deposits have grown since 2017; the published median includes unused accounts at other banks",
     ),
     "under_50000": Figure(
         "persons' accounts below 50,000 baht",
@@ -174,7 +174,7 @@ LIFE: Final = {
         "fixed deposits and the very rich are not simulated",
     ),
     "rest": Figure(
-        "median rest of money in a person's account, hours",
+        "median holding time in a person's account, hours",
         "21 to 24 for saving and transfers; 0.1 for bills; 59 to 276 for small use",
         10,
         300,
@@ -196,7 +196,7 @@ CRIME: Final = {
         0.36,
         ".0%",
         ("uk-mules",),
-        "by value, so that a few large cases decide; evasion waits longer",
+        "by value, so a few large cases decide; with evasion, criminals wait longer",
     ),
     "1h": Figure("stolen money gone within an hour", "more than half", 0.45, 0.65, ".0%", ("uk-mules",), "likewise"),
     "loss_mean": Figure(
