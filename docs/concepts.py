@@ -118,10 +118,10 @@ def tables() -> str:
 def dataset() -> str:
     """Return validation: rows read = accepted + rejected."""
     return "".join([
-        panel(396, 24, 270, 176), text(414, 52, "Dataset", "title"), text(648, 52, "check", "code", "end"),
+        panel(396, 24, 270, 176), text(414, 52, "data set", "title"), text(648, 52, "check", "code", "end"),
         box(414, 72, 196, 26, "green-soft", "green"), text(512, 90, "accepted", "", "middle"),
         box(614, 72, 34, 26, "orange-soft", "orange"), text(631, 90, "x", "", "middle", "orange"),
-        lines(414, 124, ["No row is lost: each is accepted, or", "rejected with where, why and how", "to mend it."]),
+        lines(414, 124, ["No row is lost: each is accepted,", "or rejected with a reason", "and how to correct it."]),
     ])  # fmt: skip
 
 
@@ -130,7 +130,7 @@ def graph() -> str:
     a, b, c, d, e, f, g = (790, 78), (786, 140), (862, 106), (940, 68), (944, 128), (1022, 96), (1030, 156)
     pairs = [(a, c), (b, c), (c, d), (c, e), (d, f), (e, f), (e, g), (b, e)]
     hot = {(a, c), (b, c), (c, d), (c, e), (d, f), (e, f)}
-    parts = [panel(720, 24, 376, 176), text(738, 52, "TransferGraph", "title")]
+    parts = [panel(720, 24, 376, 176), text(738, 52, "graph of transfers", "title")]
     parts += [edge(*pair, colour="blue" if pair in hot else "soft") for pair in pairs]
     parts += [dot(*place, 9, "blue-soft", "blue") for place in (a, b, c, d, e, f)] + [dot(*g, 9, "paper", "soft")]
     parts.append(text(738, 186, "accounts, and transfers in the order of time", "soft"))
@@ -151,8 +151,8 @@ def account() -> str:
     """Return one account over time: signals, a point with a feature, and two clocks."""
     parts = [
         panel(24, 236, 1072, 304),
-        text(42, 264, "signals on transfers, features at points", "title"),
-        text(42, 285, "one account over time; nothing ever sees the future", "soft"),
+        text(42, 264, "signals on transfers, features of accounts", "title"),
+        text(42, 285, "one account over time; nothing looks ahead", "soft"),
         f'<rect x="{NOW}" y="248" width="{1084 - NOW}" height="280" rx="8" style="fill: url(#later)"/>',
         stroke(f"M60 {AXIS}H1080", "soft", 1.6, tip="tip-soft"),
         text(42, AXIS - 30, "in", "soft"), text(42, AXIS + 38, "out", "soft"),
@@ -172,10 +172,10 @@ def account() -> str:
         text(568, 335, "“passes on 94% of what came 9 min before”", "soft", "end"),
         stroke(f"M470 452V462H{NOW - 4}V452", "green", 1.8),
         dot(NOW, AXIS, 7, "green", "paper"),
-        text(NOW + 14, AXIS + 28, "a point: this account,", "", "start", "green"),
+        text(NOW + 14, AXIS + 28, "this account,", "", "start", "green"),
         text(NOW + 14, AXIS + 47, "at this moment", "", "start", "green"),
-        text(460, 455, "feature: a number at a point,", "", "end", "green"),
-        text(460, 473, "over a window that ends there", "soft", "end"),
+        text(460, 455, "feature: a number on an account,", "", "end", "green"),
+        text(460, 473, "over a period that ends there", "soft", "end"),
         text(478, 480, "7 d", "code"),
         *clocks(),
     ]
@@ -198,7 +198,7 @@ def clocks() -> list[str]:
 
 def model() -> str:
     """Return the model and its card."""
-    parts = [panel(24, 562, 182, 216), text(42, 590, "MuleModel", "title"), text(188, 590, "train", "code", "end")]
+    parts = [panel(24, 562, 182, 216), text(42, 590, "model", "title"), text(188, 590, "train", "code", "end")]
     for x, y in ((62, 612), (112, 620), (160, 610)):
         parts += [
             stroke(f"M{x} {y}l-14 22M{x} {y}l14 22l-9 20m9 -20l10 20", "soft", 1.6),
@@ -225,13 +225,13 @@ def scores() -> str:
             text(450, y + 11.5, word, "code", "end"),
         ]
     parts.append(
-        lines(270, 712, ["a probability, reasons in", "words with their transfers,", "and what speaks against"])
+        lines(270, 712, ["a probability, reasons in", "words with their transfers,", "and what speaks for it"])
     )
     return "".join(parts)
 
 
 def rings() -> str:
-    """Return a ring by tiers, with the call centre that it seems to serve."""
+    """Return a ring by layers, with the call centre that it seems to work for."""
     parts = [panel(514, 562, 348, 216), text(532, 590, "rings", "title"), text(844, 590, "rings trace", "code", "end")]
     victims = [(556, 622), (548, 656), (560, 690)]
     first, second, exits = [(634, 640), (634, 676)], [(704, 628), (710, 660), (704, 692)], [(782, 644), (782, 680)]
@@ -248,7 +248,7 @@ def rings() -> str:
         stroke("M634 686Q640 715 658 715", "violet", 1.8, "4 4"),
         diamond(668, 715, "violet"),
         text(799, 667, "exits", "soft"),
-        text(682, 720, "tie to a call centre, weighed", "soft", colour="violet"),
+        text(682, 720, "evidence for a call centre", "soft", colour="violet"),
         text(556, 720, "victims", "soft", "middle"),
         lines(532, 746, ["traces: where each victim's money is, to the satang;", "hold the amount, not the account"]),
     ]  # fmt: skip
@@ -290,8 +290,8 @@ FLOWS: Final = (
     "M344 112H390", "M668 112H714", "M908 202V230", "M115 542V570", "M208 681H246", "M470 681H508", "M864 681H902"
 )  # fmt: skip
 SAYS: Final = (
-    "From tables to reports: tables, Dataset, TransferGraph, signals and features at points, model, scores, "
-    "rings with ties and traces, reports"
+    "From tables to reports: tables, data set, graph of transfers, signals and features, model, scores, "
+    "rings with call centres and traces, reports"
 )
 
 
