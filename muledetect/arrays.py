@@ -58,3 +58,11 @@ def each_first_at_least(values: Int64Array, low: Int64Array, high: Int64Array, b
     for i in range(len(low)):
         found[i] = first_at_least(values, low[i], high[i], bound[i])
     return found
+
+
+def places_in(values: AnyArray, wanted: AnyArray) -> Int64Array:
+    """Return the place of each wanted value among ascending distinct `values`, int64; -1 = not there."""
+    if not len(values):
+        return np.full(len(wanted), -1, np.int64)
+    found = np.minimum(np.searchsorted(values, wanted), len(values) - 1)
+    return np.where(values[found] == wanted, found, -1).astype(np.int64)

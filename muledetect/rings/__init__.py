@@ -9,9 +9,9 @@ from muledetect.lazy import on_demand
 if TYPE_CHECKING:
     from muledetect.rings.find import find_rings
     from muledetect.rings.identity import keep_ids
-    from muledetect.rings.links import KINDS, LINKS, LinkKind, Scene, link
+    from muledetect.rings.links import KINDS, LINKS, LinkKind, RingContext, link
     from muledetect.rings.ring import Ring, RingTables, read_rings
-    from muledetect.rings.ties import FAMILIES, Family, Ties, TieScene, family, find_ties, learn_weights
+    from muledetect.rings.ties import FAMILIES, Family, TieContext, Ties, family, find_ties, learn_weights
 
 __all__ = [
     "FAMILIES",
@@ -20,9 +20,9 @@ __all__ = [
     "Family",
     "LinkKind",
     "Ring",
+    "RingContext",
     "RingTables",
-    "Scene",
-    "TieScene",
+    "TieContext",
     "Ties",
     "family",
     "find_rings",
@@ -38,8 +38,8 @@ __getattr__, __dir__ = on_demand(
     {
         "find": "find_rings",
         "identity": "keep_ids",
-        "links": "KINDS LINKS LinkKind Scene link",
+        "links": "KINDS LINKS LinkKind RingContext link",
         "ring": "Ring RingTables read_rings",
-        "ties": "FAMILIES Family Ties TieScene family find_ties learn_weights",
+        "ties": "FAMILIES Family TieContext Ties family find_ties learn_weights",
     },
 )

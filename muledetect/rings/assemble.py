@@ -9,15 +9,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from muledetect import schema
-from muledetect.arrays import Int32Array, Int64Array
+from muledetect.arrays import BoolArray, Float64Array, Int32Array, Int64Array
 from muledetect.rings.flows import Flows, measure_flows
-from muledetect.rings.links import Scene
-from muledetect.rings.money import Float64Array, match_relayed_money
+from muledetect.rings.links import RingContext
+from muledetect.rings.money import match_relayed_money
 from muledetect.rings.others import RELATIONS, find_others
 from muledetect.rings.ring import TIMELINE, RingTables
 from muledetect.rings.roles import assign_roles
@@ -35,7 +34,7 @@ class Found:
     ring: Int64Array
     membership: Float64Array
     suspicion: Float64Array
-    is_seed: npt.NDArray[np.bool_]
+    is_seed: BoolArray
     begin: Int64Array
     end: Int64Array
 
@@ -45,20 +44,20 @@ class Found:
         return int(self.ring.max(initial=-1)) + 1
 
 
-def assemble(scene: Scene, found: Found, links: Mapping[str, pa.Table], *, max_rings: int | None) -> RingTables:
+def assemble(context: RingContext, found: Found, links: Mapping[str, pa.Table], *, max_rings: int | None) -> RingTables:
     """Measure the rings, order them by score and write their tables.
 
     Notes
     -----
     Its score is `n * (1 + r) / 2` with `n` the expected number of mules (sum of suspicion * membership) and `r` the
-    share of the members' inflow that left again within the dwell limit. `value_in` is the inflow from accounts
+    share of the members' inflow that left again within the holding time. `value_in` is the inflow from accounts
     outside the ring. `recoverable` is what members received beyond what they paid out, at most `value_in`.
     """
     inside = _inside(found, links)
     first_time, last_time = _active(found, inside)
-    flows = measure_flows(scene.graph, found.account, found.ring, found.begin, found.end)
-    measures = _measure(scene, found, flows)
-    names = _names(scene, found)
+    flows = measure_flows(context.snapshot, found.account, found.ring, found.begin, found.end)
+    measures = _measure(context, found, flows)
+    names = _names(context, found)
     order = _ranked(names, measures)[:max_rings]
     place = np.full(found.n_rings, -1, np.int64)
     place[order] = np.arange(len(order))
@@ -70,15 +69,15 @@ def assemble(scene: Scene, found: Found, links: Mapping[str, pa.Table], *, max_r
             rings
             | {
                 "ring_id": ids,
-                "as_of": np.full(len(order), scene.as_of),
+                "as_of": np.full(len(order), context.snapshot.as_of),
                 "first_time": first_time[order],
                 "last_time": last_time[order],
             },
         ),
-        ring_members=_members(scene, found, flows, place, ids),
-        ring_links=_links(scene, inside, place, ids),
-        ring_others=_others(scene, found, flows, place, ids),
-        ring_transfers=_timeline(scene, found, flows, place, ids),
+        ring_members=_members(context, found, flows, place, ids),
+        ring_links=_links(context, inside, place, ids),
+        ring_others=_others(context, found, flows, place, ids),
+        ring_transfers=_timeline(context, found, flows, place, ids),
     )
 
 
@@ -122,9 +121,9 @@ def _active(found: Found, inside: pa.Table) -> tuple[Int64Array, Int64Array]:
     return first_time, last_time
 
 
-def _measure(scene: Scene, found: Found, flows: Flows) -> dict[str, Any]:
+def _measure(context: RingContext, found: Found, flows: Flows) -> dict[str, Any]:
     members = _by_ring(found)
-    passed = _passed_on(scene, found)
+    passed = _passed_on(context, found)
     unspent = np.maximum(flows.in_outer + flows.in_inner - flows.out_outer - flows.out_inner, 0)
     score, stability, value_in, recoverable = [], [], [], []
     for own in members:
@@ -141,7 +140,7 @@ def _measure(scene: Scene, found: Found, flows: Flows) -> dict[str, Any]:
         "score": score,
         "stability": stability,
         "value_in": value_in,
-        "n_victims": _count_victims(scene, found, flows),
+        "n_victims": _count_victims(context, found, flows),
         "recoverable": recoverable,
     }
 
@@ -151,27 +150,29 @@ def _by_ring(found: Found) -> list[Int64Array]:
     return np.split(order, np.cumsum(np.bincount(found.ring))[:-1])
 
 
-def _count_victims(scene: Scene, found: Found, flows: Flows) -> Int64Array:
+def _count_victims(context: RingContext, found: Found, flows: Flows) -> Int64Array:
     """Count the distinct accounts whose transfer to a member was disputed; several complaints of one count once."""
-    disputed = np.isin(flows.incoming, scene.disputes.transfer)
-    payer = scene.graph.source[flows.incoming[disputed]].astype(np.int64)
+    disputed = context.snapshot.is_disputed[flows.incoming]
+    payer = context.snapshot.graph.source[flows.incoming[disputed]].astype(np.int64)
     pairs = np.unique(np.stack([found.ring[flows.receiver[disputed]], payer]), axis=1)
     return np.bincount(pairs[0], minlength=found.n_rings)
 
 
-def _passed_on(scene: Scene, found: Found) -> Int64Array:
-    """Money that each member received in its time with the ring and paid out within the dwell limit, int64."""
-    money = match_relayed_money(scene.graph, found.account, since=scene.since, dwell=scene.dwell)
-    time = scene.graph.time[money.transfer]
+def _passed_on(context: RingContext, found: Found) -> Int64Array:
+    """Money that each member received in its time with the ring and paid out within the holding time, int64."""
+    money = match_relayed_money(
+        context.snapshot.graph, found.account, since=context.since, holding_time=context.holding_time
+    )
+    time = context.snapshot.graph.time[money.transfer]
     counts = ~money.is_debit & (time >= found.begin[money.middle]) & (time < found.end[money.middle])
     passed = np.zeros(len(found.account), np.int64)
     np.add.at(passed, money.middle[counts], money.amount[counts])
     return passed
 
 
-def _names(scene: Scene, found: Found) -> list[str]:
+def _names(context: RingContext, found: Found) -> list[str]:
     """Name each ring by a hash of its members' ids: equal members, equal name, whatever else was found."""
-    ids = scene.graph.account_ids.take(pa.array(found.account)).to_pylist()
+    ids = context.snapshot.graph.account_ids.take(pa.array(found.account)).to_pylist()
     names = []
     for own in _by_ring(found):
         content = hashlib.sha256()
@@ -181,7 +182,7 @@ def _names(scene: Scene, found: Found) -> list[str]:
     return names
 
 
-def _members(scene: Scene, found: Found, flows: Flows, place: Int64Array, ids: pa.Array) -> pa.Table:
+def _members(context: RingContext, found: Found, flows: Flows, place: Int64Array, ids: pa.Array) -> pa.Table:
     roles = assign_roles(flows, found.ring, found.membership, found.is_seed)
     at = place[found.ring]
     # account codes ascend with the ids, so positions order members of one layer by id
@@ -191,7 +192,7 @@ def _members(scene: Scene, found: Found, flows: Flows, place: Int64Array, ids: p
         schema.RING_MEMBERS,
         {
             "ring_id": ids.take(pa.array(at[rows])),
-            "account_id": scene.graph.account_ids.take(pa.array(found.account[rows])),
+            "account_id": context.snapshot.graph.account_ids.take(pa.array(found.account[rows])),
             "role": pa.array([roles.role[k] for k in rows], pa.string()),
             "layer": roles.layer[rows],
             "membership": found.membership[rows],
@@ -200,8 +201,8 @@ def _members(scene: Scene, found: Found, flows: Flows, place: Int64Array, ids: p
     )
 
 
-def _others(scene: Scene, found: Found, flows: Flows, place: Int64Array, ids: pa.Array) -> pa.Table:
-    table = find_others(scene, flows, found.ring)
+def _others(context: RingContext, found: Found, flows: Flows, place: Int64Array, ids: pa.Array) -> pa.Table:
+    table = find_others(context, flows, found.ring)
     at = place[table["ring"].to_numpy()]
     table = table.append_column("at", pa.array(at)).filter(pa.array(at >= 0))
     table = table.sort_by([("at", "ascending"), ("account", "ascending")])
@@ -212,13 +213,13 @@ def _others(scene: Scene, found: Found, flows: Flows, place: Int64Array, ids: pa
         columns
         | {
             "ring_id": pc.take(ids, table["at"]),
-            "account_id": pc.take(scene.graph.account_ids, table["account"]),
+            "account_id": pc.take(context.snapshot.graph.account_ids, table["account"]),
             "text": text,
         },
     )
 
 
-def _links(scene: Scene, inside: pa.Table, place: Int64Array, ids: pa.Array) -> pa.Table:
+def _links(context: RingContext, inside: pa.Table, place: Int64Array, ids: pa.Array) -> pa.Table:
     at = place[inside["ring"].to_numpy()]
     table = inside.append_column("at", pa.array(at)).filter(pa.array(at >= 0))
     table = table.sort_by(
@@ -235,8 +236,8 @@ def _links(scene: Scene, inside: pa.Table, place: Int64Array, ids: pa.Array) -> 
         schema.RING_LINKS,
         {
             "ring_id": pc.take(ids, table["at"]),
-            "source": pc.take(scene.graph.account_ids, table["source"]),
-            "target": pc.take(scene.graph.account_ids, table["target"]),
+            "source": pc.take(context.snapshot.graph.account_ids, table["source"]),
+            "target": pc.take(context.snapshot.graph.account_ids, table["target"]),
             "kind": table["kind"],
             "weight": table["weight"],
             "evidence": table["evidence"],
@@ -244,18 +245,18 @@ def _links(scene: Scene, inside: pa.Table, place: Int64Array, ids: pa.Array) -> 
     )
 
 
-def _timeline(scene: Scene, found: Found, flows: Flows, place: Int64Array, ids: pa.Array) -> pa.Table:
+def _timeline(context: RingContext, found: Found, flows: Flows, place: Int64Array, ids: pa.Array) -> pa.Table:
     at = place[found.ring[flows.payer]]
     rows = np.lexsort((flows.inner, at))
     rows = rows[at[rows] >= 0]
     transfer = flows.inner[rows]
     columns = [
         ids.take(pa.array(at[rows])),
-        pa.array(scene.graph.time[transfer]).cast(pa.timestamp("us", tz="UTC")),
-        scene.graph.account_ids.take(pa.array(scene.graph.source[transfer])),
-        scene.graph.account_ids.take(pa.array(scene.graph.target[transfer])),
-        pa.array(scene.graph.amount[transfer]),
-        scene.dataset.tables["transfers"]["transfer_id"].take(pa.array(transfer)),
+        pa.array(context.snapshot.graph.time[transfer]).cast(pa.timestamp("us", tz="UTC")),
+        context.snapshot.graph.account_ids.take(pa.array(context.snapshot.graph.source[transfer])),
+        context.snapshot.graph.account_ids.take(pa.array(context.snapshot.graph.target[transfer])),
+        pa.array(context.snapshot.graph.amount[transfer]),
+        context.transfer_ids(transfer),
     ]
     return pa.Table.from_arrays(columns, schema=TIMELINE)
 

@@ -12,8 +12,7 @@ import numpy.typing as npt
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from muledetect.arrays import Int64Array
-from muledetect.rings.money import Float64Array
+from muledetect.arrays import AnyArray, Float64Array, Int64Array
 
 UInt64Array = npt.NDArray[np.uint64]
 
@@ -46,7 +45,7 @@ def find_communities(
     left: Int64Array,
     right: Int64Array,
     weight: Float64Array,
-    traits: Sequence[npt.NDArray[np.generic]],
+    traits: Sequence[AnyArray],
     *,
     resolution: float,
 ) -> Communities:
@@ -96,7 +95,7 @@ def find_communities(
 
 
 def structural_order(
-    left: Int64Array, right: Int64Array, weight: Float64Array, traits: Sequence[npt.NDArray[np.generic]]
+    left: Int64Array, right: Int64Array, weight: Float64Array, traits: Sequence[AnyArray]
 ) -> Int64Array:
     """Return positions of accounts sorted by a hash of their traits and, round by round, of their neighbours' hashes.
 
@@ -114,11 +113,11 @@ def structural_order(
         n_before, n_colours = n_colours, len(np.unique(colour))
         if n_colours in (n_before, len(colour)):
             break
-        heard = np.zeros_like(colour)
+        around = np.zeros_like(colour)
         # sums of integers modulo 2^64 do not depend on the order of the edges
-        np.add.at(heard, left, _mix(colour[right] ^ tie))
-        np.add.at(heard, right, _mix(colour[left] ^ tie))
-        colour = _mix(colour + _mix(heard))
+        np.add.at(around, left, _mix(colour[right] ^ tie))
+        np.add.at(around, right, _mix(colour[left] ^ tie))
+        colour = _mix(colour + _mix(around))
         rounds.append(colour)
     # the first round that tells two accounts apart orders them, however many more rounds accounts elsewhere need
     return np.lexsort(rounds[::-1]).astype(np.int64)

@@ -9,11 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import pyarrow as pa
 
-from muledetect.arrays import Int64Array
-from muledetect.rings.knowledge import BoolArray
-from muledetect.rings.money import Float64Array
+from muledetect.arrays import BoolArray, Float64Array, Int64Array
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,12 +84,7 @@ def join_links(left: Int64Array, right: Int64Array, weight: Float64Array) -> Edg
     return Edges(left[begins], right[begins], total)
 
 
-def column(table: pa.Table, name: str) -> Int64Array:
-    """Return an integer column as int64."""
-    return np.asarray(table[name].to_numpy(), dtype=np.int64)
-
-
-def near_in_time(
+def is_close_in_time(
     episodes: Episodes, episode: Int64Array, first_time: Int64Array, last_time: Int64Array, *, rest: int
 ) -> BoolArray:
     """Return whether spans of time lie within `rest` of an episode; False where there is none."""

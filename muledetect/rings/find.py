@@ -4,28 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
 
-from muledetect.arrays import Int64Array
-from muledetect.clock import Duration, Moment, parse_duration, parse_time
+from muledetect.arrays import Float64Array, Int64Array
+from muledetect.clock import Duration, parse_duration
 from muledetect.errors import OptionError
-from muledetect.graph import TransferGraph
+from muledetect.facts import Snapshot
+from muledetect.facts.columns import numbers
+from muledetect.progress import Progress, silent
+from muledetect.rings.account_evidence import gather_evidence, read_scores
 from muledetect.rings.assemble import Found, assemble
 from muledetect.rings.communities import Communities, find_communities
-from muledetect.rings.disputes import find_disputes
-from muledetect.rings.episodes import Edges, Episodes, column, find_episodes, join_links, near_in_time
-from muledetect.rings.knowledge import gather_knowledge, read_scores
-from muledetect.rings.links import KINDS, LinkKind, Scene
+from muledetect.rings.episodes import Edges, Episodes, find_episodes, is_close_in_time, join_links
+from muledetect.rings.links import KINDS, LinkKind, RingContext
 from muledetect.rings.ring import RingTables
 from muledetect.rings.suspects import choose_suspects
 from muledetect.rings.suspicion import find_suspicion
-
-if TYPE_CHECKING:
-    from muledetect.progress import Progress
-    from muledetect.records import Dataset
 
 #: Fewer accounts are no ring.
 SMALLEST_RING: Final = 3
@@ -35,15 +32,13 @@ OVERLAP: Final = 0.35
 
 
 def find_rings(
-    dataset: Dataset,
-    graph: TransferGraph,
+    snapshot: Snapshot,
     scores: Any,
-    as_of: Moment,
     *,
     max_rings: int | None = None,
     min_suspicion: float = 0.5,
     window: Duration = "180d",
-    dwell: Duration = "72h",
+    holding_time: Duration = "72h",
     rest: Duration = "10d",
     max_counterparties: int = 200,
     resolution: float = 0.035,
@@ -54,27 +49,24 @@ def find_rings(
 
     Parameters
     ----------
-    dataset : Dataset
-        Complaints, watch lists, sessions, identifiers and kinds of account are used where they are there.
-    graph : TransferGraph
-        Of the same data set.
+    snapshot : Snapshot
+        What the bank knew at the moment of the search; complaints, watch lists, sessions, identifiers and kinds of
+        account are used where they are there.
     scores : pyarrow.Table, pandas.DataFrame or anything with `__arrow_c_stream__`
         `account_id`, `score`, `probability`; with `as_of`, each account's latest at or before the search counts.
-    as_of : Moment
-        Nothing that happened or was known at this moment or later is used.
     max_rings : int, optional
         Keep so many rings of the highest score; all by default.
     min_suspicion : float
         Members have at least this suspicion, see `find_suspicion`; seeds have it by their own evidence.
     window : Duration
         How far back transfers are looked at.
-    dwell : Duration
+    holding_time : Duration
         Longest stay of money that counts as relayed; at least one tick of the clock.
     rest : Duration
         An account that deals with no other suspect for so long has ended an episode; another may be of another ring.
     max_counterparties : int
-        An account with more in the window is a hub (shop, payroll, exchange): it joins no ring unless its own
-        evidence says so, and then its links weigh less in proportion.
+        A soft limit: an account with more in the window joins no ring unless its own evidence says so, and then its
+        links weigh less in proportion.
     resolution : float
         Link weight that an average pair of members must have; see `find_communities`.
     links : sequence of LinkKind
@@ -100,30 +92,26 @@ def find_rings(
     or reordering rows changes no partition and no number; it changes `ring_id`, a hash of the members' ids.
     """
     _check(min_suspicion, max_counterparties, resolution, max_rings)
-    tell = progress or (lambda _stage, _done: None)
+    tell, tick = progress or silent, snapshot.graph.tick
     tell("suspicion", 0.0)
-    moment, length, pause = parse_time(as_of), parse_duration(dwell), parse_duration(rest)
-    cut = graph.until(moment)
-    since = moment - max(parse_duration(window), graph.tick)
-    disputes = find_disputes(dataset, cut, moment)
-    known = gather_knowledge(dataset, cut, read_scores(scores, cut, moment), disputes, moment)
-    suspicion = find_suspicion(dataset, cut, known, since=since, as_of=moment, dwell=length, most=max_counterparties)
-    suspects = choose_suspects(cut, suspicion, since=since, min_suspicion=min_suspicion)
+    stay, pause = parse_duration(holding_time), max(parse_duration(rest), tick)
+    since = snapshot.as_of - max(parse_duration(window), tick)
+    evidence = gather_evidence(snapshot, read_scores(scores, snapshot))
+    suspicion = find_suspicion(snapshot, evidence, since=since, holding_time=stay, most=max_counterparties)
+    suspects = choose_suspects(snapshot, suspicion, since=since, min_suspicion=min_suspicion)
     if not suspects.is_seed.any():
         return RingTables()
-    scene = Scene(
-        dataset, cut, suspects, known, disputes, since, moment, length, max(pause, graph.tick), max_counterparties
-    )
+    context = RingContext(snapshot, suspects, since, stay, pause, max_counterparties)
     found = {}
     for place, kind in enumerate(links):
         tell("links", place / len(links))
-        found[kind.name] = kind.find(scene)
+        found[kind.name] = kind.find(context)
     tell("rings", 0.0)
-    episodes, edges = _episodes(scene, found, links)
-    members = _members(scene, episodes, edges, resolution=resolution, min_suspicion=min_suspicion)
+    episodes, edges = _episodes(context, found, links)
+    members = _members(context, episodes, edges, resolution=resolution, min_suspicion=min_suspicion)
     if not len(members.account):
         return RingTables()
-    return replace(assemble(scene, members, found, max_rings=max_rings), currency=dataset.currency)
+    return replace(assemble(context, members, found, max_rings=max_rings), currency=snapshot.currency)
 
 
 def _check(min_suspicion: float, max_counterparties: int, resolution: float, max_rings: int | None) -> None:
@@ -137,53 +125,55 @@ def _check(min_suspicion: float, max_counterparties: int, resolution: float, max
         raise OptionError(f"rings: max_rings must be at least 1, or None for all; got {max_rings}.")
 
 
-def _episodes(scene: Scene, found: dict[str, pa.Table], links: Sequence[LinkKind]) -> tuple[Episodes, Edges]:
+def _episodes(context: RingContext, found: dict[str, pa.Table], links: Sequence[LinkKind]) -> tuple[Episodes, Edges]:
     """Cut the suspects' time into episodes by the links of money, and join those by all links.
 
     A link weighs in proportion to the suspicion of both ends.
     """
     kinds = [kind for kind in links if found[kind.name].num_rows]
     opening = [found[kind.name] for kind in kinds if kind.opens_episodes]
-    ends = [scene.suspects.positions(table[end].to_numpy()) for table in opening for end in ("source", "target")]
-    spans = [[column(table, name) for table in opening for _ in range(2)] for name in ("first_time", "last_time")]
+    ends = [context.suspects.positions(table[end].to_numpy()) for table in opening for end in ("source", "target")]
+    spans = [[numbers(table, name) for table in opening for _ in range(2)] for name in ("first_time", "last_time")]
     none = np.zeros(0, np.int64)
-    episodes = find_episodes(*(np.concatenate([none, *parts]) for parts in (ends, *spans)), rest=scene.rest)
-    parts = [_edges(scene, episodes, found[kind.name], kind.opens_episodes) for kind in kinds]
+    episodes = find_episodes(*(np.concatenate([none, *parts]) for parts in (ends, *spans)), rest=context.rest)
+    parts = [_edges(context, episodes, found[kind.name], kind.opens_episodes) for kind in kinds]
     left, right = (np.concatenate([none, *(part[side] for part in parts)]) for side in (0, 1))
     weight = np.concatenate([np.zeros(0), *(part[2] for part in parts)])
     return episodes, join_links(left, right, weight)
 
 
 def _edges(
-    scene: Scene, episodes: Episodes, table: pa.Table, opens: bool
-) -> tuple[Int64Array, Int64Array, np.ndarray[tuple[int], np.dtype[np.float64]]]:
-    first, last = column(table, "first_time"), column(table, "last_time")
+    context: RingContext, episodes: Episodes, table: pa.Table, opens: bool
+) -> tuple[Int64Array, Int64Array, Float64Array]:
+    first, last = numbers(table, "first_time"), numbers(table, "last_time")
     ends, weight = [], table["weight"].to_numpy()
     for name in ("source", "target"):
-        suspect = scene.suspects.positions(table[name].to_numpy())
+        suspect = context.suspects.positions(table[name].to_numpy())
         episode = episodes.of(suspect, last)
         if not opens:
             # a phone that both used months before binds no ring of today
-            episode = np.where(near_in_time(episodes, episode, first, last, rest=scene.rest), episode, -1)
+            episode = np.where(is_close_in_time(episodes, episode, first, last, rest=context.rest), episode, -1)
         ends.append(episode)
-        weight = weight * scene.suspects.suspicion[suspect]
+        weight = weight * context.suspects.suspicion[suspect]
     return ends[0], ends[1], weight
 
 
-def _members(scene: Scene, episodes: Episodes, edges: Edges, *, resolution: float, min_suspicion: float) -> Found:
-    suspects = scene.suspects
+def _members(
+    context: RingContext, episodes: Episodes, edges: Edges, *, resolution: float, min_suspicion: float
+) -> Found:
+    suspects = context.suspects
     of = episodes.suspect
     traits = (
         suspects.suspicion[of],
         suspects.is_seed[of].astype(np.int64),
         suspects.n_counterparties[of],
-        scene.as_of - episodes.first_time,
+        context.snapshot.as_of - episodes.first_time,
     )
     groups = find_communities(edges.left, edges.right, edges.weight, traits, resolution=resolution)
     episode, label, share = _overlaps(groups, edges)
     shown = suspects.suspicion[of[episode]] >= min_suspicion
     episode, label, share = episode[shown], label[shown], share[shown]
-    begin, end = _spans(scene, episodes)
+    begin, end = _spans(context, episodes)
     # an account with several episodes in one ring is one member, from the first on
     order = np.lexsort((episode, of[episode], label))
     episode, label, share = episode[order], label[order], share[order]
@@ -208,18 +198,16 @@ def _members(scene: Scene, episodes: Episodes, edges: Edges, *, resolution: floa
     )
 
 
-def _spans(scene: Scene, episodes: Episodes) -> tuple[Int64Array, Int64Array]:
-    """Return from when to when each episode's transfers count: up to the dwell limit before the next one begins."""
-    begin = episodes.first_time - scene.dwell
-    end = np.full(len(episodes), scene.as_of)
+def _spans(context: RingContext, episodes: Episodes) -> tuple[Int64Array, Int64Array]:
+    """Return from when to when each episode's transfers count: up to the holding time before the next one begins."""
+    begin = episodes.first_time - context.holding_time
+    end = np.full(len(episodes), context.snapshot.as_of)
     goes_on = np.flatnonzero(episodes.suspect[1:] == episodes.suspect[:-1])
     end[goes_on] = begin[goes_on + 1]
     return begin, end
 
 
-def _overlaps(
-    groups: Communities, edges: Edges
-) -> tuple[Int64Array, Int64Array, np.ndarray[tuple[int], np.dtype[np.float64]]]:
+def _overlaps(groups: Communities, edges: Edges) -> tuple[Int64Array, Int64Array, Float64Array]:
     """Add the episodes that have much of their links with another community: episode, community, membership."""
     label, n = groups.label, len(groups.label)
     end = np.concatenate([edges.left, edges.right])

@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-from muledetect.arrays import Int32Array, Int64Array
+from muledetect.arrays import BoolArray, Int32Array, Int64Array, places_in
+from muledetect.facts import Snapshot
 from muledetect.graph import TransferGraph
-from muledetect.rings.suspicion import known_positions
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,14 +40,13 @@ class Flows:
 
 
 def measure_flows(
-    graph: TransferGraph, account: Int32Array, ring: Int64Array, begin: Int64Array, end: Int64Array
+    snapshot: Snapshot, account: Int32Array, ring: Int64Array, begin: Int64Array, end: Int64Array
 ) -> Flows:
     """Sum up the transfers of ring members.
 
     Parameters
     ----------
-    graph : TransferGraph
-        Cut at `as_of`.
+    snapshot : Snapshot
     account : int32[n_members]
         Account codes; an account is in one ring once, but may be in several rings.
     ring : int64[n_members]
@@ -59,7 +57,8 @@ def measure_flows(
     -----
     O(transfers of the members * log members).
     """
-    at, transfer = known_positions(graph, account)
+    graph = snapshot.graph
+    at, transfer = snapshot.transfers_of(account)
     time = graph.time[transfer]
     counts = (time >= begin[at]) & (time < end[at]) & (graph.source[transfer] != graph.target[transfer])
     at, transfer = at[counts], transfer[counts]
@@ -88,18 +87,13 @@ def _row_of(
     n_accounts: int, account: Int32Array, ring: Int64Array, wanted: Int64Array, other: Int64Array
 ) -> Int64Array:
     """Return the member row of account `other` in ring `wanted`; -1 = it is not in that ring."""
-    if not len(account):
-        return np.full(len(other), -1, np.int64)
     key = ring * n_accounts + account
     order = np.argsort(key)
-    asked = wanted * n_accounts + other
-    found = np.minimum(np.searchsorted(key[order], asked), len(key) - 1)
-    return np.where(key[order[found]] == asked, order[found], -1)
+    found = places_in(key[order], wanted * n_accounts + other)
+    return np.append(order, -1)[found]
 
 
-def _sum(
-    graph: TransferGraph, transfer: Int64Array, member: Int64Array, chosen: npt.NDArray[np.bool_], n: int
-) -> Int64Array:
+def _sum(graph: TransferGraph, transfer: Int64Array, member: Int64Array, chosen: BoolArray, n: int) -> Int64Array:
     total = np.zeros(n, np.int64)
     np.add.at(total, member[chosen], graph.amount[transfer[chosen]])
     return total

@@ -10,7 +10,7 @@ import pyarrow as pa
 from scipy.optimize import linear_sum_assignment
 
 from muledetect import schema
-from muledetect.rings.money import Float64Array
+from muledetect.arrays import Float64Array
 from muledetect.rings.ring import RingTables
 
 #: Two rings are one if they share at least this much of the smaller one's members and links.

@@ -1,4 +1,4 @@
-"""Relayed money: what accounts received and paid out again within the dwell limit, matched first in, first out."""
+"""Relayed money: what accounts received and paid out again within the holding time, matched first in, first out."""
 
 from __future__ import annotations
 
@@ -7,13 +7,11 @@ from typing import Final
 
 import numba
 import numpy as np
-import numpy.typing as npt
 
-from muledetect.arrays import Int32Array, Int64Array
+from muledetect.arrays import BoolArray, Float64Array, Int32Array, Int64Array, first_at_least
 from muledetect.clock import MINUTE
+from muledetect.facts.matching import match_first_in_first_out
 from muledetect.graph import TransferGraph
-
-Float64Array = npt.NDArray[np.float64]
 
 #: Speed is measured in steps of the clock's tick, but of no less than this: seconds within a minute tell nothing.
 SHORTEST_STEP: Final = MINUTE
@@ -25,8 +23,6 @@ class RelayedMoney:
 
     Attributes
     ----------
-    start : int64[n_accounts + 1]
-        Rows of the i-th asked account are `start[i]:start[i + 1]`.
     middle : int32[n_rows]
         The asked account, as position in the asked accounts.
     transfer : int32[n_rows]
@@ -41,16 +37,15 @@ class RelayedMoney:
         Position of the transfer on the other side that it matches best, -1 = none.
     """
 
-    start: Int64Array
     middle: Int32Array
     transfer: Int32Array
-    is_debit: npt.NDArray[np.bool_]
+    is_debit: BoolArray
     amount: Int64Array
     strength: Float64Array
     partner: Int32Array
 
 
-def match_relayed_money(graph: TransferGraph, accounts: Int32Array, *, since: int, dwell: int) -> RelayedMoney:
+def match_relayed_money(graph: TransferGraph, accounts: Int32Array, *, since: int, holding_time: int) -> RelayedMoney:
     """Match the debits of `accounts` with the credits that they spent, oldest first.
 
     Parameters
@@ -61,7 +56,7 @@ def match_relayed_money(graph: TransferGraph, accounts: Int32Array, *, since: in
         Codes of the accounts whose money is followed.
     since : int
         Transfers before this moment (microseconds) are not looked at.
-    dwell : int
+    holding_time : int
         Longest stay of relayed money, microseconds; a clock coarser than it widens it to one tick.
 
     Returns
@@ -75,7 +70,7 @@ def match_relayed_money(graph: TransferGraph, accounts: Int32Array, *, since: in
     first in, first out, a pot of credits being available to the debits of its own moment, and each transfer has its
     share of its pot by amount. A matched amount `x` of a credit `a` and a debit `b` with a gap `g` counts
 
-        x / sqrt(a b) * (1 - log(1 + g / step) / log(2 + dwell / step)),  step = max(tick, 1 minute)
+        x / sqrt(a b) * (1 - log(1 + g / step) / log(2 + holding_time / step)),  step = max(tick, 1 minute)
 
     and a transfer's strength is the sum of that over its matches, at most the best speed among them. O(transfers of
     the accounts): each step exhausts one pot. Transfers from an account to itself move nothing.
@@ -88,28 +83,17 @@ def match_relayed_money(graph: TransferGraph, accounts: Int32Array, *, since: in
         start, transfer, is_debit, graph.time, graph.amount
     )
     moment = graph.time[transfer[begin]]
-    width = max(dwell, graph.tick)
-    relayed, strength, fastest, partner = _match_pots(credit_pot, debit_pot, total, roots, largest, moment, width, step)
-    shared = _share_out(begin, total, relayed, strength, fastest, partner, transfer, graph.amount)
-    return RelayedMoney(start, middle, transfer, is_debit, *shared)
-
-
-@numba.njit(cache=True, nogil=True)
-def first_position(transfer, start, stop, first):  # type: ignore[no-untyped-def]
-    """Return the first place in `transfer[start:stop]` that holds a position of at least `first`."""
-    low, high = start, stop
-    while low < high:
-        middle = (low + high) // 2
-        if transfer[middle] < first:
-            low = middle + 1
-        else:
-            high = middle
-    return low
+    _, _, credit, debit, moved = match_first_in_first_out(
+        credit_pot[:-1], debit_pot[:-1], moment, total, debit_pot[:-1], credit_pot[1:], moment, total
+    )
+    of_pots = _weigh_matches(credit, debit, moved, total, roots, largest, moment, max(holding_time, graph.tick), step)
+    shared = _share_out(begin, total, *of_pots, transfer, graph.amount)
+    return RelayedMoney(middle, transfer, is_debit, *shared)
 
 
 @numba.njit(cache=True, nogil=True)
 def _copy(transfer, start, stop, first, source, target, into, n):  # type: ignore[no-untyped-def]
-    for j in range(first_position(transfer, start, stop, first), stop):
+    for j in range(first_at_least(transfer, start, stop, first), stop):
         i = transfer[j]
         if source[i] != target[i]:
             into[n] = i
@@ -123,8 +107,8 @@ def _copy_entries(  # type: ignore[no-untyped-def]
 ):
     most = 0
     for a in accounts:
-        most += in_stop[a] - first_position(in_transfer, in_start[a], in_stop[a], first)
-        most += out_stop[a] - first_position(out_transfer, out_start[a], out_stop[a], first)
+        most += in_stop[a] - first_at_least(in_transfer, in_start[a], in_stop[a], first)
+        most += out_stop[a] - first_at_least(out_transfer, out_start[a], out_stop[a], first)
     start = np.zeros(len(accounts) + 1, np.int64)
     middle = np.empty(most, np.int32)
     transfer = np.empty(most, np.int32)
@@ -182,38 +166,30 @@ def _fill_pots(start, transfer, is_debit, time, amount):  # type: ignore[no-unty
 
 
 @numba.njit(cache=True, nogil=True)
-def _match_pots(credit_pot, debit_pot, total, roots, largest, time, dwell, step):  # type: ignore[no-untyped-def]
-    """Spend the oldest pot of credits first. Returns per pot what was relayed, its strength, speed and partner."""
+def _weigh_matches(  # type: ignore[no-untyped-def]
+    credit, debit, moved, total, roots, largest, moment, holding_time, step
+):
+    """Return what each pot relayed, its strength, its best speed, and its best partner, from the matches of pots."""
     relayed = np.zeros(len(total), np.int64)
     strength = np.zeros(len(total), np.float64)
     fastest = np.zeros(len(total), np.float64)
     best = np.zeros(len(total), np.float64)
     partner = np.full(len(total), -1, np.int32)
-    slowest = np.log(2.0 + dwell / step)
-    for k in range(len(credit_pot) - 1):
-        # invariant: `c` is the oldest pot of credits with unspent money, and `spent` of it has gone
-        c = credit_pot[k]
-        spent = 0
-        for d in range(debit_pot[k], credit_pot[k + 1]):
-            left = total[d]
-            while left > 0 and c < debit_pot[k] and time[c] <= time[d]:
-                moved = min(left, total[c] - spent)
-                gap = time[d] - time[c]
-                if gap <= dwell:
-                    speed = 1.0 - np.log(1.0 + gap / step) / slowest
-                    part = moved * speed / (np.float64(total[c]) * np.float64(total[d]))
-                    for one, other in ((c, d), (d, c)):
-                        relayed[one] += moved
-                        strength[one] += part * roots[other]
-                        fastest[one] = max(fastest[one], speed)
-                        if moved * speed > best[one]:
-                            best[one] = moved * speed
-                            partner[one] = largest[other]
-                left -= moved
-                spent += moved
-                if spent == total[c]:
-                    c += 1
-                    spent = 0
+    slowest = np.log(2.0 + holding_time / step)
+    for m in range(len(moved)):
+        c, d = credit[m], debit[m]
+        gap = moment[d] - moment[c]
+        if gap > holding_time:
+            continue
+        speed = 1.0 - np.log(1.0 + gap / step) / slowest
+        part = moved[m] * speed / (np.float64(total[c]) * np.float64(total[d]))
+        for one, other in ((c, d), (d, c)):
+            relayed[one] += moved[m]
+            strength[one] += part * roots[other]
+            fastest[one] = max(fastest[one], speed)
+            if moved[m] * speed > best[one]:
+                best[one] = moved[m] * speed
+                partner[one] = largest[other]
     return relayed, strength, fastest, partner
 
 

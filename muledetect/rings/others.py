@@ -9,21 +9,20 @@ import pyarrow as pa
 
 from muledetect.arrays import Int64Array
 from muledetect.rings.flows import Flows
-from muledetect.rings.links import Scene
-from muledetect.rings.suspicion import count_counterparties
+from muledetect.rings.links import RingContext
 
 #: Codes of what an account outside is to a ring, and the sentence for it.
 RELATIONS: Final = {
     "victim": "disputes a transfer that it paid to a member",
     "institution": "shop, biller, exchange, wallet or bank: serves everybody",
     "exit": "was paid by card, QR code, at a machine or across the border: the receiver is presumed innocent",
-    "hub": "deals with more accounts than a person does",
+    "hub": "was paid by so many accounts that it serves everybody",
     "recipient": "received money of members, and nothing else speaks against it",
     "payer": "paid members, and has not disputed it",
 }
 
 
-def find_others(scene: Scene, flows: Flows, ring: Int64Array) -> pa.Table:
+def find_others(context: RingContext, flows: Flows, ring: Int64Array) -> pa.Table:
     """List the counterparties of ring members that are not members: `ring` (number), `account` (code) and why not.
 
     Returns
@@ -36,7 +35,7 @@ def find_others(scene: Scene, flows: Flows, ring: Int64Array) -> pa.Table:
     -----
     The first of `RELATIONS` that fits. O(transfers of the members).
     """
-    graph, known = scene.graph, scene.known
+    snapshot, graph = context.snapshot, context.snapshot.graph
     at = np.concatenate([ring[flows.receiver], ring[flows.sender]])
     transfer = np.concatenate([flows.incoming, flows.outgoing])
     pays = np.arange(len(at)) < len(flows.incoming)
@@ -47,14 +46,13 @@ def find_others(scene: Scene, flows: Flows, ring: Int64Array) -> pa.Table:
     np.add.at(paid, of[pays], graph.amount[transfer[pays]])
     np.add.at(received, of[~pays], graph.amount[transfer[~pays]])
     who = pairs % graph.n_accounts
-    disputed = np.isin(transfer, scene.disputes.transfer) & pays
-    through_exit = np.zeros(len(at), np.bool_) if known.is_exit is None else known.is_exit[transfer] & ~pays
-    degree = _degree(scene, who)
+    disputed = snapshot.is_disputed[transfer] & pays
+    through_exit = (snapshot.exit_place[transfer] > 0) & ~pays
     fits = [
         np.bincount(of[disputed], minlength=n) > 0,
-        known.is_institution[who],
+        snapshot.accounts.is_public[who],
         np.bincount(of[through_exit], minlength=n) > 0,
-        degree > scene.max_counterparties,
+        snapshot.is_hub[who],
         received > 0,
     ]
     relation = np.select(fits, list(RELATIONS)[:-1], default="payer")
@@ -68,10 +66,3 @@ def find_others(scene: Scene, flows: Flows, ring: Int64Array) -> pa.Table:
             "received": pa.array(received),
         }
     )
-
-
-def _degree(scene: Scene, who: Int64Array) -> Int64Array:
-    accounts, at = np.unique(who, return_inverse=True)
-    first = int(np.searchsorted(scene.graph.time, scene.since, side="left"))
-    limit = scene.max_counterparties
-    return count_counterparties(scene.graph, accounts.astype(np.int32), first, limit)[at]

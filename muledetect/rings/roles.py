@@ -6,11 +6,9 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
-from muledetect.arrays import Int64Array
+from muledetect.arrays import BoolArray, Float64Array, Int64Array
 from muledetect.rings.flows import Flows
-from muledetect.rings.money import Float64Array
 
 #: So many members must pay an account before it gathers money rather than receives it.
 CONSOLIDATES_FROM: Final = 3
@@ -38,7 +36,7 @@ class Roles:
     layer: Int64Array
 
 
-def assign_roles(flows: Flows, ring: Int64Array, membership: Float64Array, is_seed: npt.NDArray[np.bool_]) -> Roles:
+def assign_roles(flows: Flows, ring: Int64Array, membership: Float64Array, is_seed: BoolArray) -> Roles:
     """Give each member a role and a layer by how its money moves within the ring.
 
     Notes

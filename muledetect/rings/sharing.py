@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from muledetect.arrays import Int32Array, Int64Array
+from muledetect.arrays import Float64Array, Int32Array, Int64Array, places_in
 from muledetect.clock import DAY, HOUR, MINUTE
-from muledetect.graph import TransferGraph
-from muledetect.rings.money import Float64Array
-
-if TYPE_CHECKING:
-    from muledetect.records import Dataset
+from muledetect.facts import Snapshot
+from muledetect.facts.columns import numbers
 
 #: What more accounts than this use at about the same time binds nobody: a shop's Wi-Fi, a mobile network's gateway.
 MOST_HOLDERS: Final = 20
@@ -57,115 +54,78 @@ class Uses:
         return len(self.account)
 
 
-def uses_in_sessions(dataset: Dataset, graph: TransferGraph, accounts: Int32Array, kind: str, as_of: int) -> Uses:
-    """Find what `accounts` (ascending codes) share in table sessions before `as_of`.
+def uses_in_sessions(snapshot: Snapshot, accounts: Int32Array, kind: str) -> Uses:
+    """Find what `accounts` (ascending codes) share in table sessions.
 
-    Time is cut into spans counted back from `as_of`. O(sessions + uses log uses).
+    Time is cut into spans counted back from the moment. O(sessions + uses log uses).
     """
-    table = dataset.tables.get("sessions")
     column, span = IN_SESSIONS[kind]
+    table = snapshot.tables.get("sessions")
     if table is None or column not in table.column_names:
         return _none()
-    moment = pa.scalar(as_of, pa.timestamp("us", tz="UTC"))
-    table = table.select(["account_id", "time", column]).filter(
-        pc.and_(pc.less(table["time"], moment), pc.is_valid(table[column]))
-    )
-    holder = graph.codes(table["account_id"]).astype(np.int64)
-    time = table["time"].cast(pa.int64()).to_numpy()
-    return _group(holder, time, (as_of - 1 - time) // span, table[column], accounts)
+    table = table.select(["account_id", "time", column]).filter(pc.is_valid(table[column]))
+    holder = snapshot.graph.codes(table["account_id"])
+    return _group(snapshot, holder, numbers(table, "time"), span, table[column], accounts)
 
 
-def uses_of_identifiers(dataset: Dataset, graph: TransferGraph, accounts: Int32Array, kind: str, as_of: int) -> Uses:
-    """Find what `accounts` share in table identifiers, of their own or of their holders, known before `as_of`.
+def uses_of_identifiers(snapshot: Snapshot, accounts: Int32Array, kind: str) -> Uses:
+    """Find what `accounts` share in table identifiers, of their own or of their holders.
 
     Without spans of time: an address is shared whenever both had it. O(identifiers + accounts of holders).
     """
-    table = dataset.tables.get("identifiers")
-    if table is None:
-        return _none()
-    moment = pa.scalar(as_of, pa.timestamp("us", tz="UTC"))
-    known = pc.and_(pc.less(table["known_ts"], moment), pc.less(table["valid_from"], moment))
-    table = table.filter(pc.and_(known, pc.equal(table["kind"].cast(pa.string()), kind)))
-    entity = table["entity_id"].cast(pa.string())
-    time = table["valid_from"].cast(pa.int64()).to_numpy()
-    row, holder = _accounts_of(dataset, graph, entity)
-    value = table["value_hash"].take(pa.array(row))
-    return _group(holder, time[row], np.zeros(len(row), np.int64), value, accounts)
+    table = snapshot.identifiers(kind)
+    return _group(snapshot, table["account"].to_numpy(), numbers(table, "since"), None, table["value"], accounts)
 
 
-def uses_of_terminals(dataset: Dataset, graph: TransferGraph, accounts: Int32Array, as_of: int) -> Uses:
-    """Find which terminals `accounts` paid at within the same half hour, counted back from `as_of`. O(transfers)."""
-    table = dataset.tables["transfers"]
+def uses_of_terminals(snapshot: Snapshot, accounts: Int32Array) -> Uses:
+    """Find which terminals `accounts` paid at within the same half hour, counted back from the moment. O(transfers)."""
+    graph, table = snapshot.graph, snapshot.tables["transfers"]
     if "terminal_id" not in table.column_names or graph.tick > VISIT:
         return _none()
-    column = table["terminal_id"].slice(0, graph.n_transfers)
-    rows = np.flatnonzero(pc.is_valid(column).to_numpy())
-    time = graph.time[rows]
-    holder = graph.source[rows].astype(np.int64)
-    return _group(holder, time, (as_of - 1 - time) // VISIT, column.take(pa.array(rows)), accounts)
+    rows = np.flatnonzero(pc.is_valid(table["terminal_id"]).to_numpy())
+    terminal = table["terminal_id"].take(pa.array(rows))
+    return _group(snapshot, graph.source[rows], graph.time[rows], VISIT, terminal, accounts)
 
 
-def uses_of_openings(dataset: Dataset, graph: TransferGraph, accounts: Int32Array, as_of: int) -> Uses:
-    """Find which of `accounts` were opened at one branch within the same hour, counted back from `as_of`. O(n)."""
-    table = dataset.tables.get("accounts")
+def uses_of_openings(snapshot: Snapshot, accounts: Int32Array) -> Uses:
+    """Find which of `accounts` were opened at one branch within an hour, counted back from the moment. O(n)."""
+    table = snapshot.tables.get("accounts")
     if table is None or not {"opened_at", "branch_id"} <= set(table.column_names):
         return _none()
-    moment = pa.scalar(as_of, pa.timestamp("us", tz="UTC"))
-    opened = table.filter(pc.and_(pc.less(table["opened_at"], moment), pc.is_valid(table["branch_id"])))
-    time = opened["opened_at"].cast(pa.int64()).to_numpy()
-    holder = graph.codes(opened["account_id"]).astype(np.int64)
-    return _group(holder, time, (as_of - 1 - time) // BATCH, opened["branch_id"], accounts)
-
-
-def _accounts_of(dataset: Dataset, graph: TransferGraph, entity: pa.ChunkedArray) -> tuple[Int64Array, Int64Array]:
-    """Return rows of entities and an account of each, an account itself or those of a holder."""
-    code = graph.codes(entity).astype(np.int64)
-    own = np.flatnonzero(code >= 0)
-    accounts = dataset.tables.get("accounts")
-    if accounts is None or "holder_id" not in accounts.column_names:
-        return own, code[own]
-    held = accounts.select(["account_id", "holder_id"]).filter(pc.is_valid(accounts["holder_id"]))
-    joined = (
-        pa.table({"holder_id": entity, "row": np.arange(len(entity))})
-        .join(
-            pa.table({"holder_id": held["holder_id"].cast(pa.string()), "code": graph.codes(held["account_id"])}),
-            "holder_id",
-            join_type="inner",
-        )
-        .filter(pc.greater_equal(pc.field("code"), 0))
-    )
-    rows = np.concatenate([own, joined["row"].to_numpy()])
-    return rows, np.concatenate([code[own], joined["code"].to_numpy().astype(np.int64)])
+    opened = table.filter(pc.and_(pc.is_valid(table["opened_at"]), pc.is_valid(table["branch_id"])))
+    holder = snapshot.graph.codes(opened["account_id"])
+    return _group(snapshot, holder, numbers(opened, "opened_at"), BATCH, opened["branch_id"], accounts)
 
 
 def _group(
-    holder: Int64Array, time: Int64Array, span: Int64Array, value: pa.ChunkedArray, accounts: Int32Array
-) -> Uses:
+    snapshot: Snapshot, holder: Int32Array, time: Int64Array, length: int | None, value: pa.ChunkedArray,
+    accounts: Int32Array,
+) -> Uses:  # fmt: skip
+    """Put uses of one thing within one span of time together; without a length all time is one span."""
     whole = value.combine_chunks() if isinstance(value, pa.ChunkedArray) else value
     coded = whole if pa.types.is_dictionary(whole.type) else whole.dictionary_encode()
     code = coded.indices.to_numpy(zero_copy_only=False).astype(np.int64)
-    at = np.minimum(np.searchsorted(accounts, holder), max(len(accounts) - 1, 0))
-    is_asked = accounts[at] == holder if len(accounts) else np.zeros(len(holder), np.bool_)
+    span = np.zeros(len(time), np.int64) if length is None else (snapshot.as_of - 1 - time) // length
+    asked = places_in(accounts, holder)
     key = code * (int(span.max(initial=0)) + 1) + span
     # only what an asked account used can bind it
-    rows = np.flatnonzero((holder >= 0) & np.isin(key, np.unique(key[is_asked])))
+    rows = np.flatnonzero((holder >= 0) & np.isin(key, np.unique(key[asked >= 0])))
     if not len(rows):
         return _none()
     rows = rows[np.lexsort((time[rows], holder[rows], key[rows]))]
     key, holder, time = key[rows], holder[rows], time[rows]
-    begins = np.append(True, (key[1:] != key[:-1]) | (holder[1:] != holder[:-1]))
-    first = np.flatnonzero(begins)
+    first = np.flatnonzero(np.append(True, (key[1:] != key[:-1]) | (holder[1:] != holder[:-1])))
     last = np.append(first[1:], len(rows)) - 1
     _, group, n_holders = np.unique(key[first], return_inverse=True, return_counts=True)
-    keep = np.flatnonzero(is_asked[rows[first]] & (n_holders[group] >= 2) & (n_holders[group] <= MOST_HOLDERS))
-    picked = coded.take(pa.array(rows[first[keep]]))
+    n_holders, asked = n_holders[group], asked[rows[first]]
+    keep = np.flatnonzero((asked >= 0) & (n_holders >= 2) & (n_holders <= MOST_HOLDERS))
     return Uses(
-        at[rows[first[keep]]].astype(np.int64),
+        asked[keep],
         group[keep].astype(np.int64),
-        1.0 / np.sqrt(n_holders[group[keep]] - 1.0),
+        1.0 / np.sqrt(n_holders[keep] - 1.0),
         time[first[keep]],
         time[last[keep]],
-        picked.cast(pa.string()),
+        coded.take(pa.array(rows[first[keep]])).cast(pa.string()),
     )
 
 

@@ -7,10 +7,8 @@ from typing import Final
 
 import numpy as np
 
-from muledetect.arrays import Int32Array, Int64Array
-from muledetect.graph import TransferGraph
-from muledetect.rings.knowledge import BoolArray
-from muledetect.rings.money import Float64Array
+from muledetect.arrays import BoolArray, Float64Array, Int32Array, Int64Array, places_in
+from muledetect.facts import Snapshot
 from muledetect.rings.suspicion import Suspicion, count_counterparties
 
 #: Less suspicious accounts bind no ring together. Those between this and `min_suspicion` may bind but are not shown.
@@ -43,20 +41,16 @@ class Suspects:
 
     def positions(self, accounts: Int32Array) -> Int64Array:
         """Return where each account stands in `account`, int64; -1 = it is no suspect. O(n log n)."""
-        if not len(self):
-            return np.full(len(accounts), -1, np.int64)
-        found = np.minimum(np.searchsorted(self.account, accounts), len(self) - 1)
-        return np.where(self.account[found] == accounts, found, -1).astype(np.int64)
+        return places_in(self.account, accounts)
 
 
-def choose_suspects(graph: TransferGraph, suspicion: Suspicion, *, since: int, min_suspicion: float) -> Suspects:
+def choose_suspects(snapshot: Snapshot, suspicion: Suspicion, *, since: int, min_suspicion: float) -> Suspects:
     """Keep the accounts of enough suspicion. O(transfers of the suspects)."""
     rows = np.flatnonzero(suspicion.together >= min(LEAST_SUSPICION, min_suspicion))
     account = suspicion.account[rows]
-    first = int(np.searchsorted(graph.time, since, side="left"))
     return Suspects(
         account,
         suspicion.together[rows],
         suspicion.own[rows] >= min_suspicion,
-        count_counterparties(graph, account, first, graph.n_accounts),
+        count_counterparties(snapshot, account, since),
     )

@@ -10,20 +10,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import numba
 import numpy as np
 from scipy.special import expit, logit
 
-from muledetect.arrays import Int32Array, Int64Array
-from muledetect.graph import TransferGraph
-from muledetect.rings.knowledge import Knowledge
-from muledetect.rings.money import Float64Array, first_position, match_relayed_money
+from muledetect.arrays import NEVER, BoolArray, Float64Array, Int32Array, Int64Array, first_at_least, places_in
+from muledetect.facts import Snapshot
+from muledetect.rings.account_evidence import AccountEvidence
+from muledetect.rings.money import match_relayed_money
 from muledetect.rings.sharing import IN_SESSIONS, Uses, uses_in_sessions
-
-if TYPE_CHECKING:
-    from muledetect.records import Dataset
 
 #: Coefficients of an account's own evidence, and of that together with its neighbours'. Fitted on the truth of
 #: simulated worlds by `python benchmarks/rings.py --fit`, rounded. A name that is not here counts 0.
@@ -42,16 +39,16 @@ WITH_NEIGHBOURS: Final[Mapping[str, float]] = MappingProxyType(
     }
 )  # fmt: skip
 
-#: The neighbours are heard so often.
+#: So often each account takes in the suspicion of its neighbours.
 ROUNDS: Final = 2
 
 #: An account with fewer transfers with suspects is a one-off recipient or payer: its own evidence alone counts.
 LEAST_DEALINGS: Final = 2
 
-#: Less suspicion is not heard of: everybody has a crowd of hardly suspicious neighbours.
+#: Less suspicion does not spread: everybody has a crowd of hardly suspicious neighbours.
 ACTIVE: Final = 0.2
 
-#: Scores' probabilities are kept within these, so that a single very low one cannot outweigh all that neighbours say.
+#: Scores' probabilities are kept within these, so that a single very low one cannot outweigh all of its neighbours.
 CLIP: Final = (1e-3, 0.99)
 
 #: Floats are added up as multiples of this, so that no sum depends on the order of names.
@@ -76,122 +73,110 @@ class Suspicion:
 
 
 def find_suspicion(
-    dataset: Dataset, graph: TransferGraph, known: Knowledge, *, since: int, as_of: int, dwell: int, most: int
+    snapshot: Snapshot, evidence: AccountEvidence, *, since: int, holding_time: int, most: int
 ) -> Suspicion:
     """Score the accounts around all own evidence.
 
     Parameters
     ----------
-    graph : TransferGraph
-        Cut at `as_of`.
-    since, as_of, dwell : int
-        Window and dwell limit, microseconds.
+    snapshot : Snapshot
+    evidence : AccountEvidence
+        Of the same snapshot.
+    since, holding_time : int
+        Start of the window, and longest stay of relayed money, microseconds.
     most : int
-        Accounts with more counterparties in the window are hubs, and are looked at only on own evidence.
+        Accounts with more counterparties in the window are looked at only on own evidence.
 
     Notes
     -----
-    The columns are named in `columns`. Institutions have suspicion 0. O(accounts + transfers of the accounts with
-    suspicion and of their counterparties), per round.
+    The columns are named in `columns`. Accounts that serve the public have suspicion 0. O(accounts + transfers of the
+    accounts with suspicion and of their counterparties), per round.
     """
-    everyone = np.arange(graph.n_accounts, dtype=np.int32)
-    own = _apply(own_columns(known, everyone), OWN) * ~known.is_institution
-    heard = own
-    near = np.flatnonzero(own >= ACTIVE).astype(np.int32)
+    n = snapshot.graph.n_accounts
+    own = _apply(own_columns(evidence, np.arange(n, dtype=np.int32)), OWN) * ~snapshot.serves_public
+    suspicion, accounts = own, np.flatnonzero(own >= ACTIVE).astype(np.int32)
     for _ in range(ROUNDS):
-        near = around(graph, known, heard, since=since, most=most)
-        table = columns(dataset, graph, known, near, heard, since=since, as_of=as_of, dwell=dwell)
-        latest = np.zeros(graph.n_accounts)
-        told = np.where(table["dealings"] >= LEAST_DEALINGS, _apply(table, WITH_NEIGHBOURS), own[near])
-        latest[near] = told * ~known.is_institution[near]
-        heard = latest
-    return Suspicion(near, own[near], heard[near])
+        accounts = around(snapshot, suspicion, since=since, most=most)
+        table = columns(snapshot, evidence, accounts, suspicion, since=since, holding_time=holding_time)
+        together = np.where(table["dealings"] >= LEAST_DEALINGS, _apply(table, WITH_NEIGHBOURS), own[accounts])
+        suspicion = np.zeros(n)
+        suspicion[accounts] = together * ~snapshot.serves_public[accounts]
+    return Suspicion(accounts, own[accounts], suspicion[accounts])
 
 
-def around(graph: TransferGraph, known: Knowledge, heard: Float64Array, *, since: int, most: int) -> Int32Array:
-    """Return the accounts with suspicion, and those that dealt with one in the window and are no hub; ascending."""
-    is_active = heard >= ACTIVE
+def around(snapshot: Snapshot, suspicion: Float64Array, *, since: int, most: int) -> Int32Array:
+    """Return the accounts with suspicion, and those that dealt with one in the window and have at most `most`
+    counterparties; ascending."""
+    graph, is_active = snapshot.graph, suspicion >= ACTIVE
     active = np.flatnonzero(is_active).astype(np.int32)
-    transfer = known_transfers(graph, known, active, since)
+    transfer = dealings(snapshot, active, since)
     others = np.unique(np.concatenate([graph.source[transfer], graph.target[transfer]]))
     others = others[~is_active[others]]
-    first = int(np.searchsorted(graph.time, since, side="left"))
-    small = others[count_counterparties(graph, others, first, most) <= most]
+    small = others[count_counterparties(snapshot, others, since, most) <= most]
     return np.union1d(active, small).astype(np.int32)
 
 
-def known_transfers(graph: TransferGraph, known: Knowledge, accounts: Int32Array, since: int) -> Int64Array:
+def dealings(snapshot: Snapshot, accounts: Int32Array, since: int) -> Int64Array:
     """Return the positions of the transfers of `accounts` since a moment that can bind two members, ascending."""
-    first = int(np.searchsorted(graph.time, since, side="left"))
-    found = np.unique(_transfers_of(accounts, *graph.incoming, *graph.outgoing, first))
-    return found[known.binds(graph, found)]
+    found = np.unique(snapshot.transfers_of(accounts, since)[1])
+    return found[snapshot.is_between_accounts[found]]
 
 
-def known_positions(graph: TransferGraph, accounts: Int32Array) -> tuple[Int64Array, Int64Array]:
-    """Return every transfer of `accounts`: which of them took part (position), and the transfer's position."""
-    n_of = (graph.incoming.stop - graph.incoming.start + graph.outgoing.stop - graph.outgoing.start)[accounts]
-    return np.repeat(np.arange(len(accounts)), n_of), _transfers_of(accounts, *graph.incoming, *graph.outgoing, 0)
-
-
-def own_columns(known: Knowledge, accounts: Int32Array) -> dict[str, Float64Array]:
+def own_columns(evidence: AccountEvidence, accounts: Int32Array) -> dict[str, Float64Array]:
     """Return what is known of each account by itself: score (log-odds), whether there is none, complaints, lists."""
-    probability = known.probability[accounts]
+    probability, n_complaints = evidence.probability[accounts], evidence.n_complaints[accounts]
     has_score = np.isfinite(probability)
-    complaints = np.log1p(known.n_complaints[accounts])
+    complaints = np.log1p(n_complaints)
     return {
         "score": np.where(has_score, logit(np.clip(np.where(has_score, probability, 0.5), *CLIP)), 0.0),
         "no_score": (~has_score).astype(np.float64),
         "complaints": complaints,
         "complaints_no_score": complaints * ~has_score,
-        "listed": known.is_listed[accounts].astype(np.float64),
-        "complained": (known.has_complained[accounts] & (known.n_complaints[accounts] == 0)).astype(np.float64),
+        "listed": evidence.is_listed[accounts].astype(np.float64),
+        "complained": (evidence.has_complained[accounts] & (n_complaints == 0)).astype(np.float64),
     }
 
 
 def columns(
-    dataset: Dataset, graph: TransferGraph, known: Knowledge, near: Int32Array, heard: Float64Array,
-    *, since: int, as_of: int, dwell: int,
+    snapshot: Snapshot, evidence: AccountEvidence, accounts: Int32Array, suspicion: Float64Array,
+    *, since: int, holding_time: int,
 ) -> dict[str, Float64Array]:  # fmt: skip
-    """Return the columns of the model with neighbours, for the accounts `near`.
+    """Return the columns of the model with neighbours, for `accounts` (ascending codes).
 
     Notes
     -----
-    With `s` the suspicion heard of before, `r` how well a transfer matches money that its payer had just received
+    With `s` the suspicion of the round before, `r` how well a transfer matches money that its payer had just received
     (`match_relayed_money`), and sums over counterparties that take the best transfer of each:
 
     - relayed_to, relayed_on: log(1 + sum of s r) over payers and over payees
     - paid_by, paid: log(1 + sum of s) over payers and over payees
     - relayed_share: share of the inflow that is relayed money of payers, weighed by s; passed_on: of that, the share
-      that left within the dwell limit; relayed_through: log(1 + sum of s r r') with r' how well it was passed on
+      that left within the holding time; relayed_through: log(1 + sum of s r r') with r' how well it was passed on
     - paid_share: share of the outflow that went to payees, weighed by s; this and `paid` are 0 for an account that no
       suspect paid: whoever only pays is a victim rather than a mule
     - counterparties: log(1 + number of payers + number of payees)
     - dealings: number of transfers with suspects; not part of the model
     - device, ip, wifi: log(1 + largest sum of s over those that used the same at about the same time, by rarity)
     """
-    money = match_relayed_money(graph, near, since=since, dwell=dwell)
-    is_active = heard >= ACTIVE
-    edge = known_transfers(graph, known, near[is_active[near]], since)
-    source, target = (np.searchsorted(near, end[edge]) for end in (graph.source, graph.target))
-    inside = (source < len(near)) & (target < len(near))
-    inside &= near[np.minimum(source, len(near) - 1)] == graph.source[edge]
-    inside &= near[np.minimum(target, len(near) - 1)] == graph.target[edge]
+    graph, n = snapshot.graph, len(accounts)
+    money = match_relayed_money(graph, accounts, since=since, holding_time=holding_time)
+    s = np.where(suspicion >= ACTIVE, suspicion, 0.0)[accounts]
+    edge = dealings(snapshot, accounts[s > 0], since)
+    source, target = (places_in(accounts, end[edge]) for end in (graph.source, graph.target))
+    inside = (source >= 0) & (target >= 0)
     edge, source, target = edge[inside], source[inside], target[inside]
-    s = np.where(is_active[near], heard[near], 0.0)
     debit = _rows_of(money.transfer, money.is_debit, edge)
     credit = _rows_of(money.transfer, ~money.is_debit, edge)
     left, passed = money.strength[debit], money.strength[credit]
     payer, payee = s[source], s[target]
-    inflow, outflow, n_others = _totals(near, *graph.incoming, *graph.outgoing, graph.source, graph.target,
-                                        graph.amount, int(np.searchsorted(graph.time, since, side="left")))  # fmt: skip
-    n = len(near)
+    inflow, outflow, n_payers, n_payees, _ = _dealings_of(snapshot, accounts, since, NEVER)
     pair = _Pairs.of(source, target, n)
     dirty = payer * (money.amount[debit] / np.maximum(inflow[target], 1))
     share = _sum(dirty, target, n)
     on = _sum(dirty * (money.amount[credit] / graph.amount[edge]), target, n)
     paid_by = pair.best(payer, pair.target, n)
     log = np.log1p
-    found = own_columns(known, near) | {
+    found = own_columns(evidence, accounts) | {
         "relayed_to": log(pair.best(payer * left, pair.target, n)),
         "relayed_on": log(pair.best(payee * left, pair.source, n)),
         "relayed_through": log(pair.best(payer * left * passed, pair.target, n)),
@@ -202,11 +187,11 @@ def columns(
         "paid_share": np.where(
             paid_by > 0, _sum(payee * (graph.amount[edge] / np.maximum(outflow[source], 1)), source, n), 0.0
         ),
-        "counterparties": log(n_others),
+        "counterparties": log(n_payers + n_payees),
         "dealings": np.bincount(np.concatenate([source, target]), minlength=n).astype(np.float64),
     }
     for kind in IN_SESSIONS:
-        found[kind] = log(_shared(uses_in_sessions(dataset, graph, near, kind, as_of), s))
+        found[kind] = log(_shared(uses_in_sessions(snapshot, accounts, kind), s))
     return found
 
 
@@ -252,87 +237,54 @@ def _shared(uses: Uses, s: Float64Array) -> Float64Array:
     return most
 
 
-def _rows_of(transfer: Int32Array, chosen: np.ndarray[tuple[int], np.dtype[np.bool_]], edge: Int64Array) -> Int64Array:
+def _rows_of(transfer: Int32Array, chosen: BoolArray, edge: Int64Array) -> Int64Array:
     rows = np.flatnonzero(chosen)
     order = np.argsort(transfer[rows], kind="stable")
     return rows[order[np.searchsorted(transfer[rows[order]], edge)]]
 
 
-def count_counterparties(graph: TransferGraph, accounts: Int32Array, first: int, most: int) -> Int64Array:
-    """Count distinct counterparties of accounts since position `first`; counting stops at `most + 1`."""
-    return _count_counterparties(
-        accounts, *graph.incoming, *graph.outgoing, graph.source, graph.target, first, most, graph.n_accounts
+def count_counterparties(snapshot: Snapshot, accounts: Int32Array, since: int, most: int = NEVER) -> Int64Array:
+    """Count distinct counterparties of accounts since a moment; counting stops at `most + 1`."""
+    return _dealings_of(snapshot, accounts, since, most)[4]
+
+
+def _dealings_of(snapshot: Snapshot, accounts: Int32Array, since: int, most: int) -> tuple[Int64Array, ...]:
+    graph = snapshot.graph
+    first = int(np.searchsorted(graph.time, since, side="left"))
+    return tuple(
+        _count_dealings(
+            accounts, *graph.incoming, *graph.outgoing, graph.source, graph.target, graph.amount, first, most
+        )
     )
 
 
 @numba.njit(cache=True, nogil=True)
-def _transfers_of(  # type: ignore[no-untyped-def]
-    accounts, in_start, in_stop, in_transfer, out_start, out_stop, out_transfer, first
-) -> Int64Array:
-    n = 0
-    for a in accounts:
-        n += in_stop[a] - first_position(in_transfer, in_start[a], in_stop[a], first)
-        n += out_stop[a] - first_position(out_transfer, out_start[a], out_stop[a], first)
-    found = np.empty(n, np.int64)
-    n = 0
-    for a in accounts:
-        for j in range(first_position(in_transfer, in_start[a], in_stop[a], first), in_stop[a]):
-            found[n] = in_transfer[j]
-            n += 1
-        for j in range(first_position(out_transfer, out_start[a], out_stop[a], first), out_stop[a]):
-            found[n] = out_transfer[j]
-            n += 1
-    return found
-
-
-@numba.njit(cache=True, nogil=True)
-def _totals(  # type: ignore[no-untyped-def]
-    accounts, in_start, in_stop, in_transfer, out_start, out_stop, out_transfer, source, target, amount, first
+def _count_dealings(  # type: ignore[no-untyped-def]
+    accounts, in_start, in_stop, in_transfer, out_start, out_stop, out_transfer, source, target, amount, first, most
 ):
-    """Inflow, outflow, and number of distinct payers plus that of distinct payees, since position `first`."""
-    inflow = np.zeros(len(accounts), np.int64)
-    outflow = np.zeros(len(accounts), np.int64)
-    n_others = np.zeros(len(accounts), np.int64)
+    """Return inflow, outflow, distinct payers, distinct payees and distinct others, since position `first`, a column
+    an account; where there are more than `most` others, counting stops."""
+    found = np.zeros((5, len(accounts)), np.int64)
     paid_by = np.full(len(in_start), -1, np.int32)
     paid = np.full(len(in_start), -1, np.int32)
     for k in range(len(accounts)):
         a = accounts[k]
-        for j in range(first_position(in_transfer, in_start[a], in_stop[a], first), in_stop[a]):
+        for j in range(first_at_least(in_transfer, in_start[a], in_stop[a], first), in_stop[a]):
             i = in_transfer[j]
-            inflow[k] += amount[i]
+            found[0, k] += amount[i]
             if paid_by[source[i]] != k:
                 paid_by[source[i]] = k
-                n_others[k] += 1
-        for j in range(first_position(out_transfer, out_start[a], out_stop[a], first), out_stop[a]):
+                found[2, k] += 1
+                found[4, k] += source[i] != a
+                if found[4, k] > most:
+                    break
+        for j in range(first_at_least(out_transfer, out_start[a], out_stop[a], first), out_stop[a]):
+            if found[4, k] > most:
+                break
             i = out_transfer[j]
-            outflow[k] += amount[i]
+            found[1, k] += amount[i]
             if paid[target[i]] != k:
                 paid[target[i]] = k
-                n_others[k] += 1
-    return inflow, outflow, n_others
-
-
-@numba.njit(cache=True, nogil=True)
-def _count_counterparties(  # type: ignore[no-untyped-def]
-    accounts, in_start, in_stop, in_transfer, out_start, out_stop, out_transfer, source, target, first, most, n_accounts
-) -> Int64Array:
-    n_others = np.zeros(len(accounts), np.int64)
-    seen_by = np.full(n_accounts, -1, np.int32)
-    for k in range(len(accounts)):
-        a = accounts[k]
-        seen_by[a] = k
-        for j in range(first_position(in_transfer, in_start[a], in_stop[a], first), in_stop[a]):
-            other = source[in_transfer[j]]
-            if seen_by[other] != k:
-                seen_by[other] = k
-                n_others[k] += 1
-            if n_others[k] > most:
-                break
-        for j in range(first_position(out_transfer, out_start[a], out_stop[a], first), out_stop[a]):
-            if n_others[k] > most:
-                break
-            other = target[out_transfer[j]]
-            if seen_by[other] != k:
-                seen_by[other] = k
-                n_others[k] += 1
-    return n_others
+                found[3, k] += 1
+                found[4, k] += paid_by[target[i]] != k and target[i] != a
+    return found

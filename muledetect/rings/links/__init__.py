@@ -1,19 +1,19 @@
-"""Reasons to put two accounts together, one kind a file.
+"""Reasons to put two accounts together.
 
-To add a kind, write a function of a `Scene` that returns a table in the shape `LINKS`, decorate it with `@link` and
-add it to `KINDS`, or pass it to `find_rings(links=...)` without registering it.
+To add a kind, write a function of a `RingContext` that returns a table in the shape `LINKS`, decorate it with `@link`
+and add it to `KINDS`, or pass it to `find_rings(links=...)` without registering it; `muledetect.testing.check_link`
+holds it to the laws.
 """
 
 from __future__ import annotations
 
 from typing import Final
 
-from muledetect.rings.links._spec import LINKS, LinkKind, Scene, link
-from muledetect.rings.links.co_activation import co_activation
-from muledetect.rings.links.payment import payment
-from muledetect.rings.links.relay import relay
-from muledetect.rings.links.shared_things import WEIGHTS, shared_thing
-from muledetect.rings.links.shared_victims import shared_victims
+from muledetect.rings.links._spec import LINKS, LinkKind, RingContext, link
+from muledetect.rings.links.things import WEIGHTS, shared_thing
+from muledetect.rings.links.transfers import payment, relay
+from muledetect.rings.links.victims import shared_victims
+from muledetect.rings.links.wakings import co_activation
 
 #: Every kind of link that `find_rings` looks for.
 KINDS: Final[tuple[LinkKind, ...]] = (
@@ -24,4 +24,4 @@ KINDS: Final[tuple[LinkKind, ...]] = (
     co_activation,
 )
 
-__all__ = ["KINDS", "LINKS", "LinkKind", "Scene", "link"]
+__all__ = ["KINDS", "LINKS", "LinkKind", "RingContext", "link"]

@@ -5,21 +5,17 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from functools import cached_property
+from typing import Final
 
 import numpy as np
 import pyarrow as pa
 
-from muledetect.arrays import Int64Array
+from muledetect.arrays import Float64Array, Int64Array
 from muledetect.errors import DataError, OptionError
-from muledetect.graph import TransferGraph
-from muledetect.rings.disputes import Disputes
-from muledetect.rings.knowledge import Knowledge
-from muledetect.rings.money import Float64Array
+from muledetect.facts import Snapshot
+from muledetect.rings.money import RelayedMoney, match_relayed_money
 from muledetect.rings.suspects import Suspects
-
-if TYPE_CHECKING:
-    from muledetect.records import Dataset
 
 #: The one shape of all links. Source and target are account codes; undirected kinds put the smaller code first.
 LINKS: Final = pa.schema(
@@ -33,55 +29,54 @@ LINKS: Final = pa.schema(
     ]
 )
 
-#: At most so many ids are given as evidence of one link.
-MOST_EVIDENCE: Final = 8
-
 #: Two accounts with this many counterparties each (geometric mean) or fewer have links of full weight.
 FEW_COUNTERPARTIES: Final = 20
 
 
 @dataclass(frozen=True, eq=False)
-class Scene:
-    """All that a link may look at: what was known before `as_of`, and the accounts among which it may find links.
+class RingContext:
+    """All that a link may look at: what the bank knew, and the accounts among which it may find links.
 
     Attributes
     ----------
-    dataset : Dataset
-        Side tables are not cut; a link cuts them at `as_of` by `known_ts` itself.
-    graph : TransferGraph
-        Cut at `as_of`.
+    snapshot : Snapshot
+        Everything in it is cut at the moment; `snapshot.is_between_accounts` says which transfers can bind members.
     suspects : Suspects
-    known : Knowledge
-        Of all accounts; `known.binds` says which transfers can bind members.
-    disputes : Disputes
-        Disputed transfers as far as they were known.
-    since, as_of, dwell, rest : int
-        Start of the window, its exclusive end, the dwell limit, and the rest that ends an episode, microseconds.
+    since, holding_time, rest : int
+        Start of the window, longest stay of relayed money, and the rest that ends an episode, microseconds.
     max_counterparties : int
-        Accounts with more of them are hubs.
+        Links of accounts with more of them weigh less in proportion.
     """
 
-    dataset: Dataset
-    graph: TransferGraph
+    snapshot: Snapshot
     suspects: Suspects
-    known: Knowledge
-    disputes: Disputes
     since: int
-    as_of: int
-    dwell: int
+    holding_time: int
     rest: int
     max_counterparties: int
+
+    @cached_property
+    def relayed_money(self) -> RelayedMoney:
+        """Money that the suspects received and passed on in the window."""
+        return match_relayed_money(
+            self.snapshot.graph, self.suspects.account, since=self.since, holding_time=self.holding_time
+        )
+
+    def transfer_ids(self, transfer: Int64Array) -> pa.StringArray:
+        """Return the ids of transfers (positions in the graph)."""
+        ids = self.snapshot.tables["transfers"]["transfer_id"].take(pa.array(transfer, pa.int64()))
+        return pa.concat_arrays([pa.array([], pa.string()), *ids.cast(pa.string()).chunks])
 
     def rarity(self, source: Int64Array, target: Int64Array) -> Float64Array:
         """Return the factor by which a link of two suspects, `source` and `target` (positions), counts, 0 to 1.
 
-        `min(1, 20 / sqrt(n_source n_target))`, and beyond that each hub divides by how far it is above the limit: who
-        deals with everybody is bound to nobody.
+        `min(1, 20 / sqrt(n_source n_target))`, and beyond that each account above the limit divides by how far it is
+        above: who deals with everybody is bound to nobody.
         """
         n = self.suspects.n_counterparties.astype(np.float64)
         excess = np.minimum(1.0, self.max_counterparties / np.maximum(n, 1.0))
-        near = np.minimum(1.0, FEW_COUNTERPARTIES / np.sqrt(np.maximum(n[source] * n[target], 1.0)))
-        return np.asarray(near * excess[source] * excess[target])
+        both = np.minimum(1.0, FEW_COUNTERPARTIES / np.sqrt(np.maximum(n[source] * n[target], 1.0)))
+        return np.asarray(both * excess[source] * excess[target])
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,16 +88,16 @@ class LinkKind:
     """
 
     name: str
-    function: Callable[[Scene], pa.Table]
+    function: Callable[[RingContext], pa.Table]
     tables: tuple[str, ...] = ()
     opens_episodes: bool = True
 
-    def find(self, scene: Scene) -> pa.Table:
+    def find(self, context: RingContext) -> pa.Table:
         """Return the links of this kind in the shape `LINKS`; none if a table that it needs is absent.
 
         Parameters
         ----------
-        scene : Scene
+        context : RingContext
 
         Raises
         ------
@@ -110,24 +105,24 @@ class LinkKind:
             If the function returns another shape, a weight that is not positive and finite, or an account that is no
             suspect.
         """
-        if any(table not in scene.dataset.tables for table in self.tables):
+        if any(table not in context.snapshot.tables for table in self.tables):
             return LINKS.empty_table()
-        links = self.function(scene)
+        links = self.function(context)
         if links.schema != LINKS:
             raise DataError(f"link {self.name!r}: returned columns {links.schema.names}; return {LINKS.names}.")
         weight = links["weight"].to_numpy()
         if not np.all(np.isfinite(weight) & (weight > 0)):
             raise DataError(f"link {self.name!r}: weights must be finite and > 0; leave other links out.")
         ends = np.concatenate([links["source"].to_numpy(), links["target"].to_numpy()])
-        if np.any(scene.suspects.positions(ends) < 0):
-            raise DataError(f"link {self.name!r}: links accounts that are no suspects; keep to scene.suspects.")
+        if np.any(context.suspects.positions(ends) < 0):
+            raise DataError(f"link {self.name!r}: links accounts that are no suspects; keep to context.suspects.")
         return links
 
 
 def link(
     *, tables: tuple[str, ...] = (), opens_episodes: bool = True
-) -> Callable[[Callable[[Scene], pa.Table]], LinkKind]:
-    """Turn a function of a `Scene` into a `LinkKind` of the function's name.
+) -> Callable[[Callable[[RingContext], pa.Table]], LinkKind]:
+    """Turn a function of a `RingContext` into a `LinkKind` of the function's name.
 
     Parameters
     ----------
@@ -139,31 +134,36 @@ def link(
     Raises
     ------
     OptionError
-        If the function takes anything but the scene.
+        If the function takes anything but the context.
     """
 
-    def register(function: Callable[[Scene], pa.Table]) -> LinkKind:
+    def register(function: Callable[[RingContext], pa.Table]) -> LinkKind:
         taken = list(inspect.signature(function).parameters)
         if len(taken) != 1:
-            raise OptionError(f"link {function.__name__!r}: must take the scene only; takes {taken}.")
+            raise OptionError(f"link {function.__name__!r}: must take the context only; takes {taken}.")
         return LinkKind(function.__name__, function, tables, opens_episodes)
 
     return register
 
 
 def make_links(
-    scene: Scene, left: Int64Array, right: Int64Array, weight: Float64Array, first_time: Int64Array,
-    last_time: Int64Array, evidence: pa.ListArray,
+    context: RingContext, left: Int64Array, right: Int64Array, weight: Float64Array, first_time: Int64Array,
+    last_time: Int64Array, evidence: pa.StringArray, n_evidence: Int64Array | int, *, directed: bool = False,
 ) -> pa.Table:  # fmt: skip
-    """Return links between suspects (positions) in the shape `LINKS`, undirected: the smaller code comes first."""
-    account = scene.suspects.account
+    """Return links between suspects (positions) in the shape `LINKS`, each with its next `n_evidence` of `evidence`.
+
+    If they are not directed, the smaller code comes first.
+    """
+    account = context.suspects.account
+    source, target = (left, right) if directed else (np.minimum(left, right), np.maximum(left, right))
+    offsets = np.append(0, np.cumsum(np.broadcast_to(n_evidence, len(left))))
     columns = [
-        pa.array(account[np.minimum(left, right)], pa.int32()),
-        pa.array(account[np.maximum(left, right)], pa.int32()),
+        pa.array(account[source], pa.int32()),
+        pa.array(account[target], pa.int32()),
         pa.array(weight, pa.float64()),
         pa.array(first_time, pa.int64()),
         pa.array(last_time, pa.int64()),
-        evidence.cast(LINKS.field("evidence").type),
+        pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), evidence),
     ]
     return pa.Table.from_arrays(columns, schema=LINKS)
 

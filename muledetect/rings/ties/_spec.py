@@ -5,53 +5,53 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import pandas as pd
 
 from muledetect.errors import DataError, OptionError
-from muledetect.graph import TransferGraph
-
-if TYPE_CHECKING:
-    from muledetect.records import Dataset
+from muledetect.facts import Snapshot
 
 #: Columns of evidence: ring (number), centre (id), kind (a name of `Family.weights`), item (id or hash), time
 #: (microseconds), strength (0 to 1, what the kind's weight is multiplied with).
 EVIDENCE: Final = ("ring", "centre", "kind", "item", "time", "strength")
 
+_TYPES: Final = {"ring": "int64", "time": "int64", "payer": "int64", "account": "int64", "since": "int64",
+                 "strength": "float64", "reliability": "float64", "weight": "float64", "log_odds": "float64",
+                 "counts": "float64", "n_accounts": "int64", "n_days": "int64", "is_disputed": "bool"}  # fmt: skip
+
 
 @dataclass(frozen=True, eq=False)
-class TieScene:
-    """What was known before `as_of`, of rings and of centres.
+class TieContext:
+    """What was known of rings and of centres.
 
     Attributes
     ----------
-    dataset : Dataset
-        Side tables are not cut; a family cuts them at `as_of` itself.
-    graph : TransferGraph
-        Cut at `as_of`.
+    snapshot : Snapshot
+        Everything in it is cut at the moment.
     members : DataFrame
         ring (number), account (code).
     payments : DataFrame
         ring, payer (code), phone (hash or None), transfer (position), time, is_disputed: transfers from outside to a
         member, the disputed ones and those of first-ever payers.
     complaints : DataFrame
-        complaint_id, centre, script, ring, payer, time (of knowing): known, standing complaints about a member; ring
-        is -1 where the payee is in no ring.
+        complaint_id, centre, script, ring, payer, phone, time (of knowing): complaints that count; ring is -1 where the
+        payee is in no ring.
     listed : DataFrame
         kind, value, centre, reliability, since: entries of watch lists that name a centre, and numbers ascribed to one.
-    since, as_of : int
-        Microseconds.
+    calls : DataFrame
+        call_id, time, callee, centre, weight: calls of those numbers.
+    since : int
+        Start of the window, microseconds.
     """
 
-    dataset: Dataset
-    graph: TransferGraph
+    snapshot: Snapshot
     members: pd.DataFrame
     payments: pd.DataFrame
     complaints: pd.DataFrame
     listed: pd.DataFrame
+    calls: pd.DataFrame
     since: int
-    as_of: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,11 +62,11 @@ class Family:
     ----------
     name : str
     function : callable
-        TieScene -> DataFrame with the columns `EVIDENCE`.
+        TieContext -> DataFrame with the columns `EVIDENCE`.
     weights : dict
-        Nats of one item of each kind.
+        Log-odds of one item of each kind.
     cap : float
-        Most nats of the family.
+        Most log-odds of the family.
     tables : tuple of str
         Without one of these it has nothing to look at, which is not the same as finding nothing.
     carries : tuple of str
@@ -74,27 +74,27 @@ class Family:
     """
 
     name: str
-    function: Callable[[TieScene], pd.DataFrame]
+    function: Callable[[TieContext], pd.DataFrame]
     weights: dict[str, float]
     cap: float
     tables: tuple[str, ...]
     carries: tuple[str, ...] = ()
 
-    def find(self, scene: TieScene) -> pd.DataFrame | None:
+    def find(self, context: TieContext) -> pd.DataFrame | None:
         """Return the evidence; None if a table that it needs is absent.
 
         Parameters
         ----------
-        scene : TieScene
+        context : TieContext
 
         Raises
         ------
         DataError
             If the function returns other columns, an unknown kind or a strength outside 0 to 1.
         """
-        if any(table not in scene.dataset.tables for table in self.tables):
+        if any(table not in context.snapshot.tables for table in self.tables):
             return None
-        found = self.function(scene)
+        found = self.function(context)
         if tuple(found.columns) != EVIDENCE:
             raise DataError(f"ties {self.name!r}: returned columns {list(found.columns)}; return {list(EVIDENCE)}.")
         if not set(found["kind"]) <= set(self.weights) or not found["strength"].between(0, 1).all():
@@ -104,15 +104,15 @@ class Family:
 
 def family(
     *, weights: dict[str, float], cap: float, tables: tuple[str, ...], carries: tuple[str, ...] = ()
-) -> Callable[[Callable[[TieScene], pd.DataFrame]], Family]:
-    """Turn a function of a `TieScene` into a `Family` of the function's name.
+) -> Callable[[Callable[[TieContext], pd.DataFrame]], Family]:
+    """Turn a function of a `TieContext` into a `Family` of the function's name.
 
     Parameters
     ----------
     weights : dict of str to float
-        Nats of one item of each kind of evidence.
+        Log-odds of one item of each kind of evidence.
     cap : float
-        Most nats of the family.
+        Most log-odds of the family.
     tables : tuple of str
         Without one of these it has nothing to look at.
     carries : tuple of str
@@ -121,13 +121,13 @@ def family(
     Raises
     ------
     OptionError
-        If the function takes anything but the scene.
+        If the function takes anything but the context.
     """
 
-    def register(function: Callable[[TieScene], pd.DataFrame]) -> Family:
+    def register(function: Callable[[TieContext], pd.DataFrame]) -> Family:
         taken = list(inspect.signature(function).parameters)
         if len(taken) != 1:
-            raise OptionError(f"ties {function.__name__!r}: must take the scene only; takes {taken}.")
+            raise OptionError(f"ties {function.__name__!r}: must take the context only; takes {taken}.")
         return Family(function.__name__, function, weights, cap, tables, carries)
 
     return register
@@ -141,3 +141,8 @@ def evidence(rows: pd.DataFrame, kind: str | pd.Series, strength: float | pd.Ser
         .drop_duplicates(["ring", "centre", "kind", "item"])
         .reset_index(drop=True)
     )
+
+
+def no_rows(*names: str) -> pd.DataFrame:
+    """Return a frame of no rows with these columns."""
+    return pd.DataFrame({name: pd.Series(dtype=_TYPES.get(name, "object")) for name in names})

@@ -3,34 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from dataclasses import dataclass, field, replace
+from typing import Any, Final
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 
 from muledetect import schema
-from muledetect.clock import Duration, Moment, parse_duration, parse_time
+from muledetect.clock import Duration, parse_duration
 from muledetect.errors import DataError, OptionError
+from muledetect.facts import Snapshot
 from muledetect.frames import as_arrow
 from muledetect.graph import TransferGraph
 from muledetect.markup import SUSPICION, build_card, build_table
+from muledetect.progress import Progress, silent
 from muledetect.rings.ties._spec import Family
-from muledetect.rings.ties.call import call
+from muledetect.rings.ties.calls import call, listed_calls
 from muledetect.rings.ties.cash_out import cash_out
-from muledetect.rings.ties.complaint import complaint
+from muledetect.rings.ties.chance import chance_of_calls
+from muledetect.rings.ties.complaints import complaint, script
+from muledetect.rings.ties.context import build_context
+from muledetect.rings.ties.grades import grade, weigh_items
 from muledetect.rings.ties.lists import lists, person
 from muledetect.rings.ties.network import network, place
-from muledetect.rings.ties.null import call_nats, shuffled_calls
-from muledetect.rings.ties.scene import build_scene
-from muledetect.rings.ties.script import script
-from muledetect.rings.ties.unknown import add_unknown_centres
-from muledetect.rings.ties.weigh import grade, weigh_items
-
-if TYPE_CHECKING:
-    from muledetect.progress import Progress
-    from muledetect.records import Dataset
+from muledetect.rings.ties.unknown import list_unknown_centres
 
 #: Every family of evidence that `find_ties` looks for.
 FAMILIES: Final[tuple[Family, ...]] = (complaint, call, network, place, cash_out, script, lists, person)
@@ -40,7 +37,7 @@ MOST_EVIDENCE: Final = 20
 
 _MOST_ROWS: Final = 12
 
-#: Nats against a tie for each victim of the ring that names another centre, and the most.
+#: Log-odds against a tie for each victim of the ring that names another centre, and the most.
 AGAINST: Final = (-0.75, -2.0)
 
 
@@ -79,10 +76,8 @@ class Ties:
 
 
 def find_ties(
-    dataset: Dataset,
-    graph: TransferGraph,
+    snapshot: Snapshot,
     members: Any,
-    as_of: Moment,
     *,
     window: Duration = "180d",
     half_life: Duration = "90d",
@@ -96,18 +91,15 @@ def find_ties(
 
     Parameters
     ----------
-    dataset : Dataset
-        Complaints, calls, sessions, watch lists, identifiers: what is absent is said, and is no evidence against.
-    graph : TransferGraph
-        Of the same data set.
+    snapshot : Snapshot
+        What the bank knew at the moment: complaints, calls, sessions, watch lists, identifiers. What is absent is said,
+        and is no evidence against.
     members : table with `ring_id`, `account_id` and, if known, `role`
         As schema.RING_MEMBERS; peripheral members do not count.
-    as_of : Moment
-        Nothing that happened or was known at this moment or later is used.
     window, half_life : Duration
         How far back evidence is looked for, and the age at which it counts half.
     weights : mapping, optional
-        Nats by kind of evidence instead of the families' own, see `learn_weights`.
+        Log-odds by kind of evidence instead of the families' own, see `learn_weights`.
     n_shuffles, seed : int
         Shuffled worlds that calls are compared with.
     families : sequence of Family
@@ -127,39 +119,36 @@ def find_ties(
     Notes
     -----
     Within a family the strongest item counts fully and the k-th 0.7^k, up to the family's cap; all decay by
-    `half_life`. Grades by the sum: possible from 1, moderate from 3, strong from 5 nats; moderate and above need two
+    `half_life`. Grades by the sum: possible from 1, moderate from 3, strong from 5; moderate and above need two
     families, one of them a complaint, call to a victim, wallet or list, and calls that fewer than 5% of shuffled
     worlds match. Many rings may serve one centre and one ring many. O(calls + sessions + transfers of members).
     """
     if n_shuffles < 1:
         raise OptionError(f"ties: n_shuffles must be at least 1; got {n_shuffles}.")
-    known_kinds = {kind: nats for kin in families for kind, nats in kin.weights.items()}
+    known_kinds = {kind: weight for one in families for kind, weight in one.weights.items()}
     unknown = set(weights or {}) - set(known_kinds)
     if unknown:
         raise OptionError(f"ties: there is no kind of evidence {sorted(unknown)}; choose of {sorted(known_kinds)}.")
-    tell = progress or (lambda _stage, _done: None)
+    tell = progress or silent
     tell("ties", 0.0)
-    moment = parse_time(as_of)
-    cut = graph.until(moment)
-    ids, rows = _read_members(members, cut)
-    scene = build_scene(dataset, cut, rows, moment - parse_duration(window), moment)
-    scene = add_unknown_centres(scene)
+    ids, rows = _read_members(members, snapshot.graph)
+    context = build_context(snapshot, rows, snapshot.as_of - parse_duration(window))
+    context = replace(context, listed=list_unknown_centres(context))
+    context = replace(context, calls=listed_calls(context))
     found = {}
-    for at, kin in enumerate(families):
+    for at, one in enumerate(families):
         tell("ties", at / len(families))
-        found[kin.name] = kin.find(scene)
+        found[one.name] = one.find(context)
     items = weigh_items(
-        {name: table for name, table in found.items() if table is not None}, families,
-        {**known_kinds, **(weights or {})}, as_of=moment, half_life=parse_duration(half_life),
-    )  # fmt: skip
+        found, families, known_kinds | dict(weights or {}), as_of=snapshot.as_of, half_life=parse_duration(half_life)
+    )
     if items.empty:
         return Ties()
     chance = pd.Series(dtype="float64")
-    if any(kin.name == "call" for kin in families) and found["call"] is not None:
+    if found.get("call") is not None:
         tell("shuffled calls", 0.0)
-        seen = call_nats(scene, call)
-        chance = shuffled_calls(scene, call, seen, n_shuffles=n_shuffles, seed=seed)
-    ties = _ties(items, scene.complaints, families, found, chance)
+        chance = chance_of_calls(context, call, n_shuffles=n_shuffles, seed=seed)
+    ties = _ties(items, context.complaints, families, found, chance)
     return Ties(_ring_ties(ties, items, ids), _tie_evidence(items, ties, ids))
 
 
@@ -189,11 +178,10 @@ def _ties(
     by_family = items.pivot_table(
         index=["ring", "centre"], columns="family", values="counts", aggfunc="sum", fill_value=0.0
     )
-    for kin in families:
-        absent = found[kin.name] is None
-        if kin.name not in by_family:
-            by_family[kin.name] = np.nan if absent else 0.0
-    names = [kin.name for kin in families]
+    for one in families:
+        if one.name not in by_family:
+            by_family[one.name] = np.nan if found[one.name] is None else 0.0
+    names = [one.name for one in families]
     ties = by_family[names].reset_index()
     named = complaints[(complaints["ring"] >= 0) & complaints["centre"].notna()].drop_duplicates(
         ["ring", "payer", "centre"]
@@ -207,7 +195,7 @@ def _ties(
     ties["log_odds"] = ties[names].fillna(0.0).sum(axis=1) + ties["against"]
     index = pd.MultiIndex.from_frame(ties[["ring", "centre"]])
     ties["null_p"] = chance.reindex(index).to_numpy() if len(chance) else np.nan
-    carrying = {kind for kin in families for kind in kin.carries}
+    carrying = {kind for one in families for kind in one.carries}
     carried = set(items[items["kind"].isin(carrying) & (items["counts"] > 0)].groupby(["ring", "centre"]).groups)
     ties["grade"] = [
         grade(row["log_odds"], {name: row[name] for name in names}, (row["ring"], row["centre"]) in carried,

@@ -15,7 +15,7 @@ SMOOTHING: Final = 0.5
 
 
 def learn_weights(ties: Ties, confirmed: Any) -> dict[str, float]:
-    """Return nats by kind of evidence from pairs of ring and centre that an investigation confirmed.
+    """Return log-odds by kind of evidence from pairs of ring and centre that an investigation confirmed.
 
     Parameters
     ----------
@@ -49,7 +49,7 @@ def learn_weights(ties: Ties, confirmed: Any) -> dict[str, float]:
     n_other = len(rings) * len(centres) - n_true
     if not n_true:
         raise DataError("ties: no confirmed pair is of a ring in the ties; give ring_id and centre_id as found.")
-    kinds = {kind for kin in FAMILIES for kind in kin.weights}
+    kinds = {kind for one in FAMILIES for kind in one.weights}
     learnt = {}
     for kind in sorted({item["kind"] for item in items} & kinds):
         pairs = {(item["ring_id"], item["centre_id"]) for item in items if item["kind"] == kind}

@@ -9,56 +9,54 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from muledetect.clock import DAY
-from muledetect.rings.ties._spec import TieScene, evidence, family
+from muledetect.rings.ties._spec import TieContext, evidence, family, no_rows
 
-#: What more accounts than this used on one day is a public network or a shop's phone.
+#: What more accounts than this used is a public network or a shop's phone.
 PUBLIC: Final = 200
 #: Days with a login at a cell from which an account stays there.
 STAYS: Final = 3
 
+_SEEN: Final = ("ring", "centre", "kind", "item", "time", "reliability", "n_accounts", "n_days")
+
 
 @family(weights={"device": 2.5, "wifi": 1.0, "ip": 1.0}, cap=3.5, tables=("sessions", "watchlists"))
-def network(scene: TieScene) -> pd.DataFrame:
-    """Count devices (2.5 nats), Wi-Fi and addresses (1.0) of members that a list ascribes to the centre; at most 3.5.
+def network(context: TieContext) -> pd.DataFrame:
+    """Count devices (log-odds 2.5), Wi-Fi and addresses (1.0) of members that a list ascribes to the centre; at most
+    3.5.
 
     Times the list's reliability, and times 200 / accounts for a thing that more accounts used.
     """
-    parts = [_sightings(scene, kind, f"{kind}_hash") for kind in ("device", "wifi", "ip")]
+    parts = [_sightings(context, kind, f"{kind}_hash") for kind in ("device", "wifi", "ip")]
     rows = pd.concat(parts, ignore_index=True)
     return evidence(rows, rows["kind"], rows["reliability"] * (PUBLIC / rows["n_accounts"]).clip(upper=1.0))
 
 
 @family(weights={"cell": 0.8}, cap=1.0, tables=("sessions", "watchlists"))
-def place(scene: TieScene) -> pd.DataFrame:
-    """Count listed cells at which members logged in on three days or more: 0.8 nats, at most 1."""
-    rows = _sightings(scene, "cell", "cell_id")
+def place(context: TieContext) -> pd.DataFrame:
+    """Count listed cells at which members logged in on three days or more: log-odds 0.8, at most 1."""
+    rows = _sightings(context, "cell", "cell_id")
     rows = rows[rows["n_days"] >= STAYS]
     return evidence(rows, "cell", rows["reliability"])
 
 
-def _sightings(scene: TieScene, kind: str, column: str) -> pd.DataFrame:
-    """Return listed things of one kind that members used: ring, centre, item, time (latest), n_accounts, n_days."""
-    names = ["ring", "centre", "kind", "item", "time", "reliability", "n_accounts", "n_days"]
-    listed, table = scene.listed[scene.listed["kind"] == kind], scene.dataset.tables["sessions"]
+def _sightings(context: TieContext, kind: str, column: str) -> pd.DataFrame:
+    """Return listed things of one kind that members used in the window; time is that of the latest use."""
+    listed, table = context.listed[context.listed["kind"] == kind], context.snapshot.tables["sessions"]
     if listed.empty or column not in table.column_names:
-        return pd.DataFrame({name: pd.Series(dtype="object" if name in names[1:4] else "float64") for name in names})
-    moment = pa.scalar(scene.as_of, pa.timestamp("us", tz="UTC"))
-    begin = pa.scalar(scene.since, pa.timestamp("us", tz="UTC"))
+        return no_rows(*_SEEN)
     wanted = pc.is_in(table[column].cast(pa.string()), value_set=pa.array(listed["value"].unique(), pa.string()))
-    table = table.filter(
-        pc.and_(wanted, pc.and_(pc.less(table["time"], moment), pc.greater_equal(table["time"], begin)))
-    )
+    table = table.filter(pc.and_(wanted, pc.greater_equal(table["time"].cast(pa.int64()), context.since)))
     seen = pd.DataFrame(
         {
-            "account": scene.graph.codes(table["account_id"]),
+            "account": context.snapshot.graph.codes(table["account_id"]),
             "time": table["time"].cast(pa.int64()).to_numpy(),
             "value": table[column].cast(pa.string()).to_pylist(),
         }
     )
     n_accounts = seen.groupby("value")["account"].nunique().rename("n_accounts")
-    used = seen.merge(scene.members, on="account")
-    used["day"] = (scene.as_of - 1 - used["time"]) // DAY
+    used = seen.merge(context.members, on="account")
+    used["day"] = (context.snapshot.as_of - 1 - used["time"]) // DAY
     by_ring = used.groupby(["ring", "value"], as_index=False).agg(time=("time", "max"), n_days=("day", "nunique"))
     rows = by_ring.merge(listed.drop(columns=["kind"]), on="value").merge(n_accounts, on="value")
     rows = rows[rows["time"] >= rows["since"]]
-    return rows.assign(kind=kind, item=rows["value"])[names]
+    return rows.assign(kind=kind, item=rows["value"])[list(_SEEN)]

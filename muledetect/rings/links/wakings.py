@@ -9,8 +9,7 @@ import pyarrow as pa
 
 from muledetect.arrays import Int64Array
 from muledetect.clock import DAY, HOUR
-from muledetect.rings.links._spec import LINKS, Scene, link, make_links
-from muledetect.rings.suspicion import known_positions
+from muledetect.rings.links._spec import LINKS, RingContext, link, make_links
 
 #: So long without a transfer is rest.
 REST: Final = 60 * DAY
@@ -21,7 +20,7 @@ WEIGHT: Final = 0.1
 
 
 @link(opens_episodes=False)
-def co_activation(scene: Scene) -> pa.Table:
+def co_activation(context: RingContext) -> pa.Table:
     """Link two suspects whose first transfer, or first after 60 days of rest, came within an hour of each other.
 
     Notes
@@ -30,32 +29,29 @@ def co_activation(scene: Scene) -> pa.Table:
     begins somewhere: wakings within 60 days of the first transfer of all say nothing and are left out. O(transfers of
     the suspects).
     """
-    place, transfer = _wakings(scene)
-    if scene.graph.tick > SOON or len(place) < 2:
+    place, transfer = _wakings(context)
+    if context.snapshot.graph.tick > SOON or len(place) < 2:
         return LINKS.empty_table()
-    time = scene.graph.time[transfer]
+    time = context.snapshot.graph.time[transfer]
     order = np.lexsort((place, time))
-    place, time, transfer = place[order], time[order], transfer[order]
-    alone = np.append(True, time[1:] != time[:-1]) & np.append(time[1:] != time[:-1], True)
+    changes = np.diff(time[order]) > 0
+    alone = order[np.append(True, changes) & np.append(changes, True)]
     place, time, transfer = place[alone], time[alone], transfer[alone]
     meets = np.flatnonzero((np.diff(time) <= SOON) & (place[1:] != place[:-1]))
-    ids = scene.dataset.tables["transfers"]["transfer_id"]
-    shown = ids.take(pa.array(transfer[np.stack([meets, meets + 1], axis=1).ravel()], pa.int64()))
-    shown = shown.combine_chunks().cast(pa.string()) if len(meets) else pa.array([], pa.string())
-    evidence = pa.ListArray.from_arrays(pa.array(np.arange(0, 2 * len(meets) + 1, 2), pa.int32()), shown)
+    shown = context.transfer_ids(transfer[np.stack([meets, meets + 1], axis=1).ravel()])
     weight = np.full(len(meets), WEIGHT)
-    return make_links(scene, place[meets], place[meets + 1], weight, time[meets], time[meets + 1], evidence)
+    return make_links(context, place[meets], place[meets + 1], weight, time[meets], time[meets + 1], shown, 2)
 
 
-def _wakings(scene: Scene) -> tuple[Int64Array, Int64Array]:
+def _wakings(context: RingContext) -> tuple[Int64Array, Int64Array]:
     """Return suspects and the transfers with which they woke, in the window."""
-    graph = scene.graph
-    account, transfer = known_positions(graph, scene.suspects.account)
+    graph = context.snapshot.graph
+    account, transfer = context.snapshot.transfers_of(context.suspects.account)
     order = np.lexsort((transfer, account))
     account, transfer = account[order], transfer[order]
     time = graph.time[transfer]
     is_first = np.append(True, account[1:] != account[:-1])[: len(account)]
     rested = np.append(0, np.diff(time))[: len(time)] > REST
     began = int(graph.time[0]) if graph.n_transfers else 0
-    wakes = np.where(is_first, time - began > REST, rested) & (time >= scene.since)
+    wakes = np.where(is_first, time - began > REST, rested) & (time >= context.since)
     return account[wakes], transfer[wakes]

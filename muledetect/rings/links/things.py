@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 import pyarrow as pa
 
-from muledetect.rings.links._spec import LinkKind, Scene, link, make_links, pairs_in_groups
+from muledetect.rings.links._spec import LinkKind, RingContext, link, make_links, pairs_in_groups
 from muledetect.rings.sharing import (
     Uses,
     uses_in_sessions,
@@ -31,30 +31,29 @@ def shared_thing(kind: str) -> LinkKind:
     -----
     `weight = w / sqrt(holders - 1)`, holders being all accounts of the bank that used the thing within its span of
     time, at most 20; "terminal" is a machine within half an hour, "opening" a branch within an hour. Sessions are
-    looked at first, else table identifiers. A bank's own address book says who shares a home, too: kin look like
+    looked at first, else table identifiers. A bank's own address book says who shares a home, too: families look like
     this, which is why the weight is small.
     """
 
-    def find(scene: Scene) -> pa.Table:
-        uses = _uses(scene, kind)
+    def find(context: RingContext) -> pa.Table:
+        uses = _uses(context, kind)
         left, right = pairs_in_groups(uses.group)
         weight = WEIGHTS[kind] * uses.rarity[left]
         first = np.maximum(uses.first_time[left], uses.first_time[right])
         last = np.maximum(first, np.minimum(uses.last_time[left], uses.last_time[right]))
         value = uses.value.take(pa.array(left))
-        evidence = pa.ListArray.from_arrays(pa.array(np.arange(len(left) + 1), pa.int32()), value)
-        return make_links(scene, uses.account[left], uses.account[right], weight, first, last, evidence)
+        return make_links(context, uses.account[left], uses.account[right], weight, first, last, value, 1)
 
     find.__name__ = f"shared_{kind}"
     return link(opens_episodes=False)(find)
 
 
-def _uses(scene: Scene, kind: str) -> Uses:
-    accounts = scene.suspects.account
+def _uses(context: RingContext, kind: str) -> Uses:
+    snapshot, accounts = context.snapshot, context.suspects.account
     if kind == "terminal":
-        return uses_of_terminals(scene.dataset, scene.graph, accounts, scene.as_of)
+        return uses_of_terminals(snapshot, accounts)
     if kind == "opening":
-        return uses_of_openings(scene.dataset, scene.graph, accounts, scene.as_of)
-    if kind in ("device", "ip", "wifi") and "sessions" in scene.dataset.tables:
-        return uses_in_sessions(scene.dataset, scene.graph, accounts, kind, scene.as_of)
-    return uses_of_identifiers(scene.dataset, scene.graph, accounts, kind, scene.as_of)
+        return uses_of_openings(snapshot, accounts)
+    if kind in ("device", "ip", "wifi") and "sessions" in snapshot.tables:
+        return uses_in_sessions(snapshot, accounts, kind)
+    return uses_of_identifiers(snapshot, accounts, kind)

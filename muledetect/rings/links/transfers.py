@@ -1,0 +1,115 @@
+"""Relayed money and plain payments between two suspects."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Final
+
+import numpy as np
+import pyarrow as pa
+
+from muledetect.arrays import Float64Array, Int64Array
+from muledetect.rings.links._spec import RingContext, link, make_links
+
+#: At most so many ids are given as evidence of one link.
+MOST_EVIDENCE: Final = 8
+
+#: So many of a link's transfers, the strongest or largest, are shown; those of a relay with what each matches.
+MOST_SHOWN: Final = 3
+
+#: A payment says less than a relay; it holds a ring together where members keep or withdraw the money.
+PAYMENT_WEIGHT: Final = 0.5
+
+
+@link()
+def relay(context: RingContext) -> pa.Table:
+    """Link the payer to the middleman, and the middleman to the payee, of money that was passed on.
+
+    Notes
+    -----
+    `weight = log2(1 + sum of strengths) * rarity`, the sum over the transfers of the pair, each counted as credit of
+    the one end and as debit of the other (see `match_relayed_money`): a single whole, instant relay between accounts
+    of few counterparties weighs 1, and repetition adds less and less. O(transfers of the suspects).
+    """
+    money = context.relayed_money
+    rows = np.flatnonzero(money.strength > 0)
+    transfer, at = np.unique(money.transfer[rows].astype(np.int64), return_inverse=True)
+    # a transfer has at most two rows, one of either end, so this sum has no order to depend on
+    strength = np.bincount(at, weights=money.strength[rows], minlength=len(transfer))
+    partners = np.full((len(transfer), 2), -1, np.int64)
+    partners[at, money.is_debit[rows].astype(np.int64)] = money.partner[rows]
+
+    pairs = _group_by_pair(context, transfer)
+    where = np.searchsorted(transfer, pairs.transfer)
+    of_pair = strength[where]
+    total = np.array([of_pair[b:e].sum() for b, e in pairs.ranges], dtype=np.float64)
+    shown = []
+    for begin, end in pairs.ranges:
+        strongest = begin + np.argsort(-of_pair[begin:end], kind="stable")[:MOST_SHOWN]
+        matched = partners[where[strongest]].ravel()
+        shown.append(np.concatenate([pairs.transfer[strongest], matched[matched >= 0]]))
+    return _link_pairs(context, pairs, np.log2(1.0 + total), shown)
+
+
+@link()
+def payment(context: RingContext) -> pa.Table:
+    """Link two suspects of which one paid the other in the window.
+
+    Notes
+    -----
+    `weight = 0.5 * rarity`, however often they paid: a habit of years is no sign of a ring. O(transfers of the
+    suspects).
+    """
+    money = context.relayed_money
+    pairs = _group_by_pair(context, money.transfer[money.is_debit].astype(np.int64))
+    amount = context.snapshot.graph.amount[pairs.transfer]
+    shown = [pairs.transfer[b + np.argsort(-amount[b:e], kind="stable")[:MOST_SHOWN]] for b, e in pairs.ranges]
+    return _link_pairs(context, pairs, np.full(len(shown), PAYMENT_WEIGHT), shown)
+
+
+@dataclass(frozen=True, eq=False)
+class _Pairs:
+    """Transfers between two suspects by directed pair and episode; within a pair in graph order, which no name changes.
+
+    `transfer` are positions in the graph, `source` and `target` in the suspects, `ranges` begin and end of each pair.
+    """
+
+    transfer: Int64Array
+    source: Int64Array
+    target: Int64Array
+    ranges: list[tuple[int, int]]
+
+
+def _group_by_pair(context: RingContext, transfer: Int64Array) -> _Pairs:
+    """Group transfers by directed pair, and apart where more than the context's rest lies between two of them.
+
+    Those with an end that is no suspect, or that cannot bind members, are left out.
+    """
+    graph = context.snapshot.graph
+    transfer = transfer[context.snapshot.is_between_accounts[transfer]]
+    source, target = (context.suspects.positions(end[transfer]) for end in (graph.source, graph.target))
+    rows = np.flatnonzero((source >= 0) & (target >= 0))
+    rows = rows[np.lexsort((transfer[rows], target[rows], source[rows]))]
+    transfer, source, target = transfer[rows], source[rows], target[rows]
+    rests = np.diff(graph.time[transfer]) > context.rest
+    changes = np.flatnonzero((source[1:] != source[:-1]) | (target[1:] != target[:-1]) | rests) + 1
+    bounds = [0, *changes.tolist(), len(transfer)] if len(transfer) else [0]
+    return _Pairs(transfer, source, target, list(pairwise(bounds)))
+
+
+def _link_pairs(context: RingContext, pairs: _Pairs, weight: Float64Array, shown: list[Int64Array]) -> pa.Table:
+    """Return one link a pair; `shown` are the transfers to give as evidence for each."""
+    first = np.array([begin for begin, _ in pairs.ranges], np.int64)
+    last = np.array([end - 1 for _, end in pairs.ranges], np.int64)
+    source, target = pairs.source[first], pairs.target[first]
+    weight = weight * context.rarity(source, target)
+    time = context.snapshot.graph.time[pairs.transfer]
+    keep = np.flatnonzero(weight > 0)
+    positions = [np.unique(shown[k])[:MOST_EVIDENCE] for k in keep]
+    ids = context.transfer_ids(np.concatenate([np.zeros(0, np.int64), *positions]))
+    counts = np.array([len(one) for one in positions], np.int64)
+    return make_links(
+        context, source[keep], target[keep], weight[keep], time[first[keep]], time[last[keep]], ids, counts,
+        directed=True,
+    )  # fmt: skip
