@@ -15,6 +15,7 @@ from scipy.stats import t as student
 from muledetect import pipeline
 from muledetect.clock import DAY
 from muledetect.evaluation import compare_rings, measure_ties, value_recall, visible_rings
+from muledetect.facts import Snapshot
 from muledetect.graph import build_graph
 from muledetect.records import Dataset
 from muledetect.rings import find_rings, find_ties
@@ -44,8 +45,8 @@ def _scores(dataset: Dataset, end: int) -> pa.Table:
 
 def _row(dataset: Dataset, given: Given, scores: pa.Table, true: pd.DataFrame, end: int) -> dict[str, float]:
     bank, n_true = given.of(dataset), true["ring_id"].nunique()
-    graph = build_graph(bank)
-    found = find_rings(bank, graph, scores, end, window="all")
+    snapshot = Snapshot(bank, end)
+    found = find_rings(snapshot, scores, window="all")
     shown = found.rings["ring_id"].to_pylist()[:n_true]
     members = found.ring_members.select(["ring_id", "account_id", "membership"]).to_pandas()
     members = members.astype({"ring_id": object, "account_id": object})
@@ -54,7 +55,7 @@ def _row(dataset: Dataset, given: Given, scores: pa.Table, true: pd.DataFrame, e
         "purity": compare_rings(members[members["ring_id"].isin(shown)], true).purity,
     }
     truth = pa.Table.from_pandas(true[["ring_id", "account_id", "role"]], preserve_index=False)
-    ties = measure_ties(find_ties(bank, graph, truth, end).ring_ties, true, dataset.tables["truth_rings"])
+    ties = measure_ties(find_ties(snapshot, truth).ring_ties, true, dataset.tables["truth_rings"])
     for grade in GRADES:
         said = ties.loc[grade]
         row |= {f"{grade} n": said["n"], f"{grade} right": said["n_right"], "rings": said["n_rings"]}

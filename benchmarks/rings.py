@@ -33,6 +33,7 @@ from sklearn.linear_model import LogisticRegression
 from muledetect import pipeline
 from muledetect.clock import DAY, HOUR
 from muledetect.evaluation import compare_rings, value_recall, visible_rings
+from muledetect.facts import Facts, Snapshot
 from muledetect.features import extract, feature_names
 from muledetect.graph import TransferGraph, build_graph, graph_from_arrays
 from muledetect.labels import every_account, ring_groups, split_by_group, targets
@@ -40,8 +41,7 @@ from muledetect.model import MuleModel
 from muledetect.records import Dataset, read_dataset
 from muledetect.rings import find_rings, find_ties
 from muledetect.rings import suspicion as model
-from muledetect.rings.disputes import find_disputes
-from muledetect.rings.knowledge import gather_knowledge, read_scores
+from muledetect.rings.account_evidence import gather_evidence, read_scores
 
 #: Seeds on which the coefficients of rings/suspicion.py were fitted; the benchmark uses others.
 FIT_SEEDS = (11, 13, 15, 17, 19, 20)
@@ -109,7 +109,7 @@ def measure(world: World, members: pd.DataFrame, order: list[str]) -> list[float
 
 
 def ours(world: World, scores: pa.Table) -> peers.Candidates:
-    found = find_rings(world.dataset, world.graph, scores, world.as_of, window="all")
+    found = find_rings(Snapshot(Facts(world.dataset, world.graph), world.as_of), scores, window="all")
     members = found.ring_members.select(["ring_id", "account_id", "membership"]).to_pandas()
     members = members.astype({"ring_id": object, "account_id": object})
     return members, found.rings["ring_id"].to_pylist()
@@ -257,7 +257,7 @@ def stable(args: argparse.Namespace) -> None:
         thinned = read_dataset(
             tables | {"transfers": world.dataset.transfers.take(kept)}, currency=world.dataset.currency
         )
-        found = find_rings(thinned, build_graph(thinned), world.scores, world.as_of, window="all")
+        found = find_rings(Snapshot(thinned, world.as_of), world.scores, window="all")
         after = found.ring_members.select(["ring_id", "account_id"]).to_pandas().astype(object)
         fit = compare_rings(after, before)
         runs.append([fit.bcubed_f1, fit.adjusted_rand, fit.ring_recall])
@@ -316,18 +316,17 @@ def speed(args: argparse.Namespace) -> None:
         "complaints": pa.table(complaints),
         "watchlists": pa.table(lists),
     }
-    dataset = Dataset.__new__(Dataset)
-    object.__setattr__(dataset, "tables", tables)
+    facts = Facts(Dataset(tables, ids, pa.table({}), (), {}, "", graph.tick), graph)
     probability = np.full(n, 1e-3)
     probability[mules] = rng.uniform(0.1, 1.0, len(mules))
     scores = pa.table({"account_id": ids, "score": probability, "probability": probability})
-    small = graph.until(int(moment[1000]))
-    find_rings(dataset, small, scores, int(moment[1000]))  # compile
+    find_rings(Snapshot(facts, int(moment[1000])), scores)  # compile
     base = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
     begin = time.perf_counter()
-    found = find_rings(dataset, graph, scores, int(moment[-1]) + 1)
+    snapshot = Snapshot(facts, int(moment[-1]) + 1)
+    found = find_rings(snapshot, scores)
     middle = time.perf_counter()
-    ties = find_ties(dataset, graph, found.ring_members, int(moment[-1]) + 1)
+    ties = find_ties(snapshot, found.ring_members)
     done = time.perf_counter()
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
     print(f"{n:,} accounts, {m:,} transfers, {m // 4:,} calls: rings {middle - begin:.1f} s ({len(found):,}), "
@@ -340,46 +339,44 @@ def fit_coefficients(args: argparse.Namespace) -> None:
     for seed in FIT_SEEDS:
         with tempfile.TemporaryDirectory() as folder:
             world = simulated("thai_bank", seed, 20_000, args.days, folder)
-        cut = world.graph.until(world.as_of)
-        disputes = find_disputes(world.dataset, cut, world.as_of)
-        known = gather_knowledge(world.dataset, cut, read_scores(world.scores, cut, world.as_of), disputes, world.as_of)
-        is_mule = np.zeros(cut.n_accounts, bool)
-        is_mule[cut.codes(world.true["account_id"].tolist())] = True
-        cases.append((world, cut, known, is_mule))
+        snapshot = Snapshot(Facts(world.dataset, world.graph), world.as_of)
+        is_mule = np.zeros(snapshot.graph.n_accounts, bool)
+        is_mule[snapshot.graph.codes(world.true["account_id"].tolist())] = True
+        cases.append((snapshot, gather_evidence(snapshot, read_scores(world.scores, snapshot)), is_mule))
 
     def fit(tables: list[tuple[np.ndarray, dict[str, np.ndarray]]]) -> dict[str, float]:
-        names = list(tables[0][1])
-        parts = [(near, np.column_stack([table[name] for name in names])) for near, table in tables]
-        free = [~known.is_institution[near] for (near, _), (_, _, known, _) in zip(parts, cases, strict=True)]
-        x = np.vstack([rows[ok] for (_, rows), ok in zip(parts, free, strict=True)])
-        y = np.concatenate([case[3][near][ok] for (near, _), case, ok in zip(parts, cases, free, strict=True)])
-        fitted = LogisticRegression(max_iter=5_000).fit(x, y)
+        names, x, y = list(tables[0][1]), [], []
+        for (accounts, table), (snapshot, _, is_mule) in zip(tables, cases, strict=True):
+            private = ~snapshot.serves_public[accounts]
+            x.append(np.column_stack([table[name] for name in names])[private])
+            y.append(is_mule[accounts][private])
+        fitted = LogisticRegression(max_iter=5_000).fit(np.vstack(x), np.concatenate(y))
         return {"intercept": float(fitted.intercept_[0])} | dict(zip(names, fitted.coef_[0].tolist(), strict=True))
 
-    everyone = [np.arange(cut.n_accounts, dtype=np.int32) for _, cut, _, _ in cases]
-    tables = [(near, model.own_columns(known, near)) for near, (_, _, known, _) in zip(everyone, cases, strict=True)]
+    def spread(tables: list[tuple[np.ndarray, dict[str, np.ndarray]]], weights: dict[str, float]) -> list[np.ndarray]:
+        found = []
+        for (accounts, table), (snapshot, _, _) in zip(tables, cases, strict=True):
+            suspicion = np.zeros(snapshot.graph.n_accounts)
+            suspicion[accounts] = model._apply(table, weights) * ~snapshot.serves_public[accounts]
+            found.append(suspicion)
+        return found
+
+    tables = []
+    for snapshot, evidence, _ in cases:
+        everyone = np.arange(snapshot.graph.n_accounts, dtype=np.int32)
+        tables.append((everyone, model.own_columns(evidence, everyone)))
     weights = fit(tables)
     print("own", {name: round(value, 2) for name, value in weights.items()})
-    heard = [
-        model._apply(table, weights) * ~case[2].is_institution for (_, table), case in zip(tables, cases, strict=True)
-    ]
+    suspicions = spread(tables, weights)
     for number in range(model.ROUNDS):
         tables = []
-        for said, (world, cut, known, _) in zip(heard, cases, strict=True):
-            near = model.around(cut, known, said, since=0, most=200)
-            tables.append(
-                (
-                    near,
-                    model.columns(world.dataset, cut, known, near, said, since=0, as_of=world.as_of, dwell=72 * HOUR),
-                )
-            )
+        for suspicion, (snapshot, evidence, _) in zip(suspicions, cases, strict=True):
+            accounts = model.around(snapshot, suspicion, since=0, most=200)
+            table = model.columns(snapshot, evidence, accounts, suspicion, since=0, holding_time=72 * HOUR)
+            tables.append((accounts, table))
         weights = fit(tables)
         print("round", number + 1, {name: round(value, 2) for name, value in weights.items()}, flush=True)
-        heard = []
-        for (near, table), (_, cut, known, _) in zip(tables, cases, strict=True):
-            said = np.zeros(cut.n_accounts)
-            said[near] = model._apply(table, weights) * ~known.is_institution[near]
-            heard.append(said)
+        suspicions = spread(tables, weights)
 
 
 def main() -> None:

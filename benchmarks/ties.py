@@ -22,7 +22,8 @@ from scipy.stats import binomtest
 from muledetect import pipeline
 from muledetect.clock import DAY, HOUR
 from muledetect.evaluation import measure_ties, visible_rings
-from muledetect.graph import build_graph
+from muledetect.facts import Facts, Snapshot
+from muledetect.graph import TransferGraph, build_graph
 from muledetect.records import Dataset
 from muledetect.rings import find_ties
 
@@ -35,10 +36,9 @@ TABLES = {
 }
 
 
-def bare(tables: dict[str, pa.Table]) -> Dataset:
-    dataset = Dataset.__new__(Dataset)
-    object.__setattr__(dataset, "tables", tables)
-    return dataset
+def snapshot_of(tables: dict[str, pa.Table], graph: TransferGraph, as_of: int) -> Snapshot:
+    """Return a snapshot of tables that are in order already, without reading and sorting them again."""
+    return Snapshot(Facts(Dataset(tables, graph.account_ids, pa.table({}), (), {}, "", graph.tick), graph), as_of)
 
 
 def shuffled(calls: pa.Table, rng: np.random.Generator) -> pa.Table:
@@ -70,15 +70,15 @@ def main() -> None:
             true = visible_rings(tables["truth_rings"], tables["truth_transfers"], dataset.transfers, end)
             members = pa.Table.from_pandas(true[["ring_id", "account_id", "role"]], preserve_index=False)
             for name, kept in TABLES.items():
-                given = bare({key: tables[key] for key in ("transfers", "accounts", *kept)})
-                found = find_ties(given, graph, members, end)
+                given = {key: tables[key] for key in ("transfers", "accounts", *kept)}
+                found = find_ties(snapshot_of(given, graph, end), members)
                 part = measure_ties(found.ring_ties, true, tables["truth_rings"]).reset_index()
                 parts.append(part.assign(tables=name, preset=preset))
             rng = np.random.default_rng(seed)
             no_lists = {key: tables[key] for key in ("transfers", "accounts", *TABLES["+ lists"])}
             for _ in range(args.shuffles):
-                given = bare(no_lists | {"calls": shuffled(tables["calls"], rng)})
-                ties = find_ties(given, graph, members, end).ring_ties.to_pandas()
+                given = no_lists | {"calls": shuffled(tables["calls"], rng)}
+                ties = find_ties(snapshot_of(given, graph, end), members).ring_ties.to_pandas()
                 above = ties[ties["grade"].isin(["moderate", "strong"])]
                 without = above["log_odds"] - above["call"]
                 firm += bool(((above["call"] > 0) & (without < 3.0)).any())

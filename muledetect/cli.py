@@ -384,7 +384,7 @@ def rings(
     output: Annotated[Path, typer.Option(help="Folder for rings, ring_members, ring_links, ring_ties and others.")],
     window: Annotated[str, typer.Option(help="How far back transfers are looked at, or all.")] = "180d",
     previous: Annotated[Path | None, typer.Option(help="Folder of an earlier search; rings keep their ids.")] = None,
-    dwell: Annotated[str, typer.Option(help="Longest stay of money that counts as relayed.")] = "72h",
+    holding_time: Annotated[str, typer.Option(help="Longest stay of money that counts as relayed.")] = "72h",
     currency: Currency = None,
     money: Money = "minor",
     source_tz: Zone = None,
@@ -407,7 +407,7 @@ def rings(
             output=output,
             overwrite=overwrite,
             window=window,
-            dwell=dwell,
+            holding_time=holding_time,
             progress=tell,
         )
     console.show_rings(out, found)

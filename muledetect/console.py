@@ -243,7 +243,7 @@ def show_rings(out: Console, found: RingTables, n_rows: int = 5) -> None:
             [row["ring_id"], row["centre_id"], row["grade"], f"{row['log_odds']:.1f}", _families(row)]
             for row in tied[: 2 * n_rows]
         ]
-        _print_table(out, ["ring", "call centre", "tie", "nats", "evidence (nats by family)"], rows, right=(3,))
+        _print_table(out, ["ring", "call centre", "tie", "log-odds", "evidence (log-odds by family)"], rows, right=(3,))
 
 
 def _families(row: dict[str, Any]) -> str:

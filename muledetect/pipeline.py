@@ -338,7 +338,7 @@ def rings(
     **options
         As for `find_rings`, such as `window`.
     """
-    from muledetect.graph import build_graph
+    from muledetect.facts import Snapshot
     from muledetect.rings import find_rings, find_ties, keep_ids, read_rings
 
     refuse_output("rings", output, (dataset, scores, previous), overwrite=overwrite)
@@ -348,10 +348,10 @@ def rings(
     earlier = read_rings(previous) if isinstance(previous, str | Path) else previous
     if earlier is not None:
         _refuse_other_names(read, earlier.ring_members, "previous: ring_members")
-    graph = build_graph(read)
-    found = find_rings(read, graph, table, as_of, progress=progress, **options)
+    snapshot = Snapshot(read, as_of)
+    found = find_rings(snapshot, table, progress=progress, **options)
     window = {"window": options["window"]} if "window" in options else {}
-    found = found.with_ties(find_ties(read, graph, found.ring_members, as_of, progress=progress, **window))
+    found = found.with_ties(find_ties(snapshot, found.ring_members, progress=progress, **window))
     events = None
     if earlier is not None:
         found, events = keep_ids(found, earlier)

@@ -90,13 +90,13 @@ def scores() -> pa.Table:
 
 @cache
 def rings() -> md.RingTables:
-    return md.find_rings(world(), graph(), scores(), SCORED_AT).with_ties(ties())
+    return md.find_rings(md.Snapshot(world(), SCORED_AT), scores()).with_ties(ties())
 
 
 @cache
 def ties() -> md.Ties:
-    found = md.find_rings(world(), graph(), scores(), SCORED_AT)
-    return md.find_ties(world(), graph(), found.ring_members, SCORED_AT, n_shuffles=2)
+    found = md.find_rings(md.Snapshot(world(), SCORED_AT), scores())
+    return md.find_ties(md.Snapshot(world(), SCORED_AT), found.ring_members, n_shuffles=2)
 
 
 @cache
@@ -128,9 +128,9 @@ def test_a_pipeline_takes_a_mapping_of_frames_as_data_set(given: Given) -> None:
 
 
 def test_scores_and_members_may_be_of_any_library(given: Given) -> None:
-    same(md.find_rings(world(), graph(), given(scores()), SCORED_AT).with_ties(ties()), rings())
+    same(md.find_rings(md.Snapshot(world(), SCORED_AT), given(scores())).with_ties(ties()), rings())
     assert ties().ring_ties.num_rows
-    same(md.find_ties(world(), graph(), given(rings().ring_members), SCORED_AT, n_shuffles=2), ties())
+    same(md.find_ties(md.Snapshot(world(), SCORED_AT), given(rings().ring_members), n_shuffles=2), ties())
     confirmed = ties().ring_ties.select(["ring_id", "centre_id"]).slice(0, 1)
     same(md.learn_weights(ties(), given(confirmed)), md.learn_weights(ties(), confirmed))
 
@@ -138,7 +138,7 @@ def test_scores_and_members_may_be_of_any_library(given: Given) -> None:
 def test_the_pipeline_takes_scores_of_polars() -> None:
     few = scores().slice(0, 3)
     same(pipeline.rings(world(), pl.DataFrame(few), SCORED_AT, max_rings=2).rings,
-         md.find_rings(world(), graph(), few, SCORED_AT, max_rings=2).rings)  # fmt: skip
+         md.find_rings(md.Snapshot(world(), SCORED_AT), few, max_rings=2).rings)  # fmt: skip
 
 
 def test_scores_of_any_library_are_explained(given: Given) -> None:
@@ -313,10 +313,10 @@ def test_empty_results_keep_their_columns_and_types() -> None:
 def test_what_is_no_table_is_refused_by_name() -> None:
     for wrong in ([1, 2], "scores.parquet", pl.Series([1]).to_list(), None):
         with pytest.raises(DataError, match=r"scores: a .* is no table\. Give a pyarrow, pandas, polars"):
-            md.find_rings(world(), graph(), wrong, SCORED_AT)
+            md.find_rings(md.Snapshot(world(), SCORED_AT), wrong)
     mixed = pd.DataFrame({"account_id": ["a", 1], "score": [1, 2], "probability": [0.1, 0.2]})
     with pytest.raises(DataError, match="values of several types"):
-        md.find_rings(world(), graph(), mixed, SCORED_AT)
+        md.find_rings(md.Snapshot(world(), SCORED_AT), mixed)
     assert not is_frame(pd.DataFrame([[1]]))  # no names: an array to scikit-learn
 
 

@@ -29,6 +29,7 @@ from small_world import (
 from muledetect import pipeline, schema
 from muledetect.errors import DataError, ModelError, OptionError, OutputError
 from muledetect.evaluation import measure
+from muledetect.facts import Snapshot
 from muledetect.features import _extract
 from muledetect.graph import build_graph
 from muledetect.labels import every_account
@@ -452,7 +453,7 @@ def test_the_steps_take_a_bank_without_a_transfer_and_give_empty_tables(first: R
     empty = read_dataset({"transfers": small_world()["transfers"].slice(0, 0)})
     scores = score_points(first.model, empty, build_graph(empty), every_account(empty, SCORED_AT))
     assert scores.equals(schema.SCORES.empty())
-    assert len(find_rings(empty, build_graph(empty), scores, SCORED_AT)) == 0
+    assert len(find_rings(Snapshot(empty, SCORED_AT), scores)) == 0
     idle = read_dataset({"transfers": small_world()["transfers"].slice(0, 0), "accounts": small_world()["accounts"]})
     assert len(score_points(first.model, idle, build_graph(idle), every_account(idle, SCORED_AT))) == 500
 

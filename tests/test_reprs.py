@@ -210,11 +210,10 @@ def test_a_dataset_counts_what_was_left_out_and_names_absent_tables() -> None:
 
 def test_results_of_the_library_carry_its_currency() -> None:
     dataset = md.read_dataset(dict(small_world()))
-    graph = md.build_graph(dataset)
     labels = dataset.tables["labels"]
     mules = labels.filter(pa.compute.equal(labels["label"], "mule"))["account_id"]
     scores = pa.table({"account_id": mules, "score": np.ones(len(mules)), "probability": np.full(len(mules), 0.9)})
-    found = md.find_rings(dataset, graph, scores, SCORED_AT)
+    found = md.find_rings(md.Snapshot(dataset, SCORED_AT), scores)
     assert len(found)
     assert found.currency == next(iter(found)).currency == "THB"
     assert md.trace(md.Snapshot(dataset, SCORED_AT)).currency == "THB"

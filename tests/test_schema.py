@@ -38,7 +38,7 @@ RESULTS = {
     "ring_members": "ring_id account_id role layer membership is_seed",
     "ring_links": "ring_id source target kind weight evidence",
     "ring_ties": """ring_id centre_id grade log_odds complaint call network place cash_out script lists person against
-        null_p evidence""",
+        by_chance evidence""",
     "ring_others": "ring_id account_id relation n_transfers paid received text",
     "trace": """complaint_id method as_of account_id hop traced available hold shortfall exit_kind expires_at""",
     "rejects": "table row column reason severity",

@@ -98,15 +98,14 @@ def test_no_ring_reads_the_truth() -> None:
     ids = plain.account_ids
     scores = pa.table({"account_id": ids, "score": np.linspace(0, 1, len(ids)), "probability": np.full(len(ids), 0.9)})
     found = [
-        find_rings(dataset, build_graph(dataset), scores, "2026-01-01", window="999d", dwell="30d")
+        find_rings(Snapshot(dataset, "2026-01-01"), scores, window="999d", holding_time="30d")
         for dataset in (plain, told)
     ]
     assert found[0].rings.num_rows
     for name, table in found[0].tables.items():
         assert found[1].tables[name].equals(table), name
     ties = [
-        find_ties(dataset, build_graph(dataset), found[0].ring_members, "2026-01-01", n_shuffles=5)
-        for dataset in (plain, told)
+        find_ties(Snapshot(dataset, "2026-01-01"), found[0].ring_members, n_shuffles=5) for dataset in (plain, told)
     ]
     assert ties[0].ring_ties.equals(ties[1].ring_ties)
     traces = [trace(Snapshot(dataset, "2026-01-01")) for dataset in (plain, told)]

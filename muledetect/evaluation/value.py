@@ -13,10 +13,9 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from muledetect.clock import parse_time
+from muledetect.facts import Facts, Snapshot
 from muledetect.graph import TransferGraph, build_graph
 from muledetect.records import Dataset
-from muledetect.rings.disputes import find_disputes
 
 #: Illicit transfers that reach a mule; those that it spends or cashes go to people who know nothing.
 RECEIVED: Final = ("victim", "hop", "illicit")
@@ -85,7 +84,7 @@ def _from_truth(dataset: Dataset, graph: TransferGraph, truth: pa.Table) -> Rece
 def _from_complaints(dataset: Dataset, graph: TransferGraph) -> Receipts:
     if "complaints" not in dataset.tables:
         return Receipts(None, "")
-    transfer = np.unique(find_disputes(dataset, graph, parse_time(_FOREVER)).transfer)
+    transfer = Snapshot(Facts(dataset, graph), _FOREVER).complaints.disputed
     money = _summed(graph.target[transfer], graph.amount[transfer], len(dataset.account_ids))
     return Receipts(
         money,

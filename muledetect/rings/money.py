@@ -86,8 +86,10 @@ def match_relayed_money(graph: TransferGraph, accounts: Int32Array, *, since: in
     _, _, credit, debit, moved = match_first_in_first_out(
         credit_pot[:-1], debit_pot[:-1], moment, total, debit_pot[:-1], credit_pot[1:], moment, total
     )
-    of_pots = _weigh_matches(credit, debit, moved, total, roots, largest, moment, max(holding_time, graph.tick), step)
-    shared = _share_out(begin, total, *of_pots, transfer, graph.amount)
+    relayed, strength, fastest, partner = _weigh_matches(
+        credit, debit, moved, total, roots, largest, moment, max(holding_time, graph.tick), step
+    )
+    shared = _share_out(begin, total, relayed, strength, fastest, partner, transfer, graph.amount)
     return RelayedMoney(middle, transfer, is_debit, *shared)
 
 

@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from muledetect import schema
 from muledetect.clock import DAY, HOUR, MINUTE
-from muledetect.graph import build_graph
+from muledetect.facts import Snapshot
 from muledetect.records import Dataset, read_dataset
 from muledetect.records.pseudonyms import Pseudonyms
 from muledetect.reports.material import Material, gather_material
@@ -201,9 +201,10 @@ def make_world(
     """Return the bank, its scores and its rings with ties; with a key, all of it under pseudonyms."""
     dataset = read_dataset(tables or make_tables(name), pseudonymise=key, currency="THB")
     scores = make_scores(name if key is None else lambda account: str(key.hide(pa.array([name(account)]))[0]))
-    graph = build_graph(dataset)
-    found = find_rings(dataset, graph, scores, AS_OF)
-    return World(dataset, scores, found.with_ties(find_ties(dataset, graph, found.ring_members, AS_OF, n_shuffles=20)))
+    found = find_rings(Snapshot(dataset, AS_OF), scores)
+    return World(
+        dataset, scores, found.with_ties(find_ties(Snapshot(dataset, AS_OF), found.ring_members, n_shuffles=20))
+    )
 
 
 def make_material(name: Callable[[str], str] = str, **options: Any) -> Material:

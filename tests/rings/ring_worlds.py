@@ -6,7 +6,6 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 
 from muledetect.clock import DAY, HOUR, MINUTE
-from muledetect.graph import TransferGraph, build_graph
 from muledetect.records import Dataset, read_dataset
 
 START = 1_735_689_600_000_000  # 2025-01-01
@@ -17,7 +16,6 @@ Row = tuple[str, str, int, int]  # source, target, microseconds after START, amo
 
 class World(NamedTuple):
     dataset: Dataset
-    graph: TransferGraph
     scores: pa.Table
 
 
@@ -49,7 +47,7 @@ def make_world(rows: Sequence[Row], scores: dict[str, float], complaints: pa.Tab
             "probability": pa.array(list(scores.values()), pa.float64()),
         }
     )
-    return World(dataset, build_graph(dataset), table)
+    return World(dataset, table)
 
 
 def gang(name: str, start: int = 0, n_victims: int = 2) -> list[Row]:

@@ -14,12 +14,13 @@ from ring_worlds import AS_OF, START, World, gang, gang_scores, make_world, time
 from muledetect import schema
 from muledetect.clock import DAY, HOUR, MINUTE
 from muledetect.errors import DataError, OptionError
-from muledetect.rings import KINDS, LINKS, RingTables, Scene, find_rings, link
+from muledetect.facts import Snapshot
+from muledetect.rings import KINDS, LINKS, RingContext, RingTables, find_rings, link
 from muledetect.rings.assemble import _ranked
 
 
 def search(world: World, as_of: int = AS_OF, **options: Any) -> RingTables:
-    return find_rings(world.dataset, world.graph, world.scores, as_of, **options)
+    return find_rings(Snapshot(world.dataset, as_of), world.scores, **options)
 
 
 def members(rings: RingTables) -> set[frozenset[str]]:
@@ -230,10 +231,10 @@ def test_scores_may_be_pandas() -> None:
 
 def test_a_link_kind_can_be_passed_without_registering_it() -> None:
     @link()
-    def everyone(scene: Scene) -> pa.Table:
-        codes = scene.suspects.account
+    def everyone(context: RingContext) -> pa.Table:
+        codes = context.suspects.account
         n = len(codes) - 1
-        columns = [codes[:-1], codes[1:], np.ones(n), np.full(n, scene.since), np.full(n, scene.since), [["x"]] * n]
+        columns = [codes[:-1], codes[1:], np.ones(n), np.full(n, context.since), np.full(n, context.since), [["x"]] * n]
         return pa.table(columns, schema=LINKS)
 
     found = search(make_world(TWO, gang_scores("a", "b")), links=(everyone,))
@@ -242,7 +243,7 @@ def test_a_link_kind_can_be_passed_without_registering_it() -> None:
 
 def test_a_link_kind_of_another_shape_is_refused() -> None:
     @link()
-    def wrong(scene: Scene) -> pa.Table:
+    def wrong(context: RingContext) -> pa.Table:
         return pa.table({"source": pa.array([], pa.int32())})
 
     with pytest.raises(DataError, match="wrong"):
@@ -251,7 +252,7 @@ def test_a_link_kind_of_another_shape_is_refused() -> None:
 
 def test_a_link_kind_whose_table_is_absent_finds_nothing() -> None:
     @link(tables=("sessions",))
-    def never(scene: Scene) -> pa.Table:
+    def never(context: RingContext) -> pa.Table:
         raise AssertionError
 
     assert members(search(make_world(TWO, gang_scores("a", "b")), links=(*KINDS, never))) == TWO_GANGS
@@ -264,7 +265,7 @@ def test_a_link_kind_whose_table_is_absent_finds_nothing() -> None:
         {"max_counterparties": 0},
         {"resolution": float("nan")},
         {"max_rings": 0},
-        {"dwell": "soon"},
+        {"holding_time": "soon"},
     ],
 )
 def test_options_out_of_range_are_refused(option: dict[str, Any]) -> None:

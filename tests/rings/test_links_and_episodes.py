@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from ring_worlds import AS_OF, START, World, gang, gang_scores, make_world, times
 
 from muledetect.clock import DAY, HOUR, MINUTE
-from muledetect.graph import build_graph
+from muledetect.facts import Snapshot
 from muledetect.records import read_dataset
 from muledetect.rings import RingTables, find_rings, keep_ids, read_rings
 from muledetect.rings.episodes import find_episodes
@@ -20,7 +20,7 @@ Rows = list[tuple[str, str, int, int]]
 
 def with_tables(world: World, **tables: pa.Table) -> World:
     dataset = read_dataset({"transfers": world.dataset.transfers} | tables, currency="THB")
-    return world._replace(dataset=dataset, graph=build_graph(dataset))
+    return world._replace(dataset=dataset)
 
 
 def kinds(found: RingTables, one: str, other: str) -> set[str]:
@@ -29,7 +29,7 @@ def kinds(found: RingTables, one: str, other: str) -> set[str]:
 
 
 def search(world: World, **options: Any) -> RingTables:
-    return find_rings(world.dataset, world.graph, world.scores, AS_OF, **options)
+    return find_rings(Snapshot(world.dataset, AS_OF), world.scores, **options)
 
 
 def sessions(rows: list[tuple[str, int, str | None, str | None]]) -> pa.Table:
@@ -74,7 +74,7 @@ def test_one_machine_within_half_an_hour_is_a_link() -> None:
     assert terminal.null_count == marks.null_count
     table = both.dataset.transfers.append_column("terminal_id", marks)
     dataset = read_dataset({"transfers": table}, currency="THB")
-    found = find_rings(dataset, build_graph(dataset), base.scores, AS_OF)
+    found = find_rings(Snapshot(dataset, AS_OF), base.scores)
     assert "shared_terminal" in kinds(found, "ar1", "ar2")
     assert "shared_terminal" not in kinds(found, "ar1", "ax")
 

@@ -14,8 +14,8 @@ from muledetect.graph import TransferGraph, graph_from_records
 from muledetect.rings.money import RelayedMoney, match_relayed_money
 
 
-def relayed(graph: TransferGraph, account: str, dwell: int = 72 * HOUR, since: int = -1) -> RelayedMoney:
-    return match_relayed_money(graph, graph.codes([account]), since=since, dwell=dwell)
+def relayed(graph: TransferGraph, account: str, holding_time: int = 72 * HOUR, since: int = -1) -> RelayedMoney:
+    return match_relayed_money(graph, graph.codes([account]), since=since, holding_time=holding_time)
 
 
 def test_a_whole_relay_at_once_has_strength_one() -> None:
@@ -33,7 +33,7 @@ def test_strength_falls_with_the_gap_and_the_difference_of_amounts() -> None:
     assert relayed(graph, "m").strength == pytest.approx([2 / 3 * speed] * 2, rel=1e-3)
 
 
-def test_money_that_stays_longer_than_the_dwell_limit_is_not_relayed() -> None:
+def test_money_that_stays_longer_than_the_holding_time_is_not_relayed() -> None:
     graph = graph_from_records([("a", "m", 0, 400), ("m", "b", 72 * HOUR + 1, 400)])
     money = relayed(graph, "m")
     assert money.amount.tolist() == [0, 0]
@@ -47,9 +47,9 @@ def test_old_money_leaves_first_so_a_late_debit_does_not_count_as_relay_of_it() 
     assert relayed(graph, "m").amount.tolist() == [0, 50, 50]
 
 
-def test_a_coarse_clock_widens_the_dwell_limit_to_one_tick() -> None:
+def test_a_coarse_clock_widens_the_holding_time_to_one_tick() -> None:
     graph = graph_from_records([("a", "m", 0, 400), ("m", "b", DAY, 400)], tick=DAY)
-    assert relayed(graph, "m", dwell=HOUR).amount.tolist() == [400, 400]
+    assert relayed(graph, "m", holding_time=HOUR).amount.tolist() == [400, 400]
 
 
 def test_transfers_of_an_account_to_itself_move_nothing() -> None:
@@ -62,7 +62,7 @@ def test_nothing_before_the_window_is_looked_at() -> None:
     assert relayed(graph, "m", since=1).amount.tolist() == [0]
 
 
-def naive(received: dict[int, int], debits: dict[int, int], dwell: int) -> tuple[dict[int, int], dict[int, int]]:
+def naive(received: dict[int, int], debits: dict[int, int], holding_time: int) -> tuple[dict[int, int], dict[int, int]]:
     """Relayed amount per moment, unit by unit: each minor unit leaves in the order of its arrival."""
     units = [moment for moment in sorted(received) for _ in range(received[moment])]
     passed, used = dict.fromkeys(received, 0), dict.fromkeys(debits, 0)
@@ -71,7 +71,7 @@ def naive(received: dict[int, int], debits: dict[int, int], dwell: int) -> tuple
             if not units or units[0] > moment:
                 break
             arrived = units.pop(0)
-            if moment - arrived <= dwell:
+            if moment - arrived <= holding_time:
                 passed[arrived] += 1
                 used[moment] += 1
     return passed, used
@@ -82,17 +82,17 @@ moves = st.lists(st.tuples(st.booleans(), st.integers(0, 8), st.integers(1, 9), 
 
 @given(moves, st.integers(1, 5))
 @settings(deadline=None, max_examples=60)
-def test_amounts_equal_those_of_a_loop_over_single_units(rows: list[Any], dwell: int) -> None:
+def test_amounts_equal_those_of_a_loop_over_single_units(rows: list[Any], holding_time: int) -> None:
     records = [
         ("m", f"o{other}", t, amount) if is_debit else (f"i{other}", "m", t, amount)
         for is_debit, t, amount, other in rows
     ]
     graph = graph_from_records([*records, ("m", "m", 0, 1)])
-    money = relayed(graph, "m", dwell=dwell)
+    money = relayed(graph, "m", holding_time=holding_time)
     sums: tuple[dict[int, int], dict[int, int]] = ({}, {})
     for is_debit, t, amount, _ in rows:
         sums[is_debit][t] = sums[is_debit].get(t, 0) + amount
-    expected = naive(*sums, dwell)
+    expected = naive(*sums, holding_time)
     for transfer, is_debit, part in zip(money.transfer, money.is_debit, money.amount, strict=True):
         pot, t = int(sums[int(is_debit)][int(graph.time[transfer])]), int(graph.time[transfer])
         exact = Fraction(int(graph.amount[transfer]) * expected[int(is_debit)][t], pot)

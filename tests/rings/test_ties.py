@@ -14,12 +14,12 @@ from muledetect import schema
 from muledetect.clock import DAY, HOUR, MINUTE
 from muledetect.errors import DataError, OptionError
 from muledetect.evaluation import measure_ties
-from muledetect.graph import build_graph
+from muledetect.facts import Snapshot
 from muledetect.records import read_dataset
-from muledetect.rings import Ties, TieScene, family, find_ties, learn_weights
+from muledetect.rings import TieContext, Ties, family, find_ties, learn_weights
 from muledetect.rings.ties import EVIDENCE
-from muledetect.rings.ties.complaint import complaint
-from muledetect.rings.ties.weigh import WEAK, grade
+from muledetect.rings.ties.complaints import complaint
+from muledetect.rings.ties.grades import WEAK, grade
 
 MEMBERS = pa.table({"ring_id": ["R1", "R1", "R2", "R2"], "account_id": ["m1", "m2", "n1", "n2"]})
 OTHERS = 40
@@ -73,8 +73,7 @@ def tables(**changed: pa.Table) -> dict[str, pa.Table]:
 
 
 def search(given: dict[str, pa.Table], as_of: int = AS_OF, members: pa.Table = MEMBERS, **options: Any) -> Ties:
-    dataset = read_dataset(given)
-    return find_ties(dataset, build_graph(dataset), members, as_of, **({"half_life": "10000d"} | options))
+    return find_ties(Snapshot(read_dataset(given), as_of), members, **({"half_life": "10000d"} | options))
 
 
 def rows(found: Ties) -> dict[tuple[str, str], dict[str, Any]]:
@@ -94,7 +93,7 @@ def test_calls_and_a_complaint_tie_a_ring_to_its_centre_and_to_no_other_ring() -
     assert tie["complaint"] == pytest.approx(1.5, rel=1e-2)
     assert tie["log_odds"] == pytest.approx(tie["call"] + tie["complaint"], rel=1e-9)
     assert tie["grade"] == "moderate"
-    assert tie["null_p"] == pytest.approx(1 / 201)
+    assert tie["by_chance"] == pytest.approx(1 / 201)
     assert tie["lists"] == 0.0
     assert tie["network"] is None  # there are no sessions to look at, which is not the same as 0
     assert found.ring_ties.schema == schema.RING_TIES.arrow_schema
@@ -106,7 +105,7 @@ def test_items_of_the_waterfall_add_up_to_the_tie() -> None:
     sums = items.groupby(["ring_id", "centre_id"])["counts"].sum()
     for key, tie in rows(found).items():
         assert sums[key] + tie["against"] == pytest.approx(tie["log_odds"])
-    assert (items["counts"] <= items["nats"] + 1e-12).all()
+    assert (items["counts"] <= items["log_odds"] + 1e-12).all()
 
 
 def test_one_family_alone_is_never_more_than_possible() -> None:
@@ -283,15 +282,15 @@ def test_weights_are_learnt_from_confirmed_pairs() -> None:
 )
 @settings(max_examples=200)
 def test_firm_grades_need_two_families_and_one_that_carries(
-    nats: dict[str, float], carries: bool, null_p: float | None
+    parts: dict[str, float], carries: bool, by_chance: float | None
 ) -> None:
-    said = grade(sum(nats.values()), nats, carries, null_p)
+    said = grade(sum(parts.values()), parts, carries, by_chance)
     if said in ("moderate", "strong"):
         assert carries
-        assert sum(value > 0 for value in nats.values()) >= 2
-        assert any(value > 0 and name not in WEAK for name, value in nats.items())
-        assert null_p is None or null_p <= 0.05
-    if sum(nats.values()) < 1:
+        assert sum(value > 0 for value in parts.values()) >= 2
+        assert any(value > 0 and name not in WEAK for name, value in parts.items())
+        assert by_chance is None or by_chance <= 0.05
+    if sum(parts.values()) < 1:
         assert said == "none"
 
 
@@ -312,12 +311,12 @@ def test_precision_and_recall_by_grade() -> None:
 
 def test_a_family_of_ones_own_can_be_passed_and_is_checked() -> None:
     @family(weights={"hunch": 1.0}, cap=1.0, tables=())
-    def hunch(scene: TieScene) -> pd.DataFrame:
-        row = {"ring": 0, "centre": "C7", "kind": "hunch", "item": "x", "time": scene.as_of, "strength": 1.0}
+    def hunch(context: TieContext) -> pd.DataFrame:
+        row = {"ring": 0, "centre": "C7", "kind": "hunch", "item": "x", "time": context.snapshot.as_of, "strength": 1.0}
         return pd.DataFrame([row])[list(EVIDENCE)]
 
     @family(weights={"hunch": 1.0}, cap=1.0, tables=())
-    def wrong(scene: TieScene) -> pd.DataFrame:
+    def wrong(context: TieContext) -> pd.DataFrame:
         return pd.DataFrame({"ring": [0]})
 
     # one nat, less the victim that names another centre

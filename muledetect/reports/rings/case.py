@@ -316,7 +316,7 @@ def _dwell(material: Material, codes: Int64Array, span: tuple[int, int], members
     """Return how long relayed money stayed at members, by value, and through how many it went."""
     graph = material.graph.until(span[1])
     known = np.unique(codes[codes >= 0]).astype(np.int32)
-    relayed = match_relayed_money(graph, known, since=span[0], dwell=LONGEST_DWELL)
+    relayed = match_relayed_money(graph, known, since=span[0], holding_time=LONGEST_DWELL)
     went = relayed.is_debit & (relayed.partner >= 0)
     stayed = (graph.time[relayed.transfer[went]] - graph.time[relayed.partner[went]]) / 1_000_000
     money = relayed.amount[went].astype(np.float64)
@@ -440,6 +440,6 @@ def _against(
     for tie in ties:
         if tie["against"] < 0:
             found.append(("OTHER_CENTRE", {"centre": tie["centre_id"], "nats": f"{tie['against']:.1f}"}))
-        if tie["null_p"] is not None and tie["null_p"] > 0.05:
-            found.append(("BY_CHANCE", {"centre": tie["centre_id"], "share": f"{tie['null_p']:.0%}"}))
+        if tie["by_chance"] is not None and tie["by_chance"] > 0.05:
+            found.append(("BY_CHANCE", {"centre": tie["centre_id"], "share": f"{tie['by_chance']:.0%}"}))
     return [{"code": code, "text": fill(AGAINST[code], **values)} for code, values in found]

@@ -60,7 +60,7 @@ class Ties:
         return f"Ties({self.ring_ties.num_rows:,} ties, {self.tie_evidence.num_rows:,} items of evidence)"
 
     def _repr_html_(self) -> str:
-        names = ["ring_id", "centre_id", "grade", "log_odds", "against", "null_p"]
+        names = ["ring_id", "centre_id", "grade", "log_odds", "against", "by_chance"]
         ranked = self.ring_ties.sort_by(
             [("log_odds", "descending"), ("ring_id", "ascending"), ("centre_id", "ascending")]
         )
@@ -194,12 +194,12 @@ def _ties(
     ties["against"] = np.clip(np.maximum(n_other - n_own, 0) * AGAINST[0], AGAINST[1], 0.0) + 0.0  # no negative zero
     ties["log_odds"] = ties[names].fillna(0.0).sum(axis=1) + ties["against"]
     index = pd.MultiIndex.from_frame(ties[["ring", "centre"]])
-    ties["null_p"] = chance.reindex(index).to_numpy() if len(chance) else np.nan
+    ties["by_chance"] = chance.reindex(index).to_numpy() if len(chance) else np.nan
     carrying = {kind for one in families for kind in one.carries}
     carried = set(items[items["kind"].isin(carrying) & (items["counts"] > 0)].groupby(["ring", "centre"]).groups)
     ties["grade"] = [
         grade(row["log_odds"], {name: row[name] for name in names}, (row["ring"], row["centre"]) in carried,
-              None if np.isnan(row["null_p"]) else row["null_p"])
+              None if np.isnan(row["by_chance"]) else row["by_chance"])
         for row in ties.to_dict("records")
     ]  # fmt: skip
     inferred = ties["centre"].str.startswith("inferred-")
@@ -236,7 +236,7 @@ def _tie_evidence(items: pd.DataFrame, ties: pd.DataFrame, ids: pd.Index) -> pa.
             "kind": pa.array(rows["kind"].tolist(), pa.string()),
             "item": pa.array([str(item) for item in rows["item"]], pa.string()),
             "time": pa.array(rows["time"].astype("int64").to_numpy()).cast(pa.timestamp("us", tz="UTC")),
-            "nats": pa.array(rows["nats"].to_numpy(dtype=np.float64)),
+            "log_odds": pa.array(rows["log_odds"].to_numpy(dtype=np.float64)),
             "counts": pa.array(rows["counts"].to_numpy(dtype=np.float64)),
         }
     )
