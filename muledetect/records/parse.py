@@ -44,7 +44,11 @@ class ColumnError(Exception):
 
 @dataclass(frozen=True)
 class Options:
-    """How cells are to be understood."""
+    """How cells are to be understood.
+
+    With `rounds`, digits of money beyond the minor unit are rounded half to even, as the floating point of simulators
+    needs it; without, they are a fault.
+    """
 
     currency: str
     exponent: int
@@ -52,6 +56,7 @@ class Options:
     decimal: str
     source_tz: str | None
     now: int
+    rounds: bool = False
 
 
 @dataclass
@@ -298,11 +303,15 @@ _ISO: Final = (
     r"^[0-9]{4}-[0-9]{2}-[0-9]{2}"
     r"([T ][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,9})?)?)?( ?(Z|[+-][0-9]{2}(:?[0-9]{2})?))?$"
 )
+#: A date that begins with its year is read with slashes, too: nothing else can be meant.
+_SLASHED: Final = "^([0-9]{4})/([0-9]{2})/([0-9]{2})"
 _ZONED: Final = r"[T ].*(Z|[+-][0-9]{2}(:?[0-9]{2})?)$"
 
 
 def _parse_time_text(texts: pa.StringArray, options: Options) -> Cells:
     texts = _blank_to_null(texts, True)
+    if pc.any(pc.match_substring(texts, "/")).as_py():
+        texts = pc.replace_substring_regex(texts, _SLASHED, r"\1-\2-\3")
     formed = mask_of(pc.match_substring_regex(texts, _ISO))
     unreadable = mask_of(texts.is_valid()) & ~formed
     zoned = formed & mask_of(pc.match_substring_regex(texts, _ZONED))
@@ -392,7 +401,9 @@ def _money_from_decimals(values: pa.Array, options: Options) -> Cells:
     except pa.ArrowInvalid as error:
         raise ColumnError(f"money does not fit into 38 digits ({values.type}). Check the column") from error
     scale, finer = max(scale, 0), np.zeros(len(wide), np.bool_)
-    if scale > exponent:
+    if scale > exponent and options.rounds:
+        wide, scale = pc.round(wide, exponent, "half_to_even").cast(pa.decimal128(38, exponent)), exponent
+    elif scale > exponent:
         cut = wide.cast(options=pc.CastOptions(pa.decimal128(38, exponent), allow_decimal_truncate=True))
         finer = mask_of(pc.not_equal(cut.cast(wide.type), wide).fill_null(False))
         wide, scale = cut, exponent
@@ -412,11 +423,15 @@ def _money_from_text(texts: pa.StringArray, options: Options) -> Cells:
     if options.decimal == ",":
         texts = pc.if_else(pc.match_substring(texts, "."), "?", pc.replace_substring(texts, ",", "."))
     valid = mask_of(texts.is_valid())
-    numeric = mask_of(pc.match_substring_regex(texts, r"^[+-]?[0-9]{1,24}(\.[0-9]{1,12})?$"))
+    if options.rounds:  # digits further on change nothing: they are noise of a floating-point number
+        texts = pc.replace_substring_regex(texts, r"^([+-]?[0-9]+\.[0-9]{17})[0-9]+$", r"\1")
+    places = 17 if options.rounds else 12
+    form = rf"^[+-]?[0-9]{{1,{36 - places}}}(\.[0-9]{{1,{places}}})?$"
+    numeric = mask_of(pc.match_substring_regex(texts, form))
     if options.money == "minor" and mask_of(pc.match_substring(texts.filter(pa.array(numeric)), ".")).any():
         raise ColumnError("money has a decimal point. Pass money='major' if it is in whole units such as baht")
     kept = pc.if_else(pa.array(numeric), texts, pa.scalar(None, pa.string()))
-    cells = _money_from_decimals(kept.cast(pa.decimal128(38, 12)), options)
+    cells = _money_from_decimals(kept.cast(pa.decimal128(38, places)), options)
     cells.faults.insert(0, (valid & ~numeric, reasons.UNREADABLE))
     return cells
 

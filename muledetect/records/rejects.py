@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from muledetect.arrays import BoolArray
 from muledetect.records.dataset import Finding, describe
 from muledetect.records.reasons import Severity
 from muledetect.schema import REJECTS
 
 Cause = tuple[str, str, str, Severity]
 Rows = npt.NDArray[np.int64]
+#: Column, which rows have the fault, and why it is one.
+Fault = tuple[str, BoolArray, str]
 
 
 class RejectLog:
@@ -26,6 +29,14 @@ class RejectLog:
         """Record input row numbers, int64, that are left out for one cause."""
         if len(rows):
             self._rows.setdefault((table, column, reason, severity), []).append(rows)
+
+    def reject(self, table: str, faults: Iterable[Fault], numbers: Rows) -> BoolArray:
+        """Record each row with the first of its faults, and return which rows have none."""
+        good = np.ones(len(numbers), np.bool_)
+        for column, mask, reason in faults:
+            self.add(table, column, reason, "reject", numbers[mask & good])
+            good &= ~mask
+        return good
 
     def count(self, table: str) -> int:
         """Return how many rows of a table were left out."""

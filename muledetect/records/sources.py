@@ -19,11 +19,11 @@ from urllib.parse import unquote
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 
 from muledetect.errors import DataError
 from muledetect.frames import arrow_of_pandas
+from muledetect.records.files import csv_batches
 from muledetect.records.intake import Intake
 from muledetect.records.lines import QuoteCount, TextStream, is_utf16, refuse_other_kinds
 from muledetect.schema import INPUTS, OUTPUTS, did_you_mean
@@ -291,21 +291,13 @@ def _unreadable(name: str, path: Path, kind: str) -> DataError:
 
 def _open_csv(name: str, path: Path, delimiter: str | None, intake: Intake) -> TableSource:
     columns, found = _read_header(name, path, delimiter)
-    convert = pacsv.ConvertOptions(
-        column_types=dict.fromkeys(columns, pa.string()),
-        null_values=[""],
-        strings_can_be_null=True,
-        quoted_strings_can_be_null=True,
-    )
-    parsing = pacsv.ParseOptions(delimiter=found, newlines_in_values=True)
-    reading = pacsv.ReadOptions(block_size=1 << 24)
     quotes = QuoteCount()
 
     def batches() -> Iterator[pa.RecordBatch]:
         try:
-            with TextStream(path, delimiter=found, width=len(columns), quotes=quotes, intake=intake) as stream:
-                reader = pacsv.open_csv(stream, read_options=reading, parse_options=parsing, convert_options=convert)
-                for batch in reader:
+            text = TextStream(path, delimiter=found, width=len(columns), skip=1, quotes=quotes, intake=intake)
+            with text as stream:
+                for batch in csv_batches(stream, columns, found):
                     yield from _slices(batch)
         except DataError as error:
             raise DataError(f"{name}: {error}") from error

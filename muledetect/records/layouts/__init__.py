@@ -9,8 +9,8 @@ under a name with the files that it reads. A function of the same shape in anoth
 
 from __future__ import annotations
 
+from muledetect.records.files import Source
 from muledetect.records.layouts import amlsim, amlworld, synthfin
-from muledetect.records.layouts._sources import Source
 from muledetect.records.layouts._spec import LAYOUTS, FileKind, Files, Layout, Options, import_layout, layout
 
 __all__ = [

@@ -16,8 +16,15 @@ import pyarrow as pa
 from muledetect import schema
 from muledetect.errors import DataError, OptionError
 from muledetect.records.currency import exponent_of
-from muledetect.records.layouts._sources import SUFFIXES, Source, as_source, columns_of, name_of
+from muledetect.records.files import SUFFIXES, FileForm, Source, as_sources, headings_of, name_of
 from muledetect.schema import did_you_mean
+
+
+def columns_of(source: Source) -> tuple[str, ...]:
+    """Return the headings of a file of rows; none of plain text, which a layout reads itself."""
+    if isinstance(source, Path) and source.suffix.lower() == ".txt":
+        return ()
+    return headings_of(source, FileForm())
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,7 +223,7 @@ def _sort_tables(layout: Layout, tables: Mapping[str, Any]) -> dict[str, tuple[S
     for name, given in tables.items():
         if name not in kinds:
             raise DataError(f"{layout.name}: there is no kind of file {name!r}.{did_you_mean(name, list(kinds))}")
-        source = as_source(given)
+        source = as_sources(given)[0]
         columns = columns_of(source)
         if not kinds[name].fits(source, columns):
             raise _lacking(layout, kinds[name], source, columns)
@@ -232,10 +239,8 @@ def _expand(given: Iterable[Path]) -> list[tuple[Path, bool]]:
             inside = (entry for entry in path.iterdir() if entry.is_file() and entry.name.lower().endswith(SUFFIXES))
             for entry in inside:
                 found.setdefault(entry, True)
-        elif path.is_file():
-            found[path] = False
         else:
-            raise DataError(f"{path}: there is no such file or folder. Check the path.")
+            found |= dict.fromkeys(as_sources(path), False)
     return sorted(found.items())
 
 

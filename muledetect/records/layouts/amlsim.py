@@ -2,36 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Final
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from muledetect.clock import parse_time
-from muledetect.records.currency import exponent_of
-from muledetect.records.layouts._sources import Source
-from muledetect.records.layouts._spec import FileKind, Files, Options, layout
-from muledetect.records.layouts._tables import (
-    Gathering,
-    IllicitSpans,
+from muledetect.arrays import Int64Array
+from muledetect.clock import DAY, parse_time
+from muledetect.errors import OptionError
+from muledetect.records.layouts._rows import (
+    Reading,
+    Texts,
     accounts_of,
+    amounts_in,
     build_labels,
     distinct_rows,
-    join_rejects,
     lookup,
-    read_kind,
+    preset,
+    read_flag,
 )
-from muledetect.records.layouts._values import (
-    parse_days,
-    parse_first_day,
-    parse_flag,
-    parse_money,
-    parse_times,
-    translate,
-)
-from muledetect.records.reasons import UNREADABLE
-from muledetect.schema import ACCOUNTS, TRANSFERS, TRUTH_RINGS
+from muledetect.records.layouts._spec import FileKind, Files, Options, layout
+from muledetect.records.rejects import Fault
 
 _FLAGS: Final = ("is_sar", "is_fraud")
 
@@ -43,7 +34,7 @@ TRANSACTIONS: Final = FileKind(
         "source": ("orig_acct", "SENDER_ACCOUNT_ID"),
         "target": ("bene_acct", "RECEIVER_ACCOUNT_ID"),
         "amount": ("base_amt", "TX_AMOUNT"),
-        "type": ("tx_type",),
+        "channel": ("tx_type",),
         "is_sar": _FLAGS,
         "ring_id": ("alert_id",),
     },
@@ -60,7 +51,7 @@ BOOK: Final = FileKind(
         "branch_id": ("branch_id",),
         "opened_at": ("open_dt",),
         "closed_at": ("close_dt",),
-        "type": ("type", "ACCOUNT_TYPE"),
+        "kind": ("type", "ACCOUNT_TYPE"),
     },
     required=("account_id", "balance"),
     unlike=("alert_id",),
@@ -90,13 +81,14 @@ _CHANNELS: Final = {
     "deposit": "cash_deposit",
     "cash-out": "cash_atm",
     "payment": "bill",
+    "*": "other",
 }
-_KINDS: Final = {"i": "individual", "individual": "individual", "o": "company", "company": "company"}
-#: Closing dates past this are AMLSim's way to say never (day 1,000,000 lies in the year 4754).
-_NEVER: Final = parse_time("2300-01-01")
-
-#: The generator counts in hundredths of a currency that it does not name.
-_DECIMALS: Final = 2
+_KINDS: Final = {"i": "individual", "individual": "individual", "o": "company", "company": "company", "*": ""}
+#: AMLSim's way to say never: its day 1,000,000 lies in the year 4754.
+_NEVER: Final = "^(2[3-9]|[3-9][0-9])[0-9]{2}-"
+_PAID: Final = preset("transfers", {"channel": _CHANNELS}, keep=("is_sar", "ring_id"))
+_BOOK: Final = preset("accounts", {"kind": _KINDS})
+_MEMBERS: Final = preset("truth_rings", keep=("typology", "is_sar"))
 
 
 @layout(
@@ -113,116 +105,89 @@ def read_amlsim(files: Files, options: Options) -> dict[str, pa.Table]:
     members of a SAR ring that made none are unknown (some typologies flag the ring and not its transfers). The SAR
     flags go only to `labels` and `truth_rings`; names and addresses are not imported.
     """
-    first_day = parse_first_day(options.first_day)
-    decimals = exponent_of(options.currency) if options.currency else _DECIMALS
-    book = Gathering(ACCOUNTS)
-    _read_accounts(files.get(BOOK.name, ()), book, first_day, decimals)
-    accounts = book.finish()
+    first_day = _first_day(options.first_day)
+    reading = Reading(files, amounts_in(options.currency))
 
-    paid = Gathering(TRANSFERS)
-    spans = IllicitSpans()
-    alerts: list[pa.Table] = []
-    has_flags = False
-    for columns, numbers in read_kind(TRANSACTIONS, files[TRANSACTIONS.name], paid):
-        mapped, faults = _map_transfers(columns, first_day, options.currency, decimals)
-        taken = paid.add(_add_banks(mapped, accounts), numbers, faults)
-        if "is_sar" in taken:
-            has_flags = True
-            spans.add(taken, taken["is_sar"])
-            alerts.append(_alerts_in(taken))
-    transfers = paid.finish()
+    def adapt_transfers(texts: Texts, _: Int64Array) -> list[Fault]:
+        texts["time"] = _dates(texts["time"], first_day)
+        if "is_sar" in texts:
+            texts.setdefault("ring_id", pa.nulls(len(texts["time"]), pa.string()))
+        return read_flag(texts, "is_sar")
 
+    def adapt_accounts(texts: Texts, _: Int64Array) -> list[Fault]:
+        if "opened_at" in texts:
+            texts["opened_at"] = texts["balance_at"] = _dates(texts["opened_at"], first_day)
+        if "closed_at" in texts:
+            closed = _dates(texts["closed_at"], first_day)
+            texts["closed_at"] = pc.if_else(pc.match_substring_regex(closed, _NEVER), "", closed)
+        return []
+
+    paid = reading.take(TRANSACTIONS, _PAID, adapt_transfers)
+    accounts = reading.take(BOOK, _BOOK, adapt_accounts)
+    listed = reading.take(MEMBERS, _MEMBERS, _adapt_members)
+    has_flags = "is_sar" in paid.column_names
+    transfers = _with_banks(
+        paid.select([name for name in paid.column_names if name not in ("is_sar", "ring_id")]), accounts
+    )
+    members = _members(listed, paid if has_flags else paid.slice(0, 0), is_listed=MEMBERS.name in files)
     tables = {"transfers": transfers}
-    rings = Gathering(TRUTH_RINGS)
-    members = _read_members(files.get(MEMBERS.name, ()), rings, alerts)
     if members.num_rows:
         tables["truth_rings"] = members
     if BOOK.name in files:
         tables["accounts"] = accounts
     if has_flags or MEMBERS.name in files:
-        illicit = spans.finish()
+        illicit = paid.filter(paid["is_sar"]) if has_flags else paid.slice(0, 0)
         everyone = accounts_of(accounts["account_id"], transfers["source"], transfers["target"])
-        in_rings = members["account_id"].filter(members["is_sar"])
-        seen, listed = accounts_of(illicit["account_id"]), accounts_of(in_rings)
-        tables["labels"] = build_labels(everyone, seen if has_flags else listed, illicit, unknown=listed)
-    tables["rejects"] = join_rejects(paid, book, rings)
+        in_rings = accounts_of(members["account_id"].filter(members["is_sar"]))
+        mules = accounts_of(illicit["source"], illicit["target"]) if has_flags else in_rings
+        tables["labels"] = build_labels(everyone, mules, illicit, unknown=in_rings)
+    tables["rejects"] = reading.rejects()
     return tables
 
 
-def _parse_moments(text: pa.StringArray, first_day: int) -> pa.TimestampArray:
-    days = parse_days(text, first_day)
-    return pc.coalesce(days, parse_times(pc.if_else(pc.is_null(days), text, pa.scalar(None, pa.string()))))
+def _first_day(moment: str) -> int:
+    start = parse_time(moment)
+    if start % DAY:
+        raise OptionError(f"first_day: must be a date; got {moment!r}. Write 2017-01-01.")
+    return start
 
 
-def _map_transfers(
-    text: Mapping[str, pa.StringArray], first_day: int, currency: str | None, decimals: int
-) -> tuple[dict[str, pa.Array], list[tuple[str, pa.Array, str]]]:
-    mapped: dict[str, pa.Array] = {name: text[name] for name in ("transfer_id", "source", "target")}
-    mapped["time"] = _parse_moments(text["time"], first_day)
-    mapped["amount"] = parse_money(text["amount"], decimals)
-    if currency is not None:
-        mapped["currency"] = pa.repeat(currency, len(mapped["time"]))
-    if "type" in text:
-        mapped["channel"] = translate(text["type"], _CHANNELS, "other")
-    faults = []
-    if "is_sar" in text:
-        mapped["is_sar"] = parse_flag(text["is_sar"])
-        mapped["ring_id"] = text["ring_id"] if "ring_id" in text else pa.nulls(len(mapped["time"]), pa.string())
-        faults.append(("is_sar", pc.is_null(mapped["is_sar"]), UNREADABLE))
-    return mapped, faults
+def _dates(texts: pa.StringArray, first_day: int) -> pa.StringArray:
+    """Return times as they are written, and numbers of days since the first as dates."""
+    is_days = pc.match_substring_regex(texts, "^-?[0-9]{1,6}$")
+    days = pc.if_else(is_days, texts, pa.scalar(None, pa.string())).cast(pa.int32())
+    dates = pc.add(days, first_day // DAY).cast(pa.int32()).view(pa.date32())
+    return pc.coalesce(pc.strftime(dates.cast(pa.timestamp("s")), "%Y-%m-%d"), texts)
 
 
-def _add_banks(mapped: dict[str, pa.Array], accounts: pa.Table) -> dict[str, pa.Array]:
+def _with_banks(transfers: pa.Table, accounts: pa.Table) -> pa.Table:
     if "bank_id" in accounts.column_names:
         for end in ("source", "target"):
-            mapped[f"{end}_bank"] = lookup(mapped[end], accounts["account_id"], accounts["bank_id"])
-    return mapped
+            bank = lookup(transfers[end].combine_chunks(), accounts["account_id"], accounts["bank_id"])
+            transfers = transfers.append_column(f"{end}_bank", bank)
+    return transfers
 
 
-def _alerts_in(taken: Mapping[str, pa.Array]) -> pa.Table:
-    """Return ring_id, account_id, is_sar of both ends of the alerted transfers (no alert: -1 or empty)."""
-    alerted = pc.and_(pc.is_valid(taken["ring_id"]), pc.not_equal(taken["ring_id"], "-1"))
-    alerted = pc.fill_null(alerted, False)
-    ring, sar = (taken[name].filter(alerted) for name in ("ring_id", "is_sar"))
-    ends = pa.concat_arrays([taken[end].filter(alerted) for end in ("source", "target")])
-    return pa.table(
-        {"ring_id": pa.concat_arrays([ring, ring]), "account_id": ends, "is_sar": pa.concat_arrays([sar, sar])}
-    )
+def _adapt_members(texts: Texts, _: Int64Array) -> list[Fault]:
+    texts["typology"] = pc.utf8_lower(texts["typology"])
+    texts.setdefault("is_sar", pa.repeat(pa.scalar("false"), len(texts["typology"])))
+    return read_flag(texts, "is_sar")
 
 
-def _read_accounts(sources: tuple[Source, ...], book: Gathering, first_day: int, decimals: int) -> None:
-    for text, numbers in read_kind(BOOK, sources, book):
-        mapped: dict[str, pa.Array] = {
-            name: text[name] for name in ("account_id", "bank_id", "branch_id") if name in text
-        }
-        mapped["balance"] = parse_money(text["balance"], decimals)
-        if "type" in text:
-            mapped["kind"] = translate(text["type"], _KINDS, None)
-        if "opened_at" in text:
-            mapped["opened_at"] = mapped["balance_at"] = _parse_moments(text["opened_at"], first_day)
-        if "closed_at" in text:
-            closed = _parse_moments(text["closed_at"], first_day)
-            never = pc.greater(closed.view(pa.int64()), _NEVER)
-            mapped["closed_at"] = pc.if_else(never, pa.scalar(None, closed.type), closed)
-        book.add(mapped, numbers)
-
-
-def _read_members(sources: tuple[Source, ...], rings: Gathering, alerts: list[pa.Table]) -> pa.Table:
-    """Return the members of every alert: as listed, or without a list the ends of its transfers."""
-    listed: list[pa.Table] = []
-    for text, numbers in read_kind(MEMBERS, sources, rings):
-        mapped: dict[str, pa.Array] = {"ring_id": text["ring_id"], "account_id": text["account_id"]}
-        mapped["typology"] = pc.utf8_lower(text["typology"])
-        mapped["is_sar"] = (
-            parse_flag(text["is_sar"]) if "is_sar" in text else pa.repeat(pa.scalar(False), len(text["ring_id"]))
-        )
-        taken = rings.add(mapped, numbers, [("is_sar", pc.is_null(mapped["is_sar"]), UNREADABLE)])
-        listed.append(pa.table(dict(taken)))
+def _members(listed: pa.Table, flagged: pa.Table, *, is_listed: bool) -> pa.Table:
+    """Return the members of every alert: as listed, or without a list the ends of its transfers (no alert: -1)."""
     names = {"ring_id": pa.string(), "account_id": pa.string(), "typology": pa.string(), "is_sar": pa.bool_()}
-    none = pa.schema(list(names.items())).empty_table()
-    seen = pa.concat_tables([none, *alerts], promote_options="default").select(list(names))
-    members = pa.concat_tables([none, *listed]) if listed else seen
-    members = distinct_rows(members, ("ring_id", "account_id"))
-    everything = pa.concat_tables([none, *listed, seen]).filter(pc.field("is_sar"))
-    is_sar = pc.is_in(members["ring_id"], value_set=accounts_of(everything["ring_id"]))
-    return members.set_column(members.schema.get_field_index("is_sar"), "is_sar", is_sar)
+    parts = [pa.schema(list(names.items())).empty_table(), listed]
+    if flagged.num_rows:
+        alerted = flagged.filter(pc.not_equal(flagged["ring_id"], "-1"))
+        parts += [
+            alerted.select(["ring_id", end, "is_sar"]).rename_columns(["ring_id", "account_id", "is_sar"])
+            for end in ("source", "target")
+        ]
+    everything = pa.concat_tables(parts, promote_options="default").select(list(names))
+    members = distinct_rows(
+        everything.slice(0, listed.num_rows) if is_listed else everything, ("ring_id", "account_id")
+    )
+    suspicious = accounts_of(everything["ring_id"].filter(everything["is_sar"]))
+    is_sar = pc.is_in(members["ring_id"], value_set=suspicious)
+    return members.set_column(members.column_names.index("is_sar"), "is_sar", is_sar)

@@ -2,30 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from muledetect.arrays import Int64Array
 from muledetect.errors import DataError
 from muledetect.records.currency import exponent_of
 from muledetect.records.layouts._convert import convert_amounts
-from muledetect.records.layouts._sources import Source, read_lines
-from muledetect.records.layouts._spec import FileKind, Files, Options, layout
-from muledetect.records.layouts._tables import (
-    Gathering,
-    IllicitSpans,
+from muledetect.records.layouts._rows import (
+    Reading,
+    Texts,
     accounts_of,
+    amounts_in,
     build_labels,
     distinct_rows,
-    join_rejects,
-    read_kind,
+    preset,
+    read_flag,
 )
-from muledetect.records.layouts._values import parse_flag, parse_money, parse_times, translate
+from muledetect.records.layouts._spec import FileKind, Files, Options, layout
+from muledetect.records.lines import BROKEN
+from muledetect.records.parse import mask_of, parse
 from muledetect.records.reasons import MISSING, NO_RATE, NOT_WHOLE, OTHER_CURRENCY, UNKNOWN_CURRENCY, UNREADABLE
-from muledetect.schema import ACCOUNTS, HOLDERS, TRANSFERS
+from muledetect.records.rejects import Fault
+from muledetect.schema import Column
 
 TRANSACTIONS: Final = FileKind(
     "transactions",
@@ -39,7 +43,7 @@ TRANSACTIONS: Final = FileKind(
         "target_currency": ("Receiving Currency", "receiving_currency", "ReceivingCurrency"),
         "amount": ("Amount Paid", "amount_paid", "AmountPaid"),
         "currency": ("Payment Currency", "payment_currency", "PaymentCurrency"),
-        "format": ("Payment Format", "payment_format", "PaymentFormat"),
+        "payment_format": ("Payment Format", "payment_format", "PaymentFormat"),
         "is_illicit": ("Is Laundering", "is_laundering", "IsLaundering"),
         "ring_id": ("PatternAttemptID",),
         "typology": ("PatternType",),
@@ -51,11 +55,11 @@ BOOK: Final = FileKind(
     "accounts",
     {
         "bank_id": ("Bank ID",),
-        "number": ("Account Number",),
+        "account_id": ("Account Number",),
         "holder_id": ("Entity ID",),
         "holder_name": ("Entity Name",),
     },
-    required=("bank_id", "number"),
+    required=("bank_id", "account_id"),
 )
 PATTERNS: Final = FileKind("patterns", {}, suffix="atterns.txt")
 
@@ -83,15 +87,23 @@ _CHANNELS: Final = {
     "credit card": "card",
     "cash": "cash_counter",
     "bitcoin": "vasp",
+    "*": "other",
 }
-_COMPANIES: Final = pa.array(["corporation", "partnership", "sole proprietorship"])
-_NONE: Final = pa.scalar(None, pa.string())
+_KINDS: Final = {
+    "individual": "individual",
+    **dict.fromkeys(("corporation", "partnership", "sole proprietorship"), "company"),
+    "*": "",
+}
+_MONEY: Final = Column("amount", "money", "")
 _BITCOIN: Final = "XBT"
 _BITCOIN_DECIMALS: Final = 8
 _BEGIN: Final = "BEGIN LAUNDERING ATTEMPT - "
 _END: Final = "END LAUNDERING ATTEMPT"
-_RING_COLUMNS: Final = ("ring_id", "account_id", "typology", "is_sar")
 _N_FIELDS: Final = 11
+_EXTRA: Final = ("payment_format", "target_amount", "target_currency")
+_TRUTH: Final = ("is_illicit", "ring_id", "typology")
+_PAID: Final = preset("transfers", {"channel": _CHANNELS}, keep=(*_EXTRA, *_TRUTH))
+_BOOK: Final = preset("accounts", {"kind": _KINDS})
 
 
 @layout(
@@ -111,70 +123,61 @@ def read_amlworld(files: Files, options: Options) -> dict[str, pa.Table]:
     rejected. Labels count illicit transfers in every
     currency; those that are kept stand in `truth_transfers`. Each pattern is a ring with its `typology`.
     """
-    paid = Gathering(TRANSFERS, ("payment_format", "target_amount", "target_currency"))
-    spans = IllicitSpans()
-    everyone: list[pa.Array] = []
-    rings: list[pa.Table] = []
-    illicit_ids: list[pa.Array] = []
-    has_flags = False
-    for text, numbers in read_kind(TRANSACTIONS, files[TRANSACTIONS.name], paid):
-        mapped, faults = _map_transfers(text, pa.array(numbers).cast(pa.string()))
-        everyone.append(accounts_of(mapped["source"], mapped["target"]))
-        if "is_illicit" in mapped:
-            has_flags = True
-            known = pc.and_(pc.is_valid(mapped["time"]), pc.fill_null(mapped["is_illicit"], False))
-            spans.add(mapped, known)
-        if "ring_id" in mapped:
-            rings.append(_ends_of(mapped))
-        if options.currency:
-            other = pc.not_equal(mapped["currency"], options.currency)
-            faults.append(("currency", other, OTHER_CURRENCY))
-        taken = paid.add(mapped, numbers, faults)
-        if "is_illicit" in taken:
-            illicit_ids.append(taken["transfer_id"].filter(taken["is_illicit"]))
-
-    transfers = paid.finish()
-    if options.convert_to:
-        transfers = _in_one_currency(transfers, options.convert_to, paid)
+    # Amounts come as minor units of the currency of their row.
+    reading = Reading(files, replace(amounts_in(None), money="minor"))
+    paid = reading.take(TRANSACTIONS, _PAID, _adapt_transfers)
+    transfers = paid.select([name for name in paid.column_names if name not in _TRUTH])
+    if options.currency:
+        transfers = _only(transfers, options.currency, OTHER_CURRENCY, reading)
+    elif options.convert_to:
+        transfers = _in_one_currency(transfers, options.convert_to, reading)
     tables = {"transfers": transfers}
-    if has_flags:
-        kept = transfers["transfer_id"].combine_chunks()
-        tables["truth_transfers"] = _truth_of([ids.filter(pc.is_in(ids, value_set=kept)) for ids in illicit_ids])
-        illicit = spans.finish()
-        tables["labels"] = build_labels(accounts_of(*everyone), accounts_of(illicit["account_id"]), illicit)
-    book, people = Gathering(ACCOUNTS), Gathering(HOLDERS)
+    if "is_illicit" in paid.column_names:
+        illicit = paid.filter(paid["is_illicit"])
+        ids = illicit["transfer_id"].filter(pc.is_in(illicit["transfer_id"], transfers["transfer_id"].combine_chunks()))
+        tables["truth_transfers"] = pa.table({"transfer_id": ids, "kind": pa.repeat(pa.scalar("illicit"), len(ids))})
+        mules = accounts_of(illicit["source"], illicit["target"])
+        tables["labels"] = build_labels(accounts_of(paid["source"], paid["target"]), mules, illicit)
     if BOOK.name in files:
-        _read_book(files[BOOK.name], book, people)
-        tables |= {"accounts": book.finish(), "holders": distinct_rows(people.finish(), ("holder_id",))}
+        accounts = reading.take(BOOK, _BOOK, _adapt_accounts)
+        tables["accounts"] = accounts
+        if "holder_id" in accounts.column_names:
+            people = accounts.select(["holder_id", "kind"]).filter(pc.is_valid(accounts["holder_id"]))
+            is_person = pc.equal(people["kind"], "individual")
+            kind = pc.if_else(is_person, "person", people["kind"])
+            tables["holders"] = distinct_rows(people.set_column(1, "kind", kind), ("holder_id",))
+    rings = []
+    if "ring_id" in paid.column_names:
+        held = paid.filter(pc.is_valid(paid["ring_id"]))
+        rings.append(_members(*(held[name] for name in ("ring_id", "typology", "source", "target"))))
     for source in files.get(PATTERNS.name, ()):
         n_before = sum(pc.count_distinct(table["ring_id"]).as_py() for table in rings)
         rings.append(_read_patterns(Path(source), n_before))
     if rings:
         tables["truth_rings"] = distinct_rows(pa.concat_tables(rings), ("ring_id", "account_id"))
-    tables["rejects"] = join_rejects(paid, book)
+    tables["rejects"] = reading.rejects()
     return tables
 
 
-def _in_one_currency(transfers: pa.Table, currency: str, paid: Gathering) -> pa.Table:
-    """Return transfers in one currency; those of a currency without a rate go to the rejects, never one to one."""
-    if "target_currency" in transfers.column_names:
-        transfers = convert_amounts(transfers, currency)
+def _only(transfers: pa.Table, currency: str, reason: str, reading: Reading) -> pa.Table:
+    """Return the transfers in a currency; the others go to the rejects."""
     is_known = pc.equal(transfers["currency"], currency)
-    lacking = transfers.filter(pc.invert(is_known))
-    if len(lacking) == len(transfers) and len(lacking):
-        named = ", ".join(sorted(pc.unique(lacking["currency"]).to_pylist())[:5])
-        raise DataError(
-            f"amlworld: no transfer shows a rate to {currency} of its currencies ({named}), so none can be converted. "
-            "Keep one of them: --currency."
-        )
-    paid.take_out(lacking["transfer_id"].cast(pa.int64()).to_numpy(), "currency", NO_RATE)
+    lacking = transfers["transfer_id"].filter(pc.invert(is_known)).cast(pa.int64()).to_numpy()
+    reading.log.add("transfers", "currency", reason, "reject", lacking)
     return transfers.filter(is_known)
 
 
-def _truth_of(illicit_ids: list[pa.Array]) -> pa.Table:
-    """Return the illicit transfers; the source says that they are, not what part they play."""
-    ids = pa.chunked_array(illicit_ids, pa.string())
-    return pa.table({"transfer_id": ids, "kind": pa.repeat(pa.scalar("illicit"), len(ids))})
+def _in_one_currency(transfers: pa.Table, currency: str, reading: Reading) -> pa.Table:
+    """Return transfers in one currency; those of a currency without a rate go to the rejects, never one to one."""
+    if "target_currency" in transfers.column_names:
+        transfers = convert_amounts(transfers, currency)
+    named = sorted(pc.unique(transfers["currency"]).to_pylist())
+    if named and currency not in named:
+        raise DataError(
+            f"amlworld: no transfer shows a rate to {currency} of its currencies ({', '.join(named[:5])}), so none can "
+            "be converted. Keep one of them: --currency."
+        )
+    return _only(transfers, currency, NO_RATE, reading)
 
 
 def _account(bank: pa.StringArray, number: pa.StringArray) -> pa.StringArray:
@@ -185,13 +188,23 @@ def _bank(bank: pa.StringArray) -> pa.StringArray:
     return pc.replace_substring_regex(bank, "^0+(.)", r"\1")
 
 
-def _amounts(text: pa.StringArray, currency: pa.StringArray) -> pa.Int64Array:
-    """Return minor units of each row's own currency; null where the currency is unknown."""
-    amounts = pa.nulls(len(text), pa.int64())
+def _code_of(currency: pa.StringArray) -> pa.StringArray:
+    """Return the ISO code of a currency's name, null where it is none that we know."""
+    place = pc.index_in(pc.utf8_lower(pc.utf8_trim_whitespace(currency)), pa.array(list(_CURRENCIES)))
+    return pa.array(list(_CURRENCIES.values())).take(place)
+
+
+def _amounts(texts: pa.StringArray, currency: pa.StringArray) -> pa.Int64Array:
+    """Return minor units of each row's own currency; null where the currency is unknown, or the text no amount."""
+    amounts = pa.nulls(len(texts), pa.int64())
     codes = pc.drop_null(pc.unique(currency)).to_pylist()
     for decimals in sorted({_decimals(code) for code in codes}):
         here = pc.is_in(currency, pa.array([code for code in codes if _decimals(code) == decimals], pa.string()))
-        amounts = pc.if_else(here, parse_money(text, decimals), amounts)
+        cells = pc.if_else(here, texts, pa.scalar(None, pa.string()))
+        read = parse(_MONEY, cells, replace(amounts_in(None), exponent=decimals))
+        for mask, _ in read.faults:
+            read.values = pc.if_else(pa.array(mask), pa.scalar(None, pa.int64()), read.values)
+        amounts = pc.coalesce(read.values, amounts)
     return amounts
 
 
@@ -199,57 +212,47 @@ def _decimals(code: str) -> int:
     return _BITCOIN_DECIMALS if code == _BITCOIN else exponent_of(code)
 
 
-def _map_transfers(
-    text: Mapping[str, pa.StringArray], row: pa.StringArray
-) -> tuple[dict[str, pa.Array], list[tuple[str, pa.Array, str]]]:
-    currency = translate(text["currency"], _CURRENCIES, None)
-    amount = _amounts(text["amount"], currency)
-    mapped: dict[str, pa.Array] = {
-        "transfer_id": row,
-        "time": parse_times(text["time"]),
-        "source": _account(text["source_bank"], text["source"]),
-        "target": _account(text["target_bank"], text["target"]),
-        "amount": amount,
-        "currency": currency,
-        "source_bank": _bank(text["source_bank"]),
-        "target_bank": _bank(text["target_bank"]),
-    }
+def _adapt_transfers(texts: Texts, numbers: Int64Array) -> list[Fault]:
+    for end in ("source", "target"):
+        texts[end] = _account(texts[f"{end}_bank"], texts[end])
+        texts[f"{end}_bank"] = _bank(texts[f"{end}_bank"])
+    currency, written = _code_of(texts["currency"]), texts["amount"]
+    amount = _amounts(written, currency)
     # what rounds to nothing is no amount of this currency: AMLworld writes yen with two decimals
-    vanished = pc.and_(pc.equal(amount, 0), pc.match_substring_regex(text["amount"], "[1-9]"))
+    vanished = pc.and_(pc.equal(amount, 0), pc.match_substring_regex(written, "[1-9]"))
     faults = [
-        ("currency", pc.is_null(text["currency"]), MISSING),
-        ("currency", pc.is_null(currency), UNKNOWN_CURRENCY),
-        ("amount", vanished, NOT_WHOLE),
+        ("currency", mask_of(pc.is_null(texts["currency"])), MISSING),
+        ("currency", mask_of(pc.is_null(currency)), UNKNOWN_CURRENCY),
+        ("amount", mask_of(vanished), NOT_WHOLE),
+        ("amount", mask_of(pc.is_null(amount)), UNREADABLE),
     ]
-    if "format" in text:
-        mapped |= {"channel": translate(text["format"], _CHANNELS, "other"), "payment_format": text["format"]}
-    if "target_amount" in text and "target_currency" in text:
-        mapped["target_currency"] = translate(text["target_currency"], _CURRENCIES, None)
-        mapped["target_amount"] = _amounts(text["target_amount"], mapped["target_currency"])
-    if "is_illicit" in text:
-        mapped["is_illicit"] = parse_flag(text["is_illicit"])
-        faults.append(("is_illicit", pc.is_null(mapped["is_illicit"]), UNREADABLE))
-    if "ring_id" in text:
-        mapped |= {"ring_id": text["ring_id"], "typology": _typology(text.get("typology", text["ring_id"]))}
-    return mapped, faults
+    texts |= {"transfer_id": pa.array(numbers).cast(pa.string()), "amount": amount, "currency": currency}
+    if "payment_format" in texts:
+        texts["channel"] = texts["payment_format"]
+    if "target_amount" in texts and "target_currency" in texts:
+        texts["target_currency"] = _code_of(texts["target_currency"])
+        texts["target_amount"] = _amounts(texts["target_amount"], texts["target_currency"])
+    if "ring_id" in texts:
+        texts["typology"] = _typology(texts.get("typology", texts["ring_id"]))
+    return faults + read_flag(texts, "is_illicit")
 
 
-def _ends_of(mapped: Mapping[str, pa.Array]) -> pa.Table:
-    """Return both ends of the transfers that belong to a pattern."""
-    in_ring = pc.and_(pc.is_valid(mapped["ring_id"]), pc.is_valid(mapped["source"]))
-    rows = {name: mapped[name].filter(in_ring) for name in ("ring_id", "typology", "source", "target")}
-    return _members(rows["ring_id"], rows["typology"], rows["source"], rows["target"])
+def _adapt_accounts(texts: Texts, _: Int64Array) -> list[Fault]:
+    texts["account_id"] = _account(texts["bank_id"], texts["account_id"])
+    texts["bank_id"] = _bank(texts["bank_id"])
+    if "holder_id" in texts:
+        names = texts.get("holder_name", pa.nulls(len(texts["bank_id"]), pa.string()))
+        texts["kind"] = pc.replace_substring_regex(names, " *#.*$", "")
+    return []
 
 
 def _members(ring: pa.Array, typology: pa.Array, source: pa.Array, target: pa.Array) -> pa.Table:
-    columns = [
-        pa.concat_arrays([ring, ring]),
-        pa.concat_arrays([source, target]),
-        pa.concat_arrays([typology, typology]),
-        pa.repeat(pa.scalar(True), 2 * len(ring)),
+    """Return both ends of the transfers of patterns."""
+    ends = [
+        pa.table({"ring_id": ring, "account_id": end, "typology": typology, "is_sar": pa.repeat(True, len(ring))})
+        for end in (source, target)
     ]
-    members = pa.table(columns, names=list(_RING_COLUMNS))
-    return members.filter(pc.is_valid(members["account_id"]))
+    return pa.concat_tables(ends).filter(pc.field("account_id").is_valid())
 
 
 def _typology(text: pa.StringArray) -> pa.StringArray:
@@ -275,9 +278,20 @@ def _read_patterns(path: Path, n_before: int) -> pa.Table:
     return _members(ring, _typology(typology), _account(source_bank, source), _account(target_bank, target))
 
 
+def _lines(path: Path) -> Iterator[str]:
+    try:
+        with path.open(encoding="utf-8-sig") as stream:
+            for line in stream:
+                yield line.rstrip("\r\n")
+    except BROKEN as error:
+        raise DataError(
+            f"{path.name}: the file cannot be read; it is damaged, or not UTF-8. Export it again."
+        ) from error
+
+
 def _pattern_lines(path: Path, n_before: int) -> Iterator[tuple[str, ...]]:
     n_patterns, typology = n_before, None
-    for number, line in enumerate(read_lines(path), 1):
+    for number, line in enumerate(_lines(path), 1):
         if line.startswith(_BEGIN):
             typology = line.removeprefix(_BEGIN)
         elif line.startswith(_END):
@@ -290,19 +304,3 @@ def _pattern_lines(path: Path, n_before: int) -> Iterator[tuple[str, ...]]:
                     f"'{_END}...'. Give the *_Patterns.txt that belongs to the transactions."
                 )
             yield str(n_patterns), typology, *fields[1:5]
-
-
-def _read_book(sources: tuple[Source, ...], book: Gathering, people: Gathering) -> None:
-    for text, numbers in read_kind(BOOK, sources, book):
-        mapped = {"account_id": _account(text["bank_id"], text["number"]), "bank_id": _bank(text["bank_id"])}
-        if "holder_id" not in text:
-            book.add(mapped, numbers)
-            continue
-        mapped["holder_id"] = text["holder_id"]
-        names = text.get("holder_name", pa.nulls(len(numbers), pa.string()))
-        words = pc.replace_substring_regex(pc.utf8_lower(names), " *#.*$", "")
-        is_person = pc.equal(words, "individual")
-        mapped["kind"] = pc.if_else(is_person, "individual", pc.if_else(pc.is_in(words, _COMPANIES), "company", _NONE))
-        taken = book.add(mapped, numbers)
-        kinds = translate(taken["kind"], {"individual": "person", "company": "company"}, None)
-        people.add({"holder_id": taken["holder_id"], "kind": kinds}, numbers[: len(kinds)])

@@ -24,8 +24,8 @@ from typing import TYPE_CHECKING
 from muledetect.lazy import on_demand
 
 if TYPE_CHECKING:
+    from muledetect.records.files import FileForm
     from muledetect.records.own._columns import Accounts, Amounts, Columns, RowRules, Times, read_columns
-    from muledetect.records.own._file import FileForm
     from muledetect.records.own._import import Imported, import_own
     from muledetect.records.own._suggest import suggest_columns
 
@@ -45,8 +45,7 @@ __all__ = [
 __getattr__, __dir__ = on_demand(
     __name__,
     {
-        "_columns": "Accounts Amounts Columns RowRules Times read_columns",
-        "_file": "FileForm",
+        "_columns": "Accounts Amounts Columns FileForm RowRules Times read_columns",
         "_import": "Imported import_own",
         "_suggest": "suggest_columns",
     },

@@ -12,8 +12,8 @@ from dataclasses import replace
 from typing import Final
 
 from muledetect.errors import DataError
+from muledetect.records.files import Lines, Source, lines_above, name_of
 from muledetect.records.own._columns import Columns
-from muledetect.records.own._file import Lines, Source, lines_above, name_of
 from muledetect.records.own._profile import shape_of
 
 PLACE: Final = re.compile(r"line ([0-9]{1,6}) cell ([0-9]{1,4})")

@@ -15,9 +15,9 @@ import pyarrow.compute as pc
 from muledetect.errors import DataError
 from muledetect.records import reasons
 from muledetect.records.currency import EXPONENTS
+from muledetect.records.files import Batch
 from muledetect.records.own._affixes import may_be
 from muledetect.records.own._columns import Columns
-from muledetect.records.own._file import Batch
 from muledetect.records.own._money import SAFE_PLACES, UNSURE, AmountCells, read_amounts
 from muledetect.records.own._signs import plain_signs
 from muledetect.records.own._times import BUDDHIST, COUNTED, ISO, number_texts, read_times
@@ -114,7 +114,7 @@ def _column(
             f"{mapping.table}: column {column.name!r}, from {heading!r}: {error}. See [times] and "
             "[amounts] of the mapping."
         ) from error
-    if column.name == "currency":
+    if column.name == "currency" and options.currency:
         parsed = check_currency(parsed, options.currency)
     done.faults += [(column.name, mask, reason) for mask, reason in parsed.faults]
     done.doubts += [(column.name, mask, reason) for mask, reason in parsed.doubts]

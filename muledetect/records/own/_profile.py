@@ -10,7 +10,7 @@ from unicodedata import category
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from muledetect.records.own._file import FileForm, Source, read_batches
+from muledetect.records.files import FileForm, Source, read_batches
 from muledetect.records.own._formats import find_clock, find_counts, find_formats
 from muledetect.records.own._money import Marks, find_marks
 from muledetect.records.own._times import ISO, number_texts

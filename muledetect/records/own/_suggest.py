@@ -12,18 +12,18 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from muledetect.errors import DataError, OptionError
-from muledetect.records.own._above import offers_above
-from muledetect.records.own._columns import Accounts, Columns, PairOn, RowRules
-from muledetect.records.own._file import (
+from muledetect.records.files import (
     FileForm,
     Source,
     as_sources,
-    detect_form,
     headings_of,
     is_text,
     lines_above,
     name_of,
 )
+from muledetect.records.own._above import offers_above
+from muledetect.records.own._columns import Accounts, Columns, PairOn, RowRules
+from muledetect.records.own._detect import detect_form
 from muledetect.records.own._profile import Profile, profiles_of
 from muledetect.records.own._readings import DateOrder, Stated, suggest_amounts, suggest_times
 from muledetect.records.own._roles import Draft, assign_roles

@@ -1,4 +1,4 @@
-"""How a bank's file is written (encoding, delimiter, line of the headings), and its rows as batches of columns.
+"""Open any file of rows, CSV or Parquet, or a table in memory: its headings, and its rows as batches of columns.
 
 A file is never taken for more than it is: cells are text as they stand, and a row whose number of fields does not fit
 the headings is numbered and told, not dropped.
@@ -10,10 +10,9 @@ import codecs
 import csv
 import io
 import itertools
-import re
 from array import array
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, TypeAlias
@@ -27,8 +26,7 @@ import pyarrow.parquet as pq
 
 from muledetect.errors import DataError, MuleDetectError, OptionError
 from muledetect.records.intake import Intake
-from muledetect.records.lines import BROKEN, TextStream, is_utf16, refuse_other_kinds
-from muledetect.records.own._words import foreign_words
+from muledetect.records.lines import BROKEN, TextStream, refuse_other_kinds
 
 #: A file of the user, or a table in memory.
 Source: TypeAlias = Path | pa.Table
@@ -38,12 +36,6 @@ _BLOCK_BYTES: Final = 1 << 24
 _BATCH_ROWS: Final = 1 << 17
 _START_BYTES: Final = 1 << 20
 _LINES: Final = 1000
-_DELIMITERS: Final = ";,\t|"
-#: A cell that only data has: a number or a date, whatever its marks.
-_DATA: Final = re.compile(
-    r"[-+(]?\s*[฿€$£]?\s*\d[\d.,'\u2019\s]*\)?\s*[-%]?|\d{1,4}[-./]\d{1,2}[-./]\d{2,4}.*|[0-9a-f]{12,}"
-)
-_LEGACY: Final = ("cp1252", "cp874", "cp932", "cp949", "gb18030", "big5", "cp1250", "cp1251")
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +83,7 @@ def as_sources(given: Any) -> list[Source]:
         return [pa.table(given)]
     if isinstance(given, Sequence) and given and all(isinstance(path, str | Path) for path in given):
         return [_checked(Path(path)) for path in given]
-    raise DataError(f"files: expected paths or one table; got {type(given).__name__}. Give the path of a CSV file.")
+    raise DataError(f"files: expected a path or a table; got {type(given).__name__}. Give the path of a CSV file.")
 
 
 def _checked(path: Path) -> Path:
@@ -115,27 +107,8 @@ def is_text(source: Source) -> bool:
     return isinstance(source, Path) and source.suffix.lower() != ".parquet"
 
 
-def detect_form(path: Path, encoding: str | None, delimiter: str | None) -> tuple[FileForm, dict[str, str]]:
-    """Return how a text file seems to be written, and why, by field.
-
-    Raises
-    ------
-    DataError
-        If the bytes fit no encoding that we know, or there are no columns.
-    """
-    start = _start_of(path)
-    encoding, why = (encoding, "as stated") if encoding else _detect_encoding(path.name, start)
-    found, width = _detect_delimiter(path.name, _decoded(path.name, start, encoding), delimiter)
-    header = _detect_header(_top(path, FileForm(encoding, found), width))
-    notes = {"encoding": why}
-    if header == 0:
-        notes["header"] = 'no line of headings was found; columns are called "column 1", "column 2" ...'
-    elif header > 1:
-        notes["header"] = f"lines above the headings, which are passed over: {header - 1}"
-    return FileForm(encoding, found, header), notes
-
-
-def _start_of(path: Path) -> bytes:
+def start_of(path: Path) -> bytes:
+    """Return the first bytes of a text file up to the end of a line; raise if it is damaged or of another kind."""
     try:
         with pa.input_stream(str(path), compression="detect") as stream:
             start: bytes = stream.read(_START_BYTES)
@@ -148,45 +121,8 @@ def _start_of(path: Path) -> bytes:
     return start[: start.rindex(b"\n") + 1]
 
 
-def _detect_encoding(name: str, start: bytes) -> tuple[str, str]:
-    for mark, encoding in ((codecs.BOM_UTF8, "utf-8-sig"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16")):
-        if start.startswith(mark):
-            return encoding, "by its byte-order mark"
-    wide = is_utf16(start)
-    if wide:
-        return wide, "every other byte is zero"
-    try:
-        start.decode("utf-8")
-    except UnicodeDecodeError:
-        return _detect_legacy(name, start)
-    return "utf-8", "every byte fits"
-
-
-def _detect_legacy(name: str, start: bytes) -> tuple[str, str]:
-    """Choose among old encodings: the one in which the headings are known words, else by how high bytes lie."""
-    fitting: dict[str, int] = {}
-    for encoding in _LEGACY:
-        try:
-            text = start.decode(encoding).casefold()
-        except UnicodeDecodeError:
-            continue
-        fitting[encoding] = sum(word in text for word in foreign_words())
-    best = max(fitting, key=lambda encoding: fitting[encoding], default=None)
-    if best is not None and fitting[best] > 0:
-        return best, "not UTF-8; its headings are words in this encoding"
-    runs = [len(run) for run in re.findall(rb"[\x80-\xff]+", start)]
-    if "cp1252" in fitting and np.mean(runs) < 1.5:
-        return "cp1252", "not UTF-8; single accented letters, as Windows writes them in western Europe"
-    if "cp874" in fitting and np.mean(runs) >= 2:
-        return "cp874", "not UTF-8; long runs of letters, as Windows writes Thai"
-    fits = ", ".join(fitting) or "none that we know"
-    raise DataError(
-        f"{name}: the encoding cannot be told; it is not UTF-8 and its bytes would fit {fits}. State it with encoding= "
-        "(--encoding), or save the file as UTF-8."
-    )
-
-
-def _decoded(name: str, start: bytes, encoding: str) -> list[str]:
+def decoded(name: str, start: bytes, encoding: str) -> list[str]:
+    """Return the first lines of some bytes."""
     try:
         codecs.lookup(encoding)
     except LookupError as error:
@@ -203,8 +139,8 @@ def _decoded(name: str, start: bytes, encoding: str) -> list[str]:
 def not_in(name: str, encoding: str) -> DataError:
     """Return the error for a file that is not in the encoding that it was said to be in."""
     return DataError(
-        f"{name}: holds bytes that are not {encoding}. Correct 'encoding' under [file]: utf-8, cp1252 (western), cp874 "
-        "(Thai), utf-16."
+        f"{name}: holds bytes that are not {encoding}. Save it as UTF-8, or correct 'encoding' under [file]: utf-8, "
+        "cp1252 (western), cp874 (Thai), utf-16."
     )
 
 
@@ -212,30 +148,15 @@ def not_in(name: str, encoding: str) -> DataError:
 Lines: TypeAlias = list[tuple[int, list[str]]]
 
 
-def _detect_delimiter(name: str, lines: list[str], delimiter: str | None) -> tuple[str, int]:
-    """Return the delimiter under which most lines have the same, largest number of fields, and that number."""
-    best: tuple[float, str, int] = (0.0, "", 0)
-    for sign in delimiter or _DELIMITERS:
-        # Line by line: a quote that nothing closes would swallow the others.
-        widths = Counter(_width_of(line, sign) for line in lines if line.strip())
-        width, n_lines = max(widths.items(), key=lambda item: (item[1], item[0]), default=(1, 0))
-        # Some lines in ten may be remarks above and below the table.
-        score = min(width, 50) * (n_lines / widths.total()) ** 4 if width > 1 else 0.0
-        best = max(best, (score, sign, width), key=lambda item: item[0])
-    if best[0] <= 0:
-        tried = delimiter or "; , tab |"
-        raise DataError(f"{name}: no columns were found; tried {tried}. State the delimiter= (--delimiter).")
-    return best[1], best[2]
-
-
-def _width_of(line: str, delimiter: str) -> int:
+def width_of(line: str, delimiter: str) -> int:
+    """Return the number of fields of a line."""
     try:
         return len(next(csv.reader([line], delimiter=delimiter), ()))
     except csv.Error:  # a field longer than csv takes: whatever it is, it is no delimiter of ours
         return 1
 
 
-def _top(path: Path, form: FileForm, width: int | None = None) -> Lines:
+def top_rows(path: Path, form: FileForm, width: int | None = None) -> Lines:
     """Return the first rows as (line, fields); blank ones are left out."""
     return _records(_top_lines(path, form, width), form.delimiter)
 
@@ -243,12 +164,12 @@ def _top(path: Path, form: FileForm, width: int | None = None) -> Lines:
 def _top_lines(path: Path, form: FileForm, width: int | None = None) -> list[str]:
     """Return the first lines, quotes mended as all readers mend them."""
     if width is None:
-        lines = _decoded(path.name, _start_of(path), form.encoding)
-        width = Counter(_width_of(line, form.delimiter) for line in lines if line.strip()).most_common(1)[0][0]
+        lines = decoded(path.name, start_of(path), form.encoding)
+        width = Counter(width_of(line, form.delimiter) for line in lines if line.strip()).most_common(1)[0][0]
     with TextStream(path, delimiter=form.delimiter, width=width, encoding=form.encoding) as stream:
         start = stream.read(_START_BYTES)
     cut = start if len(start) < _START_BYTES else start[: start.rfind(b"\n") + 1]
-    return _decoded(path.name, cut, "utf-8")
+    return decoded(path.name, cut, "utf-8")
 
 
 def _records(lines: list[str], delimiter: str) -> Lines:
@@ -265,20 +186,6 @@ def _records(lines: list[str], delimiter: str) -> Lines:
     return records
 
 
-def _detect_header(records: Lines) -> int:
-    """Return the line of the headings, 0 if there are none: the last one before the first line that holds data."""
-    if not records:
-        return 1
-    width = Counter(len(fields) for _, fields in records).most_common(1)[0][0]
-    for place, (_, fields) in enumerate(records):
-        is_data = len(fields) == width and any(_DATA.fullmatch(cell) for cell in fields)
-        if is_data:
-            above = records[place - 1] if place else (0, [])
-            fits = width - 1 <= len(above[1]) <= width and sum(map(bool, above[1])) * 2 >= width
-            return above[0] if fits else 0
-    return next((line for line, fields in records if len(fields) == width), 1)
-
-
 def headings_of(source: Source, form: FileForm) -> tuple[str, ...]:
     """Return the headings; an empty one is called "column 7", a repeated one gets .1, .2 as pandas does."""
     if isinstance(source, pa.Table):
@@ -288,7 +195,7 @@ def headings_of(source: Source, form: FileForm) -> tuple[str, ...]:
             return _distinct(pq.read_schema(source).names)
         except BROKEN as error:
             raise DataError(f"{source.name}: cannot be read as Parquet; it may be damaged. Export it again.") from error
-    records = _top(source, form)
+    records = top_rows(source, form)
     width = Counter(len(fields) for _, fields in records).most_common(1)[0][0] if records else 0
     if form.header == 0:
         return _distinct([""] * width)
@@ -303,7 +210,7 @@ def lines_above(source: Source, form: FileForm) -> Lines:
     """Return the lines above the headings that hold something, each with its number and its cells."""
     if not isinstance(source, Path) or not is_text(source):
         return []
-    return [(line, fields) for line, fields in _top(source, form) if line < form.header]
+    return [(line, fields) for line, fields in top_rows(source, form) if line < form.header]
 
 
 def _distinct(names: Sequence[str]) -> tuple[str, ...]:
@@ -372,20 +279,8 @@ def _read_text(path: Path, form: FileForm, wanted: Sequence[str]) -> Iterator[Ba
     )
     try:
         with stream:
-            reader = pacsv.open_csv(
-                stream,
-                # in one thread, or Arrow cannot tell the number of a ragged row
-                read_options=pacsv.ReadOptions(use_threads=False, block_size=_BLOCK_BYTES, column_names=list(names)),
-                parse_options=pacsv.ParseOptions(
-                    delimiter=form.delimiter, newlines_in_values=True, ignore_empty_lines=False,
-                    invalid_row_handler=refuse,
-                ),
-                convert_options=pacsv.ConvertOptions(
-                    include_columns=list(wanted), column_types=dict.fromkeys(names, pa.string()),
-                    strings_can_be_null=True, quoted_strings_can_be_null=True, null_values=["", *form.nothing],
-                ),
-            )  # fmt: skip
-            for batch in reader:
+            found = csv_batches(stream, names, form.delimiter, wanted=wanted, nothing=form.nothing, refuse=refuse)
+            for batch in found:
                 numbers, mended = _placed(n_before, batch.num_rows, refused), stream.quotes.n_mended
                 columns = dict(zip(wanted, batch.columns, strict=True))
                 yield Batch(columns, numbers, _new(refused, n_told), mended - n_quotes, stream.intake.share)
@@ -395,13 +290,48 @@ def _read_text(path: Path, form: FileForm, wanted: Sequence[str]) -> Iterator[Ba
     except UnicodeDecodeError as error:
         raise not_in(path.name, form.encoding) from error
     except BROKEN as error:
-        if "Empty CSV file" not in str(error):
-            if "utf" in str(error).lower():
-                raise not_in(path.name, form.encoding) from error
-            raise DataError(f"{path.name}: the file is damaged or broken off. Export it again.") from error
+        if "utf" in str(error).lower():
+            raise not_in(path.name, form.encoding) from error
+        raise DataError(f"{path.name}: the file is damaged or broken off. Export it again.") from error
     if len(refused) > n_told:
         none = {name: pa.array([], pa.string()) for name in wanted}
         yield Batch(none, np.empty(0, np.int64), _new(refused, n_told), stream.quotes.n_mended - n_quotes)
+
+
+def csv_batches(
+    stream: TextStream,
+    names: Sequence[str],
+    delimiter: str,
+    *,
+    wanted: Sequence[str] | None = None,
+    nothing: Sequence[str] = (),
+    refuse: Callable[[pacsv.InvalidRow], str] | None = None,
+) -> Iterator[pa.RecordBatch]:
+    """Yield the rows of a text below its headings as columns of text; the one place where CSV is parsed.
+
+    `refuse` is called with each ragged row, and blank lines are rows then; without it the first is an error, and blank
+    lines are none.
+    """
+    try:
+        yield from pacsv.open_csv(
+            stream,
+            # in one thread, or Arrow cannot tell the number of a ragged row
+            read_options=pacsv.ReadOptions(
+                use_threads=refuse is None, block_size=_BLOCK_BYTES, column_names=list(names)
+            ),
+            parse_options=pacsv.ParseOptions(
+                delimiter=delimiter, newlines_in_values=True, ignore_empty_lines=refuse is None,
+                invalid_row_handler=refuse,
+            ),
+            convert_options=pacsv.ConvertOptions(
+                include_columns=list(names if wanted is None else wanted),
+                column_types=dict.fromkeys(names, pa.string()),
+                strings_can_be_null=True, quoted_strings_can_be_null=True, null_values=["", *nothing],
+            ),
+        )  # fmt: skip
+    except pa.ArrowInvalid as error:
+        if "Empty CSV file" not in str(error):
+            raise
 
 
 def _lines_above(path: Path, form: FileForm) -> int:
