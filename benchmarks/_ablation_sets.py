@@ -20,7 +20,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 import muledetect.features
-from muledetect import pipeline
+from muledetect import convert
 from muledetect.clock import DAY
 from muledetect.features import Feature, extract_shards, feature_names, prepare_extraction, registry
 from muledetect.graph import Points, build_graph
@@ -222,7 +222,7 @@ def _imported(folder: Path, cache: Path) -> Path:
         return folder
     target = cache / "synthfin" / f"data-{folder.name}"
     if not target.exists():
-        pipeline.import_("synthfin", [folder / "nodes.csv", folder / "transactions.csv"], target)
+        convert.import_layout("synthfin", [folder / "nodes.csv", folder / "transactions.csv"], target)
     return target
 
 

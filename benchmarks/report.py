@@ -31,19 +31,20 @@ from muledetect.reports.material import gather_material
 from muledetect.reports.write import write_report
 from muledetect.rings import RingTables, read_rings
 from muledetect.schema import ROLES
+from muledetect.simulation import world_config, write_world
 
 
 def prepare(folder: Path, n_accounts: int, n_days: int, n_alerts: int, n_rings: int) -> tuple[int, int]:
     """Simulate, train, score and search, and keep at most so many rings; return transfers and rings."""
     bank = folder / "data"
     if not (folder / "rings" / "rings.parquet").exists():
-        pipeline.simulate(bank, n_accounts=n_accounts, n_days=n_days, seed=1)
+        write_world(world_config(n_accounts=n_accounts, n_days=n_days, seed=1), bank)
         read = pipeline.load(bank)
         end = int(read.transfers["time"].cast(pa.int64()).to_numpy()[-1]) // DAY * DAY + DAY
         learnt = end - n_days // 3 * DAY
         model = pipeline.train(read, learnt, target="ever", pack="TH", known_by=learnt, output=folder / "model")
         scores = pipeline.score(read, model, end, n_explained=n_alerts, output=folder / "scores.parquet")
-        pipeline.rings(read, scores, end, output=folder / "rings", max_rings=n_rings, window="all")
+        pipeline.find_rings(read, scores, end, output=folder / "rings", max_rings=n_rings, window="all")
     return pq.read_metadata(bank / "transfers.parquet").num_rows, len(read_rings(folder / "rings"))
 
 

@@ -42,6 +42,7 @@ from muledetect.records import Dataset, read_dataset
 from muledetect.rings import find_rings, find_ties
 from muledetect.rings import suspicion as model
 from muledetect.rings.account_evidence import gather_evidence, read_scores
+from muledetect.simulation import world_config, write_world
 
 #: Seeds on which the coefficients of rings/suspicion.py were fitted; the benchmark uses others.
 FIT_SEEDS = (11, 13, 15, 17, 19, 20)
@@ -85,7 +86,7 @@ class World:
 
 def simulated(preset: str, seed: int, accounts: int, days: int, folder: str) -> World:
     path = Path(folder) / f"{preset}-{seed}"
-    pipeline.simulate(path, preset=preset, n_accounts=accounts, n_days=days, seed=seed)
+    write_world(world_config(preset, n_accounts=accounts, n_days=days, seed=seed), path)
     dataset = pipeline.load(path)
     end = int(dataset.transfers["time"].cast(pa.int64()).to_numpy()[-1]) // DAY * DAY + DAY
     trained = pipeline.train(dataset, end - days // 3 * DAY, target="ever", pack="TH", known_by=end - days // 3 * DAY)
@@ -198,7 +199,7 @@ def fragments(file: str) -> None:
     """Put AMLworld's laundering patterns on honest accounts of a simulated bank without crime of its own."""
     rows = pd.read_csv(file, dtype=str)
     with tempfile.TemporaryDirectory() as folder:
-        pipeline.simulate(Path(folder) / "w", preset="no_crime", n_accounts=20_000, n_days=60, seed=FIRST_SEED)
+        write_world(world_config("no_crime", n_accounts=20_000, n_days=60, seed=FIRST_SEED), Path(folder) / "w")
         dataset = pipeline.load(Path(folder) / "w")
     honest = dataset.transfers.select(["transfer_id", "time", "source", "target", "amount"]).to_pandas()
     honest = honest.astype({"transfer_id": object, "source": object, "target": object})
@@ -237,7 +238,7 @@ def fragments(file: str) -> None:
     true = (
         members.groupby(["ring_id", "account_id"], as_index=False)["amount"].sum().rename(columns={"amount": "value"})
     )
-    scores = pipeline.score(mixed, pipeline.STARTER, end, n_explained=0)
+    scores = pipeline.score(mixed, "starter", end, n_explained=0)
     world = World("fragments", mixed, graph, scores, true, end)
     print(f"\nAMLworld patterns ({len(planted):,} transfers) among {len(honest):,} honest ones; the starter's scores")
     show({name: [row] for name, row in every_way(world, 50)}, [true["ring_id"].nunique()])

@@ -25,11 +25,12 @@ import pyarrow.parquet as pq
 
 from muledetect import __version__, pipeline
 from muledetect.clock import DAY, format_time
+from muledetect.simulation import world_config, write_world
 
 
 def train(folder: Path) -> None:
     """Train on a small world, which also compiles the kernels, and score it once."""
-    pipeline.simulate(folder / "small", preset="thai_bank", n_accounts=6_000, n_days=70, mule_share=0.03)
+    write_world(world_config("thai_bank", n_accounts=6_000, n_days=70, mule_share=0.03), folder / "small")
     moments = ["2025-01-20", "2025-01-25", "2025-01-30"]
     pipeline.train(folder / "small", moments, pack="TH", output=folder / "model")
     pipeline.score(folder / "small", folder / "model", "2025-02-25", output=folder / "small.parquet")
@@ -54,7 +55,7 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, required=True)
     options = parser.parse_args()
     if not (options.folder / "transfers.parquet").exists():
-        pipeline.simulate(options.folder, preset="thai_bank", n_accounts=options.accounts, n_days=options.days, seed=1)
+        write_world(world_config("thai_bank", n_accounts=options.accounts, n_days=options.days, seed=1), options.folder)
     n_transfers = pq.read_metadata(options.folder / "transfers.parquet").num_rows
     n_accounts = json.loads((options.folder / "world.json").read_text())["parameters"]["n_accounts"]
     last = pq.read_table(options.folder / "transfers.parquet", columns=["time"])["time"][-1].value

@@ -29,6 +29,7 @@ import pyarrow as pa
 from scipy.special import logit
 
 from muledetect.clock import DAY
+from muledetect.convert import import_layout
 from muledetect.evaluation import average_precision, bootstrap_interval, rule_columns, rules_score
 from muledetect.features import extract, feature_names, registry
 from muledetect.graph import Points, build_graph
@@ -38,7 +39,6 @@ from muledetect.labels.targets import labelled_points
 from muledetect.model import MuleModel, load_model, load_starter
 from muledetect.model.estimator import TrainedOn
 from muledetect.model.starter import PLACES, STARTERS
-from muledetect.pipeline import import_
 from muledetect.records import Dataset, read_dataset
 from muledetect.simulation import simulate
 
@@ -184,7 +184,7 @@ def foreign(options: argparse.Namespace) -> Iterator[tuple[str, Dataset, str]]:
                 if (folder / "transfers.parquet").exists():
                     place = folder
                 else:
-                    import_(layout, [folder], place)
+                    import_layout(layout, [folder], place)
                 dataset = read_dataset(place)
                 end = int(build_graph(dataset).time[-1]) // DAY * DAY + DAY
                 yield layout, dataset, pd.Timestamp(end, unit="us", tz="UTC").isoformat()

@@ -26,6 +26,7 @@ from muledetect.facts import Facts, Snapshot
 from muledetect.graph import TransferGraph, build_graph
 from muledetect.records import Dataset
 from muledetect.rings import find_ties
+from muledetect.simulation import world_config, write_world
 
 FIRST_SEED = 31
 TABLES = {
@@ -63,7 +64,7 @@ def main() -> None:
         for seed in range(FIRST_SEED, FIRST_SEED + args.worlds):
             with tempfile.TemporaryDirectory() as folder:
                 path = Path(folder) / "w"
-                pipeline.simulate(path, preset=preset, n_accounts=20_000, n_days=120, seed=seed)
+                write_world(world_config(preset, n_accounts=20_000, n_days=120, seed=seed), path)
                 dataset = pipeline.load(path)
             graph, tables = build_graph(dataset), dict(dataset.tables)
             end = int(graph.time[-1]) // DAY * DAY + DAY

@@ -27,6 +27,7 @@ from muledetect.evaluation import measure_traces
 from muledetect.facts import Facts, Snapshot
 from muledetect.graph import TransferGraph, build_graph, graph_from_arrays
 from muledetect.records import Dataset
+from muledetect.simulation import world_config, write_world
 from muledetect.tracing import METHODS, locate, trace
 from muledetect.tracing.holds import share_available
 from muledetect.tracing.paths import follow
@@ -129,7 +130,7 @@ def truth(n_worlds: int) -> None:
     for seed in range(FIRST_SEED, FIRST_SEED + n_worlds):
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "w"
-            pipeline.simulate(path, preset="thai_bank", n_accounts=20_000, n_days=120, seed=seed)
+            write_world(world_config("thai_bank", n_accounts=20_000, n_days=120, seed=seed), path)
             dataset = pipeline.load(path)
         graph = build_graph(dataset)
         tables = dict(dataset.tables)

@@ -23,6 +23,9 @@ FOLDER: Final = ROOT / "docs" / "api"
 MODULES: Final = (
     "muledetect",
     "muledetect.pipeline",
+    "muledetect.convert",
+    "muledetect.datasets",
+    "muledetect.demo",
     "muledetect.outputs",
     "muledetect.records",
     "muledetect.facts",

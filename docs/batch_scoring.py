@@ -123,7 +123,7 @@ def run(given: argparse.Namespace, place: Path, before: Path | None, facts: dict
         write_table(alerts, place / "alerts.parquet")
     with stage("rings", facts):
         earlier = before / "rings" if before else None
-        rings = pipeline.rings(dataset, scores, given.as_of, previous=earlier, output=place / "rings")
+        rings = pipeline.find_rings(dataset, scores, given.as_of, previous=earlier, output=place / "rings")
     if "complaints" in dataset.tables:
         with stage("trace", facts):
             facts["holds"] = len(pipeline.trace(dataset, given.as_of, output=place / "traces").holds)

@@ -13,56 +13,61 @@ from typing import Any, Final, Literal, get_args, get_origin
 
 import typer
 
-from muledetect import cli, pipeline
-from muledetect.evaluation import measure_model
-from muledetect.records import pseudonyms, read_dataset
+from muledetect import cli, convert, demo, pipeline, records, rings, simulation, tracing
 from muledetect.records.layouts import import_layout
 from muledetect.records.own import suggest_columns
-from muledetect.rings import find_rings
-from muledetect.simulation import WorldConfig
-from muledetect.tracing import trace
 
 HEAD: Final = "| option | default | says | in Python |\n|---|---|---|---|"
 PAGE: Final = Path(__file__).parent / "commands.md"
 
-#: The same work in Python, after `from muledetect import pipeline`; a test runs them in this order, but for `demo` and
+#: The same work in Python, after `import muledetect as md`; a test runs them in this order, but for `demo` and
 #: `simulate`.
 PYTHON: Final = {
-    "demo": 'pipeline.demo("muledetect-demo")',
-    "simulate": 'pipeline.simulate("world", preset="thai_bank", n_accounts=20_000, evasion=0.5, seed=1)',
-    "check": 'findings = pipeline.check("data/sample", output="rejects.parquet")',
-    "columns": 'pipeline.columns("umsaetze.csv", source_tz="Asia/Bangkok", currency="THB", output="columns.toml")',
-    "import": 'pipeline.import_own("umsaetze.csv", "columns.toml", "dataset")',
-    "train": 'model = pipeline.train("data/sample", "2025-03-01", target="ever", output="model")',
-    "score": 'scores = pipeline.score("data/sample", "model", "2025-04-01", output="scores.parquet")',
+    "demo": 'md.demo.run_demo("muledetect-demo")',
+    "simulate": 'config = md.simulation.world_config("thai_bank", n_accounts=20_000, evasion=0.5, seed=1)\n'
+    'md.simulation.write_world(config, "world")\n'
+    'dataset = md.simulate(preset="small", seed=1)  # or in memory',
+    "check": 'findings = md.pipeline.check("data/sample", output="rejects.parquet")',
+    "columns": "from muledetect.records.own import suggest_columns\n\n"
+    'suggest_columns("umsaetze.csv", source_tz="Asia/Bangkok", currency="THB").write("columns.toml")',
+    "import": 'md.convert.import_own("umsaetze.csv", "columns.toml", "dataset")',
+    "train": 'model = md.train("data/sample", "2025-03-01", target="ever", output="model")',
+    "score": 'scores = md.score("data/sample", "model", "2025-04-01", output="scores.parquet")',
     "threshold": 'days = ["2025-04-01", "2025-04-02", "2025-04-03"]\n'
-    'pipeline.threshold("data/sample", "model", days, per_day=5, output="threshold.json")',
-    "explain": 'found = pipeline.explain("data/sample", "scores.parquet", output="explained")',
-    "rings": 'rings = pipeline.rings("data/sample", "scores.parquet", "2025-04-01", output="rings")',
-    "trace": 'traces = pipeline.trace("data/sample", "2025-04-01", output="traces")',
-    "evaluate": 'evaluation = pipeline.evaluate("data/sample", "model", "2025-04-01", output="evaluation")',
-    "monitor": 'drift = pipeline.monitor("data/sample", "model", "2025-03-01", "2025-04-01", output="drift")\n'
+    'md.pipeline.threshold("data/sample", "model", days, per_day=5, output="threshold.json")',
+    "explain": 'found = md.explain("data/sample", "scores.parquet", output="explained")',
+    "rings": 'rings = md.find_rings("data/sample", "scores.parquet", "2025-04-01", output="rings")',
+    "trace": 'traces = md.trace("data/sample", "2025-04-01", output="traces")',
+    "evaluate": 'evaluation = md.evaluate("data/sample", "model", "2025-04-01", output="evaluation")',
+    "monitor": 'drift = md.pipeline.monitor("data/sample", "model", "2025-03-01", "2025-04-01", output="drift")\n'
     "drift.exit_status",
-    "report": 'pipeline.report("data/sample", "scores.parquet", rings="rings", output="report")',
-    "key": 'from muledetect.records.pseudonyms import new_key\n\nnew_key("secret.key")',
-    "reveal": 'hidden = pipeline.load("data/sample", pseudonymise="secret.key")\n'
-    'pipeline.score(hidden, "model", "2025-04-01", output="hidden.parquet")\n'
-    'pipeline.reveal("hidden.parquet", "secret.key", "revealed.parquet")',
-    "export": 'pipeline.export("rings", "rings.xlsx", currency="THB")',
+    "report": 'md.report("data/sample", "scores.parquet", rings="rings", output="report")',
+    "key": 'from muledetect.records import new_key\n\nnew_key("secret.key")',
+    "reveal": 'hidden = md.read_dataset("data/sample", pseudonymise="secret.key")\n'
+    'md.score(hidden, "model", "2025-04-01", output="hidden.parquet")\n'
+    'md.convert.reveal("hidden.parquet", "secret.key", "revealed.parquet")',
+    "export": 'md.convert.export("rings", "rings.xlsx", currency="THB")',
 }
 
-#: Functions that have another name than their command.
-FUNCTIONS: Final[dict[str, Callable[..., Any]]] = {"import": pipeline.import_, "key": pseudonyms.new_key}
-
-#: What the further keywords of a function go to.
-PASSED_ON: Final[dict[str, Callable[..., Any]]] = {
-    "rings": find_rings,
-    "trace": trace,
-    "simulate": WorldConfig,
-    "import": import_layout,
-    "check": read_dataset,
-    "columns": suggest_columns,
-    "evaluate": measure_model,
+#: The function of each command, and those that its further keywords go to.
+FUNCTIONS: Final[dict[str, tuple[Callable[..., Any], ...]]] = {
+    "demo": (demo.run_demo,),
+    "simulate": (simulation.write_world, simulation.WorldConfig),
+    "check": (pipeline.check, records.read_dataset),
+    "columns": (suggest_columns,),
+    "import": (convert.import_layout, import_layout),
+    "train": (pipeline.train,),
+    "score": (pipeline.score,),
+    "threshold": (pipeline.threshold,),
+    "explain": (pipeline.explain,),
+    "rings": (pipeline.find_rings, rings.find_rings),
+    "trace": (pipeline.trace, tracing.trace),
+    "report": (pipeline.report,),
+    "evaluate": (pipeline.evaluate,),
+    "monitor": (pipeline.monitor,),
+    "key": (records.new_key,),
+    "reveal": (convert.reveal,),
+    "export": (convert.export,),
 }
 
 #: Options of reading, which `pipeline.load` takes; it gives what the other functions take as `dataset`.
@@ -72,6 +77,8 @@ READING: Final = ("currency", "money", "source_tz", "pseudonymise", "decimal", "
 RENAMED: Final = {
     ("demo", "accounts"): "n_accounts", ("demo", "days"): "n_days",
     ("simulate", "accounts"): "n_accounts", ("simulate", "days"): "n_days", ("simulate", "settings"): "**parameters",
+    ("simulate", "output"): "folder", ("simulate", "preset"): "preset",
+    ("columns", "output"): "Columns.write", ("columns", "overwrite"): "Columns.write",
     ("import", "mapping"): "columns", ("train", "model"): "output",
     ("train", "tune"): "n_trials", ("train", "monotone"): "model=MuleModel(monotone=True)",
     ("score", "explain"): "n_explained", ("explain", "transfers"): "n_transfers",
@@ -87,11 +94,6 @@ def commands() -> dict[str, Any]:
     return dict(typer.main.get_command(cli.app).commands)  # type: ignore[attr-defined]
 
 
-def function_of(name: str) -> Callable[..., Any]:
-    """Return the Python function that does the work of a command."""
-    return FUNCTIONS.get(name) or getattr(pipeline, name)
-
-
 def python_name(command: str, option: str) -> str:
     """Return what an option is in Python: a parameter of the function, of what it passes on to, or of reading.
 
@@ -103,9 +105,8 @@ def python_name(command: str, option: str) -> str:
     renamed = RENAMED.get((command, option))
     if renamed:
         return renamed
-    known = inspect.signature(function_of(command)).parameters
-    further = inspect.signature(PASSED_ON[command]).parameters if command in PASSED_ON else {}
-    if option in known or option in further or option in READING:
+    known = {name for function in FUNCTIONS[command] for name in inspect.signature(function).parameters}
+    if option in known or option in READING:
         return option
     raise KeyError(f"{command}: say in RENAMED what {option!r} is in Python.")
 
@@ -115,10 +116,11 @@ def page() -> str:
     lines = [
         "# Commands, and the same in Python",
         "",
-        "Made by `python docs/commands.py`; do not edit. Every command is also a function of",
-        "[`muledetect.pipeline`](api/muledetect.pipeline.md) that takes a `Dataset` or the path of a folder and gives",
-        "what the command writes. Exit status: 0 done, 1 bad input (the message says what, where, got and how to mend",
-        "it), 2 usage, 130 interrupted. Outputs are the old ones or whole new ones at any moment.",
+        "Made by `python docs/commands.py`; do not edit. The steps are functions of",
+        "[`muledetect.pipeline`](api/muledetect.pipeline.md), those of every day also of `muledetect` itself. They",
+        "take a `Dataset`, the path of a folder or a mapping of tables, and return what the command writes. Status:",
+        "0 done, 1 bad input (the message says what, where, got and how to mend it), 2 usage, 130 interrupted.",
+        "Outputs are the old ones or whole new ones at any moment.",
         "",
         "A data set of which no transfer is left (headings only, all rows rejected) is bad input: status 1 and the",
         "reasons. `check` then still shows its findings and writes the rejects. `export` and `reveal` make a table",
@@ -128,7 +130,7 @@ def page() -> str:
         "all files of a folder together; the first 256 MiB are free). `MULEDETECT_MAX_EXPANSION` (times) and",
         "`MULEDETECT_MAX_EXPANDED` (GiB) in the environment raise the bound.",
         "",
-        "The Python below follows `from muledetect import pipeline`.",
+        "The Python below follows `import muledetect as md`.",
         "",
         ", ".join(f"[`{name}`](#{name})" for name in commands()),
         "",
@@ -156,7 +158,7 @@ def section(name: str, command: Any) -> list[str]:
 
 def is_of_reading(command: str, option: Any) -> bool:
     """Say whether an option is about how a data set is read."""
-    return option.name in READING and "dataset" in inspect.signature(function_of(command)).parameters
+    return option.name in READING and "dataset" in inspect.signature(FUNCTIONS[command][0]).parameters
 
 
 def reading_section() -> list[str]:
@@ -168,7 +170,7 @@ def reading_section() -> list[str]:
         if is_of_reading(name, option)
     }
     lines = ["## Options of reading", "", "In Python the data set is read first, and given instead of its folder:", ""]
-    lines += ["```python", 'dataset = pipeline.load("data/sample", currency="THB", money="minor")', "```", ""]
+    lines += ["```python", 'dataset = md.read_dataset("data/sample", currency="THB", money="minor")', "```", ""]
     return [*lines, HEAD, *found.values()]
 
 

@@ -1,12 +1,16 @@
 """Find money-mule accounts, their rings, and where the money is.
 
 >>> import muledetect as md
->>> dataset = md.read_dataset(md.simulate_tables(n_accounts=400, n_days=60, seed=1))
->>> points = md.every_account(dataset, "2025-03-01")
->>> md.extract(dataset, points, ["pass_through__window_7d"]).column_names
-['account_id', 'as_of', 'pass_through__window_7d']
+>>> dataset = md.datasets.load_sample()  # or md.read_dataset("folder"), or of a dict of data frames
+>>> model = md.train(dataset, "2025-03-15", target="ever")  # doctest: +SKIP
+>>> scores = md.score(dataset, model, "2025-04-28")  # doctest: +SKIP
+>>> rings = md.find_rings(dataset, scores, "2025-04-28")  # doctest: +SKIP
+>>> traces = md.trace(dataset, "2025-04-28")  # doctest: +SKIP
+>>> md.to_pandas(scores)  # doctest: +SKIP
 
-The straight line from a folder to scored accounts and rings is in `muledetect.pipeline`, one function a command.
+Further parts are one level down: `md.features` (columns at points, features of your own), `md.labels` (targets and
+splits), `md.rings`, `md.tracing`, `md.evaluation`, `md.reports`, `md.plots`, `md.simulation`, `md.records` (reading),
+`md.pipeline` (all steps), `md.testing` (checks of your own parts).
 """
 
 from __future__ import annotations
@@ -17,87 +21,60 @@ from typing import TYPE_CHECKING
 from muledetect.lazy import on_demand
 
 if TYPE_CHECKING:
+    from muledetect import (
+        datasets,
+        evaluation,
+        facts,
+        features,
+        graph,
+        labels,
+        model,
+        pipeline,
+        records,
+        reports,
+        rings,
+        schema,
+        simulation,
+        testing,
+        tracing,
+    )
     from muledetect.errors import DataError, FeatureError, ModelError, MuleDetectError, OptionError, OutputError
     from muledetect.facts import Snapshot
-    from muledetect.features import extract, feature, feature_names, write_features
-    from muledetect.features.signals import extract_signals, signal, signal_names
     from muledetect.frames import to_pandas, to_polars
-    from muledetect.graph import Points, TransferGraph, build_graph, from_networkx
-    from muledetect.labels.targets import every_account, points_of, targets
     from muledetect.model import MuleModel, load_model, load_starter
+    from muledetect.pipeline import evaluate, explain, find_rings, report, score, simulate, trace, train
     from muledetect.records import Dataset, read_dataset
-    from muledetect.records.own import Columns, Imported, import_own, read_columns, suggest_columns
-    from muledetect.reports.plots import (
-        plot_budget_curve,
-        plot_feature,
-        plot_flow,
-        plot_reasons,
-        plot_reliability,
-        plot_ring,
-        plot_timeline,
-    )
-    from muledetect.rings import Ring, RingTables, Ties, find_rings, find_ties, keep_ids, learn_weights
-    from muledetect.simulation import simulate as simulate_tables
-    from muledetect.tracing import Traces, find_transfer, locate
-    from muledetect.tracing.complaints import trace
+    from muledetect.reports import plots
+    from muledetect.versions import show_versions
 
 #: Version of the package.
 __version__ = version("muledetect")
 
 __all__ = [
-    "Columns",
     "DataError",
     "Dataset",
     "FeatureError",
-    "Imported",
     "ModelError",
     "MuleDetectError",
     "MuleModel",
     "OptionError",
     "OutputError",
-    "Points",
-    "Ring",
-    "RingTables",
     "Snapshot",
-    "Ties",
-    "Traces",
-    "TransferGraph",
     "__version__",
-    "build_graph",
-    "every_account",
-    "extract",
-    "extract_signals",
-    "feature",
-    "feature_names",
+    "evaluate",
+    "explain",
     "find_rings",
-    "find_ties",
-    "find_transfer",
-    "from_networkx",
-    "import_own",
-    "keep_ids",
-    "learn_weights",
     "load_model",
     "load_starter",
-    "locate",
-    "plot_budget_curve",
-    "plot_feature",
-    "plot_flow",
-    "plot_reasons",
-    "plot_reliability",
-    "plot_ring",
-    "plot_timeline",
-    "points_of",
-    "read_columns",
     "read_dataset",
-    "signal",
-    "signal_names",
-    "simulate_tables",
-    "suggest_columns",
-    "targets",
+    "report",
+    "score",
+    "show_versions",
+    "simulate",
     "to_pandas",
     "to_polars",
     "trace",
-    "write_features",
+    "train",
 ]
 
 __getattr__, __dir__ = on_demand(
@@ -105,18 +82,52 @@ __getattr__, __dir__ = on_demand(
     {
         "errors": "DataError FeatureError ModelError MuleDetectError OptionError OutputError",
         "facts": "Snapshot",
-        "features": "extract feature feature_names write_features",
-        "features.signals": "extract_signals signal signal_names",
         "frames": "to_pandas to_polars",
-        "graph": "Points TransferGraph build_graph from_networkx",
-        "labels.targets": "every_account points_of targets",
         "model": "MuleModel load_model load_starter",
+        "pipeline": "evaluate explain find_rings report score simulate trace train",
         "records": "Dataset read_dataset",
-        "records.own": "Columns Imported import_own read_columns suggest_columns",
-        "reports.plots": "plot_budget_curve plot_feature plot_flow plot_reasons plot_reliability plot_ring "
-        "plot_timeline",
-        "rings": "Ring RingTables Ties find_rings find_ties keep_ids learn_weights",
-        "simulation": "simulate_tables=simulate",
-        "tracing": "Traces find_transfer locate trace",
+        "versions": "show_versions",
+    },
+    rooms="datasets evaluation facts features graph labels model pipeline plots=reports.plots records reports rings "
+    "schema simulation testing tracing",
+    moved={
+        "Columns": "records.own.Columns",
+        "Imported": "records.own.Imported",
+        "Points": "graph.Points",
+        "Ring": "rings.Ring",
+        "RingTables": "rings.RingTables",
+        "Ties": "rings.Ties",
+        "Traces": "tracing.Traces",
+        "TransferGraph": "graph.TransferGraph",
+        "build_graph": "graph.build_graph",
+        "every_account": "labels.every_account",
+        "extract": "features.extract",
+        "extract_signals": "features.signals.extract_signals",
+        "feature": "features.feature",
+        "feature_names": "features.feature_names",
+        "find_ties": "rings.find_ties",
+        "find_transfer": "tracing.find_transfer",
+        "from_networkx": "graph.from_networkx",
+        "import_own": "records.own.import_own",
+        "keep_ids": "rings.keep_ids",
+        "learn_weights": "rings.learn_weights",
+        "locate": "tracing.locate",
+        "open_books": "facts.Snapshot",
+        "plot_budget_curve": "reports.plots.plot_budget_curve",
+        "plot_feature": "reports.plots.plot_feature",
+        "plot_flow": "reports.plots.plot_flow",
+        "plot_reasons": "reports.plots.plot_reasons",
+        "plot_reliability": "reports.plots.plot_reliability",
+        "plot_ring": "reports.plots.plot_ring",
+        "plot_timeline": "reports.plots.plot_timeline",
+        "points_of": "labels.points_of",
+        "read_columns": "records.own.read_columns",
+        "signal": "features.signals.signal",
+        "signal_names": "features.signals.signal_names",
+        "simulate_tables": "simulation.simulate",
+        "suggest_columns": "records.own.suggest_columns",
+        "targets": "labels.targets.targets",
+        "trace_money": "pipeline.trace",
+        "write_features": "features.write_features",
     },
 )

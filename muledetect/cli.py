@@ -1,4 +1,4 @@
-"""The command line: arguments in, pipeline, tables out. No logic lives here."""
+"""The command line: arguments in, steps of the pipeline, tables out. No logic lives here."""
 
 from __future__ import annotations
 
@@ -6,19 +6,18 @@ import errno
 import gc
 import signal
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal, NoReturn
 
 import typer
-from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
+from muledetect.command import AsOf, ModelFolder, Moments, Overwrite, Reading, err, out, progress_bar, reads
 from muledetect.console import plain
 from muledetect.errors import DataError, MuleDetectError, OptionError, OutputError
-from muledetect.visible import has_half, make_visible
+from muledetect.outputs import check_output, kinds
+from muledetect.visible import has_half
 
 app = typer.Typer(
     name="muledetect",
@@ -28,49 +27,13 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
 )
-#: An id may hold what rich takes for the name of a picture, such as `:bank:`.
-err = Console(stderr=True, emoji=False)
-#: A pipe or file has no width of its own; 120 columns hold every table.
-out = Console(emoji=False, width=None if Console().is_terminal else 120)
 
 INTERRUPTED = 128 + signal.SIGINT
 #: So many new objects are made before Python looks for dead ones. Imports make many that live on, and to look through
 #: them at each 700, as Python does by itself, takes a sixth of a short command.
 _NEW_OBJECTS = 50_000
 
-Tell = Callable[[str, float], None]
-
-Dataset = Annotated[Path, typer.Argument(help="Folder of tables (Parquet, partitioned Parquet or CSV).")]
-AsOf = Annotated[str, typer.Option("--as-of", help="Exclusive moment, ISO: 2025-03-01 or 2025-03-01T09:30Z.")]
-Moments = Annotated[list[str], typer.Option("--as-of", help="Moment to learn from; give it several times for more.")]
-ModelDir = Annotated[
-    Path,
-    typer.Option(
-        "--model", help="Folder of the model; for all but train also: starter, the one that ships with the package."
-    ),
-]
-Currency = Annotated[
-    str | None, typer.Option(help="ISO 4217 code of the amounts; if not given, the one that the data set names.")
-]
-Money = Annotated[
-    Literal["minor", "major"], typer.Option(help="Are amounts minor units (satang, cents) or whole ones (baht)?")
-]
-Zone = Annotated[str | None, typer.Option("--source-tz", help="Zone of times that carry none, such as Asia/Bangkok.")]
-Overwrite = Annotated[
-    bool,
-    typer.Option(
-        "--overwrite",
-        help="Replace an output also if muledetect did not write it, or it was changed; other files in it stay.",
-    ),
-]
-PseudonymKey = Annotated[
-    Path | None,
-    typer.Option(
-        "--pseudonymise",
-        metavar="KEYFILE",
-        help="Write pseudonyms for account and holder ids, under a key that `key` made; `reveal` turns them back.",
-    ),
-]
+Scores = Annotated[Path, typer.Option(help="Parquet file that `score` wrote.")]
 
 
 def main() -> None:
@@ -79,12 +42,10 @@ def main() -> None:
     try:
         _refuse_undecoded(sys.argv[1:])
         app()
-    except OutputError as error:
-        err.print(f"[bold red]error:[/] {escape(str(error))}", soft_wrap=True)
-        sys.exit(1)
     except OptionError as error:
-        err.print(f"[bold red]usage:[/] {escape(str(error))}", soft_wrap=True)
-        sys.exit(2)
+        is_output = isinstance(error, OutputError)
+        err.print(f"[bold red]{'error' if is_output else 'usage'}:[/] {escape(str(error))}", soft_wrap=True)
+        sys.exit(1 if is_output else 2)
     except MuleDetectError as error:
         err.print(f"[bold red]error:[/] {escape(str(error))}", soft_wrap=True)
         sys.exit(1)
@@ -107,6 +68,9 @@ def _interrupted() -> NoReturn:
     sys.exit(INTERRUPTED)
 
 
+# Rooms are imported inside the commands: they take a second, and --help need not wait.
+
+
 @app.command(epilog="Example: `muledetect demo --output muledetect-demo`")
 def demo(
     output: Annotated[Path, typer.Option(help="Folder for the data, model, scores, rings and metrics.")] = Path(
@@ -118,10 +82,11 @@ def demo(
     overwrite: Overwrite = False,
 ) -> None:
     """Simulate a bank, train, score, find rings and measure, on one screen."""
-    from muledetect import console, pipeline  # noqa: PLC0415 (a second to import; --help need not wait)
+    from muledetect import console
+    from muledetect.demo import run_demo
 
-    with _progress() as tell:
-        result = pipeline.demo(output, n_accounts=accounts, n_days=days, seed=seed, overwrite=overwrite, progress=tell)
+    with progress_bar() as progress:
+        result = run_demo(output, n_accounts=accounts, n_days=days, seed=seed, overwrite=overwrite, progress=progress)
     console.show_demo(out, result)
 
 
@@ -140,40 +105,28 @@ def simulate(
     overwrite: Overwrite = False,
 ) -> None:
     """Simulate a bank's transfers with scam call centres in it, with full truth."""
-    from muledetect import console, pipeline  # noqa: PLC0415
-    from muledetect.simulation import parse_settings  # noqa: PLC0415
+    from muledetect import console
+    from muledetect.simulation import parse_settings, world_config, write_world
 
     sizes = {"n_accounts": accounts, "n_days": days, "seed": seed}
-    parameters = {
-        **{name: value for name, value in sizes.items() if value is not None},
-        **parse_settings(settings or []),
-    }
-    with _progress() as tell:
-        rows = pipeline.simulate(output, preset=preset, overwrite=overwrite, progress=tell, **parameters)
+    parameters = {name: value for name, value in sizes.items() if value is not None} | parse_settings(settings or [])
+    with progress_bar() as progress:
+        rows = write_world(world_config(preset, **parameters), output, progress, overwrite=overwrite)
     console.show_tables(out, rows, output)
 
 
 @app.command(epilog="Example: `muledetect check data/sample --output rejects.parquet`")
+@reads
 def check(
-    dataset: Dataset,
+    reading: Reading,
     output: Annotated[Path, typer.Option(help="Where to write the rejected rows.")] = Path("rejects.parquet"),
-    currency: Currency = None,
-    money: Money = "minor",
-    source_tz: Zone = None,
-    pseudonymise: PseudonymKey = None,
-    overwrite: Overwrite = False,
 ) -> None:
     """Validate a data set: what was read, what was rejected and why, what looks odd."""
-    from muledetect import console, pipeline  # noqa: PLC0415
-    from muledetect.records import read_dataset  # noqa: PLC0415
+    from muledetect import console, pipeline
 
-    with _progress() as tell:
-        pipeline.refuse_output("check", output, (dataset, pseudonymise), overwrite=overwrite)
-        read = read_dataset(
-            dataset, progress=tell, currency=currency, money=money, source_tz=source_tz, pseudonymise=pseudonymise
-        )
-        findings = pipeline.check(read, output=output, overwrite=overwrite)
-    console.show_check(out, read, findings, output)
+    with reading.opened(output, kinds.REJECTS, may_be_empty=True) as (dataset, _):
+        findings = pipeline.check(dataset, output=output, overwrite=reading.overwrite)
+    console.show_check(out, dataset, findings, output)
     if "error" in set(findings["severity"]):
         raise DataError(f"check: no transfer is left, so there is nothing to work with. {output} has each row and why.")
 
@@ -187,12 +140,14 @@ def columns(
     table: Annotated[
         str, typer.Option(help="What the rows are: transfers, accounts, labels, or another table of docs/tables.md.")
     ] = "transfers",
-    source_tz: Zone = None,
+    source_tz: Annotated[
+        str | None, typer.Option("--source-tz", help="Zone of times that carry none, such as Asia/Bangkok.")
+    ] = None,
     currency: Annotated[str | None, typer.Option(help="ISO 4217 code of the amounts.")] = None,
     money: Annotated[
         Literal["major", "minor"] | None, typer.Option(help="Are amounts whole units (baht) or minor ones (satang)?")
     ] = None,
-    decimal: Annotated[str | None, typer.Option(help="Decimal mark of amounts: . or ,")] = None,
+    decimal: Annotated[Literal[".", ","] | None, typer.Option(help="Decimal mark of amounts.")] = None,
     era: Annotated[Literal["gregorian", "buddhist"] | None, typer.Option(help="How years count: 2025 or 2568.")] = None,
     date_order: Annotated[
         Literal["day", "month"] | None, typer.Option(help="Which comes first in dates such as 03/04/2025.")
@@ -202,15 +157,17 @@ def columns(
     overwrite: Overwrite = False,
 ) -> None:
     """Say what each column of your own files seems to be, for you to confirm before `import own`."""
-    from muledetect import console, pipeline  # noqa: PLC0415
+    from muledetect import console
+    from muledetect.records.own import suggest_columns
 
-    with _progress() as tell:
-        tell("looking at the columns", 0.0)
-        found = pipeline.columns(
-            files, output=output, table=table, source_tz=source_tz, currency=currency, money=money, decimal=decimal,
-            era=era, date_order=date_order, encoding=encoding, delimiter=delimiter,
-            overwrite=overwrite,
+    with progress_bar() as progress:
+        progress("looking at the columns", 0.0)
+        check_output(output, kinds.COLUMNS, inputs=files, overwrite=overwrite)
+        found = suggest_columns(
+            files, table=table, source_tz=source_tz, currency=currency, money=money, decimal=decimal, era=era,
+            date_order=date_order, encoding=encoding, delimiter=delimiter,
         )  # fmt: skip
+        found.write(output, overwrite=overwrite)
     console.show_columns(out, found, files, output)
 
 
@@ -234,27 +191,45 @@ def import_(
     overwrite: Overwrite = False,
 ) -> None:
     """Turn files of your own, or of another tool, into a data set."""
-    from muledetect import console, pipeline  # noqa: PLC0415
+    from muledetect import console, convert
 
-    options: dict[str, Any] = {"currency": currency, "first_day": first_day, "convert_to": convert_to}
-    with _progress() as tell:
-        tell(f"importing {layout}", 0.0)
+    given = {"currency": currency, "first_day": first_day, "convert_to": convert_to}
+    options: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
+    with progress_bar() as progress:
+        progress(f"importing {layout}", 0.0)
         if layout == "own":
-            done = pipeline.import_own(files, mapping, output, overwrite=overwrite, progress=tell, **options)
+            done = convert.import_own(
+                files, _own_columns(mapping, options), output, overwrite=overwrite, progress=progress
+            )
+        elif mapping is not None:
+            raise OptionError(
+                f"import: {layout!r} is a layout whose columns are known; '--columns' goes with `import own`."
+            )
         else:
-            given: dict[str, Any] = {name: value for name, value in options.items() if value is not None}
-            tables = pipeline.import_(layout, files, output, columns=mapping, overwrite=overwrite, **given)
+            tables = convert.import_layout(layout, files, output, overwrite=overwrite, **options)
     if layout == "own":
         console.show_import(out, done, output)
     else:
         console.show_tables(out, {name: len(table) for name, table in tables.items()}, output)
 
 
+def _own_columns(mapping: Path | None, options: dict[str, Any]) -> Path:
+    if mapping is None:
+        raise OptionError(
+            "import own: say what the columns are. `muledetect columns FILES --output columns.toml` suggests it; read "
+            "it, correct it, and give it with --columns columns.toml."
+        )
+    for name in options:
+        raise OptionError(f"import own: {name!r} is for other layouts. Write it into the file of columns.")
+    return mapping
+
+
 @app.command(epilog="Example: `muledetect train data/sample --as-of 2025-03-01 --target ever --model model`")
+@partial(reads, without="pseudonymise")
 def train(
-    dataset: Dataset,
+    reading: Reading,
     as_of: Moments,
-    model: ModelDir,
+    model: ModelFolder,
     target: Annotated[
         Literal["active", "ever"], typer.Option(help="Active around the moment, or ever a mule before it.")
     ] = "active",
@@ -274,49 +249,35 @@ def train(
         bool, typer.Option(help="Scores never fall with what speaks for suspicion only, nor rise with its opposite.")
     ] = False,
     strict: Annotated[bool, typer.Option(help="End without a model if the leakage audit finds something.")] = False,
-    currency: Currency = None,
-    money: Money = "minor",
-    source_tz: Zone = None,
-    overwrite: Overwrite = False,
 ) -> None:
     """Train a model on the labels of a data set and write it, with its card, to a folder."""
-    from muledetect import console, pipeline  # noqa: PLC0415
-    from muledetect.model import MuleModel  # noqa: PLC0415
+    from muledetect import console, pipeline
+    from muledetect.model import MuleModel
 
-    with _progress() as tell:
-        pipeline.refuse_output("train", model, (dataset,), overwrite=overwrite)
-        read = pipeline.load(dataset, progress=tell, currency=currency, money=money, source_tz=source_tz)
-        plan = MuleModel(monotone=monotone)
+    with reading.opened(model, kinds.MODEL) as (dataset, progress):
         fitted = pipeline.train(
-            read, as_of, target=target, pack=pack, known_by=known_by, unlabelled=unlabelled, max_rows=max_rows,
-            model=plan, n_trials=tune, strict=strict, output=model, overwrite=overwrite, progress=tell,
+            dataset, as_of, target=target, pack=pack, known_by=known_by, unlabelled=unlabelled, max_rows=max_rows,
+            model=MuleModel(monotone=monotone), n_trials=tune, strict=strict, output=model,
+            overwrite=reading.overwrite, progress=progress,
         )  # fmt: skip
     console.show_model(out, fitted, model)
 
 
 @app.command(epilog="Example: `muledetect score data/sample --model model --as-of 2025-04-01 --output scores.parquet`")
+@reads
 def score(
-    dataset: Dataset,
-    model: ModelDir,
+    reading: Reading,
+    model: ModelFolder,
     as_of: AsOf,
     output: Annotated[Path, typer.Option(help="Parquet file of the scores.")],
     explain: Annotated[int, typer.Option(min=0, help="How many of the highest get reasons.")] = 200,
-    currency: Currency = None,
-    money: Money = "minor",
-    source_tz: Zone = None,
-    pseudonymise: PseudonymKey = None,
-    overwrite: Overwrite = False,
 ) -> None:
     """Score every account at a moment, with reasons for the highest."""
-    from muledetect import console, pipeline  # noqa: PLC0415
+    from muledetect import console, pipeline
 
-    with _progress() as tell:
-        pipeline.refuse_output("score", output, (dataset, model, pseudonymise), overwrite=overwrite)
-        read = pipeline.load(
-            dataset, progress=tell, currency=currency, money=money, source_tz=source_tz, pseudonymise=pseudonymise
-        )
+    with reading.opened(output, kinds.SCORES, model) as (dataset, progress):
         scores = pipeline.score(
-            read, model, as_of, n_explained=explain, output=output, overwrite=overwrite, progress=tell
+            dataset, model, as_of, n_explained=explain, output=output, overwrite=reading.overwrite, progress=progress
         )
     console.show_scores(out, scores)
     out.print(f"{len(scores):,} scores in {plain(output)}")
@@ -326,130 +287,95 @@ def score(
     epilog="Example: `muledetect threshold data/sample --model model --as-of 2025-04-01 --as-of 2025-04-02 "
     "--as-of 2025-04-03 --per-day 5 --output threshold.json`"
 )
+@reads
 def threshold(
-    dataset: Dataset,
-    model: ModelDir,
+    reading: Reading,
+    model: ModelFolder,
     as_of: Moments,
     per_day: Annotated[float, typer.Option(help="Alerts that the team can look at in a day.")],
     output: Annotated[Path, typer.Option(help="JSON file of the threshold.")],
-    currency: Currency = None,
-    money: Money = "minor",
-    source_tz: Zone = None,
-    pseudonymise: PseudonymKey = None,
-    overwrite: Overwrite = False,
 ) -> None:
     """Find the score from which on a team gets as many new alerts a day as it can look at."""
-    from muledetect import console, pipeline  # noqa: PLC0415
+    from muledetect import console, pipeline
 
-    with _progress() as tell:
-        pipeline.refuse_output("threshold", output, (dataset, model, pseudonymise), overwrite=overwrite)
-        read = pipeline.load(
-            dataset, progress=tell, currency=currency, money=money, source_tz=source_tz, pseudonymise=pseudonymise
+    with reading.opened(output, kinds.THRESHOLD, model) as (dataset, progress):
+        found = pipeline.threshold(
+            dataset, model, as_of, per_day, output=output, overwrite=reading.overwrite, progress=progress
         )
-        found = pipeline.threshold(read, model, as_of, per_day, output=output, overwrite=overwrite, progress=tell)
     console.show_threshold(out, found)
     out.print(f"threshold in {plain(output)}")
 
 
 @app.command(epilog="Example: `muledetect explain data/sample --scores scores.parquet --output explained`")
+@reads
 def explain(
-    dataset: Dataset,
-    scores: Annotated[Path, typer.Option(help="Parquet file that `score` wrote.")],
+    reading: Reading,
+    scores: Scores,
     output: Annotated[Path, typer.Option(help="Folder for proofs and windows.")],
     transfers: Annotated[int, typer.Option(min=1, help="At most so many transfers a reason.")] = 10,
-    currency: Currency = None,
-    money: Money = "minor",
-    source_tz: Zone = None,
-    pseudonymise: PseudonymKey = None,
-    overwrite: Overwrite = False,
 ) -> None:
     """Find the transfers that prove each reason of a score, and when each account was most suspicious."""
-    from muledetect import console, pipeline  # noqa: PLC0415
+    from muledetect import console, pipeline
 
-    with _progress() as tell:
-        pipeline.refuse_output("explain", output, (dataset, scores, pseudonymise), overwrite=overwrite)
-        read = pipeline.load(
-            dataset, progress=tell, currency=currency, money=money, source_tz=source_tz, pseudonymise=pseudonymise
+    with reading.opened(output, kinds.EXPLANATION, scores) as (dataset, progress):
+        found = pipeline.explain(
+            dataset, scores, n_transfers=transfers, output=output, overwrite=reading.overwrite, progress=progress
         )
-        found = pipeline.explain(read, scores, n_transfers=transfers, output=output, overwrite=overwrite, progress=tell)
     console.show_explanation(out, found)
     out.print(f"{len(found.proofs):,} transfers of {len(found.windows):,} accounts in {plain(output)}")
 
 
 @app.command(epilog="Example: `muledetect rings data/sample --scores scores.parquet --as-of 2025-04-01 --output rings`")
+@reads
 def rings(
-    dataset: Dataset,
-    scores: Annotated[Path, typer.Option(help="Parquet file that `score` wrote.")],
+    reading: Reading,
+    scores: Scores,
     as_of: AsOf,
     output: Annotated[Path, typer.Option(help="Folder for rings, ring_members, ring_links, ring_ties and others.")],
     window: Annotated[str, typer.Option(help="How far back transfers are looked at, or all.")] = "180d",
     previous: Annotated[Path | None, typer.Option(help="Folder of an earlier search; rings keep their ids.")] = None,
     holding_time: Annotated[str, typer.Option(help="Longest stay of money that counts as relayed.")] = "72h",
-    currency: Currency = None,
-    money: Money = "minor",
-    source_tz: Zone = None,
-    pseudonymise: PseudonymKey = None,
-    overwrite: Overwrite = False,
 ) -> None:
     """Find rings around scores, complaints and lists, and the call centres that they seem to serve."""
-    from muledetect import console, pipeline  # noqa: PLC0415
+    from muledetect import console, pipeline
 
-    with _progress() as tell:
-        pipeline.refuse_output("rings", output, (dataset, scores, previous, pseudonymise), overwrite=overwrite)
-        read = pipeline.load(
-            dataset, progress=tell, currency=currency, money=money, source_tz=source_tz, pseudonymise=pseudonymise
-        )
-        found = pipeline.rings(
-            read,
-            scores,
-            as_of,
-            previous=previous,
-            output=output,
-            overwrite=overwrite,
-            window=window,
-            holding_time=holding_time,
-            progress=tell,
-        )
+    with reading.opened(output, kinds.RINGS, scores, previous) as (dataset, progress):
+        found = pipeline.find_rings(
+            dataset, scores, as_of, previous=previous, window=window, holding_time=holding_time, output=output,
+            overwrite=reading.overwrite, progress=progress,
+        )  # fmt: skip
     console.show_rings(out, found)
     out.print(f"{len(found):,} rings, {found.ring_ties.num_rows:,} ties in {plain(output)}")
 
 
 @app.command(epilog="Example: `muledetect trace data/sample --as-of 2025-04-01 --output trace.parquet`")
+@reads
 def trace(
-    dataset: Dataset,
+    reading: Reading,
     as_of: AsOf,
     output: Annotated[Path, typer.Option(help="Parquet file for the trace, or a folder for holds and sums, too.")],
     complaint: Annotated[list[str] | None, typer.Option(help="Trace this complaint only; repeat.")] = None,
     method: Annotated[list[str] | None, typer.Option(help="fifo, lifo, pro_rata or libr; repeat. All.")] = None,
     max_hops: Annotated[int, typer.Option(min=1, help="Accounts that money is followed through.")] = 8,
     hold_for: Annotated[str, typer.Option(help="How long a hold stands.")] = "24h",
-    currency: Currency = None,
-    money: Money = "minor",
-    source_tz: Zone = None,
-    pseudonymise: PseudonymKey = None,
-    overwrite: Overwrite = False,
 ) -> None:
     """Trace the money of complaints, conserved to the last unit, and propose what to hold: amounts, not accounts."""
-    from muledetect import console, pipeline  # noqa: PLC0415
+    from muledetect import console, pipeline
 
-    with _progress() as tell:
-        pipeline.refuse_output("trace", output, (dataset, pseudonymise), overwrite=overwrite)
-        read = pipeline.load(
-            dataset, progress=tell, currency=currency, money=money, source_tz=source_tz, pseudonymise=pseudonymise
-        )
+    with reading.opened(output, kinds.trace_of(output)) as (dataset, progress):
         chosen: dict[str, Any] = {"methods": tuple(method)} if method else {}
         found = pipeline.trace(
-            read, as_of, complaint_ids=complaint, max_hops=max_hops, hold_for=hold_for, output=output,
-            overwrite=overwrite, progress=tell,
-            **chosen,
+            dataset, as_of, complaint_ids=complaint, max_hops=max_hops, hold_for=hold_for, output=output,
+            overwrite=reading.overwrite, progress=progress, **chosen,
         )  # fmt: skip
-    console.show_traces(out, found, read.currency)
+    console.show_traces(out, found, dataset.currency)
     out.print(f"{found!r} in {plain(output)}")
 
 
 @app.command(epilog="Example: `muledetect report data/sample --scores scores.parquet --rings rings --output report`")
+@reads
 def report(
-    dataset: Dataset,
+    reading: Reading,
     scores: Annotated[Path, typer.Option(help="Parquet file that `score` wrote; explained accounts have reasons.")],
     output: Annotated[Path, typer.Option(help="Folder for the pages: new, empty, or of an earlier report.")],
     rings: Annotated[Path | None, typer.Option(help="Folder that `rings` wrote, of the same moment.")] = None,
@@ -461,33 +387,24 @@ def report(
     language: Annotated[Literal["en", "th"], typer.Option(help="Language that pages open in; they hold both.")] = "en",
     time_zone: Annotated[str, typer.Option(help="Zone of the times shown, such as Asia/Bangkok.")] = "UTC",
     goaml: Annotated[bool, typer.Option(help="Also a draft of each case in the shape of goAML.")] = False,
-    currency: Currency = None,
-    money: Money = "minor",
-    source_tz: Zone = None,
-    pseudonymise: PseudonymKey = None,
-    overwrite: Overwrite = False,
 ) -> None:
     """Write case files, ring files, an index and the model report as self-contained HTML."""
-    from muledetect import console, pipeline  # noqa: PLC0415
+    from muledetect import console, pipeline
 
-    with _progress() as tell:
-        pipeline.refuse_output(
-            "report", output, (dataset, scores, rings, model, evaluation, drift, pseudonymise), overwrite=overwrite
-        )
-        read = pipeline.load(
-            dataset, progress=tell, currency=currency, money=money, source_tz=source_tz, pseudonymise=pseudonymise
-        )
+    with reading.opened(output, kinds.REPORT, scores, rings, model, evaluation, drift) as (dataset, progress):
         pages = pipeline.report(
-            read, scores, output=output, as_of=as_of, rings=rings, model=model, evaluation=evaluation, drift=drift,
-            n_alerts=alerts, language=language, time_zone=time_zone, goaml=goaml, overwrite=overwrite, progress=tell,
+            dataset, scores, output=output, as_of=as_of, rings=rings, model=model, evaluation=evaluation, drift=drift,
+            n_alerts=alerts, language=language, time_zone=time_zone, goaml=goaml, overwrite=reading.overwrite,
+            progress=progress,
         )  # fmt: skip
     console.show_report(out, pages, output)
 
 
 @app.command(epilog="Example: `muledetect evaluate data/sample --model model --as-of 2025-04-01 --output evaluation`")
+@reads
 def evaluate(
-    dataset: Dataset,
-    model: ModelDir,
+    reading: Reading,
+    model: ModelFolder,
     as_of: AsOf,
     output: Annotated[Path, typer.Option(help="Folder for the metrics.")],
     truth: Annotated[bool, typer.Option(help="Measure against truth_rings, the whole truth of a simulation.")] = False,
@@ -505,26 +422,15 @@ def evaluate(
     watched: Annotated[
         list[str] | None, typer.Option("--watch", help="Score all at this moment too, for the time to detect; repeat.")
     ] = None,
-    currency: Currency = None,
-    money: Money = "minor",
-    source_tz: Zone = None,
-    pseudonymise: PseudonymKey = None,
-    overwrite: Overwrite = False,
 ) -> None:
     """Measure a model at a later moment, on rings that it had not seen, next to the baselines."""
-    from muledetect import console, pipeline  # noqa: PLC0415
+    from muledetect import console, pipeline
 
-    with _progress() as tell:
-        pipeline.refuse_output("evaluate", output, (dataset, model, found_rings, pseudonymise), overwrite=overwrite)
-        read = pipeline.load(
-            dataset, progress=tell, currency=currency, money=money, source_tz=source_tz, pseudonymise=pseudonymise
-        )
+    with reading.opened(output, kinds.EVALUATION, model, found_rings) as (dataset, progress):
         result = pipeline.evaluate(
-            read, model, as_of, found_rings=found_rings, use_truth=truth, known_by=known_by, budget=budget,
-            watched=watched or (),
-            baselines_at=baselines_at or (),
-            leave_one_out=leave_one_out,
-            output=output, overwrite=overwrite, progress=tell,
+            dataset, model, as_of, found_rings=found_rings, use_truth=truth, known_by=known_by, budget=budget,
+            watched=watched or (), baselines_at=baselines_at or (), leave_one_out=leave_one_out, output=output,
+            overwrite=reading.overwrite, progress=progress,
         )  # fmt: skip
     console.show_evaluation(out, result)
     out.print(f"metrics in {plain(output)}")
@@ -534,27 +440,21 @@ def evaluate(
     epilog="Example: `muledetect monitor data/sample --model model --before 2025-03-01 --after 2025-04-01 "
     "--output drift`. Exit status 0: ok, 3: watch, 4: alarm."
 )
+@reads
 def monitor(
-    dataset: Dataset,
-    model: ModelDir,
+    reading: Reading,
+    model: ModelFolder,
     before: Annotated[str, typer.Option(help="Exclusive moment to compare with, such as that of the training.")],
     after: Annotated[str, typer.Option(help="Exclusive moment that is looked at.")],
     output: Annotated[Path, typer.Option(help="Folder for drift.json and its tables.")],
-    currency: Currency = None,
-    money: Money = "minor",
-    source_tz: Zone = None,
-    pseudonymise: PseudonymKey = None,
-    overwrite: Overwrite = False,
 ) -> None:
     """Compare two moments: features, scores, reasons, calibration, delay of labels."""
-    from muledetect import console, pipeline  # noqa: PLC0415
+    from muledetect import console, pipeline
 
-    with _progress() as tell:
-        pipeline.refuse_output("monitor", output, (dataset, model, pseudonymise), overwrite=overwrite)
-        read = pipeline.load(
-            dataset, progress=tell, currency=currency, money=money, source_tz=source_tz, pseudonymise=pseudonymise
+    with reading.opened(output, kinds.DRIFT, model) as (dataset, progress):
+        found = pipeline.monitor(
+            dataset, model, before, after, output=output, overwrite=reading.overwrite, progress=progress
         )
-        found = pipeline.monitor(read, model, before, after, output=output, overwrite=overwrite, progress=tell)
     console.show_drift(out, found)
     out.print(f"drift in {plain(output)}")
     raise typer.Exit(found.exit_status)
@@ -563,7 +463,7 @@ def monitor(
 @app.command(epilog="Example: `muledetect key secret.key`")
 def key(keyfile: Annotated[Path, typer.Argument(help="File to write the key to; it must not exist.")]) -> None:
     """Make a key for `--pseudonymise`. Keep it apart from what is written with it, and a copy: nothing replaces it."""
-    from muledetect.records.pseudonyms import new_key  # noqa: PLC0415
+    from muledetect.records.pseudonyms import new_key
 
     new_key(keyfile)
     out.print(f"key in {plain(keyfile)}; only its owner may read it")
@@ -578,13 +478,13 @@ def reveal(
     overwrite: Overwrite = False,
 ) -> None:
     """Turn pseudonyms back into ids."""
-    from muledetect import pipeline  # noqa: PLC0415
-    from muledetect.records.pseudonyms import read_key  # noqa: PLC0415
+    from muledetect import convert
+    from muledetect.records.pseudonyms import read_key
 
     if (table is None) != (output is None):
         raise OptionError("reveal: --table and --output go together. Give both, or pseudonyms alone.")
     if table is not None and output is not None:
-        pipeline.reveal(table, keyfile, output, overwrite=overwrite)
+        convert.reveal(table, keyfile, output, overwrite=overwrite)
         out.print(f"revealed in {plain(output)}")
     for name in read_key(keyfile).reveal_all(pseudonyms or []):
         out.print(plain(name), soft_wrap=True)
@@ -603,30 +503,10 @@ def export(
     overwrite: Overwrite = False,
 ) -> None:
     """Write tables as XLSX, for people, or CSV, for programs; no text in them can run as a formula."""
-    from muledetect import pipeline  # noqa: PLC0415
+    from muledetect import convert
 
-    written = pipeline.export(tables, output, currency=currency, overwrite=overwrite)
+    written = convert.export(tables, output, currency=currency, overwrite=overwrite)
     out.print(f"{written:,} rows in {plain(output)}")
-
-
-@contextmanager
-def _progress() -> Iterator[Tell]:
-    """Show stages on stderr while the block runs; gone afterwards, and silent where stderr is no terminal.
-
-    The time is that of the stage. A stage at 0.0 does not know how far it is: its bar moves to and fro.
-    """
-    columns = (TextColumn("{task.description:<24}", markup=False), BarColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=err, transient=True, disable=not err.is_terminal) as shown:
-        shown.add_task("starting", total=None)
-
-        def tell(stage: str, done: float) -> None:
-            stage = make_visible(stage)  # it may hold the name of a file
-            if shown.tasks[-1].description != stage:
-                shown.remove_task(shown.tasks[-1].id)
-                shown.add_task(stage, total=None)
-            shown.update(shown.tasks[-1].id, completed=done, total=1.0 if done > 0 else None)
-
-        yield tell
 
 
 def _refuse_undecoded(arguments: list[str]) -> None:

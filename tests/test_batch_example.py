@@ -114,7 +114,7 @@ def test_a_failure_nobody_foresaw_is_told_without_its_message(
     def fail(*_: object, **__: object) -> None:
         raise KeyError("A0000123")
 
-    monkeypatch.setattr(batch_scoring.pipeline, "rings", fail)
+    monkeypatch.setattr(batch_scoring.pipeline, "find_rings", fail)
     assert night(tmp_path, "--as-of", "2025-04-15") == batch_scoring.UNFORESEEN
     assert "KeyError" in caplog.text
     assert "A0000123" not in caplog.text

@@ -17,8 +17,8 @@ from command_line import ended
 from rich.console import Console
 from rich.text import Text
 
-from muledetect import cli, console, pipeline, schema
-from muledetect.pipeline import simulate
+from muledetect import cli, console, inputs, pipeline, schema
+from muledetect.simulation import world_config, write_world
 from muledetect.visible import read_visible
 
 COMMANDS = (
@@ -56,7 +56,7 @@ def start(*arguments: object) -> subprocess.CompletedProcess[str]:
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("world")
-    simulate(folder / "data", n_accounts=400, n_days=70, seed=4, least_mules=50)
+    write_world(world_config(n_accounts=400, n_days=70, seed=4, least_mules=50), folder / "data")
     run(
         "train",
         folder / "data",
@@ -291,7 +291,7 @@ def test_an_interrupt_ends_with_130_and_says_what_became_of_the_outputs(
     def interrupted(*_: object, **__: object) -> None:
         os.kill(os.getpid(), signal.SIGINT)
 
-    monkeypatch.setattr(pipeline, "load", interrupted)
+    monkeypatch.setattr(inputs, "load", interrupted)
     monkeypatch.setattr(sys, "argv", "muledetect trace anything --as-of 2025-03-01 --output nothing".split())
     with pytest.raises(SystemExit) as left:
         cli.main()

@@ -146,7 +146,7 @@ def test_columns_and_import_own_refuse_a_file_without_rows(state: str, tmp_path:
     assert not (tmp_path / "out").exists()
     full = HEAD + "t1,2025-03-01T09:30:00Z,0071,0082,500\nt2,2025-03-01T09:31:00Z,0082,0093,400\n"
     (tmp_path / "full.csv").write_text(full, "utf-8")
-    mapping = md.suggest_columns(tmp_path / "full.csv", currency="THB", source_tz="UTC", money="minor")
+    mapping = md.records.own.suggest_columns(tmp_path / "full.csv", currency="THB", source_tz="UTC", money="minor")
     mapping.write(tmp_path / "columns.toml")
     status, said = run(f"import own {file} --columns {tmp_path / 'columns.toml'} --output {tmp_path / 'out'}")
     assert status == 1

@@ -66,8 +66,8 @@ def world() -> md.Dataset:
 
 
 @cache
-def graph() -> md.TransferGraph:
-    return md.build_graph(world())
+def graph() -> md.graph.TransferGraph:
+    return md.graph.build_graph(world())
 
 
 @cache
@@ -79,7 +79,7 @@ def features() -> tuple[pa.Table, np.ndarray]:
         "in_counterparties__window_all",
         "pass_through__window_7d",
     ]
-    return md.extract(world(), points, names), y
+    return md.features.extract(world(), points, names), y
 
 
 @cache
@@ -89,19 +89,19 @@ def scores() -> pa.Table:
 
 
 @cache
-def rings() -> md.RingTables:
-    return md.find_rings(md.Snapshot(world(), SCORED_AT), scores()).with_ties(ties())
+def rings() -> md.rings.RingTables:
+    return md.rings.find_rings(md.Snapshot(world(), SCORED_AT), scores()).with_ties(ties())
 
 
 @cache
-def ties() -> md.Ties:
-    found = md.find_rings(md.Snapshot(world(), SCORED_AT), scores())
-    return md.find_ties(md.Snapshot(world(), SCORED_AT), found.ring_members, n_shuffles=2)
+def ties() -> md.rings.Ties:
+    found = md.rings.find_rings(md.Snapshot(world(), SCORED_AT), scores())
+    return md.rings.find_ties(md.Snapshot(world(), SCORED_AT), found.ring_members, n_shuffles=2)
 
 
 @cache
-def traces() -> md.Traces:
-    return md.trace(md.Snapshot(world(), SCORED_AT), steps=True)
+def traces() -> md.tracing.Traces:
+    return md.tracing.trace(md.Snapshot(world(), SCORED_AT), steps=True)
 
 
 def same(found: Any, expected: Any) -> None:
@@ -124,21 +124,21 @@ def test_a_data_set_is_the_same_from_frames_of_any_library(given: Given) -> None
 
 def test_a_pipeline_takes_a_mapping_of_frames_as_data_set(given: Given) -> None:
     frames = {name: given(table) for name, table in small_world().items() if not name.startswith("truth_")}
-    same(pipeline.trace(frames, SCORED_AT), md.trace(md.Snapshot(world(), SCORED_AT)))
+    same(pipeline.trace(frames, SCORED_AT), md.tracing.trace(md.Snapshot(world(), SCORED_AT)))
 
 
 def test_scores_and_members_may_be_of_any_library(given: Given) -> None:
-    same(md.find_rings(md.Snapshot(world(), SCORED_AT), given(scores())).with_ties(ties()), rings())
+    same(md.rings.find_rings(md.Snapshot(world(), SCORED_AT), given(scores())).with_ties(ties()), rings())
     assert ties().ring_ties.num_rows
-    same(md.find_ties(md.Snapshot(world(), SCORED_AT), given(rings().ring_members), n_shuffles=2), ties())
+    same(md.rings.find_ties(md.Snapshot(world(), SCORED_AT), given(rings().ring_members), n_shuffles=2), ties())
     confirmed = ties().ring_ties.select(["ring_id", "centre_id"]).slice(0, 1)
-    same(md.learn_weights(ties(), given(confirmed)), md.learn_weights(ties(), confirmed))
+    same(md.rings.learn_weights(ties(), given(confirmed)), md.rings.learn_weights(ties(), confirmed))
 
 
 def test_the_pipeline_takes_scores_of_polars() -> None:
     few = scores().slice(0, 3)
-    same(pipeline.rings(world(), pl.DataFrame(few), SCORED_AT, max_rings=2).rings,
-         md.find_rings(md.Snapshot(world(), SCORED_AT), few, max_rings=2).rings)  # fmt: skip
+    same(pipeline.find_rings(world(), pl.DataFrame(few), SCORED_AT, max_rings=2).rings,
+         md.rings.find_rings(md.Snapshot(world(), SCORED_AT), few, max_rings=2).rings)  # fmt: skip
 
 
 def test_scores_of_any_library_are_explained(given: Given) -> None:
@@ -306,17 +306,17 @@ def test_evaluation_frames_become_polars_with_their_index() -> None:
 
 
 def test_empty_results_keep_their_columns_and_types() -> None:
-    assert str(md.to_pandas(md.RingTables())["ring_members"]["role"].dtype) == "category"
-    assert md.to_polars(md.Traces())["trace"].schema["traced"] == pl.Int64
+    assert str(md.to_pandas(md.rings.RingTables())["ring_members"]["role"].dtype) == "category"
+    assert md.to_polars(md.tracing.Traces())["trace"].schema["traced"] == pl.Int64
 
 
 def test_what_is_no_table_is_refused_by_name() -> None:
     for wrong in ([1, 2], "scores.parquet", pl.Series([1]).to_list(), None):
         with pytest.raises(DataError, match=r"scores: a .* is no table\. Give a pyarrow, pandas, polars"):
-            md.find_rings(md.Snapshot(world(), SCORED_AT), wrong)
+            md.rings.find_rings(md.Snapshot(world(), SCORED_AT), wrong)
     mixed = pd.DataFrame({"account_id": ["a", 1], "score": [1, 2], "probability": [0.1, 0.2]})
     with pytest.raises(DataError, match="values of several types"):
-        md.find_rings(md.Snapshot(world(), SCORED_AT), mixed)
+        md.rings.find_rings(md.Snapshot(world(), SCORED_AT), mixed)
     assert not is_frame(pd.DataFrame([[1]]))  # no names: an array to scikit-learn
 
 

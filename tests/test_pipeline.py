@@ -26,7 +26,7 @@ from small_world import (
     with_another_future,
 )
 
-from muledetect import pipeline, schema
+from muledetect import convert, pipeline, schema
 from muledetect.errors import DataError, ModelError, OptionError, OutputError
 from muledetect.evaluation import measure
 from muledetect.facts import Snapshot
@@ -61,7 +61,7 @@ def run(source: Any, folder: Path, *, target: Any = "ever", n_jobs: int | None =
         model=small_model(n_jobs), output=folder / "model",
     )  # fmt: skip
     scores = pipeline.score(dataset, folder / "model", SCORED_AT, n_explained=20, output=folder / "scores.parquet")
-    rings = pipeline.rings(dataset, folder / "scores.parquet", SCORED_AT, output=folder / "rings")
+    rings = pipeline.find_rings(dataset, folder / "scores.parquet", SCORED_AT, output=folder / "rings")
     return Run(dataset, model, scores, rings, folder)
 
 
@@ -136,7 +136,7 @@ def test_what_happens_after_as_of_changes_no_score_and_no_ring(change: Any, firs
     assert dataset.fingerprint != first.dataset.fingerprint
     scores = pipeline.score(dataset, first.model, SCORED_AT, n_explained=20)
     assert scores.equals(first.scores)
-    pipeline.rings(dataset, scores, SCORED_AT, output=tmp_path)
+    pipeline.find_rings(dataset, scores, SCORED_AT, output=tmp_path)
     assert content(tmp_path) == content(first.folder / "rings")
 
 
@@ -424,13 +424,13 @@ def test_scores_that_cannot_be_read_are_refused(first: Run, tmp_path: Path) -> N
     (tmp_path / "scores.parquet").write_text("account_id,score\n")
     for place in (tmp_path / "scores.parquet", tmp_path / "nowhere.parquet"):
         with pytest.raises(DataError, match="no Parquet file"):
-            pipeline.rings(first.dataset, place, SCORED_AT)
+            pipeline.find_rings(first.dataset, place, SCORED_AT)
     with pytest.raises(DataError, match="columns"):
-        pipeline.rings(first.dataset, first.folder / "rings" / "rings.parquet", SCORED_AT)
+        pipeline.find_rings(first.dataset, first.folder / "rings" / "rings.parquet", SCORED_AT)
 
 
 def test_scores_may_be_any_table(first: Run) -> None:
-    found = pipeline.rings(first.dataset, first.scores.drop_columns("reasons").to_pandas(), SCORED_AT)
+    found = pipeline.find_rings(first.dataset, first.scores.drop_columns("reasons").to_pandas(), SCORED_AT)
     assert found.ring_members.equals(first.rings.ring_members)
 
 
@@ -444,7 +444,7 @@ def test_before_all_records_every_account_scores_alike_and_nothing_is_a_ring(fir
     assert len(scores) == 500
     assert set(scores["rank"].to_pylist()) == {1}
     assert np.isfinite(np.array(scores["score"])).all()
-    assert len(pipeline.rings(first.dataset, scores, "1999-01-01")) == 0
+    assert len(pipeline.find_rings(first.dataset, scores, "1999-01-01")) == 0
     with pytest.raises(DataError, match="0 positives"):
         pipeline.evaluate(first.dataset, first.model, "1999-01-01")
 
@@ -461,7 +461,7 @@ def test_the_steps_take_a_bank_without_a_transfer_and_give_empty_tables(first: R
 def test_a_second_run_replaces_the_outputs_and_leaves_nothing_half_done(first: Run, tmp_path: Path) -> None:
     for moment in (TRAINED_AT, SCORED_AT):
         scores = pipeline.score(first.dataset, first.model, moment, n_explained=20, output=tmp_path / "scores.parquet")
-        pipeline.rings(first.dataset, scores, moment, output=tmp_path / "rings")
+        pipeline.find_rings(first.dataset, scores, moment, output=tmp_path / "rings")
         first.model.save(tmp_path / "model")
     assert content(tmp_path) == content(first.folder)
     assert load_model(tmp_path / "model").texts_ == first.model.texts_
@@ -472,5 +472,5 @@ def test_the_folder_that_one_is_in_is_refused_before_the_work(tmp_path: Path, mo
     for present in ("here", "here/below"):
         monkeypatch.chdir(tmp_path / present)
         with pytest.raises(OutputError, match="Give a folder inside it"):
-            pipeline.import_("amlsim", [tmp_path / "no such file.csv"], tmp_path / "here")
+            convert.import_layout("amlsim", [tmp_path / "no such file.csv"], tmp_path / "here")
     assert sorted(path.name for path in tmp_path.rglob("*")) == ["below", "here"]

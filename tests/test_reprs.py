@@ -16,8 +16,9 @@ from sklearn import config_context
 from sklearn.pipeline import make_pipeline
 
 import muledetect as md
-from muledetect import markup, pipeline, schema
+from muledetect import markup, schema
 from muledetect.clock import parse_time
+from muledetect.demo import Demo
 from muledetect.evaluation import Drift, Evaluation, EvaluationReport, RingMetrics
 from muledetect.model.estimator import TrainedOn
 from muledetect.model.proof import PROOFS, Explanation
@@ -59,8 +60,8 @@ def table(contract: schema.Table, **values: Any) -> pa.Table:
     return pa.Table.from_pylist([{name: values.get(name) for name in contract.names}], contract.arrow_schema)
 
 
-def hostile_rings() -> md.RingTables:
-    return md.RingTables(
+def hostile_rings() -> md.rings.RingTables:
+    return md.rings.RingTables(
         table(schema.RINGS, ring_id=HOSTILE, as_of=AT, n_accounts=1, score=1.5, stability=1.0, value_in=123_456,
               n_victims=2, first_time=AT, last_time=AT, recoverable=1_000_050),
         table(schema.RING_MEMBERS, ring_id=HOSTILE, account_id=HOSTILE, role=HOSTILE, layer=1, membership=0.5,
@@ -73,14 +74,14 @@ def hostile_rings() -> md.RingTables:
     )  # fmt: skip
 
 
-def hostile_traces() -> md.Traces:
+def hostile_traces() -> md.tracing.Traces:
     row = {"complaint_id": HOSTILE, "lost": 5_000, "in_accounts": 2_000, "left_bank": 3_000, "spent": 0,
            "not_followed": 0, "hold": 1_500}  # fmt: skip
     other = row | {"in_accounts": 1_000, "left_bank": 4_000}
     summary = pa.Table.from_pylist([row | {"method": "fifo"}, other | {"method": "libr"}], SUMMARY)
     holds = table(schema.HOLDS, complaint_id=HOSTILE, account_id=HOSTILE, bank_id=HOSTILE, hop=1, traced_low=1_000,
                   traced_high=2_000, available=1_500, is_stated=True, hold=1_500, shortfall=0, as_of=AT)  # fmt: skip
-    return md.Traces(summary=summary, holds=holds, currency="THB")
+    return md.tracing.Traces(summary=summary, holds=holds, currency="THB")
 
 
 def hostile_dataset() -> md.Dataset:
@@ -124,13 +125,13 @@ RESULTS = {
     "rings": hostile_rings,
     "ring": lambda: hostile_rings().ring(HOSTILE),
     "traces": hostile_traces,
-    "ties": lambda: md.Ties(hostile_rings().ring_ties),
+    "ties": lambda: md.rings.Ties(hostile_rings().ring_ties),
     "explanation": hostile_explanation,
     "model": fitted_model,
     "evaluation": hostile_evaluation,
     "drift": hostile_drift,
 }
-EMPTY = {"rings": md.RingTables, "traces": md.Traces, "ties": md.Ties, "model": md.MuleModel}
+EMPTY = {"rings": md.rings.RingTables, "traces": md.tracing.Traces, "ties": md.rings.Ties, "model": md.MuleModel}
 
 
 def html_of(result: Any) -> str:
@@ -174,7 +175,7 @@ def test_money_is_shown_in_the_currency_and_as_minor_units_where_it_is_not_known
         "THB ", "THB"
     )
     assert "10,000.50" in html_of(rings)
-    unknown = Reader(html_of(md.RingTables(rings.rings))).text
+    unknown = Reader(html_of(md.rings.RingTables(rings.rings))).text
     assert "recoverable, minor units" in unknown
     assert "1,000,050" in unknown
 
@@ -194,7 +195,7 @@ def test_long_tables_say_how_much_is_left_out() -> None:
     )  # fmt: skip
     rings = table(schema.RINGS, ring_id="r", as_of=AT, n_accounts=30, score=1.0, stability=1.0, value_in=1, n_victims=0,
                   first_time=AT, last_time=AT, recoverable=0)  # fmt: skip
-    text = Reader(html_of(md.RingTables(rings, members).ring("r"))).text
+    text = Reader(html_of(md.rings.RingTables(rings, members).ring("r"))).text
     assert "011" in text
     assert "012" not in text
     assert "and 18 more" in text
@@ -213,10 +214,10 @@ def test_results_of_the_library_carry_its_currency() -> None:
     labels = dataset.tables["labels"]
     mules = labels.filter(pa.compute.equal(labels["label"], "mule"))["account_id"]
     scores = pa.table({"account_id": mules, "score": np.ones(len(mules)), "probability": np.full(len(mules), 0.9)})
-    found = md.find_rings(md.Snapshot(dataset, SCORED_AT), scores)
+    found = md.rings.find_rings(md.Snapshot(dataset, SCORED_AT), scores)
     assert len(found)
     assert found.currency == next(iter(found)).currency == "THB"
-    assert md.trace(md.Snapshot(dataset, SCORED_AT)).currency == "THB"
+    assert md.tracing.trace(md.Snapshot(dataset, SCORED_AT)).currency == "THB"
 
 
 def test_a_model_says_whether_and_on_what_it_was_trained() -> None:
@@ -260,7 +261,7 @@ def test_what_holds_other_results_is_short_and_names_no_account() -> None:
         schema.SCORES.arrow_schema,
     )  # fmt: skip
     material = gather_material(dataset, scores)
-    demo = pipeline.Demo(Path("x"), dataset, md.MuleModel(), scores, md.RingTables(), hostile_evaluation())
+    demo = Demo(Path("x"), dataset, md.MuleModel(), scores, md.rings.RingTables(), hostile_evaluation())
     for result in (md.Snapshot(dataset, SCORED_AT), material, demo):
         shown = repr(result)
         assert len(shown) < 700

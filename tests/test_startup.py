@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import ast
 import importlib
+import inspect
 import pickle
 import pkgutil
 import subprocess
 import sys
+from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 
 import pytest
 
 import muledetect
+from muledetect import versions
 
 #: Each takes a tenth of a second or more, or is needed by few.
 HEAVY = frozenset(
@@ -53,12 +56,14 @@ def places(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     folder = tmp_path_factory.mktemp("startup")
     names = {"bank": "bank", "export": "export.csv", "mapping": "columns.toml", "key": "a.key"}
     places = {key: folder / name for key, name in names.items()}
-    tables = muledetect.simulate_tables(n_accounts=300, n_days=30, seed=1)
+    tables = muledetect.simulation.simulate(n_accounts=300, n_days=30, seed=1)
     places["bank"].mkdir()
     for name in ("transfers", "accounts", "complaints"):
         muledetect.records.write_table(tables[name], places["bank"] / f"{name}.parquet")
     places["export"].write_text(EXPORT, "utf-8")
-    found = muledetect.suggest_columns(places["export"], source_tz="Europe/Berlin", currency="EUR", money="major")
+    found = muledetect.records.own.suggest_columns(
+        places["export"], source_tz="Europe/Berlin", currency="EUR", money="major"
+    )
     found.write(places["mapping"])
     muledetect.records.new_key(places["key"])
     return places
@@ -112,6 +117,7 @@ def test_a_lazy_package_gives_python_what_type_checkers_see(name: str) -> None:
         for node in typed.body
         if isinstance(node, ast.ImportFrom)
         for alias in node.names
+        if not inspect.ismodule(getattr(module, alias.asname or alias.name))
     }
     call = next(
         node.value
@@ -128,15 +134,6 @@ def test_a_lazy_package_gives_python_what_type_checkers_see(name: str) -> None:
     }
     assert for_python == for_checkers
     assert {public for public, *_ in for_python} <= set(module.__all__)
-
-
-@pytest.mark.parametrize("name", LAZY)
-def test_no_lazy_name_is_that_of_a_module_of_its_package(name: str) -> None:
-    module = importlib.import_module(name)
-    modules = {found.name for found in pkgutil.iter_modules(module.__path__)}
-    lazy = module.__getattr__.__closure__
-    homes = next(cell.cell_contents for cell in lazy if isinstance(cell.cell_contents, dict))
-    assert not modules & set(homes)
 
 
 @pytest.mark.parametrize("name", LAZY)
@@ -165,8 +162,69 @@ def test_what_comes_from_a_lazy_package_can_be_pickled() -> None:
     assert pickle.loads(pickle.dumps(muledetect.MuleModel)) is muledetect.MuleModel  # noqa: S301
 
 
-def test_rooms_are_attributes_after_an_import_of_the_package() -> None:
-    code = "import muledetect as md; assert md.features.registry() and md.labels.targets is md.targets"
+def test_modules_are_attributes_after_an_import_of_the_package() -> None:
+    code = "import muledetect as md; assert md.features.registry() and md.plots is md.reports.plots"
     status, found = run(code)
     assert status == 0
     assert "numba" in found
+
+
+def test_the_top_offers_the_steps_of_every_day_and_the_parts_below() -> None:
+    assert {"read_dataset", "train", "score", "find_rings", "trace", "evaluate", "report", "datasets", "rings",
+            "show_versions", "plots", "features", "MuleModel", "DataError"} <= set(dir(muledetect))  # fmt: skip
+    assert not set(dir(muledetect)) & {"annotations", "on_demand", "TYPE_CHECKING", *MOVED}
+    assert len(muledetect.__all__) < 30
+    for step in ("train", "score", "explain", "find_rings", "trace", "evaluate", "report", "simulate"):
+        assert getattr(muledetect, step) is getattr(muledetect.pipeline, step)
+
+
+def moved(package: str) -> dict[str, str]:
+    """Return the old names of a package or module, and where each is now."""
+    return inspect.getclosurevars(importlib.import_module(package).__getattr__).nonlocals["moved"] or {}
+
+
+MOVED = moved("muledetect")
+OLD_NAMES = [(package, name) for package in [*LAZY, "muledetect.pipeline"] for name in moved(package)]
+
+
+@pytest.mark.parametrize(("package", "name"), OLD_NAMES)
+def test_an_old_name_works_and_the_warning_tells_the_new_one(package: str, name: str) -> None:
+    with pytest.warns(DeprecationWarning, match=rf"{package}.{name} is now (\S+);") as caught:
+        value = getattr(importlib.import_module(package), name)
+    module, _, new = str(caught[0].message).split(" is now ")[1].partition(";")[0].rpartition(".")
+    assert value is getattr(importlib.import_module(module), new)
+    assert caught[0].filename == __file__
+
+
+def test_nothing_but_a_module_has_the_name_of_a_module_of_its_package() -> None:
+    both = []
+    for name in ["muledetect", *(m.name for m in pkgutil.walk_packages(muledetect.__path__, "muledetect.") if m.ispkg)]:
+        package = importlib.import_module(name)
+        found = {module.name for module in pkgutil.iter_modules(package.__path__)}
+        named = {part: getattr(package, part, None) for part in found}
+        both += [
+            f"{name}.{part}" for part, value in named.items() if inspect.isroutine(value) or inspect.isclass(value)
+        ]
+    assert set(both) <= {"muledetect.labels.targets"}
+
+
+def test_versions_are_shown_without_a_path_or_the_name_of_a_user(capsys: pytest.CaptureFixture[str]) -> None:
+    muledetect.show_versions()
+    shown = dict(line.split(maxsplit=1) for line in capsys.readouterr().out.splitlines())
+    assert shown["muledetect"] == muledetect.__version__
+    assert shown["python"].startswith(".".join(map(str, sys.version_info[:3])))
+    assert {"numpy", "pandas", "lightgbm", "matplotlib", "optuna"} <= set(shown)
+    assert not [line for line in shown.values() if "/" in line or "\\" in line or Path.home().name in line.split()]
+
+
+def test_an_extra_that_is_not_installed_is_shown_as_such(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def version(name: str) -> str:
+        if name == "optuna":
+            raise PackageNotFoundError(name)
+        return "1.0"
+
+    monkeypatch.setattr(versions, "version", version)
+    muledetect.show_versions()
+    assert "optuna              not installed (tune)" in capsys.readouterr().out.splitlines()

@@ -1,7 +1,7 @@
 """`Snapshot`: what the bank knew just before one moment. The only place where a data set is cut in time.
 
 >>> import muledetect as md
->>> dataset = md.read_dataset(md.simulate_tables(n_accounts=400, n_days=60, seed=1))
+>>> dataset = md.simulate(n_accounts=400, n_days=60, seed=1)
 >>> snapshot = Snapshot(dataset, "2025-02-15")
 >>> snapshot.graph.n_transfers < dataset.transfers.num_rows
 True

@@ -53,6 +53,16 @@ EXPORTS: Final = Output("an export", ("*.csv",))
 REVEALED_TABLES: Final = Output("revealed tables", ("*.parquet",))
 
 
+def trace_of(output: str | Path | None) -> Output:
+    """Return what `trace` writes: table `trace` alone to a name that ends in ".parquet", else a folder."""
+    return TRACE if str(output).endswith(".parquet") else TRACES
+
+
+def export_of(output: str | Path) -> Output:
+    """Return what `export` writes: a file that ends in ".csv" or ".xlsx", else a folder."""
+    return EXPORT if Path(output).suffix in (".csv", ".xlsx") else EXPORTS
+
+
 def added_tables(of: str, names: Iterable[str]) -> Output:
     """Return tables that are added to a folder, whose other tables stay."""
     return Output(of, _tables(*names), adds=True)

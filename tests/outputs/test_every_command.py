@@ -26,9 +26,11 @@ from muledetect.labels import every_account
 from muledetect.model import MuleModel
 from muledetect.outputs import MANIFEST
 from muledetect.records import Dataset, read_dataset, write_table, write_text
+from muledetect.records.own import suggest_columns
 from muledetect.records.pseudonyms import new_key
 from muledetect.reports.exports import write_csv
 from muledetect.rings import read_rings
+from muledetect.simulation import world_config, write_world
 
 #: Command -> its line; {out} is the output, the other names are inputs. A suffix tells what kind of output is meant.
 LINES = {
@@ -69,19 +71,19 @@ def inputs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     made = {name: place / name for name in ("bank", "model", "rings", "hidden", "key")}
     made |= {name: place / f"{name}.parquet" for name in ("scores", "hidden_file")}
     made |= {"csv": place / "export.csv", "toml": place / "columns.toml", "amlsim": place / "transactions.csv"}
-    pipeline.simulate(made["bank"], n_accounts=400, n_days=70, seed=4, least_mules=50)
+    write_world(world_config(n_accounts=400, n_days=70, seed=4, least_mules=50), made["bank"])
     bank = read_dataset(made["bank"])
     pipeline.train(
         bank, "2025-02-10", target="ever", model=MuleModel(n_estimators=8, n_bags=1), output=made["model"]
     )  # fmt: skip
     scores = pipeline.score(bank, made["model"], "2025-03-05", n_explained=5, output=made["scores"])
-    pipeline.rings(bank, scores, "2025-03-05", output=made["rings"])
+    pipeline.find_rings(bank, scores, "2025-03-05", output=made["rings"])
     hidden = read_dataset(made["bank"], pseudonymise=new_key(made["key"]))
     under = pipeline.score(hidden, made["model"], "2025-03-05", n_explained=5, output=made["hidden_file"])
-    pipeline.rings(hidden, under, "2025-03-05", output=made["hidden"])
+    pipeline.find_rings(hidden, under, "2025-03-05", output=made["hidden"])
     rows = [f"2025-03-{day:02d} 10:00:00,A{day % 7},B{day % 5},{day}.50" for day in range(1, 29)]
     made["csv"].write_text("\n".join(["time,source,target,amount", *rows, ""]), "utf-8")
-    pipeline.columns(made["csv"], source_tz="UTC", currency="THB", output=made["toml"])
+    suggest_columns(made["csv"], source_tz="UTC", currency="THB").write(made["toml"])
     made["amlsim"].write_text(
         "tran_id,orig_acct,bene_acct,tx_type,base_amt,tran_timestamp,is_sar,alert_id\n"
         "1,007,8,TRANSFER,150.5,2017-01-01T00:00:00Z,False,-1\n"

@@ -21,8 +21,9 @@ import pytest
 from muledetect.errors import OutputError
 from muledetect.model import MuleModel
 from muledetect.outputs import MANIFEST, Output, _swap, check_output, new_file, new_folder
-from muledetect.pipeline import score, simulate, train
+from muledetect.pipeline import score, train
 from muledetect.records import read_dataset, write_table
+from muledetect.simulation import world_config, write_world
 
 RINGS = Output("rings", ("*.txt", "sub/*.txt"))
 SCORES = Output("scores")
@@ -160,7 +161,7 @@ def test_what_overwrite_replaces_goes_also_after_a_kill(overwrite: bool, tmp_pat
 
 
 def test_a_killed_score_leaves_the_old_or_the_new_scores(tmp_path: Path) -> None:
-    simulate(tmp_path / "data", n_accounts=300, n_days=60, seed=2, least_mules=40)
+    write_world(world_config(n_accounts=300, n_days=60, seed=2, least_mules=40), tmp_path / "data")
     dataset = read_dataset(tmp_path / "data")
     train(dataset, "2025-02-20", target="ever", model=MuleModel(n_estimators=5, n_bags=1), output=tmp_path / "model")
     output = tmp_path / "scores.parquet"

@@ -18,14 +18,16 @@ import pytest
 import zstandard
 from command_line import ended
 
-from muledetect import cli, pipeline
+from muledetect import cli, command, pipeline
 from muledetect.errors import DataError, OptionError
+from muledetect.progress import Progress
 from muledetect.records import intake, read_dataset
 from muledetect.records.intake import Intake, read_parquet
 from muledetect.records.layouts import import_layout
 from muledetect.records.lines import TextStream
 from muledetect.records.own import import_own, suggest_columns
 from muledetect.records.table import TableReader
+from muledetect.simulation import world_config, write_world
 
 HEAD = "transfer_id,time,source,target,amount\n"
 ROW = "t1,2025-03-01T09:30:00Z,0071,0082,100\n"
@@ -253,27 +255,28 @@ def test_no_long_command_shows_a_share_that_stays(tmp_path: Path, monkeypatch: p
     told: list[tuple[str, float]] = []
 
     @contextmanager
-    def recorded() -> Iterator[cli.Tell]:
+    def recorded() -> Iterator[Progress]:
         yield lambda stage, done: told.append((stage, done))
 
-    monkeypatch.setattr(cli, "_progress", recorded)
+    for module in (cli, command):
+        monkeypatch.setattr(module, "progress_bar", recorded)
     head, row = "Date,Payer account,Payee account,Amount\n", "2025-03-01 09:30:{:02d},00{},0082,{}.00\n"
     (tmp_path / "own.csv").write_text(head + "".join(row.format(n % 60, 100 + n, n) for n in range(1, 99)), "utf-8")
-    for command in LONG:
+    for line in LONG:
         told.clear()
-        status, said = ended(*command.format(out=tmp_path).split())
+        status, said = ended(*line.format(out=tmp_path).split())
         assert status == 0, said
-        assert told, f"{command} shows nothing"
+        assert told, f"{line} shows nothing"
         seen: dict[str, set[float]] = {}
         for stage, done in told:
-            assert 0 <= done <= 1, (command, stage)
+            assert 0 <= done <= 1, (line, stage)
             seen.setdefault(stage, set()).add(done)
         stuck = [stage for stage, shares in seen.items() if len(shares) == 1 and 0 < min(shares) < 1]
-        assert not stuck, (command, stuck)
+        assert not stuck, (line, stuck)
 
 
 def test_python_and_the_command_line_tell_the_same_stages(tmp_path: Path) -> None:
-    pipeline.simulate(tmp_path / "world", preset="small", n_accounts=300, n_days=30)
+    write_world(world_config("small", n_accounts=300, n_days=30), tmp_path / "world")
     told: list[str] = []
     pipeline.load(tmp_path / "world", progress=lambda stage, _done: told.append(stage))
     assert [

@@ -113,8 +113,8 @@ def test_a_nul_byte_is_named_with_its_line_in_every_reader(tmp_path: Path) -> No
     packed.write_bytes(gzip.compress(content.encode()))
     for reads in (
         lambda: md.read_dataset(plain),
-        lambda: md.suggest_columns(plain),
-        lambda: md.suggest_columns(packed),
+        lambda: md.records.own.suggest_columns(plain),
+        lambda: md.records.own.suggest_columns(packed),
     ):
         with pytest.raises(DataError, match=r"line 6 holds a NUL byte"):
             reads()
@@ -139,7 +139,7 @@ def test_another_kind_of_file_named_csv_is_called_what_it_is(tmp_path: Path, sta
         refuse_other_kinds("export.csv", start)
     path = tmp_path / "transfers.csv"
     path.write_bytes(start + b"\n" * 50)
-    for reads in (md.read_dataset, md.suggest_columns, lambda file: import_layout("amlsim", file)):
+    for reads in (md.read_dataset, md.records.own.suggest_columns, lambda file: import_layout("amlsim", file)):
         with pytest.raises(DataError, match=said):
             reads(path)
 

@@ -20,7 +20,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from small_world import ACCOUNT_COLUMNS, SCORED_AT, TRAINED_AT, World, permuted, small_model, small_world
 
-from muledetect import pipeline
+from muledetect import convert, pipeline
 from muledetect.errors import DataError, OptionError
 from muledetect.graph import build_graph
 from muledetect.records import Dataset, read_dataset, write_tables
@@ -326,7 +326,7 @@ class Line(NamedTuple):
 def run(dataset: Dataset, model: Path, folder: Path) -> Line:
     pipeline.score(dataset, model, SCORED_AT, n_explained=20, output=folder / "scores.parquet")
     pipeline.explain(dataset, folder / "scores.parquet", output=folder / "explained")
-    pipeline.rings(dataset, folder / "scores.parquet", SCORED_AT, output=folder / "rings")
+    pipeline.find_rings(dataset, folder / "scores.parquet", SCORED_AT, output=folder / "rings")
     pipeline.trace(dataset, SCORED_AT, output=folder / "trace")
     return Line(dataset, folder)
 
@@ -346,7 +346,7 @@ def open_line(plain: Dataset, model: Path, tmp_path_factory: pytest.TempPathFact
 @pytest.fixture(scope="session")
 def hidden_line(hidden: Dataset, model: Path, tmp_path_factory: pytest.TempPathFactory) -> Line:
     line = run(hidden, model, tmp_path_factory.mktemp("hidden"))
-    pipeline.rings(
+    pipeline.find_rings(
         hidden, line.folder / "scores.parquet", SCORED_AT, previous=line.folder / "rings", output=line.folder / "again"
     )
     pipeline.evaluate(
@@ -427,24 +427,26 @@ def test_tables_by_other_names_than_the_data_are_refused(
     with pytest.raises(
         DataError, match=r"scores: column 'account_id': .* rows have plain ids, but the data set was read"
     ):
-        pipeline.rings(hidden, open_scores, SCORED_AT)
+        pipeline.find_rings(hidden, open_scores, SCORED_AT)
     with pytest.raises(
         DataError, match=r"scores: column 'account_id': .* rows have pseudonyms, but the data set was read"
     ):
         pipeline.explain(plain, hidden_scores)
     with pytest.raises(DataError, match=r"previous: ring_members: .* have plain ids"):
-        pipeline.rings(hidden, hidden_scores, SCORED_AT, previous=open_line.folder / "rings")
+        pipeline.find_rings(hidden, hidden_scores, SCORED_AT, previous=open_line.folder / "rings")
     with pytest.raises(DataError, match=r"found_rings: ring_members: .* have pseudonyms"):
         pipeline.evaluate(plain, "starter", SCORED_AT, found_rings=hidden_line.folder / "rings")
     with pytest.raises(DataError, match=r"none of its .* pseudonyms is in the data set"):
-        pipeline.rings(read_dataset(marked(), pseudonymise=OTHERS), pq.read_table(hidden_scores).to_pandas(), SCORED_AT)
+        pipeline.find_rings(
+            read_dataset(marked(), pseudonymise=OTHERS), pq.read_table(hidden_scores).to_pandas(), SCORED_AT
+        )
 
 
 def test_scores_of_accounts_that_are_gone_are_no_mismatch(plain: Dataset, hidden: Dataset) -> None:
     for dataset, gone in ((plain, "gone"), (hidden, flat(NAMES.hide(["gone"]))[0])):
         known = dataset.account_ids[0].as_py()
         scores = pd.DataFrame({"account_id": [known, gone], "score": [0.1, 0.2], "probability": [0.1, 0.2]})
-        assert len(pipeline.rings(dataset, scores, SCORED_AT)) >= 0
+        assert len(pipeline.find_rings(dataset, scores, SCORED_AT)) >= 0
 
 
 def test_graphs_and_traces_take_pseudonyms_for_ids(hidden: Dataset) -> None:
@@ -456,14 +458,14 @@ def test_graphs_and_traces_take_pseudonyms_for_ids(hidden: Dataset) -> None:
 
 def test_a_folder_and_a_file_are_revealed(open_line: Line, hidden_line: Line, tmp_path: Path) -> None:
     key = _file_of(NAMES, tmp_path)
-    pipeline.reveal(hidden_line.folder / "scores.parquet", key, tmp_path / "scores.parquet")
+    convert.reveal(hidden_line.folder / "scores.parquet", key, tmp_path / "scores.parquet")
     wanted = pq.read_table(open_line.folder / "scores.parquet")
     assert rows_of(pq.read_table(tmp_path / "scores.parquet")) == rows_of(wanted)
-    made = pipeline.reveal(hidden_line.folder / "rings", NAMES, tmp_path / "rings")
+    made = convert.reveal(hidden_line.folder / "rings", NAMES, tmp_path / "rings")
     assert set(made) == {path.stem for path in (hidden_line.folder / "rings").glob("*.parquet")}
     assert MARK in str(pq.read_table(tmp_path / "rings" / "ring_members.parquet").to_pydict())
     with pytest.raises(DataError, match=r"scores: 5.. different pseudonyms are not of this key"):
-        pipeline.reveal(hidden_line.folder / "scores.parquet", OTHERS, tmp_path / "none.parquet")
+        convert.reveal(hidden_line.folder / "scores.parquet", OTHERS, tmp_path / "none.parquet")
     assert not (tmp_path / "none.parquet").exists()
 
 
@@ -472,10 +474,10 @@ def test_what_holds_no_table_cannot_be_revealed(tmp_path: Path, tmp_path_factory
     (tmp_path / "x.parquet").write_text("no")
     for path in (tmp_path / "none.parquet", tmp_path / "x.parquet", tmp_path):
         with pytest.raises(DataError, match="cannot be read as Parquet"):
-            pipeline.reveal(path, NAMES, output)
+            convert.reveal(path, NAMES, output)
     (tmp_path / "empty").mkdir()
     with pytest.raises(DataError, match="has no Parquet file"):
-        pipeline.reveal(tmp_path / "empty", NAMES, output)
+        convert.reveal(tmp_path / "empty", NAMES, output)
 
 
 def test_a_data_set_written_under_pseudonyms_is_read_like_any_other(hidden: Dataset, tmp_path: Path) -> None:

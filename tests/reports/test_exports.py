@@ -23,7 +23,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from muledetect import pipeline
+from muledetect import convert
 from muledetect.errors import DataError, OptionError
 from muledetect.reports import exports
 from muledetect.reports.exports import MONEY, neutralise, write_csv, write_xlsx
@@ -400,14 +400,14 @@ def test_a_file_or_folder_is_exported_by_the_ending_of_its_output(tmp_path: Path
     (tmp_path / "in").mkdir()
     for name in ("rings", "holds"):
         pq.write_table(everything(), tmp_path / "in" / f"{name}.parquet")
-    assert pipeline.export(tmp_path / "in", tmp_path / "all.xlsx", currency="THB") == 6
+    assert convert.export(tmp_path / "in", tmp_path / "all.xlsx", currency="THB") == 6
     assert openpyxl.load_workbook(tmp_path / "all.xlsx").sheetnames == ["holds", "rings"]
-    assert pipeline.export(tmp_path / "in" / "rings.parquet", tmp_path / "one.csv") == 3
-    pipeline.export(tmp_path / "in", tmp_path / "csv")
+    assert convert.export(tmp_path / "in" / "rings.parquet", tmp_path / "one.csv") == 3
+    convert.export(tmp_path / "in", tmp_path / "csv")
     assert csv_rows(tmp_path / "csv" / "holds.csv") == csv_rows(tmp_path / "one.csv")
     for output in ("two.csv", "x.parquet", "x.xls"):
         with pytest.raises(OptionError, match="cannot hold 2 tables"):
-            pipeline.export(tmp_path / "in", tmp_path / output)
+            convert.export(tmp_path / "in", tmp_path / output)
 
 
 @pytest.fixture(scope="module", autouse=True)

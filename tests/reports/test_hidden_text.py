@@ -271,7 +271,7 @@ def test_graphml_can_be_read_and_holds_no_hidden_sign(text: str, tmp_path: Path)
     assert {read_visible(traits["evidence"]) for *_, traits in drawn.edges(data=True)} == {f"{text} {text}"}
 
 
-def ring_of(text: str) -> md.Ring:
+def ring_of(text: str) -> md.rings.Ring:
     """Return a ring of two accounts in which every text is this one."""
     at = pd.Timestamp("2025-03-01", tz="UTC")
     ring = {"ring_id": text, "as_of": at, "n_accounts": 2, "score": 1.0, "stability": 1.0, "value_in": 5,
@@ -291,13 +291,13 @@ def ring_of(text: str) -> md.Ring:
         pa.Table.from_pylist([{name: row.get(name) for name in contract.names} for row in rows], contract.arrow_schema)
         for contract, rows in contracts
     ]
-    return md.RingTables(*tables).ring(text)
+    return md.rings.RingTables(*tables).ring(text)
 
 
 @pytest.mark.parametrize("text", HIDDEN)
 def test_pictures_hide_nothing(text: str) -> None:
     try:
-        axes = md.plot_feature(pa.table({text: [1.0, 2.0]}), [0, 1], text)
+        axes = md.plots.plot_feature(pa.table({text: [1.0, 2.0]}), [0, 1], text)
         drawn = [part.get_text() for part in axes.figure.findobj(DrawnText)]
     finally:
         plt.close("all")

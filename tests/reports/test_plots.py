@@ -74,13 +74,13 @@ def world(name: Callable[[str], str] = str) -> md.Dataset:
     return md.read_dataset({"transfers": transfers, "complaints": complaints}, currency="THB")
 
 
-def ring(name: Callable[[str], str] = str, **changes: Any) -> md.Ring:
+def ring(name: Callable[[str], str] = str, **changes: Any) -> md.rings.Ring:
     """Return the ring of a (collector, layer 1, the seed) and b (relay, layer 2), with v and the shop around."""
     summary = {"ring_id": name("R1"), "as_of": AS_OF, "n_accounts": 2, "score": 1.0, "stability": 1.0,
                "value_in": 100_000, "n_victims": 1, "first_time": at(0), "last_time": at(3),
                "recoverable": 0}  # fmt: skip
     member = {"ring_id": name("R1"), "membership": 1.0}
-    tables = md.RingTables(
+    tables = md.rings.RingTables(
         rows(schema.RINGS, summary),
         rows(schema.RING_MEMBERS, member | {"account_id": name("a"), "role": "collector", "layer": 1, "is_seed": True},
              member | {"account_id": name("b"), "role": "relay", "layer": 2, "is_seed": False}),
@@ -92,16 +92,16 @@ def ring(name: Callable[[str], str] = str, **changes: Any) -> md.Ring:
                                        "amount": 60_000, "transfer_id": "t2"}),
         currency="THB",
     )  # fmt: skip
-    return md.RingTables(**{**vars(tables), **changes}).ring(name("R1"))
+    return md.rings.RingTables(**{**vars(tables), **changes}).ring(name("R1"))
 
 
-def traces(name: Callable[[str], str] = str) -> md.Traces:
+def traces(name: Callable[[str], str] = str) -> md.tracing.Traces:
     """Return the trace of v's 1,000 baht: 100 still at a, 600 to b, of which 500 on to the shop; 300 to the shop."""
     both = {"complaint_id": name("c1"), "method": "fifo"}
     steps = [("t1", 0, "v", "a", 100_000), ("t2", 1, "a", "b", 60_000), ("t3", 2, "a", "shop", 30_000),
              ("t4", 3, "b", "shop", 50_000)]  # fmt: skip
     places = [("a", 1, 10_000, None), ("b", 2, 10_000, None), ("shop", 2, 80_000, "merchant")]
-    return md.Traces(
+    return md.tracing.Traces(
         rows(schema.TRACE, *(both | {"as_of": AS_OF, "account_id": name(account), "hop": hop, "traced": money,
                                      "hold": 0, "shortfall": 0, "exit_kind": how}
                              for account, hop, money, how in places)),
@@ -154,7 +154,7 @@ def draw(axes: Axes) -> None:
 
 
 def test_reasons_are_bars_of_their_contributions_the_weightiest_first() -> None:
-    axes = md.plot_reasons(scores(), "a")
+    axes = md.plots.plot_reasons(scores(), "a")
     bars = [patch for patch in axes.patches if isinstance(patch, Rectangle)]
     assert [bar.get_width() for bar in bars] == [2.0, 0.5, -0.25]
     assert [to_hex(bar.get_facecolor(), keep_alpha=False).upper() for bar in bars] == [ORANGE, ORANGE, BLUE]
@@ -168,29 +168,29 @@ def test_reasons_are_bars_of_their_contributions_the_weightiest_first() -> None:
 
 
 def test_reasons_are_those_of_the_moment_that_is_asked_for() -> None:
-    assert "OLD: before" in texts(md.plot_reasons(scores(), "a", as_of=at(0)))
-    assert "OLD: before" not in texts(md.plot_reasons(scores(), "a"))
+    assert "OLD: before" in texts(md.plots.plot_reasons(scores(), "a", as_of=at(0)))
+    assert "OLD: before" not in texts(md.plots.plot_reasons(scores(), "a"))
 
 
 @pytest.mark.parametrize("library", [md.to_pandas, md.to_polars])
 def test_reasons_are_read_from_frames(library: Callable[[Any], Any]) -> None:
-    assert texts(md.plot_reasons(library(scores()), "a")) == texts(md.plot_reasons(scores(), "a"))
+    assert texts(md.plots.plot_reasons(library(scores()), "a")) == texts(md.plots.plot_reasons(scores(), "a"))
 
 
 def test_reasons_that_are_not_there_are_said_without_the_account() -> None:
     for account, message in (("nobody", "no score in this table"), ("quiet", "not explained")):
         with pytest.raises(OptionError, match=message) as error:
-            md.plot_reasons(scores(), account)
+            md.plots.plot_reasons(scores(), account)
         assert account not in str(error.value)
     with pytest.raises(DataError, match="reasons"):
-        md.plot_reasons(scores().drop_columns("reasons"), "a")
+        md.plots.plot_reasons(scores().drop_columns("reasons"), "a")
 
 
 # Reliability
 
 
 def test_reliability_puts_each_bin_at_its_mean_and_observed_share_with_its_interval() -> None:
-    axes = md.plot_reliability(bins())
+    axes = md.plots.plot_reliability(bins())
     promised, points = axes.get_lines()[:2]
     np.testing.assert_allclose(points.get_xdata(), [0.01, 0.5])
     np.testing.assert_allclose(points.get_ydata(), [0.0, 0.4])
@@ -203,23 +203,23 @@ def test_reliability_puts_each_bin_at_its_mean_and_observed_share_with_its_inter
 
 def test_reliability_of_targets_and_probabilities_is_that_of_the_library() -> None:
     y, p = np.array([0, 0, 1, 1, np.nan]), np.array([0.1, 0.1, 0.6, 0.6, 0.9])
-    points = md.plot_reliability((y, p), n_bins=2).get_lines()[1]
+    points = md.plots.plot_reliability((y, p), n_bins=2).get_lines()[1]
     np.testing.assert_allclose(points.get_xdata(), [0.1, 0.6])
     np.testing.assert_allclose(points.get_ydata(), [0.0, 1.0])
 
 
 def test_reliability_without_bins_says_what_to_give() -> None:
     with pytest.raises(DataError, match="Give an Evaluation"):
-        md.plot_reliability(pd.DataFrame({"n": [1]}))
+        md.plots.plot_reliability(pd.DataFrame({"n": [1]}))
     with pytest.raises(DataError, match="Give an Evaluation"):
-        md.plot_reliability(bins().iloc[:0])
+        md.plots.plot_reliability(bins().iloc[:0])
 
 
 # Budget curve
 
 
 def test_a_budget_curve_draws_each_method_and_the_interval_of_the_last() -> None:
-    axes = md.plot_budget_curve(curve())
+    axes = md.plots.plot_budget_curve(curve())
     lines = {str(line.get_label()): line for line in axes.get_lines()}
     assert set(lines) == {"random", "rules", "model"}
     np.testing.assert_allclose(lines["model"].get_xdata(), [1, 2])
@@ -234,18 +234,18 @@ def test_a_budget_curve_draws_each_method_and_the_interval_of_the_last() -> None
 
 
 def test_a_budget_curve_can_judge_another_method_and_reads_polars() -> None:
-    band = md.plot_budget_curve(pl.DataFrame(curve()), method="rules").collections[0]
+    band = md.plots.plot_budget_curve(pl.DataFrame(curve()), method="rules").collections[0]
     assert (2.0, 0.3) in {tuple(corner) for corner in band.get_paths()[0].vertices.tolist()}
 
 
 def test_a_budget_curve_says_which_rates_and_methods_there_are() -> None:
     with pytest.raises(OptionError, match="random, rules, model"):
-        md.plot_budget_curve(curve(), method="forest")
+        md.plots.plot_budget_curve(curve(), method="forest")
     with pytest.raises(OptionError, match="precision, recall, value_recall"):
-        md.plot_budget_curve(curve(), rate="lift")  # type: ignore[arg-type]
+        md.plots.plot_budget_curve(curve(), rate="lift")  # type: ignore[arg-type]
     for table in (curve(), curve().drop(columns="value_recall")):
         with pytest.raises(DataError, match="no value_recall"):
-            md.plot_budget_curve(table, rate="value_recall")
+            md.plots.plot_budget_curve(table, rate="value_recall")
 
 
 # Feature
@@ -253,7 +253,7 @@ def test_a_budget_curve_says_which_rates_and_methods_there_are() -> None:
 
 def test_a_feature_is_drawn_as_the_share_of_each_class_at_or_below() -> None:
     table = pa.table({"f": [1.0, 2.0, 3.0, 3.0, np.nan, 9.0]})
-    axes = md.plot_feature(table, [0, 0, 1, 1, 1, np.nan], "f")
+    axes = md.plots.plot_feature(table, [0, 0, 1, 1, 1, np.nan], "f")
     lines = {str(line.get_label()): line for line in axes.get_lines()}
     mule = lines["mule (3, 1 not defined)"]
     np.testing.assert_allclose(np.unique(np.asarray(mule.get_xdata())[1:]), [3.0])
@@ -267,7 +267,7 @@ def test_a_feature_is_drawn_as_the_share_of_each_class_at_or_below() -> None:
 @pytest.mark.parametrize("library", [md.to_pandas, pl.DataFrame])
 def test_a_feature_is_read_from_frames(library: Callable[[Any], Any]) -> None:
     table = pa.table({"f": [1, None, 3]})
-    drawn = [md.plot_feature(given, [0, 0, 1], "f") for given in (library(table), table)]
+    drawn = [md.plots.plot_feature(given, [0, 0, 1], "f") for given in (library(table), table)]
     first, second = ([line.get_xydata().tolist() for line in axes.get_lines()] for axes in drawn)
     assert first == second
 
@@ -276,7 +276,7 @@ def test_a_feature_is_read_from_frames(library: Callable[[Any], Any]) -> None:
     ("values", "scale"), [([1.0, 2, 3, 4], "linear"), ([1.0, 2, 3, 400], "log"), ([0.0, 1, 2, 400], "symlog")]
 )
 def test_the_axis_of_a_skewed_feature_is_logarithmic(values: list[float], scale: str) -> None:
-    axes = md.plot_feature(pa.table({"f": values}), [0, 0, 1, 1], "f")
+    axes = md.plots.plot_feature(pa.table({"f": values}), [0, 0, 1, 1], "f")
     assert axes.get_xscale() == scale
     if scale == "symlog":
         assert axes.get_xlim()[0] == 0
@@ -284,14 +284,14 @@ def test_the_axis_of_a_skewed_feature_is_logarithmic(values: list[float], scale:
 
 def test_amounts_are_drawn_in_their_currency_times_in_days_and_flags_as_shares() -> None:
     y = [0, 0, 1, 1]
-    paid = md.plot_feature(pa.table({"out_amount__window_7d": [100, 200, 300, 400]}), y, "out_amount__window_7d",
+    paid = md.plots.plot_feature(pa.table({"out_amount__window_7d": [100, 200, 300, 400]}), y, "out_amount__window_7d",
                            currency="THB")  # fmt: skip
     assert max(np.max(line.get_xdata()) for line in paid.get_lines()) == 4.0
     assert paid.get_xlabel() == "THB"
-    aged = md.plot_feature(pa.table({"account_age": [86_400.0 * n for n in (1, 5, 9, 10)]}), y, "account_age")
+    aged = md.plots.plot_feature(pa.table({"account_age": [86_400.0 * n for n in (1, 5, 9, 10)]}), y, "account_age")
     assert aged.get_xlabel() == "time, d"
     assert "age of the account" in title_of(aged)
-    flag = md.plot_feature(pa.table({"f": [0.0, 0, 1, 0]}), y, "f")
+    flag = md.plots.plot_feature(pa.table({"f": [0.0, 0, 1, 0]}), y, "f")
     assert [bar.get_height() for bar in flag.patches] == [0.0, 0.0, 0.5]
     assert "50.0%" in texts(flag)
 
@@ -299,10 +299,10 @@ def test_amounts_are_drawn_in_their_currency_times_in_days_and_flags_as_shares()
 def test_a_feature_that_is_not_there_and_labels_of_another_length_are_refused() -> None:
     table = pa.table({"f": [1.0, 2.0]})
     with pytest.raises(FeatureError, match="no column 'g'"):
-        md.plot_feature(table, [0, 1], "g")
+        md.plots.plot_feature(table, [0, 1], "g")
     for y in ([0], [0, 2]):
         with pytest.raises(OptionError, match="each of 2 rows"):
-            md.plot_feature(table, y, "f")
+            md.plots.plot_feature(table, y, "f")
 
 
 # Timeline
@@ -316,7 +316,7 @@ def stems(axes: Axes) -> dict[str, list[tuple[float, float]]]:
 
 
 def test_a_timeline_draws_credits_up_and_debits_down_before_the_moment() -> None:
-    axes = md.plot_timeline(world(), "a", AS_OF)
+    axes = md.plots.plot_timeline(world(), "a", AS_OF)
     assert stems(axes) == {
         "credits": [(date2num(at(0)), 1000.0)],
         "debits": [(date2num(at(1)), -600.0), (date2num(at(2)), -300.0)],
@@ -332,37 +332,37 @@ def test_a_timeline_draws_credits_up_and_debits_down_before_the_moment() -> None
 
 def test_a_timeline_marks_what_complaints_dispute_as_far_as_they_are_known() -> None:
     disputed = next(
-        line for line in md.plot_timeline(world(), "a", AS_OF).get_lines() if line.get_label() == "disputed"
+        line for line in md.plots.plot_timeline(world(), "a", AS_OF).get_lines() if line.get_label() == "disputed"
     )
     assert disputed.get_xydata().tolist() == [[date2num(at(0)), 1000.0]]  # c2 becomes known at the moment: too late
-    early = md.plot_timeline(world(), "a", at(4))
+    early = md.plots.plot_timeline(world(), "a", at(4))
     assert "disputed" not in {str(line.get_label()) for line in early.get_lines()}
 
 
 def test_a_timeline_shades_the_suspicious_window_and_can_look_back_less_far() -> None:
-    axes = md.plot_timeline(world(), "a", AS_OF)
+    axes = md.plots.plot_timeline(world(), "a", AS_OF)
     shade = next(patch for patch in axes.patches if patch.get_label() == "suspicious window")
     ends = shade.get_extents().transformed(axes.transData.inverted())
     np.testing.assert_allclose([ends.x0, ends.x1], [date2num(at(0)), date2num(at(2))])
-    late = md.plot_timeline(world(), "a", at(4), window="2h")
+    late = md.plots.plot_timeline(world(), "a", at(4), window="2h")
     assert stems(late) == {"debits": [(date2num(at(2)), -300.0)]} | {"credits": []}
 
 
 def test_a_timeline_shows_times_in_a_zone() -> None:
-    axes = md.plot_timeline(world(), "a", AS_OF, time_zone="Asia/Bangkok")
+    axes = md.plots.plot_timeline(world(), "a", AS_OF, time_zone="Asia/Bangkok")
     assert axes.get_xlabel() == "time (Asia/Bangkok)"
     draw(axes)
     assert "16:00" in [label.get_text() for label in axes.get_xticklabels()]  # t1 at 09:00 UTC
     with pytest.raises(OptionError, match="Mars/Base"):
-        md.plot_timeline(world(), "a", AS_OF, time_zone="Mars/Base")
+        md.plots.plot_timeline(world(), "a", AS_OF, time_zone="Mars/Base")
 
 
 def test_a_timeline_of_nobody_or_of_no_time_is_refused_without_the_account() -> None:
     with pytest.raises(OptionError, match="not in this data set") as error:
-        md.plot_timeline(world(), "nobody", AS_OF)
+        md.plots.plot_timeline(world(), "nobody", AS_OF)
     assert "nobody" not in str(error.value)
     with pytest.raises(OptionError, match="no transfer in this time"):
-        md.plot_timeline(world(), "a", at(0))
+        md.plots.plot_timeline(world(), "a", at(0))
 
 
 # Ring
@@ -377,7 +377,7 @@ def arrows(axes: Axes) -> list[FancyArrowPatch]:
 
 
 def test_a_ring_is_drawn_by_layer_with_the_money_between_members() -> None:
-    axes = md.plot_ring(ring())
+    axes = md.plots.plot_ring(ring())
     places = points(axes)
     assert set(places) == {"collector", "relay"}
     assert places["collector"][0][0] < places["relay"][0][0]
@@ -389,7 +389,7 @@ def test_a_ring_is_drawn_by_layer_with_the_money_between_members() -> None:
 
 
 def test_with_the_data_set_victims_stand_before_a_ring_and_exits_behind() -> None:
-    axes = md.plot_ring(ring(), dataset=world())
+    axes = md.plots.plot_ring(ring(), dataset=world())
     places = {name: found[0][0] for name, found in points(axes).items()}
     assert places["victim"] < places["collector"] < places["relay"] < places["institution"]
     widths = sorted(arrow.get_linewidth() for arrow in arrows(axes))
@@ -399,7 +399,7 @@ def test_with_the_data_set_victims_stand_before_a_ring_and_exits_behind() -> Non
 
 
 def test_without_money_the_links_of_a_ring_are_drawn() -> None:
-    axes = md.plot_ring(ring(ring_transfers=TIMELINE.empty_table()))
+    axes = md.plots.plot_ring(ring(ring_transfers=TIMELINE.empty_table()))
     assert len(arrows(axes)) == 1
     assert any("lines: links of any kind" in text for text in texts(axes))
 
@@ -410,14 +410,14 @@ def test_many_accounts_around_a_ring_are_drawn_together() -> None:
             "time": at(2), "amount": range(100, 130)}  # fmt: skip
     text = dict.fromkeys(("transfer_id", "source", "target"), str)
     whole = md.read_dataset({"transfers": pd.concat([base.astype(text), pd.DataFrame(more).astype(text)])})
-    shown = texts(md.plot_ring(ring(), dataset=whole))
+    shown = texts(md.plots.plot_ring(ring(), dataset=whole))
     assert {"v", "p29", "24 payers"} <= set(shown)  # v and the six that paid most; 24 others
     assert "p00" not in shown
 
 
 def test_a_ring_of_another_data_set_is_refused() -> None:
     with pytest.raises(DataError, match="some members are not in this data set"):
-        md.plot_ring(ring(lambda name: f"x{name}"), dataset=world())
+        md.plots.plot_ring(ring(lambda name: f"x{name}"), dataset=world())
 
 
 # Flow
@@ -428,7 +428,7 @@ def bars(axes: Axes) -> list[Rectangle]:
 
 
 def test_a_flow_has_bars_and_bands_as_thick_as_the_money() -> None:
-    axes = md.plot_flow(ring(), dataset=world())
+    axes = md.plots.plot_flow(ring(), dataset=world())
     drawn = sorted(bars(axes), key=lambda bar: bar.get_x())
     heights = [bar.get_height() for bar in drawn]
     # v 1,000, a 1,000, b 600, shop 800
@@ -443,13 +443,13 @@ def test_a_flow_has_bars_and_bands_as_thick_as_the_money() -> None:
 def test_money_that_moves_back_is_not_drawn_but_said() -> None:
     back = rows(TIMELINE, {"ring_id": "R1", "time": at(1), "source": "a", "target": "b", "amount": 60_000},
                 {"ring_id": "R1", "time": at(2), "source": "b", "target": "a", "amount": 1_250})  # fmt: skip
-    axes = md.plot_flow(ring(ring_transfers=back))
+    axes = md.plots.plot_flow(ring(ring_transfers=back))
     assert len(bars(axes)) == 2
     assert any("12.50 moved within a column or back" in text for text in texts(axes))
 
 
 def test_the_flow_of_a_trace_shows_what_is_still_there() -> None:
-    axes = md.plot_flow(traces(), method="fifo")
+    axes = md.plots.plot_flow(traces(), method="fifo")
     drawn = sorted(bars(axes), key=lambda bar: (bar.get_x(), bar.get_y()))
     colours = [to_hex(bar.get_facecolor()).upper() for bar in drawn]
     assert colours[:2] == [BLUE, ORANGE]  # v, a
@@ -466,7 +466,9 @@ def test_an_account_that_keeps_most_of_the_traced_money_is_green() -> None:
     found = traces()
     kept = found.trace.set_column(5, "traced", pa.array([40_000, 60_000, 0]))
     steps = found.steps.slice(0, 2)
-    axes = md.plot_flow(md.Traces(kept, summary=found.summary, steps=steps, currency="THB"), method="fifo")
+    axes = md.plots.plot_flow(
+        md.tracing.Traces(kept, summary=found.summary, steps=steps, currency="THB"), method="fifo"
+    )
     last = max(bars(axes), key=lambda bar: bar.get_x())
     assert to_hex(last.get_facecolor()).upper() == GREEN
     assert "b  600, still there" in texts(axes)
@@ -474,11 +476,11 @@ def test_an_account_that_keeps_most_of_the_traced_money_is_green() -> None:
 
 def test_a_flow_without_steps_or_money_is_refused() -> None:
     with pytest.raises(OptionError, match="steps=True"):
-        md.plot_flow(md.Traces())
+        md.plots.plot_flow(md.tracing.Traces())
     with pytest.raises(OptionError, match="no steps of this complaint and method"):
-        md.plot_flow(traces(), complaint_id="c1", method="lifo")
+        md.plots.plot_flow(traces(), complaint_id="c1", method="lifo")
     with pytest.raises(OptionError, match="Give the data set"):
-        md.plot_flow(ring(ring_transfers=TIMELINE.empty_table()))
+        md.plots.plot_flow(ring(ring_transfers=TIMELINE.empty_table()))
 
 
 # All
@@ -489,14 +491,14 @@ def hostile(name: str) -> str:
 
 
 PICTURES: dict[str, Callable[..., Axes]] = {
-    "reasons": lambda **more: md.plot_reasons(scores(HOSTILE, HOSTILE), HOSTILE, **more),
-    "reliability": lambda **more: md.plot_reliability(bins(), **more),
-    "budget": lambda **more: md.plot_budget_curve(curve().replace("model", HOSTILE), **more),
-    "feature": lambda **more: md.plot_feature(pa.table({HOSTILE: [1.0, 2.0]}), [0, 1], HOSTILE, **more),
-    "timeline": lambda **more: md.plot_timeline(world(hostile), hostile("a"), AS_OF, **more),
-    "ring": lambda **more: md.plot_ring(ring(hostile), dataset=world(hostile), **more),
-    "flow": lambda **more: md.plot_flow(ring(hostile), dataset=world(hostile), **more),
-    "trace": lambda **more: md.plot_flow(traces(hostile), method="fifo", **more),
+    "reasons": lambda **more: md.plots.plot_reasons(scores(HOSTILE, HOSTILE), HOSTILE, **more),
+    "reliability": lambda **more: md.plots.plot_reliability(bins(), **more),
+    "budget": lambda **more: md.plots.plot_budget_curve(curve().replace("model", HOSTILE), **more),
+    "feature": lambda **more: md.plots.plot_feature(pa.table({HOSTILE: [1.0, 2.0]}), [0, 1], HOSTILE, **more),
+    "timeline": lambda **more: md.plots.plot_timeline(world(hostile), hostile("a"), AS_OF, **more),
+    "ring": lambda **more: md.plots.plot_ring(ring(hostile), dataset=world(hostile), **more),
+    "flow": lambda **more: md.plots.plot_flow(ring(hostile), dataset=world(hostile), **more),
+    "trace": lambda **more: md.plots.plot_flow(traces(hostile), method="fifo", **more),
 }
 
 
@@ -537,12 +539,12 @@ def test_without_matplotlib_the_error_names_the_extra(name: str, monkeypatch: py
 
 def test_the_library_is_imported_without_matplotlib_and_names_its_pictures() -> None:
     code = (
-        "import sys, muledetect as md; assert 'matplotlib' not in sys.modules; md.plot_ring; "
-        "assert 'matplotlib' not in sys.modules; from muledetect import *; plot_flow"
+        "import sys, muledetect as md; assert 'matplotlib' not in sys.modules; md.plots.plot_ring; "
+        "assert 'matplotlib' not in sys.modules; from muledetect.reports.plots import *; plot_flow"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
     with pytest.raises(AttributeError, match="no attribute 'plot_pie'"):
-        md.plot_pie  # noqa: B018
+        md.plots.plot_pie  # noqa: B018
     assert all(callable(getattr(md, name)) for name in md.__all__ if name.startswith("plot_"))
 
 

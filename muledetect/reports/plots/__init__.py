@@ -3,7 +3,7 @@
 matplotlib is an extra (`pip install 'muledetect[report]'`) and is imported when the first picture is drawn.
 
 >>> import muledetect as md
->>> axes = md.plot_feature(features, y, "pass_through__window_7d")  # doctest: +SKIP
+>>> axes = md.plots.plot_feature(features, y, "pass_through__window_7d")  # doctest: +SKIP
 >>> axes.figure.savefig("pass_through.png")  # doctest: +SKIP
 """
 

@@ -1,0 +1,125 @@
+"""What the commands share: options, how a data set is read and an output refused, progress on the screen."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_type_hints
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
+from rich.progress import Progress as Bar
+
+from muledetect.outputs import Output, check_output
+from muledetect.progress import Progress
+from muledetect.visible import make_visible
+
+if TYPE_CHECKING:
+    from muledetect.records import Dataset
+
+#: An id may hold what rich takes for the name of a picture, such as `:bank:`.
+err = Console(stderr=True, emoji=False)
+#: A pipe or file has no width of its own; 120 columns hold every table.
+out = Console(emoji=False, width=None if Console().is_terminal else 120)
+
+AsOf = Annotated[str, typer.Option("--as-of", help="Exclusive moment, ISO: 2025-03-01 or 2025-03-01T09:30Z.")]
+Moments = Annotated[list[str], typer.Option("--as-of", help="Moment to learn from; give it several times for more.")]
+ModelFolder = Annotated[
+    Path,
+    typer.Option(
+        "--model", help="Folder of the model; for all but train also: starter, the one that ships with the package."
+    ),
+]
+Overwrite = Annotated[
+    bool,
+    typer.Option(
+        "--overwrite",
+        help="Replace an output also if muledetect did not write it, or it was changed; other files in it stay.",
+    ),
+]
+
+
+@dataclass(frozen=True)
+class Reading:
+    """The data set that a command is given, how it is read, and whether the output may replace other files."""
+
+    dataset: Annotated[Path, typer.Argument(help="Folder of tables (Parquet, partitioned Parquet or CSV).")]
+    currency: Annotated[
+        str | None, typer.Option(help="ISO 4217 code of the amounts; if not given, the one that the data set names.")
+    ] = None
+    money: Annotated[
+        Literal["minor", "major"], typer.Option(help="Are amounts minor units (satang, cents) or whole ones (baht)?")
+    ] = "minor"
+    source_tz: Annotated[
+        str | None, typer.Option("--source-tz", help="Zone of times that carry none, such as Asia/Bangkok.")
+    ] = None
+    pseudonymise: Annotated[
+        Path | None,
+        typer.Option(
+            "--pseudonymise",
+            metavar="KEYFILE",
+            help="Write pseudonyms for account and holder ids, under a key that `key` made; `reveal` turns them back.",
+        ),
+    ] = None
+    overwrite: Overwrite = False
+
+    @contextmanager
+    def opened(
+        self, output: Path, kind: Output, *inputs: Path | None, may_be_empty: bool = False
+    ) -> Iterator[tuple[Dataset, Progress]]:
+        """Refuse the output if need be, then read the data set; yield it, and where to show progress."""
+        from muledetect.inputs import load, read_source
+
+        with progress_bar() as progress:
+            given = [path for path in (self.dataset, *inputs, self.pseudonymise) if path is not None]
+            check_output(output, kind, inputs=given, overwrite=self.overwrite)
+            read = read_source if may_be_empty else load
+            dataset = read(
+                self.dataset, progress=progress, currency=self.currency, money=self.money, source_tz=self.source_tz,
+                pseudonymise=self.pseudonymise,
+            )  # fmt: skip
+            yield dataset, progress
+
+
+def reads(command: Callable[..., None], *, without: str = "") -> Callable[..., None]:
+    """Return a command with the options of `Reading` around its own, `without` one; it gets them as one `Reading`."""
+    hints = get_type_hints(Reading, include_extras=True)
+    shared = [
+        parameter.replace(annotation=hints[name], kind=inspect.Parameter.KEYWORD_ONLY)
+        for name, parameter in inspect.signature(Reading).parameters.items()
+        if name != without
+    ]
+    _, *own = inspect.signature(command, eval_str=True).parameters.values()
+    own = [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in own]
+
+    def run(**given: Any) -> None:
+        command(Reading(**{parameter.name: given.pop(parameter.name) for parameter in shared}), **given)
+
+    run.__name__, run.__doc__ = command.__name__, command.__doc__
+    dataset, *others = shared
+    run.__signature__ = inspect.Signature([dataset, *own, *others])  # type: ignore[attr-defined]
+    return run
+
+
+@contextmanager
+def progress_bar() -> Iterator[Progress]:
+    """Show stages on stderr while the block runs; gone afterwards, and silent where stderr is no terminal.
+
+    The time is that of the stage. A stage at 0.0 does not know how far it is: its bar moves to and fro.
+    """
+    columns = (TextColumn("{task.description:<24}", markup=False), BarColumn(), TimeElapsedColumn())
+    with Bar(*columns, console=err, transient=True, disable=not err.is_terminal) as shown:
+        shown.add_task("starting", total=None)
+
+        def show(stage: str, done: float) -> None:
+            stage = make_visible(stage)  # it may hold the name of a file
+            if shown.tasks[-1].description != stage:
+                shown.remove_task(shown.tasks[-1].id)
+                shown.add_task(stage, total=None)
+            shown.update(shown.tasks[-1].id, completed=done, total=1.0 if done > 0 else None)
+
+        yield show

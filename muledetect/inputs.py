@@ -1,0 +1,131 @@
+"""What the steps of the pipeline are given: a data set, a model, scores or rings, in memory or by their path."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import pyarrow as pa
+
+from muledetect.clock import Moment, format_time, parse_time
+from muledetect.errors import DataError, OptionError
+from muledetect.frames import as_arrow
+from muledetect.progress import Progress
+from muledetect.records import Dataset
+from muledetect.records.intake import read_parquet
+from muledetect.records.pseudonyms import refuse_other_names
+
+# Rooms are imported where they are needed: a command waits for no other.
+if TYPE_CHECKING:
+    from muledetect.facts import Snapshot
+    from muledetect.model import MuleModel
+    from muledetect.rings import RingTables
+
+#: A data set: as it was read, the path of its folder, or table name -> path or table of any library.
+Source = Dataset | str | Path | Mapping[str, Any]
+
+#: Names the model that ships with the package; a folder of this name is given as "./starter".
+STARTER: Final = "starter"
+
+
+def load(dataset: Source, *, progress: Progress | None = None, **reading: Any) -> Dataset:
+    """Return a data set as it is, or read it from its folder or from a mapping of table name to path or table.
+
+    Parameters
+    ----------
+    dataset : Dataset, path or mapping of tables
+    progress : callable, optional
+        Called with the stage in words and the fraction done, 0 to 1.
+    **reading
+        As for `read_dataset`.
+
+    Raises
+    ------
+    DataError
+        If no transfer is left, or the data set cannot be read at all.
+    """
+    read = read_source(dataset, progress=progress, **reading)
+    if not read.transfers.num_rows:
+        n_read = read.rows_read.get("transfers", 0)
+        causes = [found.text for found in read.findings if found.table == "transfers" and found.severity != "error"]
+        said = [
+            f"transfers: no row is left of {n_read:,} read, so there is nothing to work with. See each row and its "
+            "reason with `muledetect check DATASET --output rejects.parquet`.",
+            *causes,
+        ]
+        raise DataError("\n".join(said))
+    return read
+
+
+def read_source(dataset: Source, **reading: Any) -> Dataset:
+    """Return a data set as `load`, also if no transfer is left of it."""
+    from muledetect.records import read_dataset
+
+    return dataset if isinstance(dataset, Dataset) else read_dataset(dataset, **reading)
+
+
+def open_snapshot(
+    dataset: Source | Snapshot, as_of: Moment | None = None, progress: Progress | None = None
+) -> Snapshot:
+    """Return a snapshot as it is, or that of a data set at a moment.
+
+    Raises
+    ------
+    OptionError
+        If the moment is lacking, or is another one than that of the snapshot.
+    """
+    from muledetect.facts import Snapshot
+
+    if not isinstance(dataset, Snapshot):
+        if as_of is None:
+            raise OptionError("as_of: say at which moment; only a Snapshot has one of its own.")
+        return Snapshot(load(dataset, progress=progress), as_of)
+    if as_of is not None and parse_time(as_of) != dataset.as_of:
+        raise OptionError(
+            f"as_of: the snapshot is of {format_time(dataset.as_of)}; got {as_of}. Leave as_of out, or take another "
+            "snapshot."
+        )
+    return dataset
+
+
+def open_model(model: MuleModel | str | Path, dataset: Dataset) -> MuleModel:
+    """Return a model as it is, read from its folder, or the one that ships with the package and fits the data set."""
+    from muledetect.model import MuleModel, load_model, load_starter
+
+    if isinstance(model, MuleModel):
+        return model
+    return load_starter(dataset.tick) if str(model) == STARTER else load_model(model)
+
+
+def open_scores(scores: Any, account_ids: pa.Array | None = None) -> pa.Table:
+    """Return scores of any library, or from their file, as Arrow; refuse pseudonyms where the ids are none."""
+    if not isinstance(scores, str | Path):
+        table = as_arrow(scores, "scores")
+    else:
+        try:
+            table = read_parquet(Path(scores), "scores")
+        except (OSError, pa.ArrowInvalid) as error:
+            raise DataError(
+                f"scores: {Path(scores).name!r} is no Parquet file that can be read; write it with `score`."
+            ) from error
+    return table if account_ids is None else _of_same_names(table, account_ids, "scores")
+
+
+def open_rings(
+    rings: RingTables | str | Path | None, account_ids: pa.Array | None = None, what: str = "rings"
+) -> RingTables | None:
+    """Return rings as they are or from their folder; refuse pseudonyms where the ids are none."""
+    from muledetect.rings import read_rings
+
+    found = read_rings(rings) if isinstance(rings, str | Path) else rings
+    if found is not None and account_ids is not None:
+        _of_same_names(found.ring_members, account_ids, f"{what}: ring_members")
+    return found
+
+
+def _of_same_names(table: pa.Table, account_ids: pa.Array, where: str) -> pa.Table:
+    """Refuse ids of a table where the account ids are pseudonyms, and the other way round."""
+    if "account_id" in table.column_names:
+        refuse_other_names(table["account_id"], account_ids, f"{where}: column 'account_id'")
+    return table
