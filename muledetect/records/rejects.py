@@ -8,13 +8,13 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from muledetect.arrays import BoolArray
 from muledetect.records.dataset import Finding, describe
 from muledetect.records.reasons import Severity
 from muledetect.schema import REJECTS
 
 Cause = tuple[str, str, str, Severity]
 Rows = npt.NDArray[np.int64]
+BoolArray = npt.NDArray[np.bool_]
 #: Column, which rows have the fault, and why it is one.
 Fault = tuple[str, BoolArray, str]
 

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from muledetect.arrays import Int64Array
 from muledetect.errors import DataError
 from muledetect.records import reasons
 from muledetect.records.currency import exponent_of
@@ -23,9 +22,12 @@ from muledetect.records.parse import LATEST, Options, mask_of, parse
 from muledetect.records.rejects import Fault, RejectLog
 from muledetect.schema import INPUTS, REJECTS, Column
 
+if TYPE_CHECKING:
+    from muledetect.arrays import Int64Array  # numba comes with it, and an import needs none
+
 #: Columns of a file under our names; an adaptation changes them, and returns the faults that it finds.
 Texts: TypeAlias = dict[str, pa.Array]
-Adapt: TypeAlias = Callable[[Texts, Int64Array], list[Fault]]
+Adapt: TypeAlias = "Callable[[Texts, Int64Array], list[Fault]]"
 
 #: Generators count in hundredths of a currency that they do not name.
 _DECIMALS: Final = 2

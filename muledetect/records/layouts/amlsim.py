@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from muledetect.arrays import Int64Array
 from muledetect.clock import DAY, parse_time
 from muledetect.errors import OptionError
 from muledetect.records.layouts._rows import (
@@ -23,6 +22,9 @@ from muledetect.records.layouts._rows import (
 )
 from muledetect.records.layouts._spec import FileKind, Files, Options, layout
 from muledetect.records.rejects import Fault
+
+if TYPE_CHECKING:
+    from muledetect.arrays import Int64Array  # numba comes with it, and an import needs none
 
 _FLAGS: Final = ("is_sar", "is_fraud")
 

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from muledetect.arrays import Int64Array
 from muledetect.errors import DataError
 from muledetect.records.currency import exponent_of
 from muledetect.records.layouts._convert import convert_amounts
@@ -30,6 +29,9 @@ from muledetect.records.parse import mask_of, parse
 from muledetect.records.reasons import MISSING, NO_RATE, NOT_WHOLE, OTHER_CURRENCY, UNKNOWN_CURRENCY, UNREADABLE
 from muledetect.records.rejects import Fault
 from muledetect.schema import Column
+
+if TYPE_CHECKING:
+    from muledetect.arrays import Int64Array  # numba comes with it, and an import needs none
 
 TRANSACTIONS: Final = FileKind(
     "transactions",

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from muledetect.arrays import Int64Array
 from muledetect.records.layouts._rows import Reading, Texts, accounts_of, amounts_in, build_labels, preset, read_flag
 from muledetect.records.layouts._spec import FileKind, Files, Options, layout
 from muledetect.records.rejects import Fault
+
+if TYPE_CHECKING:
+    from muledetect.arrays import Int64Array  # numba comes with it, and an import needs none
 
 TRANSACTIONS: Final = FileKind(
     "transactions",

@@ -24,8 +24,7 @@ from typing import TYPE_CHECKING
 from muledetect.lazy import on_demand
 
 if TYPE_CHECKING:
-    from muledetect.records.files import FileForm
-    from muledetect.records.own._columns import Accounts, Amounts, Columns, RowRules, Times, read_columns
+    from muledetect.records.own._columns import Accounts, Amounts, Columns, FileForm, RowRules, Times, read_columns
     from muledetect.records.own._import import Imported, import_own
     from muledetect.records.own._suggest import suggest_columns
 

@@ -17,7 +17,7 @@ from muledetect import clock
 from muledetect.errors import DataError, OptionError
 from muledetect.outputs.kinds import COLUMNS
 from muledetect.records.currency import exponent_of
-from muledetect.records.files import FileForm
+from muledetect.records.files import FileForm as FileForm  # noqa: PLC0414 - a part of the mapping, offered with it
 from muledetect.records.own._money import UNSURE
 from muledetect.records.own._times import COUNTED, ISO, UNIX, Era, pattern_of
 from muledetect.records.own._words import ACCOUNT_COLUMNS, SIDES
