@@ -26,7 +26,7 @@ import pyarrow.parquet as pq
 
 from muledetect import __version__, pipeline, schema
 from muledetect.clock import DAY
-from muledetect.graph import build_graph
+from muledetect.facts import Snapshot
 from muledetect.reports.material import gather_material
 from muledetect.reports.write import write_report
 from muledetect.rings import RingTables, read_rings
@@ -105,7 +105,8 @@ def _large_ring(folder: Path, n: int) -> Path:
     read = pipeline.load(folder / "data")
     scores = pq.read_table(folder / "scores.parquet")
     moment = scores["as_of"][0].cast(pa.int64()).as_py()
-    graph = build_graph(read).until(moment)
+    snapshot = Snapshot(read, moment)
+    graph = snapshot.graph
     recent = np.searchsorted(graph.time, moment - 30 * DAY)
     busy = np.bincount(np.concatenate([graph.source[recent:], graph.target[recent:]]), minlength=graph.n_accounts)
     members = np.sort(np.argsort(-busy, kind="stable")[200 : 200 + n])  # shops and employers are not members
@@ -119,7 +120,7 @@ def _large_ring(folder: Path, n: int) -> Path:
         rings=pa.table(ring).cast(schema.RINGS.arrow_schema),
         ring_members=pa.table(traits).cast(schema.RING_MEMBERS.arrow_schema),
     )
-    write_report(gather_material(read, scores, rings=tables, n_alerts=1), folder / "large")
+    write_report(gather_material(snapshot, scores, rings=tables, n_alerts=1), folder / "large")
     return folder / "large" / "rings" / "0001.html"
 
 

@@ -431,15 +431,17 @@ def report(
     DataError, OptionError
         If tables do not fit each other, an option is unknown, or the folder holds something else.
     """
-    from muledetect.reports.material import gather_material
+    from muledetect.facts import Snapshot
+    from muledetect.reports.material import gather_material, latest_moment
     from muledetect.reports.model.report import read_model_report
     from muledetect.reports.write import write_report
 
     _refuse(output, kinds.REPORT, dataset, scores, rings, model, evaluation, drift, overwrite=overwrite)
     read = load(dataset, progress=progress)
-    found, used = open_rings(rings), None if model is None else open_model(model, read)
+    table, found, used = open_scores(scores), open_rings(rings), None if model is None else open_model(model, read)
+    snapshot = Snapshot(read, latest_moment(table) if as_of is None else as_of)
     material = gather_material(
-        read, open_scores(scores), as_of=as_of, rings=found, model=used, n_alerts=n_alerts, progress=progress
+        snapshot, table, rings=found, model=used, n_alerts=n_alerts, progress=progress or silent
     )
     about_model = None
     if evaluation is not None:
@@ -448,7 +450,7 @@ def report(
         about_model = read_model_report(evaluation, of_model, drift)
     return write_report(
         material, output, model_report=about_model, language=language, zone=time_zone, goaml=goaml,
-        progress=progress, overwrite=overwrite,
+        progress=progress or silent, overwrite=overwrite,
     )  # fmt: skip
 
 

@@ -260,7 +260,7 @@ def test_what_holds_other_results_is_short_and_names_no_account() -> None:
           "tier": "suspected", "reasons": []} for name in accounts[:3]],
         schema.SCORES.arrow_schema,
     )  # fmt: skip
-    material = gather_material(dataset, scores)
+    material = gather_material(md.Snapshot(dataset, SCORED_AT), scores)
     demo = Demo(Path("x"), dataset, md.MuleModel(), scores, md.rings.RingTables(), hostile_evaluation())
     for result in (md.Snapshot(dataset, SCORED_AT), material, demo):
         shown = repr(result)

@@ -39,6 +39,7 @@ from muledetect.schema import ACCOUNT_KINDS
 _DATED: Final = {
     "accounts": (("opened_at", "opened_at"), ("closed_at", "closed_at"), ("balance", "balance_at"),
                  ("balance_at", "balance_at")),
+    "holders": (("registered_at", "registered_at"),),
     "complaints": (("status", "status_ts"), ("status_ts", "status_ts")),
     "identifiers": (("valid_to", "valid_to"),),
     "watchlists": (("valid_to", "valid_to"),),
@@ -159,6 +160,11 @@ class Snapshot:
     def __repr__(self) -> str:
         counts = f"{self.graph.n_accounts:,} accounts, {self.graph.n_transfers:,} transfers"
         return f"Snapshot(before {format_time(self.as_of)}: {counts})"
+
+    @property
+    def facts(self) -> Facts:
+        """The facts of the whole data set, for what compares spans with moments itself, as features do."""
+        return self._facts
 
     def at(self, as_of: Moment) -> Snapshot:
         """Return what the bank knew at another moment."""

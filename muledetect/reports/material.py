@@ -7,24 +7,22 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from muledetect import schema
-from muledetect.arrays import Int64Array
-from muledetect.clock import Moment, format_time, parse_time
+from muledetect.arrays import BoolArray
+from muledetect.clock import format_time
 from muledetect.errors import DataError, OptionError
 from muledetect.evaluation import likely_victims
-from muledetect.facts import Facts, Snapshot
+from muledetect.facts import Snapshot
 from muledetect.frames import as_arrow
-from muledetect.graph import TransferGraph, build_graph
+from muledetect.graph import TransferGraph
 from muledetect.model import MuleModel
 from muledetect.model.proof import Explanation, explain_scores
 from muledetect.model.store import config_hash
-from muledetect.progress import Progress
-from muledetect.records import Dataset
+from muledetect.progress import Progress, silent
 from muledetect.records.currency import decimals_of, unit_of
 from muledetect.records.pseudonyms import refuse_other_names
 from muledetect.rings import RingTables
@@ -40,17 +38,14 @@ class Material:
 
     Attributes
     ----------
-    dataset : Dataset
-    graph : TransferGraph
-        Cut at `as_of`.
-    as_of : int
-        Exclusive, microseconds.
+    snapshot : Snapshot
+        What the bank knew.
     scores : pandas.DataFrame
         The listed alerts by rank, as schema.SCORES, times as int64.
     n_ranked : int
         Accounts that were scored at this moment.
     explanation : Explanation
-        Proofs and windows of the alerts that have reasons.
+        Key transfers and windows of the alerts that have reasons.
     rings : RingTables
     traces : Traces
         Of all complaints known by then, with steps; empty without complaints.
@@ -64,37 +59,42 @@ class Material:
         Config hash, target, pack and number of features of the model; empty where it was not given.
     missing : list of str
         Tables that the data set does not have.
-    public : mapping of account id to str
-        Kind of each account that is no person's.
     """
 
-    dataset: Dataset
-    graph: TransferGraph
-    as_of: int
+    snapshot: Snapshot
     scores: pd.DataFrame
     n_ranked: int
     explanation: Explanation
     rings: RingTables
     traces: Traces
     disputes: pd.DataFrame
-    is_victim: npt.NDArray[np.bool_]
+    is_victim: BoolArray
     model: Mapping[str, Any]
     missing: list[str]
-    public: Mapping[str, str]
 
     def __repr__(self) -> str:
         found = f"{len(self.scores):,} alerts, {self.rings!r}, {self.traces!r}"
         return f"Material(before {format_time(self.as_of)}: {found})"
 
     @property
+    def as_of(self) -> int:
+        """The moment, exclusive, microseconds."""
+        return self.snapshot.as_of
+
+    @property
+    def graph(self) -> TransferGraph:
+        """The transfers before the moment."""
+        return self.snapshot.graph
+
+    @property
     def minor_units(self) -> int:
         """An amount of 1.00 has so many; 1 where the currency is not stated."""
-        return int(10 ** decimals_of(self.dataset.currency))
+        return int(10 ** decimals_of(self.snapshot.currency))
 
     @property
     def currency(self) -> str:
         """What amounts are in, as pages say it: the currency, or "minor units" where nobody stated it."""
-        return unit_of(self.dataset.currency)
+        return unit_of(self.snapshot.currency)
 
     @property
     def account_ids(self) -> list[str]:
@@ -103,31 +103,29 @@ class Material:
 
 
 def gather_material(
-    dataset: Dataset,
+    snapshot: Snapshot,
     scores: Any,
     *,
-    as_of: Moment | None = None,
     rings: RingTables | None = None,
     model: MuleModel | None = None,
     n_alerts: int = 200,
-    progress: Progress | None = None,
+    progress: Progress = silent,
 ) -> Material:
     """Gather what the pages need, everything as known before one moment.
 
     Parameters
     ----------
-    dataset : Dataset
+    snapshot : Snapshot
     scores : table as schema.SCORES
-        pyarrow, pandas or polars.
-    as_of : Moment, optional
-        Which moment of the scores; the latest by default.
+        pyarrow, pandas or polars; those of the snapshot's moment are used, see `latest_moment`.
     rings : RingTables, optional
         Of the same moment.
     model : MuleModel, optional
         That scored, for the case files' heads.
     n_alerts : int
         So many of the highest get a case file; rows that share the last rank do too.
-    progress : callable, optional
+    progress : callable
+        Called with the stage in words and the fraction done.
 
     Raises
     ------
@@ -141,44 +139,55 @@ def gather_material(
     """
     if n_alerts < 1:
         raise OptionError(f"report: n_alerts must be at least 1; got {n_alerts}.")
-    tell = progress or (lambda _stage, _done: None)
-    table = _read_scores(scores)
-    moment = _moment(table, as_of)
     found = rings if rings is not None else RingTables()
-    _check_moment(found, moment)
-    at = table.filter(pc.equal(table["as_of"].cast(pa.int64()), moment)).sort_by(
-        [("rank", "ascending"), ("account_id", "ascending")]
-    )
-    whole = build_graph(dataset)
-    graph = whole.until(moment)
-    listed = _listed(at, n_alerts)
+    at = _scores_at(_read_scores(scores), found, snapshot.as_of)
+    listed = at.filter(pc.less_equal(at["rank"], n_alerts))
+    dataset = snapshot.facts.dataset
     refuse_other_names(listed["account_id"], dataset.account_ids, "scores: column 'account_id'")
-    n_unknown = int((graph.codes(listed["account_id"]) < 0).sum())
+    n_unknown = int((snapshot.graph.codes(listed["account_id"]) < 0).sum())
     if n_unknown:
         raise DataError(
             f"scores: {n_unknown:,} of {listed.num_rows:,} listed accounts are not in this data set; give the data set "
             "that was scored."
         )
-    explanation = explain_scores(dataset, whole, listed, progress=progress)
-    tell("trace", 0.0)
-    traces, disputes = _trace(Snapshot(Facts(dataset, whole), moment))
-    tell("victims", 0.0)
-    suspected, public = _suspected(at, found), _public(dataset)
+    explanation = explain_scores(dataset, snapshot.facts.graph, listed, progress=progress)
+    progress("trace", 0.0)
+    traces, disputes = _trace(snapshot)
+    progress("victims", 0.0)
     return Material(
-        dataset=dataset,
-        graph=graph,
-        as_of=moment,
-        scores=_frame(listed),
+        snapshot=snapshot,
+        scores=frame_of(listed),
         n_ranked=at.num_rows,
         explanation=explanation,
         rings=found,
         traces=traces,
         disputes=disputes,
-        is_victim=_inferred_victims(dataset, graph, suspected, public, moment),
+        is_victim=_inferred_victims(snapshot, _suspected(at, found)),
         model=_model_facts(model),
-        missing=[name for name in schema.INPUTS if not name.startswith("truth_") and name not in dataset.tables],
-        public=public,
+        missing=[name for name in schema.INPUTS if not name.startswith("truth_") and name not in snapshot.tables],
     )
+
+
+def latest_moment(scores: Any) -> int:
+    """Return the latest `as_of` of scores, microseconds."""
+    latest = pc.max(_read_scores(scores)["as_of"].cast(pa.int64())).as_py()
+    if latest is None:
+        raise DataError("scores: there are no rows; score at least one account.")
+    return int(latest)
+
+
+def frame_of(table: pa.Table) -> pd.DataFrame:
+    """Return a table as a frame of Python objects, times as int64 microseconds; null is None."""
+    columns: dict[str, Any] = {}
+    for name in table.column_names:
+        column = table[name]
+        is_time = pa.types.is_timestamp(column.type)
+        values = column.cast(pa.int64()) if is_time else column
+        if values.null_count or not (pa.types.is_integer(values.type) or pa.types.is_floating(values.type)):
+            columns[name] = pd.Series(values.to_pylist(), dtype=object)
+        else:
+            columns[name] = values.to_numpy().astype(np.float64 if pa.types.is_floating(values.type) else np.int64)
+    return pd.DataFrame(columns)
 
 
 def _read_scores(scores: Any) -> pa.Table:
@@ -194,46 +203,17 @@ def _read_scores(scores: Any) -> pa.Table:
         ) from error
 
 
-def _moment(scores: pa.Table, as_of: Moment | None) -> int:
-    moments = set(pc.unique(scores["as_of"].cast(pa.int64())).to_pylist())
-    if not moments:
-        raise DataError("scores: there are no rows; score at least one account.")
-    moment = max(moments) if as_of is None else parse_time(as_of)
-    if moment not in moments:
-        raise OptionError(
-            f"report: no score is of this as_of; the scores have {len(moments):,} moment(s), the latest by default."
-        )
-    return int(moment)
-
-
-def _check_moment(rings: RingTables, moment: int) -> None:
-    others = set(pc.unique(rings.rings["as_of"].cast(pa.int64())).to_pylist()) - {moment}
-    if others:
+def _scores_at(scores: pa.Table, rings: RingTables, moment: int) -> pa.Table:
+    """Return the scores of the moment by rank, if there are any and the rings are of it too."""
+    at = scores.filter(pc.equal(scores["as_of"].cast(pa.int64()), moment))
+    if not at.num_rows:
+        raise OptionError("report: no score is of this as_of; choose a moment at which accounts were scored.")
+    if set(pc.unique(rings.rings["as_of"].cast(pa.int64())).to_pylist()) - {moment}:
         raise DataError(
             "report: the rings are of another moment than the scores; search for rings at the scores' as_of, or choose "
             "it with as_of (--as-of)."
         )
-
-
-def _listed(at: pa.Table, n_alerts: int) -> pa.Table:
-    return at.filter(pc.less_equal(at["rank"], n_alerts))
-
-
-def _frame(table: pa.Table) -> pd.DataFrame:
-    """Return a table as a frame of Python objects, times as int64 microseconds."""
-    columns: dict[str, Any] = {}
-    for name in table.column_names:
-        column = table[name]
-        is_time = pa.types.is_timestamp(column.type)
-        values = (column.cast(pa.int64()) if is_time else column).to_pylist()
-        is_whole = is_time or pa.types.is_integer(column.type)
-        whole = is_whole and column.null_count == 0
-        columns[name] = (
-            np.array(values, np.int64)
-            if whole
-            else pd.Series(values, dtype=None if pa.types.is_floating(column.type) else object)
-        )
-    return pd.DataFrame(columns)
+    return at.sort_by([("rank", "ascending"), ("account_id", "ascending")])
 
 
 def _trace(snapshot: Snapshot) -> tuple[Traces, pd.DataFrame]:
@@ -276,20 +256,18 @@ def _suspected(scores: pa.Table, rings: RingTables) -> set[str]:
     return {*flagged, *members["account_id"].to_pylist()}
 
 
-def _inferred_victims(
-    dataset: Dataset, graph: TransferGraph, suspected: set[str], public: Mapping[str, str], moment: int
-) -> npt.NDArray[np.bool_]:
+def _inferred_victims(snapshot: Snapshot, suspected: set[str]) -> BoolArray:
     """Return likely victims of the suspected that no complaint names; only their own transfers are looked at.
 
-    Shops, companies and institutions are none: most of what an employer pays may go to suspected accounts as wages.
+    Accounts that serve the public and companies are none: what an employer pays may go to suspected accounts as wages.
     """
+    graph = snapshot.graph
     is_suspect = np.zeros(graph.n_accounts + 1, np.bool_)
     is_suspect[graph.codes(sorted(suspected))] = True
     is_suspect[-1] = False  # where a code was not found
     is_payer = np.zeros(graph.n_accounts, np.bool_)
     is_payer[graph.source[is_suspect[graph.target]]] = True
-    institutions = graph.codes(pa.array(list(public), pa.string()))
-    is_payer[institutions[institutions >= 0]] = False
+    is_payer &= ~snapshot.serves_public & (snapshot.accounts.kind != schema.ACCOUNT_KINDS.index("company"))
     rows = np.flatnonzero(is_payer[graph.source] | is_payer[graph.target])
     few = pa.table(
         {
@@ -299,23 +277,14 @@ def _inferred_victims(
             "amount": pa.array(graph.amount[rows]),
         }
     )
-    complaints = dataset.tables.get("complaints")
+    complaints = snapshot.tables.get("complaints")
     if complaints is not None and not {"victim_account", "target", "known_ts"} <= set(complaints.column_names):
         complaints = None
-    found = likely_victims(few, suspected, moment, complaints=complaints)
+    found = likely_victims(few, suspected, snapshot.as_of, complaints=complaints)
     named = found.loc[found["is_likely_victim"] & ~found["has_complaint"], "account_id"]
     is_victim = np.zeros(graph.n_accounts, np.bool_)
     is_victim[graph.codes(pa.array(named, pa.string()))] = True
-    return is_victim
-
-
-def _public(dataset: Dataset) -> dict[str, str]:
-    table = dataset.tables.get("accounts")
-    if table is None or "kind" not in table.column_names:
-        return {}
-    kinds = pa.array(sorted(set(schema.ACCOUNT_KINDS) - {"individual", "joint"}))
-    rows = table.filter(pc.is_in(table["kind"].cast(pa.string()), kinds))
-    return dict(zip(rows["account_id"].to_pylist(), rows["kind"].cast(pa.string()).to_pylist(), strict=True))
+    return is_victim & is_payer
 
 
 def _model_facts(model: MuleModel | None) -> dict[str, Any]:
@@ -328,10 +297,3 @@ def _model_facts(model: MuleModel | None) -> dict[str, Any]:
         "pack": getattr(origin, "pack", None),
         "n_features": len(getattr(model, "feature_names_in_", ())),
     }
-
-
-def positions_of(graph: TransferGraph, account: int) -> Int64Array:
-    """Return the positions of all transfers of an account (code), by time."""
-    sides = (graph.incoming, graph.outgoing)
-    both = np.concatenate([side.transfer[side.start[account] : side.stop[account]] for side in sides])
-    return np.unique(both).astype(np.int64)

@@ -141,6 +141,11 @@ def _environment(zone: str, minor_units: int) -> jinja2.Environment:
     return made
 
 
+def is_known(value: Any) -> bool:
+    """Return whether a value of a record is there: None and NaN are not."""
+    return value is not None and value == value  # noqa: PLR0124 (NaN)
+
+
 def _id(value: object) -> Markup:
     """Return an id, shortened, with the whole of it as its title."""
     # escaped part by part: twice as fast as Markup.format, and pages hold thousands
@@ -164,7 +169,7 @@ def _moment(zone: str) -> Callable[[int | None], Markup | str]:
     exact, when = time_text("UTC"), time_text(zone)
 
     def shown(moment: int | None) -> Markup | str:
-        if moment is None or moment != moment:  # noqa: PLR0124 (NaN)
+        if moment is None or not is_known(moment):
             return "\N{EN DASH}"
         iso = f"{exact(moment)}Z".replace(" ", "T")
         return Markup(f'<time datetime="{escape(iso)}">{escape(when(moment))}</time>')  # noqa: S704
@@ -174,7 +179,7 @@ def _moment(zone: str) -> Callable[[int | None], Markup | str]:
 
 def _finalize(value: Any) -> Any:
     """Make what a value holds visible; what is not known is a dash."""
-    if value is None or value != value:  # noqa: PLR0124 (NaN)
+    if not is_known(value):
         return "\N{EN DASH}"
     return value if isinstance(value, Markup) else make_visible(value)
 
@@ -198,9 +203,7 @@ def money_text(minor_units: int) -> Callable[[int | None], str | None]:
     digits = len(str(minor_units)) - 1
 
     def written(amount: int | None) -> str | None:
-        if amount is None or amount != amount:  # noqa: PLR0124 (NaN)
-            return None
-        return format_units(amount, digits)
+        return None if amount is None or not is_known(amount) else format_units(amount, digits)
 
     return written
 
@@ -217,7 +220,7 @@ def time_text(zone: str) -> Callable[[int | None], str | None]:
         raise OptionError(f"report: {zone!r} is no time zone such as 'Asia/Bangkok' or 'UTC'.") from error
 
     def written(moment: int | None) -> str | None:
-        if moment is None or moment != moment:  # noqa: PLR0124 (NaN)
+        if moment is None or not is_known(moment):
             return None
         seconds = int(moment) // 1_000_000
         try:
@@ -234,7 +237,7 @@ def _percent(share: float | None, digits: int = 1) -> str | None:
     >>> _percent(0.99996), _percent(0.00001), _percent(0.5)
     ('99.9%', '<0.1%', '50.0%')
     """
-    if share is None or share != share:  # noqa: PLR0124 (NaN)
+    if share is None or not is_known(share):
         return None
     step = 10 ** (digits + 2)
     down = int(share * step) / step if 0 < share < 1 else share

@@ -13,9 +13,10 @@ import pandas as pd
 import pyarrow as pa
 
 from muledetect.clock import format_time
+from muledetect.facts.accounts import PUBLIC_KINDS
 from muledetect.outputs import new_folder
 from muledetect.outputs.kinds import REPORT
-from muledetect.progress import Progress
+from muledetect.progress import Progress, silent
 from muledetect.records.write import put_text
 from muledetect.reports.accounts.case import AccountCase
 from muledetect.reports.accounts.facts import TRANSFERS, account_cases
@@ -46,7 +47,7 @@ def write_report(
     language: Language = "en",
     zone: str = "UTC",
     goaml: bool = False,
-    progress: Progress | None = None,
+    progress: Progress = silent,
     overwrite: bool = False,
 ) -> dict[str, int]:
     """Write the pages of a report to the folder `output`; return the number of pages by kind.
@@ -66,7 +67,7 @@ def write_report(
         IANA time zone of the times shown.
     goaml : bool
         Also write a goAML-shaped draft of each case to `goaml/`.
-    progress : callable, optional
+    progress : callable
         Called with the stage in words and the fraction done.
     overwrite : bool
         Replace files of a report also if they are not ours, or were changed.
@@ -82,7 +83,6 @@ def write_report(
     Pages appear together when all are written; an interrupted run leaves the old ones. File names are numbers by rank,
     so no account id stands in a path. O(transfers listed); one page is in memory at a time.
     """
-    tell = progress or (lambda _stage, _done: None)
     account_files = {name: f"accounts/{at:05d}.html" for at, name in enumerate(material.account_ids, 1)}
     ring_ids = material.rings.rings["ring_id"].to_pylist()
     ring_files = {name: f"rings/{at:04d}.html" for at, name in enumerate(ring_ids, 1)}
@@ -103,23 +103,23 @@ def write_report(
             if goaml:
                 _put(folder / _goaml_file(file), to_goaml(draft_str(case)))
             rows.append(_alert_row(case, file))
-            tell("case files", (at + 1) / max(len(account_files), 1))
+            progress("case files", (at + 1) / max(len(account_files), 1))
         for at, ring in enumerate(ring_cases(material, account_files)):
             _put(folder / ring_files[ring.ring.ring_id], _ring_page(material, ring, shared))
-            tell("ring files", (at + 1) / max(len(ring_ids), 1))
+            progress("ring files", (at + 1) / max(len(ring_ids), 1))
         if model_report is not None:
             _put(folder / "model.html", _model_page(model_report, shared))
         _put(folder / "index.html", _index_page(material, rows, ring_files, model_report is not None, shared))
         _write_tables(material, rows, folder)
         counts = {"alerts": len(rows), "rings": len(ring_ids), "model": int(model_report is not None)}
         _put(folder / _ABOUT, json.dumps(_about(material, counts), indent=2) + "\n")
-        tell("report", 1.0)
+        progress("report", 1.0)
     return counts
 
 
 def _write_tables(material: Material, alerts: list[dict[str, Any]], folder: Path) -> None:
     """Write what the index lists as CSV for spreadsheets, and the holds of all accounts."""
-    currency = material.dataset.currency or None
+    currency = material.snapshot.currency or None
     listed = [{**row, "codes": " ".join(row["codes"])} for row in alerts]
     columns = {name: [row[name] for row in listed] for name in _ALERTS}
     columns["hold"] = pa.array(columns["hold"], pa.int64())
@@ -138,7 +138,7 @@ def _about(material: Material, counts: Mapping[str, int]) -> dict[str, Any]:
     return {
         "made_by": f"muledetect {version('muledetect')}",
         "as_of": format_time(material.as_of),
-        "data_set": material.dataset.fingerprint,
+        "data_set": material.snapshot.fingerprint,
         "model": material.model.get("config_hash"),
         "pages": dict(counts),
     }
@@ -183,7 +183,7 @@ def _account_page(
         account=_facts(case.account, case, shared["zone"]),
         holder=_facts(case.holder, case, shared["zone"]),
         files={name: f"../{file}" for name, file in files.items() if name != case.account_id},
-        fingerprint=material.dataset.fingerprint,
+        fingerprint=material.snapshot.fingerprint,
         draft=draft_str(case, language=shared["language"], zone=shared["zone"]).rows(),
         goaml_file=None if goaml is None else _goaml_file(goaml),
         data={"zone": shared["zone"], "timeline": _timeline(case)},
@@ -196,16 +196,14 @@ _MONEY: Final = ("balance", "daily_limit", "declared_income", "capital")
 
 
 def _facts(record: Mapping[str, Any], case: AccountCase, zone: str) -> list[tuple[str, Any]]:
-    """Return what is on record, in words; what is of a later moment than the case is left out."""
+    """Return what is on record, in words."""
     written, when = money_text(case.minor_units), time_text(zone)
     facts: list[tuple[str, Any]] = []
     for name, value in record.items():
         if name in _TIMES:
-            if value < case.as_of:
-                facts.append((name.replace("_", " "), when(value)))
+            facts.append((name.replace("_", " "), when(value)))
         elif name in _MONEY:
-            if name != "balance" or record.get("balance_at", 0) < case.as_of:
-                facts.append((f"{name.replace('_', ' ')}, {case.currency}", written(value)))
+            facts.append((f"{name.replace('_', ' ')}, {case.currency}", written(value)))
         else:
             facts.append((name.replace("_", " "), value))
     return facts
@@ -214,8 +212,7 @@ def _facts(record: Mapping[str, Any], case: AccountCase, zone: str) -> list[tupl
 def _timeline(case: AccountCase) -> dict[str, Any]:
     rows = case.transfers
     money = rows["amount"].to_numpy(np.float64) / case.minor_units
-    exits = {"merchant", "biller", "vasp", "wallet", "company", "government", "internal"}
-    groups = {"victim": "victim", "inferred_victim": "victim", "member": "member"} | dict.fromkeys(exits, "exit")
+    groups = {"victim": "victim", "inferred_victim": "victim", "member": "member"} | dict.fromkeys(PUBLIC_KINDS, "exit")
     return {
         "times": (rows["time"] / 1_000_000).tolist(),
         "amounts": [str(amount) for amount in rows["amount"]],
@@ -259,7 +256,7 @@ def _ring_page(material: Material, case: RingCase, shared: Mapping[str, Any]) ->
         as_of=material.as_of,
         currency=material.currency,
         n_seeds=int(case.members["is_seed"].sum()),
-        dwell=[_duration(case.dwell[name]) for name in ("median_s", "p90_s")],
+        holding=[_duration(case.holding[name]) for name in ("median_s", "p90_s")],
         first=_microseconds(summary["first_time"]),
         last=_microseconds(summary["last_time"]),
         flow=flow,
@@ -281,8 +278,8 @@ def _ring_page(material: Material, case: RingCase, shared: Mapping[str, Any]) ->
 
 def _families(tie: Mapping[str, Any]) -> list[tuple[str, float]]:
     """Return what each family of evidence adds to a tie, the weightiest first."""
-    spoken = [(name, tie[name]) for name in (*_TIES, "against") if tie[name]]
-    return sorted(spoken, key=lambda family: -abs(family[1]))
+    found = [(name, tie[name]) for name in (*_TIES, "against") if tie[name]]
+    return sorted(found, key=lambda family: -abs(family[1]))
 
 
 def _microseconds(moment: Any) -> int:

@@ -209,4 +209,8 @@ def make_world(
 
 def make_material(name: Callable[[str], str] = str, **options: Any) -> Material:
     world = make_world(name)
-    return gather_material(world.dataset, world.scores, rings=world.rings, **options)
+    return material_of(world, rings=world.rings, **options)
+
+
+def material_of(world: World, **options: Any) -> Material:
+    return gather_material(Snapshot(world.dataset, AS_OF), world.scores, **options)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
-from report_world import AS_OF, START, make_material, make_scores, make_tables, make_world, times
+from report_world import AS_OF, START, make_material, make_scores, make_tables, make_world, material_of, times
 
 from muledetect.clock import DAY, HOUR, MINUTE
 from muledetect.errors import DataError, OptionError
+from muledetect.facts import Snapshot
 from muledetect.records import read_dataset
 from muledetect.reports.accounts.case import AccountCase
 from muledetect.reports.accounts.facts import account_cases
@@ -50,7 +51,7 @@ def test_a_payer_who_lost_most_of_all_is_an_inferred_victim() -> None:
     own_life = pc.and_(pc.equal(tables["transfers"]["source"], "gv2"), pc.equal(tables["transfers"]["target"], "shop"))
     tables["transfers"] = tables["transfers"].filter(pc.invert(own_life))
     world = make_world(tables=tables)
-    found = {case.account_id: case for case in account_cases(gather_material(*world[:2]), {})}
+    found = {case.account_id: case for case in account_cases(material_of(world), {})}
     victims = found["gc"].victims
     assert victims[victims["kind"] == "inferred"]["account_id"].tolist() == ["gv2"]
 
@@ -115,7 +116,7 @@ def test_actions_go_from_the_least_intrusive_to_holds_of_amounts(cases: dict[str
 
 def test_the_future_changes_no_case() -> None:
     world = make_world()
-    before = list(account_cases(gather_material(*world[:2], rings=world.rings), {}))
+    before = list(account_cases(material_of(world, rings=world.rings), {}))
     tables = make_tables()
     late = {
         "transfers": {"transfer_id": ["z1", "z2"], "time": times([AS_OF, AS_OF + HOUR]), "source": ["kv2", "gc"],
@@ -131,7 +132,7 @@ def test_the_future_changes_no_case() -> None:
         columns = [added[f.name].cast(f.type) if f.name in rows else pa.nulls(len(added), f.type) for f in shape]
         tables[name] = pa.concat_tables([tables[name], pa.Table.from_arrays(columns, schema=shape)])
     changed = read_dataset(tables, currency="THB")
-    after = list(account_cases(gather_material(changed, world.scores, rings=world.rings), {}))
+    after = list(account_cases(material_of(world._replace(dataset=changed), rings=world.rings), {}))
     for one, other in zip(before, after, strict=True):
         for name in ("reasons", "window", "n_transfers", "exculpatory", "actions", "coercion", "ring"):
             assert getattr(one, name) == getattr(other, name), name
@@ -153,7 +154,7 @@ def test_the_window_lies_in_the_days_of_the_gang(cases: dict[str, AccountCase]) 
 
 def test_a_bank_with_transfers_only_has_cases_too() -> None:
     tables = {"transfers": make_tables()["transfers"].select(["transfer_id", "time", "source", "target", "amount"])}
-    material = gather_material(read_dataset(tables), make_scores())
+    material = gather_material(Snapshot(read_dataset(tables), AS_OF), make_scores())
     assert {"accounts", "complaints", "sessions"} <= set(material.missing)
     case = next(account_cases(material, {}))
     assert case.account == {}
@@ -163,18 +164,19 @@ def test_a_bank_with_transfers_only_has_cases_too() -> None:
 
 def test_scores_that_do_not_fit_are_told() -> None:
     world = make_world()
+    snapshot = Snapshot(world.dataset, AS_OF)
     with pytest.raises(DataError, match=r"column\(s\) reasons are missing"):
-        gather_material(world.dataset, world.scores.drop_columns(["reasons"]))
+        gather_material(snapshot, world.scores.drop_columns(["reasons"]))
     with pytest.raises(DataError, match="not in this data set"):
-        gather_material(world.dataset, make_scores(lambda name: f"other {name}"))
+        gather_material(snapshot, make_scores(lambda name: f"other {name}"))
     with pytest.raises(OptionError, match="no score is of this as_of"):
-        gather_material(world.dataset, world.scores, as_of="2024-01-01")
+        gather_material(snapshot.at("2024-01-01"), world.scores)
     with pytest.raises(DataError, match="another moment"):
-        gather_material(world.dataset, make_scores(as_of=AS_OF - DAY), rings=world.rings)
+        gather_material(snapshot.at(AS_OF - DAY), make_scores(as_of=AS_OF - DAY), rings=world.rings)
     with pytest.raises(OptionError, match="at least 1"):
-        gather_material(world.dataset, world.scores, n_alerts=0)
+        gather_material(snapshot, world.scores, n_alerts=0)
 
 
 def test_without_rings_no_case_is_in_one() -> None:
     world = make_world()
-    assert all(not case.ring for case in account_cases(gather_material(*world[:2], rings=RingTables()), {}))
+    assert all(not case.ring for case in account_cases(material_of(world, rings=RingTables()), {}))

@@ -74,6 +74,10 @@ def world(name: Callable[[str], str] = str) -> md.Dataset:
     return md.read_dataset({"transfers": transfers, "complaints": complaints}, currency="THB")
 
 
+def seen(as_of: datetime = AS_OF) -> md.Snapshot:
+    return md.Snapshot(world(), as_of)
+
+
 def ring(name: Callable[[str], str] = str, **changes: Any) -> md.rings.Ring:
     """Return the ring of a (collector, layer 1, the seed) and b (relay, layer 2), with v and the shop around."""
     summary = {"ring_id": name("R1"), "as_of": AS_OF, "n_accounts": 2, "score": 1.0, "stability": 1.0,
@@ -316,7 +320,7 @@ def stems(axes: Axes) -> dict[str, list[tuple[float, float]]]:
 
 
 def test_a_timeline_draws_credits_up_and_debits_down_before_the_moment() -> None:
-    axes = md.plots.plot_timeline(world(), "a", AS_OF)
+    axes = md.plots.plot_timeline(seen(), "a")
     assert stems(axes) == {
         "credits": [(date2num(at(0)), 1000.0)],
         "debits": [(date2num(at(1)), -600.0), (date2num(at(2)), -300.0)],
@@ -331,38 +335,36 @@ def test_a_timeline_draws_credits_up_and_debits_down_before_the_moment() -> None
 
 
 def test_a_timeline_marks_what_complaints_dispute_as_far_as_they_are_known() -> None:
-    disputed = next(
-        line for line in md.plots.plot_timeline(world(), "a", AS_OF).get_lines() if line.get_label() == "disputed"
-    )
+    disputed = next(line for line in md.plots.plot_timeline(seen(), "a").get_lines() if line.get_label() == "disputed")
     assert disputed.get_xydata().tolist() == [[date2num(at(0)), 1000.0]]  # c2 becomes known at the moment: too late
-    early = md.plots.plot_timeline(world(), "a", at(4))
+    early = md.plots.plot_timeline(seen(at(4)), "a")
     assert "disputed" not in {str(line.get_label()) for line in early.get_lines()}
 
 
 def test_a_timeline_shades_the_suspicious_window_and_can_look_back_less_far() -> None:
-    axes = md.plots.plot_timeline(world(), "a", AS_OF)
+    axes = md.plots.plot_timeline(seen(), "a")
     shade = next(patch for patch in axes.patches if patch.get_label() == "suspicious window")
     ends = shade.get_extents().transformed(axes.transData.inverted())
     np.testing.assert_allclose([ends.x0, ends.x1], [date2num(at(0)), date2num(at(2))])
-    late = md.plots.plot_timeline(world(), "a", at(4), window="2h")
+    late = md.plots.plot_timeline(seen(at(4)), "a", window="2h")
     assert stems(late) == {"debits": [(date2num(at(2)), -300.0)]} | {"credits": []}
 
 
 def test_a_timeline_shows_times_in_a_zone() -> None:
-    axes = md.plots.plot_timeline(world(), "a", AS_OF, time_zone="Asia/Bangkok")
+    axes = md.plots.plot_timeline(seen(), "a", time_zone="Asia/Bangkok")
     assert axes.get_xlabel() == "time (Asia/Bangkok)"
     draw(axes)
     assert "16:00" in [label.get_text() for label in axes.get_xticklabels()]  # t1 at 09:00 UTC
     with pytest.raises(OptionError, match="Mars/Base"):
-        md.plots.plot_timeline(world(), "a", AS_OF, time_zone="Mars/Base")
+        md.plots.plot_timeline(seen(), "a", time_zone="Mars/Base")
 
 
 def test_a_timeline_of_nobody_or_of_no_time_is_refused_without_the_account() -> None:
     with pytest.raises(OptionError, match="not in this data set") as error:
-        md.plots.plot_timeline(world(), "nobody", AS_OF)
+        md.plots.plot_timeline(seen(), "nobody")
     assert "nobody" not in str(error.value)
     with pytest.raises(OptionError, match="no transfer in this time"):
-        md.plots.plot_timeline(world(), "a", at(0))
+        md.plots.plot_timeline(seen(at(0)), "a")
 
 
 # Ring
@@ -388,8 +390,8 @@ def test_a_ring_is_drawn_by_layer_with_the_money_between_members() -> None:
     assert any("2 accounts; lines: money · suspicion, not a finding" in text for text in texts(axes))
 
 
-def test_with_the_data_set_victims_stand_before_a_ring_and_exits_behind() -> None:
-    axes = md.plots.plot_ring(ring(), dataset=world())
+def test_with_a_snapshot_victims_stand_before_a_ring_and_exits_behind() -> None:
+    axes = md.plots.plot_ring(ring(), snapshot=seen())
     places = {name: found[0][0] for name, found in points(axes).items()}
     assert places["victim"] < places["collector"] < places["relay"] < places["institution"]
     widths = sorted(arrow.get_linewidth() for arrow in arrows(axes))
@@ -410,14 +412,14 @@ def test_many_accounts_around_a_ring_are_drawn_together() -> None:
             "time": at(2), "amount": range(100, 130)}  # fmt: skip
     text = dict.fromkeys(("transfer_id", "source", "target"), str)
     whole = md.read_dataset({"transfers": pd.concat([base.astype(text), pd.DataFrame(more).astype(text)])})
-    shown = texts(md.plots.plot_ring(ring(), dataset=whole))
+    shown = texts(md.plots.plot_ring(ring(), snapshot=md.Snapshot(whole, AS_OF)))
     assert {"v", "p29", "24 payers"} <= set(shown)  # v and the six that paid most; 24 others
     assert "p00" not in shown
 
 
 def test_a_ring_of_another_data_set_is_refused() -> None:
     with pytest.raises(DataError, match="some members are not in this data set"):
-        md.plots.plot_ring(ring(lambda name: f"x{name}"), dataset=world())
+        md.plots.plot_ring(ring(lambda name: f"x{name}"), snapshot=seen())
 
 
 # Flow
@@ -428,7 +430,7 @@ def bars(axes: Axes) -> list[Rectangle]:
 
 
 def test_a_flow_has_bars_and_bands_as_thick_as_the_money() -> None:
-    axes = md.plots.plot_flow(ring(), dataset=world())
+    axes = md.plots.plot_flow(ring(), snapshot=seen())
     drawn = sorted(bars(axes), key=lambda bar: bar.get_x())
     heights = [bar.get_height() for bar in drawn]
     # v 1,000, a 1,000, b 600, shop 800
@@ -479,7 +481,7 @@ def test_a_flow_without_steps_or_money_is_refused() -> None:
         md.plots.plot_flow(md.tracing.Traces())
     with pytest.raises(OptionError, match="no steps of this complaint and method"):
         md.plots.plot_flow(traces(), complaint_id="c1", method="lifo")
-    with pytest.raises(OptionError, match="Give the data set"):
+    with pytest.raises(OptionError, match="Give the snapshot"):
         md.plots.plot_flow(ring(ring_transfers=TIMELINE.empty_table()))
 
 
@@ -495,9 +497,9 @@ PICTURES: dict[str, Callable[..., Axes]] = {
     "reliability": lambda **more: md.plots.plot_reliability(bins(), **more),
     "budget": lambda **more: md.plots.plot_budget_curve(curve().replace("model", HOSTILE), **more),
     "feature": lambda **more: md.plots.plot_feature(pa.table({HOSTILE: [1.0, 2.0]}), [0, 1], HOSTILE, **more),
-    "timeline": lambda **more: md.plots.plot_timeline(world(hostile), hostile("a"), AS_OF, **more),
-    "ring": lambda **more: md.plots.plot_ring(ring(hostile), dataset=world(hostile), **more),
-    "flow": lambda **more: md.plots.plot_flow(ring(hostile), dataset=world(hostile), **more),
+    "timeline": lambda **more: md.plots.plot_timeline(md.Snapshot(world(hostile), AS_OF), hostile("a"), **more),
+    "ring": lambda **more: md.plots.plot_ring(ring(hostile), snapshot=md.Snapshot(world(hostile), AS_OF), **more),
+    "flow": lambda **more: md.plots.plot_flow(ring(hostile), snapshot=md.Snapshot(world(hostile), AS_OF), **more),
     "trace": lambda **more: md.plots.plot_flow(traces(hostile), method="fifo", **more),
 }
 

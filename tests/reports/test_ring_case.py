@@ -8,11 +8,10 @@ import networkx as nx
 import numpy as np
 import pyarrow as pa
 import pytest
-from report_world import AS_OF, START, make_material, make_world
+from report_world import AS_OF, START, make_material, make_tables, make_world, material_of
 
 from muledetect import schema
 from muledetect.clock import DAY
-from muledetect.reports.material import gather_material
 from muledetect.reports.rings.case import MOST_DRAWN, RingCase, ring_cases
 from muledetect.reports.rings.drawing import chart_held, draw_flow, draw_network, waterfall
 from muledetect.rings import RingTables
@@ -48,12 +47,12 @@ def test_money_is_told_apart_by_where_it_came_from_and_went(cases: list[RingCase
 def test_the_drawing_conserves_the_money(cases: list[RingCase]) -> None:
     for case in cases:
         total = sum(case.money.values())
-        assert int(case.flows["amount"].sum()) == total == int(case.plays["amount"].sum())
+        assert int(case.network.flows["amount"].sum()) == total == int(case.plays["amount"].sum())
         assert case.plays["time"].is_monotonic_increasing
 
 
 def test_columns_go_from_victims_over_layers_to_exits(cases: list[RingCase]) -> None:
-    nodes = of(cases, "gc").nodes.set_index("name")
+    nodes = of(cases, "gc").network.nodes.set_index("name")
     assert nodes.loc["gv0", "column"] == 0
     assert nodes.loc["gc", "column"] == 1 < nodes.loc["gx", "column"] < nodes.loc["abroad", "column"]
     assert nodes.loc["gv0", "kind"] == "victim"
@@ -74,11 +73,11 @@ def test_a_flow_drawing_says_what_it_does_not_draw(cases: list[RingCase]) -> Non
     assert {bar["label"] for bar in flow["bars"]} >= {"gc", "gr1", "gr2", "gx"}
 
 
-def test_dwell_is_that_of_the_gangs_minutes(cases: list[RingCase]) -> None:
+def test_holding_time_is_that_of_the_gangs_minutes(cases: list[RingCase]) -> None:
     # of what c got, 98% left after 5 and 6 minutes; r1 and r2 passed on after 10, x after 15: half of the value by 10
-    dwell = of(cases, "gc").dwell
-    assert dwell["median_s"] == 10 * 60
-    assert dwell["p90_s"] == 15 * 60
+    holding = of(cases, "gc").holding
+    assert holding["median_s"] == 10 * 60
+    assert holding["p90_s"] == 15 * 60
 
 
 def test_what_members_share_is_listed_most_shared_first(cases: list[RingCase]) -> None:
@@ -128,7 +127,7 @@ def test_what_speaks_against_a_ring_is_told() -> None:
     shaky = world.rings.rings.set_column(
         world.rings.rings.column_names.index("stability"), "stability", pa.array([0.2] * len(world.rings))
     )
-    found = list(ring_cases(gather_material(*world[:2], rings=replace(world.rings, rings=shaky)), {}))
+    found = list(ring_cases(material_of(world, rings=replace(world.rings, rings=shaky)), {}))
     assert all("UNSTABLE" in {fact["code"] for fact in case.against} for case in found)
 
 
@@ -170,11 +169,15 @@ def large_ring(n: int) -> RingTables:
 
 @pytest.mark.parametrize(("n", "is_summary"), [(MOST_DRAWN, False), (MOST_DRAWN + 1, True)])
 def test_a_ring_that_is_too_large_is_drawn_by_groups(n: int, is_summary: bool) -> None:
-    world = make_world()
-    case = next(ring_cases(gather_material(*world[:2], rings=large_ring(n)), {}))
-    members = case.nodes[case.nodes["layer"] > 0]
+    tables, quiet = make_tables(), [f"quiet{at:05d}" for at in range(n)]
+    tables["accounts"] = pa.concat_tables(
+        [tables["accounts"], pa.table({"account_id": quiet})], promote_options="default"
+    )
+    case = next(ring_cases(material_of(make_world(tables=tables), rings=large_ring(n)), {}))
+    nodes = case.network.nodes
+    members = nodes[nodes["kind"].isin(schema.ROLES)]
     assert case.is_summary == is_summary
     assert members["n"].sum() == n
     assert len(members) == (20 if is_summary else n)
     x, y = (np.array(draw_network(case, "THB", 100)["nodes"][name]) for name in ("x", "y"))
-    assert len(set(zip(x.tolist(), y.tolist(), strict=True))) == len(case.nodes)
+    assert len(set(zip(x.tolist(), y.tolist(), strict=True))) == len(nodes)

@@ -7,13 +7,12 @@ import json
 from pathlib import Path
 
 import pytest
-from report_world import AS_OF, hostile, make_material, make_tables, make_world
+from report_world import AS_OF, hostile, make_material, make_tables, make_world, material_of
 
 from muledetect.clock import format_time
 from muledetect.errors import OptionError
 from muledetect.outputs import MANIFEST
 from muledetect.records.pseudonyms import Pseudonyms
-from muledetect.reports.material import gather_material
 from muledetect.reports.write import write_report
 
 
@@ -89,7 +88,7 @@ def test_under_pseudonyms_no_page_and_no_table_holds_an_account_a_holder_or_a_na
         return f"{text}-SECRET" if text in people or text.startswith(("h ", "name ")) else text
 
     world = make_world(marked, key=Pseudonyms(bytes(range(64))))
-    material = gather_material(world.dataset, world.scores, rings=world.rings)
+    material = material_of(world, rings=world.rings)
     assert len(material.account_ids) == 11
     write_report(material, tmp_path / "report", goaml=True)
     for path in (tmp_path / "report").rglob("*"):

@@ -11,13 +11,12 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from muledetect.arrays import Int64Array
+from muledetect.arrays import Int32Array, Int64Array
 from muledetect.clock import DAY
 from muledetect.reports.accounts.case import AccountCase
-from muledetect.reports.material import Material
+from muledetect.reports.material import Material, frame_of
 from muledetect.reports.pages import money_text, time_text
-
-Text = Mapping[str, str]
+from muledetect.reports.words import WORDS, Text
 
 #: Holds of more complaints are one sentence; the table says them one by one.
 _MOST_HOLDS: Final = 3
@@ -59,91 +58,55 @@ def find_coercion(material: Material, codes: Int64Array) -> dict[str, list[dict[
 
     A network shared with 5 to 200 other holders counts from 3 days on. O(sessions).
     """
-    table = material.dataset.tables.get("sessions")
+    table = material.snapshot.tables.get("sessions")
     if table is None:
         return {}
-    moment = pa.scalar(material.as_of, pa.timestamp("us", tz="UTC"))
-    seen = table.select([name for name in ("account_id", "time", *_LOGIN) if name in table.column_names]).filter(
-        pc.less(table["time"], moment)
-    )
-    code = material.graph.codes(seen["account_id"])
-    time = seen["time"].cast(pa.int64()).to_numpy()
-    is_listed = np.isin(code, codes)
-    is_recent = time >= material.as_of - RECENT
-    own = _sessions(seen, np.flatnonzero(is_listed & is_recent), code, time)
+    code = material.graph.codes(table["account_id"]).astype(np.int64)
+    time = table["time"].cast(pa.int64()).to_numpy()
+    is_recent, is_listed = time >= material.as_of - RECENT, np.isin(code, codes)
+    known = table.select([name for name in _LOGIN if name in table.column_names])
+    rows = np.flatnonzero(is_listed)
+    every = frame_of(known.take(pa.array(rows))).assign(account=code[rows], time=time[rows], day=time[rows] // DAY)
+    every = every.reindex(columns=[*_LOGIN, "account", "time", "day"])
+    own = every[is_recent[rows]]
     counts = pd.DataFrame(index=pd.Index(np.unique(own["account"]), name="account"))
     for name in ("remote_access", "emulator", "virtual_camera"):
         counts[name] = own[own[name] == True].groupby("account").size()  # noqa: E712 (null is not true)
     counts["face_fail"] = own[own["event"] == "face_fail"].groupby("account").size()
-    counts["new_devices"] = _new_devices(seen, code, time, is_listed, material.as_of - RECENT)
-    counts["sharers"], counts["days"] = _sharers(material, seen, code, is_recent, own)
+    counts["new_devices"] = _new_devices(every, material.as_of - RECENT)
+    people = material.snapshot.facts.people.of_account[code[is_recent]]
+    counts["sharers"], counts["days"] = _sharers(known.filter(pa.array(is_recent)), people, own)
     ids = material.graph.account_ids.take(pa.array(counts.index.to_numpy(np.int64))).to_pylist()
-    rows = counts.fillna(0).astype(int)
-    numbers = [dict(zip(rows.columns, map(int, row), strict=True)) for row in rows.to_numpy()]
+    numbers = counts.fillna(0).astype(int).to_dict("records")
     found = ((name, list(_indicators(row))) for name, row in zip(ids, numbers, strict=True))
     return {name: indicators for name, indicators in found if indicators}
 
 
-def _sessions(seen: pa.Table, rows: Int64Array, code: Any, time: Any) -> pd.DataFrame:
-    taken = seen.take(pa.array(rows))
-    frame = pd.DataFrame({"account": code[rows].astype(np.int64), "day": time[rows] // DAY})
-    for name in _LOGIN:
-        values = taken[name].to_pylist() if name in taken.column_names else [None] * len(frame)
-        frame[name] = pd.Series(values, dtype=object)
-    return frame
-
-
-def _new_devices(seen: pa.Table, code: Any, time: Any, is_listed: Any, since: int) -> pd.Series[int]:
-    rows = np.flatnonzero(is_listed)
-    if "device_hash" not in seen.column_names:
-        return pd.Series(dtype=int)
-    frame = pd.DataFrame(
-        {
-            "account": code[rows].astype(np.int64),
-            "time": time[rows],
-            "device": seen["device_hash"].take(pa.array(rows)).to_pylist(),
-        }
-    )
-    first = frame.dropna(subset=["device"]).groupby(["account", "device"])["time"].min()
-    begun = frame.groupby("account")["time"].min()
-    # the first device of all is how an account begins, not a change
-    is_new = (first >= since) & (first > begun.reindex(first.index.get_level_values("account")).to_numpy())
+def _new_devices(logins: pd.DataFrame, since: int) -> pd.Series[int]:
+    """Return of how many devices each account's first use is since then; its very first device is no change."""
+    first = logins.dropna(subset=["device_hash"]).groupby(["account", "device_hash"])["time"].min()
+    begun = logins.groupby("account")["time"].min().reindex(first.index.get_level_values("account")).to_numpy()
+    is_new = (first >= since) & (first > begun)
     return is_new[is_new].groupby("account").size()
 
 
-def _sharers(
-    material: Material, seen: pa.Table, code: Any, is_recent: Any, own: pd.DataFrame
-) -> tuple[pd.Series[int], pd.Series[int]]:
+def _sharers(recent: pa.Table, people: Int32Array, own: pd.DataFrame) -> tuple[pd.Series[int], pd.Series[int]]:
     """Return the most other holders on one network of each account, and on how many days it was there."""
-    holder, parts = _holders(material), []
-    for name in ("wifi_hash", "ip_hash"):
-        if name not in seen.column_names:
-            continue
+    parts = [pd.DataFrame({"account": [], "n": [], "days": []})]
+    for name in {"wifi_hash", "ip_hash"} & set(recent.column_names):
         mine = own.dropna(subset=[name])
-        used = pa.array(mine[name].unique().tolist(), pa.string())
-        rows = np.flatnonzero(is_recent & pc.is_in(seen[name], used).to_numpy())
-        everybody = pd.DataFrame({name: seen[name].take(pa.array(rows)).to_pylist(), "holder": holder[code[rows]]})
-        crowd = everybody.groupby(name)["holder"].nunique() - 1
+        rows = np.flatnonzero(pc.is_in(recent[name], pa.array(mine[name].unique().tolist(), pa.string())).to_numpy())
+        everybody = pd.DataFrame({name: recent[name].take(pa.array(rows)).to_pylist(), "person": people[rows]})
+        crowd = everybody.groupby(name)["person"].nunique() - 1
         days = mine.groupby(["account", name])["day"].nunique().rename("days").reset_index()
         parts.append(days.assign(n=days[name].map(crowd))[["account", "n", "days"]])
-    networks = pd.concat([pd.DataFrame({"account": [], "n": [], "days": []}), *parts])
+    networks = pd.concat(parts)
     shared = networks[networks["n"].between(*_HOUSEFUL) & (networks["days"] >= 3)]
     most = shared.sort_values(["n", "days"]).groupby("account").last()
     return most["n"], most["days"]
 
 
-def _holders(material: Material) -> Int64Array:
-    """Return a number for the holder of each account; an account without one counts as its own."""
-    number = np.arange(material.graph.n_accounts + 1, dtype=np.int64)
-    table = material.dataset.tables.get("accounts")
-    if table is not None and "holder_id" in table.column_names:
-        known = table.filter(pc.is_valid(table["holder_id"]))
-        holder = known["holder_id"].cast(pa.string()).combine_chunks().dictionary_encode().indices.to_numpy()
-        number[material.graph.codes(known["account_id"])] = len(number) + holder
-    return number
-
-
-def _indicators(row: Mapping[str, int]) -> Iterator[dict[str, Any]]:
+def _indicators(row: Mapping[Any, int]) -> Iterator[dict[str, Any]]:
     numbers = {
         "REMOTE_ACCESS": (row["remote_access"], 0),
         "LIVENESS": (row["face_fail"], row["virtual_camera"]),
@@ -173,8 +136,8 @@ EXCULPATORY: Final[Mapping[str, Text]] = {
     },
     "OLD_ACCOUNT": {"en": "It was opened {n} years ago.", "th": "เปิดบัญชีมาแล้ว {n} ปี"},
     "SERVES_PUBLIC": {
-        "en": "It is a {kind} account: many people pay it for ordinary reasons.",
-        "th": "เป็นบัญชีประเภท {kind} ซึ่งมีผู้โอนเข้าด้วยเหตุผลปกติจำนวนมาก",
+        "en": "It serves the public ({kind}): many people pay it for ordinary reasons.",
+        "th": "เป็นบัญชีที่ให้บริการประชาชน ({kind}) ซึ่งมีผู้โอนเข้าด้วยเหตุผลปกติจำนวนมาก",
     },
     "VICTIM_TOO": {
         "en": "Its holder complained of a loss ({n}): the account may belong to a victim.",
@@ -186,17 +149,16 @@ EXCULPATORY: Final[Mapping[str, Text]] = {
     },
 }
 _DAILY: Final = ("bill", "card", "qr_merchant")
-_PUBLIC: Final = ("company", "merchant", "biller", "wallet", "vasp", "government", "internal")
 
 
-def find_exculpatory(material: Material, case: AccountCase) -> list[dict[str, Any]]:
+def find_exculpatory(material: Material, case: AccountCase, code: int) -> list[dict[str, Any]]:
     """Return what the records say for an account, beside the reasons that lower its score."""
-    rows, facts = case.transfers, []
-    recent = rows[rows["time"] >= case.as_of - USUAL]
+    facts: list[tuple[str, dict[str, str | Text]]] = []
+    recent = case.transfers[case.transfers["time"] >= case.as_of - USUAL]
     cleared = _cleared(material).get(case.account_id)
     if cleared is not None:
         facts.append(("NOT_MULE", {"when": (time_text("UTC")(cleared) or "")[:10]}))
-    n_losses = int((material.disputes["victim"] == int(material.graph.codes([case.account_id])[0])).sum())
+    n_losses = int((material.disputes["victim"] == code).sum())
     if n_losses:
         facts.append(("VICTIM_TOO", {"n": f"{n_losses:,}"}))
     n_salaries = int(((recent["channel"] == "payroll") & recent["is_credit"]).sum())
@@ -208,30 +170,23 @@ def find_exculpatory(material: Material, case: AccountCase) -> list[dict[str, An
     years = (case.as_of - case.account["opened_at"]) // (365 * DAY) if "opened_at" in case.account else 0
     if years >= 2:
         facts.append(("OLD_ACCOUNT", {"n": f"{years:,}"}))
-    if case.account.get("kind") in _PUBLIC:
-        facts.append(("SERVES_PUBLIC", {"kind": case.account["kind"]}))
+    if material.snapshot.serves_public[code]:
+        is_public = material.snapshot.accounts.is_public[code]
+        facts.append(("SERVES_PUBLIC", {"kind": WORDS[case.account["kind"] if is_public else "hub"]}))
     if "complaints" not in material.missing and case.traces.empty:
         facts.append(("NO_COMPLAINT", {}))
-    return [{"code": code, "text": fill(EXCULPATORY[code], **numbers)} for code, numbers in facts]
+    return [{"code": name, "text": fill(EXCULPATORY[name], **values)} for name, values in facts]
 
 
 def _cleared(material: Material) -> dict[str, int]:
-    """Return when the bank knew of each account that it is no mule, as far as known before the moment."""
-    table = material.dataset.tables.get("labels")
+    """Return when the bank knew of each listed account that it is no mule; its latest label counts."""
+    table = material.snapshot.tables.get("labels")
     if table is None or "known_ts" not in table.column_names:
         return {}
-    rows = table.filter(pc.is_in(table["account_id"].cast(pa.string()), pa.array(material.account_ids, pa.string())))
-    known = zip(
-        rows["account_id"].to_pylist(),
-        rows["label"].to_pylist(),
-        rows["known_ts"].cast(pa.int64()).to_pylist(),
-        strict=True,
-    )
-    latest: dict[str, tuple[int, str]] = {}
-    for name, label, moment in known:
-        if moment is not None and moment < material.as_of:
-            latest[name] = max(latest.get(name, (moment, label)), (moment, label))
-    return {name: moment for name, (moment, label) in latest.items() if label == "not_mule"}
+    named = pc.is_in(table["account_id"].cast(pa.string()), pa.array(material.account_ids, pa.string()))
+    rows = frame_of(table.filter(pc.and_(named, pc.is_valid(table["known_ts"]))))
+    latest = rows.sort_values(["known_ts", "label"]).groupby("account_id").last()
+    return {str(name): int(row["known_ts"]) for name, row in latest.iterrows() if row["label"] == "not_mule"}
 
 
 class Action(NamedTuple):
@@ -337,8 +292,13 @@ def suggest_actions(case: AccountCase) -> list[dict[str, Any]]:
     ]
 
 
-def fill(text: Text, **numbers: str) -> dict[str, str]:
-    """Put values into sentences; what a value holds is never read as a place for another."""
+def fill(text: Text, **values: str | Text) -> dict[str, str]:
+    """Put values, or words of both languages, into sentences; what a value holds is never read as another's place."""
+    by_language = {
+        language: {name: value if isinstance(value, str) else value[language] for name, value in values.items()}
+        for language in text
+    }
     return {
-        language: re.sub(r"\{(\w+)\}", lambda place: numbers[place[1]], sentence) for language, sentence in text.items()
+        language: re.sub(r"\{(\w+)\}", lambda place: by_language[language][place[1]], sentence)  # noqa: B023 (used at once)
+        for language, sentence in text.items()
     }

@@ -17,7 +17,8 @@ from muledetect.graph import TransferGraph
 from muledetect.reports.accounts.advice import find_coercion, find_exculpatory, suggest_actions
 from muledetect.reports.accounts.case import AccountCase
 from muledetect.reports.accounts.moved import Moved, follow_money
-from muledetect.reports.material import Material, positions_of
+from muledetect.reports.material import Material, frame_of
+from muledetect.reports.pages import is_known
 
 #: Transfers of one account that its case file lists at most, beside those that prove something and of its window.
 MOST_TRANSFERS: Final = 200
@@ -31,6 +32,9 @@ MOST_VICTIMS: Final = 100
 MOST_COMPLAINTS: Final = 100
 #: Links to other members that say why an account is in its ring.
 _MOST_WHY: Final = 8
+
+#: What a kind of account is called as the other side of a transfer; a person's account, or an unknown one, is nothing.
+_KINDS: Final = np.array(["" if kind in ("individual", "joint") else kind for kind in (*schema.ACCOUNT_KINDS, "")])
 
 #: Columns of the listed transfers that are ours; others are the data set's own.
 TRANSFERS: Final = (
@@ -93,7 +97,7 @@ def account_cases(material: Material, ring_files: Mapping[str, str]) -> Iterator
             actions=(),
             coercion=coercion.get(name, ()),
         )
-        case = replace(case, exculpatory=find_exculpatory(material, case))
+        case = replace(case, exculpatory=find_exculpatory(material, case, int(code)))
         yield replace(case, actions=suggest_actions(case))
 
 
@@ -124,27 +128,19 @@ def _reasons(material: Material, number: int, proofs: Mapping[str, list[str]]) -
 
 def _records(material: Material, name: str, key: str, wanted: Iterable[str | None]) -> dict[str | None, dict[str, Any]]:
     """Return the rows of a table by key; times as int, unknown values left out."""
-    table = material.dataset.tables.get(name)
+    table = material.snapshot.tables.get(name)
     if table is None or key not in table.column_names:
         return {}
-    rows = table.filter(
-        pc.is_in(table[key].cast(pa.string()), pa.array(sorted(set(filter(None, wanted))), pa.string()))
-    )
-    columns = {
-        column: (
-            rows[column].cast(pa.int64()) if pa.types.is_timestamp(rows[column].type) else rows[column]
-        ).to_pylist()
-        for column in rows.column_names
-    }
-    listed = (dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True))
-    return {row[key]: {name: value for name, value in row.items() if value is not None} for row in listed}
+    keys = pa.array(sorted(set(filter(None, wanted))), pa.string())
+    rows = frame_of(table.filter(pc.is_in(table[key].cast(pa.string()), keys))).to_dict("records")
+    return {row[key]: {str(name): value for name, value in row.items() if is_known(value)} for row in rows}
 
 
 def _chosen(
     material: Material, code: int, proofs: Mapping[str, list[str]], window: tuple[int, int] | None, moved: Moved
 ) -> tuple[Int64Array, int, bool]:
     """Return the positions of the listed transfers, how many there are, and whether the whole window is listed."""
-    every = positions_of(material.graph, code)
+    every = np.unique(material.snapshot.transfers_of(np.array([code], np.int32))[1])
     shown = moved.places(transfer for transfers in proofs.values() for transfer in transfers)
     carried = moved.most_carried(every, MOST_CARRIED)
     time = material.graph.time[every]
@@ -157,20 +153,8 @@ def _chosen(
 
 def _transfers(material: Material, positions: Int64Array) -> pd.DataFrame:
     """Return the transfers at positions with every column, indexed by position; times as int64."""
-    rows = material.dataset.transfers.take(pa.array(positions))
-    columns: dict[str, Any] = {}
-    for name in rows.column_names:
-        column = rows[name]
-        if pa.types.is_dictionary(column.type):
-            column = column.cast(column.type.value_type)
-        if name in ("time", "amount"):
-            columns[name] = column.cast(pa.int64()).to_numpy()
-        else:
-            values = (column.cast(pa.int64()) if pa.types.is_timestamp(column.type) else column).to_pylist()
-            columns[name] = pd.Series(values, dtype=object, index=None).to_numpy()
-    frame = pd.DataFrame(columns, index=positions)
-    frame["source_code"] = material.graph.source[positions].astype(np.int64)
-    return frame
+    frame = frame_of(material.snapshot.tables["transfers"].take(pa.array(positions))).set_axis(positions)
+    return frame.assign(source_code=material.graph.source[positions].astype(np.int64))
 
 
 def _own(
@@ -198,7 +182,10 @@ def _own(
     )
     known = dict(zip(victims["account_id"], victims["kind"], strict=True))
     members = ring.get("members", frozenset())
-    found["relation"] = [_relation(other, known, members, material.public) for other in found["other"]]
+    kinds = _KINDS[material.snapshot.accounts.kind[material.graph.codes(pa.array(found["other"], pa.string()))]]
+    found["relation"] = [
+        _relation(other, known, members, kind) for other, kind in zip(found["other"], kinds.tolist(), strict=True)
+    ]
     found["codes"] = [of.get(transfer, []) for transfer in found["transfer_id"]]
     found["traced_low"], found["traced_high"] = moved.range_of(chosen, rows["amount"].to_numpy(np.int64))
     contract = {*schema.TRANSFERS.names, "source_code"}
@@ -211,10 +198,10 @@ def _side(rows: pd.DataFrame, is_credit: Any, of_credit: str, of_debit: str) -> 
     return np.where(is_credit, rows.get(of_credit, none), rows.get(of_debit, none))
 
 
-def _relation(other: str, victims: Mapping[str, str], members: frozenset[str], kinds: Mapping[str, str]) -> str:
+def _relation(other: str, victims: Mapping[str, str], members: frozenset[str], kind: str) -> str:
     if other in victims:
         return "victim" if victims[other] == "confirmed" else "inferred_victim"
-    return "member" if other in members else kinds.get(other, "")
+    return "member" if other in members else kind
 
 
 def _victims(material: Material, code: int) -> pd.DataFrame:

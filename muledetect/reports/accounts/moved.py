@@ -157,7 +157,7 @@ def _held(holds: pd.DataFrame) -> dict[str, list[tuple[str | None, str, int]]]:
 
 
 def _places(material: Material, wanted: pa.Array) -> pd.Series[int]:
-    ids = material.dataset.transfers["transfer_id"].slice(0, material.graph.n_transfers).cast(pa.string())
+    ids = material.snapshot.tables["transfers"]["transfer_id"].cast(pa.string())
     rows = np.flatnonzero(pc.is_in(ids, value_set=wanted.cast(pa.string())).to_numpy())
     return pd.Series(rows, index=pd.Index(ids.take(pa.array(rows)).to_pylist(), dtype=object), dtype=np.int64)
 

@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 from muledetect.errors import OptionError
 from muledetect.records.currency import format_amount, unit_of
 from muledetect.reports.layout import FlowBands, flow_bands
+from muledetect.reports.network import Network, gather, ring_network, ring_transfers, trace_network, words_of
 from muledetect.reports.plots._canvas import (
     BLUE,
     GREEN,
@@ -29,14 +30,13 @@ from muledetect.reports.plots._canvas import (
     short_amount,
     title,
 )
-from muledetect.reports.plots._network import Network, gathered, ring_network, trace_network, words_of
 from muledetect.rings import Ring
 from muledetect.tracing import Traces
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from muledetect.records import Dataset
+    from muledetect.facts import Snapshot
 
 #: Colour of each kind of account. Money at an exit is grey: who was paid there is presumed innocent.
 COLOURS: Final = {
@@ -55,7 +55,7 @@ _WIDE: Final = 4
 def plot_flow(
     found: Ring | Traces,
     *,
-    dataset: Dataset | None = None,
+    snapshot: Snapshot | None = None,
     complaint_id: str | None = None,
     method: str = "pro_rata",
     ax: Axes | None = None,
@@ -69,7 +69,7 @@ def plot_flow(
     ----------
     found : Ring or Traces
         Traces must have been made with `steps=True`.
-    dataset : Dataset, optional
+    snapshot : Snapshot, optional
         Of a ring: then victims, other payers and exits are drawn too, not only the members.
     complaint_id : str, optional
         Of traces: which complaint; by default the one that lost most.
@@ -85,29 +85,27 @@ def plot_flow(
     Raises
     ------
     DataError
-        If the data set does not have the members.
+        If the snapshot does not have the members.
     OptionError
-        If there are no steps of the complaint and method, no money to draw, or matplotlib is not installed.
+        If the snapshot is of another moment than the ring, there are no steps of the complaint and method, no money to
+        draw, or matplotlib is not installed.
     """
     if isinstance(found, Ring):
-        network, head = ring_network(found, dataset), f"Flow of money in ring {found.ring_id}"
+        network = ring_network(found, ring_transfers(found, snapshot)[0])
+        head = f"Flow of money in ring {found.ring_id}"
         heads = ["payers", *(f"layer {at}" for at in range(1, 99))]
     else:
         chosen = complaint_id or _largest(found)
-        network, head = (
-            trace_network(found, chosen, method),
-            f"Where the money of complaint {chosen} went ({words_of(method)})",
-        )
+        network = trace_network(found, chosen, method)
+        head = f"Where the money of complaint {chosen} went ({words_of(method)})"
         heads = ["victim", *(f"hop {at}" for at in range(1, 999))]
-    network = gathered(network, most=12, most_around=_MOST_BARS, least=_LEAST)
-    column = network.nodes["column"].to_numpy(np.int64)
-    ahead = column[network.flows["source"]] < column[network.flows["target"]]
-    is_seen = _seen(network)[network.flows["target"]]
-    drawn = _used(Network(network.nodes, network.flows[ahead & is_seen]))
+    network, _ = gather(network, most=12, most_around=_MOST_BARS, least=_LEAST)
+    ahead, is_seen = network.is_ahead, _seen(network)[network.flows["target"]]
+    drawn = network.only(ahead & is_seen)
     if not len(drawn.flows):
-        raise OptionError("plot_flow: no money moves ahead here. Give the data set to draw payers and exits, too.")
-    last = int(network.nodes["column"].max()) if isinstance(found, Ring) and dataset is not None else -1
-    currency = found.currency or (dataset.currency if dataset is not None else "")
+        raise OptionError("plot_flow: no money moves ahead here. Give the snapshot to draw payers and exits, too.")
+    last = int(network.nodes["column"].max()) if isinstance(found, Ring) and snapshot is not None else -1
+    currency = found.currency or (snapshot.currency if snapshot is not None else "")
     axes = _draw(drawn, currency, [*heads[:last], "exits"] if last > 0 else heads, ax)
     left_out = {"moved within a column or back": ~ahead, "in parts too small to draw": ahead & ~is_seen}
     sums = {text: int(network.flows.loc[which, "amount"].sum()) for text, which in left_out.items()}
@@ -132,15 +130,6 @@ def _seen(network: Network) -> npt.NDArray[np.bool_]:
     largest = np.zeros(int(column.max()) + 1, np.int64)
     np.maximum.at(largest, column, sizes)
     return np.asarray(largest[column] >= _LEAST * sizes.max())
-
-
-def _used(network: Network) -> Network:
-    """Leave out the nodes without a flow."""
-    used = np.unique(network.flows[["source", "target"]].to_numpy(np.int64))
-    place = np.full(len(network.nodes), -1, np.int64)
-    place[used] = np.arange(len(used))
-    flows = network.flows.assign(source=place[network.flows["source"]], target=place[network.flows["target"]])
-    return Network(network.nodes.loc[used].reset_index(drop=True), flows.reset_index(drop=True))
 
 
 def _draw(network: Network, currency: str, heads: list[str], ax: Axes | None) -> Axes:

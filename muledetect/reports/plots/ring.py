@@ -9,15 +9,15 @@ import numpy.typing as npt
 import pandas as pd
 
 from muledetect.reports.layout import lay_out
+from muledetect.reports.network import Network, gather, ring_network, ring_transfers, words_of
 from muledetect.reports.plots._canvas import GREY, NOTE, as_text, axes_of, title
-from muledetect.reports.plots._network import Network, gathered, ring_network, words_of
 from muledetect.reports.plots.flow import COLOURS
 from muledetect.rings import Ring
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from muledetect.records import Dataset
+    from muledetect.facts import Snapshot
 
 #: Shape of each kind of account, so that colour is never all that tells them apart.
 _SHAPES: Final = {
@@ -29,7 +29,7 @@ _MOST_AROUND: Final = 7
 _MOST_NAMED: Final = 60
 
 
-def plot_ring(ring: Ring, *, dataset: Dataset | None = None, ax: Axes | None = None) -> Axes:
+def plot_ring(ring: Ring, *, snapshot: Snapshot | None = None, ax: Axes | None = None) -> Axes:
     """Draw a ring from left to right: who paid it, its members by layer, where the money went.
 
     Lines are as wide as the square root of the money, their heads point to the receiver. Roles have a colour and a
@@ -39,7 +39,7 @@ def plot_ring(ring: Ring, *, dataset: Dataset | None = None, ax: Axes | None = N
     Parameters
     ----------
     ring : Ring
-    dataset : Dataset, optional
+    snapshot : Snapshot, optional
         That the ring was found in: then payers and exits are drawn too, the smaller ones together.
     ax : matplotlib Axes, optional
         Where to draw; by default a new figure.
@@ -51,15 +51,15 @@ def plot_ring(ring: Ring, *, dataset: Dataset | None = None, ax: Axes | None = N
     Raises
     ------
     DataError
-        If the data set does not have the members.
+        If the snapshot does not have the members.
     OptionError
-        If matplotlib is not installed.
+        If the snapshot is of another moment than the ring, or matplotlib is not installed.
     """
-    network = ring_network(ring, dataset)
+    network = ring_network(ring, ring_transfers(ring, snapshot)[0])
     is_money = len(network.flows) > 0
     if not is_money:
         network = Network(network.nodes, _links(ring, network.nodes))
-    network = gathered(network, most=_MOST_MEMBERS, most_around=_MOST_AROUND)
+    network, _ = gather(network, most=_MOST_MEMBERS, most_around=_MOST_AROUND)
     nodes, flows = network.nodes, network.flows
     weight = flows["amount"].to_numpy(np.float64)
     source, target = (flows[end].to_numpy(np.int64) for end in ("source", "target"))
@@ -68,7 +68,7 @@ def plot_ring(ring: Ring, *, dataset: Dataset | None = None, ax: Axes | None = N
     axes = axes_of(ax, float(np.clip(3.0 + 0.5 * wide, 5.5, 12.0)), float(np.clip(1.6 + 0.36 * tall, 3.0, 9.0)))
     _lines(axes, x, y, network, has_heads=is_money)
     _points(axes, x, y, nodes, ring)
-    _headings(axes, x, y, nodes, has_ends=dataset is not None)
+    _headings(axes, x, y, nodes, has_ends=snapshot is not None)
     axes.set_axis_off()
     axes.set_xlim(x.min() - 1.1, x.max() + 1.1)
     axes.set_ylim(y.max() + 0.9, y.min() - 1.3)
@@ -82,7 +82,7 @@ def _links(ring: Ring, nodes: pd.DataFrame) -> pd.DataFrame:
     links = ring.links.select(["source", "target", "weight"]).to_pandas()
     ends = links.assign(source=links["source"].map(place), target=links["target"].map(place))
     sums = ends.groupby(["source", "target"])["weight"].sum().mul(1_000).clip(lower=1).rename("amount")
-    flows: pd.DataFrame = sums.reset_index().astype(np.int64)
+    flows: pd.DataFrame = sums.reset_index().assign(n=1).astype(np.int64)
     return flows
 
 
@@ -93,7 +93,7 @@ def _lines(
 
     flows, column = network.flows, network.nodes["column"].to_numpy()
     strongest = np.sqrt(float(flows["amount"].max())) if len(flows) else 1.0
-    for source, target, amount in flows.sort_values("amount").itertuples(index=False):
+    for source, target, amount in flows.sort_values("amount")[["source", "target", "amount"]].itertuples(index=False):
         bend = 0.25 if column[source] == column[target] else 0.06
         share = np.sqrt(amount) / strongest
         axes.add_patch(

@@ -6,14 +6,13 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
-import pyarrow.compute as pc
 
-from muledetect.clock import DAY, Duration, Moment, format_time, parse_duration, parse_time
+from muledetect.arrays import MISSING, BoolArray, Float64Array, Int32Array, Int64Array
+from muledetect.clock import DAY, Duration, format_time, parse_duration
 from muledetect.errors import OptionError
-from muledetect.graph import Points, TransferGraph, build_graph
+from muledetect.facts import Snapshot
+from muledetect.graph import Points
 from muledetect.model.spells import suspicious_windows
-from muledetect.records import Dataset
 from muledetect.records.currency import unit_of
 from muledetect.reports.plots._canvas import (
     BLUE,
@@ -31,7 +30,6 @@ from muledetect.reports.plots._canvas import (
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-Int64Array = npt.NDArray[np.int64]
 #: Shown before the suspicious window, where no `window` says more.
 _BEFORE: Final = 14 * DAY
 _EVER: Final = -(1 << 62)
@@ -42,39 +40,34 @@ class _Moved(NamedTuple):
 
     time: Int64Array
     amount: Int64Array
-    is_credit: npt.NDArray[np.bool_]
-    balance: npt.NDArray[np.float64]
-    is_disputed: npt.NDArray[np.bool_]
+    is_credit: BoolArray
+    balance: Float64Array
+    is_disputed: BoolArray
 
 
 def plot_timeline(
-    dataset: Dataset,
+    snapshot: Snapshot,
     account_id: str,
-    as_of: Moment,
     *,
     window: Duration | None = None,
     time_zone: str = "UTC",
-    graph: TransferGraph | None = None,
     ax: Axes | None = None,
 ) -> Axes:
     """Draw an account's credits upwards and debits downwards over time, with its stated balance between them.
 
     The suspicious window (see `muledetect.model.spells.suspicious_windows`) is shaded. A cross marks a transfer that a
-    complaint, known by then and not withdrawn, disputes. The amounts' axis is linear up to the median amount and
+    complaint disputes. The amounts' axis is linear up to the median amount and
     logarithmic beyond, so that everyday payments stay visible beside large ones.
 
     Parameters
     ----------
-    dataset : Dataset
+    snapshot : Snapshot
+        What the bank knew before a moment; nothing else is drawn.
     account_id : str
-    as_of : Moment
-        Nothing at this moment or later is drawn, and no complaint that became known then.
     window : Duration, optional
         How far back; by default from two weeks before the suspicious window, or everything.
     time_zone : str
         In which times are shown, such as "Asia/Bangkok".
-    graph : TransferGraph, optional
-        Of `build_graph(dataset)`, where many pictures are drawn.
     ax : matplotlib Axes, optional
         Where to draw; by default a new figure.
 
@@ -88,25 +81,21 @@ def plot_timeline(
         If the account is not in the data set, has no transfer to draw, the time zone is not known, or matplotlib is
         not installed.
     """
-    moment = parse_time(as_of)
-    whole = build_graph(dataset) if graph is None else graph
-    code = int(whole.codes([account_id])[0])
-    if code < 0:
+    moment, codes = snapshot.as_of, snapshot.graph.codes([account_id])
+    if codes[0] < 0:
         raise OptionError("plot_timeline: the account is not in this data set.")
-    first, last = (
-        int(at[0]) for at in suspicious_windows(whole, Points(np.array([code], np.int32), np.array([moment])))
-    )
+    first, last = (int(at[0]) for at in suspicious_windows(snapshot.graph, Points(codes, np.array([moment]))))
     shown = first - _BEFORE if first < moment else _EVER
     since = shown if window is None else moment - parse_duration(window)
-    moved = _moved(dataset, whole, code, since, moment)
+    moved = _moved(snapshot, codes, since)
     if not len(moved.time):
         raise OptionError("plot_timeline: the account has no transfer in this time. Give a longer window.")
     zone = _zone(time_zone)
     axes = axes_of(ax, 9.0, 4.2)
-    _stems(axes, moved, dataset.currency)
+    _stems(axes, moved, snapshot.currency)
     if first < moment:
         axes.axvspan(*_dates([first, last]), color=YELLOW, alpha=0.15, linewidth=0, label="suspicious window")
-    _axes(axes, moved, dataset.currency, zone)
+    _axes(axes, moved, snapshot.currency, zone)
     axes.set_xlabel(f"time ({time_zone})")
     n_in, n_out = int(moved.is_credit.sum()), int((~moved.is_credit).sum())
     said = f"{n_in:,} credits, {n_out:,} debits before {format_time(moment).replace('T00:00:00Z', '')} · {NOTE}"
@@ -114,33 +103,19 @@ def plot_timeline(
     return quiet(axes, grid="y")
 
 
-def _moved(dataset: Dataset, graph: TransferGraph, code: int, since: int, moment: int) -> _Moved:
-    sides = []
-    for side in (graph.incoming, graph.outgoing):
-        rows = side.transfer[side.start[code] : side.stop[code]].astype(np.int64)
-        sides.append(rows[(graph.time[rows] >= since) & (graph.time[rows] < moment)])
-    rows = np.concatenate(sides)
-    is_credit = np.arange(len(rows)) < len(sides[0])
-    order = np.lexsort((rows, graph.time[rows]))
-    rows, is_credit = rows[order], is_credit[order]
-    table = dataset.transfers.take(pa.array(rows))
+def _moved(snapshot: Snapshot, codes: Int32Array, since: int) -> _Moved:
+    graph = snapshot.graph
+    found = snapshot.transfers_of(codes, since)[1]
+    n_own = np.count_nonzero(graph.source[found] == graph.target[found]) // 2  # to itself: on both sides
+    is_credit = np.arange(len(found)) < np.count_nonzero(graph.target[found] == codes[0]) - n_own
+    order = np.lexsort((found, graph.time[found]))
+    rows, is_credit = found[order], is_credit[order]
     balance = np.full(len(rows), np.nan)
-    for name, which in (("target_balance_after", is_credit), ("source_balance_after", ~is_credit)):
-        if name in table.column_names:
-            balance[which] = table[name].cast(pa.float64()).to_numpy()[which]
-    ids = table["transfer_id"].cast(pa.string())
-    return _Moved(graph.time[rows], graph.amount[rows], is_credit, balance, _disputed(dataset, ids, moment))
-
-
-def _disputed(dataset: Dataset, ids: pa.ChunkedArray, moment: int) -> npt.NDArray[np.bool_]:
-    table = dataset.tables.get("complaints")
-    if table is None or "transfer_id" not in table.column_names:
-        return np.zeros(len(ids), np.bool_)
-    stands = pc.less(table["known_ts"].cast(pa.int64()), moment)
-    if "status" in table.column_names:
-        stands = pc.and_(stands, pc.fill_null(pc.not_equal(table["status"].cast(pa.string()), "withdrawn"), True))
-    named = pc.drop_null(table.filter(stands)["transfer_id"].cast(pa.string()))
-    return np.asarray(pc.is_in(ids, value_set=named.combine_chunks()).to_numpy(), np.bool_)
+    for after, which in zip(snapshot.facts.balances, (~is_credit, is_credit), strict=True):
+        if len(after):
+            stated = after[rows[which]]
+            balance[which] = np.where(stated == MISSING, np.nan, stated)
+    return _Moved(graph.time[rows], graph.amount[rows], is_credit, balance, snapshot.is_disputed[rows])
 
 
 def _stems(axes: Axes, moved: _Moved, currency: str) -> None:

@@ -10,6 +10,7 @@ import pandas as pd
 
 from muledetect.clock import DAY
 from muledetect.reports.layout import flow_bands, lay_out
+from muledetect.reports.network import gather
 from muledetect.reports.pages import shorten
 from muledetect.reports.rings.case import RingCase
 from muledetect.reports.words import WORDS
@@ -24,10 +25,9 @@ _SIDE: Final = 150
 
 def draw_network(case: RingCase, currency: str, minor_units: int) -> dict[str, Any]:
     """Return the network as plain data for the page's script: positions, flows, transfers to play."""
-    nodes, flows, plays = case.nodes, case.flows, case.plays
+    nodes, flows, plays = case.network.nodes, case.network.flows, case.plays
     source, target = (flows[name].to_numpy(np.int64) for name in ("source", "target"))
     x, y = lay_out(nodes["column"].to_numpy(np.int64), source, target, flows["amount"].to_numpy(np.float64))
-    got, gave = (_sums(flows, end, len(nodes)) for end in ("target", "source"))
     seeds = set(case.members.loc[case.members["is_seed"], "account_id"])
     return {
         "currency": currency,
@@ -35,15 +35,14 @@ def draw_network(case: RingCase, currency: str, minor_units: int) -> dict[str, A
         "words": {kind: dict(WORDS[kind]) for kind in sorted(set(nodes["kind"])) if kind in WORDS},
         "nodes": {
             "name": nodes["name"].tolist(),
-            "label": nodes["label"].tolist(),
-            "short": [shorten(label, 14) for label in nodes["label"]],
+            "short": [shorten(name, 14) for name in nodes["name"]],
             "kind": nodes["kind"].tolist(),
-            "layer": nodes["layer"].tolist(),
-            "seed": [name in seeds for name in nodes["name"]],
+            "layer": nodes["column"].where(nodes["kind"].isin(ROLES), 0).tolist(),
+            "seed": nodes["name"].isin(seeds).tolist(),
             "x": np.round(x, 2).tolist(),
             "y": np.round(y, 2).tolist(),
-            "received": [str(amount) for amount in got],
-            "paid": [str(amount) for amount in gave],
+            "received": [str(amount) for amount in case.network.sums("target")],
+            "paid": [str(amount) for amount in case.network.sums("source")],
         },
         "flows": {
             "source": source.tolist(),
@@ -59,35 +58,21 @@ def draw_network(case: RingCase, currency: str, minor_units: int) -> dict[str, A
     }
 
 
-def _sums(flows: pd.DataFrame, end: str, n: int) -> list[int]:
-    sums = flows.groupby(end)["amount"].sum()
-    return [int(amount) for amount in sums.reindex(range(n), fill_value=0)]
-
-
 def draw_flow(case: RingCase) -> tuple[dict[str, Any], int]:
     """Return the flow drawing for a template, and the money that moves within or back between columns (not drawn).
 
     Of each column the accounts with most money are bars of their own; the others of a kind are one bar.
     """
-    nodes, flows = _gathered(case)
-    column = nodes["column"].to_numpy(np.int64)
-    ahead = column[flows["source"]] < column[flows["target"]] if len(flows) else np.zeros(0, np.bool_)
-    drawn = flows[ahead]
-    used = np.unique(np.concatenate([drawn["source"], drawn["target"]]).astype(np.int64))
-    nodes = nodes.loc[used].reset_index(drop=True)
-    place = {name: at for at, name in enumerate(used.tolist())}
-    source, target = (np.array([place[name] for name in drawn[end]], np.int64) for end in ("source", "target"))
-    amount = drawn["amount"].to_numpy(np.int64)
+    network, _ = gather(case.network, most=MOST_BARS, most_around=MOST_BARS)
+    not_drawn = int(network.flows.loc[~network.is_ahead, "amount"].sum())
+    drawn = network.only(network.is_ahead)
+    nodes, flows = drawn.nodes, drawn.flows
+    source, target, amount = (flows[name].to_numpy(np.int64) for name in ("source", "target", "amount"))
     bands = flow_bands(nodes["column"].to_numpy(np.int64), source, target, amount)
     tallest = max((len(part) for _, part in nodes.groupby("column")), default=1)
     height = int(np.clip(30 * tallest, 220, 640))
     left = _SIDE + bands.left * (_WIDTH - 2 * _SIDE)
     bar = bands.bar * (_WIDTH - 2 * _SIDE) + 4
-    last = int(nodes["column"].max()) if len(nodes) else 0
-    size = np.maximum(
-        np.bincount(source, weights=amount, minlength=len(nodes)),
-        np.bincount(target, weights=amount, minlength=len(nodes)),
-    )
     bars = [
         {
             "x": round(left[at], 1),
@@ -95,69 +80,29 @@ def draw_flow(case: RingCase) -> tuple[dict[str, Any], int]:
             "width": round(bar, 1),
             "height": round(max(bands.height[at] * height, 1.0), 2),
             "kind": row["kind"],
-            "label": row["label"],
-            "amount": int(size[at]),
+            "label": row["name"],
+            "amount": int(size),
             "is_named": bands.height[at] * height > 7 or tallest <= 14,
             "text_x": round(left[at] - 6 if row["column"] == 0 else left[at] + bar + 6, 1),
             "text_y": round(_HEAD + (bands.top[at] + bands.height[at] / 2) * height + 4, 1),
             "anchor": "end" if row["column"] == 0 else "start",
         }
-        for at, row in enumerate(nodes.to_dict("records"))
+        for at, (row, size) in enumerate(zip(nodes.to_dict("records"), drawn.sizes, strict=True))
     ]
+    start, stop = _HEAD + bands.from_y * height, _HEAD + bands.to_y * height
     paths = [
         {
-            "path": _path(
-                left[source[at]] + bar,
-                _HEAD + bands.from_y[at] * height,
-                left[target[at]],
-                _HEAD + bands.to_y[at] * height,
-            ),
+            "path": _path(left[source[at]] + bar, start[at], left[target[at]], stop[at]),
             "width": round(max(bands.width[at] * height, 0.5), 2),
-            "source": nodes["label"].iloc[source[at]],
-            "target": nodes["label"].iloc[target[at]],
+            "source": nodes["name"].iloc[source[at]],
+            "target": nodes["name"].iloc[target[at]],
             "amount": int(amount[at]),
         }
         for at in range(len(amount))
     ]
-    not_drawn = int(flows.loc[~ahead, "amount"].sum()) if len(flows) else 0
-    headings = _headings(nodes, left, bar, last)
     label = f"Flow of money over {len(bars)} accounts and groups, from payers to receivers"
-    return {"height": _HEAD + height + 8, "bars": bars, "bands": paths, "headings": headings, "label": label}, not_drawn
-
-
-def _gathered(case: RingCase) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Return nodes and flows with the smaller accounts of each column and kind drawn together."""
-    nodes, flows = case.nodes, case.flows
-    size = np.maximum(_sums(flows, "source", len(nodes)), _sums(flows, "target", len(nodes)))
-    ranked = nodes.assign(size=size).sort_values(["column", "size", "name"], ascending=[True, False, True])
-    is_own = ranked.groupby("column").cumcount() < MOST_BARS
-    group = [
-        (column, name if own else f"\0{kind}", kind)
-        for column, name, kind, own in zip(ranked["column"], ranked["name"], ranked["kind"], is_own, strict=True)
-    ]
-    keys = list(dict.fromkeys(group))
-    number = {key: at for at, key in enumerate(keys)}
-    of_node = pd.Series([number[key] for key in group], index=ranked.index).sort_index()
-    counted = (
-        ranked.assign(group=of_node)
-        .groupby("group")
-        .agg(n=("n", "sum"), label=("label", "first"), members=("name", "size"))
-    )
-    gathered = pd.DataFrame(
-        {
-            "column": [column for column, _, _ in keys],
-            "kind": [kind for _, _, kind in keys],
-            "label": [
-                label if members == 1 else f"{n:,} {kind.replace('_', '-')}"
-                for (_, _, kind), n, label, members in zip(
-                    keys, counted["n"], counted["label"], counted["members"], strict=True
-                )
-            ],
-        }
-    )
-    moved = flows.assign(source=of_node.loc[flows["source"]].to_numpy(), target=of_node.loc[flows["target"]].to_numpy())
-    moved = moved[moved["source"] != moved["target"]]
-    return gathered, moved.groupby(["source", "target"], sort=True)["amount"].sum().reset_index()
+    drawing = {"height": _HEAD + height + 8, "bars": bars, "bands": paths, "headings": _headings(nodes, left, bar)}
+    return drawing | {"label": label}, not_drawn
 
 
 def _path(x0: float, y0: float, x1: float, y1: float) -> str:
@@ -165,8 +110,9 @@ def _path(x0: float, y0: float, x1: float, y1: float) -> str:
     return f"M{x0:.1f} {y0:.1f}C{middle:.1f} {y0:.1f} {middle:.1f} {y1:.1f} {x1:.1f} {y1:.1f}"
 
 
-def _headings(nodes: pd.DataFrame, left: Any, bar: float, last: int) -> list[dict[str, Any]]:
-    found = []
+def _headings(nodes: pd.DataFrame, left: Any, bar: float) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = []
+    last = int(nodes["column"].max()) if len(nodes) else 0
     for column in sorted(set(nodes["column"])):
         x = float(left[np.flatnonzero(nodes["column"].to_numpy() == column)[0]])
         is_member = not set(ROLES).isdisjoint(nodes.loc[nodes["column"] == column, "kind"])
@@ -182,7 +128,7 @@ def _headings(nodes: pd.DataFrame, left: Any, bar: float, last: int) -> list[dic
 
 def chart_held(case: RingCase, minor_units: int) -> dict[str, Any]:
     """Return the chart of the money in the ring over time: received from outside and paid out, summed up day by day."""
-    members = set(case.nodes.index[case.nodes["layer"] > 0])
+    members = set(np.flatnonzero(case.network.nodes["kind"].isin(ROLES)))
     plays = case.plays
     into = ~plays["source"].isin(members) & plays["target"].isin(members)
     out = plays["source"].isin(members) & ~plays["target"].isin(members)
@@ -215,17 +161,7 @@ def chart_held(case: RingCase, minor_units: int) -> dict[str, Any]:
 
 def waterfall(tie: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Return the rows of a tie's waterfall: each item, what it counts, and the sum so far as a bar 220 wide."""
-    rows = [
-        {
-            "family": row["family"],
-            "kind": row["kind"],
-            "item": row["item"],
-            "time": row["time"],
-            "counts": row["counts"],
-        }
-        for row in tie["items"]
-        if row["counts"] > 0
-    ]
+    rows = [dict(row) for row in tie["items"] if row["counts"] > 0]
     if tie["against"] < 0:
         rows.append({"family": "against", "kind": "", "item": "", "time": None, "counts": tie["against"]})
     sums = np.cumsum([0.0, *(row["counts"] for row in rows)])

@@ -12,9 +12,9 @@
   const colourOf = (kind) => page.colour({ victim: "victim", payer: "other", recipient: "other", institution: "exit", exit: "exit", hub: "exit" }[kind] || kind);
   const unit = spec.unit, currency = spec.currency;
   const largest = Math.max(1, ...spec.flows.amount.map(Number));
-  const many = spec.nodes.label.length > 400;
+  const many = spec.nodes.name.length > 400;
   const elements = [
-    ...spec.nodes.label.map((label, at) => ({
+    ...spec.nodes.name.map((_, at) => ({
       group: "nodes", data: { id: "n" + at, at, label: spec.nodes.short[at], kind: spec.nodes.kind[at] },
       position: { x: spec.nodes.x[at] * 74, y: spec.nodes.y[at] * 30 },
     })),
@@ -73,12 +73,12 @@
     const at = target.data("at");
     if (target.isNode()) {
       const got = spec.nodes.received[at], gave = spec.nodes.paid[at];
-      told.replaceChildren(page.element("strong", spec.nodes.label[at], "id"), " · ", page.say(spec.words[spec.nodes.kind[at]] || spec.nodes.kind[at]), " · ",
+      told.replaceChildren(page.element("strong", spec.nodes.name[at], "id"), " · ", page.say(spec.words[spec.nodes.kind[at]] || spec.nodes.kind[at]), " · ",
         page.say({ en: "received ", th: "รับ " }), page.element("span", paid(got), "in"), " · ", page.say({ en: "paid ", th: "จ่าย " }), page.element("span", paid(gave), "out"),
         spec.nodes.layer[at] ? " · " + page.say({ en: "layer ", th: "ชั้นที่ " }) + spec.nodes.layer[at] : "");
     } else {
       const flow = spec.flows;
-      told.replaceChildren(page.element("span", spec.nodes.label[flow.source[at]], "id"), " → ", page.element("span", spec.nodes.label[flow.target[at]], "id"), " · ",
+      told.replaceChildren(page.element("span", spec.nodes.name[flow.source[at]], "id"), " → ", page.element("span", spec.nodes.name[flow.target[at]], "id"), " · ",
         page.element("strong", paid(flow.amount[at])), " · " + flow.n[at] + " " + page.say({ en: "transfers", th: "รายการ" }));
     }
   };
@@ -102,9 +102,9 @@
   const edge = spec.plays.source.map((source, at) => edgeOf.get(source + ">" + spec.plays.target[at]));
   const firstOf = new Array(spec.flows.source.length).fill(Infinity);
   edge.forEach((e, at) => { if (e !== undefined) firstOf[e] = Math.min(firstOf[e], times[at]); });
-  const nodeFirst = new Array(spec.nodes.label.length).fill(Infinity);
+  const nodeFirst = new Array(spec.nodes.name.length).fill(Infinity);
   firstOf.forEach((time, e) => { for (const v of [spec.flows.source[e], spec.flows.target[e]]) nodeFirst[v] = Math.min(nodeFirst[v], time); });
-  const nodes = spec.nodes.label.map((_, at) => cy.getElementById("n" + at)), edges = spec.flows.source.map((_, at) => cy.getElementById("e" + at));
+  const nodes = spec.nodes.name.map((_, at) => cy.getElementById("n" + at)), edges = spec.flows.source.map((_, at) => cy.getElementById("e" + at));
   const shownTime = document.getElementById("slider-time");
   let hiddenBefore = false;
   const setTime = () => {
