@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
-from report_world import AS_OF, START, make_material, make_scores, make_tables, make_world, material_of, times
+from report_world import AS_OF, START, make_material, make_scores, make_tables, make_world, material_of
 
 from muledetect.clock import DAY, HOUR, MINUTE
 from muledetect.errors import DataError, OptionError
@@ -112,32 +111,6 @@ def test_actions_go_from_the_least_intrusive_to_holds_of_amounts(cases: dict[str
     everything = " ".join(action["text"]["en"].lower() for case in cases.values() for action in case.actions)
     assert "freeze" not in everything
     assert "close" not in everything
-
-
-def test_the_future_changes_no_case() -> None:
-    world = make_world()
-    before = list(account_cases(material_of(world, rings=world.rings), {}))
-    tables = make_tables()
-    late = {
-        "transfers": {"transfer_id": ["z1", "z2"], "time": times([AS_OF, AS_OF + HOUR]), "source": ["kv2", "gc"],
-                      "target": ["gc", "kx"], "amount": pa.array([777_000, 777_000], pa.int64())},
-        "complaints": {"complaint_id": ["z"], "known_ts": times([AS_OF]), "victim_account": ["kv2"], "target": ["kc"],
-                       "status": ["open"]},
-        "labels": {"account_id": ["gc"], "label": ["not_mule"], "known_ts": times([AS_OF])},
-        "sessions": {"session_id": ["z"], "account_id": ["kc"], "time": times([AS_OF]), "remote_access": [True]},
-    }  # fmt: skip
-    for name, rows in late.items():
-        added = pa.table(rows)
-        shape = tables[name].schema
-        columns = [added[f.name].cast(f.type) if f.name in rows else pa.nulls(len(added), f.type) for f in shape]
-        tables[name] = pa.concat_tables([tables[name], pa.Table.from_arrays(columns, schema=shape)])
-    changed = read_dataset(tables, currency="THB")
-    after = list(account_cases(material_of(world._replace(dataset=changed), rings=world.rings), {}))
-    for one, other in zip(before, after, strict=True):
-        for name in ("reasons", "window", "n_transfers", "exculpatory", "actions", "coercion", "ring"):
-            assert getattr(one, name) == getattr(other, name), name
-        for name in ("transfers", "victims", "traces", "by_method", "recoverable"):
-            assert getattr(one, name).equals(getattr(other, name)), name
 
 
 def test_money_in_a_transfer_is_at_most_its_amount(cases: dict[str, AccountCase]) -> None:
