@@ -440,9 +440,7 @@ def report(
     read = load(dataset, progress=progress)
     table, found, used = open_scores(scores), open_rings(rings), None if model is None else open_model(model, read)
     snapshot = Snapshot(read, latest_moment(table) if as_of is None else as_of)
-    material = gather_material(
-        snapshot, table, rings=found, model=used, n_alerts=n_alerts, progress=progress or silent
-    )
+    material = gather_material(snapshot, table, rings=found, model=used, n_alerts=n_alerts, progress=progress or silent)
     about_model = None
     if evaluation is not None:
         # the folder's card also says with which versions the model was trained
