@@ -77,6 +77,7 @@ def test_help_has_an_example(name: str) -> None:
     assert f"Example: muledetect {name}" in " ".join(run(name, "--help").replace("│", " ").split())
 
 
+@pytest.mark.slow
 def test_the_whole_line_runs_on_a_folder(world: Path, tmp_path: Path) -> None:
     scored = run(
         "score", world / "data", "--model", world / "model", "--as-of", "2025-03-05", "--output", tmp_path / "s.parquet"
@@ -105,6 +106,7 @@ def test_the_whole_line_runs_on_a_folder(world: Path, tmp_path: Path) -> None:
     assert (tmp_path / "e" / "report.json").exists()
 
 
+@pytest.mark.slow
 def test_a_line_under_a_key_tells_pseudonyms_that_the_key_reveals(world: Path, tmp_path: Path) -> None:
     key, scores = tmp_path / "secret.key", tmp_path / "s.parquet"
     assert "only its owner may read it" in run("key", key)
@@ -126,6 +128,7 @@ def test_a_line_under_a_key_tells_pseudonyms_that_the_key_reveals(world: Path, t
     assert not set(hidden) & ids
 
 
+@pytest.mark.slow
 def test_an_export_writes_sheets_and_says_how_many_rows(world: Path, tmp_path: Path) -> None:
     said = run("export", world / "data" / "complaints.parquet", "--output", tmp_path / "c.csv", "--currency", "THB")
     rows = (tmp_path / "c.csv").read_text("utf-8-sig").splitlines()
@@ -134,6 +137,7 @@ def test_an_export_writes_sheets_and_says_how_many_rows(world: Path, tmp_path: P
     assert "cannot hold" in run("export", world / "data", "--output", tmp_path / "all.csv", status=2)
 
 
+@pytest.mark.slow
 def test_a_monitor_ends_with_the_status_of_its_worst_check(world: Path, tmp_path: Path) -> None:
     line = ("monitor", world / "data", "--model", world / "model", "--output", tmp_path / "d")
     assert "in all: ok" in run(*line, "--before", "2025-03-05", "--after", "2025-03-05")
@@ -191,6 +195,7 @@ def test_import_own_names_the_command_that_says_what_columns_are(tmp_path: Path)
     )
 
 
+@pytest.mark.slow
 def test_a_demo_shows_accounts_rings_and_baselines(tmp_path: Path) -> None:
     said = run("demo", "--accounts", 2000, "--days", 90, "--output", tmp_path / "demo")
     for text in ("accounts to look at first", "LightGBM with all", "scores.parquet", "Brier score"):
@@ -198,6 +203,7 @@ def test_a_demo_shows_accounts_rings_and_baselines(tmp_path: Path) -> None:
     assert (tmp_path / "demo" / "model" / "manifest.json").exists()
 
 
+@pytest.mark.slow
 def test_bad_input_ends_with_1_and_bad_usage_with_2(world: Path, tmp_path: Path) -> None:
     assert "there is no such folder" in " ".join(run("check", tmp_path / "nowhere", status=1).split())
     options = ("--model", world / "model", "--output", tmp_path / "s.parquet")
@@ -207,6 +213,7 @@ def test_bad_input_ends_with_1_and_bad_usage_with_2(world: Path, tmp_path: Path)
     run("score", world / "data", "--as-of", "2025-03-01", "--model", tmp_path / "none", "--output", "x", status=1)
 
 
+@pytest.mark.slow
 def test_account_ids_cannot_command_the_terminal(world: Path, tmp_path: Path) -> None:
     hostile = "\x1b[2J[red]x[/red]"
     tables = {path.stem: pq.read_table(path) for path in (world / "data").glob("*.parquet")}
@@ -252,6 +259,7 @@ def test_markup_is_shown_as_it_is_in_tables_and_lines(harmless: str) -> None:
 
 
 @pytest.mark.parametrize("output", ["file/scores.parquet", "folder"])
+@pytest.mark.slow
 def test_an_output_that_cannot_be_written_ends_with_1_and_leaves_nothing(
     output: str, world: Path, tmp_path: Path
 ) -> None:
@@ -271,6 +279,7 @@ def test_a_path_that_looks_like_markup_is_written_and_named(tmp_path: Path) -> N
     assert (tmp_path / "[bold]w" / "transfers.parquet").exists()
 
 
+@pytest.mark.slow
 def test_no_account_is_named_in_an_error_or_beside_the_output(world: Path, tmp_path: Path) -> None:
     ids = set(pq.read_table(world / "data" / "accounts.parquet")["account_id"].to_pylist())
     options = ("--model", world / "model", "--as-of", "2025-03-05", "--output", tmp_path / "s.parquet")

@@ -167,6 +167,7 @@ def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_the_python_of_the_commands_runs_as_written(workplace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """In order; `demo` and `simulate` are of a size that other tests do not need."""
     monkeypatch.chdir(workplace)
@@ -226,6 +227,7 @@ def run_block(mark: str) -> set[str]:
     return {line[1] for line in lines}
 
 
+@pytest.mark.slow
 def test_the_commands_of_all_steps_run_as_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """On the sample, in order, in a folder that has nothing but what a clone has."""
     (tmp_path / "data").symlink_to(ROOT / "data")
@@ -235,6 +237,7 @@ def test_the_commands_of_all_steps_run_as_written(tmp_path: Path, monkeypatch: p
     assert {"index.html", "model.html"} <= {path.name for path in (tmp_path / "report").iterdir()}
 
 
+@pytest.mark.slow
 def test_a_file_of_a_bank_gets_to_pages_by_the_readme_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Other names, semicolons, local times, decimal commas; no transfer and no satang is lost on the way."""
     transfers = pq.read_table(ROOT / "data" / "sample" / "transfers.parquet").to_pandas()
@@ -254,6 +257,7 @@ def test_a_file_of_a_bank_gets_to_pages_by_the_readme_alone(tmp_path: Path, monk
     assert (tmp_path / "report" / "index.html").exists()
 
 
+@pytest.mark.slow
 def test_the_python_of_the_readme_runs_as_written(workplace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(workplace)
     names: dict[str, Any] = {}
@@ -262,6 +266,7 @@ def test_the_python_of_the_readme_runs_as_written(workplace: Path, monkeypatch: 
     assert names["traces"].holds.num_rows > 0
 
 
+@pytest.mark.slow
 def test_the_call_of_a_victim_is_answered_as_written(workplace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(workplace)
     names: dict[str, Any] = {}

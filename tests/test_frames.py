@@ -127,6 +127,7 @@ def test_a_pipeline_takes_a_mapping_of_frames_as_data_set(given: Given) -> None:
     same(pipeline.trace(frames, SCORED_AT), md.tracing.trace(md.Snapshot(world(), SCORED_AT)))
 
 
+@pytest.mark.slow
 def test_scores_and_members_may_be_of_any_library(given: Given) -> None:
     same(md.rings.find_rings(md.Snapshot(world(), SCORED_AT), given(scores())).with_ties(ties()), rings())
     assert ties().ring_ties.num_rows
@@ -135,16 +136,19 @@ def test_scores_and_members_may_be_of_any_library(given: Given) -> None:
     same(md.rings.learn_weights(ties(), given(confirmed)), md.rings.learn_weights(ties(), confirmed))
 
 
+@pytest.mark.slow
 def test_the_pipeline_takes_scores_of_polars() -> None:
     few = scores().slice(0, 3)
     same(pipeline.find_rings(world(), pl.DataFrame(few), SCORED_AT, max_rings=2).rings,
          md.rings.find_rings(md.Snapshot(world(), SCORED_AT), few, max_rings=2).rings)  # fmt: skip
 
 
+@pytest.mark.slow
 def test_scores_of_any_library_are_explained(given: Given) -> None:
     same(pipeline.explain(world(), given(scores())), explain_scores(world(), graph(), scores()))
 
 
+@pytest.mark.slow
 def test_a_model_learns_and_ranks_the_same_from_any_library(given: Given) -> None:
     table, y = features()
     first, again = small_model(n_jobs=1).fit(table, y), small_model(n_jobs=1).fit(given(table), pl.Series(y))
@@ -157,6 +161,7 @@ def test_a_model_learns_and_ranks_the_same_from_any_library(given: Given) -> Non
 
 
 @pytest.mark.parametrize("library", ["pandas", "polars"])
+@pytest.mark.slow
 def test_splitters_cut_frames_of_any_library_alike(library: str) -> None:
     table, y = features()
     for splitter in (ForwardSplit(n_splits=1, embargo="1d"), GroupFolds(n_splits=2)):
@@ -168,6 +173,7 @@ def test_splitters_cut_frames_of_any_library_alike(library: str) -> None:
             same(test_again, test)
 
 
+@pytest.mark.slow
 def test_scikit_learn_cuts_a_polars_frame_for_the_model() -> None:
     table, y = features()
     known = ~np.isnan(y)
@@ -179,6 +185,7 @@ def test_scikit_learn_cuts_a_polars_frame_for_the_model() -> None:
     same(by_library[1], by_library[0])
 
 
+@pytest.mark.slow
 def test_evaluation_takes_tables_of_any_library(given: Given) -> None:
     tables = {name: given(table) for name, table in world().tables.items()}
     known, at = world().tables, SCORED_AT
@@ -217,6 +224,7 @@ def test_evaluation_takes_tables_of_any_library(given: Given) -> None:
     same(drift[0].delays, drift[1].delays)
 
 
+@pytest.mark.slow
 def test_tables_of_any_library_are_written(given: Given, tmp_path: Path) -> None:
     members, plain = given(rings().ring_members), rings().ring_members
     write_table(members, tmp_path / "own.parquet")
@@ -226,6 +234,7 @@ def test_tables_of_any_library_are_written(given: Given, tmp_path: Path) -> None
     assert (tmp_path / "own.csv").read_bytes() == (tmp_path / "plain.csv").read_bytes()
 
 
+@pytest.mark.slow
 def test_results_become_pandas_frames_with_the_types_of_the_contract() -> None:
     frame = md.to_pandas(scores())
     assert frame.dtypes.astype(str).to_dict() == {
@@ -244,6 +253,7 @@ def test_results_become_pandas_frames_with_the_types_of_the_contract() -> None:
     assert list(members["role"].cat.categories) == list(schema.ROLES)
 
 
+@pytest.mark.slow
 def test_results_become_polars_frames_with_the_types_of_the_contract() -> None:
     frame = md.to_polars(scores())
     assert frame.schema["account_id"] == pl.String
@@ -257,6 +267,7 @@ def test_results_become_polars_frames_with_the_types_of_the_contract() -> None:
 
 
 @pytest.mark.parametrize("convert", [md.to_pandas, md.to_polars])
+@pytest.mark.slow
 def test_frames_go_back_into_arrow_unchanged(convert: Callable[[Any], Any]) -> None:
     for result in (rings(), traces(), ties()):
         for name, frame in convert(result).items():
@@ -282,6 +293,7 @@ def test_nulls_make_whole_numbers_and_flags_nullable_and_text_stays_text() -> No
     }  # fmt: skip
 
 
+@pytest.mark.slow
 def test_a_value_outside_the_contract_keeps_the_column_text() -> None:
     table = rings().ring_members.slice(0, 2)
     other = table.set_column(2, "role", pa.array(["relay", "somebody else"]))
@@ -320,7 +332,9 @@ def test_what_is_no_table_is_refused_by_name() -> None:
     assert not is_frame(pd.DataFrame([[1]]))  # no names: an array to scikit-learn
 
 
+@pytest.mark.slow
 def test_without_polars_the_error_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = scores()
     monkeypatch.setitem(sys.modules, "polars", None)
     with pytest.raises(OptionError, match="pip install polars"):
-        md.to_polars(scores())
+        md.to_polars(found)

@@ -145,6 +145,7 @@ def test_the_past_shares_all_but_the_ends_of_the_index() -> None:
         assert getattr(past, side).start is getattr(graph, side).start
 
 
+@pytest.mark.slow
 def test_features_of_the_graph_of_the_past_are_those_of_the_whole() -> None:
     dataset = read_dataset(random_world(2))
     graph = build_graph(dataset)

@@ -28,6 +28,7 @@ def outputs(notebook: Any) -> Iterator[Any]:
 
 @pytest.mark.filterwarnings("default")  # of the kernel's libraries, not of ours
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+@pytest.mark.slow
 def test_a_notebook_runs(path: Path) -> None:
     notebook = nbformat.read(path, as_version=4)
     assert any(cell.get("outputs") for cell in notebook.cells), "committed without outputs"

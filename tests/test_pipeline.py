@@ -39,6 +39,8 @@ from muledetect.outputs import MANIFEST
 from muledetect.records import Dataset, read_dataset, write_tables
 from muledetect.rings import RingTables, find_rings
 
+pytestmark = pytest.mark.slow
+
 ACTIVE_AT = ["2025-01-18", "2025-01-23", "2025-01-28"]
 
 

@@ -209,6 +209,7 @@ def test_a_dataset_counts_what_was_left_out_and_names_absent_tables() -> None:
     assert "not given accounts, holders, identifiers, sessions, complaints, and 3 more" in text
 
 
+@pytest.mark.slow
 def test_results_of_the_library_carry_its_currency() -> None:
     dataset = md.read_dataset(dict(small_world()))
     labels = dataset.tables["labels"]
@@ -252,6 +253,7 @@ def test_an_evaluation_shows_each_method_with_its_interval() -> None:
     assert repr(EvaluationReport({"x": 1.0}, {})) == "EvaluationReport(1 figures, 0 tables)"
 
 
+@pytest.mark.slow
 def test_what_holds_other_results_is_short_and_names_no_account() -> None:
     dataset = md.read_dataset(dict(small_world()))
     accounts = dataset.account_ids.to_pylist()

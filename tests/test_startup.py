@@ -79,7 +79,9 @@ atexit.register(lambda: print(*(name for name in {sorted(HEAVY)!r} if name in sy
     return done.returncode, set(done.stderr.splitlines()[-1].split())
 
 
-@pytest.mark.parametrize("command", NEEDED)
+@pytest.mark.parametrize(
+    "command", [pytest.param(name, marks=pytest.mark.slow if "{" in name else []) for name in NEEDED]
+)
 def test_a_command_imports_only_what_it_needs(command: str, places: dict[str, Path], tmp_path: Path) -> None:
     arguments = command.format(**places, out=tmp_path).split()
     status, found = run(f"sys.argv[1:] = {arguments!r}; from muledetect import cli; cli.main()")

@@ -252,6 +252,7 @@ def test_a_feature_of_another_shape_than_declared_is_an_error(broken: Feature) -
         check_feature(broken, n_worlds=4)
 
 
+@pytest.mark.slow
 def test_an_honest_feature_passes_with_and_without_company() -> None:
     check_feature(honest, n_worlds=4)
     check_features([honest, registry().features["volume"]], n_worlds=2)

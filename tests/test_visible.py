@@ -38,6 +38,7 @@ def is_deceiving(sign: str) -> bool:
     return (category(sign)[0] in "CZ" and sign not in " \u3000") or sign in EMPTY
 
 
+@pytest.mark.slow
 def test_no_code_point_that_hides_comes_through() -> None:
     hidden = [sign for sign in ALL if is_deceiving(sign)]
     assert len(hidden) > 950_000
@@ -186,6 +187,7 @@ def test_errors_show_what_they_quote(error: type[MuleDetectError]) -> None:
     assert str(copy.copy(raised)) == str(pickle.loads(pickle.dumps(raised))) == shown  # noqa: S301 (our own)
 
 
+@pytest.mark.slow
 def test_the_list_of_empty_signs_is_the_one_of_these_tests() -> None:
     assert all(make_visible(f"a{sign}") != f"a{sign}" for sign in EMPTY)
     assert {sign for sign in ALL if re.fullmatch(f"[{LOOKS_EMPTY}]", sign)} == EMPTY

@@ -32,6 +32,8 @@ from muledetect.reports.exports import write_csv
 from muledetect.rings import read_rings
 from muledetect.simulation import world_config, write_world
 
+pytestmark = pytest.mark.slow
+
 #: Command -> its line; {out} is the output, the other names are inputs. A suffix tells what kind of output is meant.
 LINES = {
     "demo": "demo --output {out}",

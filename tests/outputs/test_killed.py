@@ -160,6 +160,7 @@ def test_what_overwrite_replaces_goes_also_after_a_kill(overwrite: bool, tmp_pat
     assert os.listdir(tmp_path) == ["rings"]
 
 
+@pytest.mark.slow
 def test_a_killed_score_leaves_the_old_or_the_new_scores(tmp_path: Path) -> None:
     write_world(world_config(n_accounts=300, n_days=60, seed=2, least_mules=40), tmp_path / "data")
     dataset = read_dataset(tmp_path / "data")

@@ -75,6 +75,7 @@ def test_a_crafted_manifest_cannot_reach_out_of_its_folder(tmp_path: Path) -> No
 
 
 @given(st.binary(max_size=200), st.binary(max_size=200))
+@pytest.mark.slow
 def test_a_file_is_ours_exactly_while_it_has_the_bytes_that_were_written(
     tmp_path_factory: pytest.TempPathFactory, written: bytes, now: bytes
 ) -> None:
