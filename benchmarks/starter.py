@@ -48,7 +48,7 @@ WORLDS: Mapping[str, Mapping[str, Any]] = {
     "usual": {"evasion": 0.25},
     "quiet": {"evasion": 0.25, "activity": 0.4, "outside_share": 0.2},
     "careful": {"evasion": 0.5, "outside_share": 0.6},
-    "slow": {"evasion": 0.5, "median_dwell_s": 86_400.0, "activity": 0.7},
+    "slow": {"evasion": 0.5, "median_holding_s": 86_400.0, "activity": 0.7},
     "hard": {"evasion": 0.8},
 }
 #: Columns of no unit that still change with the currency: what is a round amount, what is a drained account.

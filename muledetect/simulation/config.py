@@ -24,42 +24,32 @@ TACTICS: Final = (
 )
 
 _SHARES: Final = (
-    "new_mule_share",
-    "dormant_mule_share",
-    "stolen_share",
-    "company_mule_share",
-    "complaint_share",
-    "wrong_complaint_share",
-    "found_share",
-    "reviewed_share",
-    "wrong_label_share",
-    "evasion",
+    *("new_mule_share", "dormant_mule_share", "stolen_share", "company_mule_share", "complaint_share"),
+    *("wrong_complaint_share", "found_share", "reviewed_share", "wrong_label_share", "evasion"),
     *TACTICS,
 )
 
-_RANGES: Final[Mapping[str, tuple[float, float]]] = MappingProxyType(
-    {
-        "n_accounts": (200, 2_000_000),
-        "n_days": (14, 3650),
-        "seed": (0, 2**63 - 1),
-        "least_mules": (0, 100_000),
-        "utc_offset_hours": (-12, 14),
-        "outside_share": (0.1, 5.0),
-        "median_dwell_s": (1.0, 864_000.0),
-        "dwell_spread": (0.0, 5.0),
-        "skim_low": (0.0, 0.5),
-        "skim_high": (0.0, 0.5),
-        "median_complaint_delay_h": (0.1, 2000.0),
-        "activity": (0.01, 20.0),
-        **dict.fromkeys(_SHARES, (0.0, 1.0)),
-        "mule_share": (0.0, 0.1),
-    }
-)
+_RANGES: Final[Mapping[str, tuple[float, float]]] = {
+    "n_accounts": (200, 2_000_000),
+    "n_days": (14, 3650),
+    "seed": (0, 2**63 - 1),
+    "least_mules": (0, 100_000),
+    "utc_offset_hours": (-12, 14),
+    "outside_share": (0.1, 5.0),
+    "median_holding_s": (1.0, 864_000.0),
+    "holding_spread": (0.0, 5.0),
+    "commission_low": (0.0, 0.5),
+    "commission_high": (0.0, 0.5),
+    "median_complaint_delay_h": (0.1, 2000.0),
+    "activity": (0.01, 20.0),
+    **dict.fromkeys(_SHARES, (0.0, 1.0)),
+    "mule_share": (0.0, 0.1),
+}
 
-_KINDS: Final[Mapping[str, tuple[type, ...]]] = MappingProxyType(
-    {"int": (int,), "float": (int, float), "str": (str,), "float | None": (int, float, type(None)),
-     "tuple[str, ...]": (tuple, list)}
-)  # fmt: skip
+_KINDS: Final[Mapping[str, tuple[type, ...]]] = {
+    "int": (int,), "float": (int, float), "str": (str,), "float | None": (int, float, type(None)),
+    "tuple[str, ...]": (tuple, list),
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,10 +89,10 @@ class WorldConfig:
         New mules opened with a stolen identity: the holder never uses the account.
     company_mule_share : float
         Mules that are companies bought or founded for their accounts.
-    median_dwell_s, dwell_spread : float
+    median_holding_s, holding_spread : float
         Log-normal time that money rests in a mule account: median in seconds, standard deviation of the logarithm.
         The defaults give 28% gone within 15 min and half within an hour.
-    skim_low, skim_high : float
+    commission_low, commission_high : float
         Share that a laundering office keeps.
     complaint_share : float
         Victims who complain at all.
@@ -139,10 +129,10 @@ class WorldConfig:
     dormant_mule_share: float = 0.25
     stolen_share: float = 0.15
     company_mule_share: float = 0.05
-    median_dwell_s: float = 3600.0
-    dwell_spread: float = 2.38
-    skim_low: float = 0.08
-    skim_high: float = 0.12
+    median_holding_s: float = 3600.0
+    holding_spread: float = 2.38
+    commission_low: float = 0.08
+    commission_high: float = 0.12
     complaint_share: float = 0.65
     median_complaint_delay_h: float = 30.0
     wrong_complaint_share: float = 0.12
@@ -195,8 +185,8 @@ class WorldConfig:
             for name, (low, high) in _RANGES.items()
             if getattr(self, name) is not None and not low <= getattr(self, name) <= high
         ]
-        if self.skim_low > self.skim_high:
-            wrong.append(f"skim_low must not exceed skim_high, got {self.skim_low} > {self.skim_high}")
+        if self.commission_low > self.commission_high:
+            wrong.append(f"commission_low must not exceed commission_high, got {self.commission_low} > {self.commission_high}")
         if self.new_mule_share + self.dormant_mule_share + self.company_mule_share > 1:
             wrong.append("new_mule_share + dormant_mule_share + company_mule_share must not exceed 1")
         if not re.fullmatch(r"[A-Z]{3}", self.currency):

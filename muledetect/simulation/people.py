@@ -18,10 +18,11 @@ from typing import Final
 
 import numpy as np
 
+from muledetect.arrays import NEVER, BoolArray, Float64Array, Int8Array, Int64Array
 from muledetect.clock import DAY, HOUR
 from muledetect.simulation.config import WorldConfig
-from muledetect.simulation.rhythm import Rhythm
-from muledetect.simulation.streams import Bool, Float64, Int8, Int64, pick, stream
+from muledetect.simulation.days import Calendar
+from muledetect.simulation.streams import pick, stream
 
 PERSONAS: Final = (
     "salaried student pensioner gig seller stall irregular host landlord trader migrant agent second dormant "
@@ -30,7 +31,6 @@ PERSONAS: Final = (
 CODE: Final = {name: code for code, name in enumerate(PERSONAS)}
 #: Personas from `shop` on are no private persons.
 FIRST_BUSINESS: Final = CODE["shop"]
-NEVER: Final = np.int64(1) << 62
 
 #: Share of private accounts by persona.
 _PRIVATE: Final = {
@@ -68,9 +68,9 @@ _INCOME: Final = {
     "second": (16_000, 0.8), "dormant": (8_000, 0.8), "shop": (60_000, 1.1), "goods": (900_000, 0.8),
     "company": (900_000, 1.3), "platform": (9_000_000, 0.3), "escrow": (5_000_000, 0.3), "temple": (80_000, 0.8),
 }  # fmt: skip
-_BOTTOMLESS: Final = tuple(CODE[name] for name in ("biller", "wallet", "vasp", "government", "cash", "xborder"))
+_UNLIMITED: Final = tuple(CODE[name] for name in ("biller", "wallet", "vasp", "government", "cash", "xborder"))
 #: Businesses that open and close during a world; the others are there all along.
-_MORTAL: Final = tuple(CODE[name] for name in ("shop", "goods", "company", "temple"))
+_OPEN_AND_CLOSE: Final = tuple(CODE[name] for name in ("shop", "goods", "company", "temple"))
 KIND_OF: Final = {
     "shop": "merchant", "goods": "merchant", "company": "company", "biller": "biller", "wallet": "wallet",
     "vasp": "vasp", "government": "government", "cash": "internal", "platform": "company", "escrow": "company",
@@ -80,50 +80,50 @@ KIND_OF: Final = {
 
 @dataclass(slots=True)
 class People:
-    """Arrays over all accounts, ours and other banks', in an order that means nothing.
+    """Arrays over all accounts, ours and other banks', in random order.
 
     `active_from` .. `closed_at` is when normal life touches an account (us, UTC); money in satang; `mule_kind` is
     0 for none, else 1 new, 2 dormant, 3 real old account.
     """
 
-    persona: Int8
-    is_own: Bool
-    bank: Int64
-    holder: Int64
-    household: Int64
-    is_dormitory: Bool
-    area: Int64
+    persona: Int8Array
+    is_own: BoolArray
+    bank: Int64Array
+    holder: Int64Array
+    household: Int64Array
+    is_dormitory: BoolArray
+    area: Int64Array
     n_areas: int
-    opened_at: Int64
-    closed_at: Int64
-    active_from: Int64
-    income: Float64
-    opening: Int64
-    daily_limit: Int64
-    liveliness: Float64
-    popularity: Float64
-    mule_kind: Int8
+    opened_at: Int64Array
+    closed_at: Int64Array
+    active_from: Int64Array
+    income: Float64Array
+    opening: Int64Array
+    daily_limit: Int64Array
+    activity_level: Float64Array
+    popularity: Float64Array
+    mule_kind: Int8Array
 
     @property
-    def is_private(self) -> Bool:
+    def is_private(self) -> BoolArray:
         """Accounts of people, not of businesses."""
         return self.persona < FIRST_BUSINESS
 
-    def of(self, *personas: str, own: bool | None = None) -> Int64:
+    def of(self, *personas: str, own: bool | None = None) -> Int64Array:
         """Return the positions of all accounts of some personas."""
         chosen = np.isin(self.persona, [CODE[name] for name in personas])
         if own is not None:
             chosen &= self.is_own == own
         return np.flatnonzero(chosen)
 
-    def cash_of(self, accounts: Int64) -> Int64:
+    def cash_of(self, accounts: Int64Array) -> Int64Array:
         """Return the cash account of the bank side of each account."""
         tills = np.flatnonzero(self.persona == CODE["cash"])
         ours, others = tills[self.is_own[tills]][0], tills[~self.is_own[tills]][0]
         return np.asarray(np.where(self.is_own[accounts], ours, others), np.int64)
 
 
-def build_people(config: WorldConfig, rhythm: Rhythm) -> People:
+def build_people(config: WorldConfig, calendar: Calendar) -> People:
     """Populate a world. O(accounts)."""
     rng = stream(config.seed, "people")
     n_others = max(60, round(config.n_accounts * config.outside_share))
@@ -135,7 +135,7 @@ def build_people(config: WorldConfig, rhythm: Rhythm) -> People:
     n_areas = max(6, config.n_accounts // 300)
     area = rng.integers(0, n_areas, n)
     household, is_dormitory = _households(rng, persona, area, n_areas)
-    opened_at, active_from, closed_at = _lifetimes(rng, persona, rhythm)
+    opened_at, active_from, closed_at = _lifetimes(rng, persona, calendar)
     income = _incomes(rng, persona)
     return People(
         persona=persona,
@@ -150,26 +150,27 @@ def build_people(config: WorldConfig, rhythm: Rhythm) -> People:
         closed_at=closed_at,
         active_from=active_from,
         income=income,
-        opening=_openings(rng, persona, is_own, income, opened_at >= rhythm.start),
+        opening=_openings(rng, persona, is_own, income, opened_at >= calendar.start),
         daily_limit=_limits(rng, persona, income),
-        liveliness=_liveliness(rng, n) * config.activity,
+        activity_level=_activity_levels(rng, n) * config.activity,
         popularity=rng.pareto(1.3, n) + 0.05,
         mule_kind=np.zeros(n, np.int8),
     )
 
 
-def _composition(rng: np.random.Generator, n: int, businesses: dict[str, tuple[int, float]]) -> Int8:
+def _composition(rng: np.random.Generator, n: int, businesses: dict[str, tuple[int, float]]) -> Int8Array:
     codes = [np.full(max(least, round(share * n)), CODE[name]) for name, (least, share) in businesses.items()]
     special = np.concatenate(codes)
     n_private = n - len(special)
     # Rare personas exist even in the smallest world: they are the false positives that a model must learn.
     least = np.array([CODE[name] for name in ("host", "landlord", "trader", "agent")])
-    names = list(_PRIVATE)
-    drawn = pick(rng, np.array([_PRIVATE[name] for name in names]), n_private - len(least))
-    return np.concatenate([special, least, np.array([CODE[name] for name in names])[drawn]]).astype(np.int8)
+    drawn = pick(rng, np.array(list(_PRIVATE.values())), n_private - len(least))
+    return np.concatenate([special, least, np.array([CODE[name] for name in _PRIVATE])[drawn]]).astype(np.int8)
 
 
-def _households(rng: np.random.Generator, persona: Int8, area: Int64, n_areas: int) -> tuple[Int64, Bool]:
+def _households(
+    rng: np.random.Generator, persona: Int8Array, area: Int64Array, n_areas: int
+) -> tuple[Int64Array, BoolArray]:
     """Give everybody a household of one to five in one area; many students and migrants live in dormitories."""
     n = len(persona)
     in_dormitory = np.isin(persona, [CODE["student"], CODE["migrant"], CODE["gig"]]) & (rng.random(n) < 0.5)
@@ -184,35 +185,39 @@ def _households(rng: np.random.Generator, persona: Int8, area: Int64, n_areas: i
     return np.where(in_dormitory, room, household), in_dormitory
 
 
-def _lifetimes(rng: np.random.Generator, persona: Int8, rhythm: Rhythm) -> tuple[Int64, Int64, Int64]:
+def _lifetimes(
+    rng: np.random.Generator, persona: Int8Array, calendar: Calendar
+) -> tuple[Int64Array, Int64Array, Int64Array]:
     """Some 20% of all accounts are opened in a year, 4% closed; a quarter of the dormant ones wake in a world."""
     n = len(persona)
-    private, mortal = persona < FIRST_BUSINESS, np.isin(persona, _MORTAL)
-    opened_at = rhythm.start - (np.minimum(rng.gamma(1.3, 1500, n) + 1, 12_000) * DAY).astype(np.int64)
-    newly = rng.random(n) < np.where(private, 0.6, 0.25 * mortal) * min(0.001 * rhythm.n_days, 1.0)
-    opened_at[newly] = rhythm.start + (rng.random(int(newly.sum())) * (rhythm.end - rhythm.start)).astype(np.int64)
+    private, may_close = persona < FIRST_BUSINESS, np.isin(persona, _OPEN_AND_CLOSE)
+    opened_at = calendar.start - (np.minimum(rng.gamma(1.3, 1500, n) + 1, 12_000) * DAY).astype(np.int64)
+    newly = rng.random(n) < np.where(private, 0.6, 0.25 * may_close) * min(0.001 * calendar.n_days, 1.0)
+    opened_at[newly] = calendar.start + (rng.random(int(newly.sum())) * (calendar.end - calendar.start)).astype(
+        np.int64
+    )
     # Branches and onboarding apps work by day.
     opened_at = opened_at // DAY * DAY + (rng.random(n) * 10 * HOUR).astype(np.int64) + HOUR
-    active_from = np.where(opened_at >= rhythm.start, opened_at, np.int64(0))
+    active_from = np.where(opened_at >= calendar.start, opened_at, np.int64(0))
     asleep = persona == CODE["dormant"]
     wakes = asleep & (rng.random(n) < 0.25)
-    wake_at = rhythm.start + (rng.random(n) * (rhythm.end - rhythm.start)).astype(np.int64)
+    wake_at = calendar.start + (rng.random(n) * (calendar.end - calendar.start)).astype(np.int64)
     active_from[asleep] = NEVER
     active_from[wakes] = np.maximum(wake_at, opened_at)[wakes]
-    closes = (private | mortal) & (rng.random(n) < min(0.0001 * rhythm.n_days, 0.5))
+    closes = (private | may_close) & (rng.random(n) < min(0.0001 * calendar.n_days, 0.5))
     closed_at = np.full(n, NEVER)
-    life = np.maximum(opened_at, rhythm.start)
-    left = np.maximum(rhythm.end - life, 1)
+    life = np.maximum(opened_at, calendar.start)
+    left = np.maximum(calendar.end - life, 1)
     closed_at[closes] = (life + (rng.random(n) * left).astype(np.int64))[closes]
     return opened_at, active_from, closed_at
 
 
-def _liveliness(rng: np.random.Generator, n: int) -> Float64:
+def _activity_levels(rng: np.random.Generator, n: int) -> Float64Array:
     """How often each acts, 1 on average: many hardly ever, a few several times a day."""
     return np.asarray(rng.gamma(1.3, 1 / 1.3, n) * np.exp(0.5 * rng.standard_normal(n) - 0.125))
 
 
-def _incomes(rng: np.random.Generator, persona: Int8) -> Float64:
+def _incomes(rng: np.random.Generator, persona: Int8Array) -> Float64Array:
     """Log-normal within a persona, with a Pareto tail for one in thirty."""
     n = len(persona)
     median = np.array([_INCOME.get(name, (1_000_000, 0.5))[0] for name in PERSONAS], np.float64)
@@ -221,7 +226,9 @@ def _incomes(rng: np.random.Generator, persona: Int8) -> Float64:
     return np.asarray(100 * median[persona] * rich * np.exp(spread[persona] * rng.standard_normal(n)))
 
 
-def _openings(rng: np.random.Generator, persona: Int8, is_own: Bool, income: Float64, is_new: Bool) -> Int64:
+def _openings(
+    rng: np.random.Generator, persona: Int8Array, is_own: BoolArray, income: Float64Array, is_new: BoolArray
+) -> Int64Array:
     """Opening balances: most people have next to nothing, a tenth have nearly all of it [2]_ [3]_.
 
     Other banks' people start richer and their firms do not run dry, since we do not simulate how they are paid.
@@ -231,11 +238,11 @@ def _openings(rng: np.random.Generator, persona: Int8, is_own: Bool, income: Flo
     saved = np.where(persona == CODE["pensioner"], saved * 6, saved)
     saved = np.where(persona >= FIRST_BUSINESS, income * 2, saved)
     saved = np.where(is_own, saved, np.where(persona >= FIRST_BUSINESS, 1e12, saved * 3 + income * 12))
-    saved = np.where(np.isin(persona, _BOTTOMLESS), 5e12, saved)
+    saved = np.where(np.isin(persona, _UNLIMITED), 5e12, saved)
     return np.where(is_new & is_own, 0, np.maximum(saved, 0)).astype(np.int64)
 
 
-def _limits(rng: np.random.Generator, persona: Int8, income: Float64) -> Int64:
+def _limits(rng: np.random.Generator, persona: Int8Array, income: Float64Array) -> Int64Array:
     """Daily limits in satang, the three Thai tiers and above."""
     tiers = np.array([5_000_000, 20_000_000, 50_000_000, 200_000_000], np.int64)
     rich = np.searchsorted([1_500_000, 5_000_000], income)
@@ -243,7 +250,7 @@ def _limits(rng: np.random.Generator, persona: Int8, income: Float64) -> Int64:
     return np.where(persona >= FIRST_BUSINESS, np.int64(10) ** 14, tiers[tier])
 
 
-def _holders(rng: np.random.Generator, persona: Int8, is_own: Bool, household: Int64) -> Int64:
+def _holders(rng: np.random.Generator, persona: Int8Array, is_own: BoolArray, household: Int64Array) -> Int64Array:
     """One holder an account, but second accounts often belong to somebody of the same household and bank side."""
     n = len(persona)
     holder = np.arange(n, dtype=np.int64)
@@ -259,3 +266,8 @@ def _holders(rng: np.random.Generator, persona: Int8, is_own: Bool, household: I
     for _ in range(8):
         holder = holder[holder]
     return holder
+
+
+def cash_machines(rng: np.random.Generator, areas: Int64Array) -> Int64Array:
+    """Return a cash machine (number) in each area; an area has four, the first the busiest."""
+    return areas * 4 + (4 * rng.random(len(areas)) ** 1.5).astype(np.int64)

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 import numpy as np
-import numpy.typing as npt
 
+from muledetect.arrays import AnyArray, Int64Array
 from muledetect.schema import CHANNELS
-from muledetect.simulation.streams import Int64
 
 CHANNEL: Final = {name: code for code, name in enumerate(CHANNELS)}
 
-#: How an amount comes about: all or nothing; as much as there is; a share of the balance; a share of a pot.
-FIXED, UP_TO, OF_BALANCE, OF_POT = 0, 1, 2, 3
+#: How an amount comes about, unless it comes out of a pot: all or nothing; as much as there is; a share of the balance.
+FIXED, UP_TO, OF_BALANCE = 0, 1, 2
 
 #: Parts of the truth about a transfer; NORMAL covers the normal life of mules too.
 NORMAL, VICTIM, HOP, EXIT, TEST, SPEND = 0, 1, 2, 3, 4, 5
@@ -31,7 +31,7 @@ COLUMNS: Final[dict[str, tuple[type, Any]]] = {
     "keep": (np.float64, 0.0),
     "mode": (np.int8, FIXED),
     "channel": (np.int8, None),
-    "grain": (np.int64, 1),
+    "rounding": (np.int64, 1),
     "pot_in": (np.int32, -1),
     "pot_out": (np.int32, -1),
     "terminal": (np.int32, -1),
@@ -40,14 +40,24 @@ COLUMNS: Final[dict[str, tuple[type, Any]]] = {
     "ring": (np.int32, -1),
 }
 
-Columns = dict[str, npt.NDArray[Any]]
+Columns = dict[str, AnyArray]
+
+
+def rows_at(columns: Columns, rows: Any) -> Columns:
+    """Return some rows of every column: positions, a mask or a slice."""
+    return {name: values[rows] for name, values in columns.items()}
+
+
+def stacked(parts: Sequence[Columns]) -> Columns:
+    """Return the rows of several parts one after another; all parts have the columns of the first."""
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
 @dataclass(slots=True)
 class Plan:
     """Planned transfers that are still to come, kept as column chunks.
 
-    A *pot* collects what its fillers really paid; a transfer with mode OF_POT pays a share of what its pot has
+    A *pot* collects what its fillers really paid; a transfer with `pot_out` pays a share of what that pot has
     received so far, less the share `keep` that stays. So money that is passed on never exceeds the money that
     came, whatever the balances did to the first payment.
     """
@@ -56,11 +66,17 @@ class Plan:
     n_pots: int = 0
     last_time: int = -(1 << 62)
 
-    def new_pots(self, n: int) -> Int64:
+    def new_pots(self, n: int) -> Int64Array:
         """Return the numbers of `n` new pots."""
         first = self.n_pots
         self.n_pots += n
         return np.arange(first, first + n, dtype=np.int64)
+
+    def pots_for(self, rows: Int64Array, n: int) -> Int64Array:
+        """Return a new pot for each of some rows of `n`; -1 for the other rows."""
+        pots = np.full(n, -1, np.int64)
+        pots[rows] = self.new_pots(len(rows))
+        return pots
 
     def add(self, **columns: Any) -> None:
         """Append transfers; every column is an array of one length or a scalar for all of them."""
@@ -84,10 +100,10 @@ class Plan:
                    for name, (dtype, _) in COLUMNS.items()}  # fmt: skip
         is_due = columns["time"] < until
         waits = ~is_due
-        self.chunks = [{name: values[waits] for name, values in columns.items()}] if waits.any() else []
+        self.chunks = [rows_at(columns, waits)] if waits.any() else []
         due = np.flatnonzero(is_due)
         due = due[np.argsort(columns["time"][due], kind="stable")]
-        taken = {name: values[due] for name, values in columns.items()}
+        taken = rows_at(columns, due)
         if len(due):
             taken["time"][0] = max(int(taken["time"][0]), self.last_time + 1)
             taken["time"] = _unique_times(taken["time"])
@@ -95,12 +111,12 @@ class Plan:
         return taken
 
 
-def _unique_times(moments: Int64) -> Int64:
+def _unique_times(moments: Int64Array) -> Int64Array:
     steps = np.arange(len(moments), dtype=np.int64)
     return np.maximum.accumulate(moments - steps) + steps
 
 
-#: Cumulative odds of the grain (smallest step, satang) to which people round, by channel group.
+#: Cumulative odds of the rounding (smallest step, satang) to which people round, by channel group.
 _GRAINS = np.array([1, 100, 1_000, 10_000, 100_000], np.int64)
 _BY_HAND = np.array([0.08, 0.22, 0.20, 0.35, 0.15])
 _AT_SHOP = np.array([0.15, 0.45, 0.25, 0.12, 0.03])
@@ -108,9 +124,9 @@ _BILLED = np.array([0.70, 0.15, 0.10, 0.04, 0.01])
 _GRAIN_ODDS = {"qr_merchant": _AT_SHOP, "card": _AT_SHOP, "bill": _BILLED, "payroll": _BILLED}
 
 
-def grains(rng: np.random.Generator, channel: str, n: int) -> Int64:
+def rounding_steps(rng: np.random.Generator, channel: str, n: int) -> Int64Array:
     """Return the step to which each of `n` amounts is rounded down: one habit a channel, for honest and not."""
-    if channel in ("cash_atm",):
+    if channel == "cash_atm":
         return np.full(n, 10_000, np.int64)
     odds = _GRAIN_ODDS.get(channel, _BY_HAND)
     return _GRAINS[np.minimum(np.searchsorted(np.cumsum(odds), rng.random(n), side="right"), 4)]

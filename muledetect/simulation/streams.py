@@ -5,14 +5,8 @@ from __future__ import annotations
 import zlib
 
 import numpy as np
-import numpy.typing as npt
 
-Int64 = npt.NDArray[np.int64]
-Int32 = npt.NDArray[np.int32]
-Int8 = npt.NDArray[np.int8]
-Float64 = npt.NDArray[np.float64]
-Bool = npt.NDArray[np.bool_]
-UInt64 = npt.NDArray[np.uint64]
+from muledetect.arrays import Float64Array, Int64Array, UInt64Array
 
 
 def stream(seed: int, name: str, number: int = 0) -> np.random.Generator:
@@ -20,18 +14,18 @@ def stream(seed: int, name: str, number: int = 0) -> np.random.Generator:
     return np.random.Generator(np.random.PCG64(np.random.SeedSequence([seed, zlib.crc32(name.encode()), number])))
 
 
-def pick(rng: np.random.Generator, weights: Float64, n: int) -> Int64:
+def pick(rng: np.random.Generator, weights: Float64Array, n: int) -> Int64Array:
     """Return `n` positions drawn with probability proportional to `weights`. O(n log w)."""
     return pick_from(rng, np.cumsum(weights), n)
 
 
-def pick_from(rng: np.random.Generator, edges: Float64, n: int) -> Int64:
+def pick_from(rng: np.random.Generator, edges: Float64Array, n: int) -> Int64Array:
     """Return `n` positions drawn by cumulative weights `edges`. O(n log w)."""
     chosen = np.searchsorted(edges, rng.random(n) * edges[-1], side="right")
     return np.asarray(np.minimum(chosen, len(edges) - 1), np.int64)
 
 
-def mix(*keys: UInt64 | Int64 | int) -> UInt64:
+def hash_bits(*keys: UInt64Array | Int64Array | int) -> UInt64Array:
     """Hash integers to 64 well-mixed bits (splitmix64 finaliser, chained), elementwise."""
     state = np.zeros(1, np.uint64)
     with np.errstate(over="ignore"):
@@ -44,16 +38,21 @@ def mix(*keys: UInt64 | Int64 | int) -> UInt64:
     return state
 
 
-def _is_uint(key: UInt64 | Int64 | int) -> bool:
+def hash_choice(n: int, *keys: UInt64Array | Int64Array | int) -> Int64Array:
+    """Return a number from 0 to `n` - 1 that depends on nothing but its keys."""
+    return (hash_bits(*keys) % np.uint64(n)).astype(np.int64)
+
+
+def _is_uint(key: UInt64Array | Int64Array | int) -> bool:
     return isinstance(key, np.ndarray) and key.dtype == np.uint64
 
 
-def chance(key: UInt64 | Int64, *salt: int) -> Float64:
+def hash_uniform(key: UInt64Array | Int64Array, *salt: int) -> Float64Array:
     """Return a number in [0, 1) that depends on nothing but its keys: the same person is always alike."""
-    return np.asarray((mix(key, *salt) >> np.uint64(11)).astype(np.float64) * 2.0**-53, np.float64)
+    return np.asarray((hash_bits(key, *salt) >> np.uint64(11)).astype(np.float64) * 2.0**-53, np.float64)
 
 
-def shuffled_number(number: Int64, *key: int) -> Int64:
+def shuffled_number(number: Int64Array, *key: int) -> Int64Array:
     """Return distinct ten-digit numbers for distinct counters below 10^10, in an order that tells nothing.
 
     A Feistel network of four rounds permutes 34 bits; values from 10^10 on walk on along their cycle until they fall
@@ -65,7 +64,7 @@ def shuffled_number(number: Int64, *key: int) -> Int64:
     while outside.any():
         left, right = state[outside] >> half, state[outside] & mask
         for turn in range(4):
-            left, right = right, left ^ (mix(right, turn, *key).astype(np.int64) & mask)
+            left, right = right, left ^ (hash_bits(right, turn, *key).astype(np.int64) & mask)
         state[outside] = (left << half) | right
         outside[outside] = state[outside] >= 10**10
     return state

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from itertools import zip_longest
@@ -11,33 +11,38 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
+from muledetect.arrays import BoolArray, Int64Array
 from muledetect.clock import SECOND
 from muledetect.outputs import new_folder
 from muledetect.outputs.kinds import WORLD
+from muledetect.progress import Progress, silent
 from muledetect.records.write import put_text, tables_in
-from muledetect.simulation import tables as write
-from muledetect.simulation.bank.calls import build_callers
-from muledetect.simulation.bank.complaints import hear_complaints
-from muledetect.simulation.bank.labels import illicit_activity, investigate
-from muledetect.simulation.bank.presence import build_presence
-from muledetect.simulation.bank.watchlists import list_marks
-from muledetect.simulation.circles import build_contacts, build_favourites
+from muledetect.simulation.bank.calls import build_call_maker
+from muledetect.simulation.bank.complaints import make_complaints
+from muledetect.simulation.bank.labels import illicit_activity, make_labels
+from muledetect.simulation.bank.sessions import build_session_maker
+from muledetect.simulation.bank.watchlists import make_entries
 from muledetect.simulation.config import WorldConfig, world_config
-from muledetect.simulation.crime import Case, Crime, commit_scams, recruit, settle_houses
+from muledetect.simulation.crime.houses import assign_houses
+from muledetect.simulation.crime.planning import plan_crime
+from muledetect.simulation.crime.recruiting import recruit
+from muledetect.simulation.crime.rings import Crime, members
+from muledetect.simulation.crime.victims import Case
+from muledetect.simulation.days import Span, build_calendar
+from muledetect.simulation.economy import Act, Economy, build_economy
 from muledetect.simulation.ledger import Ledger, open_ledger
 from muledetect.simulation.life import BEHAVIOURS
-from muledetect.simulation.people import People, build_people
-from muledetect.simulation.plan import NORMAL, Columns, Plan
-from muledetect.simulation.rhythm import Rhythm, Span, build_rhythm
-from muledetect.simulation.scribe import Put, Scribe, appoint_scribe
-from muledetect.simulation.streams import Bool, stream
-from muledetect.simulation.town import Act, Town
-from muledetect.simulation.truth import follow_money
-
-Tell = Callable[[str, float], None]
+from muledetect.simulation.money_truth import follow_money
+from muledetect.simulation.people import build_people
+from muledetect.simulation.plan import NORMAL, Columns, rows_at
+from muledetect.simulation.streams import stream
+from muledetect.simulation.table_writer import Put, Sample, TableWriter
+from muledetect.simulation.tables.accounts import accounts_table, contacts_table, holders_table
+from muledetect.simulation.tables.bank_records import complaints_table, labels_table, watchlists_table
+from muledetect.simulation.tables.ids import build_ids
+from muledetect.simulation.tables.truth import truth_tables
 
 #: Times that are made unique move by microseconds: a margin keeps the last ones inside the world.
 _MARGIN: Final = 10 * SECOND
@@ -50,8 +55,8 @@ class Balances:
     The sums are equal: nothing is made and nothing lost.
     """
 
-    opening: npt.NDArray[np.int64]
-    final: npt.NDArray[np.int64]
+    opening: Int64Array
+    final: Int64Array
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,15 +104,15 @@ def simulate(preset: str | None = None, **parameters: Any) -> dict[str, pa.Table
     return dict(simulate_world(world_config(preset, **parameters)).tables)
 
 
-def simulate_world(config: WorldConfig, tell: Tell | None = None) -> World:
+def simulate_world(config: WorldConfig, progress: Progress = silent) -> World:
     """Simulate a world into memory, with balances beside the tables."""
     pieces: dict[str, list[pa.Table]] = {}
-    balances = _play(config, lambda name, table: pieces.setdefault(name, []).append(table), tell)
+    balances = _play(config, lambda name, table: pieces.setdefault(name, []).append(table), progress)
     return World(config, {name: pa.concat_tables(parts).combine_chunks() for name, parts in pieces.items()}, balances)
 
 
 def write_world(
-    config: WorldConfig, folder: str | Path, tell: Tell | None = None, *, overwrite: bool = False
+    config: WorldConfig, folder: str | Path, progress: Progress = silent, *, overwrite: bool = False
 ) -> dict[str, int]:
     """Simulate a world into Parquet files of a folder, week by week; return the number of rows by table.
 
@@ -138,86 +143,94 @@ def write_world(
                 rows[name] = rows.get(name, 0) + len(table)
                 put(name, table)
 
-            _play(config, count, tell)
+            _play(config, count, progress)
         made = {"made_by": f"muledetect {version('muledetect')}", "parameters": config.as_dict(), "rows": rows}
         put_text(json.dumps(made, indent=2) + "\n", unfinished / "world.json")
     return rows
 
 
-def _play(config: WorldConfig, put: Put, tell: Tell | None = None) -> Balances:
+def _play(config: WorldConfig, put: Put, progress: Progress) -> Balances:
     """Let a world happen, week by week, and hand its tables over piece by piece."""
-    rhythm = build_rhythm(config)
-    people = build_people(config, rhythm)
-    crime = recruit(config, people, rhythm)
-    contacts = build_contacts(config, people)
-    town = Town(config, rhythm, people, contacts, build_favourites(config, people), Plan())
-    acts = [(behaviour.__name__, behaviour(town, stream(config.seed, behaviour.__name__))) for behaviour in BEHAVIOURS]
-    cases = commit_scams(town, crime)
-    presence = build_presence(config, people, rhythm, settle_houses(config, crime, len(people.persona)))
-    callers = build_callers(config, people, contacts, rhythm, cases)
-    names = write.build_names(config, people, crime.n_centres)
-    members = [account for ring in crime.rings for account in ring.members]
-    scribe = appoint_scribe(config, people, rhythm, names, presence, callers, put, members)
-    put("identifiers", write.contacts_table(config, people, names, rhythm))
-    ledger = open_ledger(people, rhythm)
+    calendar = build_calendar(config)
+    people = build_people(config, calendar)
+    crime = recruit(config, people, calendar)
+    economy = build_economy(config, calendar, people)
+    seed = config.seed
+    acts = [(behaviour.__name__, behaviour(economy.turn(stream(seed, behaviour.__name__)))) for behaviour in BEHAVIOURS]
+    cases = plan_crime(economy, crime)
+    ids = build_ids(config, people, crime.n_centres)
+    sample_size = max(2_000, config.n_accounts // 200)
+    writer = TableWriter(
+        economy,
+        ids,
+        session_maker=build_session_maker(economy, assign_houses(config, crime, len(people.persona))),
+        call_maker=build_call_maker(economy, cases),
+        put=put,
+        is_ring_account=np.isin(np.arange(len(people.persona)), members(crime)),
+        is_visible=people.is_own.copy(),
+        honest=Sample(sample_size, seed),
+        sessions=Sample(sample_size, seed + 1),
+    )
+    put("identifiers", contacts_table(economy, ids))
+    ledger = open_ledger(people, calendar)
     opening = ledger.balance.copy()
-    for span, done in _weeks(town, acts, ledger):
-        scribe.week(span, done)
-        if tell is not None:
-            tell("simulating", span.last / rhythm.n_days)
-    _write_the_rest(scribe, crime, cases, ledger)
+    for span, executed in _weeks(economy, acts, ledger):
+        writer.write_week(span, executed)
+        progress("simulating", span.last / calendar.n_days)
+    for name, table in _last_tables(writer, crime, cases, ledger.balance).items():
+        put(name, table)
     return Balances(opening, ledger.balance)
 
 
-def _weeks(town: Town, acts: Sequence[tuple[str, Act]], ledger: Ledger) -> Iterator[tuple[Span, Columns]]:
+def _weeks(economy: Economy, acts: Sequence[tuple[str, Act]], ledger: Ledger) -> Iterator[tuple[Span, Columns]]:
     """Yield each week with the transfers that happened in it.
 
     A week is executed when the next one is planned: an act may reach back into the week before its own.
     """
-    spans = list(town.rhythm.spans())
-    _plan(town, acts, spans[0])
+    spans = list(economy.calendar.spans())
+    _plan(economy, acts, spans[0])
     for span, following in zip_longest(spans, spans[1:]):
         if following is not None:
-            _plan(town, acts, following)
-        planned = town.plan.take(span.end if following is not None else span.end - _MARGIN)
-        yield span, ledger.execute(_possible(town.people, planned, town.rhythm), town.plan.n_pots)
+            _plan(economy, acts, following)
+        planned = economy.plan.take(span.end if following is not None else span.end - _MARGIN)
+        yield span, ledger.execute(_possible(economy, planned), economy.plan.n_pots)
 
 
-def _plan(town: Town, acts: Sequence[tuple[str, Act]], span: Span) -> None:
+def _plan(economy: Economy, acts: Sequence[tuple[str, Act]], span: Span) -> None:
     for name, act in acts:
-        act(span, stream(town.config.seed, name, span.number + 1))
+        act(economy.turn(stream(economy.config.seed, name, span.number + 1), span))
 
 
-def _possible(people: People, planned: Columns, rhythm: Rhythm) -> Columns:
+def _possible(economy: Economy, planned: Columns) -> Columns:
     """Keep transfers inside the world, between open accounts, and in normal life between accounts in use."""
-    moment = planned["time"]
-    keep: Bool = moment >= rhythm.start
+    people, moment = economy.people, planned["time"]
+    keep: BoolArray = moment >= economy.calendar.start
     for side in ("source", "target"):
         keep &= moment < people.closed_at[planned[side]]
         keep &= (planned["kind"] != NORMAL) | (moment >= people.active_from[planned[side]])
-    return {name: values[keep] for name, values in planned.items()}
+    return rows_at(planned, keep)
 
 
-def _write_the_rest(scribe: Scribe, crime: Crime, cases: tuple[Case, ...], ledger: Ledger) -> None:
-    """Write what is only known at the end: what the bank learned, whom it met, and the truth."""
-    config, people, rhythm, names = scribe.config, scribe.people, scribe.rhythm, scribe.names
-    rows = scribe.watched_rows()
-    visible = (rows["kind"] != NORMAL) & (rows["number"] >= 0)
-    illicit = {name: values[visible] for name, values in rows.items()}
-    activity = illicit_activity(illicit, crime, len(people.persona), rhythm.end)
-    complaints = hear_complaints(config, people, rhythm, cases, illicit, scribe.honest.rows)
-    labels = investigate(config, people, rhythm, illicit, complaints, activity)
-    entries = list_marks(config, people, crime, cases, labels, scribe.sessions.rows, rhythm)
-    flows, holdings = follow_money(rows, len(people.persona))
-    shown = np.flatnonzero(scribe.is_met)
-    complained = np.unique(complaints.case[complaints.case >= 0])
-    tables = {
-        "accounts": write.accounts_table(config, people, names, ledger.balance, rhythm, shown),
-        "holders": write.holders_table(config, people, names, rhythm),
-        "complaints": write.complaints_table(config, people, names, complaints),
-        "labels": write.labels_table(names, labels),
-        "watchlists": write.watchlists_table(names, entries),
-        **write.truth_tables(people, names, crime, cases, activity, rows, flows, holdings, complained, shown),
+def _last_tables(
+    writer: TableWriter, crime: Crime, cases: tuple[Case, ...], final: Int64Array
+) -> Mapping[str, pa.Table]:
+    """Return what is only known at the end: what the bank learned, whom it met, and the truth."""
+    economy, ids = writer.economy, writer.ids
+    n_accounts = len(economy.people.persona)
+    rows = writer.all_ring_transfers()
+    illicit = rows_at(rows, (rows["kind"] != NORMAL) & (rows["number"] >= 0))
+    activity = illicit_activity(illicit, crime, n_accounts, economy.calendar.end)
+    complaints = make_complaints(economy, cases, illicit, writer.honest.rows)
+    labels = make_labels(economy, illicit, complaints, activity)
+    entries = make_entries(economy, crime, cases, labels, writer.sessions.rows)
+    flows, holdings = follow_money(rows, n_accounts)
+    shown = np.flatnonzero(writer.is_visible)
+    complained = np.unique(complaints["case"][complaints["case"] >= 0])
+    return {
+        "accounts": accounts_table(economy, ids, final, shown),
+        "holders": holders_table(economy, ids),
+        "complaints": complaints_table(economy, ids, complaints),
+        "labels": labels_table(ids, labels),
+        "watchlists": watchlists_table(ids, entries),
+        **truth_tables(economy, ids, crime, cases, activity, rows, flows, holdings, complained, shown),
     }
-    for name, table in tables.items():
-        scribe.put(name, table)

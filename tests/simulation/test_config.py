@@ -8,7 +8,8 @@ import pytest
 from muledetect.clock import DAY
 from muledetect.errors import OptionError
 from muledetect.simulation import PRESETS, TACTICS, WorldConfig, parse_settings, world_config
-from muledetect.simulation.rhythm import OFFICE, SPAN_DAYS, build_rhythm
+from muledetect.simulation.days import OFFICE, SPAN_DAYS, build_calendar
+from muledetect.simulation.economy import monthly
 from muledetect.simulation.streams import stream
 
 
@@ -34,7 +35,7 @@ def test_wrong_parameters_are_all_reported_at_once() -> None:
         ({"currency": "baht"}, "currency must be an ISO 4217 code"),
         ({"start": "2025-13-01"}, "start must be a date"),
         ({"start": "๒๐๒๕-01-01"}, "start must be a date"),
-        ({"skim_low": 0.3, "skim_high": 0.1}, "skim_low must not exceed"),
+        ({"commission_low": 0.3, "commission_high": 0.1}, "commission_low must not exceed"),
         ({"new_mule_share": 0.9, "dormant_mule_share": 0.9}, "must not exceed 1"),
         ({"n_accounts": True}, "must be of type int, got bool"),
         ({"seed": -1}, "seed must lie in"),
@@ -77,36 +78,37 @@ def test_settings_are_read_as_the_type_of_their_parameter() -> None:
 
 
 def test_weeks_cover_every_day_once() -> None:
-    rhythm = build_rhythm(WorldConfig(n_days=40))
-    spans = list(rhythm.spans())
+    calendar = build_calendar(WorldConfig(n_days=40))
+    spans = list(calendar.spans())
     assert [day for span in spans for day in range(span.first, span.last)] == list(range(40))
     assert all(span.last - span.first == SPAN_DAYS for span in spans[:-1])
-    assert spans[-1].end == rhythm.end
+    assert spans[-1].end == calendar.end
 
 
 def test_monthly_events_happen_once_a_month_and_on_the_last_day_where_a_month_is_too_short() -> None:
-    rhythm = build_rhythm(WorldConfig(n_days=59, start="2025-01-01"))  # January and February
+    calendar = build_calendar(WorldConfig(n_days=59, start="2025-01-01"))  # January and February
+    schedule = monthly(np.array([31, 5]))
     who, days = (np.concatenate(parts) for parts in zip(
-        *(span.monthly(np.array([7, 8]), np.array([31, 5])) for span in rhythm.spans()), strict=True))  # fmt: skip
+        *(schedule.due(span) for span in calendar.spans()), strict=True))  # fmt: skip
     found = sorted(zip(who.tolist(), days.tolist(), strict=True))
-    assert found == [(7, 30), (7, 58), (8, 4), (8, 35)]  # 31 January and 28 February; the fifths
+    assert found == [(0, 30), (0, 58), (1, 4), (1, 35)]  # 31 January and 28 February; the fifths
 
 
 def test_events_follow_the_rate_and_the_weights() -> None:
-    rhythm = build_rhythm(WorldConfig(n_days=28, start="2025-02-03"))  # a Monday
+    calendar = build_calendar(WorldConfig(n_days=28, start="2025-02-03"))  # a Monday
     rng = stream(1, "test")
-    days = np.concatenate([span.happen(rng, np.full(400, 0.5), rhythm.working)[1] for span in rhythm.spans()])
+    days = np.concatenate([span.draw_events(rng, np.full(400, 0.5), calendar.working)[1] for span in calendar.spans()])
     counts = np.bincount(days, minlength=28)
-    assert abs(counts[rhythm.day_of_week < 5].mean() - 200) < 12
-    assert abs(counts[rhythm.day_of_week >= 5].mean() - 30) < 8
-    moment = rhythm.moments(rng, np.full(5000, 3), OFFICE)
-    local_hour = (moment - rhythm.start - 3 * DAY) // 3_600_000_000
+    assert abs(counts[calendar.day_of_week < 5].mean() - 200) < 12
+    assert abs(counts[calendar.day_of_week >= 5].mean() - 30) < 8
+    moment = calendar.moments(rng, np.full(5000, 3), OFFICE)
+    local_hour = (moment - calendar.start - 3 * DAY) // 3_600_000_000
     assert ((local_hour >= 0) & (local_hour < 24)).all()
     assert (local_hour < 7).mean() < 0.05
 
 
 def test_holidays_are_rest_days_of_every_year() -> None:
-    rhythm = build_rhythm(WorldConfig(n_days=800, start="2024-12-30", holidays=("12-31", "04-13")))
-    found = np.datetime64("2024-12-30") + np.flatnonzero(rhythm.is_holiday)
+    calendar = build_calendar(WorldConfig(n_days=800, start="2024-12-30", holidays=("12-31", "04-13")))
+    found = np.datetime64("2024-12-30") + np.flatnonzero(calendar.is_holiday)
     assert found.astype(str).tolist() == ["2024-12-31", "2025-04-13", "2025-12-31", "2026-04-13", "2026-12-31"]
-    assert set(rhythm.working[rhythm.is_holiday]) == {0.15}
+    assert set(calendar.working[calendar.is_holiday]) == {0.15}

@@ -13,17 +13,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from muledetect.clock import DAY, HOUR
-from muledetect.simulation.circles import build_contacts, build_favourites
 from muledetect.simulation.config import TACTICS, WorldConfig
-from muledetect.simulation.crime import SCAM_TYPES, SHAPES, Case, Crime, commit_scams, recruit, settle_houses
 from muledetect.simulation.crime.evasion import wage_of
-from muledetect.simulation.crime.recruiting import COMPANY, DORMANT, NEW, OLD, STOLEN, UNWITTING
-from muledetect.simulation.crime.shapes import lay_out
+from muledetect.simulation.crime.houses import assign_houses
+from muledetect.simulation.crime.planning import plan_crime
+from muledetect.simulation.crime.recruiting import COMPANY, DORMANT, NEW, OLD, STOLEN, UNWITTING, recruit
+from muledetect.simulation.crime.rings import Crime
+from muledetect.simulation.crime.shapes import SHAPES, build_layout
+from muledetect.simulation.crime.victims import SCAM_TYPES, Case
+from muledetect.simulation.days import Calendar, build_calendar
+from muledetect.simulation.economy import build_economy
 from muledetect.simulation.ledger import open_ledger
 from muledetect.simulation.people import CODE, NEVER, People, build_people
-from muledetect.simulation.plan import CHANNEL, EXIT, HOP, KINDS, SPEND, TEST, VICTIM, Columns, Plan
-from muledetect.simulation.rhythm import Rhythm, build_rhythm
-from muledetect.simulation.town import Town
+from muledetect.simulation.plan import CHANNEL, EXIT, HOP, KINDS, SPEND, TEST, VICTIM, Columns
 
 
 @dataclass(frozen=True)
@@ -31,7 +33,7 @@ class Underworld:
     """Crime without anybody else's life: what is planned, and what really happened."""
 
     config: WorldConfig
-    rhythm: Rhythm
+    calendar: Calendar
     people: People
     crime: Crime
     cases: tuple[Case, ...]
@@ -40,18 +42,20 @@ class Underworld:
     @property
     def mules(self) -> list[int]:
         """Accounts of ours that were recruited."""
-        seats = [seat for ring in self.crime.rings for seat in ring.seats]
-        return sorted({seat.account for seat in seats if not seat.is_unwitting and self.people.is_own[seat.account]})
+        memberships = [member for ring in self.crime.rings for member in ring.memberships]
+        return sorted(
+            {member.account for member in memberships if not member.is_unwitting and self.people.is_own[member.account]}
+        )
 
 
 def play(config: WorldConfig, keep: Callable[[Crime], Crime] = lambda crime: crime) -> Underworld:
-    rhythm = build_rhythm(config)
-    people = build_people(config, rhythm)
-    crime = keep(recruit(config, people, rhythm))
-    town = Town(config, rhythm, people, build_contacts(config, people), build_favourites(config, people), Plan())
-    cases = commit_scams(town, crime)
-    done = open_ledger(people, rhythm).execute(town.plan.take(rhythm.end), town.plan.n_pots)
-    return Underworld(config, rhythm, people, crime, cases, done)
+    calendar = build_calendar(config)
+    people = build_people(config, calendar)
+    crime = keep(recruit(config, people, calendar))
+    economy = build_economy(config, calendar, people)
+    cases = plan_crime(economy, crime)
+    done = open_ledger(people, calendar).execute(economy.plan.take(calendar.end), economy.plan.n_pots)
+    return Underworld(config, calendar, people, crime, cases, done)
 
 
 @cache
@@ -72,32 +76,32 @@ def test_rings_hire_exactly_the_configured_mules_within_the_world(
     seed: int, n_accounts: int, n_days: int, **more: float
 ) -> None:
     config = WorldConfig(n_accounts=n_accounts, n_days=n_days, seed=seed, **more)  # type: ignore[arg-type]
-    rhythm = build_rhythm(config)
-    people = build_people(config, rhythm)
-    crime = recruit(config, people, rhythm)
-    hired = {seat.account for ring in crime.rings for seat in ring.seats if not seat.is_unwitting}
+    calendar = build_calendar(config)
+    people = build_people(config, calendar)
+    crime = recruit(config, people, calendar)
+    hired = {member.account for ring in crime.rings for member in ring.memberships if not member.is_unwitting}
     assert sum(bool(people.is_own[account]) for account in hired) == config.n_mules
     assert (people.mule_kind[sorted(hired)] > 0).all()
     assert not np.isin(people.mule_kind[sorted(hired)], [UNWITTING]).any()
     for ring in crime.rings:
-        assert rhythm.start < ring.start < ring.end < rhythm.end
+        assert calendar.start < ring.start < ring.end < calendar.end
         assert 0 <= ring.centre < crime.n_centres
         assert 0 <= ring.office < crime.n_offices
-        for seat in ring.seats:
-            assert ring.start <= seat.start < seat.end <= ring.end
-            assert 0 <= seat.tier <= ring.depth
-            assert seat.is_unwitting or people.opened_at[seat.account] < seat.start
+        for member in ring.memberships:
+            assert ring.start <= member.start < member.end <= ring.end
+            assert 0 <= member.layer <= ring.depth
+            assert member.is_unwitting or people.opened_at[member.account] < member.start
 
 
 @settings(deadline=None, max_examples=40)
 @given(seed=st.integers(0, 2**40), shape=st.sampled_from(SHAPES), size=st.integers(2, 14))
-def test_every_place_of_a_shape_is_paid_and_pays_the_next_tier(seed: int, shape: str, size: int) -> None:
-    layout = lay_out(np.random.default_rng(seed), shape, size)
+def test_every_place_of_a_shape_is_paid_and_pays_the_next_layer(seed: int, shape: str, size: int) -> None:
+    layout = build_layout(np.random.default_rng(seed), shape, size)
     targets = {target for place in layout for target in place.onward}
     for number, place in enumerate(layout):
-        assert (place.tier == 0) != (number in targets)
-        assert all(layout[target].tier == place.tier + 1 for target in place.onward)
-    depth = 1 + max(place.tier for place in layout)
+        assert (place.layer == 0) != (number in targets)
+        assert all(layout[target].layer == place.layer + 1 for target in place.onward)
+    depth = 1 + max(place.layer for place in layout)
     assert depth <= 5 + 2 * (shape == "cycle")
 
 
@@ -107,8 +111,8 @@ def payers(layout: tuple, number: int) -> int:  # type: ignore[type-arg]
 
 def test_shapes_are_what_they_are_called() -> None:
     for seed in range(20):
-        drawn = {shape: lay_out(np.random.default_rng(seed), shape, 7) for shape in SHAPES}
-        widths = {shape: np.bincount([place.tier for place in layout]).tolist() for shape, layout in drawn.items()}
+        drawn = {shape: build_layout(np.random.default_rng(seed), shape, 7) for shape in SHAPES}
+        widths = {shape: np.bincount([place.layer for place in layout]).tolist() for shape, layout in drawn.items()}
         assert widths["fan_in"] == [6, 1]
         assert widths["fan_out"] == [1, 6]
         assert widths["scatter_gather"] == [1, 5, 1]
@@ -128,25 +132,25 @@ def test_shapes_are_what_they_are_called() -> None:
 def test_every_shape_is_recruited_and_accounts_are_burnt_and_replaced() -> None:
     world = underworld()
     assert {ring.shape for ring in world.crime.rings} == set(SHAPES)
-    lives = np.array([seat.end - seat.start for ring in world.crime.rings for seat in ring.seats]) / DAY
+    lives = np.array([member.end - member.start for ring in world.crime.rings for member in ring.memberships]) / DAY
     assert (lives <= 7).mean() > 0.75
     replaced = [
-        place for ring in world.crime.rings for place in range(len(ring.layout)) if len(ring.sitters(place)) > 1
+        place for ring in world.crime.rings for place in range(len(ring.layout)) if len(ring.members_at(place)) > 1
     ]
     assert len(replaced) > 10
     for ring in world.crime.rings:
         for place in range(len(ring.layout)):
-            seats = ring.sitters(place)
-            assert all(before.end == after.start for before, after in pairwise(seats))
+            memberships = ring.members_at(place)
+            assert all(before.end == after.start for before, after in pairwise(memberships))
 
 
 def test_recruits_have_the_past_of_their_kind() -> None:
     world = underworld()
     people = world.people
     start = {
-        seat.account: min(s.start for r in world.crime.rings for s in r.seats if s.account == seat.account)
+        member.account: min(s.start for r in world.crime.rings for s in r.memberships if s.account == member.account)
         for ring in world.crime.rings
-        for seat in ring.seats
+        for member in ring.memberships
     }
     kinds = {kind: [a for a in start if people.mule_kind[a] == kind] for kind in (NEW, DORMANT, OLD, STOLEN, COMPANY)}
     assert all(kinds.values())
@@ -221,10 +225,10 @@ def left_within(done: Columns, seconds: int) -> float:
     in_time = 0
     for row in range(len(done["time"])):
         left = int(done["amount"][row])
-        for lot in queues.get(int(done["pot_out"][row]), []):
-            part = min(left, lot[1])
-            in_time += part * (done["time"][row] - lot[0] <= seconds * 1_000_000)
-            lot[1] -= part
+        for draw in queues.get(int(done["pot_out"][row]), []):
+            part = min(left, draw[1])
+            in_time += part * (done["time"][row] - draw[0] <= seconds * 1_000_000)
+            draw[1] -= part
             left -= part
         if done["pot_in"][row] >= 0:
             queues.setdefault(int(done["pot_in"][row]), []).append([int(done["time"][row]), int(done["amount"][row])])
@@ -264,9 +268,9 @@ def old_share(world: Underworld) -> float:
 
 
 def phone_changes(world: Underworld) -> float:
-    houses = settle_houses(world.config, world.crime, len(world.people.persona))
-    turns = houses.turn > 0
-    return float(((houses.end - houses.start)[turns] / HOUR / houses.turn[turns]).sum())
+    houses = assign_houses(world.config, world.crime, len(world.people.persona))
+    turns = houses.change_hours > 0
+    return float(((houses.end - houses.start)[turns] / HOUR / houses.change_hours[turns]).sum())
 
 
 def unwitting_money(world: Underworld) -> float:
@@ -308,7 +312,7 @@ def test_lived_in_accounts_grow_with_camouflage() -> None:
 
 def test_housed_accounts_stay_around_their_time_in_a_ring() -> None:
     world = underworld(evasion=0.5)
-    houses = settle_houses(world.config, world.crime, len(world.people.persona))
+    houses = assign_houses(world.config, world.crime, len(world.people.persona))
     housed = np.flatnonzero(houses.office >= 0)
     assert np.isin(housed, [account for ring in world.crime.rings for account in ring.members]).all()
     assert 0.3 < np.isin(world.mules, housed).mean() < 0.7

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from muledetect.simulation.circles import Circles, build_contacts, build_favourites
 from muledetect.simulation.config import WorldConfig
+from muledetect.simulation.contacts import Contacts, build_contacts, build_favourites
+from muledetect.simulation.days import build_calendar
 from muledetect.simulation.people import CODE, NEVER, PERSONAS, People, build_people
-from muledetect.simulation.rhythm import build_rhythm
 
 
 @pytest.fixture(scope="module")
@@ -18,17 +18,17 @@ def config() -> WorldConfig:
 
 @pytest.fixture(scope="module")
 def people(config: WorldConfig) -> People:
-    return build_people(config, build_rhythm(config))
+    return build_people(config, build_calendar(config))
 
 
 @pytest.fixture(scope="module")
-def contacts(config: WorldConfig, people: People) -> Circles:
+def contacts(config: WorldConfig, people: People) -> Contacts:
     return build_contacts(config, people)
 
 
 def test_every_persona_lives_even_in_the_smallest_world() -> None:
     config = WorldConfig(n_accounts=200, n_days=14)
-    people = build_people(config, build_rhythm(config))
+    people = build_people(config, build_calendar(config))
     assert {PERSONAS[code] for code in people.persona} == set(PERSONAS)
     assert people.is_own.sum() == 200
 
@@ -47,26 +47,26 @@ def test_the_order_of_accounts_tells_nothing(people: People) -> None:
 
 
 def test_accounts_live_from_opening_to_closing(config: WorldConfig, people: People) -> None:
-    rhythm = build_rhythm(config)
+    calendar = build_calendar(config)
     assert (people.closed_at > people.opened_at).all()
-    assert (people.active_from >= np.where(people.opened_at >= rhythm.start, people.opened_at, 0)).all()
+    assert (people.active_from >= np.where(people.opened_at >= calendar.start, people.opened_at, 0)).all()
     private = people.is_private & people.is_own
-    is_new = people.opened_at >= rhythm.start
+    is_new = people.opened_at >= calendar.start
     assert 0.03 < is_new[private].mean() < 0.12
     assert is_new[people.of("shop", own=True)].any()
-    assert 0.005 < (people.closed_at[private] < rhythm.end).mean() < 0.03
+    assert 0.005 < (people.closed_at[private] < calendar.end).mean() < 0.03
     for name in ("cash", "vasp", "wallet", "government", "biller"):
         assert (people.closed_at[people.of(name)] == NEVER).all()
         assert not is_new[people.of(name)].any()
 
 
 def test_some_dormant_accounts_wake_and_the_others_sleep(config: WorldConfig, people: People) -> None:
-    wakes = people.active_from[people.of("dormant")] < build_rhythm(config).end
+    wakes = people.active_from[people.of("dormant")] < build_calendar(config).end
     assert 0.15 < wakes.mean() < 0.35
 
 
 def test_balances_start_as_published_and_new_accounts_empty(config: WorldConfig, people: People) -> None:
-    is_new = people.opened_at >= build_rhythm(config).start
+    is_new = people.opened_at >= build_calendar(config).start
     own = people.is_own & people.is_private
     held = people.opening[own & ~is_new] / 100
     # Half of all depositors hold under 3,124 baht; 89% of accounts less than 50,000; the largest tenth most of it.
@@ -101,7 +101,7 @@ def test_dormitories_hold_more_people_than_homes(people: People) -> None:
     assert np.median(rooms) > 3 * np.median(homes)
 
 
-def test_contacts_are_people_and_favourites_are_shops(config: WorldConfig, people: People, contacts: Circles) -> None:
+def test_contacts_are_people_and_favourites_are_shops(config: WorldConfig, people: People, contacts: Contacts) -> None:
     shops = build_favourites(config, people)
     assert contacts.member.dtype == shops.member.dtype == np.int32
     assert people.is_private[contacts.member].all()
@@ -110,14 +110,14 @@ def test_contacts_are_people_and_favourites_are_shops(config: WorldConfig, peopl
     assert contacts.size.max() > 4 * np.median(contacts.size)
 
 
-def test_half_of_the_contacts_live_near(people: People, contacts: Circles) -> None:
+def test_half_of_the_contacts_live_near(people: People, contacts: Contacts) -> None:
     owner = np.repeat(np.arange(len(contacts.size)), contacts.size)
     assert 0.45 < (people.area[owner] == people.area[contacts.member]).mean() < 0.65
 
 
-def test_draws_come_from_the_own_circle_and_mostly_from_its_first(contacts: Circles) -> None:
+def test_draws_come_from_the_own_contacts_and_mostly_from_the_first(contacts: Contacts) -> None:
     who = np.full(2_000, 17)
     drawn = contacts.draw(np.random.default_rng(1), who)
     start, size = int(contacts.start[17]), int(contacts.size[17])
     assert set(drawn.tolist()) <= set(contacts.member[start : start + size].tolist())
-    assert (drawn == contacts.first(who)).mean() > 1 / size
+    assert (drawn == contacts.member[start]).mean() > 1 / size

@@ -28,7 +28,7 @@ SETTLED = (10, 57)
 
 Frame = pd.DataFrame
 Float = npt.NDArray[np.float64]
-Bool = npt.NDArray[np.bool_]
+BoolArray = npt.NDArray[np.bool_]
 
 
 @cache
@@ -46,7 +46,7 @@ def micros(moments: pd.Series) -> npt.NDArray[np.int64]:
     return np.asarray(moments.astype("datetime64[us, UTC]").astype("int64"), np.int64)
 
 
-def single_transfers(evasion: float, seed: int) -> tuple[Frame, Bool]:
+def single_transfers(evasion: float, seed: int) -> tuple[Frame, BoolArray]:
     """What can be seen of one transfer by itself, and whether it is illicit.
 
     Normal transfers are drawn so that their channels are mixed as the illicit ones' are.
@@ -141,8 +141,8 @@ def numbers_of(table: str, rows: Frame) -> dict[str, pd.Series]:
 def shared(rows: Frame, owner: str, value: str) -> dict[str, pd.Series]:
     """How many values each owner has, and how many owners the value has that most share."""
     pairs = rows[[owner, value]].dropna().drop_duplicates()
-    crowd = pairs.groupby(value)[owner].transform("size")
-    return {f"{value} n": pairs.groupby(owner).size(), f"{value} crowd": crowd.groupby(pairs[owner]).max()}
+    actors = pairs.groupby(value)[owner].transform("size")
+    return {f"{value} n": pairs.groupby(owner).size(), f"{value} crowd": actors.groupby(pairs[owner]).max()}
 
 
 def session_numbers(sessions: Frame) -> dict[str, pd.Series]:
@@ -163,7 +163,7 @@ def session_numbers(sessions: Frame) -> dict[str, pd.Series]:
     return numbers
 
 
-def precision_of(column: Float, is_mule: Bool) -> float:
+def precision_of(column: Float, is_mule: BoolArray) -> float:
     """Average precision of one column, the better way round, missing values first or last, at life's prevalence."""
     rate = is_mule.mean()
     weight = np.where(is_mule, NATURAL / rate, (1 - NATURAL) / (1 - rate))
@@ -176,7 +176,7 @@ def precision_of(column: Float, is_mule: Bool) -> float:
     )
 
 
-def culprits(numbers: Frame, is_mule: Bool) -> dict[str, float]:
+def culprits(numbers: Frame, is_mule: BoolArray) -> dict[str, float]:
     found = {
         name: precision_of(numbers[name].to_numpy(np.float64, na_value=np.nan), is_mule)
         for name in map(str, numbers.columns)
@@ -197,7 +197,7 @@ def test_no_column_about_accounts_finds_the_mules_by_itself(evasion: float, seed
     assert culprits(numbers, is_mule) == {}
 
 
-def features_at(evasion: float, seed: int, day: int) -> tuple[Frame, Bool]:
+def features_at(evasion: float, seed: int, day: int) -> tuple[Frame, BoolArray]:
     """Every feature of our accounts at a moment; the mules are those at work in the week before, or ever at the end."""
     dataset = read_dataset(tables(evasion, seed))
     graph = build_graph(dataset)

@@ -6,8 +6,8 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from muledetect.simulation.sample import Sample
-from muledetect.simulation.streams import chance, shuffled_number, stream
+from muledetect.simulation.streams import hash_uniform, shuffled_number, stream
+from muledetect.simulation.table_writer import Sample
 
 
 def test_streams_of_other_names_or_numbers_differ() -> None:
@@ -34,9 +34,9 @@ def test_shuffled_numbers_do_not_depend_on_the_batch() -> None:
 
 
 def test_chances_are_even_and_belong_to_their_key() -> None:
-    drawn = chance(np.arange(20_000), 5)
+    drawn = hash_uniform(np.arange(20_000), 5)
     assert abs(drawn.mean() - 0.5) < 0.01
-    assert np.array_equal(drawn[:10], chance(np.arange(10), 5))
+    assert np.array_equal(drawn[:10], hash_uniform(np.arange(10), 5))
 
 
 @settings(deadline=None, max_examples=50)

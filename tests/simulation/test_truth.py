@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from muledetect.errors import DataError
+from muledetect.simulation.money_truth import PLACES, follow_money
 from muledetect.simulation.plan import EXIT, HOP, NORMAL, SPEND, TEST, VICTIM, Columns
-from muledetect.simulation.truth import PLACES, Flows, Holdings, follow_money
 
 VICTIM_A, MULE, RELAY, SHOP, VASP = range(5)
 N_ACCOUNTS = 5
@@ -40,15 +40,15 @@ def columns(rows: list[Row]) -> Columns:
     return made | {"time": 10 * np.arange(1, len(rows) + 1), "number": 100 + np.arange(len(rows))}
 
 
-def flows_of(flows: Flows) -> list[tuple[int, int, int]]:
-    return list(zip(flows.row.tolist(), flows.case.tolist(), flows.amount.tolist(), strict=True))
+def flows_of(flows: Columns) -> list[tuple[int, int, int]]:
+    return list(zip(flows["row"].tolist(), flows["case"].tolist(), flows["amount"].tolist(), strict=True))
 
 
-def held_after(holdings: Holdings, moment: int) -> dict[tuple[int, int, str], int]:
+def held_after(holdings: Columns, moment: int) -> dict[tuple[int, int, str], int]:
     """Money by case, account and place at a moment; places that hold nothing are left out."""
     now: dict[tuple[int, int, str], int] = {}
     for case, account, place, time, amount in zip(
-        *(getattr(holdings, name).tolist() for name in ("case", "account", "place", "time", "amount")), strict=True
+        *(holdings[name].tolist() for name in ("case", "account", "place", "time", "amount")), strict=True
     ):
         if time <= moment:
             now[case, account, PLACES[place]] = amount
@@ -68,7 +68,7 @@ def test_money_hops_through_a_pot_and_leaves_at_an_exit() -> None:
         N_ACCOUNTS,
     )
     assert flows_of(flows) == [(0, 7, 100), (1, 7, 60), (2, 7, 50), (3, 7, 5)]
-    assert flows.number.tolist() == [100, 101, 102, 103]
+    assert flows["number"].tolist() == [100, 101, 102, 103]
     assert held_after(holdings, 9) == {}
     assert held_after(holdings, 10) == {(7, MULE, "account"): 100}
     assert held_after(holdings, 29) == {(7, MULE, "account"): 40, (7, RELAY, "account"): 60}
@@ -184,8 +184,8 @@ def test_a_mule_that_becomes_a_victim_spends_what_it_held_of_others() -> None:
 def test_without_victims_there_is_nothing_to_follow() -> None:
     for rows in ([], [Row(MULE, SHOP, 5, source_after=0), Row(MULE, VASP, 5, EXIT, pot_out=0, source_after=0)]):
         flows, holdings = follow_money(columns(rows), N_ACCOUNTS)
-        assert len(flows.row) == len(flows.number) == len(flows.case) == len(flows.amount) == 0
-        assert len(holdings.case) == len(holdings.time) == 0
+        assert len(flows["row"]) == len(flows["number"]) == len(flows["case"]) == len(flows["amount"]) == 0
+        assert len(holdings["case"]) == len(holdings["time"]) == 0
 
 
 def test_rows_that_no_ledger_makes_are_refused_all_at_once() -> None:
@@ -237,22 +237,22 @@ Coin = tuple[int, int]  # case (-1: own money), pot
 def coin_by_coin(
     rows: list[Row], opening: list[int]
 ) -> tuple[list[dict[int, int]], list[dict[tuple[int, int, str], int]]]:
-    """Move single coins between purses, oldest first; return each transfer's parts and each moment's holdings."""
-    purses: list[list[Coin]] = [[(-1, -1)] * n for n in opening]
+    """Move single coins between accounts, oldest first; return each transfer's parts and each moment's holdings."""
+    held: list[list[Coin]] = [[(-1, -1)] * n for n in opening]
     outside: list[tuple[int, int, str]] = []
     parts_of, states = [], []
     for row in rows:
-        purse = purses[row.source]
+        coins = held[row.source]
         is_step = row.kind in STEPS
 
-        def turn(place: int, row: Row = row, purse: list[Coin] = purse, is_step: bool = is_step) -> tuple[int, int]:
-            case, pot = purse[place]
+        def turn(place: int, row: Row = row, coins: list[Coin] = coins, is_step: bool = is_step) -> tuple[int, int]:
+            case, pot = coins[place]
             from_pot = is_step and case >= 0 and pot == row.pot_out >= 0
             return (0 if from_pot else 1 if case < 0 else 2, place)
 
-        taken = sorted(range(len(purse)), key=turn)[: row.amount]
-        cases = [purse[place][0] for place in taken]
-        purses[row.source] = [coin for place, coin in enumerate(purse) if place not in set(taken)]
+        taken = sorted(range(len(coins)), key=turn)[: row.amount]
+        cases = [coins[place][0] for place in taken]
+        held[row.source] = [coin for place, coin in enumerate(coins) if place not in set(taken)]
         dirty = [case for case in cases if case >= 0]
         n_clean = len(cases) - len(dirty)
         if row.kind == VICTIM:
@@ -264,18 +264,18 @@ def coin_by_coin(
             outside += [(case, row.target, "exit" if row.kind == EXIT else "spent") for case in dirty]
             n_clean, dirty = row.amount, []
         # coins of one case arrive together, in order of leaving
-        purses[row.target] += [(case, row.pot_in) for case in parts if dirty for _ in range(parts[case])]
-        purses[row.target] += [(-1, -1)] * n_clean
+        held[row.target] += [(case, row.pot_in) for case in parts if dirty for _ in range(parts[case])]
+        held[row.target] += [(-1, -1)] * n_clean
         parts_of.append(parts)
         now = outside + [(case, account, "account") for account in range(N_ACCOUNTS)
-                         for case, _ in purses[account] if case >= 0]  # fmt: skip
+                         for case, _ in held[account] if case >= 0]  # fmt: skip
         states.append({where: now.count(where) for where in now})
     return parts_of, states
 
 
 @given(little_worlds())
 @settings(deadline=None)
-def test_layers_move_as_single_coins_would(world: tuple[list[Row], list[int]]) -> None:
+def test_money_moves_as_single_coins_would(world: tuple[list[Row], list[int]]) -> None:
     rows, opening = world
     flows, holdings = follow_money(columns(rows), N_ACCOUNTS)
     parts_of, states = coin_by_coin(rows, opening)
@@ -302,19 +302,19 @@ def test_what_the_victims_paid_is_somewhere_at_every_moment(world: tuple[list[Ro
         for account in range(N_ACCOUNTS):
             held = sum(n for (_, where, place), n in now.items() if (where, place) == (account, "account"))
             assert held <= balance[account]
-        assert flows.amount[flows.row == at].sum() <= row.amount
-    assert (flows.amount > 0).all()
-    assert (holdings.amount >= 0).all()
+        assert flows["amount"][flows["row"] == at].sum() <= row.amount
+    assert (flows["amount"] > 0).all()
+    assert (holdings["amount"] >= 0).all()
 
 
 @given(little_worlds())
 @settings(deadline=None)
-def test_a_step_is_told_once_a_moment_and_only_where_something_changed(world: tuple[list[Row], list[int]]) -> None:
+def test_a_step_appears_once_a_moment_and_only_where_something_changed(world: tuple[list[Row], list[int]]) -> None:
     _, holdings = follow_money(columns(world[0]), N_ACCOUNTS)
     last: dict[tuple[int, int, int], tuple[int, int]] = {}
-    assert (np.diff(holdings.time) >= 0).all()
+    assert (np.diff(holdings["time"]) >= 0).all()
     for case, account, place, time, amount in zip(
-        holdings.case, holdings.account, holdings.place, holdings.time, holdings.amount, strict=True
+        holdings["case"], holdings["account"], holdings["place"], holdings["time"], holdings["amount"], strict=True
     ):
         before = last.get((case, account, place), (-1, 0))
         assert time > before[0]
@@ -330,5 +330,5 @@ def test_what_comes_later_changes_nothing_before(world: tuple[list[Row], list[in
     whole, part = follow_money(columns(rows), N_ACCOUNTS), follow_money(columns(rows[:n]), N_ACCOUNTS)
     assert flows_of(part[0]) == [flow for flow in flows_of(whole[0]) if flow[0] < n]
     for name in ("case", "account", "place", "time", "amount"):
-        earlier = getattr(whole[1], name)[whole[1].time <= 10 * n]
-        np.testing.assert_array_equal(earlier, getattr(part[1], name))
+        earlier = whole[1][name][whole[1]["time"] <= 10 * n]
+        np.testing.assert_array_equal(earlier, part[1][name])

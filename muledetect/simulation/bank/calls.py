@@ -1,4 +1,8 @@
-"""Phone calls to our customers: SIM boxes working through number lists, and everybody else's ordinary calls."""
+"""Phone calls to our customers: SIM boxes working through number lists, and everybody else's ordinary calls.
+
+Calls are columns, one row a call in order of time: `time`, `caller`, `callee`, `duration`, `imei` (hash 0: the network
+did not say), `cell` (-1: not known), and `known` (us, UTC), when the record reaches the bank: perhaps after the world.
+"""
 
 from __future__ import annotations
 
@@ -7,15 +11,15 @@ from typing import Final
 
 import numpy as np
 
+from muledetect.arrays import Float64Array, Int64Array, UInt64Array
 from muledetect.clock import DAY, HOUR, MINUTE
 from muledetect.simulation.bank.networks import CELLS, border_area
-from muledetect.simulation.circles import Circles
-from muledetect.simulation.config import WorldConfig
-from muledetect.simulation.crime import Case
+from muledetect.simulation.crime.victims import Case
+from muledetect.simulation.days import OFFICE, TALKING, Span
+from muledetect.simulation.economy import Economy
 from muledetect.simulation.people import People
-from muledetect.simulation.plan import Columns
-from muledetect.simulation.rhythm import OFFICE, TALKING, Rhythm, Span
-from muledetect.simulation.streams import Float64, Int64, UInt64, chance, mix, stream
+from muledetect.simulation.plan import Columns, rows_at, stacked
+from muledetect.simulation.streams import hash_bits, hash_choice, hash_uniform, stream
 
 #: Numbers and boxes of one centre.
 LINES, BOXES = 24, 3
@@ -25,36 +29,20 @@ _WEEK: Final = 7 * DAY
 _COLD: Final = 60
 
 
-@dataclass(frozen=True, slots=True)
-class Calls:
-    """One row a call, in order of time; hash 0 and cell -1 where the network did not tell.
-
-    `known` (us, UTC) is when the record reaches the bank; it may lie after the world's end.
-    """
-
-    time: Int64
-    caller: UInt64
-    callee: UInt64
-    duration: Float64
-    imei: UInt64
-    cell: Int64
-    known: Int64
-
-
-def phone_of(people: People, who: Int64, seed: int) -> UInt64:
+def phone_of(people: People, who: Int64Array, seed: int) -> UInt64Array:
     """Return each account's phone number (hash): one a holder, shared within some families."""
-    shared = (mix(people.household[who], 31, seed) % np.uint64(100) < 4) & ~people.is_dormitory[who]
-    return mix(np.where(shared, people.household[who] + (1 << 40), people.holder[who]), _PHONE, seed)
+    shared = (hash_choice(100, people.household[who], 31, seed) < 4) & ~people.is_dormitory[who]
+    return hash_bits(np.where(shared, people.household[who] + (1 << 40), people.holder[who]), _PHONE, seed)
 
 
-def line_of(centre: Int64, line: Int64, week: Int64, seed: int) -> UInt64:
+def line_of(centre: Int64Array, line: Int64Array, week: Int64Array, seed: int) -> UInt64Array:
     """Return a SIM-box number (hash) of a centre; centres change their numbers every week, counted from 1970."""
-    return mix(centre, line, week, _LINE, seed)
+    return hash_bits(centre, line, week, _LINE, seed)
 
 
-def box_of(centre: Int64, line: Int64, seed: int) -> UInt64:
+def box_of(centre: Int64Array, line: Int64Array, seed: int) -> UInt64Array:
     """Return the IMEI (hash) of the box that holds a line."""
-    return mix(centre, line % BOXES, _BOX, seed)
+    return hash_bits(centre, line % BOXES, _BOX, seed)
 
 
 def n_hubs(people: People) -> int:
@@ -62,113 +50,109 @@ def n_hubs(people: People) -> int:
     return max(6, int((people.is_own & people.is_private).sum()) // 120)
 
 
-def hub_number(hub: Int64, moment: Int64, seed: int) -> UInt64:
+def hub_number(hub: Int64Array, moment: Int64Array, seed: int) -> UInt64Array:
     """Return the number (hash) of an honest desk; some sales desks change theirs every week, too."""
-    return mix(hub, np.where(hub % 10 < 3, moment // _WEEK, 0), _HUB, seed)
+    return hash_bits(hub, np.where(hub % 10 < 3, moment // _WEEK, 0), _HUB, seed)
 
 
 @dataclass(frozen=True, slots=True)
-class Callers:
+class CallMaker:
     """Everybody who calls our customers; `to_victims` holds the centres' calls to later victims, in order of time."""
 
-    config: WorldConfig
-    people: People
-    contacts: Circles
-    rhythm: Rhythm
-    customers: Int64
-    n_hubs: int
+    economy: Economy
+    customers: Int64Array
     to_victims: Columns
-    case_call: Int64
-    case_centre: Int64
+    case_call: Int64Array
+    case_centre: Int64Array
 
-    def place(self, span: Span) -> Calls:
+    def calls_of(self, span: Span) -> Columns:
         """Return a span's calls. O(n log n) in their number."""
-        rng = stream(self.config.seed, "calls", span.number)
-        parts = [self._ordinary(span, rng), self._desks(span, rng), self._awaited(span), self._cold(span, rng)]
-        joined = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+        rng = stream(self.economy.config.seed, "calls", span.number)
+        parts = [
+            self._private_calls(span, rng),
+            self._desk_calls(span, rng),
+            self._victim_calls(span),
+            self._cold_calls(span, rng),
+        ]
+        joined = stacked(parts)
         order = np.argsort(joined["time"], kind="stable")
-        joined = {name: values[order] for name, values in joined.items()}
+        joined = rows_at(joined, order)
         n = len(order)
         # Operators deliver call records to the bank some hours later, and not every network tells the device.
         wait = np.exp(rng.normal(np.log(5), 0.7, n)) * HOUR
-        told = rng.random(n) < 0.7
-        joined["imei"] = np.where(told, joined["imei"], np.uint64(0))
-        joined["cell"] = np.where(told, joined["cell"], -1)
-        return Calls(**joined, known=joined["time"] + wait.astype(np.int64))
+        is_shown = rng.random(n) < 0.7
+        joined["imei"] = np.where(is_shown, joined["imei"], np.uint64(0))
+        joined["cell"] = np.where(is_shown, joined["cell"], -1)
+        return {**joined, "known": joined["time"] + wait.astype(np.int64)}
 
-    def _ordinary(self, span: Span, rng: np.random.Generator) -> Columns:
+    def _private_calls(self, span: Span, rng: np.random.Generator) -> Columns:
         """Friends and relatives."""
-        who, days = span.happen(rng, np.full(len(self.customers), 0.05), self.rhythm.even)
+        who, days = span.draw_events(rng, np.full(len(self.customers), 0.05), self.economy.calendar.even)
         callee = self.customers[who]
-        caller = self.contacts.draw(rng, callee)
+        caller = self.economy.contacts.draw(rng, callee)
         return {
-            "time": span.moments(rng, days, TALKING),
-            "caller": phone_of(self.people, caller, self.config.seed),
-            "callee": phone_of(self.people, callee, self.config.seed),
+            "time": span.calendar.moments(rng, days, TALKING),
+            "caller": phone_of(self.economy.people, caller, self.economy.config.seed),
+            "callee": phone_of(self.economy.people, callee, self.economy.config.seed),
             "duration": _talk(rng, len(who), 70, 1.2),
-            "imei": mix(self.people.holder[caller], _IMEI, self.config.seed),
-            "cell": self.people.area[caller] * CELLS + rng.integers(0, 6, len(who)),
+            "imei": hash_bits(self.economy.people.holder[caller], _IMEI, self.economy.config.seed),
+            "cell": self.economy.people.area[caller] * CELLS + rng.integers(0, 6, len(who)),
         }
 
-    def _desks(self, span: Span, rng: np.random.Generator) -> Columns:
+    def _desk_calls(self, span: Span, rng: np.random.Generator) -> Columns:
         """Couriers, clinics and sales desks: honest numbers that call hundreds of people, some over the internet."""
-        seed = self.config.seed
-        who, days = span.happen(rng, np.full(len(self.customers), 0.04), self.rhythm.working + 0.3)
-        moment = span.moments(rng, days, OFFICE)
-        hub = (self.n_hubs * rng.random(len(who)) ** 2.2).astype(np.int64)
-        has_mast = chance(hub, seed, 20) < 0.6
-        box = mix(hub, _IMEI + 50, seed)
-        area = (mix(hub, 21, seed) % np.uint64(self.people.n_areas)).astype(np.int64)
+        seed = self.economy.config.seed
+        who, days = span.draw_events(rng, np.full(len(self.customers), 0.04), self.economy.calendar.working + 0.3)
+        moment = span.calendar.moments(rng, days, OFFICE)
+        hub = (n_hubs(self.economy.people) * rng.random(len(who)) ** 2.2).astype(np.int64)
+        has_mast = hash_uniform(hub, seed, 20) < 0.6
+        box = hash_bits(hub, _IMEI + 50, seed)
+        area = hash_choice(self.economy.people.n_areas, hub, 21, seed)
         return {
             "time": moment,
             "caller": hub_number(hub, moment, seed),
-            "callee": phone_of(self.people, self.customers[who], seed),
+            "callee": phone_of(self.economy.people, self.customers[who], seed),
             "duration": _talk(rng, len(who), 35, 0.9),
             "imei": np.where(has_mast, box, np.uint64(0)),
             "cell": np.where(has_mast, area * CELLS + hub % 6, -1),
         }
 
-    def _awaited(self, span: Span) -> Columns:
+    def _victim_calls(self, span: Span) -> Columns:
         first, last = np.searchsorted(self.to_victims["time"], [span.start, span.end])
-        return {name: values[first:last] for name, values in self.to_victims.items()}
+        return rows_at(self.to_victims, slice(first, last))
 
-    def _cold(self, span: Span, rng: np.random.Generator) -> Columns:
+    def _cold_calls(self, span: Span, rng: np.random.Generator) -> Columns:
         """Calls that bring nothing: short, to anybody, around the days when a centre finds victims of ours."""
         first = span.start if span.number else self.case_call[:1].min(initial=span.start)
         low, high = np.searchsorted(self.case_call, [first, span.end])
         case = np.repeat(np.arange(low, high), rng.poisson(_COLD, high - low))
-        day = (self.case_call[case] - self.rhythm.start) // DAY + rng.integers(-2, 3, len(case))
-        moment = span.moments(rng, np.clip(day, span.first, span.last - 1), OFFICE)
+        day = (self.case_call[case] - self.economy.calendar.start) // DAY + rng.integers(-2, 3, len(case))
+        moment = span.calendar.moments(rng, np.clip(day, span.first, span.last - 1), OFFICE)
         callee = self.customers[rng.integers(0, len(self.customers), len(case))]
         line = rng.integers(0, LINES, len(case))
         duration = np.minimum(_talk(rng, len(case), 14, 0.9), 600)
-        return _from_centre(self.config, self.people, rng, self.case_centre[case], line, moment, callee, duration)
+        return _from_centre(self.economy, rng, self.case_centre[case], line, moment, callee, duration)
 
 
-def build_callers(
-    config: WorldConfig, people: People, contacts: Circles, rhythm: Rhythm, cases: tuple[Case, ...]
-) -> Callers:
+def build_call_maker(economy: Economy, cases: tuple[Case, ...]) -> CallMaker:
     """Prepare the calls of a world; draws those to victims of ours. O(cases)."""
-    rng = stream(config.seed, "victim calls")
+    people = economy.people
+    rng = stream(economy.config.seed, "victim calls")
     ours = sorted(
         (case for case in cases if people.is_own[case.victim]), key=lambda case: (case.first_call, case.number)
     )
-    to_victims = _to_victims(config, people, rng, ours)
+    to_victims = _to_victims(economy, rng, ours)
     order = np.argsort(to_victims["time"], kind="stable")
-    return Callers(
-        config=config,
-        people=people,
-        contacts=contacts,
-        rhythm=rhythm,
+    return CallMaker(
+        economy=economy,
         customers=np.flatnonzero(people.is_own & people.is_private),
-        n_hubs=n_hubs(people),
-        to_victims={name: values[order] for name, values in to_victims.items()},
+        to_victims=rows_at(to_victims, order),
         case_call=np.array([case.first_call for case in ours], np.int64),
         case_centre=np.array([case.centre for case in ours], np.int64),
     )
 
 
-def _to_victims(config: WorldConfig, people: People, rng: np.random.Generator, ours: list[Case]) -> Columns:
+def _to_victims(economy: Economy, rng: np.random.Generator, ours: list[Case]) -> Columns:
     """One to five calls from the first contact to the last payment, mostly from one number; some leave no record."""
     seen = [case for case in ours if rng.random() < 0.8]
     n_calls = rng.geometric(0.45, len(seen)).clip(1, 5)
@@ -182,18 +166,18 @@ def _to_victims(config: WorldConfig, people: People, rng: np.random.Generator, o
     )
     centre = np.array([case.centre for case in seen], np.int64)[row]
     victim = np.array([case.victim for case in seen], np.int64)[row]
-    return _from_centre(config, people, rng, centre, line, moment, victim, _talk(rng, len(row), 420, 1.0))
+    return _from_centre(economy, rng, centre, line, moment, victim, _talk(rng, len(row), 420, 1.0))
 
 
 def _from_centre(
-    config: WorldConfig, people: People, rng: np.random.Generator, centre: Int64, line: Int64, moment: Int64,
-    callee: Int64, duration: Float64,
+    economy: Economy, rng: np.random.Generator, centre: Int64Array, line: Int64Array, moment: Int64Array,
+    callee: Int64Array, duration: Float64Array,
 ) -> Columns:  # fmt: skip
     """Calls of centres; some show the number of an honest desk or of nobody instead of their own."""
-    n, seed = len(moment), config.seed
+    n, seed, people = len(moment), economy.config.seed, economy.people
     draw = rng.random(n)
     desk = hub_number(rng.integers(0, n_hubs(people), n), moment, seed)
-    nobody = mix(moment, rng.integers(0, 1 << 40, n), _STRAY, seed)
+    nobody = hash_bits(moment, rng.integers(0, 1 << 40, n), _STRAY, seed)
     number = line_of(centre, line, moment // _WEEK, seed)
     is_spoofed = draw < 0.14
     return {
@@ -206,5 +190,5 @@ def _from_centre(
     }
 
 
-def _talk(rng: np.random.Generator, n: int, median_s: float, spread: float) -> Float64:
+def _talk(rng: np.random.Generator, n: int, median_s: float, spread: float) -> Float64Array:
     return np.asarray(np.round(np.exp(rng.normal(np.log(median_s), spread, n))), np.float64)

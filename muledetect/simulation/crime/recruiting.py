@@ -7,14 +7,15 @@ from typing import Final
 
 import numpy as np
 
+from muledetect.arrays import NEVER, Int64Array
 from muledetect.clock import DAY, HOUR
 from muledetect.simulation.config import WorldConfig
 from muledetect.simulation.crime.evasion import Tactics
-from muledetect.simulation.crime.rings import Crime, Ring, Seat
-from muledetect.simulation.crime.shapes import CONTROLLER, PERIPHERAL, SHAPES, lay_out
-from muledetect.simulation.people import CODE, NEVER, People
-from muledetect.simulation.rhythm import Rhythm
-from muledetect.simulation.streams import Int64, pick, stream
+from muledetect.simulation.crime.rings import Crime, Membership, Ring
+from muledetect.simulation.crime.shapes import CONTROLLER, PERIPHERAL, SHAPES, build_layout
+from muledetect.simulation.days import Calendar
+from muledetect.simulation.people import CODE, People
+from muledetect.simulation.streams import pick, stream
 
 #: `People.mule_kind`.
 NEW, DORMANT, OLD, STOLEN, COMPANY, UNWITTING = 1, 2, 3, 4, 5, 6
@@ -23,11 +24,11 @@ _EAGER: Final = {"student": 1.5, "irregular": 1.6, "gig": 1.4, "dormant": 0.2, "
 _LIMITS: Final = np.array([20_000_000, 50_000_000, 200_000_000], np.int64)
 
 
-def recruit(config: WorldConfig, people: People, rhythm: Rhythm) -> Crime:
+def recruit(config: WorldConfig, people: People, calendar: Calendar) -> Crime:
     """Form rings until exactly the config's `n_mules` of our accounts are hired; changes their life in `people`.
 
     Accounts of other banks and honest customers who pass money on unwittingly come on top. O(accounts log accounts)
-    once, then O(seats).
+    once, then O(memberships).
     """
     wanted = config.n_mules
     if wanted == 0:
@@ -35,28 +36,28 @@ def recruit(config: WorldConfig, people: People, rhythm: Rhythm) -> Crime:
     n_centres = max(2, round(wanted / 30))
     n_offices = max(1, round(n_centres / 1.6))
     rng = stream(config.seed, "crews")
-    market = _Market(config, people, rng, n_offices)
+    for_sale = _ForSale(config, people, rng, n_offices)
     rings: list[Ring] = []
     order: list[str] = []
-    while market.n_ours < wanted:
+    while for_sale.n_ours < wanted:
         order = order or [str(shape) for shape in rng.permutation(list(SHAPES))]
-        ring = _found(rng, config, rhythm, len(rings), order.pop(), n_centres, n_offices)
-        _fill(rng, market, ring)
+        ring = _new_ring(rng, config, calendar, len(rings), order.pop(), n_centres, n_offices)
+        _add_members(rng, for_sale, ring)
         rings.append(ring)
-    _talk_into(config, people, market, rings)
-    _prepare(config, people, rhythm, rings)
+    _recruit_unwitting(config, people, for_sale, rings)
+    _give_past(config, people, calendar, rings)
     return Crime(tuple(rings), n_centres, n_offices)
 
 
-def _found(
-    rng: np.random.Generator, config: WorldConfig, rhythm: Rhythm, number: int, shape: str, n_centres: int,
+def _new_ring(
+    rng: np.random.Generator, config: WorldConfig, calendar: Calendar, number: int, shape: str, n_centres: int,
     n_offices: int,
 ) -> Ring:  # fmt: skip
-    layout = lay_out(rng, shape, 3 + int(min(rng.geometric(0.42) - 1, 9)))
+    layout = build_layout(rng, shape, 3 + int(min(rng.geometric(0.42) - 1, 9)))
     # Days to weeks, and never most of the world. A world is a window: some rings are at work when it begins or ends.
     length = min(float(np.exp(rng.normal(1.3, 0.9))), config.n_days * 0.4)
     begins = rng.uniform(-0.7 * length, config.n_days - max(1.0, 0.3 * length))
-    start = rhythm.start + int(max(begins, 0.1) * DAY)
+    start = calendar.start + int(max(begins, 0.1) * DAY)
     office = int(rng.integers(0, n_offices))
     return Ring(
         number=number,
@@ -67,13 +68,13 @@ def _found(
         second_centre=int(rng.integers(0, n_centres)),
         office=office,
         start=start,
-        end=min(rhythm.start + int((begins + length) * DAY), rhythm.end) - HOUR,
-        skim=float(rng.uniform(config.skim_low, config.skim_high)),
-        skims_at=int(rng.integers(0, 1 + max(place.tier for place in layout))),
+        end=min(calendar.start + int((begins + length) * DAY), calendar.end) - HOUR,
+        commission=float(rng.uniform(config.commission_low, config.commission_high)),
+        commission_layer=int(rng.integers(0, 1 + max(place.layer for place in layout))),
     )
 
 
-class _Market:
+class _ForSale:
     """Accounts for sale, in the order in which they are sold."""
 
     def __init__(self, config: WorldConfig, people: People, rng: np.random.Generator, n_offices: int) -> None:
@@ -95,11 +96,11 @@ class _Market:
     def hire(self, rng: np.random.Generator, taken: list[int]) -> int:
         """Return an account that is not in `taken`: a fresh one, or now and then one that another ring uses too."""
         again, own = rng.random() < 0.05, bool(rng.random() < self.own_odds)
-        lot = rng.random()
+        draw = rng.random()
         own &= self.n_ours < self.wanted
         used = [account for account in self.hired[-200:] if account not in taken]
         if used and (again or self.sold[own] == len(self.queues[own])):
-            return used[int(lot * len(used))]
+            return used[int(draw * len(used))]
         account = int(self.queues[own][self.sold[own]])
         self.sold[own] += 1
         self.hired.append(account)
@@ -113,7 +114,7 @@ class _Market:
         return self.controllers[office]
 
 
-def _for_sale(rng: np.random.Generator, people: People, own: bool) -> Int64:
+def _for_sale(rng: np.random.Generator, people: People, own: bool) -> Int64Array:
     """Private accounts in random order, poorer personas first more often than others."""
     weight = np.array([_EAGER.get(name, 0.7) for name in CODE])
     who = np.flatnonzero(people.is_private & (people.is_own == own) & (people.closed_at == NEVER))
@@ -121,107 +122,98 @@ def _for_sale(rng: np.random.Generator, people: People, own: bool) -> Int64:
     return np.asarray(who[np.argsort(key, kind="stable")], np.int64)
 
 
-def _fill(rng: np.random.Generator, market: _Market, ring: Ring) -> None:
-    """Seat accounts on every place: each lasts some days and is replaced by a fresh one while the ring goes on."""
+def _add_members(rng: np.random.Generator, for_sale: _ForSale, ring: Ring) -> None:
+    """Give accounts to every place: each is used some days, then a fresh one replaces it while the ring goes on."""
     taken: list[int] = []
     for number, place in enumerate(ring.layout):
         if place.returns_to >= 0:
             continue
-        for start, end in _terms(rng, ring):
-            account = market.hire(rng, taken)
+        for start, end in _periods(rng, ring):
+            account = for_sale.hire(rng, taken)
             taken.append(account)
-            ring.seats.append(Seat(account, place.tier, place.role, start, end, place=number))
+            ring.memberships.append(Membership(account, place.layer, place.role, start, end, place=number))
     if len(ring.layout) >= 5 and rng.random() < 0.3:
-        account = market.controller(rng, ring.office, taken)
+        account = for_sale.controller(rng, ring.office, taken)
         if account not in taken:
-            ring.seats.append(Seat(account, ring.depth, CONTROLLER, ring.start, ring.end))
+            ring.memberships.append(Membership(account, ring.depth, CONTROLLER, ring.start, ring.end))
 
 
-def _terms(rng: np.random.Generator, ring: Ring) -> list[tuple[int, int]]:
-    """Cut a ring's life into the terms of one place's accounts: most last one to seven days."""
-    terms = []
+def _periods(rng: np.random.Generator, ring: Ring) -> list[tuple[int, int]]:
+    """Cut a ring's life into the periods of one place's accounts: most last one to seven days."""
+    periods = []
     start = ring.start
     while start < ring.end:
         end = start + int(np.exp(rng.normal(np.log(3.0), 0.8)) * DAY)
         # Nobody buys an account for the last hours.
         end = end if end + DAY < ring.end else ring.end
-        terms.append((start, end))
+        periods.append((start, end))
         start = end
-    return terms
+    return periods
 
 
-def _talk_into(config: WorldConfig, people: People, market: _Market, rings: list[Ring]) -> None:
+def _recruit_unwitting(config: WorldConfig, people: People, for_sale: _ForSale, rings: list[Ring]) -> None:
     """Find honest customers for each ring who will pass money on: a job, a refund, a favour."""
-    tactics = Tactics.of(config)
-    honest = people.is_private & (people.active_from == 0) & (people.closed_at == NEVER) & ~market.is_hired
+    honest = people.is_private & (people.active_from == 0) & (people.closed_at == NEVER) & ~for_sale.is_hired
     pool = np.flatnonzero(honest)
     for ring in rings:
         rng = stream(config.seed, "bystanders", ring.number)
-        n = int(rng.poisson(0.8 * tactics.pass_through * len(ring.layout))) if ring.depth > 1 else 0
+        n = int(rng.poisson(0.8 * config.tactic("pass_through") * len(ring.layout))) if ring.depth > 1 else 0
         for account in dict.fromkeys(pool[rng.integers(0, len(pool), n)].tolist()):
-            tier = int(rng.integers(1, ring.depth))
-            ring.seats.append(Seat(account, tier, PERIPHERAL, ring.start, ring.end, is_unwitting=True))
+            layer = int(rng.integers(1, ring.depth))
+            ring.memberships.append(Membership(account, layer, PERIPHERAL, ring.start, ring.end, is_unwitting=True))
             people.mule_kind[account] = UNWITTING
 
 
 @dataclass(frozen=True, slots=True)
 class _Recruit:
     account: int
-    office: int
     start: int
     ring: int
 
 
-def _prepare(config: WorldConfig, people: People, rhythm: Rhythm, rings: list[Ring]) -> None:
+def _give_past(config: WorldConfig, people: People, calendar: Calendar, rings: list[Ring]) -> None:
     """Give every hired account the past of its kind, by its first use in any ring."""
     first: dict[int, _Recruit] = {}
     for ring in rings:
-        for seat in ring.seats:
-            known = first.get(seat.account)
-            if not seat.is_unwitting and (known is None or seat.start < known.start):
-                first[seat.account] = _Recruit(seat.account, ring.office, seat.start, ring.number)
-    tactics = Tactics.of(config)
+        for member in ring.memberships:
+            known = first.get(member.account)
+            if not member.is_unwitting and (known is None or member.start < known.start):
+                first[member.account] = _Recruit(member.account, member.start, ring.number)
+    tactics = Tactics(config)
     n_of_holder = np.bincount(people.holder, minlength=len(people.holder))
     seller: dict[tuple[int, bool], int] = {}
     # Whose identity may be stolen: people who had an account before and are in no ring.
-    honest = {own: _bystanders(people, own) for own in (True, False)}
+    innocent = people.is_private & (people.mule_kind == 0)
+    honest = {own: np.flatnonzero(innocent & (people.is_own == own)) for own in (True, False)}
     for hired in first.values():
         rng = stream(config.seed, "recruit", hired.account)
-        kind = _kind(rng, config, tactics)
+        kind = _kind(rng, config)
         if kind == COMPANY and n_of_holder[hired.account] != 1:
             # A person with several accounts does not become a company.
             kind = OLD
         people.mule_kind[hired.account] = kind
-        people.daily_limit[hired.account] = max(
-            int(people.daily_limit[hired.account]), int(_LIMITS[pick(rng, np.array([0.35, 0.45, 0.2]), 1)[0]])
-        )
+        limit = _LIMITS[pick(rng, np.array([0.35, 0.45, 0.2]), 1)[0]]
+        people.daily_limit[hired.account] = max(people.daily_limit[hired.account], limit)
         if kind == OLD:
-            _keep_living(rng, people, hired)
+            _make_old(rng, people, hired)
         elif kind == DORMANT:
-            _wake(rng, tactics, people, rhythm, hired)
+            _make_dormant(rng, tactics, people, calendar, hired)
         else:
-            _open(rng, tactics, people, rhythm, hired)
+            _make_new(rng, tactics, people, calendar, hired)
         if kind == STOLEN:
             people.holder[hired.account] = people.holder[int(rng.choice(honest[bool(people.is_own[hired.account])]))]
         if kind == NEW:
             _join_seller(rng, people, hired, seller, n_of_holder)
 
 
-def _bystanders(people: People, own: bool) -> Int64:
-    return np.flatnonzero(people.is_private & (people.is_own == own) & (people.mule_kind == 0))
-
-
-def _kind(rng: np.random.Generator, config: WorldConfig, tactics: Tactics) -> int:
+def _kind(rng: np.random.Generator, config: WorldConfig) -> int:
     """Draw how an account comes to be a mule; an office that buys real old accounts needs the others less."""
-    lot, is_stolen = rng.random(), rng.random() < config.stolen_share
-    bought = lot / (1 - tactics.old_accounts) if tactics.old_accounts < 1 else np.inf
-    if bought < config.new_mule_share:
-        return STOLEN if is_stolen else NEW
-    if bought < config.new_mule_share + config.dormant_mule_share:
-        return DORMANT
-    if bought < config.new_mule_share + config.dormant_mule_share + config.company_mule_share:
-        return COMPANY
-    return OLD
+    draw, is_stolen = rng.random(), rng.random() < config.stolen_share
+    old_accounts = config.tactic("old_accounts")
+    bought = draw / (1 - old_accounts) if old_accounts < 1 else np.inf
+    edges = np.cumsum([config.new_mule_share, config.dormant_mule_share, config.company_mule_share])
+    kinds = (STOLEN if is_stolen else NEW, DORMANT, COMPANY, OLD)
+    return kinds[int(np.searchsorted(edges, bought, side="right"))]
 
 
 def _was_open(rng: np.random.Generator, people: People, account: int, moment: int) -> None:
@@ -231,7 +223,7 @@ def _was_open(rng: np.random.Generator, people: People, account: int, moment: in
         people.opened_at[account] = opened // DAY * DAY - DAY + int(rng.integers(HOUR, 11 * HOUR))
 
 
-def _keep_living(rng: np.random.Generator, people: People, hired: _Recruit) -> None:
+def _make_old(rng: np.random.Generator, people: People, hired: _Recruit) -> None:
     account = hired.account
     if people.persona[account] == CODE["dormant"]:
         people.persona[account] = CODE["irregular"]
@@ -239,27 +231,32 @@ def _keep_living(rng: np.random.Generator, people: People, hired: _Recruit) -> N
     _was_open(rng, people, account, hired.start - 60 * DAY)
 
 
-def _wake(rng: np.random.Generator, tactics: Tactics, people: People, rhythm: Rhythm, hired: _Recruit) -> None:
-    account, wakes = hired.account, int(rng.exponential(4) * DAY)
+def _make_poor(rng: np.random.Generator, people: People, account: int) -> None:
     people.persona[account] = CODE[str(rng.choice(["irregular", "gig", "student", "second"]))]
-    people.liveliness[account] *= rng.uniform(0.2, 0.9)
-    _was_open(rng, people, account, rhythm.start - 200 * DAY)
-    people.active_from[account] = hired.start - wakes if tactics.is_lived_in(rng) else NEVER
+    people.activity_level[account] *= rng.uniform(0.2, 0.9)
+
+
+def _make_dormant(
+    rng: np.random.Generator, tactics: Tactics, people: People, calendar: Calendar, hired: _Recruit
+) -> None:
+    account, wakes = hired.account, int(rng.exponential(4) * DAY)
+    _make_poor(rng, people, account)
+    _was_open(rng, people, account, calendar.start - 200 * DAY)
+    people.active_from[account] = hired.start - wakes if tactics.gets_normal_life(rng) else NEVER
     people.opening[account] = int(min(people.opening[account], rng.exponential(60_000)))
 
 
-def _open(rng: np.random.Generator, tactics: Tactics, people: People, rhythm: Rhythm, hired: _Recruit) -> None:
+def _make_new(rng: np.random.Generator, tactics: Tactics, people: People, calendar: Calendar, hired: _Recruit) -> None:
     """Open an account days before its use; with a stolen identity it has no life, as a company no trade."""
     account, kind = hired.account, people.mule_kind[hired.account]
     age = rng.exponential(12) + 1.5 if kind != COMPANY else rng.gamma(2.0, 60) + 10
     opened = hired.start - int(age * DAY)
     people.opened_at[account] = opened // DAY * DAY + int(rng.integers(HOUR, 11 * HOUR))
-    people.persona[account] = CODE[str(rng.choice(["irregular", "gig", "student", "second"]))]
-    people.liveliness[account] *= rng.uniform(0.2, 0.9)
-    lives = tactics.is_lived_in(rng) and kind == NEW
+    _make_poor(rng, people, account)
+    lives = tactics.gets_normal_life(rng) and kind == NEW
     people.active_from[account] = people.opened_at[account] if lives else NEVER
     people.opening[account] = int(min(people.opening[account], rng.exponential(60_000)))
-    if people.opened_at[account] >= rhythm.start and people.is_own[account]:
+    if people.opened_at[account] >= calendar.start and people.is_own[account]:
         people.opening[account] = 0
     if kind == COMPANY:
         people.persona[account] = CODE["company"]
@@ -271,7 +268,11 @@ def _open(rng: np.random.Generator, tactics: Tactics, people: People, rhythm: Rh
 
 
 def _join_seller(
-    rng: np.random.Generator, people: People, hired: _Recruit, seller: dict[tuple[int, bool], int], n_of_holder: Int64
+    rng: np.random.Generator,
+    people: People,
+    hired: _Recruit,
+    seller: dict[tuple[int, bool], int],
+    n_of_holder: Int64Array,
 ) -> None:
     """Sellers sell several accounts at once, opened at one branch within days of each other."""
     account = hired.account
@@ -282,10 +283,8 @@ def _join_seller(
     if other == account or not joins or n_of_holder[account] != 1 or people.holder[account] != account:
         seller[key] = account
         return
-    people.holder[account] = people.holder[other]
-    people.area[account] = people.area[other]
-    people.household[account] = people.household[other]
-    people.is_dormitory[account] = people.is_dormitory[other]
+    for column in (people.holder, people.area, people.household, people.is_dormitory):
+        column[account] = column[other]
     # Opened on the same day unless that would be too late for its own use.
     if people.opened_at[other] < hired.start - DAY and people.opened_at[account] > 0:
         shift = int(people.opened_at[other]) // DAY * DAY + int(people.opened_at[account]) % DAY

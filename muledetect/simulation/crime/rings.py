@@ -1,4 +1,4 @@
-"""What a ring is: places in a shape, and the accounts that sit on them one after the other."""
+"""What a ring is: places in a shape, and the accounts that have them one after another."""
 
 from __future__ import annotations
 
@@ -6,20 +6,20 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from muledetect.arrays import Int64Array
 from muledetect.simulation.crime.shapes import Layout
-from muledetect.simulation.streams import Int64
 
 
 @dataclass(frozen=True, slots=True)
-class Seat:
+class Membership:
     """An account's time in a ring: money is sent to it from `start` to `end` (us) and may rest some days longer.
 
-    `tier` is 0 for accounts that victims pay. `place` is the place in the ring's layout, -1 for honest customers
+    `layer` is 0 for accounts that victims pay. `place` is the place in the ring's layout, -1 for honest customers
     talked into passing money on (`is_unwitting`) and for an office's controller.
     """
 
     account: int
-    tier: int
+    layer: int
     role: str
     start: int
     end: int
@@ -29,7 +29,7 @@ class Seat:
 
 @dataclass(slots=True)
 class Ring:
-    """One ring. Victims pay it from `start` to `end` (us); the skim stays with accounts of tier `skims_at`."""
+    """One ring. Victims pay it from `start` to `end` (us); the commission stays with accounts of layer `commission_layer`."""
 
     number: int
     shape: str
@@ -39,35 +39,40 @@ class Ring:
     office: int
     start: int
     end: int
-    skim: float
-    skims_at: int
-    seats: list[Seat] = field(default_factory=list)
+    commission: float
+    commission_layer: int
+    memberships: list[Membership] = field(default_factory=list)
 
     @property
     def members(self) -> list[int]:
-        """Accounts, each once, in order of their first seat."""
-        return list(dict.fromkeys(seat.account for seat in self.seats))
+        """Accounts, each once, in order of their first use."""
+        return list(dict.fromkeys(member.account for member in self.memberships))
 
     @property
     def depth(self) -> int:
-        """Tiers that money goes through."""
-        return 1 + max(place.tier for place in self.layout)
+        """Layers that money goes through."""
+        return 1 + max(place.layer for place in self.layout)
 
     @property
-    def bystanders(self) -> list[Seat]:
+    def unwitting(self) -> list[Membership]:
         """Honest customers who pass money on without knowing."""
-        return [seat for seat in self.seats if seat.is_unwitting]
+        return [member for member in self.memberships if member.is_unwitting]
 
-    def sitters(self, place: int) -> list[Seat]:
-        """Return the seats of a place in order of time."""
+    def members_at(self, place: int) -> list[Membership]:
+        """Return who has a place, in order of time."""
         returns_to = self.layout[place].returns_to
         own = place if returns_to < 0 else returns_to
-        return [seat for seat in self.seats if seat.place == own]
+        return [member for member in self.memberships if member.place == own]
 
-    def sitter(self, place: int, moment: int) -> Seat:
-        """Return who sits on a place at a moment; before the first it is the first, after the last the last."""
-        seats = self.sitters(place)
-        return next((seat for seat in seats if moment < seat.end), seats[-1])
+    def account_at(self, place: int, moment: int) -> int:
+        """Return the account of a place at a moment; before the first it is the first, after the last the last."""
+        members = self.members_at(place)
+        return next((member for member in members if moment < member.end), members[-1]).account
+
+    @property
+    def entry_places(self) -> list[int]:
+        """Places that victims pay."""
+        return [number for number, place in enumerate(self.layout) if place.layer == 0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +84,6 @@ class Crime:
     n_offices: int
 
 
-def members(crime: Crime) -> Int64:
+def members(crime: Crime) -> Int64Array:
     """Return all accounts that some ring uses, unwitting ones too, sorted, each once."""
     return np.unique(np.array([account for ring in crime.rings for account in ring.members], np.int64))

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from muledetect.simulation.plan import CHANNEL, NO_CAP, Plan, grains
-from muledetect.simulation.streams import Int64
+from muledetect.simulation.plan import CHANNEL, FIXED, NO_CAP, Plan, rounding_steps
 
 
 @dataclass(slots=True)
@@ -21,12 +20,12 @@ class Step:
     source: int
     target: int
     channel: str
-    mode: int
     kind: int
     case: int
     amount: int = int(NO_CAP)
     share: float = 1.0
     keep: float = 0.0
+    mode: int = FIXED
     pot_out: int = -1
     pot_in: int = -1
     terminal: int = -1
@@ -42,25 +41,23 @@ def record(plan: Plan, rng: np.random.Generator, ring: int, steps: list[Step]) -
     """Add a ring's steps to the plan, rounded as each channel's honest users round."""
     if not steps:
         return
-    channels = np.array([CHANNEL[step.channel] for step in steps])
-    grain: Int64 = np.ones(len(steps), np.int64)
+    rounding = np.ones(len(steps), np.int64)
     for name in sorted({step.channel for step in steps}):
-        chosen = channels == CHANNEL[name]
-        grain[chosen] = grains(rng, name, int(chosen.sum()))
-    plan.add(
-        time=np.array([step.time for step in steps]),
-        source=np.array([step.source for step in steps]),
-        target=np.array([step.target for step in steps]),
-        amount=np.array([step.amount for step in steps]),
-        share=np.array([step.share for step in steps]),
-        keep=np.array([step.keep for step in steps]),
-        mode=np.array([step.mode for step in steps]),
-        channel=channels,
-        grain=grain,
-        pot_in=np.array([step.pot_in for step in steps]),
-        pot_out=np.array([step.pot_out for step in steps]),
-        terminal=np.array([step.terminal for step in steps]),
-        kind=np.array([step.kind for step in steps]),
-        case=np.array([step.case for step in steps]),
-        ring=ring,
+        chosen = [row for row, step in enumerate(steps) if step.channel == name]
+        rounding[chosen] = rounding_steps(rng, name, len(chosen))
+    same = (
+        "time",
+        "source",
+        "target",
+        "kind",
+        "case",
+        "amount",
+        "share",
+        "keep",
+        "mode",
+        "pot_out",
+        "pot_in",
+        "terminal",
     )
+    columns = {name: np.array([getattr(step, name) for step in steps]) for name in same}
+    plan.add(channel=np.array([CHANNEL[step.channel] for step in steps]), rounding=rounding, ring=ring, **columns)

@@ -19,41 +19,37 @@ References
 
 from typing import Final
 
+from muledetect.simulation.economy import Behaviour
 from muledetect.simulation.life import (
     abroad,
     apps,
-    cash,
-    coins,
     collecting,
     credit,
+    family,
     firms,
     friends,
-    gigs,
     homes,
     large,
     own_money,
     pay,
-    relatives,
     selling,
     spending,
 )
-from muledetect.simulation.life.cash import machines
-from muledetect.simulation.town import Behaviour
 
-__all__ = ["BEHAVIOURS", "machines"]
-
+#: The name of a behaviour is the name of its random stream, and the order is the order of planning: both are part of
+#: what a seed means.
 BEHAVIOURS: Final[tuple[Behaviour, ...]] = (
     pay.salaries, pay.pensions, pay.day_labour,
     spending.shopping, spending.outside_customers,
     friends.friends, friends.outside_friends, friends.dinners, friends.gifts,
-    relatives.support, relatives.allowances,
+    family.support, family.allowances,
     homes.bills, homes.subscriptions, homes.rents, homes.rents_go_on,
-    cash.withdrawals, cash.deposits,
+    spending.withdrawals, spending.deposits,
     apps.wallets, apps.exchanges, apps.marketplaces,
     selling.orders, selling.suppliers, selling.live_shows, selling.takings,
-    gigs.riders, gigs.tips,
+    pay.riders, pay.tips,
     collecting.savings_circles, collecting.organisers, collecting.appeals, collecting.donations,
-    coins.coin_traders,
+    apps.coin_traders,
     abroad.migrants, abroad.remittance_agents, abroad.border_trade,
     firms.invoices, firms.purchasing, firms.treasuries,
     own_money.second_accounts, own_money.new_accounts, own_money.trials, own_money.savings, own_money.closings,

@@ -5,17 +5,16 @@ from __future__ import annotations
 import numpy as np
 
 from muledetect.clock import DAY, HOUR
-from muledetect.simulation.life.crowd import crowd_of, is_seen
-from muledetect.simulation.life.jobs import find_jobs, is_subsidiary
-from muledetect.simulation.plan import OF_BALANCE, OF_POT
-from muledetect.simulation.rhythm import OFFICE, Span
-from muledetect.simulation.town import Act, Town, baht
+from muledetect.simulation.days import OFFICE
+from muledetect.simulation.economy import Act, Actors, Economy
+from muledetect.simulation.life.pay import find_jobs, is_subsidiary
+from muledetect.simulation.plan import OF_BALANCE
 
 
-def invoices(town: Town, _rng: np.random.Generator) -> Act:
+def invoices(economy: Economy) -> Act:
     """What keeps our employers solvent: other firms pay them, in all about twice their payroll, log-normally."""
-    people = town.people
-    jobs = find_jobs(town)
+    people = economy.people
+    jobs = find_jobs(economy)
     firms = people.of("company", "platform", own=True)
     payroll = np.bincount(jobs.boss, jobs.wage, minlength=len(people.persona))
     rate = np.clip(0.15 + 0.05 * np.sqrt(payroll[firms] / 2_000_000), 0.15, 8.0)
@@ -23,68 +22,52 @@ def invoices(town: Town, _rng: np.random.Generator) -> Act:
     usual = (60_000 + 2.2 * payroll / 100) / 22 / 1.38
     median = np.zeros(len(payroll))
     median[firms] = usual[firms] / rate
-    crowd = crowd_of(firms, rate)
+    actors = Actors.of(firms, rate)
 
-    def plan(span: Span, rng: np.random.Generator) -> None:
-        firm, day = crowd.acts(span, rng, 1.0, span.rhythm.working)
-        town.pay(
-            rng,
-            "p2p_account",
-            time=span.moments(rng, day, OFFICE),
-            source=town.partner(rng, len(firm), "company"),
-            target=firm,
-            amount=baht(rng, len(firm), median[firm], 0.8),
-        )
+    def plan(week: Economy) -> None:
+        firm, day = actors.acts(week, 1.0, week.calendar.working)
+        when = week.moments(day, OFFICE)
+        payer = week.business(len(firm), "company")
+        week.pay("p2p_account", when, payer, firm, amount=week.amounts(len(firm), median[firm], 0.8))
 
     return plan
 
 
-def purchasing(town: Town, _rng: np.random.Generator) -> Act:
+def purchasing(economy: Economy) -> Act:
     """Our companies pay suppliers and service firms some percent of what they hold; shops elsewhere pay ours."""
-    people = town.people
+    people = economy.people
     firms = people.of("company", "platform", "temple", own=True)
-    crowd = crowd_of(firms, np.full(len(firms), 0.3 * town.config.activity))
+    actors = Actors.of(firms, np.full(len(firms), 0.3 * economy.config.activity))
 
-    def plan(span: Span, rng: np.random.Generator) -> None:
-        firm, day = crowd.acts(span, rng, 1.0, span.rhythm.working)
-        town.pay(
-            rng,
-            "p2p_account",
-            time=span.moments(rng, day, OFFICE),
-            source=firm,
-            target=town.partner(rng, len(firm), "company", "goods", "shop"),
-            mode=OF_BALANCE,
-            share=rng.beta(1.0, 15.0, len(firm)),
-        )
+    def plan(week: Economy) -> None:
+        firm, day = actors.acts(week, 1.0, week.calendar.working)
+        when = week.moments(day, OFFICE)
+        payee = week.business(len(firm), "company", "goods", "shop")
+        week.pay("p2p_account", when, firm, payee, mode=OF_BALANCE, share=week.rng.beta(1.0, 15.0, len(firm)))
 
     return plan
 
 
-def treasuries(town: Town, rng: np.random.Generator) -> Act:
+def treasuries(economy: Economy) -> Act:
     """Subsidiaries are swept to zero every night by their parent, which gives back in the morning what they need."""
-    people = town.people
+    people = economy.people
     firms = people.of("company")
-    is_child = is_subsidiary(town, firms)
+    is_child = is_subsidiary(economy, firms)
     child, parents = firms[is_child], firms[~is_child]
-    parent = parents[rng.integers(0, len(parents), len(child))]
-    seen = is_seen(town, child, parent)
+    parent = parents[economy.rng.integers(0, len(parents), len(child))]
+    seen = economy.is_visible(child, parent)
     # A sweep of a firm elsewhere would take its whole unseen wealth.
     seen &= people.is_own[child]
     child, parent = child[seen], parent[seen]
 
-    def plan(span: Span, rng: np.random.Generator) -> None:
-        length = span.last - span.first
+    def plan(week: Economy) -> None:
+        length = week.span.last - week.span.first
         row = np.repeat(np.arange(len(child)), length)
-        day = np.tile(np.arange(span.first, span.last), len(child))
-        night = span.rhythm.start + day * DAY + 22 * HOUR + rng.integers(0, HOUR, len(row))
-        pots = town.plan.new_pots(len(row))
-        town.pay(
-            rng, "p2p_account", time=night, source=child[row], target=parent[row], mode=OF_BALANCE, grain=1,
-            pot_in=pots,
-        )  # fmt: skip
-        town.pay(
-            rng, "p2p_account", time=night + 9 * HOUR, source=parent[row], target=child[row], mode=OF_POT,
-            pot_out=pots, share=rng.uniform(0.5, 1.0, len(row)),
-        )  # fmt: skip
+        day = np.tile(np.arange(week.span.first, week.span.last), len(child))
+        night = week.calendar.start + day * DAY + 22 * HOUR + week.rng.integers(0, HOUR, len(row))
+        pots = week.plan.new_pots(len(row))
+        week.pay("p2p_account", night, child[row], parent[row], mode=OF_BALANCE, rounding=1, pot_in=pots)
+        share = week.rng.uniform(0.5, 1.0, len(row))
+        week.pay("p2p_account", night + 9 * HOUR, parent[row], child[row], pot_out=pots, share=share)
 
     return plan

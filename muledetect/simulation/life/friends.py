@@ -6,117 +6,86 @@ from typing import Final
 
 import numpy as np
 
-from muledetect.simulation.life.crowd import everybody, outsiders, purse
-from muledetect.simulation.plan import OF_POT, UP_TO
-from muledetect.simulation.rhythm import EVENING, SHOPPING, TALKING, Span
-from muledetect.simulation.streams import Int64, pick
-from muledetect.simulation.town import Act, Town, baht, later
+from muledetect.arrays import Int64Array
+from muledetect.simulation.days import EVENING, SHOPPING, TALKING
+from muledetect.simulation.economy import Act, Economy
+from muledetect.simulation.plan import UP_TO
+from muledetect.simulation.streams import pick
 
 #: Gifts in baht: round numbers, also those with a nine for luck.
 _GIFTS: Final = np.array([100, 200, 300, 500, 999, 1_000, 1_999, 2_000, 5_000, 10_000])
 _GIFT_ODDS: Final = np.array([0.12, 0.16, 0.1, 0.24, 0.04, 0.2, 0.02, 0.07, 0.04, 0.01])
 
 
-def friends(town: Town, _rng: np.random.Generator) -> Act:
+def friends(economy: Economy) -> Act:
     """Small change with a heavy tail, one time in seven to a stranger; one time in eight some of it comes back."""
-    crowd = everybody(town)
+    actors = economy.our_people()
 
-    def plan(span: Span, rng: np.random.Generator) -> None:
-        who, day = crowd.moody_acts(span, rng, 0.1, span.rhythm.shopping)
+    def plan(week: Economy) -> None:
+        who, day = actors.bursty_acts(week, 0.1, week.calendar.shopping)
         n = len(who)
-        other = town.contacts.draw(rng, who)
-        strange = np.flatnonzero(rng.random(n) < 0.14)
-        other[strange] = town.strangers(rng, len(strange))
-        moment = span.moments(rng, day, TALKING)
-        back = np.flatnonzero(rng.random(n) < 0.12)
-        pots = np.full(n, -1, np.int64)
-        pots[back] = town.plan.new_pots(len(back))
-        amount = baht(rng, n, 300 * purse(town, who), 1.45)
-        town.hand_over(rng, time=moment, source=who, target=other, amount=amount, pot_in=pots)
-        town.hand_over(
-            rng,
-            time=later(rng, moment[back], 4 * 3600, 2.4),
-            source=other[back],
-            target=who[back],
-            mode=OF_POT,
-            pot_out=pots[back],
-            share=rng.uniform(0.3, 1.0, len(back)),
-        )
+        other = week.contacts.draw(week.rng, who)
+        strange = np.flatnonzero(week.rng.random(n) < 0.14)
+        other[strange] = week.strangers(len(strange))
+        moment = week.moments(day, TALKING)
+        back = np.flatnonzero(week.rng.random(n) < 0.12)
+        pots = week.plan.pots_for(back, n)
+        amount = week.amounts(n, 300 * week.spending_level(who), 1.45)
+        week.pay_person(moment, who, other, amount=amount, pot_in=pots)
+        when = week.delayed(moment[back], 4 * 3600, 2.4)
+        week.pay_person(when, other[back], who[back], pot_out=pots[back], share=week.rng.uniform(0.3, 1.0, len(back)))
 
     return plan
 
 
-def outside_friends(town: Town, _rng: np.random.Generator) -> Act:
+def outside_friends(economy: Economy) -> Act:
     """Friends at other banks send our people money."""
-    crowd = outsiders(town)
+    actors = economy.other_people()
 
-    def plan(span: Span, rng: np.random.Generator) -> None:
-        who, day = crowd.acts(span, rng, 0.2, span.rhythm.shopping)
-        other = town.contacts.draw(rng, who)
-        ours = np.flatnonzero(town.people.is_own[other])
-        town.hand_over(
-            rng,
-            time=span.moments(rng, day[ours], TALKING),
-            source=who[ours],
-            target=other[ours],
-            amount=baht(rng, len(ours), 340, 1.5),
-        )
+    def plan(week: Economy) -> None:
+        who, day = actors.acts(week, 0.2, week.calendar.shopping)
+        other = week.contacts.draw(week.rng, who)
+        ours = np.flatnonzero(week.people.is_own[other])
+        when = week.moments(day[ours], TALKING)
+        week.pay_person(when, who[ours], other[ours], amount=week.amounts(len(ours), 340, 1.5))
 
     return plan
 
 
-def dinners(town: Town, _rng: np.random.Generator) -> Act:
+def dinners(economy: Economy) -> Act:
     """One pays the restaurant, the others pay their equal share within hours: a small fan-in of equal sums."""
-    crowd = everybody(town)
+    actors = economy.our_people()
 
-    def plan(span: Span, rng: np.random.Generator) -> None:
-        host, day = crowd.acts(span, rng, 0.004, span.rhythm.shopping)
+    def plan(week: Economy) -> None:
+        host, day = actors.acts(week, 0.004, week.calendar.shopping)
         n = len(host)
-        moment = span.moments(rng, day, EVENING)
-        guests = np.minimum(1 + rng.geometric(0.35, n), 12)
-        each = baht(rng, n, 190 * purse(town, host), 0.6)
-        town.pay(
-            rng,
-            "qr_merchant",
-            time=moment,
-            source=host,
-            target=town.favourites.draw(rng, host),
-            amount=each * (guests + 1),
-            mode=UP_TO,
-        )
+        moment = week.moments(day, EVENING)
+        guests = np.minimum(1 + week.rng.geometric(0.35, n), 12)
+        each = week.amounts(n, 190 * week.spending_level(host), 0.6)
+        payee = week.favourites.draw(week.rng, host)
+        week.pay("qr_merchant", moment, host, payee, amount=each * (guests + 1), mode=UP_TO)
         row = np.repeat(np.arange(n), guests)
-        _repay(town, rng, host[row], moment[row], each[row])
+        _repay(week, host[row], moment[row], each[row])
 
     return plan
 
 
-def _repay(town: Town, rng: np.random.Generator, host: Int64, moment: Int64, each: Int64) -> None:
-    town.hand_over(
-        rng,
-        time=later(rng, moment, 1_500, 1.6),
-        source=town.contacts.draw(rng, host, skew=1.3),
-        target=host,
-        amount=each,
-        grain=100,
-    )
+def _repay(economy: Economy, host: Int64Array, moment: Int64Array, each: Int64Array) -> None:
+    when = economy.delayed(moment, 1_500, 1.6)
+    economy.pay_person(when, economy.contacts.draw(economy.rng, host, skew=1.3), host, amount=each, rounding=100)
 
 
-def gifts(town: Town, _rng: np.random.Generator) -> Act:
+def gifts(economy: Economy) -> Act:
     """Holidays: round sums to relatives and friends, some of whom receive from many within hours."""
-    ours, theirs = everybody(town), outsiders(town)
+    ours, theirs = economy.our_people(), economy.other_people()
 
-    def plan(span: Span, rng: np.random.Generator) -> None:
-        for crowd in (ours, theirs):
-            who, day = crowd.acts(span, rng, 0.35, span.rhythm.festive)
-            other = town.contacts.draw(rng, who, skew=1.2)
-            seen = np.flatnonzero(town.people.is_own[who] | town.people.is_own[other])
-            town.hand_over(
-                rng,
-                time=span.moments(rng, day[seen], SHOPPING),
-                source=who[seen],
-                target=other[seen],
-                amount=100 * _GIFTS[pick(rng, _GIFT_ODDS, len(seen))],
-                grain=100,
-            )
+    def plan(week: Economy) -> None:
+        for actors in (ours, theirs):
+            who, day = actors.acts(week, 0.35, week.calendar.festive)
+            other = week.contacts.draw(week.rng, who, skew=1.2)
+            seen = np.flatnonzero(week.people.is_own[who] | week.people.is_own[other])
+            when = week.moments(day[seen], SHOPPING)
+            amount = 100 * _GIFTS[pick(week.rng, _GIFT_ODDS, len(seen))]
+            week.pay_person(when, who[seen], other[seen], amount=amount, rounding=100)
 
     return plan

@@ -6,181 +6,141 @@ from typing import Final
 
 import numpy as np
 
+from muledetect.arrays import NEVER, Int64Array
 from muledetect.clock import DAY, HOUR
-from muledetect.simulation.life.crowd import crowd_of, elsewhere, everybody, monthly
-from muledetect.simulation.life.passing import goes_on
-from muledetect.simulation.people import CODE, NEVER
+from muledetect.simulation.days import EVENING, TALKING
+from muledetect.simulation.economy import Act, Actors, Economy, monthly
+from muledetect.simulation.life.onward import Habit, send_onward
+from muledetect.simulation.people import CODE
 from muledetect.simulation.plan import FIXED, OF_BALANCE, UP_TO
-from muledetect.simulation.rhythm import EVENING, TALKING, Span
-from muledetect.simulation.streams import Int64, chance
-from muledetect.simulation.town import Act, Town, baht, later
+from muledetect.simulation.streams import hash_uniform
 
 _WAYS: Final = {"known": 0.36, "stranger": 0.2, "elsewhere": 0.1, "biller": 0.12, "vasp": 0.08, "wallet": 0.09,
                 "cash": 0.05}  # fmt: skip
+_SECOND: Final = Habit(3_000, 2.3, _WAYS)
+_NEW: Final = Habit(4 * 3600, 2.0, _WAYS)
 
 
-def second_accounts(town: Town, rng: np.random.Generator) -> Act:
+def second_accounts(economy: Economy) -> Act:
     """Quiet accounts: now and then a large sum comes from the holder's other bank and soon leaves again."""
-    people = town.people
+    people = economy.people
     who = people.of("second", "salaried", "seller", "dormant", own=True)
     usual = np.where(people.persona[who] == CODE["second"], 0.07, 0.006)
-    crowd = crowd_of(who, usual * np.minimum(people.liveliness[who], 3))
+    actors = Actors.of(who, usual * np.minimum(people.activity_level[who], 3))
     away = np.full(len(people.persona), -1, np.int32)
-    away[who] = elsewhere(town, rng, len(who))
+    away[who] = economy.elsewhere(len(who))
 
-    def plan(span: Span, rng: np.random.Generator) -> None:
-        account, day = crowd.acts(span, rng, 1.0, span.rhythm.even)
+    def plan(week: Economy) -> None:
+        account, day = actors.acts(week, 1.0, week.calendar.even)
         n = len(account)
-        moment, pots = span.moments(rng, day, TALKING), town.plan.new_pots(n)
-        town.hand_over(
-            rng,
-            time=moment,
-            source=away[account],
-            target=account,
-            amount=baht(rng, n, 9_000, 1.5),
-            mode=UP_TO,
-            pot_in=pots,
-        )
-        goes_on(town, rng, pots=pots, source=account, moment=moment, median_s=3_000, spread=2.3, ways=_WAYS, keep=0.03)
+        moment, pots = week.moments(day, TALKING), week.plan.new_pots(n)
+        week.pay_person(moment, away[account], account, amount=week.amounts(n, 9_000, 1.5), mode=UP_TO, pot_in=pots)
+        send_onward(week, _SECOND, pots, account, moment, 0.03)
 
     return plan
 
 
-def new_accounts(town: Town, rng: np.random.Generator) -> Act:
+def new_accounts(economy: Economy) -> Act:
     """A new account is tried with a few baht, filled with a large sum from the old one, and used for what it is for.
 
     Two in three do so within ten days of opening (choice): a honest account that is young, tested, filled and
     emptied.
     """
-    people = town.people
-    young = np.flatnonzero(people.is_private & people.is_own & (people.active_from >= town.rhythm.start))
-    young = young[(people.active_from[young] < NEVER) & (rng.random(len(young)) < 0.65)]
+    people = economy.people
+    young = np.flatnonzero(people.is_private & people.is_own & (people.active_from >= economy.calendar.start))
+    young = young[(people.active_from[young] < NEVER) & (economy.rng.random(len(young)) < 0.65)]
     young = young[np.argsort(people.active_from[young], kind="stable")]
     opens = people.active_from[young]
 
-    def plan(span: Span, rng: np.random.Generator) -> None:
-        first, last = np.searchsorted(opens, [span.start, span.end])
+    def plan(week: Economy) -> None:
+        first, last = np.searchsorted(opens, [week.span.start, week.span.end])
         who, since = young[first:last], opens[first:last]
         n = len(who)
-        old = elsewhere(town, rng, n)
-        tried = later(rng, since, 12 * 3600, 1.3)
-        _try_out(town, rng, old, who, tried)
-        filled = later(rng, tried, 20 * 3600, 1.4)
-        times = 1 + (rng.random(n) < 0.3)
+        old = week.elsewhere(n)
+        tried = week.delayed(since, 12 * 3600, 1.3)
+        _try_out(week, old, who, tried)
+        filled = week.delayed(tried, 20 * 3600, 1.4)
+        times = 1 + (week.rng.random(n) < 0.3)
         row = np.repeat(np.arange(n), times)
-        pots = town.plan.new_pots(n)
-        town.hand_over(
-            rng,
-            time=filled[row] + (rng.random(len(row)) * HOUR).astype(np.int64),
-            source=old[row],
-            target=who[row],
-            amount=baht(rng, len(row), 14_000, 1.4),
-            mode=UP_TO,
-            pot_in=pots[row],
-        )
-        again = np.flatnonzero(rng.random(n) < 0.7)
-        goes_on(
-            town, rng, pots=pots[again], source=who[again], moment=filled[again] + HOUR, median_s=4 * 3600,
-            spread=2.0, ways=_WAYS, keep=rng.uniform(0.0, 0.3, len(again)),
-        )  # fmt: skip
+        pots = week.plan.new_pots(n)
+        when = filled[row] + (week.rng.random(len(row)) * HOUR).astype(np.int64)
+        amount = week.amounts(len(row), 14_000, 1.4)
+        week.pay_person(when, old[row], who[row], amount=amount, mode=UP_TO, pot_in=pots[row])
+        again = np.flatnonzero(week.rng.random(n) < 0.7)
+        send_onward(week, _NEW, pots[again], who[again], filled[again] + HOUR, week.rng.uniform(0.0, 0.3, len(again)))
 
     return plan
 
 
-def _try_out(town: Town, rng: np.random.Generator, old: Int64, new: Int64, moment: Int64) -> None:
+def _try_out(economy: Economy, old: Int64Array, new: Int64Array, moment: Int64Array) -> None:
     """A few baht come; one time in three they go back."""
-    there = np.flatnonzero(rng.random(len(new)) < 0.6)
-    amount = baht(rng, len(there), 6, 1.0) + 100
-    town.hand_over(rng, time=moment[there], source=old[there], target=new[there], amount=amount, mode=FIXED)
-    back = there[rng.random(len(there)) < 0.33]
-    town.hand_over(
-        rng,
-        time=later(rng, moment[back], 400, 1.0),
-        source=new[back],
-        target=old[back],
-        amount=baht(rng, len(back), 2, 0.5) + 100,
-        mode=UP_TO,
-    )
+    there = np.flatnonzero(economy.rng.random(len(new)) < 0.6)
+    amount = economy.amounts(len(there), 6, 1.0) + 100
+    economy.pay_person(moment[there], old[there], new[there], amount=amount, mode=FIXED)
+    back = there[economy.rng.random(len(there)) < 0.33]
+    when = economy.delayed(moment[back], 400, 1.0)
+    economy.pay_person(when, new[back], old[back], amount=economy.amounts(len(back), 2, 0.5) + 100, mode=UP_TO)
 
 
-def trials(town: Town, _rng: np.random.Generator) -> Act:
+def trials(economy: Economy) -> Act:
     """Tiny payments to a payee who is new, to see whether the number is right."""
-    crowd = everybody(town)
+    actors = economy.our_people()
 
-    def plan(span: Span, rng: np.random.Generator) -> None:
-        who, day = crowd.acts(span, rng, 0.004, span.rhythm.even)
+    def plan(week: Economy) -> None:
+        who, day = actors.acts(week, 0.004, week.calendar.even)
         n = len(who)
-        payee, moment = town.strangers(rng, n), span.moments(rng, day, TALKING)
-        tiny = baht(rng, n, 6, 1.0) + 100
-        town.hand_over(rng, time=moment, source=who, target=payee, amount=tiny)
-        follows = np.flatnonzero(rng.random(n) < 0.7)
-        town.hand_over(
-            rng,
-            time=later(rng, moment[follows], 1_800, 2.0),
-            source=who[follows],
-            target=payee[follows],
-            amount=baht(rng, len(follows), 2_500, 1.4),
-            mode=UP_TO,
-        )
+        payee, moment = week.strangers(n), week.moments(day, TALKING)
+        tiny = week.amounts(n, 6, 1.0) + 100
+        week.pay_person(moment, who, payee, amount=tiny)
+        follows = np.flatnonzero(week.rng.random(n) < 0.7)
+        when = week.delayed(moment[follows], 1_800, 2.0)
+        week.pay_person(when, who[follows], payee[follows], amount=week.amounts(len(follows), 2_500, 1.4), mode=UP_TO)
 
     return plan
 
 
-def savings(town: Town, rng: np.random.Generator) -> Act:
+def savings(economy: Economy) -> Act:
     """Every month most people move a part of what they have to an account elsewhere, and take some back when short.
 
     So most balances are low at the month's end.
     """
-    people, seed = town.people, town.config.seed
+    people, seed = economy.people, economy.config.seed
     who = np.flatnonzero(people.is_private & people.is_own & (people.persona != CODE["dormant"]))
-    who = who[rng.random(len(who)) < 0.6].astype(np.int32)
-    away = elsewhere(town, rng, len(who)).astype(np.int32)
-    early = rng.random(len(who)) < 0.4
-    calendar = monthly(np.where(early, rng.integers(26, 32, len(who)), rng.integers(1, 13, len(who))))
+    who = who[economy.rng.random(len(who)) < 0.6].astype(np.int32)
+    away = economy.elsewhere(len(who)).astype(np.int32)
+    early = economy.rng.random(len(who)) < 0.4
+    schedule = monthly(np.where(early, economy.rng.integers(26, 32, len(who)), economy.rng.integers(1, 13, len(who))))
 
-    def plan(span: Span, rng: np.random.Generator) -> None:
-        row, day = calendar.due(span)
+    def plan(week: Economy) -> None:
+        row, day = schedule.due(week.span)
         n = len(row)
-        town.hand_over(
-            rng,
-            time=span.moments(rng, day, EVENING) + rng.integers(0, DAY, n),
-            source=who[row],
-            target=away[row],
-            mode=OF_BALANCE,
-            share=np.clip(chance(who[row].astype(np.int64), 81, seed) * rng.uniform(0.7, 1.2, n), 0.05, 0.95),
-        )
-        short = row[rng.random(n) < 0.4]
-        later_on = span.moments(rng, span.some_days(rng, len(short), span.rhythm.even), EVENING)
-        town.hand_over(
-            rng,
-            time=later_on + (rng.integers(8, 22, len(short)) * DAY),
-            source=away[short],
-            target=who[short],
-            amount=(people.income[who[short]] * rng.uniform(0.03, 0.25, len(short))).astype(np.int64),
+        when = week.moments(day, EVENING) + week.rng.integers(0, DAY, n)
+        share = np.clip(hash_uniform(who[row].astype(np.int64), 81, seed) * week.rng.uniform(0.7, 1.2, n), 0.05, 0.95)
+        week.pay_person(when, who[row], away[row], mode=OF_BALANCE, share=share)
+        short = row[week.rng.random(n) < 0.4]
+        later_on = week.moments(week.span.some_days(week.rng, len(short), week.calendar.even), EVENING)
+        week.pay_person(
+            later_on + (week.rng.integers(8, 22, len(short)) * DAY),
+            away[short],
+            who[short],
+            amount=(people.income[who[short]] * week.rng.uniform(0.03, 0.25, len(short))).astype(np.int64),
             mode=UP_TO,
         )
 
     return plan
 
 
-def closings(town: Town, _rng: np.random.Generator) -> Act:
+def closings(economy: Economy) -> Act:
     """Before an account is closed its holder takes everything out: to another bank or in cash."""
-    people = town.people
-    leaving = np.flatnonzero(people.is_own & people.is_private & (people.closed_at < town.rhythm.end))
+    people = economy.people
+    leaving = np.flatnonzero(people.is_own & people.is_private & (people.closed_at < economy.calendar.end))
     leaving = leaving[np.argsort(people.closed_at[leaving], kind="stable")]
     ends = people.closed_at[leaving]
 
-    def plan(span: Span, rng: np.random.Generator) -> None:
-        first, last = np.searchsorted(ends, [span.start, span.end])
+    def plan(week: Economy) -> None:
+        first, last = np.searchsorted(ends, [week.span.start, week.span.end])
         who, end = leaving[first:last], ends[first:last]
-        town.hand_over(
-            rng,
-            time=end - rng.integers(HOUR // 6, 30 * HOUR, len(who)),
-            source=who,
-            target=elsewhere(town, rng, len(who)),
-            mode=OF_BALANCE,
-            share=1.0,
-            grain=1,
-        )
+        when = end - week.rng.integers(HOUR // 6, 30 * HOUR, len(who))
+        week.pay_person(when, who, week.elsewhere(len(who)), mode=OF_BALANCE, share=1.0, rounding=1)
 
     return plan

@@ -7,71 +7,90 @@ from typing import Final
 import numpy as np
 import pyarrow as pa
 
+from muledetect.arrays import NEVER, BoolArray, Int64Array
 from muledetect.simulation.bank.labels import Activity
-from muledetect.simulation.crime import SCAM_TYPES, Case, Crime
-from muledetect.simulation.people import NEVER, PERSONAS, People
+from muledetect.simulation.crime.rings import Crime
+from muledetect.simulation.crime.victims import SCAM_TYPES, Case
+from muledetect.simulation.economy import Economy
+from muledetect.simulation.money_truth import PLACES
+from muledetect.simulation.people import PERSONAS
 from muledetect.simulation.plan import KINDS, NORMAL, SPEND, VICTIM, Columns
-from muledetect.simulation.streams import Bool, Int64
-from muledetect.simulation.tables.names import Names, case_names, contract_table, ring_names, take, words
-from muledetect.simulation.tables.text import digit_text, times
-from muledetect.simulation.truth import PLACES, Flows, Holdings
+from muledetect.simulation.tables.ids import (
+    Ids,
+    case_ids,
+    categories,
+    contract_table,
+    digit_text,
+    ring_ids,
+    take,
+    times,
+)
 
 #: How a mule came to be one, by `People.mule_kind`.
 _RECRUITED: Final = ("", "new", "dormant", "old", "stolen", "company", "unwitting")
 
 
 def truth_tables(
-    people: People, names: Names, crime: Crime, cases: tuple[Case, ...], activity: Activity, rows: Columns,
-    flows: Flows, holdings: Holdings, complained: Int64, shown: Int64,
+    economy: Economy, ids: Ids, crime: Crime, cases: tuple[Case, ...], activity: Activity, rows: Columns,
+    flows: Columns, holdings: Columns, complained: Int64Array, shown: Int64Array,
 ) -> dict[str, pa.Table]:  # fmt: skip
-    """Return every `truth_` table. `rows` are those that `flows.row` points to, `complained` the cases heard of."""
+    """Return every `truth_` table. `rows` are those that `flows["row"]` points to, `complained` the cases of which the bank knows."""
+    money = contract_table(
+        "truth_money",
+        case_id=case_ids(holdings["case"]),
+        account_id=take(ids.account, holdings["account"]),
+        place=categories(PLACES, holdings["place"]),
+        time=times(holdings["time"]),
+        amount=holdings["amount"],
+    )
     return {
-        "truth_rings": _rings(names, crime, activity),
-        "truth_transfers": _transfers(names, rows, flows),
-        "truth_money": _money(names, holdings),
-        "truth_cases": _cases(names, cases, rows, complained),
-        "truth_accounts": _accounts(people, names, activity, rows, shown),
+        "truth_rings": _rings(ids, crime, activity),
+        "truth_transfers": _transfers(ids, rows, flows),
+        "truth_money": money,
+        "truth_cases": _cases(ids, cases, rows, complained),
+        "truth_accounts": _accounts(economy, ids, activity, rows, shown),
     }
 
 
-def _rings(names: Names, crime: Crime, activity: Activity) -> pa.Table:
-    """Seats of accounts through which illicit money went; an account has one row a ring, its first seat."""
-    seats = [
-        (ring, seat)
+def _rings(ids: Ids, crime: Crime, activity: Activity) -> pa.Table:
+    """Members through which illicit money went; an account has one row a ring, its first membership."""
+    members = [
+        (ring, member)
         for ring in crime.rings
-        for seat in {seat.account: seat for seat in reversed(ring.seats)}.values()
-        if activity.is_mule[seat.account]
+        for member in {member.account: member for member in reversed(ring.memberships)}.values()
+        if activity.is_mule[member.account]
     ]
-    seats.sort(key=lambda pair: (pair[0].number, pair[1].tier, pair[1].start, pair[1].account))
+    members.sort(key=lambda pair: (pair[0].number, pair[1].layer, pair[1].start, pair[1].account))
 
-    def column(values: list[int]) -> Int64:
-        return np.array(values, np.int64)
+    def of_ring(name: str) -> Int64Array:
+        return np.array([getattr(ring, name) for ring, _ in members], np.int64)
+
+    def of_member(name: str) -> Int64Array:
+        return np.array([getattr(member, name) for _, member in members], np.int64)
 
     return contract_table(
         "truth_rings",
-        {
-            "ring_id": ring_names(column([ring.number for ring, _ in seats])),
-            "account_id": take(names.account, column([seat.account for _, seat in seats])),
-            "role": pa.array([seat.role for _, seat in seats], pa.string()),
-            "layer": column([seat.tier + 1 for _, seat in seats]),
-            "centre_id": take(names.centre, column([ring.centre for ring, _ in seats])),
-            "shape": pa.array([ring.shape for ring, _ in seats], pa.string()),
-            "office_id": digit_text(column([ring.office for ring, _ in seats]) + 1, 4, "OF"),
-            "seat_start": times(column([seat.start for _, seat in seats])),
-            "seat_end": times(column([seat.end for _, seat in seats])),
-            "is_unwitting": pa.array([seat.is_unwitting for _, seat in seats], pa.bool_()),
-        },
+        ring_id=ring_ids(of_ring("number")),
+        account_id=take(ids.account, of_member("account")),
+        role=pa.array([member.role for _, member in members], pa.string()),
+        layer=of_member("layer") + 1,
+        centre_id=take(ids.centre, of_ring("centre")),
+        shape=pa.array([ring.shape for ring, _ in members], pa.string()),
+        office_id=digit_text(of_ring("office") + 1, 4, "OF"),
+        seat_start=times(of_member("start")),
+        seat_end=times(of_member("end")),
+        is_unwitting=of_member("is_unwitting").astype(bool),
     )
 
 
-def _transfers(names: Names, rows: Columns, flows: Flows) -> pa.Table:
+def _transfers(ids: Ids, rows: Columns, flows: Columns) -> pa.Table:
     """One row a visible transfer and case; tests, and what the account paid of its own, have no case."""
     carries = np.zeros(len(rows["time"]), bool)
-    carries[flows.row] = True
+    carries[flows["row"]] = True
     bare = np.flatnonzero(~carries & (rows["kind"] != NORMAL))
-    row = np.concatenate([flows.row, bare])
-    case = np.concatenate([flows.case, np.full(len(bare), -1)])
-    amount = np.concatenate([flows.amount, np.zeros(len(bare), np.int64)])
+    row = np.concatenate([flows["row"], bare])
+    case = np.concatenate([flows["case"], np.full(len(bare), -1)])
+    amount = np.concatenate([flows["amount"], np.zeros(len(bare), np.int64)])
     order = np.lexsort((case, row))
     order = order[rows["number"][row[order]] >= 0]
     row, case, amount = row[order], case[order], amount[order]
@@ -79,75 +98,52 @@ def _transfers(names: Names, rows: Columns, flows: Flows) -> pa.Table:
     kind = np.where(rows["kind"][row] == NORMAL, SPEND, rows["kind"][row])
     return contract_table(
         "truth_transfers",
-        {
-            "transfer_id": names.transfer(rows["number"][row]),
-            "kind": words(KINDS, kind),
-            "ring_id": ring_names(rows["ring"][row].astype(np.int64)),
-            "case_id": case_names(case),
-            "amount": pa.array(amount, mask=case < 0),
-        },
+        transfer_id=ids.transfer(rows["number"][row]),
+        kind=categories(KINDS, kind),
+        ring_id=ring_ids(rows["ring"][row].astype(np.int64)),
+        case_id=case_ids(case),
+        amount=pa.array(amount, mask=case < 0),
     )
 
 
-def _money(names: Names, holdings: Holdings) -> pa.Table:
-    return contract_table(
-        "truth_money",
-        {
-            "case_id": case_names(holdings.case),
-            "account_id": take(names.account, holdings.account),
-            "place": words(PLACES, holdings.place),
-            "time": times(holdings.time),
-            "amount": holdings.amount,
-        },
-    )
-
-
-def _cases(names: Names, cases: tuple[Case, ...], rows: Columns, complained: Int64) -> pa.Table:
-    """Cases in which money was paid, in order of their number."""
-    number = np.array([case.number for case in cases], np.int64)
-    at = np.argsort(number, kind="stable")
-    cases = tuple(cases[place] for place in at)
-    paid = np.zeros(len(cases), np.int64)
+def _cases(ids: Ids, cases: tuple[Case, ...], rows: Columns, complained: Int64Array) -> pa.Table:
+    """Cases in which money was paid, in order of their number (which is their position)."""
     payments = rows["kind"] == VICTIM
-    np.add.at(paid, np.searchsorted(number[at], rows["case"][payments]), rows["amount"][payments])
-    cases = tuple(case for case, amount in zip(cases, paid, strict=True) if amount)
-    number = np.array([case.number for case in cases], np.int64)
+    paid = np.zeros(len(cases), np.int64)
+    np.add.at(paid, rows["case"][payments], rows["amount"][payments])
+    number = np.flatnonzero(paid)
 
-    def column(name: str) -> Int64:
-        return np.array([getattr(case, name) for case in cases], np.int64)
+    def column(name: str) -> Int64Array:
+        return np.array([getattr(cases[case], name) for case in number], np.int64)
 
     return contract_table(
         "truth_cases",
-        {
-            "case_id": case_names(number),
-            "victim_account": take(names.account, column("victim")),
-            "ring_id": ring_names(column("ring")),
-            "centre_id": take(names.centre, column("centre")),
-            "scam_type": words(SCAM_TYPES, column("scam_type")),
-            "first_call": times(column("first_call")),
-            "first_payment": times(column("first_payment")),
-            "last_payment": times(column("last_payment")),
-            "amount": paid[paid > 0],
-            "complained": np.isin(number, complained),
-        },
+        case_id=case_ids(number),
+        victim_account=take(ids.account, column("victim")),
+        ring_id=ring_ids(column("ring")),
+        centre_id=take(ids.centre, column("centre")),
+        scam_type=categories(SCAM_TYPES, column("scam_type")),
+        first_call=times(column("first_call")),
+        first_payment=times(column("first_payment")),
+        last_payment=times(column("last_payment")),
+        amount=paid[number],
+        complained=np.isin(number, complained),
     )
 
 
-def _accounts(people: People, names: Names, activity: Activity, rows: Columns, shown: Int64) -> pa.Table:
+def _accounts(economy: Economy, ids: Ids, activity: Activity, rows: Columns, shown: Int64Array) -> pa.Table:
     """What every account shown really is."""
-    victim: Bool = np.zeros(len(people.persona), bool)
+    people = economy.people
+    victim: BoolArray = np.zeros(len(people.persona), bool)
     victim[rows["source"][rows["kind"] == VICTIM]] = True
-    mule = activity.is_mule[shown]
-    first = activity.first[shown]
+    mule, first = activity.is_mule[shown], activity.first[shown]
     return contract_table(
         "truth_accounts",
-        {
-            "account_id": take(names.account, shown),
-            "persona": words(list(PERSONAS), people.persona[shown]),
-            "is_victim": victim[shown],
-            "is_mule": mule,
-            "recruited_as": words(_RECRUITED, people.mule_kind[shown], ~mule),
-            "first_illicit": times(np.where(first == NEVER, 0, first), ~mule),
-            "last_illicit": times(activity.last[shown], ~mule),
-        },
+        account_id=take(ids.account, shown),
+        persona=categories(PERSONAS, people.persona[shown]),
+        is_victim=victim[shown],
+        is_mule=mule,
+        recruited_as=categories(_RECRUITED, people.mule_kind[shown], ~mule),
+        first_illicit=times(np.where(first == NEVER, 0, first), ~mule),
+        last_illicit=times(activity.last[shown], ~mule),
     )

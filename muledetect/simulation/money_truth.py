@@ -26,7 +26,6 @@ import numpy as np
 from muledetect.errors import DataError
 from muledetect.simulation.plan import EXIT as EXIT_KIND
 from muledetect.simulation.plan import HOP, SPEND, VICTIM, Columns
-from muledetect.simulation.streams import Int8, Int64
 
 #: Where money of a case can be; positions in `PLACES`.
 ACCOUNT, EXIT, SPENT = 0, 1, 2
@@ -34,35 +33,6 @@ PLACES: Final = ("account", "exit", "spent")
 
 _READ: Final = ("source", "target", "amount", "kind", "case", "pot_in", "pot_out", "source_after")
 _CHUNK: Final = 1 << 16
-
-
-@dataclass(frozen=True, slots=True)
-class Flows:
-    """Money of cases in transfers, one row a transfer and case, in order of time.
-
-    `row` is the transfer's position in the rows that were followed, `number` its running number (-1: our bank does not
-    see it); `amount` is what it moves of `case`, > 0. All int64.
-    """
-
-    number: Int64
-    row: Int64
-    case: Int64
-    amount: Int64
-
-
-@dataclass(frozen=True, slots=True)
-class Holdings:
-    """Money of cases at places, as steps in order of time.
-
-    From `time` (us) until the next step of the same case, account and place, `amount` of the case is there; 0 = gone.
-    `place` is a position in `PLACES`. Amounts of `EXIT` and `SPENT` only ever grow.
-    """
-
-    case: Int64
-    account: Int64
-    place: Int8
-    time: Int64
-    amount: Int64
 
 
 class _Row(NamedTuple):
@@ -77,16 +47,16 @@ class _Row(NamedTuple):
 
 
 @dataclass(slots=True)
-class _Layer:
+class _Parcel:
     case: int
     left: int
 
 
-_Queue = deque[_Layer]
+_Queue = deque[_Parcel]
 _Parts = dict[int, int]
 
 
-def follow_money(rows: Columns, n_accounts: int) -> tuple[Flows, Holdings]:
+def follow_money(rows: Columns, n_accounts: int) -> tuple[Columns, Columns]:
     """Follow the money of every case through the transfers.
 
     Parameters
@@ -100,8 +70,13 @@ def follow_money(rows: Columns, n_accounts: int) -> tuple[Flows, Holdings]:
 
     Returns
     -------
-    Flows, Holdings
-        Both empty if no victim pays.
+    flows : dict of arrays
+        Money of cases in transfers, one row a transfer and case, in order of time. `row` is the transfer's position in
+        `rows`, `number` its running number (-1: our bank does not see it); `amount` is what it moves of `case`, > 0.
+    holdings : dict of arrays
+        Money of cases at places, as steps in order of time: from `time` (us) until the next step of the same `case`,
+        `account` and `place` (position in `PLACES`), `amount` of the case is there; 0 = gone. Amounts of `EXIT` and
+        `SPENT` only ever grow. Both are empty if no victim pays.
 
     Raises
     ------
@@ -116,26 +91,26 @@ def follow_money(rows: Columns, n_accounts: int) -> tuple[Flows, Holdings]:
     O(rows + flows + holdings) time: a layer leaves each of its two queues once.
     """
     _check(rows)
-    book = _Book(n_accounts)
+    money = _CaseMoney(n_accounts)
     flows: list[list[int]] = [[], [], []]
     steps: list[list[int]] = [[], [], [], [], []]
     times = rows["time"]
     for number, row in enumerate(_each(rows)):
-        if row.kind != VICTIM and not book.held[row.source]:
+        if row.kind != VICTIM and not money.held[row.source]:
             continue
-        parts = book.execute(row)
+        parts = money.execute(row)
         flows[0] += [number] * len(parts)
         flows[1] += parts
         flows[2] += parts.values()
-        for where in book.touched:
-            for column, value in zip(steps, (*where, int(times[number]), book.total[where]), strict=True):
+        for where in money.touched:
+            for column, value in zip(steps, (*where, int(times[number]), money.total[where]), strict=True):
                 column.append(value)
-        book.touched.clear()
+        money.touched.clear()
     at, case, moved = (np.array(column, np.int64) for column in flows)
     of, account, place, time, amount = (np.array(column, np.int64) for column in steps)
     return (
-        Flows(rows["number"].astype(np.int64)[at], at, case, moved),
-        Holdings(of, account, place.astype(np.int8), time, amount),
+        {"number": rows["number"].astype(np.int64)[at], "row": at, "case": case, "amount": moved},
+        {"case": of, "account": account, "place": place, "time": time, "amount": amount},
     )
 
 
@@ -157,7 +132,7 @@ def _each(rows: Columns) -> Iterator[_Row]:
         yield from map(_Row, *(rows[name][start : start + _CHUNK].tolist() for name in _READ))
 
 
-class _Book:
+class _CaseMoney:
     """Who holds money of which case.
 
     `held` is the sum of an account's layers and `total` that of each case and place; `touched` are the places that
@@ -212,7 +187,7 @@ class _Book:
     def _put(self, account: int, pot: int, parts: _Parts) -> None:
         layers = self.layers.setdefault(account, deque())
         for case, amount in parts.items():
-            layer = _Layer(case, amount)
+            layer = _Parcel(case, amount)
             layers.append(layer)
             if pot >= 0:
                 self.pots.setdefault((account, pot), deque()).append(layer)

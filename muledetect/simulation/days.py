@@ -8,9 +8,10 @@ from typing import Final
 
 import numpy as np
 
+from muledetect.arrays import BoolArray, Float64Array, Int64Array
 from muledetect.clock import DAY, HOUR, parse_time
 from muledetect.simulation.config import WorldConfig
-from muledetect.simulation.streams import Bool, Float64, Int64, pick
+from muledetect.simulation.streams import pick
 
 #: Relative activity by local hour 0 to 23.
 SHOPPING: Final = np.array([2, 1, 0.5, 0.4, 0.6, 1.5, 5, 9, 8, 7, 8, 12, 15, 10, 8, 8, 9, 12, 15, 14, 11, 8, 5, 3])
@@ -26,7 +27,7 @@ SPAN_DAYS: Final = 7
 
 
 @dataclass(frozen=True, slots=True)
-class Rhythm:
+class Calendar:
     """The calendar of a world: days are counted from its first local midnight (`start`, us, UTC).
 
     `shopping`, `working`, `even` and `festive` weigh each day (float64[n_days]): shops are busier at week-ends and
@@ -35,40 +36,40 @@ class Rhythm:
 
     start: int
     n_days: int
-    day_of_week: Int64
-    day_of_month: Int64
-    month_first: Int64
-    month_length: Int64
-    is_holiday: Bool
+    day_of_week: Int64Array
+    day_of_month: Int64Array
+    month_first: Int64Array
+    month_length: Int64Array
+    is_holiday: BoolArray
 
     @property
     def end(self) -> int:
         """First microsecond after the world."""
         return self.start + self.n_days * DAY
 
-    def moments(self, rng: np.random.Generator, days: Int64, hours: Float64) -> Int64:
+    def moments(self, rng: np.random.Generator, days: Int64Array, hours: Float64Array) -> Int64Array:
         """Return one moment (us, UTC) in each of `days`, by the hourly profile, uniform within the hour."""
         return self.start + days * DAY + pick(rng, hours, len(days)) * HOUR + rng.integers(0, HOUR, len(days))
 
     @property
-    def shopping(self) -> Float64:
+    def shopping(self) -> Float64Array:
         """More at week-ends, on holidays and in the week after pay day."""
         free = np.where((self.day_of_week >= 5) | self.is_holiday, 1.25, 1.0)
         flush = np.where((self.day_of_month >= 26) | (self.day_of_month <= 5), 1.3, 0.92)
         return np.asarray(free * flush, np.float64)
 
     @property
-    def working(self) -> Float64:
+    def working(self) -> Float64Array:
         """Little at week-ends and on holidays."""
         return np.where((self.day_of_week >= 5) | self.is_holiday, 0.15, 1.0)
 
     @property
-    def even(self) -> Float64:
+    def even(self) -> Float64Array:
         """Every day alike."""
         return np.ones(self.n_days)
 
     @property
-    def festive(self) -> Float64:
+    def festive(self) -> Float64Array:
         """Holidays only."""
         return self.is_holiday.astype(np.float64)
 
@@ -82,7 +83,7 @@ class Rhythm:
 class Span:
     """Days `first` .. `last` (exclusive) of a world, planned together."""
 
-    rhythm: Rhythm
+    calendar: Calendar
     number: int
     first: int
     last: int
@@ -90,14 +91,16 @@ class Span:
     @property
     def start(self) -> int:
         """First microsecond of the span."""
-        return self.rhythm.start + self.first * DAY
+        return self.calendar.start + self.first * DAY
 
     @property
     def end(self) -> int:
         """First microsecond after the span."""
-        return self.rhythm.start + self.last * DAY
+        return self.calendar.start + self.last * DAY
 
-    def happen(self, rng: np.random.Generator, rate: Float64, weights: Float64) -> tuple[Int64, Int64]:
+    def draw_events(
+        self, rng: np.random.Generator, rate: Float64Array, weights: Float64Array
+    ) -> tuple[Int64Array, Int64Array]:
         """Return (who, day): position i acts `rate[i]` times on a day of weight 1, Poisson; sorted by who.
 
         `weights` is one of the rhythm's daily weights, float64[n_days of the world].
@@ -109,29 +112,19 @@ class Span:
         who = np.repeat(np.arange(len(rate), dtype=np.int64), rng.poisson(rate * total))
         return who, self.first + pick(rng, mine, len(who))
 
-    def some_days(self, rng: np.random.Generator, n: int, weights: Float64) -> Int64:
+    def some_days(self, rng: np.random.Generator, n: int, weights: Float64Array) -> Int64Array:
         """Return `n` days of the span drawn by daily weights; uniform where all of them weigh nothing."""
         mine = weights[self.first : self.last]
         return self.first + pick(rng, mine if mine.any() else np.ones(len(mine)), n)
 
-    def monthly(self, who: Int64, day_of_month: Int64) -> tuple[Int64, Int64]:
-        """Return (who, day) for those whose day of the month lies in the span; the month's last where too short."""
-        days = self.rhythm.month_first[None, :] + np.minimum(day_of_month[:, None], self.rhythm.month_length) - 1
-        rows, months = np.nonzero((days >= self.first) & (days < self.last))
-        return who[rows], days[rows, months]
 
-    def moments(self, rng: np.random.Generator, days: Int64, hours: Float64) -> Int64:
-        """Return one moment (us, UTC) in each of `days`, by the hourly profile."""
-        return self.rhythm.moments(rng, days, hours)
-
-
-def build_rhythm(config: WorldConfig) -> Rhythm:
+def build_calendar(config: WorldConfig) -> Calendar:
     """Return the calendar of a config; the start is local midnight expressed in UTC."""
     first = np.datetime64(config.start, "D")
     days = first + np.arange(config.n_days)
     months = np.unique(days.astype("datetime64[M]"))
     firsts = months.astype("datetime64[D]")
-    return Rhythm(
+    return Calendar(
         start=parse_time(config.start) - config.utc_offset_hours * HOUR,
         n_days=config.n_days,
         day_of_week=(days.astype(np.int64) + 3) % 7,

@@ -8,59 +8,56 @@ from typing import Final
 
 import numpy as np
 
+from muledetect.arrays import Float64Array, Int32Array, Int64Array
 from muledetect.simulation.config import WorldConfig
 from muledetect.simulation.people import CODE, People
-from muledetect.simulation.streams import Float64, Int32, Int64, pick_from, stream
+from muledetect.simulation.streams import pick_from, stream
 
-#: Accounts whose circles are drawn together, so that what is needed meanwhile stays small.
+#: Accounts whose contacts are drawn together, so that what is needed meanwhile stays small.
 _BLOCK: Final = 1 << 17
 
 
 @dataclass(frozen=True, slots=True)
-class Circles:
+class Contacts:
     """Whom people know or where they shop: ragged arrays, `start[i] : start[i] + size[i]` for account i."""
 
-    start: Int64
-    size: Int32
-    member: Int32
+    start: Int64Array
+    size: Int32Array
+    member: Int32Array
 
-    def draw(self, rng: np.random.Generator, who: Int64, skew: float = 2.0) -> Int64:
-        """Return one member of each one's circle; the first ones are drawn most (`skew` 1: all alike)."""
+    def draw(self, rng: np.random.Generator, who: Int64Array, skew: float = 2.0) -> Int64Array:
+        """Return one member of each one's contacts; the first ones are drawn most (`skew` 1: all alike)."""
         place = (self.size[who] * rng.random(len(who)) ** skew).astype(np.int64)
         return np.asarray(self.member[self.start[who] + place], np.int64)
 
-    def first(self, who: Int64) -> Int64:
-        """Return the closest member of each one's circle."""
-        return np.asarray(self.member[self.start[who]], np.int64)
 
-
-def build_contacts(config: WorldConfig, people: People) -> Circles:
+def build_contacts(config: WorldConfig, people: People) -> Contacts:
     """Friends and relatives: a heavy-tailed number each, half of them from the same area. O(accounts)."""
     known = people.is_private & ~np.isin(people.persona, [CODE["dormant"], CODE["second"]])
 
-    def sizes(rng: np.random.Generator, n: int) -> Int64:
+    def sizes(rng: np.random.Generator, n: int) -> Int64Array:
         # Log-normal with a mean of nine and a tail to eighty (choice): those to whom one ever sends money.
         return np.clip(3 + rng.lognormal(1.6, 0.7, n), 3, 80).astype(np.int64)
 
     rng = stream(config.seed, "contacts")
-    return _circles(rng, people, sizes, np.flatnonzero(known), people.popularity**0.5, local=0.5)
+    return _drawn_contacts(rng, people, sizes, np.flatnonzero(known), people.popularity**0.5, local=0.5)
 
 
-def build_favourites(config: WorldConfig, people: People) -> Circles:
+def build_favourites(config: WorldConfig, people: People) -> Contacts:
     """Shops and stalls where somebody goes again and again, three quarters of them near. O(accounts)."""
     rng = stream(config.seed, "favourites")
     pool = people.of("shop", "stall", "goods")
-    return _circles(rng, people, lambda rng, n: rng.integers(3, 12, n), pool, people.popularity, local=0.75)
+    return _drawn_contacts(rng, people, lambda rng, n: rng.integers(3, 12, n), pool, people.popularity, local=0.75)
 
 
-def _circles(
+def _drawn_contacts(
     rng: np.random.Generator,
     people: People,
-    sizes: Callable[[np.random.Generator, int], Int64],
-    pool: Int64,
-    weight: Float64,
+    sizes: Callable[[np.random.Generator, int], Int64Array],
+    pool: Int64Array,
+    weight: Float64Array,
     local: float,
-) -> Circles:
+) -> Contacts:
     n = len(people.area)
     size = sizes(rng, n).astype(np.int32)
     start = np.concatenate([[0], np.cumsum(size, dtype=np.int64)])
@@ -77,4 +74,4 @@ def _circles(
         is_local = (rng.random(len(home)) < local) & (width > 0)
         nearby = by_area[np.minimum(near, len(by_area) - 1)]
         member[start[first] : start[last]] = np.where(is_local, nearby, anywhere)
-    return Circles(start[:-1], size, member)
+    return Contacts(start[:-1], size, member)
