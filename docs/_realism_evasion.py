@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from _realism_crime import speed
-from _realism_world import read_town
+from _realism_world import read_world
 from scipy.stats import rankdata
 
 from muledetect.clock import DAY
@@ -54,8 +54,8 @@ def rank_world(config: WorldConfig) -> Ranked:
     """
     with tempfile.TemporaryDirectory() as folder:
         write_world(config, Path(folder) / "world")
-        town = read_town(Path(folder) / "world", config)
-    dataset = town.dataset
+        world = read_world(Path(folder) / "world", config)
+    dataset = world.dataset
     times = dataset.transfers["time"].cast("int64")
     end = times[-1].as_py() // DAY * DAY + DAY
     trained_at = end - config.n_days // 3 * DAY
@@ -72,7 +72,7 @@ def rank_world(config: WorldConfig) -> Ranked:
         groups=train_groups,
         seed=config.seed,
     )
-    return Ranked(truth[unseen], test_groups[unseen], scores, int((y == 1).sum()), speed(town))
+    return Ranked(truth[unseen], test_groups[unseen], scores, int((y == 1).sum()), speed(world))
 
 
 def pool(worlds: Sequence[Ranked], n_draws: int = 200) -> pd.DataFrame:

@@ -7,10 +7,11 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from _realism_world import Bool, Int64, Town
+from _realism_world import WorldArrays
 from scipy.special import zeta
 from scipy.stats import skew
 
+from muledetect.arrays import BoolArray, Int64Array
 from muledetect.clock import DAY, HOUR
 from muledetect.features import extract
 from muledetect.labels import every_account
@@ -32,7 +33,7 @@ class Tail(NamedTuple):
     distance: float
 
 
-def fit_tail(values: Int64, candidates: int = 60) -> Tail:
+def fit_tail(values: Int64Array, candidates: int = 60) -> Tail:
     """Fit the tail of counts by maximum likelihood, where it begins by the least Kolmogorov-Smirnov distance.
 
     References
@@ -57,42 +58,42 @@ def fit_tail(values: Int64, candidates: int = 60) -> Tail:
     return best
 
 
-def degrees(town: Town) -> dict[str, Int64]:
+def degrees(world: WorldArrays) -> dict[str, Int64Array]:
     """Return the number of different payers and payees of each of our accounts that has any, over the whole world."""
-    graph, found = town.graph, {}
+    graph, found = world.graph, {}
     for side, own, other in (("in", graph.target, graph.source), ("out", graph.source, graph.target)):
         pairs = np.unique(own.astype(np.int64) * len(graph.account_ids) + other)
-        counts = np.bincount(pairs // len(graph.account_ids), minlength=len(graph.account_ids))[town.is_own]
+        counts = np.bincount(pairs // len(graph.account_ids), minlength=len(graph.account_ids))[world.is_own]
         found[side] = counts[counts > 0].astype(np.int64)
     return found
 
 
-def counterparties_a_month(town: Town) -> Float64:
+def counterparties_a_month(world: WorldArrays) -> Float64:
     """Return, for each person's account and full month of 30 days with any transfer, how many it dealt with."""
-    graph = town.graph
+    graph = world.graph
     month = (graph.time - graph.time[0]) // (30 * DAY)
-    is_full = month < town.config.n_days // 30
+    is_full = month < world.config.n_days // 30
     n = len(graph.account_ids)
     met = []
     for own, other in ((graph.source, graph.target), (graph.target, graph.source)):
-        chosen = is_full & town.is_person[own] & ~town.is_illicit
+        chosen = is_full & world.is_person[own] & ~world.is_illicit
         met.append((month[chosen] * n + own[chosen]) * n + other[chosen])
     owner = np.unique(np.concatenate(met)) // n
     return np.unique(owner, return_counts=True)[1].astype(np.float64)
 
 
-def payments_a_month(town: Town) -> tuple[pd.Series[float], float]:
+def payments_a_month(world: WorldArrays) -> tuple[pd.Series[float], float]:
     """Return payments of a person a month by channel, and the number of persons' accounts that paid at all."""
-    pays = town.is_person[town.graph.source] & ~town.is_illicit
-    n_payers = len(np.unique(town.graph.source[pays]))
-    counts = pd.Series(town.channel[pays]).value_counts().sort_index() / (max(n_payers, 1) * town.n_months)
+    pays = world.is_person[world.graph.source] & ~world.is_illicit
+    n_payers = len(np.unique(world.graph.source[pays]))
+    counts = pd.Series(world.channel[pays]).value_counts().sort_index() / (max(n_payers, 1) * world.n_months)
     return counts.rename_axis("channel"), float(n_payers)
 
 
-def amounts(town: Town) -> pd.DataFrame:
+def amounts(world: WorldArrays) -> pd.DataFrame:
     """Return quantiles in whole units by channel of honest transfers, and the spread of the logarithm."""
-    honest = ~town.is_illicit
-    money = pd.DataFrame({"channel": town.channel[honest], "amount": town.graph.amount[honest] / 100})
+    honest = ~world.is_illicit
+    money = pd.DataFrame({"channel": world.channel[honest], "amount": world.graph.amount[honest] / 100})
     grouped = money.groupby("channel", sort=True)["amount"]
     found = grouped.quantile([0.1, 0.5, 0.9, 0.99]).unstack()
     found.columns = [f"p{round(100 * q)}" for q in found.columns]
@@ -102,10 +103,10 @@ def amounts(town: Town) -> pd.DataFrame:
     return found
 
 
-def instant_payments(town: Town) -> dict[str, float]:
+def instant_payments(world: WorldArrays) -> dict[str, float]:
     """Return mean amount, share below 5,000 and the mean of those, of honest transfers over the instant rail."""
-    chosen = np.isin(town.channel, INSTANT) & ~town.is_illicit
-    amount = town.graph.amount[chosen] / 100
+    chosen = np.isin(world.channel, INSTANT) & ~world.is_illicit
+    amount = world.graph.amount[chosen] / 100
     small = amount < 5_000
     return {
         "mean": float(amount.mean()),
@@ -115,9 +116,9 @@ def instant_payments(town: Town) -> dict[str, float]:
     }
 
 
-def shop_tail(town: Town) -> float:
+def shop_tail(world: WorldArrays) -> float:
     """Return Hill's exponent of the largest tenth of honest QR payments: P(more than x) falls as x ** -exponent."""
-    amount = np.sort(town.graph.amount[(town.channel == "qr_merchant") & ~town.is_illicit])
+    amount = np.sort(world.graph.amount[(world.channel == "qr_merchant") & ~world.is_illicit])
     tail = amount[-max(len(amount) // 10, 2) :]
     return float((len(tail) - 1) / np.log(tail[1:] / tail[0]).sum())
 
@@ -131,19 +132,19 @@ class Bursts(NamedTuple):
     n: int
 
 
-def bursts(town: Town, least: int = 30) -> Bursts:
+def bursts(world: WorldArrays, least: int = 30) -> Bursts:
     """Return how bursty the payments of persons with at least `least` of them are.
 
     `B = (s - m) / (s + m)` of the times between payments, s their standard deviation and m their mean: -1 regular, 0
     random, 1 bursty. The correction is that of Kim & Jo, arXiv:1604.01125; memory is the correlation of successive
     times.
     """
-    order, start, stop = _by_person(town)
+    order, start, stop = _by_person(world)
     found = []
     for first, last in zip(start, stop, strict=True):
         if last - first < least:
             continue
-        gap = np.diff(town.graph.time[order[first:last]]).astype(np.float64)
+        gap = np.diff(world.graph.time[order[first:last]]).astype(np.float64)
         ratio, n = gap.std() / gap.mean(), last - first
         corrected = (np.sqrt(n + 1) * ratio - np.sqrt(n - 1)) / ((np.sqrt(n + 1) - 2) * ratio + np.sqrt(n - 1))
         found.append(((ratio - 1) / (ratio + 1), corrected, np.corrcoef(gap[:-1], gap[1:])[0, 1]))
@@ -153,22 +154,22 @@ def bursts(town: Town, least: int = 30) -> Bursts:
     return Bursts(float(plain), float(corrected), float(memory), len(found))
 
 
-def _by_person(town: Town) -> tuple[Int64, Int64, Int64]:
+def _by_person(world: WorldArrays) -> tuple[Int64Array, Int64Array, Int64Array]:
     """Return payments grouped by person in order of time, and where each group starts and stops."""
-    pays = np.flatnonzero(town.is_person[town.graph.source] & ~town.is_illicit)
-    order = pays[np.argsort(town.graph.source[pays], kind="stable")]
-    edges = np.flatnonzero(np.diff(town.graph.source[order], prepend=-1, append=-1))
+    pays = np.flatnonzero(world.is_person[world.graph.source] & ~world.is_illicit)
+    order = pays[np.argsort(world.graph.source[pays], kind="stable")]
+    edges = np.flatnonzero(np.diff(world.graph.source[order], prepend=-1, append=-1))
     return order, edges[:-1], edges[1:]
 
 
-def rhythm(town: Town) -> dict[str, Any]:
+def rhythm(world: WorldArrays) -> dict[str, Any]:
     """Return shares of honest payments of persons by local hour, by day of the week, and what stands out in them."""
-    pays = town.is_person[town.graph.source] & ~town.is_illicit
-    local = town.local[pays]
+    pays = world.is_person[world.graph.source] & ~world.is_illicit
+    local = world.local[pays]
     hour, day = local // HOUR % 24, local // DAY
     weekday = (day + 3) % 7  # 1970-01-01 was a Thursday
-    shops = np.isin(town.channel[pays], ("qr_merchant", "card"))
-    spent = town.graph.amount[pays]
+    shops = np.isin(world.channel[pays], ("qr_merchant", "card"))
+    spent = world.graph.amount[pays]
     saturday = shops & (weekday == 5) & (hour >= 10) & (hour < 17)
     by_hour = np.bincount(hour, minlength=24) / len(hour)
     of_month = (day.astype("datetime64[D]") - day.astype("datetime64[D]").astype("datetime64[M]")).astype(int) + 1
@@ -186,11 +187,11 @@ def rhythm(town: Town) -> dict[str, Any]:
     }
 
 
-def balances(town: Town) -> dict[str, float]:
+def balances(world: WorldArrays) -> dict[str, float]:
     """Return how the final balances of persons at our bank spread, honest or not, in whole units."""
-    accounts = town.dataset.tables["accounts"]
-    code = town.graph.codes(accounts["account_id"])
-    is_private = town.is_own[code] & (town.kind[code] == "individual")
+    accounts = world.dataset.tables["accounts"]
+    code = world.graph.codes(accounts["account_id"])
+    is_private = world.is_own[code] & (world.kind[code] == "individual")
     money = accounts["balance"].to_numpy()[is_private] / 100
     ordered = np.sort(money)[::-1]
     return {
@@ -210,15 +211,15 @@ _GATHERED: Final = (
 )
 
 
-def collectors(town: Town) -> tuple[pd.DataFrame, float]:
+def collectors(world: WorldArrays) -> tuple[pd.DataFrame, float]:
     """Return how many of our accounts look like a collector, and how many of those are honest.
 
     One row a speed: five payers or more within a day, and more than half of all money received gone within a day (an
     hour) of its arrival. The second value is the median over persons of how long half of their money rests, hours.
     """
-    end = int(town.graph.time[-1]) + town.graph.tick
-    points = every_account(town.dataset, end)
-    features = extract(town.dataset, points, _GATHERED, graph=town.graph)
+    end = int(world.graph.time[-1]) + world.graph.tick
+    points = every_account(world.dataset, end)
+    features = extract(world.dataset, points, _GATHERED, graph=world.graph)
     payers, day, hour = (features[name].to_numpy() for name in _GATHERED[:3])
     rows = []
     for name, looks in (
@@ -226,11 +227,11 @@ def collectors(town: Town) -> tuple[pd.DataFrame, float]:
         ("and half of all gone within a day", (payers >= 5) & (day > 0.5)),
         ("and half of all gone within an hour", (payers >= 5) & (hour > 0.5)),
     ):
-        rows.append(_honest_among(name, looks, town.is_mule[points.account]))
-    rest = features["dwell_median__window_all"].to_numpy()[town.is_person[points.account]] / 3600
+        rows.append(_honest_among(name, looks, world.is_mule[points.account]))
+    rest = features["dwell_median__window_all"].to_numpy()[world.is_person[points.account]] / 3600
     return pd.DataFrame(rows).set_index("looks"), float(np.nanmedian(rest))
 
 
-def _honest_among(name: str, looks: Bool, is_mule: Bool) -> dict[str, Any]:
+def _honest_among(name: str, looks: BoolArray, is_mule: BoolArray) -> dict[str, Any]:
     n = int(looks.sum())
     return {"looks": name, "accounts": n, "honest": float((~is_mule[looks]).mean()) if n else float("nan")}

@@ -7,10 +7,10 @@ from pathlib import Path
 import matplotlib as mpl
 import numpy as np
 import numpy.typing as npt
-from _realism_crime import dwell
+from _realism_crime import holding_times
 from _realism_evasion import SHARE, SHOWN, Dial
 from _realism_life import degrees, rhythm
-from _realism_world import Town
+from _realism_world import WorldArrays
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -19,36 +19,36 @@ from muledetect.clock import DAY, HOUR, MINUTE
 mpl.rcParams.update({"svg.fonttype": "none", "svg.hashsalt": "muledetect", "font.size": 8, "axes.titlesize": 8})
 
 
-def draw_life(town: Town, path: Path) -> None:
+def draw_life(world: WorldArrays, path: Path) -> None:
     """Draw degrees, amounts, hours and balances."""
     figure = Figure(figsize=(8, 5.2), layout="constrained")
     (degree, amount), (hour, balance) = figure.subplots(2, 2)
-    for side, counts in degrees(town).items():
+    for side, counts in degrees(world).items():
         _survival(degree, counts.astype(np.float64), {"in": "payers", "out": "payees"}[side])
     degree.set(xscale="log", yscale="log", title="accounts with more counterparties than", xlabel="counterparties")
     degree.legend()
     edges = np.logspace(0, 7, 29)
     for channel in ("p2p_proxy", "qr_merchant", "bill", "payroll"):
-        chosen = (town.channel == channel) & ~town.is_illicit
-        counts = np.histogram(town.graph.amount[chosen] / 100, edges)[0] / max(chosen.sum(), 1)
+        chosen = (world.channel == channel) & ~world.is_illicit
+        counts = np.histogram(world.graph.amount[chosen] / 100, edges)[0] / max(chosen.sum(), 1)
         amount.plot(np.sqrt(edges[1:] * edges[:-1]), counts, label=channel, lw=1)
     amount.set(xscale="log", title="honest transfers by amount", xlabel="baht")
     amount.legend()
-    hour.bar(np.arange(24), 100 * rhythm(town)["by_hour"])
+    hour.bar(np.arange(24), 100 * rhythm(world)["by_hour"])
     hour.set(title="persons' payments by local hour, %", xlabel="hour")
-    accounts = town.dataset.tables["accounts"]
-    code = town.graph.codes(accounts["account_id"])
-    private = town.is_own[code] & (town.kind[code] == "individual")
+    accounts = world.dataset.tables["accounts"]
+    code = world.graph.codes(accounts["account_id"])
+    private = world.is_own[code] & (world.kind[code] == "individual")
     _survival(balance, accounts["balance"].to_numpy()[private] / 100 + 1, "")
     balance.set(xscale="log", title="persons' accounts with a higher final balance than", xlabel="baht")
     _save(figure, path)
 
 
-def draw_crime(town: Town, path: Path) -> None:
+def draw_crime(world: WorldArrays, path: Path) -> None:
     """Draw how fast stolen money moves on, and the losses of cases."""
     figure = Figure(figsize=(8, 2.7), layout="constrained")
     fast, loss = figure.subplots(1, 2)
-    time, money = dwell(town)
+    time, money = holding_times(world)
     steps = np.logspace(np.log10(10), np.log10(30 * 86_400), 60)
     gone = [money[time <= seconds * 1_000_000].sum() / max(money.sum(), 1) for seconds in steps]
     fast.plot(steps, gone, lw=1)
@@ -57,7 +57,7 @@ def draw_crime(town: Town, path: Path) -> None:
     marks = {"1 min": MINUTE, "15 min": 15 * MINUTE, "1 h": HOUR, "1 d": DAY, "7 d": 7 * DAY}
     fast.set_xticks([value / 1_000_000 for value in marks.values()], list(marks))
     fast.legend()
-    _survival(loss, town.dataset.tables["truth_cases"]["amount"].to_numpy() / 100, "")
+    _survival(loss, world.dataset.tables["truth_cases"]["amount"].to_numpy() / 100, "")
     loss.set(xscale="log", yscale="log", title="cases with a larger loss than", xlabel="baht")
     _save(figure, path)
 

@@ -11,20 +11,19 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from muledetect.arrays import BoolArray, Int64Array
 from muledetect.clock import HOUR
 from muledetect.graph import TransferGraph, build_graph
 from muledetect.records import Dataset, read_dataset
 from muledetect.simulation.config import WorldConfig
 
-Bool = npt.NDArray[np.bool_]
-Int64 = npt.NDArray[np.int64]
 Text = npt.NDArray[np.object_]
 
 NEVER: Final = np.iinfo(np.int64).min
 
 
 @dataclass(frozen=True, eq=False)
-class Town:
+class WorldArrays:
     """Transfers in order of time and what their accounts truly are.
 
     `channel`, `is_illicit` (moves the money of a case, or tests a mule) and `local` (us since 1970 by the clock on the
@@ -34,16 +33,16 @@ class Town:
     config: WorldConfig
     dataset: Dataset
     graph: TransferGraph
-    local: Int64
+    local: Int64Array
     channel: Text
-    is_illicit: Bool
-    is_own: Bool
-    is_mule: Bool
+    is_illicit: BoolArray
+    is_own: BoolArray
+    is_mule: BoolArray
     kind: Text
     persona: Text
 
     @property
-    def is_person(self) -> Bool:
+    def is_person(self) -> BoolArray:
         """Honest people's accounts at our bank."""
         return self.is_own & (self.kind == "individual") & ~self.is_mule
 
@@ -52,12 +51,12 @@ class Town:
         """Length in months of 365.25 / 12 days."""
         return self.config.n_days / (365.25 / 12)
 
-    def codes(self, table: str, column: str) -> Int64:
+    def codes(self, table: str, column: str) -> Int64Array:
         """Return the account codes of a column of ids; -1 for null and unknown ones."""
         return self.graph.codes(self.dataset.tables[table][column]).astype(np.int64)
 
 
-def read_town(folder: str | Path, config: WorldConfig) -> Town:
+def read_world(folder: str | Path, config: WorldConfig) -> WorldArrays:
     """Read a world that `write_world` wrote."""
     dataset = read_dataset(folder)
     graph = build_graph(dataset)
@@ -76,7 +75,7 @@ def read_town(folder: str | Path, config: WorldConfig) -> Town:
         dataset.transfers["transfer_id"].cast(pa.string()),
         value_set=dataset.tables["truth_transfers"]["transfer_id"].cast(pa.string()).combine_chunks(),
     )
-    return Town(
+    return WorldArrays(
         config=config,
         dataset=dataset,
         graph=graph,
@@ -96,7 +95,7 @@ def texts(column: pa.ChunkedArray) -> Text:
     return found
 
 
-def moments(column: pa.ChunkedArray) -> Int64:
+def moments(column: pa.ChunkedArray) -> Int64Array:
     """Return a column of times in us; null is `NEVER`."""
-    found: Int64 = pc.fill_null(column.cast(pa.int64()), NEVER).to_numpy()
+    found: Int64Array = pc.fill_null(column.cast(pa.int64()), NEVER).to_numpy()
     return found

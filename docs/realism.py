@@ -32,7 +32,7 @@ from _realism_life import (
 )
 from _realism_pictures import draw_crime, draw_dial, draw_life
 from _realism_published import CRIME, LIFE, SOURCES, Figure
-from _realism_world import Town, read_town
+from _realism_world import WorldArrays, read_world
 
 from muledetect.simulation import world_config, write_world
 
@@ -49,13 +49,13 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as place:
         tell(f"simulating {config.n_accounts:,} accounts, {config.n_days} days")
         write_world(config, Path(place) / "world")
-        town = read_town(Path(place) / "world", config)
+        world = read_world(Path(place) / "world", config)
     tell("measuring")
-    parts = [head(town, given), life(town), crime(town)]
+    parts = [head(world, given), life(world), crime(world)]
     folder.mkdir(parents=True, exist_ok=True)
-    draw_life(town, folder / "life.svg")
-    draw_crime(town, folder / "crime.svg")
-    del town
+    draw_life(world, folder / "life.svg")
+    draw_crime(world, folder / "crime.svg")
+    del world
     if given.dial_seeds:
         base = {"n_accounts": given.dial_accounts, "n_days": given.dial_days, "mule_share": given.dial_mules}
         found = dial(PRESET, base, SETTINGS, range(1, given.dial_seeds + 1), tell)
@@ -85,7 +85,7 @@ def tell(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
-def head(town: Town, given: argparse.Namespace) -> str:
+def head(world: WorldArrays, given: argparse.Namespace) -> str:
     """Return the title and what was simulated."""
     settings = {"accounts": 50_000, "days": 120, "seed": 1, "dial_accounts": 40_000, "dial_days": 120,
                 "dial_mules": 0.005, "dial_seeds": 3}  # fmt: skip
@@ -102,9 +102,9 @@ python docs/realism.py{changed}
 
 The command above made this page with muledetect {version("muledetect")}, numpy {version("numpy")} and lightgbm
 {version("lightgbm")}. The simulated bank of the first two sections is preset `{PRESET}` with {
-        town.config.n_accounts:,} accounts at our bank
-over {town.config.n_days} days, seed {town.config.seed}: {len(town.graph.time):,} transfers and {
-        int((town.is_mule & town.is_own).sum()):,} mules of ours.
+        world.config.n_accounts:,} accounts at our bank
+over {world.config.n_days} days, seed {world.config.seed}: {len(world.graph.time):,} transfers and {
+        int((world.is_mule & world.is_own).sum()):,} mules of ours.
 
 A figure is *close* when ours lies in a range around the published one, and *apart* when it does not. We chose the
 ranges (`docs/_realism_published.py`): they are wider where the published figure counts something different from ours.
@@ -113,19 +113,19 @@ that a model that is good on simulated banks is good at a real one.
 """
 
 
-def life(town: Town) -> str:
+def life(world: WorldArrays) -> str:
     """Return the section on normal life."""
-    paid, n_payers = payments_a_month(town)
-    instant, beat, money = instant_payments(town), rhythm(town), balances(town)
-    tails = {side: fit_tail(counts) for side, counts in degrees(town).items()}
-    burst, met = bursts(town), counterparties_a_month(town)
-    gathered, rest = collectors(town)
+    paid, n_payers = payments_a_month(world)
+    instant, beat, money = instant_payments(world), rhythm(world), balances(world)
+    tails = {side: fit_tail(counts) for side, counts in degrees(world).items()}
+    burst, met = bursts(world), counterparties_a_month(world)
+    gathered, rest = collectors(world)
     ours = {
         "payments": float(paid.sum()),
         "instant_mean": instant["mean"],
         "small_share": instant["small_share"],
         "small_mean": instant["small_mean"],
-        "shop_tail": shop_tail(town),
+        "shop_tail": shop_tail(world),
         "log_skew": instant["log_skew"],
         "in_tail": tails["in"].exponent,
         "out_tail": tails["out"].exponent,
@@ -139,7 +139,7 @@ def life(town: Town) -> str:
         "top_tenth": money["top_tenth"],
         "rest": rest,
     }
-    spread = amounts(town)
+    spread = amounts(world)
     spread["a person a month"] = paid.reindex(spread.index)
     tail = tails["in"]
     return f"""## Normal life
@@ -174,9 +174,9 @@ figure was found.
 """
 
 
-def crime(town: Town) -> str:
+def crime(world: WorldArrays) -> str:
     """Return the section on crime."""
-    fast, who, known, lost, deep = speed(town), mules(town), knowledge(town), victims(town), layers(town)
+    fast, who, known, lost, deep = speed(world), mules(world), knowledge(world), victims(world), layers(world)
     ours = {
         "prevalence": who["prevalence"],
         "15min": fast["15min"],
@@ -188,7 +188,7 @@ def crime(town: Town) -> str:
         "tiers": deep["tiers_of_a_ring"],
         "moves": deep["moves_per_payment"],
     }
-    config = town.config
+    config = world.config
     return f"""## Crime
 
 {compare(CRIME, ours)}

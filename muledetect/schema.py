@@ -361,8 +361,8 @@ TRUTH_RINGS: Final = Table(
         Column("centre_id", "id", "call centre that it serves"),
         Column("shape", "category", "shape of the ring"),
         Column("office_id", "id", "laundering office that runs the ring"),
-        Column("seat_start", "time", "when the ring begins to use the member"),
-        Column("seat_end", "time", "when the ring has done with the member"),
+        Column("used_from", "time", "when the ring begins to use the member", former=("seat_start",)),
+        Column("used_until", "time", "when the ring has done with the member", former=("seat_end",)),
         Column("is_unwitting", "bool", "an honest customer who was talked into passing money on"),
     ),
 )

@@ -25,7 +25,7 @@ CONTRACT = {
     "calls": "call_id* time* caller_hash* callee_hash* duration_s caller_imei_hash cell_id known_ts",
     "watchlists": "list_id* kind* value_hash* centre_id category* reliability valid_from* valid_to known_ts",
     "labels": "account_id* label* known_ts activity_start activity_end source confidence",
-    "truth_rings": """ring_id* account_id* role layer centre_id shape office_id seat_start seat_end is_unwitting""",
+    "truth_rings": """ring_id* account_id* role layer centre_id shape office_id used_from used_until is_unwitting""",
     "truth_transfers": "transfer_id* kind* ring_id case_id amount",
     "truth_money": "case_id* account_id* place* time* amount*",
     "truth_cases": """case_id* victim_account ring_id centre_id scam_type first_call first_payment last_payment amount

@@ -32,7 +32,7 @@ def truth_of(world: Mapping[str, pa.Table]) -> dict[str, pa.Table]:
     columns = {
         "truth_rings": {"ring_id": ["r1"] * n, "account_id": accounts, "role": ["relay"] * n, "layer": range(n),
                         "centre_id": ["c"] * n, "shape": ["chain"] * n, "office_id": ["o"] * n,
-                        "seat_start": [moment] * n, "seat_end": [moment] * n, "is_unwitting": is_mule},
+                        "used_from": [moment] * n, "used_until": [moment] * n, "is_unwitting": is_mule},
         "truth_transfers": {"transfer_id": transfers, "kind": ["hop"] * len(transfers),
                             "ring_id": ["r1"] * len(transfers), "case_id": ["k1"] * len(transfers),
                             "amount": [1] * len(transfers)},

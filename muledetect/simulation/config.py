@@ -186,7 +186,8 @@ class WorldConfig:
             if getattr(self, name) is not None and not low <= getattr(self, name) <= high
         ]
         if self.commission_low > self.commission_high:
-            wrong.append(f"commission_low must not exceed commission_high, got {self.commission_low} > {self.commission_high}")
+            low, high = self.commission_low, self.commission_high
+            wrong.append(f"commission_low must not exceed commission_high, got {low} > {high}")
         if self.new_mule_share + self.dormant_mule_share + self.company_mule_share > 1:
             wrong.append("new_mule_share + dormant_mule_share + company_mule_share must not exceed 1")
         if not re.fullmatch(r"[A-Z]{3}", self.currency):

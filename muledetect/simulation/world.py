@@ -125,7 +125,7 @@ def write_world(
     config : WorldConfig
         From `world_config`.
     folder : str or Path
-    tell : callable, optional
+    progress : callable
         Called with the stage in words and the fraction done, 0 to 1.
     overwrite : bool
         Replace files of the same names also if they are not ours, or were changed.

@@ -38,6 +38,8 @@ from muledetect.simulation.people import FIRST_BUSINESS, People, build_people
 from muledetect.simulation.plan import CHANNEL, NORMAL, VICTIM, Columns, rows_at, stacked
 from muledetect.simulation.streams import stream
 
+pytestmark = pytest.mark.slow
+
 
 @dataclass
 class Bank:

@@ -27,6 +27,8 @@ from muledetect.simulation.ledger import open_ledger
 from muledetect.simulation.people import CODE, NEVER, People, build_people
 from muledetect.simulation.plan import CHANNEL, EXIT, HOP, KINDS, SPEND, TEST, VICTIM, Columns
 
+pytestmark = pytest.mark.slow
+
 
 @dataclass(frozen=True)
 class Underworld:

@@ -14,20 +14,22 @@ import _realism_evasion as evasion
 import _realism_life as life
 import _realism_published as published
 import realism
-from _realism_world import Town, read_town
+from _realism_world import WorldArrays, read_world
 
 from muledetect.clock import DAY, MINUTE
 from muledetect.simulation import world_config, write_world
+
+pytestmark = pytest.mark.slow
 
 FOREVER = np.iinfo(np.int64).max
 
 
 @pytest.fixture(scope="module")
-def town(tmp_path_factory: pytest.TempPathFactory) -> Town:
+def world(tmp_path_factory: pytest.TempPathFactory) -> WorldArrays:
     folder = tmp_path_factory.mktemp("realism") / "world"
     config = world_config("thai_bank", n_accounts=800, n_days=40, seed=3, mule_share=0.03)
     write_world(config, folder)
-    return read_town(folder, config)
+    return read_world(folder, config)
 
 
 def test_every_figure_names_sources_that_are_listed_and_every_source_is_used() -> None:
@@ -92,21 +94,21 @@ def test_worlds_are_pooled_by_rank_within_each() -> None:
     assert evasion.pool(worlds, n_draws=5)["ap"].tolist() == [1.0] * 4
 
 
-def test_both_sections_are_written_of_a_small_world(town: Town) -> None:
-    page = realism.life(town) + realism.crime(town)
+def test_both_sections_are_written_of_a_small_world(world: WorldArrays) -> None:
+    page = realism.life(world) + realism.crime(world)
     assert page.count("**apart**") + page.count("| close |") == len(published.LIFE) + len(published.CRIME)
 
 
-def test_stolen_money_that_rested_is_what_came_in(town: Town) -> None:
-    rested, amount = crime.dwell(town)
+def test_stolen_money_that_rested_is_what_came_in(world: WorldArrays) -> None:
+    rested, amount = crime.holding_times(world)
     assert (amount > 0).all()
     assert (rested >= 0).all()
-    fast = crime.speed(town)
+    fast = crime.speed(world)
     assert 0 < fast["15min"] <= fast["1h"] <= fast["24h"] <= 1
     assert (rested <= 15 * MINUTE).any()
     assert (rested > DAY).any()
 
 
-def test_mules_are_no_honest_persons(town: Town) -> None:
-    assert not (town.is_person & town.is_mule).any()
-    assert crime.mules(town)["n"] == int((town.is_mule & town.is_own).sum()) > 0
+def test_mules_are_no_honest_persons(world: WorldArrays) -> None:
+    assert not (world.is_person & world.is_mule).any()
+    assert crime.mules(world)["n"] == int((world.is_mule & world.is_own).sum()) > 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pyarrow.parquet as pq
+import pytest
 
 from muledetect import schema
 from muledetect.simulation import simulate
@@ -12,6 +13,7 @@ from muledetect.simulation import simulate
 SAMPLE = Path(__file__).parents[2] / "data" / "sample"
 
 
+@pytest.mark.slow
 def test_the_sample_is_what_the_command_in_its_readme_makes() -> None:
     assert "--accounts 900 --days 105 --seed 7" in (SAMPLE / "README.md").read_text(encoding="utf-8")
     for name, table in simulate(n_accounts=900, n_days=105, seed=7).items():

@@ -19,6 +19,8 @@ from muledetect.records import read_dataset
 from muledetect.schema import INPUTS
 from muledetect.simulation import WorldConfig, simulate
 
+pytestmark = pytest.mark.slow
+
 #: The world of the audit. Crime is more common than in life so that the figures are steady; average precision is
 #: weighted back to life's prevalence.
 N_DAYS, MULE_SHARE, NATURAL = 60, 0.1, 0.003

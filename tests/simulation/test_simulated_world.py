@@ -21,6 +21,8 @@ from muledetect import schema
 from muledetect.records import read_dataset
 from muledetect.simulation import World, WorldConfig, simulate, simulate_world, write_world
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def world() -> World:
@@ -217,7 +219,7 @@ def test_labels_are_late_incomplete_and_mostly_right(world: World) -> None:
     assert delay.median() > pd.Timedelta("1D")
 
 
-def test_dwell_is_fast_for_many_and_slow_for_some(transfers: pd.DataFrame) -> None:
+def test_holding_is_fast_for_many_and_slow_for_some(transfers: pd.DataFrame) -> None:
     illicit = transfers[transfers["is_illicit"]]
     leaving = {
         name: np.sort(group.to_numpy())
@@ -273,6 +275,6 @@ def test_truth_names_accounts_and_transfers_that_exist(world: World) -> None:
     rings = world.tables["truth_rings"].to_pandas()
     members = set(rings["account_id"])
     assert set(told.loc[told["is_mule"], "account_id"]) == members & accounts
-    assert (rings["seat_start"] <= rings["seat_end"]).all()
+    assert (rings["used_from"] <= rings["used_until"]).all()
     shared = rings.groupby("office_id")["centre_id"].nunique()
     assert shared.max() > 1  # one laundering office serves several centres

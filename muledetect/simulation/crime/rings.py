@@ -29,7 +29,7 @@ class Membership:
 
 @dataclass(slots=True)
 class Ring:
-    """One ring. Victims pay it from `start` to `end` (us); the commission stays with accounts of layer `commission_layer`."""
+    """One ring. Victims pay it from `start` to `end` (us); its commission stays in the layer `commission_layer`."""
 
     number: int
     shape: str

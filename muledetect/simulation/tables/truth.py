@@ -34,7 +34,7 @@ def truth_tables(
     economy: Economy, ids: Ids, crime: Crime, cases: tuple[Case, ...], activity: Activity, rows: Columns,
     flows: Columns, holdings: Columns, complained: Int64Array, shown: Int64Array,
 ) -> dict[str, pa.Table]:  # fmt: skip
-    """Return every `truth_` table. `rows` are those that `flows["row"]` points to, `complained` the cases of which the bank knows."""
+    """Return every `truth_` table; `flows["row"]` points to `rows`, `complained` are the cases that the bank knows."""
     money = contract_table(
         "truth_money",
         case_id=case_ids(holdings["case"]),
@@ -77,8 +77,8 @@ def _rings(ids: Ids, crime: Crime, activity: Activity) -> pa.Table:
         centre_id=take(ids.centre, of_ring("centre")),
         shape=pa.array([ring.shape for ring, _ in members], pa.string()),
         office_id=digit_text(of_ring("office") + 1, 4, "OF"),
-        seat_start=times(of_member("start")),
-        seat_end=times(of_member("end")),
+        used_from=times(of_member("start")),
+        used_until=times(of_member("end")),
         is_unwitting=of_member("is_unwitting").astype(bool),
     )
 
