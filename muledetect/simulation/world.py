@@ -104,15 +104,15 @@ def simulate(preset: str | None = None, **parameters: Any) -> dict[str, pa.Table
     return dict(simulate_world(world_config(preset, **parameters)).tables)
 
 
-def simulate_world(config: WorldConfig, progress: Progress = silent) -> World:
+def simulate_world(config: WorldConfig, progress: Progress | None = None) -> World:
     """Simulate a world into memory, with balances beside the tables."""
     pieces: dict[str, list[pa.Table]] = {}
-    balances = _play(config, lambda name, table: pieces.setdefault(name, []).append(table), progress)
+    balances = _play(config, lambda name, table: pieces.setdefault(name, []).append(table), progress or silent)
     return World(config, {name: pa.concat_tables(parts).combine_chunks() for name, parts in pieces.items()}, balances)
 
 
 def write_world(
-    config: WorldConfig, folder: str | Path, progress: Progress = silent, *, overwrite: bool = False
+    config: WorldConfig, folder: str | Path, progress: Progress | None = None, *, overwrite: bool = False
 ) -> dict[str, int]:
     """Simulate a world into Parquet files of a folder, week by week; return the number of rows by table.
 
@@ -125,7 +125,7 @@ def write_world(
     config : WorldConfig
         From `world_config`.
     folder : str or Path
-    progress : callable
+    progress : callable, optional
         Called with the stage in words and the fraction done, 0 to 1.
     overwrite : bool
         Replace files of the same names also if they are not ours, or were changed.
@@ -143,7 +143,7 @@ def write_world(
                 rows[name] = rows.get(name, 0) + len(table)
                 put(name, table)
 
-            _play(config, count, progress)
+            _play(config, count, progress or silent)
         made = {"made_by": f"muledetect {version('muledetect')}", "parameters": config.as_dict(), "rows": rows}
         put_text(json.dumps(made, indent=2) + "\n", unfinished / "world.json")
     return rows
