@@ -258,8 +258,7 @@ def test_a_file_of_a_bank_gets_to_pages_by_the_readme_alone(tmp_path: Path, monk
 
 
 @pytest.mark.slow
-def test_the_python_of_the_readme_runs_as_written(workplace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(workplace)
+def test_the_python_of_the_readme_runs_as_written() -> None:
     names: dict[str, Any] = {}
     exec(compile(block("run: python"), "<README.md>", "exec"), names)  # noqa: S102 (our own page)
     assert names["rings"].rings.num_rows > 1
