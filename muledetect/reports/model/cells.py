@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, Literal, TypeAlias
+from typing import Any, Final, Literal, NamedTuple, TypeAlias
 
 import numpy as np
+import pandas as pd
 
 from muledetect.reports.model.files import DriftFiles, EvaluationFiles
 from muledetect.reports.model.words import Text, say
@@ -69,34 +70,61 @@ class Sources:
     chart_ids: Sequence[str] = field(default_factory=tuple)
 
 
+class Column(NamedTuple):
+    """One column of a table: its heading, how its cells are shown, and where they come from."""
+
+    name: Text
+    kind: Kind
+    format: str
+    digits: int
+    source: str | Callable[[Mapping[Any, Any]], Any]
+
+
 def charts_of(sources: Sources, name: str, caption: Text) -> list[tuple[str, Text]]:
     return [(name, caption)] if name in sources.chart_ids else []
 
 
-def make_column(en: str, th: str, kind: Kind, form: str = "percent", digits: int = 1) -> dict[str, Any]:
-    return {"name": say(en, th), "kind": kind, "format": form, "digits": digits}
+def make_column(
+    en: str,
+    th: str,
+    kind: Kind,
+    source: str | Callable[[Mapping[Any, Any]], Any],
+    form: str = "percent",
+    digits: int = 1,
+) -> Column:
+    """Return a column; `source` is a column of the rows, for an interval of up to three, or a function of a row.
+
+    An interval of one column "rate" is that of rate, rate_low and rate_high.
+    """
+    return Column(say(en, th), kind, form, digits, source)
 
 
 def make_table(
-    name: str,
-    title: Text,
-    columns: Sequence[Mapping[str, Any]],
-    lines: Sequence[Sequence[Cell]],
-    note: Text | None = None,
+    name: str, title: Text, columns: Sequence[Column], rows: Any, note: Text | None = None
 ) -> dict[str, Any]:
-    return {"id": name, "title": title, "columns": list(columns), "rows": [list(line) for line in lines], "note": note}
+    """Return a table of rows, a frame or mappings."""
+    lines = rows.to_dict("records") if isinstance(rows, pd.DataFrame) else rows
+    shown = [{"name": one.name, "kind": one.kind, "format": one.format, "digits": one.digits} for one in columns]
+    cells = [[_cell(one, row) for one in columns] for row in lines]
+    return {"id": name, "title": title, "columns": shown, "rows": cells, "note": note}
 
 
-def rate_of(row: Mapping[Any, Any], name: str) -> list[float | None]:
-    return ends_of(row, name, f"{name}_low", f"{name}_high")
+def _cell(column: Column, row: Mapping[Any, Any]) -> Cell:
+    if callable(column.source):
+        found: Cell = column.source(row)
+        return found
+    names = column.source.split()
+    if column.kind == "interval":
+        ends = names if len(names) > 1 else [f"{names[0]}{end}" for end in ("", "_low", "_high")]
+        return [as_number(row.get(name)) for name in ends]
+    value = row.get(names[0])
+    if column.kind == "flag":
+        return None if value is None else bool(value)
+    return as_number(value) if column.kind in ("number", "percent", "time", "bar") else value
 
 
 def figure_of(figures: Mapping[str, float], name: str) -> list[float | None]:
     return [as_number(figures.get(f"{name}{end}")) for end in ("", "_low", "_high")]
-
-
-def ends_of(row: Mapping[Any, Any], *names: str) -> list[float | None]:
-    return [as_number(row.get(name)) for name in names]
 
 
 def as_number(value: Any) -> Any:
@@ -117,10 +145,6 @@ def as_text(value: Any) -> str | None:
     return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
-def as_flag(value: Any) -> bool | None:
-    return None if value is None else bool(value)
-
-
 def spread(n: int, most: int) -> list[int]:
     """Return up to `most` positions of n, evenly spread, first and last among them."""
     return sorted(set(np.linspace(0, n - 1, min(n, most)).round().astype(int).tolist())) if n else []
@@ -138,9 +162,8 @@ def budget_note(sources: Sources) -> Text | None:
 
 
 def at_budget(budget: str, language: str = "en") -> str:
-    if budget.endswith("%"):
-        return f"{budget} of accounts" if language == "en" else f"{budget} ของบัญชี"
-    return f"{budget} alerts" if language == "en" else f"{budget} การแจ้งเตือน"
+    unit = {"en": ("of accounts", "alerts"), "th": ("ของบัญชี", "การแจ้งเตือน")}[language]
+    return f"{budget} {unit[not budget.endswith('%')]}"
 
 
 def not_measured() -> Text:

@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
 
 from muledetect.reports.model.cells import (
+    Column,
     Fact,
     Section,
     Sources,
     as_count,
-    as_flag,
     as_number,
     budget_note,
-    ends_of,
     make_column,
     make_table,
     not_measured,
-    rate_of,
 )
 from muledetect.reports.model.words import AGES, GROUPS, PARTS, named, say, value_name
+
+_PART: Final[Sequence[Column]] = (
+    make_column("By", "แยกตาม", "text", lambda row: named(PARTS, row["part"])),
+    make_column("Value", "ค่า", "text", lambda row: value_name(row["value"])),
+)
+_FEW: Final = make_column("Few accounts", "จำนวนน้อย", "flag", "is_few")
 
 
 def typologies_section(sources: Sources) -> Section:
@@ -28,37 +32,26 @@ def typologies_section(sources: Sources) -> Section:
     table, left = (sources.evaluation.tables.get(name) for name in ("typologies", "left_out"))
     tables = []
     if table is not None:
-        known = table[table["n_positive"] > 0]
-        lines = [
-            [named(PARTS, row["part"]), value_name(row["value"]), as_number(row["n_positive"]), row["recall"],
-             rate_of(row, "recall"), as_flag(row["is_few"])]
-            for row in known.to_dict("records")
-        ]  # fmt: skip
         tables.append(
             make_table(
                 "typologies", say("Recall at the budget", "ความครบถ้วนที่งบประมาณ"),
                 [
-                    *_part_columns(), make_column("Mules", "บัญชีม้า", "number"), make_column("", "", "bar"),
-                    make_column("Found", "ที่พบ", "interval"), _few_column(),
-                ], lines, budget_note(sources),
+                    *_PART, make_column("Mules", "บัญชีม้า", "number", "n_positive"),
+                    make_column("", "", "bar", "recall"), make_column("Found", "ที่พบ", "interval", "recall"), _FEW,
+                ], table[table["n_positive"] > 0], budget_note(sources),
             )
         )  # fmt: skip
     if left is not None:
-        lines = [
-            [value_name(row["value"]), as_number(row["n_removed"]), as_number(row["n_test"]),
-             as_number(row["recall_seen"]), ends_of(row, "recall_unseen", "low", "high")]
-            for row in left.to_dict("records")
-        ]  # fmt: skip
         tables.append(
             make_table(
                 "left-out", say("A shape that training never saw", "รูปแบบที่การฝึกไม่เคยเห็น"),
                 [
-                    make_column("Shape left out", "รูปแบบที่ตัดออก", "text"),
-                    make_column("Left out of training", "ตัดออกจากการฝึก", "number"),
-                    make_column("In test", "ในชุดทดสอบ", "number"),
-                    make_column("Found when seen", "ที่พบเมื่อเคยเห็น", "percent"),
-                    make_column("Found when never seen", "ที่พบเมื่อไม่เคยเห็น", "interval"),
-                ], lines,
+                    make_column("Shape left out", "รูปแบบที่ตัดออก", "text", lambda row: value_name(row["value"])),
+                    make_column("Left out of training", "ตัดออกจากการฝึก", "number", "n_removed"),
+                    make_column("In test", "ในชุดทดสอบ", "number", "n_test"),
+                    make_column("Found when seen", "ที่พบเมื่อเคยเห็น", "percent", "recall_seen"),
+                    make_column("Found when never seen", "ที่พบเมื่อไม่เคยเห็น", "interval", "recall_unseen low high"),
+                ], left,
             )
         )  # fmt: skip
     lacking = None
@@ -83,23 +76,18 @@ def subgroups_section(sources: Sources) -> Section:
             lacking=say("Not measured: it needs the table accounts.", "ยังไม่ได้วัด เพราะต้องมีตาราง accounts"),
         )
     most = table.loc[~table["is_few"].astype(bool), "false_positive_rate"].max()
-    has_gap = {"calibration_gap", "calibration_gap_low", "calibration_gap_high"} <= set(table.columns)
-    lines = [
-        [
-            named(PARTS, row["part"]), value_name(row["value"]), as_number(row["n"]), as_number(row["n_positive"]),
-            min(row["false_positive_rate"] / most, 1.0) if most > 0 else None, rate_of(row, "false_positive_rate"),
-            rate_of(row, "recall"), *([rate_of(row, "calibration_gap")] if has_gap else []), as_flag(row["is_few"]),
-        ]
-        for row in sorted(table.to_dict("records"), key=place_of_part)
-    ]  # fmt: skip
-    gap = [make_column("Observed less promised", "เกิดขึ้นจริงลบคาดการณ์", "interval", digits=2)] if has_gap else []
+    share = table["false_positive_rate"] / most if most > 0 else None
+    gap = []
+    if {"calibration_gap", "calibration_gap_low", "calibration_gap_high"} <= set(table.columns):
+        gap = [make_column("Observed less promised", "เกิดขึ้นจริงลบคาดการณ์", "interval", "calibration_gap", digits=2)]
     shown = make_table(
         "subgroups", say("Alerted without being a mule, and mules found", "ถูกแจ้งเตือนทั้งที่ไม่ใช่บัญชีม้า และบัญชีม้าที่พบ"),
         [
-            *_part_columns(), make_column("Accounts", "บัญชี", "number"), make_column("Mules", "บัญชีม้า", "number"),
-            make_column("", "", "bar"), make_column("Innocent but alerted", "ผู้บริสุทธิ์ที่ถูกแจ้งเตือน", "interval"),
-            make_column("Mules found", "บัญชีม้าที่พบ", "interval"), *gap, _few_column(),
-        ], lines, budget_note(sources),
+            *_PART, make_column("Accounts", "บัญชี", "number", "n"),
+            make_column("Mules", "บัญชีม้า", "number", "n_positive"), make_column("", "", "bar", "share"),
+            make_column("Alerted, not a mule", "ถูกแจ้งเตือนทั้งที่ไม่ใช่บัญชีม้า", "interval", "false_positive_rate"),
+            make_column("Mules found", "บัญชีม้าที่พบ", "interval", "recall"), *gap, _FEW,
+        ], sorted(table.assign(share=share).to_dict("records"), key=place_of_part), budget_note(sources),
     )  # fmt: skip
     return Section(
         "subgroups", title, tables=[shown],
@@ -119,21 +107,16 @@ def innocents_section(sources: Sources) -> Section:
     table, figures = sources.evaluation.tables.get("innocents"), sources.evaluation.figures
     if table is None:
         return Section("innocents", title, lacking=not_measured())
-    lines = [
-        [
-            named(GROUPS, row["group"]), as_number(row["n"]), ends_of(row, "rate", "low", "high"),
-            as_number(row["cap"]), as_flag(row["passes"]), as_flag(row["is_sure"]),
-        ]
-        for row in table.to_dict("records")
-    ]  # fmt: skip
     shown = make_table(
         "innocents", say("Alerted without being a mule", "ถูกแจ้งเตือนทั้งที่ไม่ใช่บัญชีม้า"),
         [
-            make_column("Group", "กลุ่ม", "text"), make_column("Accounts", "บัญชี", "number"),
-            make_column("Alerted", "ถูกแจ้งเตือน", "interval", digits=2), make_column("Cap", "เพดาน", "percent"),
-            make_column("Within its cap", "ไม่เกินเพดาน", "flag"),
-            make_column("Whole interval on that side", "ทั้งช่วงอยู่ฝั่งนั้น", "flag"),
-        ], lines, budget_note(sources),
+            make_column("Group", "กลุ่ม", "text", lambda row: named(GROUPS, row["group"])),
+            make_column("Accounts", "บัญชี", "number", "n"),
+            make_column("Alerted", "ถูกแจ้งเตือน", "interval", "rate low high", digits=2),
+            make_column("Cap", "เพดาน", "percent", "cap"),
+            make_column("Within its cap", "ไม่เกินเพดาน", "flag", "passes"),
+            make_column("Whole interval on that side", "ทั้งช่วงอยู่ฝั่งนั้น", "flag", "is_sure"),
+        ], table, budget_note(sources),
     )  # fmt: skip
     facts = []
     if figures.get("victims_n_likely"):
@@ -152,11 +135,3 @@ def place_of_part(row: Mapping[Any, Any]) -> tuple[str, int, str]:
     """Return the place of a part among others: bands of age by age, everything else by name."""
     value = str(row["value"])
     return str(row["part"]), list(AGES).index(value) if value in AGES else -1, value
-
-
-def _part_columns() -> list[dict[str, Any]]:
-    return [make_column("By", "แยกตาม", "text"), make_column("Value", "ค่า", "text")]
-
-
-def _few_column() -> dict[str, Any]:
-    return make_column("Few accounts", "จำนวนน้อย", "flag")

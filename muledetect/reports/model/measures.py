@@ -12,17 +12,14 @@ from muledetect.reports.model.cells import (
     Section,
     Sources,
     as_count,
-    as_flag,
     as_number,
     at_budget,
     charts_of,
-    ends_of,
     figure_of,
     make_column,
     make_table,
     not_measured,
     not_watched,
-    rate_of,
     spread,
 )
 from muledetect.reports.model.words import METHODS, RING_FIGURES, Text, say, value_name
@@ -35,17 +32,9 @@ def ranking_section(sources: Sources) -> Section:
     table = sources.evaluation.tables.get("baselines")
     if table is None:
         return Section("ranking", title, lacking=not_measured())
-    columns = [
-        make_column("Method", "วิธี", "text"),
-        make_column("Average precision", "ความแม่นยำเฉลี่ย", "interval", "number", digits=3),
-    ]
-    budgets = _shown_budgets(table, sources.evaluation.figures.get("budget", math.nan))
     rates = [
-        (
-            f"{name}@{budget}",
-            make_column(f"{en} at {at_budget(budget)}", f"{th} ที่ {at_budget(budget, 'th')}", "interval"),
-        )
-        for budget in budgets
+        make_column(f"{en} at {at_budget(budget)}", f"{th} ที่ {at_budget(budget, 'th')}", "interval", f"{name}@{budget}")
+        for budget in _shown_budgets(table, sources.evaluation.figures.get("budget", math.nan))
         for name, en, th in (
             ("precision", "Precision", "ความแม่นยำ"),
             ("recall", "Recall", "ความครบถ้วน"),
@@ -53,21 +42,16 @@ def ranking_section(sources: Sources) -> Section:
         )
         if f"{name}@{budget}" in table
     ]
-    lines = [
-        [METHODS.get(row["method"], row["method"]), ends_of(row, "average_precision", "low", "high")]
-        + [ends_of(row, name, f"{name}_low", f"{name}_high") for name, _ in rates]
-        + [as_number(row["roc_auc"])]
-        for row in table.to_dict("records")
-    ]
     shown = make_table(
         "baselines", say("Methods on the same accounts", "ทุกวิธีบนบัญชีชุดเดียวกัน"),
         [
-            *columns, *(column for _, column in rates),
-            make_column("ROC-AUC", "ROC-AUC", "number", "fixed", digits=3),
-        ], lines,
+            make_column("Method", "วิธี", "text", lambda row: METHODS.get(row["method"], row["method"])),
+            make_column("Average precision", "ความแม่นยำเฉลี่ย", "interval", "average_precision low high", "number", 3),
+            *rates, make_column("ROC-AUC", "ROC-AUC", "number", "roc_auc", "fixed", 3),
+        ], table,
         say(
-            "Value, low and high end of 95%. Rings and persons are drawn whole; with few rings the ends are far apart, "
-            "and a method may lead by chance.",
+            "Value, low and high end of its 95% interval, from samples of whole rings and persons. With few rings the "
+            "ends are far apart, and a method may lead by chance.",
             "ค่า และขอบล่างกับขอบบนของช่วง 95% โดยสุ่มทั้งกลุ่มและทั้งบุคคล เมื่อมีกลุ่มน้อย ช่วงจะกว้าง "
             "และวิธีหนึ่งอาจนำเพราะบังเอิญ",
         ),
@@ -115,17 +99,15 @@ def budget_section(sources: Sources) -> Section:
     if curve is None:
         return Section("budget", title, lacking=not_measured())
     mine = curve[curve["method"] == MODEL].sort_values("k")
-    lines = [
-        [as_number(row["k"]), row["share"], *(rate_of(row, name) for name in ("precision", "recall", "value_recall"))]
-        for row in mine.iloc[spread(len(mine), 10)].to_dict("records")
-    ]
     shown = make_table(
         "budgets", say("This model", "แบบจำลองนี้"),
         [
-            make_column("Alerts", "จำนวนแจ้งเตือน", "number"), make_column("Of all accounts", "ของบัญชีทั้งหมด", "percent"),
-            make_column("Right alerts", "แจ้งเตือนถูกต้อง", "interval"), make_column("Mules found", "บัญชีม้าที่พบ", "interval"),
-            make_column("Illicit money found", "เงินผิดกฎหมายที่พบ", "interval"),
-        ], lines,
+            make_column("Alerts", "จำนวนแจ้งเตือน", "number", "k"),
+            make_column("Of all accounts", "ของบัญชีทั้งหมด", "percent", "share"),
+            make_column("Right alerts", "แจ้งเตือนถูกต้อง", "interval", "precision"),
+            make_column("Mules found", "บัญชีม้าที่พบ", "interval", "recall"),
+            make_column("Illicit money found", "เงินผิดกฎหมายที่พบ", "interval", "value_recall"),
+        ], mine.iloc[spread(len(mine), 10)],
     )  # fmt: skip
     caption = say(
         "The band is the 95% interval of this model; other methods are dashed, their intervals stand in the files.",
@@ -157,24 +139,14 @@ def reliability_section(sources: Sources) -> Section:
             say("mean gap, bins of equal mass", "ช่องว่างเฉลี่ย กลุ่มขนาดเท่ากัน"),
         ),
     ]  # fmt: skip
-    lines = [
-        [
-            as_number(row["n"]),
-            as_number(row["n_positive"]),
-            row["probability"],
-            rate_of(row, "observed"),
-            as_flag(row["is_within"]),
-        ]
-        for row in bins.to_dict("records")
-    ]
     shown = make_table(
         "reliability", say("Bins of equal mass", "กลุ่มขนาดเท่ากัน"),
         [
-            make_column("Accounts", "บัญชี", "number"), make_column("Mules", "บัญชีม้า", "number"),
-            make_column("Promised", "คาดการณ์", "percent", digits=3),
-            make_column("Observed", "เกิดขึ้นจริง", "interval", digits=3),
-            make_column("Promise in the interval", "คาดการณ์อยู่ในช่วง", "flag"),
-        ], lines,
+            make_column("Accounts", "บัญชี", "number", "n"), make_column("Mules", "บัญชีม้า", "number", "n_positive"),
+            make_column("Promised", "คาดการณ์", "percent", "probability", digits=3),
+            make_column("Observed", "เกิดขึ้นจริง", "interval", "observed", digits=3),
+            make_column("Promise in the interval", "คาดการณ์อยู่ในช่วง", "flag", "is_within"),
+        ], bins,
     )  # fmt: skip
     caption = say(
         "Each point is a bin of accounts; the band is the 95% interval of what was observed. Points below the dashed "
@@ -198,26 +170,15 @@ def over_time_section(sources: Sources) -> Section:
     table = sources.evaluation.tables.get("calibration_over_time")
     if table is None:
         return Section("over-time", title, lacking=not_watched())
-    kept = table.sort_values("as_of").iloc[spread(len(table), 12)]
-    lines = [
-        [
-            as_number(row["as_of"]),
-            as_number(row["n"]),
-            as_number(row["n_positive"]),
-            row["probability"],
-            row["observed"],
-            rate_of(row, "ratio"),
-        ]
-        for row in kept.to_dict("records")
-    ]
     shown = make_table(
         "calibration-moments", say("Moments", "เวลา"),
         [
-            make_column("Moment", "เวลา", "time"), make_column("Accounts", "บัญชี", "number"),
-            make_column("Mules", "บัญชีม้า", "number"), make_column("Promised", "คาดการณ์", "percent", digits=3),
-            make_column("Observed", "เกิดขึ้นจริง", "percent", digits=3),
-            make_column("Observed / promised", "เกิดขึ้นจริง / คาดการณ์", "interval", "number", digits=2),
-        ], lines,
+            make_column("Moment", "เวลา", "time", "as_of"), make_column("Accounts", "บัญชี", "number", "n"),
+            make_column("Mules", "บัญชีม้า", "number", "n_positive"),
+            make_column("Promised", "คาดการณ์", "percent", "probability", digits=3),
+            make_column("Observed", "เกิดขึ้นจริง", "percent", "observed", digits=3),
+            make_column("Observed / promised", "เกิดขึ้นจริง / คาดการณ์", "interval", "ratio", "number", 2),
+        ], table.sort_values("as_of").iloc[spread(len(table), 12)],
     )  # fmt: skip
     caption = say(
         "1: as many mules as promised. Below 1: probabilities are too high.",
@@ -301,22 +262,15 @@ def money_section(sources: Sources) -> Section:
     ]  # fmt: skip
     tables = []
     if traces is not None:
-        lines = [
-            [
-                value_name(row["method"].replace("proposed hold", "proposed_hold")),
-                as_number(row["found_share"]),
-                as_number(row["innocent_per_million"]),
-            ]
-            for row in traces.to_dict("records")
-        ]
         tables = [
             make_table(
                 "traces", say("Tracing of complaints", "การติดตามเงินของผู้ร้องเรียน"),
                 [
-                    make_column("Method", "วิธี", "text"),
-                    make_column("Of the money truly there, found", "พบจากเงินที่ยังอยู่จริง", "percent"),
-                    make_column("Innocent money held per million saved", "เงินผู้บริสุทธิ์ที่ถูกระงับต่อหนึ่งล้านที่กันไว้ได้", "number"),
-                ], lines,
+                    make_column("Method", "วิธี", "text", lambda row: value_name(row["method"].replace(" ", "_"))),
+                    make_column("Of the money truly there, found", "พบจากเงินที่ยังอยู่จริง", "percent", "found_share"),
+                    make_column("Innocent money held per million saved", "เงินผู้บริสุทธิ์ที่ถูกระงับต่อหนึ่งล้านที่กันไว้ได้", "number",
+                                "innocent_per_million"),
+                ], traces,
                 say("No score plays a part in tracing.", "การติดตามเงินไม่ใช้คะแนน"),
             )
         ]  # fmt: skip
@@ -328,34 +282,25 @@ def rings_section(sources: Sources) -> Section:
     """How well found rings fit the true ones, and how right ties are."""
     title = say("Rings and ties", "กลุ่มและความเชื่อมโยง")
     figures, ties = sources.evaluation.figures, sources.evaluation.tables.get("ties")
-    lines = [
-        [label, as_number(figures[f"rings_{name}"])]
+    found = [
+        {"label": label, "value": figures[f"rings_{name}"]}
         for name, label in RING_FIGURES.items()
         if f"rings_{name}" in figures
     ]
     tables = []
-    if lines:
-        columns = [make_column("Figure", "ตัวชี้วัด", "text"), make_column("Value", "ค่า", "number")]
-        tables.append(make_table("ring-figures", say("Found rings", "กลุ่มที่พบ"), columns, lines))
+    if found:
+        columns = [make_column("Figure", "ตัวชี้วัด", "text", "label"), make_column("Value", "ค่า", "number", "value")]
+        tables.append(make_table("ring-figures", say("Found rings", "กลุ่มที่พบ"), columns, found))
     if ties is not None:
-        lines = [
-            [
-                _at_least(row["grade"]),
-                as_number(row["n"]),
-                as_number(row["n_right"]),
-                as_number(row["precision"]),
-                as_number(row["recall"]),
-            ]
-            for row in ties.to_dict("records")
-        ]
         tables.append(
             make_table(
                 "ties", say("Ties to call centres", "ความเชื่อมโยงกับศูนย์คอลเซ็นเตอร์"),
                 [
-                    make_column("Grade", "ระดับ", "text"), make_column("Ties", "จำนวน", "number"),
-                    make_column("Right", "ถูกต้อง", "number"), make_column("Precision", "ความแม่นยำ", "percent"),
-                    make_column("Rings tied to a true centre", "กลุ่มที่โยงกับศูนย์จริงได้", "percent"),
-                ], lines,
+                    make_column("Grade", "ระดับ", "text", lambda row: _at_least(row["grade"])),
+                    make_column("Ties", "จำนวน", "number", "n"), make_column("Right", "ถูกต้อง", "number", "n_right"),
+                    make_column("Precision", "ความแม่นยำ", "percent", "precision"),
+                    make_column("Rings tied to a true centre", "กลุ่มที่โยงกับศูนย์จริงได้", "percent", "recall"),
+                ], ties,
             )
         )  # fmt: skip
     lacking = None if tables else say(

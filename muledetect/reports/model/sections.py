@@ -77,28 +77,26 @@ def about_section(sources: Sources) -> Section:
 
 def _clearing(card: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Return below which score accounts may be cleared unseen, as a table."""
-    nobody = say("nobody", "ไม่มีบัญชีใด")
-    lines: list[list[Cell]] = [
-        [
-            as_number(row.get("share")), as_number(row.get("confidence")), value_name(str(row.get("blocks", ""))),
-            nobody if row.get("score") is None else as_text(row["score"]), as_number(row.get("cleared_share")),
-        ]
-        for row in rows(card, "clear_thresholds", CARD, "train")
-    ]  # fmt: skip
-    if not lines:
+    thresholds = rows(card, "clear_thresholds", CARD, "train")
+    if not thresholds:
         return []
     return [
         make_table(
             "clearing", say("Clearing accounts unseen", "การปล่อยบัญชีโดยไม่ตรวจ"),
             [
-                make_column("Mules missed, at most", "บัญชีม้าที่หลุด ไม่เกิน", "percent"),
-                make_column("Confidence", "ความเชื่อมั่น", "percent"),
-                make_column("Taken as independent", "ถือว่าเป็นอิสระต่อกัน", "text"),
-                make_column("Clear below the score", "ปล่อยเมื่อคะแนนต่ำกว่า", "text"),
-                make_column("Of all accounts", "ของบัญชีทั้งหมด", "percent"),
-            ], lines,
+                make_column("Mules missed, at most", "บัญชีม้าที่หลุด ไม่เกิน", "percent", "share"),
+                make_column("Confidence", "ความเชื่อมั่น", "percent", "confidence"),
+                make_column("Taken as independent", "ถือว่าเป็นอิสระต่อกัน", "text",
+                            lambda row: value_name(str(row.get("blocks", "")))),
+                make_column("Clear below the score", "ปล่อยเมื่อคะแนนต่ำกว่า", "text", _clear_below),
+                make_column("Of all accounts", "ของบัญชีทั้งหมด", "percent", "cleared_share"),
+            ], thresholds,
         )
     ]  # fmt: skip
+
+
+def _clear_below(row: Mapping[Any, Any]) -> Text | str | None:
+    return say("nobody", "ไม่มีบัญชีใด") if row.get("score") is None else as_text(row["score"])
 
 
 def drift_section(sources: Sources) -> Section:
@@ -122,38 +120,34 @@ def drift_section(sources: Sources) -> Section:
     ]
     tables = []
     if checks is not None:
-        lines = [
-            [
-                row["subject"], named(MEASURES, row["measure"]), as_number(row["value"]), as_number(row["chance"]),
-                as_number(row["watch"]), as_number(row["alarm"]), named(GRADES, row["grade"]),
-            ]
-            for row in checks.head(MOST_CHECKS).to_dict("records")
-        ]  # fmt: skip
+        worst = checks.head(MOST_CHECKS)
         tables.append(
             make_table(
                 "drift", say("The largest changes", "การเปลี่ยนแปลงที่มากที่สุด"),
                 [
-                    make_column("Column", "คอลัมน์", "text"), make_column("Measure", "ตัววัด", "text"),
-                    make_column("Value", "ค่า", "number"), make_column("By chance up to", "จากความบังเอิญไม่เกิน", "number"),
-                    make_column("Watch from", "เฝ้าดูตั้งแต่", "number"), make_column("Alarm from", "เตือนภัยตั้งแต่", "number"),
-                    make_column("Grade", "ระดับ", "text"),
-                ], lines,
+                    make_column("Column", "คอลัมน์", "text", "subject"),
+                    make_column("Measure", "ตัววัด", "text", lambda row: named(MEASURES, row["measure"])),
+                    make_column("Value", "ค่า", "number", "value"),
+                    make_column("By chance up to", "จากความบังเอิญไม่เกิน", "number", "chance"),
+                    make_column("Watch from", "เฝ้าดูตั้งแต่", "number", "watch"),
+                    make_column("Alarm from", "เตือนภัยตั้งแต่", "number", "alarm"),
+                    make_column("Grade", "ระดับ", "text", lambda row: named(GRADES, row["grade"])),
+                ], worst,
                 say(
-                    f"{len(lines):,} of {len(checks):,} checks, the worst first.",
-                    f"{len(lines):,} จาก {len(checks):,} รายการ แย่ที่สุดก่อน",
+                    f"{len(worst):,} of {len(checks):,} checks, the worst first.",
+                    f"{len(worst):,} จาก {len(checks):,} รายการ แย่ที่สุดก่อน",
                 ),
             )
         )  # fmt: skip
     delays = drift.tables.get("label_delays")
     if delays is not None and delays[["a", "b"]].notna().any(axis=None):
-        lines = [[row["share"], as_number(row["a"]), as_number(row["b"])] for row in delays.to_dict("records")]
         tables.append(
             make_table(
                 "label-delays", say("Days from activity to label", "จำนวนวันจากการกระทำถึงป้ายกำกับ"),
                 [
-                    make_column("Share of labels", "สัดส่วนป้ายกำกับ", "percent"),
-                    make_column("Before", "ก่อน", "number"), make_column("After", "หลัง", "number"),
-                ], lines,
+                    make_column("Share of labels", "สัดส่วนป้ายกำกับ", "percent", "share"),
+                    make_column("Before", "ก่อน", "number", "a"), make_column("After", "หลัง", "number", "b"),
+                ], delays,
             )
         )  # fmt: skip
     return Section("drift", title, facts=facts, tables=tables)
@@ -175,22 +169,25 @@ def leakage_section(sources: Sources) -> Section:
 def made_section(sources: Sources) -> Section:
     """Parameters, versions, config hash, and what was evaluated."""
     card = sources.card or {}
-    lines: list[list[Cell]] = [[named(_ABOUT, name), value] for name, value in sources.evaluation.about.items()]
+    found: list[tuple[Cell, Cell]] = [(named(_ABOUT, name), value) for name, value in sources.evaluation.about.items()]
     if card.get("config_hash"):
-        lines.append([say("config hash of the card", "แฮชการตั้งค่าในบัตร"), as_text(card["config_hash"])])
+        found.append((say("config hash of the card", "แฮชการตั้งค่าในบัตร"), as_text(card["config_hash"])))
     trained = mapping(card, "trained_on", CARD, "train")
     if trained.get("fingerprint"):
-        lines.append([say("data set of training", "ชุดข้อมูลที่ใช้ฝึก"), as_text(trained["fingerprint"])])
-    columns = [make_column("What", "รายการ", "text"), make_column("Value", "ค่า", "text")]
-    tables = [make_table("evaluated", say("Evaluated", "สิ่งที่ประเมิน"), columns, lines)] if lines else []
+        found.append((say("data set of training", "ชุดข้อมูลที่ใช้ฝึก"), as_text(trained["fingerprint"])))
+    parts = [("evaluated", say("Evaluated", "สิ่งที่ประเมิน"), found)]
     for name, title in (
         ("parameters", say("Parameters", "พารามิเตอร์")),
         ("versions", say("Versions", "รุ่นซอฟต์แวร์")),
         ("features", say("Columns by family", "จำนวนคอลัมน์ตามหมวด")),
     ):
         content = mapping(card, name, CARD, "train")
-        if content:
-            tables.append(make_table(name, title, columns, [[key, as_text(value)] for key, value in content.items()]))
+        parts.append((name, title, [(key, as_text(value)) for key, value in content.items()]))
+    columns = [
+        make_column("What", "รายการ", "text", lambda pair: pair[0]),
+        make_column("Value", "ค่า", "text", lambda pair: pair[1]),
+    ]
+    tables = [make_table(name, title, columns, pairs) for name, title, pairs in parts if pairs]
     lacking = None if card else say("The card is not there.", "ไม่มีบัตรแบบจำลอง")
     title = say("Parameters, versions and hashes", "พารามิเตอร์ รุ่น และแฮช")
     return Section("made", title, tables=tables, lacking=lacking)
