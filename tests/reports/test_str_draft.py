@@ -15,8 +15,8 @@ from made_case import HOSTILE, START, Row, bare_case, hostile_case, small_case, 
 from muledetect.clock import HOUR, MINUTE
 from muledetect.errors import OptionError
 from muledetect.reports.accounts.facts import MOST_TRANSFERS
-from muledetect.reports.drafts.str_draft import draft_str, exact
-from muledetect.reports.drafts.words import BLANKS, SENTENCES
+from muledetect.reports.drafts.str_draft import draft_str
+from muledetect.reports.drafts.words import BLANKS, SENTENCES, exact
 
 INT64 = st.integers(-(2**63), 2**63 - 1)
 

@@ -7,7 +7,10 @@ from decimal import Decimal
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
+import pandas as pd
+
 from muledetect.clock import DAY, HOUR
+from muledetect.errors import OptionError
 from muledetect.reports.pages import Language, money_text, time_text
 
 
@@ -179,3 +182,26 @@ def whole_of(amount: Decimal) -> tuple[int, int]:
     """
     whole, _, part = f"{amount:f}".partition(".")
     return int(whole + part), len(part)
+
+
+def exact(minor: object, minor_units: int) -> Decimal | None:
+    """Return an amount of minor units in whole ones, exactly, for any size; None where it is not known.
+
+    >>> exact(-1_234_567, 100)
+    Decimal('-12345.67')
+
+    Raises
+    ------
+    OptionError
+        If `minor_units` is no power of ten.
+    """
+    digits = len(str(minor_units)) - 1
+    if minor_units != 10**digits:
+        raise OptionError(f"STR draft: minor_units is {minor_units}; give 1, 10, 100, 1000 ...")
+    # made from text, which no context rounds
+    return None if known(minor) is None else Decimal(f"{int(minor)}e-{digits}")  # type: ignore[call-overload]
+
+
+def known(value: Any) -> Any:
+    """Return the value, or None for what a frame has in its place (None, NaN, NaT, NA) and for empty text."""
+    return None if pd.isna(value) or value == "" else value
