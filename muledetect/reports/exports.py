@@ -30,7 +30,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import numpy as np
 import pandas as pd
@@ -113,12 +113,16 @@ def write_csv(table: Any, path: str | Path, *, currency: str | None = None, over
 
 def put_csv(table: Any, path: Path, *, currency: str | None = None) -> None:
     """Write a table as `write_csv` does, plainly: to a place that nobody reads yet."""
-    rows, decimals = _as_table(table), _decimals(currency)
-    columns = [
-        _csv_column(name, column, currency, decimals)
-        for name, column in zip(rows.column_names, rows.columns, strict=True)
-    ]
-    _write_csv(rows, columns, path)
+    rows = _as_table(table)
+    columns = _columns(rows, currency, _csv_column)
+    heading = io.StringIO()
+    shown = _csv_text(pa.chunked_array([[column.heading for column in columns]])).to_pylist()
+    csv.writer(heading, quoting=csv.QUOTE_ALL, lineterminator="\n").writerow(shown)
+    options = pacsv.WriteOptions(include_header=False)
+    with path.open("wb") as file:
+        file.write(heading.getvalue().encode("utf-8-sig"))
+        for _, cells in _batches(rows, columns):
+            pacsv.write_csv(pa.Table.from_arrays(cells, names=[str(n) for n in range(len(cells))]), file, options)
 
 
 def write_xlsx(
@@ -146,12 +150,12 @@ def write_xlsx(
     -----
     A line ends with a line feed, as XML has it. O(cells), some microseconds each; memory stays at one batch of rows.
     """
-    decimals = _decimals(currency)
+    _decimals(currency)  # an unknown currency is refused before any work
     sheets = list(_sheets({name: _as_table(table) for name, table in tables.items()}))
     if not sheets:
         raise DataError("export: there is no table to write. Give at least one.")
     with new_file(path, EXPORT, overwrite=overwrite) as unfinished:
-        _write_book(sheets, currency, decimals, unfinished)
+        _write_book(sheets, currency, unfinished)
 
 
 def neutralise(text: str) -> str:
@@ -172,16 +176,36 @@ def _as_table(table: Any) -> pa.Table:
     return pa.Table.from_arrays(decoded, names=rows.column_names)
 
 
-def _decimals(currency: str | None) -> int:
-    return 0 if currency is None else exponent_of(currency)
+@dataclass(frozen=True)
+class _Column:
+    """A column of an export; `render` gives its cells, an Arrow column for CSV and a list for a sheet."""
+
+    heading: str
+    render: Callable[[pa.ChunkedArray], Any]
+    number_format: str = ""
 
 
-def _is_money(name: str, kind: pa.DataType) -> bool:
-    return name in MONEY and bool(pa.types.is_integer(kind))
+def _columns(
+    rows: pa.Table, currency: str | None, build: Callable[[str, pa.ChunkedArray, int | None], _Column]
+) -> list[_Column]:
+    """Return the columns; those of money, where the currency is given, are built with its decimals."""
+    decimals, found = _decimals(currency), []
+    for name, column in zip(rows.column_names, rows.columns, strict=True):
+        is_money = name in MONEY and pa.types.is_integer(column.type)
+        heading = f"{name} ({currency or 'minor units'})" if is_money else name
+        found.append(build(heading, column, decimals if is_money else None))
+    return found
 
 
-def _heading(name: str, kind: pa.DataType, currency: str | None) -> str:
-    return f"{name} ({currency or 'minor units'})" if _is_money(name, kind) else name
+def _decimals(currency: str | None) -> int | None:
+    return None if currency is None else exponent_of(currency)
+
+
+def _batches(rows: pa.Table, columns: list[_Column]) -> Iterator[tuple[int, list[Any]]]:
+    """Yield the cells of so many rows at a time, with the number of the first."""
+    for start in range(0, rows.num_rows, _BATCH):
+        part = rows.slice(start, _BATCH)
+        yield start, [column.render(values) for column, values in zip(columns, part.columns, strict=True)]
 
 
 def _in_major(cells: pa.ChunkedArray, decimals: int) -> pa.ChunkedArray:
@@ -195,20 +219,20 @@ def _in_major(cells: pa.ChunkedArray, decimals: int) -> pa.ChunkedArray:
 # Texts
 
 
-def _told(cells: pa.ChunkedArray) -> pa.ChunkedArray:
+def _as_texts(cells: pa.ChunkedArray) -> pa.ChunkedArray:
     """Return any cells as readable text, visible."""
     if not (pa.types.is_string(cells.type) or pa.types.is_large_string(cells.type)):
-        texts = [None if value is None else _tell(value) for value in cells.to_pylist()]
+        texts = [None if value is None else _as_text(value) for value in cells.to_pylist()]
         cells = pa.chunked_array([pa.array(texts, pa.large_string())])
     return _changed(cells, _NOT_PLAIN, partial(make_visible, lines=True))
 
 
-def _tell(value: Any) -> str:
+def _as_text(value: Any) -> str:
     if isinstance(value, list):
         is_nested = any(isinstance(entry, list | dict) for entry in value)
-        return (" | " if is_nested else ", ").join(_tell(entry) for entry in value)
+        return (" | " if is_nested else ", ").join(_as_text(entry) for entry in value)
     if isinstance(value, dict):
-        return "; ".join(f"{name}: {_tell(entry)}" for name, entry in value.items())
+        return "; ".join(f"{name}: {_as_text(entry)}" for name, entry in value.items())
     if isinstance(value, datetime) and value.tzinfo is not None:
         value = value.astimezone(UTC)
     if isinstance(value, date):
@@ -231,12 +255,12 @@ def _changed(cells: pa.ChunkedArray, pattern: str, change: Callable[[str], str])
 
 
 def _csv_text(cells: pa.ChunkedArray) -> pa.ChunkedArray:
-    split = _changed(_told(cells), _SPLIT_SEEN, lambda text: re.sub(_SPLIT, r"\1'", text))
+    split = _changed(_as_texts(cells), _SPLIT_SEEN, lambda text: re.sub(_SPLIT, r"\1'", text))
     return _changed(split, _FORMULA, lambda text: f"'{text}")
 
 
 def _sheet_text(cells: pa.ChunkedArray) -> pa.ChunkedArray:
-    lines = pc.replace_substring(_told(cells), "\r\n", "\n")
+    lines = pc.replace_substring(_as_texts(cells), "\r\n", "\n")
     return _changed(lines, f"{_FORMULA}|{_RAW}", lambda text: f"'{text}")
 
 
@@ -277,27 +301,21 @@ def _as_times(column: pa.ChunkedArray) -> pa.ChunkedArray:
 # CSV
 
 
-@dataclass(frozen=True)
-class _CsvColumn:
-    heading: str
-    render: Render
+def _csv_column(heading: str, column: pa.ChunkedArray, decimals: int | None) -> _Column:
+    kind, render = column.type, cast("Render", _csv_text)
+    if decimals is not None:
+        render = partial(_in_major, decimals=decimals)
+    elif pa.types.is_boolean(kind) or pa.types.is_integer(kind) or pa.types.is_decimal128(kind):
+        render = _as_it_is
+    elif pa.types.is_floating(kind):
+        render = _floats if pc.any(pc.is_inf(column)).as_py() is not True else _endless_floats
+    elif pa.types.is_timestamp(kind):
+        render = partial(_iso, unit=_precision(column))
+    return _Column(heading, render)
 
 
-def _csv_column(name: str, column: pa.ChunkedArray, currency: str | None, decimals: int) -> _CsvColumn:
-    return _CsvColumn(_heading(name, column.type, currency), _csv_render(name, column, currency, decimals))
-
-
-def _csv_render(name: str, column: pa.ChunkedArray, currency: str | None, decimals: int) -> Render:
-    kind = column.type
-    if _is_money(name, kind) and currency is not None:
-        return partial(_in_major, decimals=decimals)
-    if pa.types.is_boolean(kind) or pa.types.is_integer(kind) or pa.types.is_decimal128(kind):
-        return lambda cells: cells
-    if pa.types.is_floating(kind):
-        return _floats if pc.any(pc.is_inf(column)).as_py() is not True else _endless_floats
-    if pa.types.is_timestamp(kind):
-        return partial(_iso, unit=_precision(column))
-    return _csv_text
+def _as_it_is(cells: pa.ChunkedArray) -> pa.ChunkedArray:
+    return cells
 
 
 def _floats(cells: pa.ChunkedArray) -> pa.ChunkedArray:
@@ -310,43 +328,23 @@ def _endless_floats(cells: pa.ChunkedArray) -> pa.ChunkedArray:
     return pc.replace_substring_regex(_floats(cells).cast(pa.string()), "^-inf$", "'-inf")
 
 
-def _write_csv(rows: pa.Table, columns: list[_CsvColumn], path: Path) -> None:
-    heading = io.StringIO()
-    shown = _csv_text(pa.chunked_array([[column.heading for column in columns]])).to_pylist()
-    csv.writer(heading, quoting=csv.QUOTE_ALL, lineterminator="\n").writerow(shown)
-    options = pacsv.WriteOptions(include_header=False)
-    with path.open("wb") as file:
-        file.write(heading.getvalue().encode("utf-8-sig"))
-        for start in range(0, rows.num_rows, _BATCH):
-            part = rows.slice(start, _BATCH)
-            cells = [column.render(values) for column, values in zip(columns, part.columns, strict=True)]
-            pacsv.write_csv(pa.Table.from_arrays(cells, names=[str(n) for n in range(len(cells))]), file, options)
-
-
 # XLSX
 
 
-@dataclass(frozen=True)
-class _SheetColumn:
-    heading: str
-    render: Callable[[pa.ChunkedArray], list[Cell]]
-    number_format: str = ""
-
-
-def _sheet_column(name: str, column: pa.ChunkedArray, currency: str | None, decimals: int) -> _SheetColumn:
-    kind, heading = column.type, _heading(name, column.type, currency)
-    if _is_money(name, kind) and currency is not None:
+def _sheet_column(heading: str, column: pa.ChunkedArray, decimals: int | None) -> _Column:
+    kind = column.type
+    if decimals is not None:
         point = f".{'0' * decimals}" if decimals else ""
-        return _SheetColumn(heading, _exact(column, partial(_in_major, decimals=decimals)), f"#,##0{point}")
+        return _Column(heading, _exact(column, partial(_in_major, decimals=decimals)), f"#,##0{point}")
     if pa.types.is_boolean(kind):
-        return _SheetColumn(heading, pa.ChunkedArray.to_pylist)
+        return _Column(heading, pa.ChunkedArray.to_pylist)
     if pa.types.is_integer(kind):
-        return _SheetColumn(heading, _exact(column, lambda cells: cells))
+        return _Column(heading, _exact(column, _as_it_is))
     if pa.types.is_floating(kind):
-        return _SheetColumn(heading, _sheet_floats)
+        return _Column(heading, _sheet_floats)
     if pa.types.is_timestamp(kind) or pa.types.is_date32(kind):
         return _sheet_times(heading, column)
-    return _SheetColumn(heading, lambda cells: _sheet_text(cells).to_pylist())
+    return _Column(heading, lambda cells: _sheet_text(cells).to_pylist())
 
 
 def _exact(column: pa.ChunkedArray, convert: Render) -> Callable[[pa.ChunkedArray], list[Cell]]:
@@ -363,18 +361,18 @@ def _sheet_floats(cells: pa.ChunkedArray) -> list[Cell]:
     ]
 
 
-def _sheet_times(heading: str, column: pa.ChunkedArray) -> _SheetColumn:
+def _sheet_times(heading: str, column: pa.ChunkedArray) -> _Column:
     times = _as_times(column)
     unit = _precision(times)
     if not _are_excel_dates(times, unit):
-        return _SheetColumn(heading, lambda cells: _iso(_as_times(cells), unit).to_pylist())
+        return _Column(heading, lambda cells: _iso(_as_times(cells), unit).to_pylist())
     if pa.types.is_date32(column.type):
         form = "yyyy-mm-dd"
     else:
         form = "yyyy-mm-dd hh:mm:ss" + (".000" if unit == "ms" else "")
         heading = f"{heading} (UTC)" if column.type.tz else heading
     # The zone mark keeps the Gregorian calendar where Excel is Thai.
-    return _SheetColumn(heading, partial(_serial_days, unit=unit), f"[$-409]{form}")
+    return _Column(heading, partial(_serial_days, unit=unit), f"[$-409]{form}")
 
 
 def _serial_days(cells: pa.ChunkedArray, unit: str) -> list[Cell]:
@@ -409,7 +407,7 @@ def _legal(name: str, taken: set[str]) -> str:
     return title
 
 
-def _write_book(sheets: list[tuple[str, pa.Table]], currency: str | None, decimals: int, path: Path) -> None:
+def _write_book(sheets: list[tuple[str, pa.Table]], currency: str | None, path: Path) -> None:
     try:
         import xlsxwriter  # noqa: PLC0415 (an extra)
     except ImportError as error:
@@ -421,7 +419,7 @@ def _write_book(sheets: list[tuple[str, pa.Table]], currency: str | None, decima
         book.set_properties({"created": datetime(2000, 1, 1, tzinfo=UTC)})  # equal tables, equal bytes
         try:
             for title, rows in sheets:
-                _write_sheet(book, title, rows, currency, decimals)
+                _write_sheet(book, title, rows, currency)
         finally:
             _close(book)
 
@@ -435,12 +433,9 @@ def _close(book: Workbook) -> None:
         raise OSError(*error.args[0].args) from error
 
 
-def _write_sheet(book: Workbook, title: str, rows: pa.Table, currency: str | None, decimals: int) -> None:
+def _write_sheet(book: Workbook, title: str, rows: pa.Table, currency: str | None) -> None:
     sheet = book.add_worksheet(title)
-    columns = [
-        _sheet_column(name, column, currency, decimals)
-        for name, column in zip(rows.column_names, rows.columns, strict=True)
-    ]
+    columns = _columns(rows, currency, _sheet_column)
     headings = _sheet_text(pa.chunked_array([[column.heading for column in columns]])).to_pylist()
     bold = book.add_format({"bold": True, "text_wrap": True, "valign": "top"})
     for place, heading in enumerate(headings):
@@ -449,9 +444,7 @@ def _write_sheet(book: Workbook, title: str, rows: pa.Table, currency: str | Non
     formats = [
         book.add_format({"num_format": column.number_format}) if column.number_format else None for column in columns
     ]
-    for start in range(0, rows.num_rows, _BATCH):
-        part = rows.slice(start, _BATCH)
-        cells = [column.render(values) for column, values in zip(columns, part.columns, strict=True)]
+    for start, cells in _batches(rows, columns):
         for number, row in enumerate(zip(*cells, strict=True), start + 1):
             for place, value in enumerate(row):
                 _write_cell(sheet, number, place, value, formats[place])
