@@ -304,7 +304,7 @@ def show_evaluation(out: Console, result: Evaluation) -> None:
         f"Brier score {result.brier:.5f} · calibration error {result.calibration_error:.5f} "
         f"[{result.calibration_interval[0]:.5f}, {result.calibration_interval[1]:.5f}]"
     )
-    _show_innocents(out, result)
+    _show_false_positives(out, result)
     if result.victims.get("n_likely"):
         out.print(
             f"likely victims of the alerted: {result.victims['n_likely']:,.0f}, of whom "
@@ -319,8 +319,8 @@ def show_evaluation(out: Console, result: Evaluation) -> None:
         )
 
 
-def _show_innocents(out: Console, result: Evaluation) -> None:
-    table = result.tables.get("innocents")
+def _show_false_positives(out: Console, result: Evaluation) -> None:
+    table = result.tables.get("false_positives")
     if table is None or not len(table):
         return
     rows = [
@@ -334,7 +334,7 @@ def _show_innocents(out: Console, result: Evaluation) -> None:
         for row in table[table["n"] > 0].to_dict("records")
     ]
     budget = f"{result.budget:.2%} of accounts" if result.budget < 1 else f"{result.budget:,.0f} accounts"
-    out.print(f"Innocent recipients alerted, at {budget}:")
+    out.print(f"False positives by customer group, at {budget}:")
     _print_table(out, ["group", "accounts", "alerted [95%]", "cap", ""], rows, right=(1, 2, 3))
 
 

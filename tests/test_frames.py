@@ -22,8 +22,7 @@ from muledetect.errors import DataError, OptionError
 from muledetect.evaluation import (
     compare_baselines,
     compare_rings,
-    innocent_groups,
-    likely_victims,
+    customer_groups,
     measure_ties,
     measure_traces,
     money_at,
@@ -190,17 +189,15 @@ def test_evaluation_takes_tables_of_any_library(given: Given) -> None:
     tables = {name: given(table) for name, table in world().tables.items()}
     known, at = world().tables, SCORED_AT
     ids = scores()["account_id"].to_pylist()
-    suspected = set(ids[:20])
     table, y = features()
 
     def both(call: Callable[[Any], Any]) -> None:
         same(call(tables), call(known))
 
     both(lambda t: money_at(t["truth_money"], at))
-    both(lambda t: likely_victims(t["transfers"], suspected, at, complaints=t["complaints"]))
     both(lambda t: typology_parts(ids, t["truth_rings"], t["truth_accounts"]))
     both(lambda t: subgroup_parts(ids, at, t["accounts"], t["holders"]))
-    both(lambda t: innocent_groups(ids, accounts=t["accounts"], truth_accounts=t["truth_accounts"],
+    both(lambda t: customer_groups(ids, accounts=t["accounts"], truth_accounts=t["truth_accounts"],
                                    complaints=t["complaints"], transfers=t["transfers"],
                                    truth_transfers=t["truth_transfers"]))  # fmt: skip
     both(lambda t: measure_traces(traces(), t["complaints"], t["truth_transfers"], t["truth_money"], at))

@@ -313,7 +313,7 @@ def test_an_evaluation_writes_what_it_returns(first: Run, tmp_path: Path) -> Non
     result = pipeline.evaluate(
         first.dataset, first.model, SCORED_AT, found_rings=first.rings, use_truth=True, output=tmp_path
     )
-    tables = "baselines budget_curve innocents reliability subgroups ties traces typologies".split()
+    tables = "baselines budget_curve false_positives reliability subgroups ties traces typologies".split()
     assert sorted(content(tmp_path)) == sorted([*(f"{name}.parquet" for name in tables), "report.json", MANIFEST])
     report = json.loads((tmp_path / "report.json").read_text())
     assert report["figures"]["brier"] == pytest.approx(result.brier)
@@ -326,7 +326,7 @@ def test_an_evaluation_writes_what_it_returns(first: Run, tmp_path: Path) -> Non
     assert report["figures"]["rings_n_found"] == result.rings.n_found == len(first.rings)
     assert {row["part"] for row in report["tables"]["typologies"]} >= {"shape", "role", "recruited_as"}
     assert {row["part"] for row in report["tables"]["subgroups"]} >= {"kind", "age", "birth_decade"}
-    assert "victims" in {row["group"] for row in report["tables"]["innocents"]}
+    assert "victims" in {row["group"] for row in report["tables"]["false_positives"]}
     read = pq.read_table(tmp_path / "baselines.parquet").to_pandas().set_index("method")
     pd.testing.assert_frame_equal(read, result.table)
 

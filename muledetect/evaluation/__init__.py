@@ -18,14 +18,8 @@ if TYPE_CHECKING:
     from muledetect.evaluation.detection import detect_accounts, detect_cases, summarise_detection
     from muledetect.evaluation.drift import Drift, compare_periods
     from muledetect.evaluation.evasion import Ranked, evasion_curve
-    from muledetect.evaluation.innocents import (
-        FalsePositiveCap,
-        count_alerted_victims,
-        guard_innocents,
-        innocent_groups,
-        likely_victims,
-    )
-    from muledetect.evaluation.measure import Evaluation, measure_model, rates_by_group
+    from muledetect.evaluation.false_positives import FalsePositiveCap, customer_groups, measure_false_positives
+    from muledetect.evaluation.measure import measure_by_part, measure_model, rates_by_group
     from muledetect.evaluation.metrics import (
         average_precision,
         bootstrap_interval,
@@ -40,13 +34,14 @@ if TYPE_CHECKING:
     )
     from muledetect.evaluation.money import money_at
     from muledetect.evaluation.monitor import compare_moments
-    from muledetect.evaluation.report import EvaluationReport, measure_by_part
+    from muledetect.evaluation.report import Evaluation, EvaluationReport
     from muledetect.evaluation.rings import RingMetrics, compare_rings, value_recall, visible_rings
     from muledetect.evaluation.rules import rule_columns, rules_score
     from muledetect.evaluation.survival import detection_curve
     from muledetect.evaluation.ties import measure_ties
     from muledetect.evaluation.traces import measure_traces
     from muledetect.evaluation.value import illicit_receipts
+    from muledetect.evaluation.victims import count_alerted_victims, likely_victims
     from muledetect.evaluation.watch import watch_detection
 
 __all__ = [
@@ -68,16 +63,16 @@ __all__ = [
     "compare_rings",
     "compare_scores",
     "count_alerted_victims",
+    "customer_groups",
     "detect_accounts",
     "detect_cases",
     "detection_curve",
     "evasion_curve",
-    "guard_innocents",
     "illicit_receipts",
-    "innocent_groups",
     "leave_one_typology_out",
     "likely_victims",
     "measure_by_part",
+    "measure_false_positives",
     "measure_model",
     "measure_parts",
     "measure_ranking",
@@ -110,19 +105,24 @@ __getattr__, __dir__ = on_demand(
         "detection": "detect_accounts detect_cases summarise_detection",
         "drift": "Drift compare_periods",
         "evasion": "Ranked evasion_curve",
-        "innocents": "FalsePositiveCap count_alerted_victims guard_innocents innocent_groups likely_victims",
-        "measure": "Evaluation measure_model rates_by_group",
+        "false_positives": "FalsePositiveCap customer_groups measure_false_positives",
+        "measure": "measure_by_part measure_model rates_by_group",
         "metrics": "average_precision bootstrap_interval brier_score calibration_error precision_at recall_at "
         "reliability_curve roc_auc value_recall_at value_recall_interval",
         "money": "money_at",
         "monitor": "compare_moments",
-        "report": "EvaluationReport measure_by_part",
+        "report": "Evaluation EvaluationReport",
         "rings": "RingMetrics compare_rings value_recall visible_rings",
         "rules": "rule_columns rules_score",
         "survival": "detection_curve",
         "ties": "measure_ties",
         "traces": "measure_traces",
         "value": "illicit_receipts",
+        "victims": "count_alerted_victims likely_victims",
         "watch": "watch_detection",
+    },
+    moved={
+        "guard_innocents": "evaluation.measure_false_positives",
+        "innocent_groups": "evaluation.customer_groups",
     },
 )

@@ -10,6 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 
+from muledetect.arrays import Float64Array
 from muledetect.errors import DataError, FeatureError
 from muledetect.evaluation.budget import RATES, measure_ranking
 from muledetect.evaluation.metrics import roc_auc
@@ -20,7 +21,6 @@ from muledetect.model import MuleModel, trees
 from muledetect.model.canonical import row_hashes
 from muledetect.model.table import read_features
 
-Float64Array = npt.NDArray[np.float64]
 Features: TypeAlias = "pd.DataFrame | pa.Table"
 
 #: Families that look at an account's own totals and clock only, not at whom it deals with nor at how money passes.

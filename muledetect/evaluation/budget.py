@@ -17,11 +17,9 @@ import numpy.typing as npt
 import pandas as pd
 from scipy.stats import binomtest
 
+from muledetect.arrays import Float64Array, IndexArray
 from muledetect.errors import OptionError
 from muledetect.evaluation.metrics import block_draws, known_rows, percentiles
-
-Float64Array = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.intp]
 
 #: The rates of a budget, in the order of columns.
 RATES: Final = ("precision", "recall", "value_recall")
@@ -44,7 +42,7 @@ class _Ladder(NamedTuple):
 
     target: Float64Array
     money: Float64Array
-    starts: IntArray
+    starts: IndexArray
 
 
 def budget_curve(
@@ -181,7 +179,7 @@ def _rates(ladder: _Ladder, weight: Float64Array, budgets: Sequence[float]) -> F
     return np.concatenate([average, *rates])
 
 
-def _before(sums: Float64Array, run: IntArray) -> Float64Array:
+def _before(sums: Float64Array, run: IndexArray) -> Float64Array:
     return np.where(run > 0, sums[run - 1], 0.0)
 
 
@@ -189,7 +187,7 @@ def _ratio(part: Float64Array, whole: float) -> Float64Array:
     return part / whole if whole > 0 else np.full(len(part), np.nan)
 
 
-def _run_starts(ranked: Float64Array) -> IntArray:
+def _run_starts(ranked: Float64Array) -> IndexArray:
     return np.flatnonzero(np.append(True, ranked[1:] != ranked[:-1])) if len(ranked) else np.zeros(0, np.intp)
 
 

@@ -16,13 +16,13 @@ import pyarrow as pa
 from scipy.stats import norm
 from sklearn.base import clone
 
+from muledetect.arrays import Float64Array
 from muledetect.clock import Moment, parse_time
 from muledetect.errors import DataError
 from muledetect.evaluation.metrics import known_rows, shown_share
 from muledetect.frames import takes_tables
 from muledetect.model import MuleModel
 
-Float64Array = npt.NDArray[np.float64]
 Features: TypeAlias = "pd.DataFrame | pa.Table"
 
 #: Rows below which a rate is marked as resting on few.

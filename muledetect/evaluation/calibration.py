@@ -26,11 +26,9 @@ import pandas as pd
 from scipy.sparse import csr_array
 from scipy.stats import beta
 
+from muledetect.arrays import Float64Array, IndexArray
 from muledetect.errors import OptionError
 from muledetect.evaluation.metrics import calibration_error, known_rows, reliability_curve
-
-Float64Array = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.intp]
 
 
 @dataclass(frozen=True, eq=False)
@@ -204,7 +202,7 @@ def _check(probability: Float64Array, n_draws: int, level: float) -> None:
 
 
 def _sums_by_group(
-    y: Float64Array, probability: Float64Array, block: IntArray, n_by_bin: npt.NDArray[np.int64]
+    y: Float64Array, probability: Float64Array, block: IndexArray, n_by_bin: npt.NDArray[np.int64]
 ) -> tuple[Float64Array, Float64Array, Float64Array]:
     """Return rows, positives and summed probability of each group in each bin, float64[n_groups, n_bins].
 

@@ -19,6 +19,7 @@ import pyarrow as pa
 from scipy.spatial.distance import jensenshannon
 from scipy.stats import chi2, ks_2samp, norm
 
+from muledetect.arrays import Float64Array
 from muledetect.errors import OptionError
 from muledetect.frames import takes_tables
 from muledetect.markup import build_card, build_facts, build_table
@@ -27,7 +28,6 @@ from muledetect.outputs import new_folder
 from muledetect.outputs.kinds import DRIFT
 from muledetect.records.write import put_table, put_text
 
-Float64Array = npt.NDArray[np.float64]
 Features: TypeAlias = "pd.DataFrame | pa.Table"
 Grade = Literal["ok", "watch", "alarm"]
 

@@ -14,9 +14,9 @@ import numpy.typing as npt
 import pandas as pd
 from sklearn.metrics import average_precision_score, brier_score_loss, roc_auc_score
 
+from muledetect.arrays import Float64Array, IndexArray
 from muledetect.errors import OptionError
 
-Float64Array = npt.NDArray[np.float64]
 Metric = Callable[[Float64Array, Float64Array, Float64Array], float]
 
 
@@ -207,7 +207,7 @@ def bootstrap_columns(
 
 def block_draws(
     columns: Sequence[Float64Array], block: npt.NDArray[Any] | None = None, *, n_draws: int = 200, seed: int = 0
-) -> tuple[npt.NDArray[np.intp], Iterator[Float64Array]]:
+) -> tuple[IndexArray, Iterator[Float64Array]]:
     """Return an order of rows that only their content gives, and for each draw how often each row, so ordered, counts.
 
     Blocks are drawn whole, with replacement, as many as there are; without rows there are no draws. O(n log n), then
@@ -232,9 +232,7 @@ def block_draws(
     return order, draws()
 
 
-def _block_hashes(
-    keys: Sequence[Float64Array], order: npt.NDArray[np.intp], number: npt.NDArray[np.intp]
-) -> npt.NDArray[np.uint64]:
+def _block_hashes(keys: Sequence[Float64Array], order: IndexArray, number: IndexArray) -> npt.NDArray[np.uint64]:
     """Return a number for each block that depends on the content of its rows only: blocks of equal content share it."""
     changes = np.zeros(len(order), dtype=bool)
     for key in keys:

@@ -1,24 +1,26 @@
-"""The parts of an evaluation as one JSON file and as tables."""
+"""What an evaluation found: shown in a notebook, written as one JSON file and as tables."""
 
 from __future__ import annotations
 
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Final
 
-import numpy.typing as npt
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from muledetect.clock import Moment
-from muledetect.evaluation.by_part import measure_parts, subgroup_parts, typology_parts
-from muledetect.evaluation.calibration import calibration_intervals
-from muledetect.evaluation.innocents import guard_innocents, innocent_groups
+from muledetect.evaluation.rings import RingMetrics
+from muledetect.markup import build_card, build_details, build_facts, build_list, build_table
 from muledetect.outputs import new_folder
 from muledetect.outputs.kinds import EVALUATION
 from muledetect.records.write import put_table, put_text
+
+#: Metrics of each method that a notebook shows.
+_SHOWN: Final = ("average_precision", "precision@0.5%", "recall@0.5%", "precision@1%", "recall@1%")
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,7 +32,7 @@ class EvaluationReport:
     figures : mapping of str to float
         Single numbers, such as those of `summarise_detection`.
     tables : mapping of str to pandas.DataFrame
-        Such as `baselines`, `typologies`, `subgroups`, `innocents`, `evasion`, `reliability`; an index is a column.
+        Such as `baselines`, `typologies`, `subgroups`, `false_positives`, `reliability`; an index is a column.
     notes : tuple of str
         On what it was measured, in plain sentences.
     about : mapping of str to str
@@ -63,47 +65,93 @@ class EvaluationReport:
             put_text(self.to_json(), unfinished / "report.json")
 
 
-def measure_by_part(
-    tables: Mapping[str, pa.Table],
-    account_ids: npt.ArrayLike,
-    as_of: Moment,
-    y: npt.ArrayLike,
-    score: npt.ArrayLike,
-    probability: npt.ArrayLike,
-    *,
-    k: float,
-    groups: npt.ArrayLike | None = None,
-) -> dict[str, pd.DataFrame]:
-    """Return what the tables of a data set allow to measure: typologies, subgroups, innocents, reliability.
+@dataclass(frozen=True, eq=False)
+class Evaluation:
+    """How a model did at a moment after its training, on rings that it had not seen.
 
-    Parameters
+    Attributes
     ----------
-    tables : mapping of name to table
-        Of the data set, those of the truth included; a measure whose tables are lacking is an empty table.
-    account_ids, y, score, probability : array of shape (n,)
-    as_of : Moment
-        Exclusive moment of the scores.
-    k : int or float below 1
-        Alerts, or the share of all rows.
-    groups : array of shape (n,), optional
-        Blocks of the bootstrap.
+    table : pandas.DataFrame
+        One row a method, baselines first; see `muledetect.evaluation.compare_baselines`.
+    brier, calibration_error : float
+        Of the model's probabilities.
+    calibration_interval : tuple of float
+        95%, from drawing rings whole.
+    notes : list of str
+        On what it was measured.
+    rings : RingMetrics, optional
+        Where the data set has true rings.
+    tables : mapping of str to pandas.DataFrame
+        `typologies`, `subgroups`, `false_positives` and `reliability` at `budget`, see
+        `muledetect.evaluation.measure_by_part`; `budget_curve`; with watched moments `calibration_over_time` and
+        `detection_curve`; with found rings `ties`; `traces` where the truth about money is known; `left_out` where
+        asked for.
+    budget : float
+        Alerts: a number, or below 1 a share of the accounts.
+    detection : mapping of str to float
+        Time to detect and value still there; see `muledetect.evaluation.watch.Detection`. Empty without `watched`.
+    victims : mapping of str to float
+        Likely victims of the alerted accounts, how many of them are alerted themselves, and how well they are
+        recognised; see `muledetect.evaluation.count_alerted_victims`.
+    about : mapping of str to str
+        As `muledetect.evaluation.EvaluationReport`.
     """
-    of_typology = typology_parts(account_ids, tables.get("truth_rings"), tables.get("truth_accounts"))
-    of_subgroup = subgroup_parts(account_ids, as_of, tables.get("accounts"), tables.get("holders"))
-    innocents = innocent_groups(
-        account_ids,
-        accounts=tables.get("accounts"),
-        truth_accounts=tables.get("truth_accounts"),
-        complaints=tables.get("complaints"),
-        transfers=tables.get("transfers"),
-        truth_transfers=tables.get("truth_transfers"),
-    )
-    return {
-        "typologies": measure_parts(y, score, of_typology, k=k, groups=groups),
-        "subgroups": measure_parts(y, score, of_subgroup, k=k, probability=probability, groups=groups),
-        "innocents": guard_innocents(y, score, innocents, k=k, blocks=groups),
-        "reliability": calibration_intervals(y, probability, groups=groups).bins,
-    }
+
+    table: pd.DataFrame
+    brier: float
+    calibration_error: float
+    calibration_interval: tuple[float, float]
+    notes: list[str]
+    rings: RingMetrics | None = None
+    tables: Mapping[str, pd.DataFrame] = field(default_factory=dict)
+    budget: float = 0.01
+    detection: Mapping[str, float] = field(default_factory=dict)
+    victims: Mapping[str, float] = field(default_factory=dict)
+    about: Mapping[str, str] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        best = float(self.table["average_precision"].iloc[-1]) if len(self.table) else float("nan")
+        return (
+            f"Evaluation({len(self.table):,} methods, average precision of the last {best:.2f}, "
+            f"{len(self.tables):,} more tables)"
+        )
+
+    def _repr_html_(self) -> str:
+        low, high = self.calibration_interval
+        facts: dict[str, object] = {"Brier score": self.brier, "calibration error": self.calibration_error}
+        facts |= {"its 95% interval": f"{low:.3g} to {high:.3g}"}
+        names = [name for name in _SHOWN if name in self.table]
+        rows = [[method, *(_with_interval(line, name) for name in names)] for method, line in self.table.iterrows()]
+        titles = ["method", *(name.replace("_", " ").replace("@", " at ") for name in names)]
+        parts = {"rings": asdict(self.rings) if self.rings is not None else {}, "detection": self.detection}
+        more = [
+            build_details(part, build_facts({name.replace("_", " "): value for name, value in figures.items()}))
+            for part, figures in parts.items()
+        ]
+        return build_card(
+            "Evaluation", build_facts(facts), build_table(titles, rows, right=titles[1:]), *more,
+            build_facts({"more tables": ", ".join(self.tables) or None}),
+            build_details(f"{len(self.notes):,} notes", build_list(self.notes)),
+            note="Brackets: 95% intervals from drawing whole rings.",
+        )  # fmt: skip
+
+    def write(self, folder: str | Path, *, overwrite: bool = False) -> None:
+        """Write `report.json` and one table a part to a folder; see `EvaluationReport`."""
+        low, high = self.calibration_interval
+        figures = {"brier": self.brier, "calibration_error": self.calibration_error, "budget": self.budget}
+        figures |= {"calibration_error_low": low, "calibration_error_high": high}
+        figures |= {f"victims_{name}": value for name, value in self.victims.items()}
+        figures |= {f"detection_{name}": value for name, value in self.detection.items()}
+        if self.rings is not None:
+            figures |= {f"rings_{name}": float(value) for name, value in asdict(self.rings).items()}
+        tables = {"baselines": self.table, **self.tables}
+        EvaluationReport(figures, tables, tuple(self.notes), self.about).write(folder, overwrite=overwrite)
+
+
+def _with_interval(line: pd.Series[float], name: str) -> str:
+    ends = ("low", "high") if name == "average_precision" else (f"{name}_low", f"{name}_high")
+    low, high = (float(line.get(end, np.nan)) for end in ends)
+    return f"{float(line[name]):.2f}" + ("" if np.isnan(low) else f" [{low:.2f}, {high:.2f}]")
 
 
 def _flat(table: pd.DataFrame) -> pd.DataFrame:

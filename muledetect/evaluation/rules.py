@@ -17,16 +17,14 @@ from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 from scipy.stats import rankdata
 
+from muledetect.arrays import BoolArray, Float64Array
 from muledetect.features import feature_names
 from muledetect.frames import arrow_or_pandas
 
-Float64Array = npt.NDArray[np.float64]
-BoolArray = npt.NDArray[np.bool_]
 Features: TypeAlias = "pd.DataFrame | pa.Table"
 
 

@@ -21,19 +21,17 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from muledetect.arrays import Float64Array, IndexArray
 from muledetect.errors import OptionError
 from muledetect.evaluation.budget import widen_certain
 from muledetect.evaluation.metrics import block_draws, percentiles
-
-Float64Array = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.intp]
 
 
 class _Steps(NamedTuple):
     """Rows in order of time, with where each distinct time begins."""
 
     is_found: Float64Array
-    starts: IntArray
+    starts: IndexArray
 
 
 def detection_curve(

@@ -11,11 +11,11 @@ from dataclasses import dataclass, field
 from typing import Any, Final, TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from muledetect.arrays import Float64Array, Int64Array
 from muledetect.clock import MINUTE, Moment, parse_time
 from muledetect.evaluation.by_part import ratio_interval
 from muledetect.evaluation.detection import detect_accounts, detect_cases, summarise_detection
@@ -23,9 +23,6 @@ from muledetect.evaluation.survival import detection_curve
 from muledetect.graph import build_graph
 from muledetect.labels import account_groups
 from muledetect.records import Dataset
-
-Float64Array = npt.NDArray[np.float64]
-Int64Array = npt.NDArray[np.int64]
 
 #: A moment, its points (`account_id`, `as_of`) and their scores.
 View: TypeAlias = "tuple[Moment, pa.Table, Float64Array]"

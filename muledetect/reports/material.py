@@ -268,19 +268,7 @@ def _inferred_victims(snapshot: Snapshot, suspected: set[str]) -> BoolArray:
     is_payer = np.zeros(graph.n_accounts, np.bool_)
     is_payer[graph.source[is_suspect[graph.target]]] = True
     is_payer &= ~snapshot.serves_public & (snapshot.accounts.kind != schema.ACCOUNT_KINDS.index("company"))
-    rows = np.flatnonzero(is_payer[graph.source] | is_payer[graph.target])
-    few = pa.table(
-        {
-            "source": graph.account_ids.take(pa.array(graph.source[rows])),
-            "target": graph.account_ids.take(pa.array(graph.target[rows])),
-            "time": pa.array(graph.time[rows]).cast(pa.timestamp("us", tz="UTC")),
-            "amount": pa.array(graph.amount[rows]),
-        }
-    )
-    complaints = snapshot.tables.get("complaints")
-    if complaints is not None and not {"victim_account", "target", "known_ts"} <= set(complaints.column_names):
-        complaints = None
-    found = likely_victims(few, suspected, snapshot.as_of, complaints=complaints)
+    found = likely_victims(snapshot, suspected)
     named = found.loc[found["is_likely_victim"] & ~found["has_complaint"], "account_id"]
     is_victim = np.zeros(graph.n_accounts, np.bool_)
     is_victim[graph.codes(pa.array(named, pa.string()))] = True

@@ -22,7 +22,7 @@ from muledetect.evaluation import (
     compare_periods,
     compare_scores,
     detection_curve,
-    guard_innocents,
+    measure_false_positives,
     measure_parts,
 )
 from muledetect.evaluation.baselines import MODEL
@@ -58,7 +58,7 @@ def measured(text: Callable[[str], str] = str) -> EvaluationReport:
         "detection_curve": curve,
         "typologies": measure_parts(y, good, parts, k=0.1, groups=ring, n_draws=20),
         "subgroups": measure_parts(y, good, parts.assign(part="kind"), k=0.1, probability=probability, n_draws=20),
-        "innocents": guard_innocents(y, good, groups, k=0.1),
+        "false_positives": measure_false_positives(y, good, groups, k=0.1),
         "left_out": pd.DataFrame(
             {"value": [text("cycle")], "n_removed": 4, "n_test": 6, "recall_seen": 0.5, "recall_unseen": 0.25}
         ).assign(low=0.1, high=0.6),
@@ -133,7 +133,7 @@ def table(report: ModelReport, name: str) -> Any:
 def test_all_that_the_library_writes_is_shown_and_nothing_is_lacking(report: ModelReport) -> None:
     assert [section.name for section in report.sections] == [
         "about", "ranking", "budget", "reliability", "over-time", "detection", "money", "rings", "typologies",
-        "subgroups", "innocents", "drift", "leakage", "made", "notes",
+        "subgroups", "false_positives", "drift", "leakage", "made", "notes",
     ]  # fmt: skip
     assert [section.name for section in report.sections if section.lacking] == []
     assert report.warnings == []

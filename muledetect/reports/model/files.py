@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, Literal, NamedTuple
+from warnings import warn
 
 import numpy as np
 import pandas as pd
@@ -39,11 +40,13 @@ TABLES: Final[Mapping[str, Mapping[str, Kind]]] = {
     "detection_curve": _columns(text="what", number="minutes at_risk share low high"),
     "typologies": _columns(text="part value", number="n n_positive", rates="recall", flag="is_few"),
     "subgroups": _columns(text="part value", number="n n_positive", rates="recall false_positive_rate", flag="is_few"),
-    "innocents": _columns(text="group", number="n n_alerted rate low high cap", flag="passes is_sure"),
+    "false_positives": _columns(text="group", number="n n_alerted rate low high cap", flag="passes is_sure"),
     "left_out": _columns(text="value", number="n_removed n_test recall_seen recall_unseen low high"),
     "ties": _columns(text="grade", number="n n_right precision recall n_rings"),
     "traces": _columns(text="method", number="found_share innocent_per_million"),
 }
+#: Former name of a table -> its name.
+_FORMER: Final = {"innocents": "false_positives"}
 #: Tables of a comparison of two moments.
 DRIFT: Final[Mapping[str, Mapping[str, Kind]]] = {
     "drift": _columns(text="subject measure grade", number="value chance watch alarm"),
@@ -79,10 +82,21 @@ def read_evaluation(folder: str | Path) -> EvaluationFiles:
     about = {str(name): str(value) for name, value in mapping(content, "about", where, "evaluate").items()}
     return EvaluationFiles(
         {name: np.nan if value is None else float(value) for name, value in figures.items()},
-        _read_tables(mapping(content, "tables", where, "evaluate"), TABLES, where, "evaluate"),
+        _read_tables(_renamed(mapping(content, "tables", where, "evaluate")), TABLES, where, "evaluate"),
         texts(content, "notes", where, "evaluate"),
         about,
     )
+
+
+def _renamed(tables: Mapping[str, Any]) -> dict[str, Any]:
+    for former in _FORMER.keys() & tables.keys():
+        warn(
+            f"report.json: table {former!r} is now called {_FORMER[former]!r}. Evaluate again: the former name is not "
+            "read for long.",
+            FutureWarning,
+            stacklevel=4,
+        )
+    return {_FORMER.get(name, name): table for name, table in tables.items()}
 
 
 def read_drift(folder: str | Path) -> DriftFiles:

@@ -1,4 +1,4 @@
-"""Sections on whom the model finds and whom it wrongs: typologies, groups of customers, innocents."""
+"""Sections on whom the model finds and whom it wrongs: typologies, false positives by customer group."""
 
 from __future__ import annotations
 
@@ -101,14 +101,14 @@ def subgroups_section(sources: Sources) -> Section:
     )  # fmt: skip
 
 
-def innocents_section(sources: Sources) -> Section:
-    """Innocent groups held against their caps."""
-    title = say("Innocents against their caps", "ผู้บริสุทธิ์เทียบกับเพดาน")
-    table, figures = sources.evaluation.tables.get("innocents"), sources.evaluation.figures
+def false_positives_section(sources: Sources) -> Section:
+    """False positives by customer group, held against their caps."""
+    title = say("False positives by customer group", "การแจ้งเตือนผิดตามกลุ่มลูกค้า")
+    table, figures = sources.evaluation.tables.get("false_positives"), sources.evaluation.figures
     if table is None:
-        return Section("innocents", title, lacking=not_measured())
+        return Section("false_positives", title, lacking=not_measured())
     shown = make_table(
-        "innocents", say("Alerted without being a mule", "ถูกแจ้งเตือนทั้งที่ไม่ใช่บัญชีม้า"),
+        "false_positives", say("Alerted without being a mule", "ถูกแจ้งเตือนทั้งที่ไม่ใช่บัญชีม้า"),
         [
             make_column("Group", "กลุ่ม", "text", lambda row: named(GROUPS, row["group"])),
             make_column("Accounts", "บัญชี", "number", "n"),
@@ -128,7 +128,7 @@ def innocents_section(sources: Sources) -> Section:
                     f"ในจำนวนนี้ {as_count(figures.get('victims_n_alerted'))} รายถูกแจ้งเตือนเอง"),
             )
         ]  # fmt: skip
-    return Section("innocents", title, facts=facts, tables=[shown])
+    return Section("false_positives", title, facts=facts, tables=[shown])
 
 
 def place_of_part(row: Mapping[Any, Any]) -> tuple[str, int, str]:

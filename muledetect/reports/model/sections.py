@@ -17,7 +17,7 @@ from muledetect.reports.model.cells import (
     make_table,
 )
 from muledetect.reports.model.files import mapping, rows, texts
-from muledetect.reports.model.groups import innocents_section, subgroups_section, typologies_section
+from muledetect.reports.model.groups import false_positives_section, subgroups_section, typologies_section
 from muledetect.reports.model.measures import (
     budget_section,
     detection_section,
@@ -216,6 +216,6 @@ _Build = Callable[[Sources], Section]
 #: What a model report says, in this order.
 SECTIONS: Final[tuple[_Build, ...]] = (
     about_section, ranking_section, budget_section, reliability_section, over_time_section, detection_section,
-    money_section, rings_section, typologies_section, subgroups_section, innocents_section, drift_section,
+    money_section, rings_section, typologies_section, subgroups_section, false_positives_section, drift_section,
     leakage_section, made_section, notes_section,
 )  # fmt: skip

@@ -1,8 +1,8 @@
-"""Who is alerted without guilt: merchants, payroll, families, victims; and victims recognised as victims."""
+"""False positives by customer group: merchants, payroll, families, victims and others, each held against its cap."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -12,17 +12,14 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from muledetect.clock import DAY, Moment, parse_time
 from muledetect.evaluation.by_part import ratio_interval
 from muledetect.evaluation.metrics import shown_share
 from muledetect.frames import takes_tables
 
-Float64Array = npt.NDArray[np.float64]
-
 
 @dataclass(frozen=True, slots=True)
 class FalsePositiveCap:
-    """The largest share of a group of innocents that may be alerted at the budget, 0 to 1."""
+    """The largest share of the honest accounts of a customer group that may be alerted at the budget, 0 to 1."""
 
     group: str
     cap: float
@@ -47,7 +44,7 @@ GROUP_OF_PERSONA: Final = {
 
 
 @takes_tables("accounts", "truth_accounts", "complaints", "transfers", "truth_transfers")
-def innocent_groups(
+def customer_groups(
     account_ids: npt.ArrayLike,
     *,
     accounts: pa.Table | None = None,
@@ -60,7 +57,7 @@ def innocent_groups(
 
     Groups come from `accounts.kind`, from the persona and `is_victim` of `truth_accounts`, and from complaints
     (`victims`); with `transfers` and `truth_transfers`, `paid` are those where mules spent or cashed the money. What
-    is not given says nothing. Guilt is left to the targets of `guard_innocents`.
+    is not given says nothing. Mules are not left out here: `measure_false_positives` does that by the targets.
 
     Parameters
     ----------
@@ -92,7 +89,7 @@ def innocent_groups(
     return found.sort_values(["group", "row"], ignore_index=True)
 
 
-def guard_innocents(
+def measure_false_positives(
     y: npt.ArrayLike,
     score: npt.ArrayLike,
     groups: pd.DataFrame,
@@ -107,10 +104,10 @@ def guard_innocents(
     Parameters
     ----------
     y : array of shape (n,)
-        Rows of target 1 or NaN are no innocents: they take alerts but count in no group.
+        Rows of target 1 or NaN take alerts but count in no group.
     score : array of shape (n,)
     groups : table with `group`, `row`
-        As `innocent_groups` gives.
+        As `customer_groups` gives.
     k : int or float below 1
         Alerts, or the share of all rows.
     caps : sequence of FalsePositiveCap
@@ -141,115 +138,3 @@ def guard_innocents(
             | {"cap": limit.cap, "passes": passes, "is_sure": high <= limit.cap if passes else low > limit.cap}
         )
     return pd.DataFrame(found)
-
-
-@takes_tables("transfers", "complaints")
-def likely_victims(
-    transfers: pa.Table,
-    suspected: Collection[str],
-    as_of: Moment,
-    *,
-    complaints: pa.Table | None = None,
-    least_share: float = 0.5,
-    most_passed: float = 0.2,
-) -> pd.DataFrame:
-    """Return the accounts that lost money to suspected ones, and whether they look like victims; no truth is read.
-
-    Parameters
-    ----------
-    transfers : pyarrow.Table
-        `source`, `target`, `time`, `amount` (minor units); those at `as_of` or later are not looked at.
-    suspected : collection of account ids
-        Such as the alerts. A victim may be among them.
-    as_of : Moment
-        Exclusive.
-    complaints : pyarrow.Table, optional
-        `victim_account`, `target`, `known_ts`; those known before `as_of` count.
-    least_share : float
-        Drained: so much of all that the account ever paid went to suspected ones.
-    most_passed : float
-        Money that came in within a day before a loss may be this share of the loss; a relay passes on nearly all.
-
-    Returns
-    -------
-    pandas.DataFrame
-        One row an account that paid a suspected one, in order of `account_id`: `lost`, `lost_share` (of all that it
-        paid), `passed_share` (0 to 1), `has_complaint` and `is_likely_victim`: complained or drained, passed on little,
-        and named as the receiver by no complaint. Empty where nobody lost anything. O(n log n).
-    """
-    end = parse_time(as_of)
-    rows = transfers.select(["source", "target", "time", "amount"]).to_pandas()
-    rows["time"] = transfers["time"].cast(pa.int64()).to_numpy()
-    rows[["source", "target"]] = rows[["source", "target"]].astype(object)
-    rows = rows[(rows["time"] < end) & (rows["source"] != rows["target"])]
-    losses = rows[rows["target"].isin(set(suspected)) & rows["source"].notna()]
-    total = rows.groupby("source")["amount"].sum()
-    found = losses.groupby("source")["amount"].sum().rename_axis("account_id").to_frame("lost")
-    found["lost_share"] = found["lost"] / total.reindex(found.index)
-    passed = _funded(losses, rows).reindex(found.index)
-    found["passed_share"] = np.minimum(passed / found["lost"], 1.0)
-    filed, named = _complaints_before(complaints, end)
-    found["has_complaint"] = found.index.isin(filed)
-    robbed = found["has_complaint"] | (found["lost_share"] >= least_share)
-    found["is_likely_victim"] = robbed & (found["passed_share"] <= most_passed) & ~found.index.isin(named)
-    ordered: pd.DataFrame = found.sort_index().reset_index()
-    return ordered
-
-
-def count_alerted_victims(
-    victims: pd.DataFrame, alerted: Collection[str], true_victims: Collection[str] | None = None
-) -> dict[str, float]:
-    """Return how many likely victims are alerted, and, where truth is known, how well victims are recognised.
-
-    `n_likely`, `n_alerted`, `alerted_share`; with `true_victims` also `precision` and `recall`. A share of nobody is
-    NaN.
-    """
-    likely = set(victims.loc[victims["is_likely_victim"], "account_id"])
-    n_alerted = len(likely & set(alerted))
-    found = {
-        "n_likely": float(len(likely)),
-        "n_alerted": float(n_alerted),
-        "alerted_share": _share(n_alerted, len(likely)),
-    }
-    if true_victims is not None:
-        truth = set(true_victims)
-        found |= {"precision": _share(len(likely & truth), len(likely))}
-        found |= {"recall": _share(len(likely & truth), len(truth))}
-    return found
-
-
-def _funded(losses: pd.DataFrame, rows: pd.DataFrame) -> pd.Series[float]:
-    """Return by source the money that came in within a day before each of its losses, at most the loss."""
-    payer, payers = pd.factorize(losses["source"].astype(object))
-    of = pd.Index(payers).get_indexer(pd.Index(rows["target"], dtype=object))
-    received, of = rows[of >= 0], of[of >= 0]
-    moments = np.unique(received["time"].to_numpy())
-    # one number for an account and a moment, ascending with both
-    size = len(moments) + 1
-    key = of * size + np.searchsorted(moments, received["time"].to_numpy())
-    order = np.argsort(key, kind="stable")
-    sums = np.concatenate([[0], np.cumsum(received["amount"].to_numpy()[order])])
-    at = losses["time"].to_numpy()
-
-    def before(moment: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-        """Return what an account had got before a moment, over the sum of all accounts before it."""
-        place = np.searchsorted(key[order], payer * size + np.searchsorted(moments, moment))
-        return np.asarray(sums[place])
-
-    came = np.minimum(before(at) - before(at - DAY), losses["amount"].to_numpy())
-    return pd.Series(np.bincount(payer, weights=came, minlength=len(payers)), index=payers, dtype=np.float64)
-
-
-def _complaints_before(complaints: pa.Table | None, end: int) -> tuple[set[str], set[str]]:
-    if complaints is None:
-        return set(), set()
-    known = complaints.filter(pc.less(complaints["known_ts"].cast(pa.int64()), end))
-    filed, named = (
-        set(known[name].to_pylist()) - {None} if name in known.column_names else set()
-        for name in ("victim_account", "target")
-    )
-    return filed, named
-
-
-def _share(part: int, whole: int) -> float:
-    return part / whole if whole else float("nan")
