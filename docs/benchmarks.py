@@ -1,0 +1,310 @@
+"""Makes docs/benchmarks.md, the page of figures: `python docs/benchmarks.py [SECTION ...] [--amlsim DIR] [--synthfin DIR]`.
+
+Each section runs one command and stores what it prints in docs/benchmarks/SECTION.json, with the machine, the versions
+and the date. The page is made of these files. With section names only these run, and the figures of all others stay.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import shlex
+import subprocess
+import sys
+import time
+from datetime import datetime, timezone
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+ROOT: Final = Path(__file__).parent.parent
+STORE: Final = ROOT / "docs" / "benchmarks"
+PAGE: Final = ROOT / "docs" / "benchmarks.md"
+#: Packages whose version matters for most sections.
+PACKAGES: Final = ("numpy", "pandas", "pyarrow", "numba", "lightgbm", "scikit-learn")
+
+
+class Section(NamedTuple):
+    """One command and what it measures; `minutes` on two cores. AMLSIM and SYNTHFIN are folders of data sets."""
+
+    title: str
+    command: str
+    minutes: float
+    text: str
+    packages: tuple[str, ...] = ()
+
+
+SECTIONS: Final = {
+    "features": Section(
+        "Features: speed and memory",
+        "python benchmarks/features.py --transfers 10e6 --repeat 3 --contenders duckdb,muledetect",
+        8,
+        "Time to compute all default features of 500,000 accounts from 10 million transfers, Parquet to Parquet. DuckDB "
+        "only scans, sorts and writes the same columns: it shows what moving the data costs.",
+        ("duckdb",),
+    ),
+    "features_shared": Section(
+        "Features: beside polars and pandas",
+        "python benchmarks/features.py --transfers 10e6",
+        8,
+        "60 columns that all three can compute. The benchmark stops unless they agree.",
+        ("duckdb", "polars"),
+    ),
+    "features_growth": Section(
+        "Features: how time grows",
+        "python benchmarks/features.py --sizes 1,3,10,50 --contenders duckdb,muledetect",
+        15,
+        "The same job with 1 to 50 million transfers.",
+        ("duckdb",),
+    ),
+    "signals": Section(
+        "Signals: speed and memory",
+        "python benchmarks/signals.py --full --shape sparse --sizes 1e6,10e6",
+        6,
+        "Every signal of the default set (72 h) on one thread and on two.",
+    ),
+    "signals_gfp": Section(
+        "Signals: beside IBM's Graph Feature Preprocessor",
+        "python benchmarks/signals.py --against-gfp --sizes 1e6 --gfp-transfers 1e5",
+        10,
+        "The same patterns on the same graphs: fan and degree, scatter-gather, cycles of up to six transfers in time "
+        "order, one day. `pip install snapml` by hand first.",
+    ),
+    "signals_cold": Section(
+        "Signals: the first run",
+        "python benchmarks/signals.py --cold",
+        1,
+        "All signals with an empty and with a full cache of compiled code, imports included.",
+    ),
+    "startup": Section(
+        "Commands: time before they work",
+        "python benchmarks/startup.py --repeat 5",
+        1.5,
+        "The least of five fresh processes, on the clock and of the processor.",
+        ("typer",),
+    ),
+    "score": Section(
+        "Scoring a large bank",
+        "python benchmarks/score.py --folder benchmarks/.score --accounts 1000000 --days 31",
+        25,
+        "One million accounts, read, scored and explained in one process.",
+    ),
+    "report": Section(
+        "Pages for people",
+        "python benchmarks/report.py --accounts 40000 --alerts 1000 --rings 100 --folder benchmarks/.report --browser",
+        8,
+        "1,000 case files and up to 100 ring files, and how smoothly the picture of a large ring moves in a browser.",
+    ),
+    "simulate": Section(
+        "The simulator",
+        "python benchmarks/simulate.py --sizes 20000x120,100000x60",
+        2,
+        "A simulated bank written as Parquet. `copy` reads the transfers and writes them again as they are.",
+    ),
+    "amlsim": Section(
+        "Detection on IBM AMLSim",
+        "python benchmarks/amlsim.py AMLSIM",
+        10,
+        "Average precision on data of another simulator, whose days have no hours. First half of the rings train and the "
+        "other half is ranked; then training ends at 60% of the time, and accounts that turn bad later are sought.",
+    ),
+    "starter": Section(
+        "The starter model on foreign data",
+        "python benchmarks/starter.py --amlsim AMLSIM --synthfin SYNTHFIN",
+        10,
+        "Average precision of the model that comes with the package, beside rules and beside a model trained there.",
+    ),
+    "model": Section(
+        "The model beside plain LightGBM",
+        "python benchmarks/model.py --amlsim AMLSIM --synthfin SYNTHFIN --worlds benchmarks/.worlds",
+        60,
+        "Ranking and probabilities. Data sets, points and splits are those of docs/ablation.md.",
+    ),
+    "rings": Section(
+        "Rings",
+        "python benchmarks/rings.py",
+        60,
+        "Rings found in simulated banks, beside components, Louvain, Leiden and flow peeling. The flow peeling is written "
+        "after the paper of FlowScope, not with its code.",
+        ("networkx",),
+    ),
+    "rings_amlsim": Section(
+        "Rings on IBM AMLSim",
+        "python benchmarks/rings.py --amlsim AMLSIM",
+        10,
+        "Scores out of fold, by halves of the rings.",
+    ),
+    "rings_stable": Section(
+        "Rings: 5% of the transfers removed",
+        "python benchmarks/rings.py --stable",
+        10,
+        "Five draws; the rings are compared with those of all transfers.",
+    ),
+    "rings_speed": Section(
+        "Rings: speed",
+        "python benchmarks/rings.py --speed",
+        5,
+        "One million accounts and 20 million transfers.",
+    ),
+    "ties": Section(
+        "Which call centre a ring works for",
+        "python benchmarks/ties.py",
+        20,
+        "How often a tie is right, by its grade and by the tables that a bank has. The last line counts ties that calls "
+        "support although who was called was shuffled.",
+    ),
+    "trace": Section(
+        "Traces: are they right",
+        "python benchmarks/trace.py --truth",
+        15,
+        "Traced money beside the true place of the money, some hours after the last payment and at the end.",
+    ),
+    "trace_speed": Section(
+        "Traces: speed",
+        "python benchmarks/trace.py --speed",
+        3,
+        "10 million transfers and 10,000 complaints by all four methods, and the time of one complaint.",
+    ),
+    "trace_exact": Section(
+        "Traces: are they exact",
+        "python benchmarks/trace.py --exact",
+        20,
+        "Money is neither made nor lost in one million random disputes.",
+    ),
+    "promises": Section(
+        "Promises of clearing, calibration and budgets",
+        "python benchmarks/promises.py --seeds 20 --accounts 15000",
+        40,
+        "Limits are set on half of the rings; the other half, a month later, shows whether they hold.",
+    ),
+    "reasons": Section(
+        "Are reasons true",
+        "python benchmarks/reasons.py --presets thai_bank hard",
+        10,
+        "Reasons of found mules beside the truth of the simulated bank.",
+    ),
+    "leakage": Section(
+        "Leaks of labels into columns",
+        "python benchmarks/leakage.py --worlds 2",
+        15,
+        "Planted leaks that are found, and false alarms in clean banks.",
+    ),
+    "label_reality": Section(
+        "Missing, wrong and late labels",
+        "python benchmarks/label_reality.py --accounts 4000",
+        20,
+        "What labels that are not perfect cost.",
+    ),
+}  # fmt: skip
+#: Benchmarks that write a page of their own.
+OTHER_PAGES: Final = {
+    "data_needed.md": ("tables.py", "what each further table, column, label and day adds"),
+    "ablation.md": ("ablation.py", "what each family of features adds"),
+    "realism.md": ("realism.py", "how real the simulated banks are"),
+    "signals_and_gfp.md": ("signals.py", "signals beside IBM's Graph Feature Preprocessor, pattern by pattern"),
+    "decisions/022-pseudonyms.md": ("pseudonyms.py", "what pseudonyms cost"),
+    "own_data.md": ("own_data.py", "reading a bank's own export"),
+}  # fmt: skip
+
+
+def measure(section: Section, folders: dict[str, str | None]) -> dict[str, Any]:
+    """Run the command of a section; return what it printed, and where, when and with which versions."""
+    words = shlex.split(section.command)
+    missing = [word.lower() for word in words if word in ("AMLSIM", "SYNTHFIN") and not folders.get(word)]
+    if missing:
+        raise SystemExit(f"benchmarks: this section needs {' and '.join(f'--{name} DIR' for name in missing)}.")
+    started = time.perf_counter()
+    run = [sys.executable, *(folders.get(word) or word for word in words[1:])]
+    printed = subprocess.run(run, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True).stdout
+    seconds = time.perf_counter() - started
+    return {"command": section.command, "made": made(section.packages), "seconds": round(seconds, 1), "printed": printed}
+
+
+def made(packages: tuple[str, ...] = ()) -> dict[str, str]:
+    """Return what a figure needs to be understood later: version, commit, machine, packages, date."""
+    git = ["git", "-C", str(ROOT)]
+    commit = subprocess.run([*git, "describe", "--always", "--dirty"], capture_output=True, text=True, check=True).stdout
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    return {
+        "version": f"muledetect {version('muledetect')}, commit {commit.strip()}",
+        "machine": f"{platform.machine()}, {os.cpu_count()} cores, {memory:.0f} GB, load {os.getloadavg()[0]:.1f}",
+        "packages": ", ".join([f"Python {platform.python_version()}"]
+                              + [f"{name} {version(name)}" for name in (*PACKAGES, *packages)]),
+        "date": f"{datetime.now(timezone.utc):%Y-%m-%d}",
+    }  # fmt: skip
+
+
+def page(store: Path = STORE) -> str:
+    """Return docs/benchmarks.md as the stored figures say."""
+    found = {name: json.loads((store / f"{name}.json").read_text("utf-8"))
+             for name in SECTIONS if (store / f"{name}.json").exists()}  # fmt: skip
+    lines = [
+        "# Figures",
+        "",
+        "Made by [benchmarks.py](benchmarks.py): `python docs/benchmarks.py` measures everything again,",
+        "`python docs/benchmarks.py NAME` one section. Each section says which command printed its figures, with which",
+        "version, on which machine and when. All figures come from simulated banks or from public data made by other",
+        "simulators. No figure is from a real bank.",
+        "",
+        "Pages of their own: "
+        + "; ".join(f"[{text}]({link})" for link, (_, text) in OTHER_PAGES.items() if (ROOT / "docs" / link).exists())
+        + ".",
+    ]
+    for name, result in found.items():
+        section = SECTIONS[name]
+        lines += ["", f"## {section.title}", "", f"Section `{name}`. {section.text}", ""]
+        lines += [f"    {result['command']}", "", *_origin(result), "", *_shown(result["printed"])]
+    waiting = [name for name in SECTIONS if name not in found]
+    if waiting:
+        lines += ["", "## Not measured yet", "", "| section | command | minutes on two cores, about |", "|---|---|---|"]
+        lines += [f"| `{name}` | `{SECTIONS[name].command}` | {SECTIONS[name].minutes:g} |" for name in waiting]
+    return "\n".join(lines) + "\n"
+
+
+def _origin(result: dict[str, Any]) -> list[str]:
+    made_by = result["made"]
+    took = f" Took {result['seconds']:,.0f} s." if result.get("seconds") else ""
+    note = f" {result['note']}" if result.get("note") else ""
+    return [
+        f"> Version: {made_by['version']}. Date: {made_by['date']}.{took}{note}  ",
+        f"> Machine: {made_by['machine']}.  ",
+        f"> Packages: {made_by['packages']}.",
+    ]
+
+
+def _shown(printed: str) -> list[str]:
+    """Return what a command printed: tables in Markdown stay, everything else keeps its columns."""
+    lines: list[str] = []
+    is_text = False
+    for line in printed.strip("\n").split("\n"):
+        if line.startswith("|") == is_text and (line or is_text):
+            lines += ["```", ""] if is_text else ["", "```text"]
+            is_text = not is_text
+        lines.append(line)
+    return [*lines, "```"] if is_text else lines
+
+
+def main() -> None:
+    """Measure some sections or all, and write the page."""
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("sections", nargs="*", metavar="SECTION", help=", ".join(SECTIONS))
+    options.add_argument("--amlsim", help="folder of IBM AMLSim as a data set")
+    options.add_argument("--synthfin", help="folder of synthfin-aml as a data set")
+    options.add_argument("--page", action="store_true", help="only write the page again")
+    given = options.parse_args()
+    unknown = [name for name in given.sections if name not in SECTIONS]
+    if unknown:
+        raise SystemExit(f"benchmarks: there is no section {unknown[0]!r}; choose of {', '.join(SECTIONS)}.")
+    STORE.mkdir(exist_ok=True)
+    for name in () if given.page else given.sections or SECTIONS:
+        print(f"{name}: {SECTIONS[name].command}", flush=True)
+        result = measure(SECTIONS[name], {"AMLSIM": given.amlsim, "SYNTHFIN": given.synthfin})
+        (STORE / f"{name}.json").write_text(json.dumps(result, indent=2) + "\n", "utf-8")
+        PAGE.write_text(page(), "utf-8")
+    PAGE.write_text(page(), "utf-8")
+
+
+if __name__ == "__main__":
+    main()
