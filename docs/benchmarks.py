@@ -1,4 +1,6 @@
-"""Makes docs/benchmarks.md, the page of figures: `python docs/benchmarks.py [SECTION ...] [--amlsim DIR] [--synthfin DIR]`.
+"""Makes docs/benchmarks.md, the page of figures.
+
+    python docs/benchmarks.py [SECTION ...] [--amlsim DIR] [--synthfin DIR]
 
 Each section runs one command and stores what it prints in docs/benchmarks/SECTION.json, with the machine, the versions
 and the date. The page is made of these files. With section names only these run, and the figures of all others stay.
@@ -14,8 +16,9 @@ import shlex
 import subprocess
 import sys
 import time
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from importlib.metadata import version
+from itertools import groupby
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -41,8 +44,8 @@ SECTIONS: Final = {
         "Features: speed and memory",
         "python benchmarks/features.py --transfers 10e6 --repeat 3 --contenders duckdb,muledetect",
         8,
-        "Time to compute all default features of 500,000 accounts from 10 million transfers, Parquet to Parquet. DuckDB "
-        "only scans, sorts and writes the same columns: it shows what moving the data costs.",
+        "Time to compute all default features of 500,000 accounts from 10 million transfers, Parquet to Parquet. "
+        "DuckDB only scans, sorts and writes the same columns: it shows what moving the data costs.",
         ("duckdb",),
     ),
     "features_shared": Section(
@@ -107,8 +110,8 @@ SECTIONS: Final = {
         "Detection on IBM AMLSim",
         "python benchmarks/amlsim.py AMLSIM",
         10,
-        "Average precision on data of another simulator, whose days have no hours. First half of the rings train and the "
-        "other half is ranked; then training ends at 60% of the time, and accounts that turn bad later are sought.",
+        "Average precision on data of another simulator, whose times are dates. First, half of the rings train and "
+        "the other half is ranked; then training ends at 60% of the time, and accounts that turn bad later are sought.",
     ),
     "starter": Section(
         "The starter model on foreign data",
@@ -126,8 +129,8 @@ SECTIONS: Final = {
         "Rings",
         "python benchmarks/rings.py",
         60,
-        "Rings found in simulated banks, beside components, Louvain, Leiden and flow peeling. The flow peeling is written "
-        "after the paper of FlowScope, not with its code.",
+        "Rings found in simulated banks, beside components, Louvain, Leiden and flow peeling. The flow peeling is "
+        "written after the paper of FlowScope, not with its code.",
         ("networkx",),
     ),
     "rings_amlsim": Section(
@@ -152,8 +155,8 @@ SECTIONS: Final = {
         "Which call centre a ring works for",
         "python benchmarks/ties.py",
         20,
-        "How often a tie is right, by its grade and by the tables that a bank has. The last line counts ties that calls "
-        "support although who was called was shuffled.",
+        "How often a tie is right, by its grade and by the tables that a bank has. The last line counts ties that "
+        "calls support although who was called was shuffled.",
     ),
     "trace": Section(
         "Traces: are they right",
@@ -197,15 +200,25 @@ SECTIONS: Final = {
         20,
         "What labels that are not perfect cost.",
     ),
-}  # fmt: skip
+    "own_data": Section(
+        "Importing a bank's own CSV",
+        "python benchmarks/own_data.py --rows 3e6",
+        2,
+        "Semicolons, Windows-1252, date and time of day apart, amounts such as 1.234,56.",
+    ),
+    "pseudonyms": Section(
+        "Pseudonyms",
+        "python benchmarks/pseudonyms.py",
+        2,
+        "How long ids take to be hidden and revealed. Processor time.",
+    ),
+}
 #: Benchmarks that write a page of their own.
 OTHER_PAGES: Final = {
     "data_needed.md": ("tables.py", "what each further table, column, label and day adds"),
     "ablation.md": ("ablation.py", "what each family of features adds"),
     "realism.md": ("realism.py", "how real the simulated banks are"),
     "signals_and_gfp.md": ("signals.py", "signals beside IBM's Graph Feature Preprocessor, pattern by pattern"),
-    "decisions/022-pseudonyms.md": ("pseudonyms.py", "what pseudonyms cost"),
-    "own_data.md": ("own_data.py", "reading a bank's own export"),
 }  # fmt: skip
 
 
@@ -219,25 +232,33 @@ def measure(section: Section, folders: dict[str, str | None]) -> dict[str, Any]:
     run = [sys.executable, *(folders.get(word) or word for word in words[1:])]
     printed = subprocess.run(run, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True).stdout
     seconds = time.perf_counter() - started
-    return {"command": section.command, "made": made(section.packages), "seconds": round(seconds, 1), "printed": printed}
+    return {
+        "command": section.command,
+        "made": made(section.packages),
+        "seconds": round(seconds, 1),
+        "printed": printed,
+    }
 
 
 def made(packages: tuple[str, ...] = ()) -> dict[str, str]:
     """Return what a figure needs to be understood later: version, commit, machine, packages, date."""
     git = ["git", "-C", str(ROOT)]
-    commit = subprocess.run([*git, "describe", "--always", "--dirty"], capture_output=True, text=True, check=True).stdout
+    commit = subprocess.run(
+        [*git, "describe", "--always", "--dirty"], capture_output=True, text=True, check=True
+    ).stdout
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     return {
         "version": f"muledetect {version('muledetect')}, commit {commit.strip()}",
         "machine": f"{platform.machine()}, {os.cpu_count()} cores, {memory:.0f} GB, load {os.getloadavg()[0]:.1f}",
         "packages": ", ".join([f"Python {platform.python_version()}"]
                               + [f"{name} {version(name)}" for name in (*PACKAGES, *packages)]),
-        "date": f"{datetime.now(timezone.utc):%Y-%m-%d}",
+        "date": f"{datetime.now(UTC):%Y-%m-%d}",
     }  # fmt: skip
 
 
-def page(store: Path = STORE) -> str:
+def page(store: Path | None = None) -> str:
     """Return docs/benchmarks.md as the stored figures say."""
+    store = store or STORE
     found = {name: json.loads((store / f"{name}.json").read_text("utf-8"))
              for name in SECTIONS if (store / f"{name}.json").exists()}  # fmt: skip
     lines = [
@@ -277,13 +298,11 @@ def _origin(result: dict[str, Any]) -> list[str]:
 def _shown(printed: str) -> list[str]:
     """Return what a command printed: tables in Markdown stay, everything else keeps its columns."""
     lines: list[str] = []
-    is_text = False
-    for line in printed.strip("\n").split("\n"):
-        if line.startswith("|") == is_text and (line or is_text):
-            lines += ["```", ""] if is_text else ["", "```text"]
-            is_text = not is_text
-        lines.append(line)
-    return [*lines, "```"] if is_text else lines
+    for is_table, group in groupby(printed.split("\n"), lambda line: line.startswith("|")):
+        block = "\n".join(group).strip("\n")
+        if block:
+            lines += ["", block] if is_table else ["", "```text", block, "```"]
+    return lines[1:]
 
 
 def main() -> None:
