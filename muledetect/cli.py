@@ -368,7 +368,7 @@ def trace(
             dataset, as_of, complaint_ids=complaint, max_hops=max_hops, hold_for=hold_for, output=output,
             overwrite=reading.overwrite, progress=progress, **chosen,
         )  # fmt: skip
-    console.show_traces(out, found, dataset.currency)
+    console.show_traces(out, found)
     out.print(f"{found!r} in {plain(output)}")
 
 

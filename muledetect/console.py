@@ -126,8 +126,8 @@ def show_columns(out: Console, found: Columns, files: Iterable[Path], path: Path
         )
     form = found.file
     out.print(plain(f"file: {form.encoding}, delimiter {form.delimiter!r}, headings in line {form.header}"))
-    told = [(place, why) for place, why in found.notes.items() if place in _TOLD and why]
-    for place, why in told:
+    remarks = [(place, why) for place, why in found.notes.items() if place in _REMARKS and why]
+    for place, why in remarks:
         out.print(f"· {plain(place)}: {plain(why)}")
     if found.undecided:
         out.print(f'[bold]To be decided in {plain(path)}, where it says "?":[/]')
@@ -139,8 +139,16 @@ def show_columns(out: Console, found: Columns, files: Iterable[Path], path: Path
 
 
 #: Remarks of a mapping that a person should read before the file.
-_TOLD = ("file.header", "accounts.missing", "accounts.remove", "rows.ids", "rows.pair_on", "rows.hashed", "rows.keep",
-          "values.status")  # fmt: skip
+_REMARKS = (
+    "file.header",
+    "accounts.missing",
+    "accounts.remove",
+    "rows.ids",
+    "rows.pair_on",
+    "rows.hashed",
+    "rows.keep",
+    "values.status",
+)
 
 
 def show_import(out: Console, done: Imported, folder: Path) -> None:
@@ -172,14 +180,14 @@ def show_scores(out: Console, scores: pa.Table, n_rows: int = 10) -> None:
             row["account_id"],
             f"{row['probability']:.1%}",
             row["tier"],
-            [f"· {reason['text']}" for reason in _told(row["reasons"])],
+            [f"· {reason['text']}" for reason in _strongest(row["reasons"])],
         ]
         for row in scores.slice(0, n_rows).to_pylist()
     ]
     _print_table(out, ["rank", "account", "probability", "tier", "reasons"], rows, right=(0, 2), lines=True)
 
 
-def _told(reasons: list[dict[str, Any]], n_raising: int = 4) -> list[dict[str, Any]]:
+def _strongest(reasons: list[dict[str, Any]], n_raising: int = 4) -> list[dict[str, Any]]:
     """Return the weightiest reasons that raise a score, and the weightiest that speaks for the account."""
     raising = [reason for reason in reasons if reason["contribution"] > 0]
     return [*raising[:n_raising], *[reason for reason in reasons if reason["contribution"] < 0][:1]]
@@ -224,14 +232,22 @@ def show_rings(out: Console, found: RingTables, n_rows: int = 5) -> None:
             row["ring_id"],
             f"{row['n_accounts']:,}",
             f"{row['n_victims']:,}",
-            f"{row['value_in'] / 100:,.0f}",
-            f"{row['recoverable'] / 100:,.0f}",
+            _whole(row["value_in"], found.currency),
+            _whole(row["recoverable"], found.currency),
             f"{row['first_time']:%-d %b} to {row['last_time']:%-d %b}",
             ", ".join(f"{n} {role}" for role, n in Counter(roles[row["ring_id"]]).most_common()),
         ]
         for row in found.rings.slice(0, n_rows).to_pylist()
     ]
-    names = ["ring", "accounts", "known victims", "received", "still there, at most", "active", "roles"]
+    names = [
+        "ring",
+        "accounts",
+        "known victims",
+        f"received, {found.currency or 'minor units'}",
+        "still there, at most",
+        "active",
+        "roles",
+    ]
     _print_table(out, names, rows, right=(1, 2, 3, 4))
     if len(found) > n_rows:
         out.print(f"and {len(found) - n_rows:,} more")
@@ -246,26 +262,38 @@ def show_rings(out: Console, found: RingTables, n_rows: int = 5) -> None:
         _print_table(out, ["ring", "call centre", "tie", "log-odds", "evidence (log-odds by family)"], rows, right=(3,))
 
 
+def _whole(amount: int, currency: str) -> str:
+    """Return minor units in whole ones of the currency; of an unknown currency they stay minor units."""
+    from muledetect.records.currency import decimals_of  # noqa: PLC0415 (brings pyarrow, which --help need not wait for)
+
+    return f"{amount / 10 ** decimals_of(currency):,.0f}"
+
+
 def _families(row: dict[str, Any]) -> str:
     names = ("complaint", "call", "network", "place", "cash_out", "script", "lists", "person", "against")
     return ", ".join(f"{name.replace('_', '-')} {row[name]:.1f}" for name in names if row[name])
 
 
-def show_traces(out: Console, found: Traces, currency: str, n_rows: int = 8) -> None:
+def show_traces(out: Console, found: Traces, n_rows: int = 8) -> None:
     """Print what became of the money by method, and the largest holds."""
     sums = found.summary.to_pandas().groupby("method", sort=False).sum(numeric_only=True)
     names = list(sums.columns)
-    rows = [[str(method), *(f"{row[name] / 100:,.0f}" for name in names)] for method, row in sums.iterrows()]
-    _print_table(out, [f"method, {currency}", *(name.replace("_", " ") for name in names)], rows, right=range(1, 7))
+    rows = [[str(method), *(_whole(row[name], found.currency) for name in names)] for method, row in sums.iterrows()]
+    _print_table(
+        out,
+        [f"method, {found.currency or 'minor units'}", *(name.replace("_", " ") for name in names)],
+        rows,
+        right=range(1, 7),
+    )
     largest = found.holds.sort_by([("hold", "descending"), ("complaint_id", "ascending"), ("account_id", "ascending")])
     rows = [
         [
             row["complaint_id"],
             row["account_id"],
             row["bank_id"] or "",
-            f"{row['traced_low'] / 100:,.0f} to {row['traced_high'] / 100:,.0f}",
-            f"{row['available'] / 100:,.0f}{'' if row['is_stated'] else ' at least'}",
-            f"{row['hold'] / 100:,.0f}",
+            " to ".join(_whole(row[f"traced_{end}"], found.currency) for end in ("low", "high")),
+            f"{_whole(row['available'], found.currency)}{'' if row['is_stated'] else ' at least'}",
+            _whole(row["hold"], found.currency),
         ]
         for row in largest.slice(0, n_rows).to_pylist()
         if row["hold"] > 0

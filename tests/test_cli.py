@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pyarrow as pa
@@ -18,6 +19,7 @@ from rich.console import Console
 from rich.text import Text
 
 from muledetect import cli, console, inputs, pipeline, schema
+from muledetect.rings import RingTables
 from muledetect.simulation import world_config, write_world
 from muledetect.visible import read_visible
 
@@ -306,3 +308,20 @@ def test_an_interrupt_ends_with_130_and_says_what_became_of_the_outputs(
         cli.main()
     assert left.value.code == 130
     assert "interrupted" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("currency", "shown"), [("THB", "1,235"), ("JPY", "123,460"), ("KWD", "123"), ("", "123,460")])
+def test_amounts_follow_the_decimals_of_their_currency(currency: str, shown: str) -> None:
+    row = dict.fromkeys(schema.RINGS.arrow_schema.names) | {
+        "ring_id": "r", "n_accounts": 3, "n_victims": 1, "value_in": 123_460, "recoverable": 123_460,
+        "first_time": datetime(2025, 3, 1, tzinfo=UTC), "last_time": datetime(2025, 3, 2, tzinfo=UTC),
+    }  # fmt: skip
+    members = [{"ring_id": "r", "account_id": "a", "role": "relay"}]
+    found = RingTables(
+        rings=pa.Table.from_pylist([row], schema=schema.RINGS.arrow_schema),
+        ring_members=pa.Table.from_pylist(members, schema=schema.RING_MEMBERS.arrow_schema),
+        currency=currency,
+    )
+    text = io.StringIO()
+    console.show_rings(Console(file=text, width=160), found)
+    assert text.getvalue().count(f"{shown} │") == 2
