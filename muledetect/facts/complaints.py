@@ -21,6 +21,9 @@ from muledetect.arrays import MISSING, NEVER, BoolArray, Int8Array, Int32Array, 
 from muledetect.facts.columns import equals, group, numbers, positions, texts
 from muledetect.graph import TransferGraph
 
+#: Why a complaint is not traced whose `known_ts` is still to come.
+NOT_KNOWN: Final = "not known at this moment"
+
 #: Why a complaint means no transfer, by code; 0 = it means one.
 UNMATCHED: Final = (
     "",

@@ -30,7 +30,7 @@ from muledetect.clock import Moment, format_time, parse_time
 from muledetect.facts.accounts import PLACES, PUBLIC_KINDS, Accounts, find_hubs
 from muledetect.facts.balances import balances_before
 from muledetect.facts.columns import numbers
-from muledetect.facts.complaints import UNMATCHED
+from muledetect.facts.complaints import NOT_KNOWN, UNMATCHED
 from muledetect.facts.known import Facts
 from muledetect.records import Dataset
 from muledetect.schema import ACCOUNT_KINDS
@@ -81,7 +81,7 @@ class StandingComplaints:
         stands = (known_from < as_of) & (as_of <= known_until)
         why = np.select(
             [known_from >= as_of, ~stands, transfer < 0],
-            ["not known at this moment", "withdrawn", np.array(UNMATCHED)[found.unmatched[order]]],
+            [NOT_KNOWN, "withdrawn", np.array(UNMATCHED)[found.unmatched[order]]],
             "",
         )
         ids, rows = ids.take(pa.array(order)), np.flatnonzero(stands)

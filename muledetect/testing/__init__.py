@@ -1,4 +1,4 @@
-"""Contract checks for features and signals of your own: the laws that every built-in one is held to.
+"""Contract checks for features, signals, links and evidence of your own: the laws of every built-in one.
 
 >>> from muledetect.features import History, feature
 >>> @feature(family="own", unit="count", text="transfers received {window}", window=("7d",))
@@ -24,6 +24,7 @@ from muledetect.features._spec import AMOUNTS
 from muledetect.graph import Points, build_graph
 from muledetect.records import Dataset, read_dataset
 from muledetect.testing import worlds
+from muledetect.testing.rings import check_evidence, check_link
 from muledetect.testing.signals import check_signal, check_signals
 from muledetect.testing.worlds import World, random_world
 
@@ -209,4 +210,12 @@ def _unscaled_name(name: str, factor: int) -> str:
     return "__".join([column, *(f"{key}_{int(v) // factor if key in AMOUNTS else v}" for key, v in parts)])
 
 
-__all__ = ["check_feature", "check_features", "check_signal", "check_signals", "random_world"]
+__all__ = [
+    "check_evidence",
+    "check_feature",
+    "check_features",
+    "check_link",
+    "check_signal",
+    "check_signals",
+    "random_world",
+]

@@ -31,6 +31,7 @@ _KNOWN: Final[Mapping[str, str]] = {
     "identifiers": "known_ts",
     "sessions": "time",
     "watchlists": "known_ts",
+    "calls": "known_ts",
 }
 #: What is shuffled among the rows that lie in the future.
 _SHUFFLED: Final[Mapping[str, tuple[str, ...]]] = {
@@ -40,6 +41,7 @@ _SHUFFLED: Final[Mapping[str, tuple[str, ...]]] = {
     "identifiers": ("entity_id", "value_hash"),
     "sessions": ("account_id", "device_hash", "ip_hash", "wifi_hash", "cell_id", "latitude", "event", "remote_access"),
     "watchlists": ("value_hash",),
+    "calls": ("caller_hash", "callee_hash"),
 }
 
 World = Mapping[str, pa.Table]
@@ -129,7 +131,7 @@ def _findings(random: np.random.Generator, transfers: pa.Table, ids: npt.NDArray
 def without_future(world: World, cut: int) -> World:
     """Return the world as the bank knew it just before `cut`."""
     known = {name: world[name].filter(pa.array(_is_known(world, name, cut))) for name in _KNOWN if name in world}
-    known = {name: _ends(table, cut, lambda _: None) for name, table in known.items()}
+    known = {name: _ends(_statuses(table, cut, "open", None), cut, lambda _: None) for name, table in known.items()}
     return {**world, **known, **_accounts(world, cut, lambda column: pa.nulls(len(column), column.type))}
 
 
@@ -145,6 +147,7 @@ def with_other_future(world: World, cut: int, seed: int) -> World:
             position = future.column_names.index(column)
             future = future.set_column(position, column, future[column].take(order))
         whole = pa.concat_tables([world[name].filter(pa.array(is_known)), future])
+        whole = _statuses(whole, cut, "confirmed", DAY)
         changed[name] = _ends(whole, cut, lambda end: None if end is None else end + DAY)
     later = _accounts(world, cut, lambda column: pa.array(column.cast(pa.int64()).to_numpy() + DAY).cast(column.type))
     return {**world, **changed, **later}
@@ -218,6 +221,24 @@ def _ends(table: pa.Table, cut: int, change: Callable[[int | None], int | None])
     times = [end if end is not None and end < cut else change(end) for end in ends]
     changed = pa.array(times, pa.int64()).cast(pa.timestamp("us", tz="UTC"))
     return table.set_column(table.column_names.index("valid_to"), "valid_to", changed)
+
+
+def _statuses(table: pa.Table, cut: int, status: str, delay: int | None) -> pa.Table:
+    """Change the statuses that were known at `cut` or later, and delay or drop the moments when they were."""
+    if "status_ts" not in table.column_names:
+        return table
+    states, moments_of = [], []
+    for state, moment in zip(table["status"].to_pylist(), table["status_ts"].cast(pa.int64()).to_pylist(), strict=True):
+        is_later = moment is not None and moment >= cut
+        states.append(status if is_later else state)
+        moments_of.append(moment if not is_later else None if delay is None else moment + delay)
+    columns = {
+        "status": pa.array(states, pa.string()),
+        "status_ts": pa.array(moments_of, pa.int64()).cast(pa.timestamp("us", tz="UTC")),
+    }
+    for name, column in columns.items():
+        table = table.set_column(table.column_names.index(name), name, column)
+    return table
 
 
 def _accounts(world: World, cut: int, change: Callable[[pa.ChunkedArray], pa.Array]) -> World:

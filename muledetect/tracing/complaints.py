@@ -15,6 +15,7 @@ from muledetect.clock import Duration, parse_duration
 from muledetect.errors import DataError, OptionError
 from muledetect.facts import Snapshot
 from muledetect.facts.accounts import PLACES
+from muledetect.facts.complaints import NOT_KNOWN
 from muledetect.progress import Progress, silent
 from muledetect.tracing.holds import share_available
 from muledetect.tracing.kernel import METHODS
@@ -130,6 +131,9 @@ def _cases(
             raise OptionError(f"trace: {missing} of {len(asked)} complaints that were asked for are not in complaints.")
         untraced = untraced.filter(pc.is_in(untraced["complaint_id"], value_set=asked))
         chosen &= pc.is_in(found.complaint_id, value_set=asked).to_numpy(zero_copy_only=False)
+    else:
+        # of a complaint that is still to come nobody speaks, unless it is asked for
+        untraced = untraced.filter(pc.not_equal(untraced["reason"], NOT_KNOWN))
     ids = found.complaint_id.filter(pa.array(chosen))
     return _Cases(snapshot, ids, found.known[chosen], found.transfer[chosen], methods, expires), untraced
 

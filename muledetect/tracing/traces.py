@@ -56,7 +56,7 @@ class Traces:
         One row a complaint and method: `lost` = `in_accounts` + `left_bank` + `spent` + `not_followed`, minor units,
         and `hold`.
     untraced : pyarrow.Table
-        Complaints without a trace, and why.
+        Complaints without a trace, and why; one that is not known yet only if it was asked for.
     steps : pyarrow.Table
         schema.TRACE_STEPS: the way of the money, one row a complaint, method and transfer that carried some of it, by
         time; empty unless asked for.

@@ -159,12 +159,11 @@ def test_complaints_that_cannot_be_traced_are_listed_with_the_reason() -> None:
         }
     )
     found = trace(tables)
-    assert {row["complaint_id"]: row["reason"] for row in found.untraced.to_pylist()} == {
-        "late": "not known at this moment",
-        "gone": "withdrawn",
-        "lost": "no transfer before this moment fits what it says",
-    }
+    why = {"gone": "withdrawn", "lost": "no transfer before this moment fits what it says"}
+    assert {row["complaint_id"]: row["reason"] for row in found.untraced.to_pylist()} == why
     assert where(found, "fifo", "vague") == where(found, "fifo", "q")
+    asked = trace(tables, complaint_ids=["late", "q"]).untraced.to_pylist()
+    assert asked == [{"complaint_id": "late", "reason": "not known at this moment"}]
 
 
 def test_transfers_of_one_tick_are_simultaneous() -> None:

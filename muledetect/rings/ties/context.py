@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
@@ -12,15 +13,16 @@ import pyarrow.compute as pc
 from muledetect.facts import Snapshot
 from muledetect.facts.columns import numbers, texts
 from muledetect.rings.ties._spec import TieContext, no_rows
-from muledetect.rings.ties.calls import CALLS
+from muledetect.rings.ties.calls import CALLS, listed_calls
+from muledetect.rings.ties.unknown import list_unknown_centres
 
 _LISTED: Final = ("kind", "value", "centre", "reliability", "since")
 
 
 def build_context(snapshot: Snapshot, members: pd.DataFrame, since: int) -> TieContext:
-    """Return all but the calls, which come when unknown centres are added; `members` has ring (number), account (code).
+    """Return what was known of the rings in `members`: ring (number), account (code).
 
-    O(transfers of members + identifiers + complaints + lists).
+    O(transfers of members + identifiers + complaints + lists + calls).
     """
     payments, complaints = _payments(snapshot, members, since), _complaints(snapshot, members)
     # the number that the bank has of a payer, else the one that it left with its complaint
@@ -30,7 +32,9 @@ def build_context(snapshot: Snapshot, members: pd.DataFrame, since: int) -> TieC
     phone_of = dict(zip(stated["payer"], stated["phone"], strict=True))
     phone_of |= dict(zip(known["account"], known["value"], strict=True))
     payments["phone"] = pd.Series([phone_of.get(payer) for payer in payments["payer"]], payments.index, dtype="object")
-    return TieContext(snapshot, members, payments, complaints, _listed(snapshot), no_rows(*CALLS), since)
+    context = TieContext(snapshot, members, payments, complaints, _listed(snapshot), no_rows(*CALLS), since)
+    context = replace(context, listed=list_unknown_centres(context))
+    return replace(context, calls=listed_calls(context))
 
 
 def _payments(snapshot: Snapshot, members: pd.DataFrame, since: int) -> pd.DataFrame:

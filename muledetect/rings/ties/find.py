@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import numpy as np
@@ -19,7 +19,7 @@ from muledetect.graph import TransferGraph
 from muledetect.markup import SUSPICION, build_card, build_table
 from muledetect.progress import Progress, silent
 from muledetect.rings.ties._spec import Family
-from muledetect.rings.ties.calls import call, listed_calls
+from muledetect.rings.ties.calls import call
 from muledetect.rings.ties.cash_out import cash_out
 from muledetect.rings.ties.chance import chance_of_calls
 from muledetect.rings.ties.complaints import complaint, script
@@ -27,7 +27,6 @@ from muledetect.rings.ties.context import build_context
 from muledetect.rings.ties.grades import grade, weigh_items
 from muledetect.rings.ties.lists import lists, person
 from muledetect.rings.ties.network import network, place
-from muledetect.rings.ties.unknown import list_unknown_centres
 
 #: Every family of evidence that `find_ties` looks for.
 FAMILIES: Final[tuple[Family, ...]] = (complaint, call, network, place, cash_out, script, lists, person)
@@ -133,8 +132,6 @@ def find_ties(
     tell("ties", 0.0)
     ids, rows = _read_members(members, snapshot.graph)
     context = build_context(snapshot, rows, snapshot.as_of - parse_duration(window))
-    context = replace(context, listed=list_unknown_centres(context))
-    context = replace(context, calls=listed_calls(context))
     found = {}
     for at, one in enumerate(families):
         tell("ties", at / len(families))
