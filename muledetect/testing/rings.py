@@ -206,17 +206,18 @@ def _with_centres(world: Mapping[str, pa.Table], seed: int, tick: int) -> dict[s
              "target": ids[:2], "amount": [100, 49_900]}  # fmt: skip
     phone = {"entity_id": ["late0", "late1"], "kind": ["imei"] * 2, "value_hash": ["b0"] * 2,
              "valid_from": moments(woken - DAY), "known_ts": moments(woken - HOUR)}  # fmt: skip
+    opened = {"account_id": ["late0", "late1"], "opened_at": moments(woken - DAY), "balance": [0, 0],
+              "balance_at": moments(woken), "daily_limit": [50_000] * 2}  # fmt: skip
     transfers = _added(world["transfers"], wakes)
     return {
         **world,
         "transfers": transfers,
-        "accounts": _added(world["accounts"], {"account_id": ["late0", "late1"], "opened_at": moments(woken - DAY),
-                                               "balance": [0, 0], "balance_at": moments(woken), "daily_limit": [50_000, 50_000]}),
+        "accounts": _added(world["accounts"], opened),
         "identifiers": _added(world["identifiers"], phone),
         "complaints": _complaints(random, transfers),
         "watchlists": _lists(random, world["watchlists"]),
         "calls": _calls(random, worlds.microseconds(transfers["time"])),
-    }  # fmt: skip
+    }
 
 
 def _complaints(random: np.random.Generator, transfers: pa.Table) -> pa.Table:

@@ -1,0 +1,69 @@
+"""What lies at or after the moment, deleted or shuffled, changes no result, bit for bit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from future import AS_OF, futures
+
+from muledetect.facts import Snapshot
+from muledetect.records import Dataset
+from muledetect.rings import find_rings, find_ties
+from muledetect.tracing import locate, trace
+
+pytestmark = pytest.mark.slow
+
+Results = Mapping[str, pa.Table]
+
+
+def rings(dataset: Dataset) -> Results:
+    found = find_rings(Snapshot(dataset, AS_OF), futures().scores, min_suspicion=0.3)
+    return {**found.tables, "ring_transfers": found.ring_transfers}
+
+
+def ties(dataset: Dataset) -> Results:
+    members = find_rings(Snapshot(futures().past, AS_OF), futures().scores, min_suspicion=0.3).ring_members
+    return find_ties(Snapshot(dataset, AS_OF), members, n_shuffles=20).tables
+
+
+def traces(dataset: Dataset) -> Results:
+    return trace(Snapshot(dataset, AS_OF), steps=True).tables
+
+
+def first_minutes(dataset: Dataset) -> Results:
+    snapshot = Snapshot(dataset, AS_OF)
+    return {str(k): locate(snapshot, int(k)) for k in snapshot.complaints.disputed[:5]}
+
+
+#: Every result that is made of a snapshot; whoever adds one adds it here.
+RESULTS: dict[str, Callable[[Dataset], Results]] = {
+    "rings": rings, "ties": ties, "traces": traces, "first_minutes": first_minutes,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", RESULTS)
+@pytest.mark.parametrize("future", ["whole", "other"])
+def test_the_future_deleted_or_shuffled_changes_nothing(name: str, future: str) -> None:
+    result = RESULTS[name]
+    wanted, got = result(futures().past), result(getattr(futures(), future))
+    assert wanted.keys() == got.keys()
+    assert {table for table in wanted if not wanted[table].equals(got[table])} == set()
+
+
+def test_the_bank_has_something_to_find_and_a_future_to_ignore() -> None:
+    past, whole, other = futures().past, futures().whole, futures().other
+    for name, result in RESULTS.items():
+        assert sum(len(table) for table in result(past).values()) > 10, name
+    tables = {name: (whole.tables[name], other.tables[name]) for name in whole.tables}
+    assert {name for name, (one, two) in tables.items() if not one.equals(two)} >= {
+        "transfers", "complaints", "watchlists", "identifiers", "calls", "sessions",
+    }  # fmt: skip
+    for name, table in past.tables.items():
+        assert len(table) <= len(whole.tables[name])
+    reversed_at = (
+        whole.transfers["time"].cast(pa.int64()).to_numpy()[whole.transfers["reversal_of"].is_valid().to_numpy()]
+    )
+    assert set(np.unique(reversed_at >= AS_OF)) == {False, True}
