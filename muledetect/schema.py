@@ -157,6 +157,10 @@ def _req(name: str, type_: Type, meaning: str, **more: object) -> Column:
     return Column(name, type_, meaning, required=True, **more)  # type: ignore[arg-type]
 
 
+def _by_name(*tables: Table) -> Mapping[str, Table]:
+    return MappingProxyType({table.name: table for table in tables})
+
+
 CHANNELS: Final = (
     "p2p_proxy p2p_account qr_merchant bill card cash_atm cash_counter cash_deposit wallet vasp xborder payroll fee "
     "reversal other"
@@ -436,27 +440,10 @@ TRUTH_ACCOUNTS: Final = Table(
     key=("account_id",),
 )
 
-INPUTS: Final[Mapping[str, Table]] = MappingProxyType(
-    {
-        table.name: table
-        for table in (
-            TRANSFERS,
-            ACCOUNTS,
-            HOLDERS,
-            IDENTIFIERS,
-            SESSIONS,
-            COMPLAINTS,
-            CALLS,
-            WATCHLISTS,
-            LABELS,
-            TRUTH_RINGS,
-            TRUTH_TRANSFERS,
-            TRUTH_MONEY,
-            TRUTH_CASES,
-            TRUTH_ACCOUNTS,
-        )
-    }
-)
+INPUTS: Final = _by_name(
+    TRANSFERS, ACCOUNTS, HOLDERS, IDENTIFIERS, SESSIONS, COMPLAINTS, CALLS, WATCHLISTS, LABELS, TRUTH_RINGS,
+    TRUTH_TRANSFERS, TRUTH_MONEY, TRUTH_CASES, TRUTH_ACCOUNTS,
+)  # fmt: skip
 
 ROLES: Final = ("collector", "relay", "consolidator", "cash_out", "controller", "peripheral")
 
@@ -666,24 +653,10 @@ REJECTS: Final = Table(
     ),
 )
 
-OUTPUTS: Final[Mapping[str, Table]] = MappingProxyType(
-    {
-        table.name: table
-        for table in (
-            SCORES,
-            RINGS,
-            RING_MEMBERS,
-            RING_LINKS,
-            RING_TIES,
-            TIE_EVIDENCE,
-            RING_OTHERS,
-            TRACE,
-            TRACE_STEPS,
-            HOLDS,
-            REJECTS,
-        )
-    }
-)
+OUTPUTS: Final = _by_name(
+    SCORES, RINGS, RING_MEMBERS, RING_LINKS, RING_TIES, TIE_EVIDENCE, RING_OTHERS, TRACE, TRACE_STEPS, HOLDS,
+    REJECTS,
+)  # fmt: skip
 
 
 _SPELLING: Final = (

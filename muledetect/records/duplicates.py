@@ -11,21 +11,21 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from muledetect.arrays import BoolArray, Int64Array
 from muledetect.records.encode import hash_strings
 from muledetect.records.fingerprint import hash_rows
 
-Positions = npt.NDArray[np.int64]
 UInt64Array = npt.NDArray[np.uint64]
 
 
 @dataclass(frozen=True)
 class Duplicates:
-    """Positions of rows to leave out by cause, and values to fill into the kept row of each pair by column."""
+    """Int64Array of rows to leave out by cause, and values to fill into the kept row of each pair by column."""
 
-    different: Positions
-    exact: Positions
-    paired: Positions
-    filled: dict[str, tuple[Positions, pa.Array]]
+    different: Int64Array
+    exact: Int64Array
+    paired: Int64Array
+    filled: dict[str, tuple[Int64Array, pa.Array]]
 
 
 NONE = Duplicates(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.int64), {})
@@ -64,7 +64,7 @@ def find_duplicates(rows: pa.Table, key: tuple[str, ...], *, pairs: bool, hashes
     return _judge(suspects, group, positions, pairs)
 
 
-def _positions_of(rows: pa.Table, key: tuple[str, ...], again: UInt64Array) -> Positions:
+def _positions_of(rows: pa.Table, key: tuple[str, ...], again: UInt64Array) -> Int64Array:
     found = []
     start = 0
     for batch in rows.select(key[:1] or rows.column_names).to_batches():
@@ -75,7 +75,7 @@ def _positions_of(rows: pa.Table, key: tuple[str, ...], again: UInt64Array) -> P
     return np.concatenate(found)
 
 
-def _codes(column: pa.ChunkedArray) -> npt.NDArray[np.int64]:
+def _codes(column: pa.ChunkedArray) -> Int64Array:
     """Return one number a distinct value, -1 for null; NaN does not occur in accepted columns."""
     try:
         coded = pc.dictionary_encode(column.combine_chunks() if column.num_chunks != 1 else column.chunk(0))
@@ -83,11 +83,11 @@ def _codes(column: pa.ChunkedArray) -> npt.NDArray[np.int64]:
         coded = pa.array(
             [repr(value) if value is not None else None for value in column.to_pylist()]
         ).dictionary_encode()
-    codes: npt.NDArray[np.int64] = coded.indices.fill_null(-1).cast(pa.int64()).to_numpy()
+    codes: Int64Array = coded.indices.fill_null(-1).cast(pa.int64()).to_numpy()
     return codes
 
 
-def _groups(suspects: pa.Table, key: tuple[str, ...]) -> npt.NDArray[np.int64]:
+def _groups(suspects: pa.Table, key: tuple[str, ...]) -> Int64Array:
     """Return one number for each combination of values. O(n) a column."""
     group = np.zeros(suspects.num_rows, np.int64)
     for name in key or suspects.column_names:
@@ -97,7 +97,7 @@ def _groups(suspects: pa.Table, key: tuple[str, ...]) -> npt.NDArray[np.int64]:
     return np.asarray(group, np.int64)
 
 
-def _judge(suspects: pa.Table, group: npt.NDArray[np.int64], positions: Positions, pairs: bool) -> Duplicates:
+def _judge(suspects: pa.Table, group: Int64Array, positions: Int64Array, pairs: bool) -> Duplicates:
     order = np.argsort(group, kind="stable")
     starts = np.flatnonzero(np.r_[True, np.diff(group[order]) != 0])
     sizes = np.diff(np.r_[starts, len(order)])
@@ -133,12 +133,12 @@ def _judge(suspects: pa.Table, group: npt.NDArray[np.int64], positions: Position
 
 def _fill(
     column: pa.ChunkedArray,
-    order: npt.NDArray[np.int64],
-    positions: Positions,
-    starts: npt.NDArray[np.int64],
-    wanted: npt.NDArray[np.bool_],
-    codes: npt.NDArray[np.int64],
-) -> tuple[Positions, pa.Array]:
+    order: Int64Array,
+    positions: Int64Array,
+    starts: Int64Array,
+    wanted: BoolArray,
+    codes: Int64Array,
+) -> tuple[Int64Array, pa.Array]:
     """Return the kept rows of halved groups, ascending, and the value that some row of the group has."""
     group_of = np.cumsum(np.isin(np.arange(len(order)), starts)) - 1
     known = np.flatnonzero(codes >= 0)
@@ -151,7 +151,7 @@ def _fill(
     return kept[ascending], values.take(pa.array(ascending)).combine_chunks()
 
 
-def fill(column: pa.ChunkedArray, positions: Positions, values: pa.Array) -> pa.ChunkedArray:
+def fill(column: pa.ChunkedArray, positions: Int64Array, values: pa.Array) -> pa.ChunkedArray:
     """Return the column with values put at ascending positions."""
     mask = np.zeros(len(column), np.bool_)
     mask[positions] = True

@@ -25,10 +25,10 @@ from llvmlite import ir  # type: ignore[import-untyped]
 from numba import njit, types
 from numba.extending import intrinsic
 
+from muledetect.arrays import Int32Array, Int64Array
 from muledetect.errors import DataError
 
 Bytes = npt.NDArray[np.uint8]
-Int32Array = npt.NDArray[np.int32]
 UInt64Array = npt.NDArray[np.uint64]
 
 #: Odd 64-bit constants of the splitmix64 and murmur3 finalisers.
@@ -207,7 +207,7 @@ class IdEncoder:
         # A secret seed, because ids come from strangers who could prepare collisions; codes do not depend on it.
         self._seed = np.uint64(secrets.randbits(64))
         self._slots: UInt64Array = np.zeros(_FIRST_SLOTS, np.uint64)
-        self._starts: npt.NDArray[np.int64] = np.zeros(_FIRST_SLOTS // 2, np.int64)
+        self._starts: Int64Array = np.zeros(_FIRST_SLOTS // 2, np.int64)
         self._store: Bytes = np.zeros(_FIRST_SLOTS * 8, np.uint8)
         self._n_known = 0
 

@@ -25,6 +25,7 @@ import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 
 from muledetect.errors import DataError, MuleDetectError, OptionError
+from muledetect.frames import as_arrow
 from muledetect.records.intake import Intake
 from muledetect.records.lines import BROKEN, TextStream, refuse_other_kinds
 
@@ -77,10 +78,8 @@ def as_sources(given: Any) -> list[Source]:
     """
     if isinstance(given, str | Path):
         return [_checked(Path(given))]
-    if isinstance(given, pd.DataFrame):
-        return [pa.Table.from_pandas(given, preserve_index=False)]
-    if hasattr(given, "__arrow_c_stream__"):
-        return [pa.table(given)]
+    if isinstance(given, pd.DataFrame) or hasattr(given, "__arrow_c_stream__"):
+        return [as_arrow(given, "files")]
     if isinstance(given, Sequence) and given and all(isinstance(path, str | Path) for path in given):
         return [_checked(Path(path)) for path in given]
     raise DataError(f"files: expected a path or a table; got {type(given).__name__}. Give the path of a CSV file.")

@@ -11,9 +11,8 @@ import pyarrow.compute as pc
 from numba import njit
 
 from muledetect import clock
+from muledetect.arrays import Int32Array, Int64Array
 
-Int64Array = npt.NDArray[np.int64]
-Int32Array = npt.NDArray[np.int32]
 Order = npt.NDArray[np.uint32]
 
 _DIGIT: Final = 11

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import itertools
 import time as wall
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -25,12 +25,13 @@ from typing import Any, Final, Literal
 from zoneinfo import ZoneInfo
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from muledetect import clock
+from muledetect.arrays import Int32Array, Int64Array
 from muledetect.errors import DataError, OptionError
+from muledetect.progress import Progress, silent
 from muledetect.records import reasons
 from muledetect.records.currency import EXPONENTS, decimals_of
 from muledetect.records.dataset import Dataset, Finding, describe
@@ -48,9 +49,7 @@ from muledetect.records.table import TableReader
 from muledetect.records.warn import describe_currency, nothing_left, warnings_of
 from muledetect.schema import INPUTS, did_you_mean
 
-Progress = Callable[[str, float], None]
 Money = Literal["minor", "major"]
-Positions = npt.NDArray[np.int64]
 
 _MOST_MONEY: Final = 2**62
 
@@ -151,7 +150,7 @@ def read_dataset(
             "money: 'major' needs the currency, which says how many decimals there are, and the transfers name none. "
             "State it with currency= (--currency)."
         )
-    job = _Job(options, tick, progress or _silent, names, is_currency_stated=currency is not None)
+    job = _Job(options, tick, progress or silent, names, is_currency_stated=currency is not None)
     job.open(opened, tables)
     return job.finish()
 
@@ -180,10 +179,6 @@ def _several(named: Iterable[str]) -> str:
         f"transfers: column 'currency' holds {', '.join(sorted(named)[:5])}, and amounts of several cannot be added. "
         "Choose one with currency= (--currency); rows of the others are then rejected."
     )
-
-
-def _silent(_stage: str, _fraction: float) -> None:
-    return None
 
 
 def _options(currency: str, money: str, source_tz: str | None, decimal: str, now: clock.Moment | None) -> Options:
@@ -305,7 +300,7 @@ class _Job:
         return pa.table(columns)
 
     def _leave_out(
-        self, name: str, rows: pa.Table, causes: list[tuple[str, str, reasons.Severity, Positions]]
+        self, name: str, rows: pa.Table, causes: list[tuple[str, str, reasons.Severity, Int64Array]]
     ) -> pa.Table:
         """Log rows by position and return the others; the first cause of a row counts."""
         keep = np.ones(rows.num_rows, np.bool_)
@@ -359,7 +354,7 @@ class _Job:
             code = rows.column("status").to_numpy()
             # A code of -1 is a null status, and no status means settled.
             is_void = (code >= 0) & (code == names.index("rejected").as_py())
-        causes: list[tuple[str, str, reasons.Severity, Positions]] = []
+        causes: list[tuple[str, str, reasons.Severity, Int64Array]] = []
         if "reversal_of" in rows.column_names:
             found = find_reversals(rows, is_void)
             is_void[found.void] = True
@@ -372,7 +367,7 @@ class _Job:
         )
         return {name: rows.column(name) for name in rows.column_names}
 
-    def _warn_of(self, reason: str, positions: Positions) -> None:
+    def _warn_of(self, reason: str, positions: Int64Array) -> None:
         if len(positions):
             first = int(input_rows(self.log.rows("transfers"), positions[:1])[0])
             n_read = self.readers["transfers"].n_read
@@ -381,7 +376,7 @@ class _Job:
     def _turned(self, rows: pa.Table, found: Reversals) -> pa.Table:
         """Return the rows with reversals as transfers: back to the payer, by the channel of reversals."""
         encoders = self.readers["transfers"].encoders
-        changed: dict[str, tuple[Positions, pa.Array]] = {}
+        changed: dict[str, tuple[Int64Array, pa.Array]] = {}
         for ends in ENDS:
             for name, other in (ends, ends[::-1]):
                 if name in rows.column_names and len(found.swapped):
@@ -396,7 +391,7 @@ class _Job:
             rows = rows.set_column(rows.column_names.index(name), name, fill(column, positions, made))
         return rows
 
-    def _texts_or_values(self, rows: pa.Table, name: str, instead_of: str, positions: Positions) -> pa.Array:
+    def _texts_or_values(self, rows: pa.Table, name: str, instead_of: str, positions: Int64Array) -> pa.Array:
         """Return cells of a column, decoded where it has an encoder; nulls where the table lacks it."""
         if name not in rows.column_names:
             return pa.nulls(len(positions), INPUTS["transfers"].column(instead_of).arrow_type)
@@ -440,7 +435,7 @@ class _Job:
         extra = [name for name in done if name not in contract]
         return account_ids, pa.table({name: done[name] for name in contract + extra})
 
-    def _account_ranks(self, columns: dict[str, pa.ChunkedArray]) -> tuple[pa.StringArray, npt.NDArray[np.int32]]:
+    def _account_ranks(self, columns: dict[str, pa.ChunkedArray]) -> tuple[pa.StringArray, Int32Array]:
         """Return the ids that accepted rows use, in byte order, and the place of every code among them."""
         rename = partial(self.pseudonyms.hide, where="transfers: account ids") if self.pseudonyms else None
         account_ids, rank = self.accounts.finish(rename)
@@ -456,7 +451,7 @@ class _Job:
         shift = np.cumsum(used_sorted, dtype=np.int32) - 1
         return account_ids.filter(pa.array(used_sorted)), shift[rank].astype(np.int32)
 
-    def _check_total(self, amounts: npt.NDArray[np.int64]) -> None:
+    def _check_total(self, amounts: Int64Array) -> None:
         # Halves of 32 bits cannot overflow while they are added up.
         total = (int((amounts >> 32).sum()) << 32) + int((amounts & 0xFFFFFFFF).sum())
         if total > _MOST_MONEY:
@@ -478,16 +473,16 @@ def _single(column: pa.ChunkedArray) -> pa.Array:
     return column.combine_chunks() if column.num_chunks != 1 else column.chunk(0)
 
 
-def _as_integers(column: pa.ChunkedArray) -> npt.NDArray[np.int64]:
-    numbers: npt.NDArray[np.int64] = _single(column).view(pa.int64()).to_numpy()
+def _as_integers(column: pa.ChunkedArray) -> Int64Array:
+    numbers: Int64Array = _single(column).view(pa.int64()).to_numpy()
     return numbers
 
 
-def _numbers(table: pa.Table, name: str) -> npt.NDArray[np.int64]:
+def _numbers(table: pa.Table, name: str) -> Int64Array:
     return _as_integers(table.column(name))
 
 
-def _ranked(codes: pa.ChunkedArray, rank: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:
+def _ranked(codes: pa.ChunkedArray, rank: Int32Array) -> Int32Array:
     parts = [rank[chunk.to_numpy()] for chunk in codes.chunks]
     return np.concatenate([np.empty(0, np.int32), *parts])
 

@@ -13,6 +13,7 @@ from muledetect.records.reasons import Severity
 from muledetect.schema import REJECTS
 
 Cause = tuple[str, str, str, Severity]
+_TEXTS = ("table", "column", "reason", "severity")
 Rows = npt.NDArray[np.int64]
 BoolArray = npt.NDArray[np.bool_]
 #: Column, which rows have the fault, and why it is one.
@@ -51,20 +52,14 @@ class RejectLog:
         """Return all as a table `schema.REJECTS`, texts as dictionaries, ordered by table and row."""
         causes = sorted(self._rows)
         rows = [np.concatenate(self._rows[cause]) for cause in causes]
-        cause_of = np.repeat(np.arange(len(causes), dtype=np.int32), [len(part) for part in rows])
         row = np.concatenate([np.empty(0, np.int64), *rows])
-        names = sorted({cause[0] for cause in causes})
-        table_of = np.array([names.index(cause[0]) for cause in causes], np.int32)
-        order = np.lexsort((row, table_of[cause_of])) if len(row) else np.empty(0, np.int64)
-        cause_of = cause_of[order]
-        texts = {}
-        for place, column in ((0, "table"), (2, "column"), (3, "reason"), (4, "severity")):
-            values = [cause[place - (place > 1)] for cause in causes]
-            kinds = sorted(set(values))
-            code_of = np.array([kinds.index(value) for value in values], np.int32)
-            indices = code_of[cause_of] if values else np.empty(0, np.int32)
-            texts[column] = pa.DictionaryArray.from_arrays(pa.array(indices, pa.int32()), pa.array(kinds, pa.string()))
-        columns = {**texts, "row": pa.array(row[order])}
+        cause_of = np.repeat(np.arange(len(causes)), [len(part) for part in rows])
+        _, table_of = np.unique(np.array([cause[0] for cause in causes], np.str_), return_inverse=True)
+        order = np.lexsort((row, table_of[cause_of]))
+        columns = {"row": pa.array(row[order])}
+        for place, name in enumerate(_TEXTS):
+            values = pa.array([cause[place] for cause in causes], pa.string())
+            columns[name] = values.dictionary_encode().take(pa.array(cause_of[order]))
         return pa.table({name: columns[name] for name in REJECTS.names})
 
     def findings(self, rows_read: Mapping[str, int]) -> list[Finding]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
 
@@ -11,12 +11,13 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from muledetect.arrays import BoolArray
 from muledetect.errors import DataError
 from muledetect.records import reasons
 from muledetect.records.currency import EXPONENTS
 from muledetect.records.encode import IdEncoder, hash_strings
-from muledetect.records.parse import BoolArray, Cells, ColumnError, Options, check_currency, check_type, mask_of, parse
-from muledetect.records.rejects import RejectLog
+from muledetect.records.parse import Cells, ColumnError, Options, check_currency, check_type, mask_of, parse
+from muledetect.records.rejects import Fault, RejectLog
 from muledetect.records.sources import TableSource
 from muledetect.schema import Column, Table, did_you_mean
 
@@ -117,7 +118,7 @@ class TableReader:
 
     def _read_batch(self, batch: pa.RecordBatch, present: list[str]) -> None:
         names = set(batch.schema.names)
-        bad = np.zeros(batch.num_rows, np.bool_)
+        faults: list[Fault] = []
         parsed: dict[str, pa.Array] = {}
         doubts: list[tuple[str, BoolArray, str]] = []
         for column in self.table.columns:
@@ -132,17 +133,18 @@ class TableReader:
                 for mask, reason in cells.doubts
                 if reason != reasons.RESPELT or not self._is_joined(column)
             ]
-            for mask, reason in cells.faults:
-                self._reject(column.name, reason, mask, bad)
+            faults += [(column.name, mask, reason) for mask, reason in cells.faults]
             if column.required and cells.values.null_count:
-                self._reject(column.name, reasons.MISSING, mask_of(cells.values.is_null()), bad)
+                faults.append((column.name, mask_of(cells.values.is_null()), reasons.MISSING))
             parsed[column.name] = self._kept(column, cells)
-        self._check_known(parsed, bad)
+        faults += self._early(parsed)
+        numbers = np.arange(self.n_read, self.n_read + batch.num_rows)
+        good = self._log.reject(self.table.name, faults, numbers)
         for name, mask, reason in doubts:
-            self._doubt(name, reason, mask & ~bad)
+            self._doubt(name, reason, mask & good)
         for name in present[len(parsed) :]:
             parsed[name] = self._extra(batch, name)
-        self._store(parsed, bad)
+        self._store(parsed, good)
         self.n_read += batch.num_rows
 
     def _parse(self, column: Column, values: pa.Array) -> Cells:
@@ -179,18 +181,14 @@ class TableReader:
     def _kept(self, column: Column, cells: Cells) -> pa.Array:
         return cells.written if cells.written is not None and self._is_joined(column) else cells.values
 
-    def _check_known(self, parsed: dict[str, pa.Array], bad: BoolArray) -> None:
-        clocks = (("known_ts", self.table.event_time, reasons.KNOWN_EARLY),
-                  ("status_ts", "known_ts", reasons.STATUS_EARLY))  # fmt: skip
-        for later, earlier, reason in clocks:
-            if later in parsed and earlier in parsed:
-                self._reject(later, reason, mask_of(pc.less(parsed[later], parsed[earlier])), bad)
-
-    def _reject(self, column: str, reason: str, mask: BoolArray, bad: BoolArray) -> None:
-        fresh = mask & ~bad
-        if fresh.any():
-            self._log.add(self.table.name, column, reason, "reject", self.n_read + np.flatnonzero(fresh))
-            bad |= fresh
+    def _early(self, parsed: Mapping[str, pa.Array]) -> Iterator[Fault]:
+        """Yield the rows in which a clock is before the one that it cannot be before."""
+        for later, earlier, reason in (
+            ("known_ts", self.table.event_time, reasons.KNOWN_EARLY),
+            ("status_ts", "known_ts", reasons.STATUS_EARLY),
+        ):
+            if later in parsed and earlier is not None and earlier in parsed:
+                yield later, mask_of(pc.less(parsed[later], parsed[earlier])), reason
 
     def _doubt(self, column: str, reason: str, mask: BoolArray) -> None:
         n_rows = int(np.count_nonzero(mask))
@@ -217,8 +215,8 @@ class TableReader:
                 "Export all files alike."
             ) from error
 
-    def _store(self, parsed: dict[str, pa.Array], bad: BoolArray) -> None:
-        keep = pa.array(~bad) if bad.any() else None
+    def _store(self, parsed: dict[str, pa.Array], good: BoolArray) -> None:
+        keep = None if good.all() else pa.array(good)
         for name, values in parsed.items():
             accepted = values if keep is None else values.filter(keep)
             if name in ("transfer_id",) and self.table.name == "transfers":

@@ -6,17 +6,15 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 from numba import njit
 
 from muledetect import clock
+from muledetect.arrays import Int32Array, Int64Array
 from muledetect.records import reasons
 from muledetect.records.dataset import Finding, describe
 from muledetect.schema import INPUTS
-
-Int64Array = npt.NDArray[np.int64]
 
 _HUB_HOLDERS: Final = 200
 #: A day is a gap if it has less than a twentieth of the median day, where the median day has at least this many.
@@ -123,8 +121,8 @@ def _integers(table: pa.Table, name: str) -> Int64Array:
     return numbers
 
 
-def _codes(transfers: pa.Table, name: str) -> npt.NDArray[np.int32]:
-    codes: npt.NDArray[np.int32] = transfers.column(name).chunk(0).indices.to_numpy()
+def _codes(transfers: pa.Table, name: str) -> Int32Array:
+    codes: Int32Array = transfers.column(name).chunk(0).indices.to_numpy()
     return codes
 
 
@@ -158,7 +156,7 @@ def _check_balances(
 
 
 def _balances(
-    transfers: pa.Table, times: Int64Array, source: npt.NDArray[np.int32], target: npt.NDArray[np.int32], n_read: int
+    transfers: pa.Table, times: Int64Array, source: Int32Array, target: Int32Array, n_read: int
 ) -> Iterator[Finding]:
     present = [name for name in ("source_balance_after", "target_balance_after") if name in transfers.column_names]
     if not present:

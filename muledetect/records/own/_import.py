@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from time import time_ns
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -16,9 +16,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from muledetect.arrays import BoolArray, Int64Array
 from muledetect.errors import DataError, OptionError
 from muledetect.outputs import check_output, is_ours, new_folder
 from muledetect.outputs.kinds import imported_table
+from muledetect.progress import Progress, silent
 from muledetect.records import reasons
 from muledetect.records.currency import decimals_of
 from muledetect.records.dataset import Finding, describe
@@ -38,9 +40,6 @@ from muledetect.records.rejects import RejectLog
 from muledetect.records.sources import SUFFIXES
 from muledetect.records.write import parquet_at, put_table
 from muledetect.schema import did_you_mean
-
-Progress: TypeAlias = Callable[[str, float], None]
-Int64Array: TypeAlias = npt.NDArray[np.int64]
 
 _N_SHAPES: Final = 3
 
@@ -116,7 +115,7 @@ def import_own(
     if output is not None:
         check_output(output, imported_table(mapping.table), inputs=(files, columns), overwrite=overwrite)
         _check_place(Path(output), mapping.table)
-    job = _Job(mapping, progress or (lambda _stage, _done: None))
+    job = _Job(mapping, progress or silent)
     rows = job.gather(sources) if output is None else None
     notes: list[str] = []
     if output is not None:
@@ -275,7 +274,7 @@ class _Job:
     def _first(self) -> str:
         return self.mapping.contract.required[0]
 
-    def _no_record(self, batch: Batch, rows: Int64Array) -> npt.NDArray[np.bool_]:
+    def _no_record(self, batch: Batch, rows: Int64Array) -> BoolArray:
         """Log rows without any value and those that say the headings again, and return which they are."""
         blank = np.ones(len(rows), np.bool_)
         for cells in batch.columns.values():
@@ -287,27 +286,22 @@ class _Job:
         self.log.add(self.mapping.table, self._first, reasons.HEADING, "reject", rows[headings & ~blank])
         return blank | headings
 
-    def _reject(
-        self, done: Converted, out: npt.NDArray[np.bool_], rows: Int64Array, batch: Batch
-    ) -> npt.NDArray[np.bool_]:
+    def _reject(self, done: Converted, out: BoolArray, rows: Int64Array, batch: Batch) -> BoolArray:
         """Log each bad row, of those that are not `out` already, with the first of its faults; return the good ones."""
-        bad = out.copy()
         required = [name for name in self.mapping.contract.required if name in done.columns]
         missing = [
             (name, done.columns[name].is_null().to_numpy(zero_copy_only=False), reasons.MISSING) for name in required
         ]
         faults = [*done.faults, *missing]
         any_fault = np.logical_or.reduce([np.zeros(len(rows), np.bool_), *(mask for _, mask, _ in faults)])
-        totals = find_totals(batch.columns, any_fault & ~bad)
+        totals = find_totals(batch.columns, any_fault & ~out)
+        good = ~out
         for column, mask, reason in [(self._first, totals, reasons.TOTAL), *faults]:
-            fresh = mask & ~bad
-            if fresh.any():
-                self.log.add(self.mapping.table, column, reason, "reject", rows[fresh])
-                self._note_shapes(column, batch, fresh)
-                bad |= fresh
-        return ~bad
+            self._note_shapes(column, batch, mask & good)
+            good[good] = self.log.reject(self.mapping.table, [(column, mask[good], reason)], rows[good])
+        return good
 
-    def _note_doubts(self, done: Converted, good: npt.NDArray[np.bool_], rows: Int64Array) -> None:
+    def _note_doubts(self, done: Converted, good: BoolArray, rows: Int64Array) -> None:
         """Count accepted cells that had to be read by a rule, such as a local time that came twice."""
         for column, mask, reason in done.doubts:
             found = rows[mask & good]
@@ -318,7 +312,7 @@ class _Job:
         n_before, first_before = self._doubts.get((column, reason), (0, first))
         self._doubts[column, reason] = (n_before + n_rows, first_before)
 
-    def _note_shapes(self, column: str, batch: Batch, mask: npt.NDArray[np.bool_]) -> None:
+    def _note_shapes(self, column: str, batch: Batch, mask: BoolArray) -> None:
         given = self.mapping.columns.get(column)
         shapes = self._shapes.setdefault(column, {})
         if given is None or len(shapes) >= _N_SHAPES:
@@ -396,9 +390,7 @@ class _Job:
         held = made.drop_columns("currency") if "currency" in made.column_names else made
         return held.append_column("currency", stated)
 
-    def _with_ids(
-        self, made: pa.Table, places: Int64Array, stem: str, is_out: npt.NDArray[np.bool_] | None
-    ) -> pa.Table:
+    def _with_ids(self, made: pa.Table, places: Int64Array, stem: str, is_out: BoolArray | None) -> pa.Table:
         if self.mapping.rows.ids == "column":
             return made
         hashes = hash_rows(made)

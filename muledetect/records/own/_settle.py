@@ -10,6 +10,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from muledetect.arrays import Int64Array
 from muledetect.records import reasons
 from muledetect.records.duplicates import NONE, Duplicates, find_duplicates
 from muledetect.records.encode import hash_strings
@@ -17,7 +18,6 @@ from muledetect.records.ids import Form, has_loose_form, loose_forms, without_fo
 from muledetect.records.rejects import RejectLog, input_rows
 from muledetect.schema import Table
 
-Int64Array: TypeAlias = npt.NDArray[np.int64]
 UInt64Array: TypeAlias = npt.NDArray[np.uint64]
 #: The accepted rows in parts, from the beginning each time.
 Parts: TypeAlias = Callable[[], Iterator[pa.Table]]

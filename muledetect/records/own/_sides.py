@@ -11,13 +11,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numba import njit
 
+from muledetect.arrays import BoolArray, Int64Array
 from muledetect.clock import HOUR, parse_duration
 from muledetect.records.encode import hash_strings
 from muledetect.records.own._columns import RowRules
 
-Int64Array: TypeAlias = npt.NDArray[np.int64]
 UInt64Array: TypeAlias = npt.NDArray[np.uint64]
-BoolArray: TypeAlias = npt.NDArray[np.bool_]
 
 #: Any two moments lie less far apart.
 _ANY_TIME: Final = 2**62

@@ -163,10 +163,11 @@ def read_times(texts: pa.StringArray, form: str, era: Era) -> pa.TimestampArray:
     year, month = _years(fields, number, era), _months(fields, number)
     day, hour = number("d", 1), _hours(fields, number)
     minute, second, fraction = number("M"), number("S"), _fractions(fields, len(texts))
-    good = is_valid.to_numpy(zero_copy_only=False) & _is_date(year, month, day)
+    days, good = _days(year, month, day)
+    good &= is_valid.to_numpy(zero_copy_only=False)
     ends_day = (hour == 24) & (minute == 0) & (second == 0)
     good &= ((hour >= 0) & (hour < 24) | ends_day) & (minute < 60) & (second < 60)
-    moment = _day_number(year, month, day) * DAY + hour * HOUR + minute * MINUTE + second * SECOND + fraction
+    moment = days * DAY + hour * HOUR + minute * MINUTE + second * SECOND + fraction
     if "z" in fields:
         moment = moment - _offsets(fields["z"])
     kind = pa.timestamp("us", tz="UTC") if "z" in fields else pa.timestamp("us")
@@ -280,19 +281,9 @@ def _offsets(zones: pa.StringArray) -> Int64Array:
     return offsets
 
 
-def _is_date(year: Int64Array, month: Int64Array, day: Int64Array) -> npt.NDArray[np.bool_]:
-    leap = (year % 4 == 0) & ((year % 100 != 0) | (year % 400 == 0))
-    lengths = np.array([0, 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31])
-    month_length = lengths[np.clip(month, 0, 12)] + ((month == 2) & leap)
-    good: npt.NDArray[np.bool_] = (month >= 1) & (month <= 12) & (day >= 1) & (day <= month_length) & (year > 0)
-    return good
-
-
-def _day_number(year: Int64Array, month: Int64Array, day: Int64Array) -> Int64Array:
-    """Return days since 1970-01-01, by the civil calendar whose years begin in March."""
-    shifted = np.where(month <= 2, year - 1, year)
-    century = shifted // 400
-    of_century = shifted - century * 400
-    of_year = (153 * (month + np.where(month > 2, -3, 9)) + 2) // 5 + day - 1
-    days: Int64Array = century * 146097 + of_century * 365 + of_century // 4 - of_century // 100 + of_year - 719468
-    return days
+def _days(year: Int64Array, month: Int64Array, day: Int64Array) -> tuple[Int64Array, npt.NDArray[np.bool_]]:
+    """Return days since 1970-01-01, and which are dates of the calendar."""
+    months = (np.clip(year, 1, 9999) - 1970) * 12 + np.clip(month, 1, 12) - 1
+    dates = months.view("M8[M]").astype("M8[D]") + (day - 1)
+    good = (year >= 1) & (month >= 1) & (month <= 12) & (day >= 1) & (dates.astype("M8[M]").view(np.int64) == months)
+    return dates.view(np.int64), good
