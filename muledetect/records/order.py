@@ -20,18 +20,18 @@ _LONGEST_RUN: Final = 48
 
 
 @njit(cache=True, nogil=True)
+def _before(a: Any, b: Any, source: Any, target: Any, amount: Any) -> Any:
+    if source[a] != source[b]:
+        return source[a] < source[b]
+    if target[a] != target[b]:
+        return target[a] < target[b]
+    return amount[a] < amount[b]
+
+
+@njit(cache=True, nogil=True)
 def _is_ordered(time: Any, source: Any, target: Any, amount: Any) -> Any:
     for i in range(1, time.size):
-        if time[i] != time[i - 1]:
-            if time[i] < time[i - 1]:
-                return False
-        elif source[i] != source[i - 1]:
-            if source[i] < source[i - 1]:
-                return False
-        elif target[i] != target[i - 1]:
-            if target[i] < target[i - 1]:
-                return False
-        elif amount[i] < amount[i - 1]:
+        if time[i] < time[i - 1] or (time[i] == time[i - 1] and _before(i, i - 1, source, target, amount)):
             return False
     return True
 
@@ -49,15 +49,6 @@ def _radix_pass(keys: Any, least: Any, shift: Any, order: Any, scratch: Any) -> 
         digit = ((keys[order[i]] - least) >> shift) & 2047
         scratch[starts[digit]] = order[i]
         starts[digit] += 1
-
-
-@njit(cache=True, nogil=True)
-def _before(a: Any, b: Any, source: Any, target: Any, amount: Any) -> Any:
-    if source[a] != source[b]:
-        return source[a] < source[b]
-    if target[a] != target[b]:
-        return target[a] < target[b]
-    return amount[a] < amount[b]
 
 
 @njit(cache=True, nogil=True)

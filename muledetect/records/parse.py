@@ -112,10 +112,6 @@ def _check_id(type_: pa.DataType, _: Options) -> str | None:
     return f"ids must be text; got {type_}. Export the column as text"
 
 
-def _check_category(type_: pa.DataType, _: Options) -> str | None:
-    return None if pa.types.is_integer(type_) or pa.types.is_boolean(type_) else f"must be text; got {type_}"
-
-
 def _check_time(type_: pa.DataType, options: Options) -> str | None:
     if not (pa.types.is_timestamp(type_) or pa.types.is_date(type_)):
         return f"times must be timestamps or ISO 8601 text; got {type_}. Convert the column to timestamps"
@@ -134,13 +130,18 @@ def _check_money(type_: pa.DataType, options: Options) -> str | None:
     return None
 
 
-def _check_bool(type_: pa.DataType, _: Options) -> str | None:
-    return None if pa.types.is_boolean(type_) or pa.types.is_integer(type_) else f"must be true or false; got {type_}"
+def _check_other(told: str, *kinds: Callable[[pa.DataType], bool]) -> Callable[[pa.DataType, Options], str | None]:
+    """Return the check that a column is of one of some kinds; `told` says which."""
+
+    def check(type_: pa.DataType, _: Options) -> str | None:
+        return None if any(kind(type_) for kind in kinds) else told.format(type_)
+
+    return check
 
 
-def _check_number(type_: pa.DataType, _: Options) -> str | None:
-    return None if _is_number(type_) else f"must be numbers; got {type_}. Convert the column"
-
+_check_category = _check_other("must be text; got {}", pa.types.is_integer, pa.types.is_boolean)
+_check_bool = _check_other("must be true or false; got {}", pa.types.is_boolean, pa.types.is_integer)
+_check_number = _check_other("must be numbers; got {}. Convert the column", _is_number)
 
 _TYPE_CHECKS: Final[Mapping[str, Callable[[pa.DataType, Options], str | None]]] = MappingProxyType(
     {
@@ -352,29 +353,17 @@ def _parse_money(_column: Column, values: pa.Array, options: Options) -> Cells:
         cells = _money_from_text(_as_text(values), options)
     elif pa.types.is_floating(values.type):
         cells = _money_from_floats(values.cast(pa.float64()), options)
-    elif pa.types.is_decimal(values.type):
-        cells = _money_from_decimals(values, options)
+    elif values.type == pa.int64() and options.money == "minor":
+        cells = Cells(values)
     else:
-        cells = _money_from_integers(values, options)
+        exact = values if pa.types.is_decimal(values.type) else values.cast(pa.decimal128(20, 0))
+        cells = _money_from_decimals(exact, options)
     amounts = cells.values
     bounds = pc.min_max(amounts).as_py()
     if bounds["min"] is not None and (bounds["max"] > LARGEST or bounds["min"] < -LARGEST):
         cells.faults.append((mask_of(pc.greater(amounts, LARGEST)), reasons.TOO_LARGE))
         cells.faults.append((mask_of(pc.less(amounts, -LARGEST)), reasons.TOO_LARGE))
     return cells
-
-
-def _money_from_integers(values: pa.Array, options: Options) -> Cells:
-    factor = _TEN**options.exponent if options.money == "major" else 1
-    if values.type == pa.int64() and factor == 1:
-        return Cells(values)
-    limit = LARGEST // factor + 1
-    wide = values.cast(pa.uint64() if values.type == pa.uint64() else pa.int64())
-    far = mask_of(pc.greater(wide, pa.scalar(limit, wide.type)))
-    if wide.type == pa.int64():
-        far = far | mask_of(pc.less(wide, -limit))
-    kept = pc.if_else(pa.array(far), pa.scalar(0, wide.type), wide).cast(pa.int64())
-    return Cells(pc.multiply(kept, factor), [(far, reasons.TOO_LARGE)])
 
 
 def _money_from_floats(values: pa.Array, options: Options) -> Cells:

@@ -23,9 +23,9 @@ import pyarrow.parquet as pq
 
 from muledetect.errors import DataError
 from muledetect.frames import arrow_of_pandas
-from muledetect.records.files import csv_batches
+from muledetect.records.files import csv_batches, start_of
 from muledetect.records.intake import Intake
-from muledetect.records.lines import QuoteCount, TextStream, is_utf16, refuse_other_kinds
+from muledetect.records.lines import QuoteCount, TextStream, is_utf16
 from muledetect.schema import INPUTS, OUTPUTS, did_you_mean
 from muledetect.visible import has_half
 
@@ -34,7 +34,6 @@ SUFFIXES: Final = (".parquet", ".csv", ".csv.gz", ".csv.zst")
 _DELIMITERS: Final = ",;\t|"
 #: Likeness from which a name counts as a misspelt table (transfers_2 is one of 'transfers', labels_old of none).
 _MISSPELT: Final = 0.8
-_HEADER_BYTES: Final = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -316,11 +315,9 @@ def _open_csv(name: str, path: Path, delimiter: str | None, intake: Intake) -> T
 
 def _read_header(name: str, path: Path, delimiter: str | None) -> tuple[list[str], str]:
     try:
-        with pa.input_stream(str(path), compression="detect") as stream:
-            start = stream.read(_HEADER_BYTES)
-    except (pa.ArrowException, OSError, ValueError) as error:
-        raise _unreadable(name, path, "CSV") from error
-    refuse_other_kinds(f"{name}: {path}", start)
+        start = start_of(path)
+    except DataError as error:
+        raise DataError(f"{name}: {error}") from error
     if start[:2] in (b"\xff\xfe", b"\xfe\xff") or is_utf16(start):
         raise DataError(f"{name}: file {path} is UTF-16. Save it as UTF-8 CSV, or import it: `muledetect columns`.")
     first_line = start.split(b"\n", 1)[0]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -248,12 +248,3 @@ class TableReader:
                     f"{total:,} times lie over 400 years ahead. Subtract 543 years, or import the file with "
                     "`muledetect columns --era buddhist`."
                 )
-
-    @property
-    def n_accepted(self) -> int:
-        """Rows that no rule has left out so far."""
-        return self.n_read - self._log.count(self.table.name)
-
-    def rejected_rows(self) -> Any:
-        """Row numbers left out so far, ascending int64."""
-        return self._log.rows(self.table.name)
