@@ -113,7 +113,7 @@ def start_of(path: Path) -> bytes:
             start: bytes = stream.read(_START_BYTES)
             is_all = not stream.read(1)
     except BROKEN as error:
-        raise DataError(f"{path.name}: the file is damaged or broken off. Export it again.") from error
+        raise damaged(f"{path.name}: the file", "CSV") from error
     refuse_other_kinds(path.name, start)
     if is_all or b"\n" not in start:
         return start
@@ -141,6 +141,11 @@ def not_in(name: str, encoding: str) -> DataError:
         f"{name}: holds bytes that are not {encoding}. Save it as UTF-8, or correct 'encoding' under [file]: utf-8, "
         "cp1252 (western), cp874 (Thai), utf-16."
     )
+
+
+def damaged(where: str, kind: str) -> DataError:
+    """Return the error for a file that breaks while it is read."""
+    return DataError(f"{where} cannot be read as {kind}; it is broken off, truncated or damaged. Export it again.")
 
 
 #: Lines by number, with their cells.
@@ -193,7 +198,7 @@ def headings_of(source: Source, form: FileForm) -> tuple[str, ...]:
         try:
             return _distinct(pq.read_schema(source).names)
         except BROKEN as error:
-            raise DataError(f"{source.name}: cannot be read as Parquet; it may be damaged. Export it again.") from error
+            raise damaged(f"{source.name}: the file", "Parquet") from error
     records = top_rows(source, form)
     width = Counter(len(fields) for _, fields in records).most_common(1)[0][0] if records else 0
     if form.header == 0:
@@ -254,7 +259,7 @@ def _arrow_batches(source: Source) -> Iterator[tuple[pa.RecordBatch, float]]:
     except MuleDetectError:
         raise
     except BROKEN as error:
-        raise DataError(f"{source.name}: cannot be read as Parquet; it may be damaged. Export it again.") from error
+        raise damaged(f"{source.name}: the file", "Parquet") from error
 
 
 def _plain(values: pa.Array) -> pa.Array:
@@ -291,7 +296,7 @@ def _read_text(path: Path, form: FileForm, wanted: Sequence[str]) -> Iterator[Ba
     except BROKEN as error:
         if "utf" in str(error).lower():
             raise not_in(path.name, form.encoding) from error
-        raise DataError(f"{path.name}: the file is damaged or broken off. Export it again.") from error
+        raise damaged(f"{path.name}: the file", "CSV") from error
     if len(refused) > n_told:
         none = {name: pa.array([], pa.string()) for name in wanted}
         yield Batch(none, np.empty(0, np.int64), _new(refused, n_told), stream.quotes.n_mended - n_quotes)

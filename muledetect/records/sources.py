@@ -23,7 +23,7 @@ import pyarrow.parquet as pq
 
 from muledetect.errors import DataError
 from muledetect.frames import arrow_of_pandas
-from muledetect.records.files import csv_batches, start_of
+from muledetect.records.files import csv_batches, damaged, start_of
 from muledetect.records.intake import Intake
 from muledetect.records.lines import QuoteCount, TextStream, is_utf16
 from muledetect.schema import INPUTS, OUTPUTS, did_you_mean
@@ -271,7 +271,7 @@ def _open_parquet(name: str, path: Path, intake: Intake) -> TableSource:
     except DataError as error:
         raise DataError(f"{name}: {error}") from error
     except (pa.ArrowException, OSError, ValueError) as error:
-        raise _unreadable(name, path, "Parquet") from error
+        raise damaged(f"{name}: file {path}", "Parquet") from error
 
     def batches() -> Iterator[pa.RecordBatch]:
         try:
@@ -279,13 +279,9 @@ def _open_parquet(name: str, path: Path, intake: Intake) -> TableSource:
         except DataError as error:
             raise DataError(f"{name}: {error}") from error
         except (pa.ArrowException, OSError, ValueError) as error:
-            raise _unreadable(name, path, "Parquet") from error
+            raise damaged(f"{name}: file {path}", "Parquet") from error
 
     return TableSource(str(path), file.schema_arrow, file.metadata.num_rows, batches, intake=intake)
-
-
-def _unreadable(name: str, path: Path, kind: str) -> DataError:
-    return DataError(f"{name}: file {path} cannot be read as {kind}; it may be truncated or damaged. Export it again.")
 
 
 def _open_csv(name: str, path: Path, delimiter: str | None, intake: Intake) -> TableSource:
