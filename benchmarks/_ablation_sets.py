@@ -24,7 +24,7 @@ from muledetect import convert
 from muledetect.clock import DAY
 from muledetect.features import Feature, extract_shards, feature_names, prepare_extraction, registry
 from muledetect.graph import Points, build_graph
-from muledetect.labels import account_groups, every_account, ring_groups, split_by_group, targets
+from muledetect.labels import account_groups, every_account, find_targets, ring_groups, split_by_group
 from muledetect.records import Dataset, read_dataset
 from muledetect.simulation import world_config, write_world
 
@@ -158,7 +158,7 @@ def amlsim(folder: Path, cache: Path, halves: int) -> Iterator[Problem]:
     corners = {}
     for name, as_of in (("end", end), ("middle", middle)):
         points = every_account(dataset, as_of)
-        y = targets(dataset, graph, points, target="ever")
+        y = find_targets(dataset, graph, points, target="ever")
         corners[name] = Corner(
             cache / "amlsim" / name, lambda: dataset, points, y, ring_groups(dataset, points), hide_groups=groups
         )
@@ -204,7 +204,7 @@ def synthfin(folder: Path, cache: Path) -> Problem:
         dataset = read_dataset(_imported(folder / part, cache), currency="USD")
         graph = build_graph(dataset)
         points = every_account(dataset, int(graph.time[-1]) + graph.tick)
-        y = targets(dataset, graph, points, target="ever")
+        y = find_targets(dataset, graph, points, target="ever")
         hidden = {name: table for name, table in dataset.tables.items() if name not in KNOWLEDGE}
         blind = replace(dataset, tables=hidden)
         corners.append(
@@ -254,7 +254,7 @@ def learning(place: Path, here: Path) -> Corner:
     dataset = read_dataset(place)
     graph = build_graph(dataset)
     points = every_account(dataset, [_start(graph.time) + day * DAY for day in TRAINED])
-    y = targets(dataset, graph, points, target="active")
+    y = find_targets(dataset, graph, points, target="active")
     drawn = np.random.default_rng(0).random(len(dataset.account_ids)) < LEARNT_NEGATIVES
     known = (y == 1) | ((y == 0) & drawn[points.account])
     return Corner(

@@ -22,7 +22,7 @@ from sklearn.base import clone
 from muledetect.evaluation import calibration_error, compare_baselines
 from muledetect.features import extract, feature_names
 from muledetect.graph import build_graph
-from muledetect.labels import every_account, ring_groups, split_by_group, targets
+from muledetect.labels import every_account, find_targets, ring_groups, split_by_group
 from muledetect.model import MuleModel
 from muledetect.records import read_dataset
 
@@ -50,7 +50,7 @@ class Moments:
         first, end = int(self.graph.time[0]), int(self.graph.time[-1]) + self.graph.tick
         as_of = end if share == 1 else first + int(share * (end - first)) // self.graph.tick * self.graph.tick
         points = every_account(self.dataset, as_of)
-        y = targets(self.dataset, self.graph, points, target="ever")
+        y = find_targets(self.dataset, self.graph, points, target="ever")
         return extract(self.dataset, points, graph=self.graph), y, ring_groups(self.dataset, points)
 
 

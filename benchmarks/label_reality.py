@@ -29,7 +29,7 @@ from muledetect.evaluation import average_precision
 from muledetect.evaluation.calibration import calibration_intervals
 from muledetect.features import extract, feature_names
 from muledetect.graph import Points, build_graph
-from muledetect.labels import account_groups, every_account, ring_groups, targets
+from muledetect.labels import account_groups, every_account, find_targets, ring_groups
 from muledetect.model import MuleModel
 from muledetect.model.prior import ClassPrior, correct_probability, estimate_prior
 from muledetect.records import Dataset, read_dataset
@@ -143,7 +143,7 @@ def learning_and_ranked(preset: str, seed: int, **size: float) -> tuple[Side, Si
     learnt = every_account(dataset, [start + day * DAY for day in LEARNT])
     known = start + KNOWN * DAY
     by_name = {
-        f"{name}, {delay} d late": targets(
+        f"{name}, {delay} d late": find_targets(
             dataset, build_graph(dataset), learnt, target="active", data_end=known, known_by=known - delay * DAY,
             unlabelled=name,
         )

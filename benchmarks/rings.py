@@ -36,7 +36,7 @@ from muledetect.evaluation import compare_rings, value_recall, visible_rings
 from muledetect.facts import Facts, Snapshot
 from muledetect.features import extract, feature_names
 from muledetect.graph import TransferGraph, build_graph, graph_from_arrays
-from muledetect.labels import every_account, ring_groups, split_by_group, targets
+from muledetect.labels import every_account, find_targets, ring_groups, split_by_group
 from muledetect.model import MuleModel
 from muledetect.records import Dataset, read_dataset
 from muledetect.rings import find_rings, find_ties
@@ -172,7 +172,7 @@ def amlsim(folder: str) -> None:
     graph = build_graph(dataset)
     end = int(graph.time[-1]) + graph.tick
     points = every_account(dataset, end)
-    y = targets(dataset, graph, points, target="ever")
+    y = find_targets(dataset, graph, points, target="ever")
     groups = ring_groups(dataset, points)
     features = extract(dataset, points, feature_names(long_term=True), graph=graph)
     first, second = split_by_group(groups, seed=0)

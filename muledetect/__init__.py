@@ -126,7 +126,7 @@ __getattr__, __dir__ = on_demand(
         "signal_names": "features.signals.signal_names",
         "simulate_tables": "simulation.simulate",
         "suggest_columns": "records.own.suggest_columns",
-        "targets": "labels.targets.targets",
+        "targets": "labels.find_targets",
         "trace_money": "pipeline.trace",
         "write_features": "features.write_features",
     },

@@ -11,7 +11,7 @@ import pytest
 from muledetect.facts import Snapshot
 from muledetect.features import extract, registry
 from muledetect.graph import build_graph
-from muledetect.labels import every_account, targets
+from muledetect.labels import every_account, find_targets
 from muledetect.records import Dataset, read_dataset
 from muledetect.rings import FAMILIES, find_rings, find_ties
 from muledetect.rings.links import KINDS
@@ -86,7 +86,7 @@ def test_no_target_reads_the_truth(target: str) -> None:
     plain, told = with_and_without_truth(3)
     points = every_account(plain, MOMENTS)
     given = [
-        targets(dataset, build_graph(dataset), points, target=target, recent="60d", horizon="60d", maturity="0d")  # type: ignore[arg-type]
+        find_targets(dataset, build_graph(dataset), points, target=target, recent="60d", horizon="60d", maturity="0d")  # type: ignore[arg-type]
         for dataset in (plain, told)
     ]
     assert np.isfinite(given[0]).any()

@@ -11,7 +11,7 @@ from muledetect.evaluation.drift import Drift, compare_periods
 from muledetect.evaluation.measure import origin_of
 from muledetect.features import extract
 from muledetect.graph import build_graph
-from muledetect.labels import Target, every_account, targets
+from muledetect.labels import Target, every_account, find_targets
 from muledetect.model import MuleModel
 from muledetect.progress import Progress
 from muledetect.records import Dataset
@@ -48,7 +48,7 @@ def _ripe_targets(dataset: Dataset, as_of: Moment, target: Target) -> np.ndarray
     """Return the targets at a moment, or None where the data set has no labels that are ripe."""
     if "labels" not in dataset.tables:
         return None
-    y = targets(dataset, build_graph(dataset), every_account(dataset, as_of), target=target)
+    y = find_targets(dataset, build_graph(dataset), every_account(dataset, as_of), target=target)
     return y if (y == 0).any() and (y == 1).any() else None
 
 

@@ -11,14 +11,7 @@ if TYPE_CHECKING:
     from muledetect.labels.groups import account_groups, component_groups, ring_groups
     from muledetect.labels.sampling import Sample, account_keys, sample_points, snapshots
     from muledetect.labels.splits import ForwardSplit, GroupFolds, GroupHoldout, split_by_group, split_by_time
-from muledetect.labels.targets import (
-    Target,
-    Unlabelled,
-    describe_targets,
-    every_account,
-    points_of,
-    targets,
-)
+    from muledetect.labels.targets import Target, Unlabelled, describe_targets, every_account, find_targets, points_of
 
 __all__ = [
     "Findings",
@@ -33,6 +26,7 @@ __all__ = [
     "component_groups",
     "describe_targets",
     "every_account",
+    "find_targets",
     "points_of",
     "read_findings",
     "ring_groups",
@@ -40,7 +34,6 @@ __all__ = [
     "snapshots",
     "split_by_group",
     "split_by_time",
-    "targets",
 ]
 
 __getattr__, __dir__ = on_demand(
@@ -50,5 +43,6 @@ __getattr__, __dir__ = on_demand(
         "groups": "account_groups component_groups ring_groups",
         "sampling": "Sample account_keys sample_points snapshots",
         "splits": "ForwardSplit GroupFolds GroupHoldout split_by_group split_by_time",
+        "targets": "Target Unlabelled describe_targets every_account find_targets points_of",
     },
 )

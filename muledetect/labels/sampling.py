@@ -1,9 +1,9 @@
 """Moments for a training set of many snapshots, and a sample of its points that keeps probabilities right.
 
->>> from muledetect.labels import account_keys, every_account, sample_points, snapshots, targets
+>>> from muledetect.labels import account_keys, every_account, sample_points, snapshots, find_targets
 >>> at = snapshots(dataset, every="7d")  # doctest: +SKIP
 >>> points = every_account(dataset, at)  # doctest: +SKIP
->>> y = targets(dataset, graph, points)  # doctest: +SKIP
+>>> y = find_targets(dataset, graph, points)  # doctest: +SKIP
 >>> keys = account_keys(dataset, graph, as_of=at[-1])  # doctest: +SKIP
 >>> rows, weight = sample_points(points, y, keys, max_rows=500_000)  # doctest: +SKIP
 """

@@ -2,9 +2,9 @@
 
 A target is 1, 0 or NaN. NaN is *unknown*: it is used neither as a positive nor as a negative.
 
->>> from muledetect.labels import every_account, targets
+>>> from muledetect.labels import every_account, find_targets
 >>> points = every_account(dataset, "2025-03-01")  # doctest: +SKIP
->>> y = targets(dataset, graph, points, target="ever")  # doctest: +SKIP
+>>> y = find_targets(dataset, graph, points, target="ever")  # doctest: +SKIP
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ def _own_accounts(graph: Dataset | TransferGraph) -> npt.NDArray[np.int32]:
     return codes
 
 
-def targets(
+def find_targets(
     dataset: Dataset,
     graph: TransferGraph,
     points: Points,
@@ -186,7 +186,7 @@ def labelled_points(
 ) -> tuple[Points, Float64Array, list[str]]:
     """Return every account at the moments where its target is known, the targets, and notes on them; see `targets`."""
     graph, points = build_graph(dataset), every_account(dataset, as_of)
-    y = targets(dataset, graph, points, target=target, known_by=known_by, unlabelled=unlabelled)
+    y = find_targets(dataset, graph, points, target=target, known_by=known_by, unlabelled=unlabelled)
     findings = read_findings(dataset, graph, known_by=_data_end(graph, None) if known_by is None else known_by)
     is_known = ~np.isnan(y)
     return points[is_known], y[is_known], describe_targets(findings, y)

@@ -15,12 +15,12 @@ from muledetect.labels import (
     component_groups,
     describe_targets,
     every_account,
+    find_targets,
     points_of,
     read_findings,
     ring_groups,
     split_by_group,
     split_by_time,
-    targets,
 )
 
 TIME = pa.timestamp("us", tz="UTC")
@@ -54,7 +54,7 @@ def mule(**spell: str | None) -> Any:
 
 def target_of_a(as_of: str, given: Any = None, **options: Any) -> float:
     drawn = graph()
-    return float(targets(given or mule(), drawn, points_of(drawn, ["a"], as_of), **options)[0])
+    return float(find_targets(given or mule(), drawn, points_of(drawn, ["a"], as_of), **options)[0])
 
 
 def test_ever_counts_activity_that_started_strictly_before_the_point() -> None:
@@ -78,26 +78,26 @@ def test_active_looks_at_the_interval_open_on_the_left(as_of: str, wanted: float
 def test_a_negative_is_believed_only_once_its_label_had_time_to_mature() -> None:
     drawn = graph()
     days = ["2025-01-23", "2025-01-24"]  # + 7 d + 30 d = 1 Mar and 2 Mar; the data end on 2 Mar
-    found = [targets(mule(), drawn, points_of(drawn, ["b"], day))[0] for day in [*days, "2025-01-25"]]
+    found = [find_targets(mule(), drawn, points_of(drawn, ["b"], day))[0] for day in [*days, "2025-01-25"]]
     np.testing.assert_equal(found, [0.0, 0.0, np.nan])
 
 
 def test_no_maturity_is_asked_of_ever() -> None:
     drawn = graph()
-    assert targets(mule(), drawn, points_of(drawn, ["b"], "2025-03-02"), target="ever")[0] == 0.0
+    assert find_targets(mule(), drawn, points_of(drawn, ["b"], "2025-03-02"), target="ever")[0] == 0.0
 
 
 def test_an_unlabelled_account_is_unknown_unless_labels_are_complete() -> None:
     drawn = graph()
     point = points_of(drawn, ["c"], "2025-03-02")
-    assert np.isnan(targets(mule(), drawn, point, target="ever")[0])
-    assert targets(mule(), drawn, point, target="ever", unlabelled="negative")[0] == 0.0
+    assert np.isnan(find_targets(mule(), drawn, point, target="ever")[0])
+    assert find_targets(mule(), drawn, point, target="ever", unlabelled="negative")[0] == 0.0
 
 
 def test_a_label_of_unknown_is_used_neither_way() -> None:
     drawn = graph()
     given = dataset(drawn, labels={"account_id": ["a"], "label": ["unknown"]})
-    found = targets(given, drawn, points_of(drawn, ["a"], "2025-03-02"), target="ever", unlabelled="negative")
+    found = find_targets(given, drawn, points_of(drawn, ["a"], "2025-03-02"), target="ever", unlabelled="negative")
     assert np.isnan(found[0])
 
 
@@ -116,8 +116,8 @@ def test_a_later_finding_replaces_an_earlier_one() -> None:
         "activity_end": ["2025-01-02", None],
     }
     point = points_of(drawn, ["a"], "2025-02-25")
-    assert targets(dataset(drawn, labels=labels), drawn, point, target="ever")[0] == 0.0
-    assert targets(dataset(drawn, labels=labels), drawn, point, target="ever", known_by="2025-02-10")[0] == 1.0
+    assert find_targets(dataset(drawn, labels=labels), drawn, point, target="ever")[0] == 0.0
+    assert find_targets(dataset(drawn, labels=labels), drawn, point, target="ever", known_by="2025-02-10")[0] == 1.0
 
 
 def test_every_spell_of_an_account_counts() -> None:
@@ -129,7 +129,7 @@ def test_every_spell_of_an_account_counts() -> None:
         "activity_end": ["2025-01-02", "2025-02-02"],
     }
     days = ["2025-01-05", "2025-01-15", "2025-01-30"]
-    found = [targets(dataset(drawn, labels=labels), drawn, points_of(drawn, ["a"], day))[0] for day in days]
+    found = [find_targets(dataset(drawn, labels=labels), drawn, points_of(drawn, ["a"], day))[0] for day in days]
     np.testing.assert_equal(found, [1.0, 0.0, 1.0])
 
 
@@ -165,7 +165,7 @@ def test_a_mule_without_times_and_transfers_is_unknown() -> None:
         }
     )
     given = dataset(drawn, labels={"account_id": ["e"], "label": ["mule"]})
-    assert np.isnan(targets(given, drawn, points_of(drawn, ["e"], "2025-03-01"), target="ever")[0])
+    assert np.isnan(find_targets(given, drawn, points_of(drawn, ["e"], "2025-03-01"), target="ever")[0])
     assert read_findings(given, drawn, known_by="2025-03-02").n_without_transfers == 1
 
 
@@ -173,19 +173,19 @@ def test_an_unknown_account_has_an_unknown_target() -> None:
     drawn = graph()
     point = points_of(drawn, ["nobody"], "2025-03-02")
     assert point.account.tolist() == [-1]
-    assert np.isnan(targets(mule(), drawn, point, target="ever", unlabelled="negative")[0])
+    assert np.isnan(find_targets(mule(), drawn, point, target="ever", unlabelled="negative")[0])
 
 
 def test_labels_are_required_and_options_are_checked() -> None:
     drawn = graph()
     point = points_of(drawn, ["a"], "2025-03-02")
     with pytest.raises(DataError, match="labels: the data set has none"):
-        targets(dataset(drawn), drawn, point)
+        find_targets(dataset(drawn), drawn, point)
     with pytest.raises(OptionError, match="must be one of active, ever"):
-        targets(mule(), drawn, point, target="sometimes")  # type: ignore[arg-type]
+        find_targets(mule(), drawn, point, target="sometimes")  # type: ignore[arg-type]
     with pytest.raises(OptionError, match="'horizon'"):
-        targets(mule(), drawn, point, horizon="soon")
-    assert targets(mule(), drawn, points_of(drawn, ["b"], "2025-02-28"), horizon="0d", maturity="0d")[0] == 0.0
+        find_targets(mule(), drawn, point, horizon="soon")
+    assert find_targets(mule(), drawn, points_of(drawn, ["b"], "2025-02-28"), horizon="0d", maturity="0d")[0] == 0.0
 
 
 def test_every_account_is_every_own_account_at_each_moment() -> None:

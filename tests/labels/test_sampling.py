@@ -14,7 +14,7 @@ from sklearn.linear_model import LogisticRegression
 from muledetect.clock import DAY, format_time, parse_time
 from muledetect.errors import DataError, OptionError
 from muledetect.graph import Points, build_graph, graph_from_records
-from muledetect.labels import account_keys, every_account, sample_points, snapshots, targets
+from muledetect.labels import account_keys, every_account, find_targets, sample_points, snapshots
 from muledetect.records import read_dataset
 from tests.small_world import TRAINED_AT, permuted, renamed, small_world
 
@@ -59,7 +59,7 @@ def test_negatives_are_known_at_every_moment_of_a_dataset_and_not_a_step_later()
     graph, found = build_graph(read), snapshots(read, every="5d", history="10d")
     np.testing.assert_array_equal(found, snapshots(graph, every="5d", history="10d"))
     for moment, is_ripe in ((found[0], True), (found[-1], True), (found[-1] + DAY, False)):
-        y = targets(read, graph, every_account(read, int(moment)), unlabelled="negative")
+        y = find_targets(read, graph, every_account(read, int(moment)), unlabelled="negative")
         assert (y == 0).any() == is_ripe
 
 
@@ -181,7 +181,7 @@ def drawn_from(world: dict[str, pa.Table], n_negatives: int) -> set[tuple[str, i
     """Return whom a sample of a world holds, when, and with what weight."""
     read = read_dataset(world)
     graph, points = build_graph(read), every_account(read, ["2025-02-01", "2025-02-08", TRAINED_AT])
-    y = targets(read, graph, points, target="ever", unlabelled="negative")
+    y = find_targets(read, graph, points, target="ever", unlabelled="negative")
     keys = account_keys(read, graph, as_of=TRAINED_AT)
     rows, weight = sample_points(points, y, keys, n_negatives=n_negatives, seed=2)
     ids = read.account_ids.take(pa.array(points.account[rows])).to_pylist()
