@@ -206,13 +206,10 @@ class WorldConfig:
 
 
 def _is_day(text: str) -> bool:
-    if not re.fullmatch(r"\d{4}-\d{2}-\d{2}", text, re.ASCII):
-        return False
     try:
-        date.fromisoformat(text)
+        return date.fromisoformat(text).isoformat() == text
     except ValueError:
         return False
-    return True
 
 
 #: Named worlds; a parameter given beside a preset overrides it.

@@ -112,6 +112,10 @@ class Span:
         who = np.repeat(np.arange(len(rate), dtype=np.int64), rng.poisson(rate * total))
         return who, self.first + pick(rng, mine, len(who))
 
+    def rows_within(self, moments: Int64Array) -> slice:
+        """Return the rows whose moments, sorted, lie in the span."""
+        return slice(*np.searchsorted(moments, [self.start, self.end]))
+
     def some_days(self, rng: np.random.Generator, n: int, weights: Float64Array) -> Int64Array:
         """Return `n` days of the span drawn by daily weights; uniform where all of them weigh nothing."""
         mine = weights[self.first : self.last]

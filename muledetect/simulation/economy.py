@@ -116,9 +116,9 @@ class Economy:
         """Return private accounts of other banks, by activity and way of life."""
         return self.pool("others", lambda: self._active_people(False))
 
-    def elsewhere(self, n: int, ours: bool = False) -> Int64Array:
-        """Return private accounts of other banks (or of ours), such as somebody's own second account."""
-        pool = (self.our_people() if ours else self.other_people()).who
+    def elsewhere(self, n: int) -> Int64Array:
+        """Return private accounts of other banks, such as somebody's own second account."""
+        pool = self.other_people().who
         return pool[self.rng.integers(0, len(pool), n)].astype(np.int64)
 
     def strangers(self, n: int) -> Int64Array:
@@ -134,7 +134,7 @@ class Economy:
         return pool.draw(self.rng, n)
 
     def is_visible(self, source: Int64Array, target: Int64Array) -> BoolArray:
-        """Return where one end is at our bank; no bank table shows the others, so nobody plans them."""
+        """Return where one end is at our bank; our bank does not see other transfers, so they are not planned."""
         return np.asarray(self.people.is_own[source] | self.people.is_own[target])
 
     def spending_level(self, who: Int64Array) -> Float64Array:
@@ -168,7 +168,7 @@ class Economy:
 
 
 def build_economy(config: WorldConfig, calendar: Calendar, people: People) -> Economy:
-    """Return an economy without any plan yet; people know each other from here on. O(accounts)."""
+    """Return an economy without any plan yet; draws who knows whom. O(accounts)."""
     contacts, favourites = build_contacts(config, people), build_favourites(config, people)
     rng, whole = stream(config.seed, "economy"), Span(calendar, 0, 0, config.n_days)
     return Economy(config, calendar, people, contacts, favourites, Plan(), rng, whole)

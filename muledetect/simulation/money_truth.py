@@ -31,7 +31,6 @@ from muledetect.simulation.plan import HOP, SPEND, VICTIM, Columns
 ACCOUNT, EXIT, SPENT = 0, 1, 2
 PLACES: Final = ("account", "exit", "spent")
 
-_READ: Final = ("source", "target", "amount", "kind", "case", "pot_in", "pot_out", "source_after")
 _CHUNK: Final = 1 << 16
 
 
@@ -129,7 +128,7 @@ def _check(rows: Columns) -> None:
 def _each(rows: Columns) -> Iterator[_Row]:
     """Yield the rows as python integers, a chunk of the columns at a time to keep memory small."""
     for start in range(0, len(rows["time"]), _CHUNK):
-        yield from map(_Row, *(rows[name][start : start + _CHUNK].tolist() for name in _READ))
+        yield from map(_Row, *(rows[name][start : start + _CHUNK].tolist() for name in _Row._fields))
 
 
 class _CaseMoney:

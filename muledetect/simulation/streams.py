@@ -1,4 +1,4 @@
-"""Independent random streams by name: a new behaviour draws from its own stream and moves no other number."""
+"""Independent random streams by name: a new behaviour draws from its own stream and changes no other number."""
 
 from __future__ import annotations
 
@@ -30,7 +30,8 @@ def hash_bits(*keys: UInt64Array | Int64Array | int) -> UInt64Array:
     state = np.zeros(1, np.uint64)
     with np.errstate(over="ignore"):
         for key in keys:
-            word = np.asarray(key).astype(np.int64).view(np.uint64) if not _is_uint(key) else np.asarray(key)
+            is_hash = isinstance(key, np.ndarray) and key.dtype == np.uint64
+            word = np.asarray(key) if is_hash else np.asarray(key).astype(np.int64).view(np.uint64)
             state = (state ^ word) + np.uint64(0x9E3779B97F4A7C15)
             state = (state ^ (state >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
             state = (state ^ (state >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
@@ -43,17 +44,13 @@ def hash_choice(n: int, *keys: UInt64Array | Int64Array | int) -> Int64Array:
     return (hash_bits(*keys) % np.uint64(n)).astype(np.int64)
 
 
-def _is_uint(key: UInt64Array | Int64Array | int) -> bool:
-    return isinstance(key, np.ndarray) and key.dtype == np.uint64
-
-
 def hash_uniform(key: UInt64Array | Int64Array, *salt: int) -> Float64Array:
-    """Return a number in [0, 1) that depends on nothing but its keys: the same person is always alike."""
+    """Return a number in [0, 1) that depends on nothing but its keys: the same person always gets the same number."""
     return np.asarray((hash_bits(key, *salt) >> np.uint64(11)).astype(np.float64) * 2.0**-53, np.float64)
 
 
 def shuffled_number(number: Int64Array, *key: int) -> Int64Array:
-    """Return distinct ten-digit numbers for distinct counters below 10^10, in an order that tells nothing.
+    """Return distinct ten-digit numbers for distinct counters below 10^10, in random order.
 
     A Feistel network of four rounds permutes 34 bits; values from 10^10 on walk on along their cycle until they fall
     below, which keeps the map one to one.

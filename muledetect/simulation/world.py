@@ -1,4 +1,4 @@
-"""Puts a world together: people, rings, plans, ledger, traces in the bank's records, and what the bank learns."""
+"""Puts a world together: people, rings, plans, ledger, the bank's records, and what the bank learns."""
 
 from __future__ import annotations
 
@@ -25,10 +25,9 @@ from muledetect.simulation.bank.labels import illicit_activity, make_labels
 from muledetect.simulation.bank.sessions import build_session_maker
 from muledetect.simulation.bank.watchlists import make_entries
 from muledetect.simulation.config import WorldConfig, world_config
-from muledetect.simulation.crime.houses import assign_houses
 from muledetect.simulation.crime.planning import plan_crime
 from muledetect.simulation.crime.recruiting import recruit
-from muledetect.simulation.crime.rings import Crime, members
+from muledetect.simulation.crime.rings import Crime, assign_houses, members
 from muledetect.simulation.crime.victims import Case
 from muledetect.simulation.days import Span, build_calendar
 from muledetect.simulation.economy import Act, Economy, build_economy
@@ -150,7 +149,7 @@ def write_world(
 
 
 def _play(config: WorldConfig, put: Put, progress: Progress) -> Balances:
-    """Let a world happen, week by week, and hand its tables over piece by piece."""
+    """Simulate a world week by week, and hand its tables over piece by piece."""
     calendar = build_calendar(config)
     people = build_people(config, calendar)
     crime = recruit(config, people, calendar)
@@ -214,7 +213,7 @@ def _possible(economy: Economy, planned: Columns) -> Columns:
 def _last_tables(
     writer: TableWriter, crime: Crime, cases: tuple[Case, ...], final: Int64Array
 ) -> Mapping[str, pa.Table]:
-    """Return what is only known at the end: what the bank learned, whom it met, and the truth."""
+    """Return what is only known at the end: what the bank has learnt, the accounts that it has seen, and the truth."""
     economy, ids = writer.economy, writer.ids
     n_accounts = len(economy.people.persona)
     rows = writer.all_ring_transfers()

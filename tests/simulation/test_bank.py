@@ -26,10 +26,9 @@ from muledetect.simulation.bank.sessions import (
 )
 from muledetect.simulation.bank.watchlists import Entry, make_entries
 from muledetect.simulation.config import WorldConfig
-from muledetect.simulation.crime.houses import Houses, assign_houses
 from muledetect.simulation.crime.planning import plan_crime
 from muledetect.simulation.crime.recruiting import recruit
-from muledetect.simulation.crime.rings import Crime, members
+from muledetect.simulation.crime.rings import Crime, Houses, assign_houses, members
 from muledetect.simulation.crime.victims import Case
 from muledetect.simulation.days import TALKING, Calendar, Span, build_calendar
 from muledetect.simulation.economy import Economy, build_economy

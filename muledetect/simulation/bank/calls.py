@@ -24,7 +24,7 @@ from muledetect.simulation.streams import hash_bits, hash_choice, hash_uniform, 
 #: Numbers and boxes of one centre.
 LINES, BOXES = 24, 3
 _PHONE, _IMEI, _LINE, _BOX, _HUB, _STRAY = 11, 12, 13, 14, 15, 16
-_WEEK: Final = 7 * DAY
+WEEK: Final = 7 * DAY
 #: Calls of a centre that bring nothing, for each victim of ours.
 _COLD: Final = 60
 
@@ -52,7 +52,7 @@ def n_hubs(people: People) -> int:
 
 def hub_number(hub: Int64Array, moment: Int64Array, seed: int) -> UInt64Array:
     """Return the number (hash) of an honest desk; some sales desks change theirs every week, too."""
-    return hash_bits(hub, np.where(hub % 10 < 3, moment // _WEEK, 0), _HUB, seed)
+    return hash_bits(hub, np.where(hub % 10 < 3, moment // WEEK, 0), _HUB, seed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,8 +118,7 @@ class CallMaker:
         }
 
     def _victim_calls(self, span: Span) -> Columns:
-        first, last = np.searchsorted(self.to_victims["time"], [span.start, span.end])
-        return rows_at(self.to_victims, slice(first, last))
+        return rows_at(self.to_victims, span.rows_within(self.to_victims["time"]))
 
     def _cold_calls(self, span: Span, rng: np.random.Generator) -> Columns:
         """Calls that bring nothing: short, to anybody, around the days when a centre finds victims of ours."""
@@ -178,7 +177,7 @@ def _from_centre(
     draw = rng.random(n)
     desk = hub_number(rng.integers(0, n_hubs(people), n), moment, seed)
     nobody = hash_bits(moment, rng.integers(0, 1 << 40, n), _STRAY, seed)
-    number = line_of(centre, line, moment // _WEEK, seed)
+    number = line_of(centre, line, moment // WEEK, seed)
     is_spoofed = draw < 0.14
     return {
         "time": moment,

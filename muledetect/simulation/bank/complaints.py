@@ -53,7 +53,7 @@ def make_complaints(economy: Economy, cases: tuple[Case, ...], illicit: Columns,
 
 
 def _of_victims(economy: Economy, rng: np.random.Generator, cases: tuple[Case, ...], illicit: Columns) -> Columns:
-    """Complaints of cases: one decision, one moment and one story a victim, one row a payment."""
+    """Complaints of cases: one decision, one moment and one scam type a victim, one row a payment."""
     config, n = economy.config, len(cases)
     complains = rng.random(n) < config.complaint_share
     known = np.array([case.last_payment for case in cases], np.int64) + _delay(

@@ -8,7 +8,7 @@ import numpy as np
 
 from muledetect.arrays import BoolArray, Int64Array, UInt64Array
 from muledetect.clock import DAY, HOUR
-from muledetect.simulation.crime.houses import Houses
+from muledetect.simulation.crime.rings import Houses
 from muledetect.simulation.economy import Economy
 from muledetect.simulation.people import CODE
 from muledetect.simulation.plan import Columns

@@ -9,7 +9,7 @@ import numpy as np
 
 from muledetect.arrays import BoolArray, Int64Array, UInt64Array
 from muledetect.clock import DAY, HOUR
-from muledetect.simulation.crime.houses import Houses
+from muledetect.simulation.crime.rings import Houses
 from muledetect.simulation.economy import Economy
 from muledetect.simulation.people import CODE
 from muledetect.simulation.streams import hash_bits, hash_choice, hash_uniform
@@ -84,7 +84,7 @@ def assign_phones(economy: Economy) -> Phones:
 
 
 def phone_in_house(houses: Houses, who: Int64Array, moment: Int64Array, seed: int) -> tuple[UInt64Array, BoolArray]:
-    """Return the office phone (hash) of housed accounts, and whether the holder was let keep the own one instead."""
+    """Return the office phone (hash) of housed accounts, and whether the holder could keep the own one instead."""
     period = np.maximum(houses.change_hours[who], 1) * HOUR
     stock = np.where(houses.change_hours[who] > 0, 1 + np.maximum(moment - houses.start[who], 0) // period, 0)
     slot = hash_choice(OFFICE_PHONES, who, stock, 9)

@@ -16,7 +16,7 @@ from muledetect.arrays import BoolArray, Float64Array, Int64Array, UInt64Array
 from muledetect.clock import DAY, HOUR, MINUTE, SECOND
 from muledetect.simulation.bank.networks import locate
 from muledetect.simulation.bank.phones import Phones, assign_phones, phone_in_house
-from muledetect.simulation.crime.houses import Houses
+from muledetect.simulation.crime.rings import Houses
 from muledetect.simulation.days import EVENING, Span
 from muledetect.simulation.economy import Economy
 from muledetect.simulation.people import CODE

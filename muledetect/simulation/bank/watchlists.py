@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from muledetect.clock import DAY
-from muledetect.simulation.bank.calls import BOXES, LINES, box_of, hub_number, line_of, n_hubs
+from muledetect.simulation.bank.calls import BOXES, LINES, WEEK, box_of, hub_number, line_of, n_hubs
 from muledetect.simulation.bank.labels import MULE
 from muledetect.simulation.bank.networks import HOUSE_LINES, LEASE, house_cell, house_ip, house_wifi
 from muledetect.simulation.bank.phones import OFFICE_PHONES, office_phone
@@ -24,7 +24,6 @@ KINDS: Final = ("account", "cell", "device", "ip", "wifi", "phone", "imei")
 ACCOUNT, CELL, DEVICE, IP, WIFI, PHONE, IMEI = range(7)
 CATEGORIES: Final = ("mule", "infrastructure", "call_centre", "reported")
 OF_MULE, OF_HOUSE, OF_CENTRE, REPORTED = range(4)
-_WEEK: Final = 7 * DAY
 
 
 class Entry(NamedTuple):
@@ -137,7 +136,7 @@ def _centre_numbers(seed: int, rng: np.random.Generator, crime: Crime, cases: tu
     entries = []
     first_call: dict[tuple[int, int], int] = {}
     for case in cases:
-        key = (case.centre, case.first_call // _WEEK)
+        key = (case.centre, case.first_call // WEEK)
         first_call[key] = min(case.first_call, first_call.get(key, case.first_call))
     lines = np.arange(LINES)
     for (centre, week), begun in sorted(first_call.items()):

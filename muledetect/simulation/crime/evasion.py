@@ -1,4 +1,4 @@
-"""What the offices do to look normal: each tactic of evasion as a dial from 0 (nothing) to 1 (all they can)."""
+"""What the offices do to look normal: each tactic from 0 (nothing) to 1 (all they can)."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _FIRST_PART: Final = 0.42
 
 @dataclass(frozen=True, slots=True)
 class Tactics:
-    """The seven dials of a config, turned into the numbers that launderers act by."""
+    """What each tactic of a config means in numbers for those who launder."""
 
     config: WorldConfig
 
@@ -32,7 +32,7 @@ class Tactics:
 
     @property
     def pause_s(self) -> float:
-        """Seconds between two parts, median: many parts at once would look like what they are."""
+        """Seconds between two parts, median: many parts at once would be easy to see."""
         return 30 + 600 * self.config.tactic("splitting")
 
     def ceiling(self, rng: np.random.Generator) -> int:
@@ -62,7 +62,7 @@ class Tactics:
         return int(rng.poisson(3.0 * self.config.tactic("camouflage")))
 
     def pays_wages(self, rng: np.random.Generator) -> bool:
-        """Whether a batch goes on dressed as pay."""
+        """Whether a batch goes on looking like pay."""
         return bool(rng.random() < 0.6 * self.config.tactic("salary_like"))
 
     def goes_through_unwitting(self, rng: np.random.Generator) -> bool:

@@ -172,7 +172,7 @@ class _Recruit:
 
 
 def _give_past(config: WorldConfig, people: People, calendar: Calendar, rings: list[Ring]) -> None:
-    """Give every hired account the past of its kind, by its first use in any ring."""
+    """Give every hired account a history that fits how it was hired, as of its first use in any ring."""
     first: dict[int, _Recruit] = {}
     for ring in rings:
         for member in ring.memberships:
@@ -247,7 +247,7 @@ def _make_dormant(
 
 
 def _make_new(rng: np.random.Generator, tactics: Tactics, people: People, calendar: Calendar, hired: _Recruit) -> None:
-    """Open an account days before its use; with a stolen identity it has no life, as a company no trade."""
+    """Open an account days before its use; one with a stolen identity, or of a company, makes no normal payments."""
     account, kind = hired.account, people.mule_kind[hired.account]
     age = rng.exponential(12) + 1.5 if kind != COMPANY else rng.gamma(2.0, 60) + 10
     opened = hired.start - int(age * DAY)

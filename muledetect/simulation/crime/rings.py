@@ -1,4 +1,7 @@
-"""What a ring is: places in a shape, and the accounts that have them one after another."""
+"""What a ring is: places in a shape, the accounts that have them one after another, and the houses they are used in.
+
+Recruits are kept in mule houses so that they can pass face scans, with phones of the office.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,11 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from muledetect.arrays import Int64Array
+from muledetect.clock import DAY
+from muledetect.simulation.config import WorldConfig
+from muledetect.simulation.crime.evasion import Tactics
 from muledetect.simulation.crime.shapes import Layout
+from muledetect.simulation.streams import stream
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,3 +94,34 @@ class Crime:
 def members(crime: Crime) -> Int64Array:
     """Return all accounts that some ring uses, unwitting ones too, sorted, each once."""
     return np.unique(np.array([account for ring in crime.rings for account in ring.members], np.int64))
+
+
+@dataclass(frozen=True, slots=True)
+class Houses:
+    """From `start` to `end` (us) an account is used from office `office` (-1: never).
+
+    `change_hours` are the hours between changes of phone and network there, 0 for never.
+    """
+
+    office: Int64Array
+    start: Int64Array
+    end: Int64Array
+    change_hours: Int64Array
+
+
+def assign_houses(config: WorldConfig, crime: Crime, n_accounts: int) -> Houses:
+    """Move most recruits into their office's house around their time in a ring; others stay where they live."""
+    tactics = Tactics(config)
+    houses = Houses(*(np.full(n_accounts, value, np.int64) for value in (-1, 0, 0, 0)))
+    for ring in crime.rings:
+        rng = stream(config.seed, "houses", ring.number)
+        for member in ring.memberships:
+            is_moved, change_hours = rng.random() < 0.5, tactics.phone_change_hours(rng)
+            before, after = rng.exponential(1.0), rng.exponential(1.0) + 1.0
+            if member.is_unwitting or not is_moved or houses.office[member.account] >= 0:
+                continue
+            houses.office[member.account] = ring.office
+            houses.start[member.account] = member.start - int(before * DAY)
+            houses.end[member.account] = member.end + int(after * DAY)
+            houses.change_hours[member.account] = change_hours
+    return houses

@@ -11,7 +11,7 @@ from muledetect.simulation.plan import CHANNEL, FIXED, NO_CAP, Plan, rounding_st
 
 @dataclass(slots=True)
 class Step:
-    """One planned illicit transfer; `pot_in` is set once it is known with what else the money is passed on.
+    """One planned illicit transfer; `pot_in` is set when its batch is known.
 
     `place` is where in the ring's layout the money arrives, -1 where it leaves the ring.
     """

@@ -6,7 +6,6 @@ from typing import Final
 
 import numpy as np
 
-from muledetect.arrays import Int64Array
 from muledetect.simulation.days import EVENING, SHOPPING, TALKING
 from muledetect.simulation.economy import Act, Economy
 from muledetect.simulation.plan import UP_TO
@@ -65,14 +64,11 @@ def dinners(economy: Economy) -> Act:
         payee = week.favourites.draw(week.rng, host)
         week.pay("qr_merchant", moment, host, payee, amount=each * (guests + 1), mode=UP_TO)
         row = np.repeat(np.arange(n), guests)
-        _repay(week, host[row], moment[row], each[row])
+        when = week.delayed(moment[row], 1_500, 1.6)
+        guest = week.contacts.draw(week.rng, host[row], skew=1.3)
+        week.pay_person(when, guest, host[row], amount=each[row], rounding=100)
 
     return plan
-
-
-def _repay(economy: Economy, host: Int64Array, moment: Int64Array, each: Int64Array) -> None:
-    when = economy.delayed(moment, 1_500, 1.6)
-    economy.pay_person(when, economy.contacts.draw(economy.rng, host, skew=1.3), host, amount=each, rounding=100)
 
 
 def gifts(economy: Economy) -> Act:

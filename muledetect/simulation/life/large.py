@@ -6,7 +6,6 @@ from typing import Final
 
 import numpy as np
 
-from muledetect.arrays import Int64Array
 from muledetect.clock import DAY, HOUR
 from muledetect.simulation.days import OFFICE, TALKING
 from muledetect.simulation.economy import Act, Economy
@@ -43,15 +42,11 @@ def purchases(economy: Economy) -> Act:
         when = moment[row] + (number * week.rng.exponential(2 * 3600, len(row)) * 1e6).astype(np.int64)
         week.pay_person(when, who[row], payee[row], mode=OF_BALANCE, share=share, pot_in=pots[row])
         again = np.flatnonzero(private & (week.rng.random(n) < 0.7))
-        _buys_next(week, payee[again], moment[again] + 3 * HOUR, pots[again])
+        when, seller = week.delayed(moment[again] + 3 * HOUR, 4 * 3600, 2.2), week.strangers(len(again))
+        more = week.rng.uniform(0.5, 1.0, len(again))
+        week.pay_person(when, payee[again], seller, pot_out=pots[again], share=more, keep=0.03)
 
     return plan
-
-
-def _buys_next(economy: Economy, who: Int64Array, moment: Int64Array, pots: Int64Array) -> None:
-    when = economy.delayed(moment, 4 * 3600, 2.2)
-    payee = economy.strangers(len(who))
-    economy.pay_person(when, who, payee, pot_out=pots, share=economy.rng.uniform(0.5, 1.0, len(who)), keep=0.03)
 
 
 def outside_buyers(economy: Economy) -> Act:
@@ -86,10 +81,10 @@ def windfalls(economy: Economy) -> Act:
     wakes = people.active_from[wakers]
 
     def plan(week: Economy) -> None:
-        first, last = np.searchsorted(wakes, [week.span.start, week.span.end])
+        now = week.span.rows_within(wakes)
         some, day = actors.acts(week, 0.00015, week.calendar.working)
-        who = np.concatenate([some, wakers[first:last]])
-        soon = week.delayed(wakes[first:last], 2 * 3600, 1.3)
+        who = np.concatenate([some, wakers[now]])
+        soon = week.delayed(wakes[now], 2 * 3600, 1.3)
         moment = np.concatenate([week.moments(day, OFFICE), soon])
         n = len(who)
         payer = np.where(week.rng.random(n) < 0.5, week.business(n, "company"), week.elsewhere(n))

@@ -6,7 +6,7 @@ from typing import Final
 
 import numpy as np
 
-from muledetect.arrays import NEVER, Int64Array
+from muledetect.arrays import NEVER
 from muledetect.clock import DAY, HOUR
 from muledetect.simulation.days import EVENING, TALKING
 from muledetect.simulation.economy import Act, Actors, Economy, monthly
@@ -53,12 +53,18 @@ def new_accounts(economy: Economy) -> Act:
     opens = people.active_from[young]
 
     def plan(week: Economy) -> None:
-        first, last = np.searchsorted(opens, [week.span.start, week.span.end])
-        who, since = young[first:last], opens[first:last]
+        now = week.span.rows_within(opens)
+        who, since = young[now], opens[now]
         n = len(who)
         old = week.elsewhere(n)
         tried = week.delayed(since, 12 * 3600, 1.3)
-        _try_out(week, old, who, tried)
+        # A few baht come; one time in three they go back.
+        there = np.flatnonzero(week.rng.random(n) < 0.6)
+        amount = week.amounts(len(there), 6, 1.0) + 100
+        week.pay_person(tried[there], old[there], who[there], amount=amount, mode=FIXED)
+        back = there[week.rng.random(len(there)) < 0.33]
+        when, amount = week.delayed(tried[back], 400, 1.0), week.amounts(len(back), 2, 0.5) + 100
+        week.pay_person(when, who[back], old[back], amount=amount, mode=UP_TO)
         filled = week.delayed(tried, 20 * 3600, 1.4)
         times = 1 + (week.rng.random(n) < 0.3)
         row = np.repeat(np.arange(n), times)
@@ -70,16 +76,6 @@ def new_accounts(economy: Economy) -> Act:
         send_onward(week, _NEW, pots[again], who[again], filled[again] + HOUR, week.rng.uniform(0.0, 0.3, len(again)))
 
     return plan
-
-
-def _try_out(economy: Economy, old: Int64Array, new: Int64Array, moment: Int64Array) -> None:
-    """A few baht come; one time in three they go back."""
-    there = np.flatnonzero(economy.rng.random(len(new)) < 0.6)
-    amount = economy.amounts(len(there), 6, 1.0) + 100
-    economy.pay_person(moment[there], old[there], new[there], amount=amount, mode=FIXED)
-    back = there[economy.rng.random(len(there)) < 0.33]
-    when = economy.delayed(moment[back], 400, 1.0)
-    economy.pay_person(when, new[back], old[back], amount=economy.amounts(len(back), 2, 0.5) + 100, mode=UP_TO)
 
 
 def trials(economy: Economy) -> Act:
@@ -138,8 +134,8 @@ def closings(economy: Economy) -> Act:
     ends = people.closed_at[leaving]
 
     def plan(week: Economy) -> None:
-        first, last = np.searchsorted(ends, [week.span.start, week.span.end])
-        who, end = leaving[first:last], ends[first:last]
+        now = week.span.rows_within(ends)
+        who, end = leaving[now], ends[now]
         when = end - week.rng.integers(HOUR // 6, 30 * HOUR, len(who))
         week.pay_person(when, who, week.elsewhere(len(who)), mode=OF_BALANCE, share=1.0, rounding=1)
 

@@ -121,7 +121,10 @@ def pensions(economy: Economy) -> Act:
 
 def day_labour(economy: Economy) -> Act:
     """Irregular pay from private clients and small firms: many payers, uneven sums."""
-    actors = _labourers(economy)
+    people = economy.people
+    who = people.of("irregular", "gig", "host", "dormant", "student", own=True)
+    usual = np.where(people.persona[who] == CODE["student"], 0.2, 1.0)
+    actors = Actors.of(who, usual * people.activity_level[who])
 
     def plan(week: Economy) -> None:
         who, day = actors.acts(week, 0.13, week.calendar.shopping)
@@ -133,13 +136,6 @@ def day_labour(economy: Economy) -> Act:
         week.pay_person(when, client, who, amount=np.maximum(size, 2_000).astype(np.int64), mode=UP_TO)
 
     return plan
-
-
-def _labourers(economy: Economy) -> Actors:
-    people = economy.people
-    who = people.of("irregular", "gig", "host", "dormant", "student", own=True)
-    usual = np.where(people.persona[who] == CODE["student"], 0.2, 1.0)
-    return Actors.of(who, usual * people.activity_level[who])
 
 
 def riders(economy: Economy) -> Act:

@@ -9,7 +9,7 @@ from typing import Final
 
 import numpy as np
 
-from muledetect.arrays import BoolArray, Float64Array, Int64Array
+from muledetect.arrays import Float64Array, Int64Array
 from muledetect.clock import DAY, HOUR
 from muledetect.simulation.days import EVENING, TALKING
 from muledetect.simulation.economy import Act, Economy
@@ -29,17 +29,6 @@ def _price(economy: Economy, seller: Int64Array) -> Float64Array:
     return np.asarray(300 * np.exp(0.9 * normal))
 
 
-def _resells(economy: Economy, seller: Int64Array) -> BoolArray:
-    return np.asarray(hash_uniform(seller, 73, economy.config.seed) < _RESELLER)
-
-
-def _buyers(economy: Economy, seller: Int64Array) -> tuple[Int64Array, Int64Array]:
-    """Return (order, buyer) of the orders in which the buyer or the seller is ours."""
-    buyer = economy.strangers(len(seller))
-    seen = np.flatnonzero(economy.people.is_own[seller] | economy.people.is_own[buyer])
-    return seen, buyer[seen]
-
-
 def _grown(week: Economy, who: Int64Array, trend: Float64Array) -> Float64Array:
     """Return the size of each business now: new ones grow quickly, old ones drift."""
     months = (week.span.start - week.calendar.start) / DAY / 30 - week.calendar.n_days / 60
@@ -53,6 +42,7 @@ def orders(economy: Economy) -> Act:
     people = economy.people
     who = people.of("seller")
     rate = np.minimum(0.85 * people.activity_level[who] * people.popularity[who] ** 0.6, 25)
+    resells = hash_uniform(who, 73, economy.config.seed) < _RESELLER
     trend = 0.35 * economy.rng.standard_normal(len(who))
     supplier = np.where(economy.rng.random(len(who)) < 0.5, economy.business(len(who), "company", "goods"),
                         economy.strangers(len(who)))  # fmt: skip
@@ -60,9 +50,10 @@ def orders(economy: Economy) -> Act:
 
     def plan(week: Economy) -> None:
         row, day = week.span.draw_events(week.rng, rate * _grown(week, who, trend), week.calendar.even)
-        order, buyer = _buyers(week, who[row])
-        row, moment = row[order], week.moments(day[order], TALKING)
-        passes = np.flatnonzero(_resells(week, who[row]) & people.is_own[who[row]])
+        buyer = week.strangers(len(row))
+        order = np.flatnonzero(week.is_visible(who[row], buyer))
+        row, buyer, moment = row[order], buyer[order], week.moments(day[order], TALKING)
+        passes = np.flatnonzero(resells[row] & people.is_own[who[row]])
         pots = week.plan.pots_for(passes, len(row))
         amount = week.amounts(len(row), _price(week, who[row]), 0.6)
         week.pay_person(moment, buyer, who[row], amount=amount, pot_in=pots)

@@ -38,7 +38,10 @@ def shopping(economy: Economy) -> Act:
         number = np.arange(len(row)) - np.repeat(np.cumsum(count) - count, count)
         gap = (number * week.rng.uniform(60, 1_800, len(row)) * 1e6).astype(np.int64)
         who = trips[row]
-        _buy(week, who, shops_of(week, who), moment[row] + gap, week.spending_level(who))
+        shop = week.favourites.draw(week.rng, who)
+        other = np.flatnonzero(week.rng.random(len(who)) < 0.25)
+        shop[other] = week.business(len(other), "shop", "stall", "goods")
+        _buy(week, who, shop, moment[row] + gap, week.spending_level(who))
 
     return plan
 
@@ -54,14 +57,6 @@ def outside_customers(economy: Economy) -> Act:
         _buy(week, who[ours], shop[ours], week.moments(day[ours], SHOPPING), np.ones(len(ours)))
 
     return plan
-
-
-def shops_of(economy: Economy, who: Int64Array) -> Int64Array:
-    """Return a shop for each one, three times out of four a favourite."""
-    shop = economy.favourites.draw(economy.rng, who)
-    other = np.flatnonzero(economy.rng.random(len(who)) < 0.25)
-    shop[other] = economy.business(len(other), "shop", "stall", "goods")
-    return shop
 
 
 def _buy(economy: Economy, who: Int64Array, shop: Int64Array, moment: Int64Array, levels: Float64Array) -> None:

@@ -73,7 +73,7 @@ def _distinct(rng: np.random.Generator, n: int, below: int) -> Int64Array:
 
 
 def take(ids: pa.Array, position: npt.NDArray[Any], missing: BoolArray | None = None) -> pa.Array:
-    """Return names at positions; null where missing."""
+    """Return ids at positions; null where missing."""
     safe = position if missing is None else np.where(missing, 0, position)
     return ids.take(pa.array(safe.astype(np.int64), mask=missing))
 
