@@ -35,7 +35,7 @@ def bare_case(**given: Any) -> AccountCase:
     nothing = pd.DataFrame()
     bare = AccountCase(
         account_id="a", as_of=START + 30 * DAY, currency="THB", minor_units=100, score={}, model={}, missing=(),
-        account={}, holder={}, reasons=(), window=None, is_window_whole=False, transfers=nothing, n_transfers=0,
+        account={}, holder={}, reasons=(), period=None, is_period_whole=False, transfers=nothing, n_transfers=0,
         victims=nothing, n_victims=0, traces=nothing, n_complaints=0, hold=0,
         by_method=nothing, recoverable=nothing, ring={}, exculpatory=(), actions=(), coercion=(),
     )  # fmt: skip
@@ -76,10 +76,11 @@ def small_case(**given: Any) -> AccountCase:
         },
         holder={"kind": "person", "birth_year": 1990, "occupation": "driver", "declared_income": 15_000_00},
         reasons=(
-            {"code": "PASS_THROUGH", "contribution": 2.0, "text": "97% of the money paid so far", "proofs": ["t2"]},
-            {"code": "NIGHT", "contribution": -1.0, "text": "speaks for the account: by day", "proofs": []},
+            {"code": "PASS_THROUGH", "contribution": 2.0, "text": "97% of the money paid so far",
+             "key_transfers": ["t2"]},
+            {"code": "NIGHT", "contribution": -1.0, "text": "speaks for the account: by day", "key_transfers": []},
         ),
-        window=(START, START + 3 * HOUR),
+        period=(START, START + 3 * HOUR),
         transfers=transfers,
         n_transfers=5,
         victims=pd.DataFrame(
@@ -112,7 +113,7 @@ def hostile_case(text: str) -> AccountCase:
         account_id=text,
         account=dict.fromkeys(("bank_id", "branch_id", "kind", "holder_id", "open_channel"), text),
         holder=dict.fromkeys(("kind", "occupation", "province"), text),
-        reasons=({"code": text, "contribution": 1.0, "text": text, "proofs": [text]},),
+        reasons=({"code": text, "contribution": 1.0, "text": text, "key_transfers": [text]},),
         transfers=transfers,
         victims=_with(small.victims, text, "account_id scam_type"),
         traces=_with(small.traces, text, "complaint_id"),

@@ -31,8 +31,8 @@ def test_cases_come_by_rank_with_what_the_score_says(cases: dict[str, AccountCas
 def test_each_reason_that_raises_names_transfers_of_the_account(cases: dict[str, AccountCase]) -> None:
     for case in cases.values():
         for reason in case.reasons:
-            assert bool(reason["proofs"]) == (reason["contribution"] > 0)
-            assert set(reason["proofs"]) <= set(case.transfers["transfer_id"])
+            assert bool(reason["key_transfers"]) == (reason["contribution"] > 0)
+            assert set(reason["key_transfers"]) <= set(case.transfers["transfer_id"])
 
 
 def test_victims_are_confirmed_by_a_complaint_or_inferred_apart(cases: dict[str, AccountCase]) -> None:
@@ -120,7 +120,7 @@ def test_money_in_a_transfer_is_at_most_its_amount(cases: dict[str, AccountCase]
 
 
 def test_the_window_lies_in_the_days_of_the_gang(cases: dict[str, AccountCase]) -> None:
-    window = cases["gc"].window
+    window = cases["gc"].period
     assert window is not None
     assert START + 18 * DAY <= window[0] <= window[1] <= START + 18 * DAY + 6 * HOUR + 30 * MINUTE
 
@@ -135,7 +135,7 @@ def test_a_bank_with_transfers_only_has_cases_too() -> None:
     assert case.n_transfers == 13
 
 
-def test_scores_that_do_not_fit_are_told() -> None:
+def test_scores_that_do_not_fit_are_refused() -> None:
     world = make_world()
     snapshot = Snapshot(world.dataset, AS_OF)
     with pytest.raises(DataError, match=r"column\(s\) reasons are missing"):

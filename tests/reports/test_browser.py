@@ -135,15 +135,15 @@ def test_the_timeline_answers_keys_and_mouse(browser: Browser, report: Path) -> 
     browser.open(report / "accounts/00001.html")
     chart = browser.find("#timeline-chart")
     chart.send_keys(Keys.HOME)
-    first = browser.text("#timeline-told")
+    first = browser.text("#timeline-readout")
     assert "employer" in first
     assert first.startswith("+20,0")
     chart.send_keys(Keys.ARROW_RIGHT)
-    assert browser.text("#timeline-told").startswith("\N{MINUS SIGN}15,0")
+    assert browser.text("#timeline-readout").startswith("\N{MINUS SIGN}15,0")
     over = browser.find("#timeline-chart .u-over")
     ActionChains(browser.driver).move_to_element(over).perform()
-    assert browser.text("#timeline-told") != first
-    browser.find("[data-zoom=window]").click()
+    assert browser.text("#timeline-readout") != first
+    browser.find("[data-zoom=period]").click()
     assert browser.messages() == []
 
 
@@ -156,14 +156,14 @@ def test_the_network_answers_mouse_keys_and_time(browser: Browser, report: Path)
     ActionChains(browser.driver).move_to_element_with_offset(
         box, int(at[0] - size["width"] / 2), int(at[1] - size["height"] / 2)
     ).perform()
-    told = browser.text("#network-told")
-    assert "collector" in told
-    assert "received" in told
+    shown = browser.text("#network-readout")
+    assert "collector" in shown
+    assert "received" in shown
     before = browser.run("return ringNetwork.zoom()")
     box.send_keys("+")
     assert browser.run("return ringNetwork.zoom()") > before
     box.send_keys("n")
-    assert browser.run("return ringNetwork.elements('.near').length") >= 1
+    assert browser.run("return ringNetwork.elements('.linked').length") >= 1
     box.send_keys("0")
     browser.run("const s = document.getElementById('slider'); s.value = 0; s.dispatchEvent(new Event('input'))")
     n = browser.run("return ringNetwork.edges().length")
@@ -193,13 +193,13 @@ def test_a_member_of_the_table_is_lifted_in_the_network(browser: Browser, report
     browser.open(report / "rings/0001.html")
     browser.find("#member-table tbody tr").send_keys("")
     browser.run("document.querySelector('#member-table tbody tr').focus()")
-    assert browser.run("return ringNetwork.nodes('.near').length") >= 2
+    assert browser.run("return ringNetwork.nodes('.linked').length") >= 2
 
 
 def test_words_in_charts_follow_the_language_and_keep_the_zoom(browser: Browser, report: Path) -> None:
     browser.open(report / "accounts/00001.html")
     assert "victims" in browser.text("#timeline-chart .u-legend")
-    browser.find("[data-zoom=window]").click()
+    browser.find("[data-zoom=period]").click()
     browser.find("[data-does=language]").click()
     assert "ผู้เสียหาย" in browser.text("#timeline-chart .u-legend")
     assert browser.run("return document.querySelectorAll('#timeline-chart .uplot').length") == 1

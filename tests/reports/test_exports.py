@@ -131,12 +131,12 @@ def test_xlsx_holds_every_text_as_text(rows: list[tuple[str, str]], names: list[
     write_xlsx({"t": pa.Table.from_arrays(columns, names=names)}, path)
     book = openpyxl.load_workbook(path)
     found = list(book.worksheets[0].iter_rows())
-    told = [[_unescaped(cell.value or "") for cell in row] for row in found]
+    shown = [[_unescaped(cell.value or "") for cell in row] for row in found]
     assert {cell.data_type for row in found for cell in row} <= {"s", "inlineStr", "n"}
     assert not [cell for row in found for cell in row if cell.hyperlink or cell.data_type == "f"]
-    assert not [text for row in told for text in row if is_formula(text)]
+    assert not [text for row in shown for text in row if is_formula(text)]
     wanted = [[as_sheet(text) for text in row] for row in (names, *rows)]
-    assert [[read_visible(_restored_sheet(text)) for text in row] for row in told] == wanted
+    assert [[read_visible(_restored_sheet(text)) for text in row] for row in shown] == wanted
 
 
 def _unescaped(text: str) -> str:

@@ -230,7 +230,7 @@ def test_any_text_amount_and_time_gives_a_valid_draft(text: str, amount: int, ti
     row = (f"t{text}", time, True, f"o{text}", text, amount, text, text, [text], 0, amount)
     case = bare_case(
         account_id=f"a{text}", minor_units=minor_units, transfers=transfer_rows(row), n_transfers=1,
-        window=(time, time),
+        period=(time, time),
         account={"bank_id": text, "kind": text, "opened_at": time, "closed_at": time, "balance": -amount},
         holder={"occupation": text, "province": text}, reasons=({"code": text, "text": text},),
     )  # fmt: skip
@@ -249,7 +249,7 @@ def test_any_text_amount_and_time_gives_a_valid_draft(text: str, amount: int, ti
 )  # fmt: skip
 def test_a_time_outside_of_the_years_of_dates_is_a_blank(time: int, written: str | None) -> None:
     row = ("t", time, True, "o", None, 1_00, None, "", [], 0, 0)
-    report = report_of(bare_case(transfers=transfer_rows(row), n_transfers=1, window=(time, time)))
+    report = report_of(bare_case(transfers=transfer_rows(row), n_transfers=1, period=(time, time)))
     assert text_of(report, "transaction/date_transaction") == written
 
 
@@ -328,7 +328,7 @@ def test_the_header_of_an_institution_is_filled_in() -> None:
         ({"header": {"reason": "because"}}, "there is no 'reason'"),
     ],
 )
-def test_options_that_are_none_are_told(options: dict[str, dict[str, str]], says: str) -> None:
+def test_options_that_do_not_exist_are_refused(options: dict[str, dict[str, str]], says: str) -> None:
     with pytest.raises(OptionError, match=says):
         to_goaml(draft_str(bare_case()), **options)  # type: ignore[arg-type]
 

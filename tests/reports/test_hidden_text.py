@@ -341,9 +341,9 @@ def files_of(report: Path, pattern: str) -> Iterator[tuple[str, str]]:
 def shown_by(text: str) -> str:
     """Return what a page shows and tells its scripts, without the scripts and styles of ours."""
     data = re.search(r'<script type="application/json" id="data">(.*?)</script>', text, re.DOTALL)
-    told = " ".join(_texts(json.loads(data[1]))) if data else ""
+    shown = " ".join(_texts(json.loads(data[1]))) if data else ""
     bare = re.sub(r"<script.*?</script>|<style.*?</style>", "", text, flags=re.DOTALL)
-    return f"{html.unescape(bare.replace('&nbsp;', ' '))} {told}"  # the blanks of our own
+    return f"{html.unescape(bare.replace('&nbsp;', ' '))} {shown}"  # the blanks of our own
 
 
 def _texts(data: Any) -> Iterator[str]:

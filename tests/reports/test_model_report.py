@@ -201,15 +201,15 @@ def test_a_curve_of_detection_is_drawn_as_steps() -> None:
     assert line["y"] == [0, 0, 0.5, 0.5, 1]
 
 
-def test_the_line_of_promises_runs_from_the_least_to_the_largest() -> None:
+def test_the_line_of_right_predictions_runs_from_the_least_to_the_largest() -> None:
     bins = pd.DataFrame({"probability": [0.0, 0.001, 0.1], "observed": [0.0, 0.002, 0.05]})
     drawn = reliability_chart(bins.assign(observed_low=0.0, observed_high=0.2))
-    observed, promised = drawn["series"]
+    observed, predicted = drawn["series"]
     assert drawn["x"]["scale"] == "log"
-    assert observed["x"] == pytest.approx([10, 1000])  # per 10,000 accounts; a promise of 0 has no place
+    assert observed["x"] == pytest.approx([10, 1000])  # per 10,000 accounts; a prediction of 0 has no place
     assert observed["y"] == pytest.approx([20, 500])
-    assert (promised["x"][0], promised["x"][-1]) == pytest.approx((10, 1000))
-    assert promised["x"] == promised["y"]
+    assert (predicted["x"][0], predicted["x"][-1]) == pytest.approx((10, 1000))
+    assert predicted["x"] == predicted["y"]
 
 
 def test_a_rate_without_numbers_has_no_chart() -> None:
@@ -230,7 +230,7 @@ def test_the_verdict_on_the_ranking_is_that_of_the_intervals(
 ) -> None:
     baselines = pd.DataFrame(rows, columns=["method", "average_precision", "low", "high"]).assign(roc_auc=0.5)
     EvaluationReport({}, {"baselines": baselines}).write(tmp_path)
-    assert said in section(read_model_report(tmp_path), "ranking").said[0]["en"]
+    assert said in section(read_model_report(tmp_path), "ranking").sentences[0]["en"]
 
 
 def test_what_is_not_there_is_said_and_how_to_get_it(tmp_path: Path) -> None:

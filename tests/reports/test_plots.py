@@ -195,12 +195,12 @@ def test_reasons_that_are_not_there_are_said_without_the_account() -> None:
 
 def test_reliability_puts_each_bin_at_its_mean_and_observed_share_with_its_interval() -> None:
     axes = md.plots.plot_reliability(bins())
-    promised, points = axes.get_lines()[:2]
+    predicted, points = axes.get_lines()[:2]
     np.testing.assert_allclose(points.get_xdata(), [0.01, 0.5])
     np.testing.assert_allclose(points.get_ydata(), [0.0, 0.4])
     (stalks,) = axes.collections
     np.testing.assert_allclose([stalk[:, 1] for stalk in stalks.get_segments()], [[0.0, 0.04], [0.1, 0.7]])
-    np.testing.assert_allclose(promised.get_xdata(), promised.get_ydata())
+    np.testing.assert_allclose(predicted.get_xdata(), predicted.get_ydata())
     assert axes.get_xlim() == axes.get_ylim() == (0, pytest.approx(0.77))
     assert "100 accounts in 2 bins of equal mass" in texts(axes)
 
@@ -341,9 +341,9 @@ def test_a_timeline_marks_what_complaints_dispute_as_far_as_they_are_known() -> 
     assert "disputed" not in {str(line.get_label()) for line in early.get_lines()}
 
 
-def test_a_timeline_shades_the_suspicious_window_and_can_look_back_less_far() -> None:
+def test_a_timeline_shades_the_suspicious_period_and_can_look_back_less_far() -> None:
     axes = md.plots.plot_timeline(seen(), "a")
-    shade = next(patch for patch in axes.patches if patch.get_label() == "suspicious window")
+    shade = next(patch for patch in axes.patches if patch.get_label() == "suspicious period")
     ends = shade.get_extents().transformed(axes.transData.inverted())
     np.testing.assert_allclose([ends.x0, ends.x1], [date2num(at(0)), date2num(at(2))])
     late = md.plots.plot_timeline(seen(at(4)), "a", window="2h")

@@ -35,7 +35,7 @@ def test_members_stand_by_layer_with_their_pages(cases: list[RingCase]) -> None:
     assert case.members["file"].tolist()[1] is None
 
 
-def test_money_is_told_apart_by_where_it_came_from_and_went(cases: list[RingCase]) -> None:
+def test_money_is_split_by_where_it_came_from_and_went(cases: list[RingCase]) -> None:
     # v0 and v1 of gang g complained: 2,000.00; v2 is another payer: 1,000.00 (a wage lies within three days of it?)
     money = of(cases, "gc").money
     assert money["from_victims"] == 200_000
@@ -122,7 +122,7 @@ def test_money_over_time_ends_at_what_came_in_and_went_out(cases: list[RingCase]
     assert came["y"][0] == 0
 
 
-def test_what_speaks_against_a_ring_is_told() -> None:
+def test_what_speaks_against_a_ring_is_listed() -> None:
     world = make_world()
     shaky = world.rings.rings.set_column(
         world.rings.rings.column_names.index("stability"), "stability", pa.array([0.2] * len(world.rings))

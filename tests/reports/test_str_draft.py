@@ -21,29 +21,29 @@ from muledetect.reports.drafts.words import BLANKS, SENTENCES, exact
 INT64 = st.integers(-(2**63), 2**63 - 1)
 
 
-def test_totals_are_those_of_the_window() -> None:
+def test_totals_are_those_of_the_period() -> None:
     draft = draft_str(small_case())
     assert draft.received == (2, Decimal("1500.00"), 2)
     assert draft.sent == (2, Decimal("1300.00"), 2)
     assert draft.left_within_hour == Decimal("600.00")
 
 
-def test_transfers_of_complaints_proofs_and_the_window_are_to_be_reported() -> None:
+def test_transfers_of_complaints_reasons_and_the_period_are_to_be_reported() -> None:
     draft = draft_str(small_case())
     assert [(one.transfer_id, one.why) for one in draft.transfers] == [
-        ("t1", "complaint"), ("t2", "complaint"), ("t3", "window"), ("t4", "window"),
+        ("t1", "complaint"), ("t2", "complaint"), ("t3", "period"), ("t4", "period"),
     ]  # fmt: skip
-    early = draft_str(small_case(window=(START + HOUR, START + HOUR)))
+    early = draft_str(small_case(period=(START + HOUR, START + HOUR)))
     assert [one.transfer_id for one in early.transfers] == ["t1", "t2", "t3"]
 
 
 def test_a_transfer_that_shows_only_what_speaks_for_the_account_is_no_proof() -> None:
-    draft = draft_str(small_case(window=None))
+    draft = draft_str(small_case(period=None))
     assert [one.transfer_id for one in draft.transfers] == ["t1", "t2"]
     assert draft.period == (START, START + 30 * MINUTE)
 
 
-def test_where_not_all_transfers_fit_complaints_come_first_then_proofs_then_the_largest() -> None:
+def test_where_not_all_transfers_fit_complaints_come_first_then_reasons_then_the_largest() -> None:
     case = small_case()
     case = replace(case, transfers=case.transfers.assign(traced_low=0, traced_high=0))
     assert [one.transfer_id for one in draft_str(case, most=1).transfers] == ["t1"]  # its payer complains
@@ -117,7 +117,7 @@ def test_totals_of_a_part_say_so() -> None:
 def test_totals_are_whole_where_all_of_the_period_is_among_the_latest_transfers(first: int, is_partial: bool) -> None:
     rows = [(f"t{n:04}", START + n, True, "o", None, 1_00, None, "", [], 0, 0) for n in range(MOST_TRANSFERS)]
     window = (START + first, START + MOST_TRANSFERS)
-    case = bare_case(transfers=transfer_rows(*rows), n_transfers=MOST_TRANSFERS + 1, window=window)
+    case = bare_case(transfers=transfer_rows(*rows), n_transfers=MOST_TRANSFERS + 1, period=window)
     assert any("these totals are of those" in sentence for sentence in draft_str(case).grounds) == is_partial
 
 
@@ -172,7 +172,7 @@ def test_hostile_text_stays_as_it_is(text: str) -> None:
 def test_amounts_beyond_floats_and_decimal_contexts_are_exact() -> None:
     huge = 2**63 - 1
     rows = [(f"t{n}", START + n, n < 3, "o", None, huge, None, "", [], 0, 0) for n in range(4)]
-    draft = draft_str(bare_case(transfers=transfer_rows(*rows), n_transfers=4, window=(START, START + 9)))
+    draft = draft_str(bare_case(transfers=transfer_rows(*rows), n_transfers=4, period=(START, START + 9)))
     assert draft.received.amount == Decimal("276701161105643274.21")  # 3 x 92233720368547758.07
     assert draft.sent.amount == draft.left_within_hour == Decimal("92233720368547758.07")
     assert "276,701,161,105,643,274.21 THB" in draft.grounds[0]
@@ -185,7 +185,7 @@ def test_what_came_first_leaves_first() -> None:
         ("t2", START + 80 * MINUTE, True, "u", None, 7_00, None, "", [], 0, 0),
         ("t3", START + 90 * MINUTE, False, "m", None, 8_00, None, "", [], 0, 0),
     )
-    case = bare_case(transfers=transfer_rows(*rows), n_transfers=3, window=(START, START + 2 * HOUR))
+    case = bare_case(transfers=transfer_rows(*rows), n_transfers=3, period=(START, START + 2 * HOUR))
     assert draft_str(case).left_within_hour == Decimal("3.00")  # 5.00 stayed 90 min, 3.00 stayed 10 min
 
 
@@ -218,7 +218,7 @@ def test_money_is_conserved_in_any_order_of_rows(moves, start, length, most, ran
     rows = _rows(moves)
     window = (START + start * 20 * MINUTE, START + (start + length) * 20 * MINUTE)
     reasons = ({"code": "X", "contribution": 1.0, "text": "x"},)
-    case = bare_case(transfers=transfer_rows(*rows), n_transfers=len(rows), window=window, reasons=reasons)
+    case = bare_case(transfers=transfer_rows(*rows), n_transfers=len(rows), period=window, reasons=reasons)
     draft = draft_str(case, most=most)
 
     inside = [row for row in rows if window[0] <= row[1] <= window[1]]
@@ -265,11 +265,11 @@ def _left(inside: list[Row]) -> int:
         ({"most": -1}, "give 0 or more"),
     ],
 )
-def test_options_that_are_none_are_told(options: dict[str, str], says: str) -> None:
+def test_options_that_do_not_exist_are_refused(options: dict[str, str], says: str) -> None:
     with pytest.raises(OptionError, match=says):
         draft_str(bare_case(), **options)  # type: ignore[arg-type]
 
 
-def test_minor_units_that_are_no_power_of_ten_are_told() -> None:
+def test_minor_units_that_are_no_power_of_ten_are_refused() -> None:
     with pytest.raises(OptionError, match="minor_units is 5"):
         draft_str(small_case(minor_units=5))

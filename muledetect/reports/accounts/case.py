@@ -33,17 +33,17 @@ class AccountCase:
     account, holder : mapping
         The account's rows of tables accounts and holders, extra columns included; times as int; may be empty.
     reasons : sequence of mapping
-        As schema.REASON_TYPE, raising first, with `proofs`: transfer ids that show it, the most telling first.
-    window : tuple of int, optional
-        First and last moment of the suspicious window.
-    is_window_whole : bool
-        Every transfer of the window is in `transfers`.
+        As schema.REASON_TYPE, raising first, with `key_transfers`: ids of transfers that show it, the best first.
+    period : tuple of int, optional
+        First and last moment of the suspicious period.
+    is_period_whole : bool
+        Every transfer of the period is in `transfers`.
     transfers : pandas.DataFrame
         The account's transfers before `as_of`, by time: `transfer_id`, `time`, `is_credit`, `other` (account),
         `other_bank`, `amount`, `channel`, `balance` (after it, if stated), `relation` (of the other account: victim,
         inferred_victim, member, merchant ... or empty), `codes` (list of the reason codes that it shows),
         `traced_low`, `traced_high` (complaint money that it carried, over the methods), `terminal_id`, and the data
-        set's extra columns. The latest `MOST_TRANSFERS`, and those of the window, that show reasons or that carried
+        set's extra columns. The latest `MOST_TRANSFERS`, and those of the period, that show reasons or that carried
         complaint money.
     n_transfers : int
         How many there are in all.
@@ -86,8 +86,8 @@ class AccountCase:
     account: Mapping[str, Any]
     holder: Mapping[str, Any]
     reasons: Sequence[Mapping[str, Any]]
-    window: tuple[int, int] | None
-    is_window_whole: bool
+    period: tuple[int, int] | None
+    is_period_whole: bool
     transfers: pd.DataFrame
     n_transfers: int
     victims: pd.DataFrame

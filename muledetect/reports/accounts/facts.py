@@ -20,10 +20,10 @@ from muledetect.reports.accounts.moved import Moved, follow_money
 from muledetect.reports.material import Material, frame_of
 from muledetect.reports.pages import is_known
 
-#: Transfers of one account that its case file lists at most, beside those that prove something and of its window.
+#: Transfers of one account that its case file lists at most, beside key transfers and those of its suspicious period.
 MOST_TRANSFERS: Final = 200
-#: Of the suspicious window so many are listed, the latest.
-MOST_OF_WINDOW: Final = 300
+#: Of the suspicious period so many are listed, the latest.
+MOST_OF_PERIOD: Final = 300
 #: Of those that carried complaint money so many, the ones with most of it.
 MOST_CARRIED: Final = 200
 #: Likely victims that a case file lists.
@@ -49,11 +49,11 @@ VICTIMS: Final = (
 def account_cases(material: Material, ring_files: Mapping[str, str]) -> Iterator[AccountCase]:
     """Yield the case of each listed alert, in order of rank; `ring_files` gives the page of each ring by its id."""
     codes = material.graph.codes(pa.array(material.account_ids, pa.string())).astype(np.int64)
-    proofs = _proofs(material)
+    key_transfers = _key_transfers(material)
     moved = follow_money(material)
-    windows = _windows(material)
+    periods = _periods(material)
     positions = [
-        _chosen(material, code, proofs.get(name, {}), windows.get(name), moved)
+        _chosen(material, code, key_transfers.get(name, {}), periods.get(name), moved)
         for name, code in zip(material.account_ids, codes, strict=True)
     ]
     frame = _transfers(
@@ -80,10 +80,10 @@ def account_cases(material: Material, ring_files: Mapping[str, str]) -> Iterator
             missing=material.missing,
             account=account,
             holder=holders.get(account.get("holder_id"), {}),
-            reasons=_reasons(material, number, proofs.get(name, {})),
-            window=windows.get(name),
-            is_window_whole=is_whole,
-            transfers=_own(material, frame, chosen, int(code), proofs.get(name, {}), victims, ring, moved),
+            reasons=_reasons(material, number, key_transfers.get(name, {})),
+            period=periods.get(name),
+            is_period_whole=is_whole,
+            transfers=_own(material, frame, chosen, int(code), key_transfers.get(name, {}), victims, ring, moved),
             n_transfers=n_all,
             victims=victims.head(MOST_VICTIMS),
             n_victims=len(victims),
@@ -106,23 +106,24 @@ def _score(material: Material, number: int) -> dict[str, Any]:
     return {name: row[name] for name in ("score", "probability", "rank", "tier")} | {"n_ranked": material.n_ranked}
 
 
-def _proofs(material: Material) -> dict[str, dict[str, list[str]]]:
+def _key_transfers(material: Material) -> dict[str, dict[str, list[str]]]:
     found: dict[str, dict[str, list[str]]] = {}
     for row in material.explanation.proofs.select(["account_id", "code", "transfer_id"]).to_pylist():
         found.setdefault(row["account_id"], {}).setdefault(row["code"], []).append(row["transfer_id"])
     return found
 
 
-def _windows(material: Material) -> dict[str, tuple[int, int]]:
+def _periods(material: Material) -> dict[str, tuple[int, int]]:
     table = material.explanation.windows
     start, end = (table[name].cast(pa.int64()).to_pylist() for name in ("start", "end"))
     return dict(zip(table["account_id"].to_pylist(), zip(start, end, strict=True), strict=True))
 
 
-def _reasons(material: Material, number: int, proofs: Mapping[str, list[str]]) -> list[dict[str, Any]]:
+def _reasons(material: Material, number: int, key_transfers: Mapping[str, list[str]]) -> list[dict[str, Any]]:
     reasons = material.scores.iloc[number]["reasons"] or []
     return [
-        reason | {"proofs": proofs.get(reason["code"], []) if reason["contribution"] > 0 else []} for reason in reasons
+        reason | {"key_transfers": key_transfers.get(reason["code"], []) if reason["contribution"] > 0 else []}
+        for reason in reasons
     ]
 
 
@@ -137,17 +138,17 @@ def _records(material: Material, name: str, key: str, wanted: Iterable[str | Non
 
 
 def _chosen(
-    material: Material, code: int, proofs: Mapping[str, list[str]], window: tuple[int, int] | None, moved: Moved
+    material: Material, code: int, key_transfers: Mapping[str, list[str]], period: tuple[int, int] | None, moved: Moved
 ) -> tuple[Int64Array, int, bool]:
-    """Return the positions of the listed transfers, how many there are, and whether the whole window is listed."""
+    """Return the positions of the listed transfers, how many there are, and whether the whole period is listed."""
     every = np.unique(material.snapshot.transfers_of(np.array([code], np.int32))[1])
-    shown = moved.places(transfer for transfers in proofs.values() for transfer in transfers)
+    shown = moved.places(transfer for transfers in key_transfers.values() for transfer in transfers)
     carried = moved.most_carried(every, MOST_CARRIED)
     time = material.graph.time[every]
-    first, last = window or (0, -1)
+    first, last = period or (0, -1)
     inside = every[(time >= first) & (time <= last)]
-    chosen = np.unique(np.concatenate([every[-MOST_TRANSFERS:], inside[-MOST_OF_WINDOW:], shown, carried]))
-    is_whole = window is not None and bool(np.isin(inside, chosen, assume_unique=True).all())
+    chosen = np.unique(np.concatenate([every[-MOST_TRANSFERS:], inside[-MOST_OF_PERIOD:], shown, carried]))
+    is_whole = period is not None and bool(np.isin(inside, chosen, assume_unique=True).all())
     return chosen, len(every), is_whole
 
 
@@ -158,13 +159,13 @@ def _transfers(material: Material, positions: Int64Array) -> pd.DataFrame:
 
 
 def _own(
-    material: Material, frame: pd.DataFrame, chosen: Int64Array, code: int, proofs: Mapping[str, list[str]],
+    material: Material, frame: pd.DataFrame, chosen: Int64Array, code: int, key_transfers: Mapping[str, list[str]],
     victims: pd.DataFrame, ring: Mapping[str, Any], moved: Moved,
 ) -> pd.DataFrame:  # fmt: skip
     rows = frame.loc[chosen]
     is_credit = (rows["source_code"] != code).to_numpy()
     of: dict[str, list[str]] = {}
-    for reason, transfers in proofs.items():
+    for reason, transfers in key_transfers.items():
         for transfer in transfers:
             of.setdefault(transfer, []).append(reason)
     found = pd.DataFrame(

@@ -28,7 +28,7 @@ from muledetect.records.currency import EXPONENTS
 from muledetect.records.write import write_text
 from muledetect.reports.accounts.case import AccountCase
 from muledetect.reports.drafts.str_draft import Reported, StrDraft, draft_str
-from muledetect.reports.drafts.words import Said
+from muledetect.reports.drafts.words import Wording
 from muledetect.reports.pages import read
 from muledetect.schema import ACCOUNT_KINDS, CHANNELS, did_you_mean
 from muledetect.visible import Visible, cut, make_visible
@@ -358,15 +358,15 @@ def _blanks(parent: ET.Element, names: str) -> None:
 
 def _describe(transfer: Reported, currency: str) -> str:
     """Return what the records say of a transfer beyond its fields."""
-    said = ["Credit to the subject account" if transfer.is_credit else "Debit of the subject account"]
+    parts = ["Credit to the subject account" if transfer.is_credit else "Debit of the subject account"]
     if transfer.relation:
-        said.append(f"relation of the other account in the case file: {transfer.relation}")
+        parts.append(f"relation of the other account in the case file: {transfer.relation}")
     if transfer.traced_high is not None and transfer.traced_high > 0:
-        span = Said("en", "UTC", currency).span(transfer.traced_low, transfer.traced_high)
-        said.append(f"money of complaints that it carried: {span}")
+        span = Wording("en", "UTC", currency).span(transfer.traced_low, transfer.traced_high)
+        parts.append(f"money of complaints that it carried: {span}")
     if transfer.codes:
-        said.append(f"shows {', '.join(transfer.codes)}")
-    return "; ".join(said) + "."
+        parts.append(f"shows {', '.join(transfer.codes)}")
+    return "; ".join(parts) + "."
 
 
 def _about(holder: Mapping[str, object], currency: str) -> Iterator[str]:

@@ -21,7 +21,7 @@ from muledetect.facts.matching import match_first_in_first_out
 from muledetect.model.reasons import FOR
 from muledetect.reports.accounts.case import AccountCase
 from muledetect.reports.drafts.sentences import write_grounds, write_rows
-from muledetect.reports.drafts.words import ACCOUNT_FACTS, HOLDER_FACTS, Fact, Said, exact, known, whole_of
+from muledetect.reports.drafts.words import ACCOUNT_FACTS, HOLDER_FACTS, Fact, Wording, exact, known, whole_of
 from muledetect.reports.pages import LANGUAGES, Language, time_text
 
 #: At most so many transfers are listed; how many there are in all is said beside them.
@@ -37,7 +37,7 @@ class Total(NamedTuple):
 
 
 class Reported(NamedTuple):
-    """A transfer to be reported; `why` is the first of complaint, reason, window that holds."""
+    """A transfer to be reported; `why` is the first of complaint, reason, period that holds."""
 
     transfer_id: str
     time: int
@@ -111,13 +111,13 @@ class StrDraft:
     account, holder : mapping
         The facts named in `ACCOUNT_FACTS` and `HOLDER_FACTS` that are known.
     period : tuple of int, optional
-        The suspicious window; without one, from the first to the last transfer to be reported.
+        The suspicious period; without one, from the first to the last transfer to be reported.
     received, sent : Total
         All transfers of the period that the case holds.
     left_within_hour : Decimal
         Money received in the period that left in it at most an hour later, first in, first out.
     transfers : tuple of Reported
-        Transfers to be reported, by time: those of complaints, those that show a reason, those of the window. Where
+        Transfers to be reported, by time: those of complaints, those that show a reason, those of the period. Where
         there are more than fit, complaints come first, then what shows a reason, then the largest.
     reportable_in, reportable_out : Total
         All transfers to be reported, also those that did not fit.
@@ -168,7 +168,7 @@ class StrDraft:
 
         Values are texts as the records have them: who shows them makes them visible (see `muledetect.visible`).
         """
-        return list(write_rows(self, Said(self.language, self.zone, self.currency)))
+        return list(write_rows(self, Wording(self.language, self.zone, self.currency)))
 
 
 def draft_str(
@@ -195,8 +195,8 @@ def draft_str(
         raise OptionError(f"STR draft: language {language!r} is neither 'en' nor 'th'.")
     if most < 0:
         raise OptionError(f"STR draft: most is {most}; give 0 or more transfers.")
-    time_text(zone)  # an unknown zone is told even where no time is said
-    said = Said(language, zone, case.currency)
+    time_text(zone)  # an unknown zone is told even where no time is written
+    wording = Wording(language, zone, case.currency)
     transfers = sorted(_transfers(case), key=lambda one: (one.time, one.transfer_id))
     reported = [one for one in transfers if one.why]
     period = _period(case, reported)
@@ -222,12 +222,12 @@ def draft_str(
         confirmed=tuple(_victims(case, "confirmed")),
         inferred=tuple(_victims(case, "inferred")),
         indicators=tuple(_indicators(case, raising=True)),
-        speaks_for=(*_indicators(case, raising=False), *_said_for(case, language)),
+        speaks_for=(*_indicators(case, raising=False), *_exculpatory(case, language)),
         holds=tuple(_holds(case)),
         grounds=(),
-        coercion=tuple(said.sentence("coercion", text=text) for text in _texts(case.coercion, language)),
+        coercion=tuple(wording.sentence("coercion", text=text) for text in _texts(case.coercion, language)),
     )
-    return replace(draft, grounds=tuple(write_grounds(draft, case, said)))
+    return replace(draft, grounds=tuple(write_grounds(draft, case, wording)))
 
 
 def _text(value: Any) -> str | None:
@@ -263,9 +263,9 @@ def _is_raising(reason: Mapping[str, Any]) -> bool:
 def _transfers(case: AccountCase) -> Iterator[Reported]:
     """Yield the transfers of a case, each with why it is to be reported; empty where it is not."""
     raising = [reason for reason in case.reasons if _is_raising(reason)]
-    key = {str(transfer_id) for reason in raising for transfer_id in reason.get("proofs") or ()}
+    key = {str(transfer_id) for reason in raising for transfer_id in reason.get("key_transfers") or ()}
     codes = {reason.get("code") for reason in raising}
-    first, last = case.window or (1, 0)
+    first, last = case.period or (1, 0)
     for row in _columns(
         case.transfers,
         "transfer_id time is_credit other other_bank amount channel relation codes traced_low traced_high terminal_id",
@@ -280,7 +280,7 @@ def _transfers(case: AccountCase) -> Iterator[Reported]:
             terminal_id=_text(terminal),
             why="complaint" if of_complaint
             else "reason" if shown or str(transfer_id) in key
-            else "window" if first <= time <= last
+            else "period" if first <= time <= last
             else "",
         )  # fmt: skip
 
@@ -292,13 +292,13 @@ def _money(minor: int, case: AccountCase) -> Decimal:
 
 
 def _period(case: AccountCase, reported: Sequence[Reported]) -> tuple[int, int] | None:
-    if case.window is not None:
-        return int(case.window[0]), int(case.window[1])
+    if case.period is not None:
+        return int(case.period[0]), int(case.period[1])
     return (reported[0].time, reported[-1].time) if reported else None
 
 
 def _fitting(reported: Sequence[Reported], most: int) -> tuple[Reported, ...]:
-    rank = ("complaint", "reason", "window").index
+    rank = ("complaint", "reason", "period").index
     first = sorted(reported, key=lambda one: (rank(one.why), one.amount.copy_negate(), one.time, one.transfer_id))
     return tuple(sorted(first[:most], key=lambda one: (one.time, one.transfer_id)))
 
@@ -359,14 +359,14 @@ def _indicators(case: AccountCase, *, raising: bool) -> Iterator[Indicator]:
             yield Indicator(code, (_text(reason.get("text")) or "").removeprefix(FOR))
 
 
-def _said_for(case: AccountCase, language: Language) -> Iterator[Indicator]:
+def _exculpatory(case: AccountCase, language: Language) -> Iterator[Indicator]:
     for one in case.exculpatory:
         for text in _texts([one], language):
             yield Indicator(str(one.get("code") or ""), text)
 
 
-def _texts(said: Iterable[Mapping[str, Any]], language: Language) -> Iterator[str]:
-    for one in said:
+def _texts(texts: Iterable[Mapping[str, Any]], language: Language) -> Iterator[str]:
+    for one in texts:
         text = one.get("text") or {}
         found = text.get(language) or text.get("en") or one.get("code")
         if found:

@@ -1,4 +1,4 @@
-"""Words of the STR draft in English and Thai: labels, sentences of fact, and how amounts and times are said."""
+"""Words of the STR draft in English and Thai: labels, sentences of fact, and how amounts and times are wording."""
 
 from __future__ import annotations
 
@@ -117,8 +117,8 @@ UNKNOWN: Final[Mapping[Language, str]] = MappingProxyType({"en": "an amount not 
 _TO: Final[Mapping[Language, str]] = MappingProxyType({"en": "to", "th": "ถึง"})
 
 
-class Said(NamedTuple):
-    """How values are said: the language, the time zone and the currency."""
+class Wording(NamedTuple):
+    """How values are wording: the language, the time zone and the currency."""
 
     language: Language
     zone: str

@@ -40,7 +40,7 @@ class Section:
     name : str
         Anchor.
     title : mapping of language to text
-    said : sequence of such mappings
+    sentences : sequence of such mappings
     facts : sequence of Fact
     charts : sequence of (id, caption)
     tables : sequence of mappings
@@ -52,7 +52,7 @@ class Section:
 
     name: str
     title: Text
-    said: Sequence[Text] = ()
+    sentences: Sequence[Text] = ()
     facts: Sequence[Fact] = ()
     charts: Sequence[tuple[str, Text]] = ()
     tables: Sequence[Mapping[str, Any]] = ()
@@ -156,7 +156,7 @@ def budget_note(sources: Sources) -> Text | None:
         return None
     shown = f"{budget * 100:.4g}%" if budget < 1 else f"{budget:,.0f}"
     return say(
-        f"At the bank's budget: {at_budget(shown)}. 95% intervals; rings and persons are drawn whole.",
+        f"At the bank's budget: {at_budget(shown)}. 95% intervals, from samples of whole rings and persons.",
         f"ที่งบประมาณของธนาคาร: {at_budget(shown, 'th')} ช่วงความเชื่อมั่น 95% โดยสุ่มทั้งกลุ่มและทั้งบุคคล",
     )
 

@@ -58,38 +58,38 @@ def budget_charts(curve: pd.DataFrame) -> list[dict[str, Any]]:
 
 
 def reliability_chart(bins: pd.DataFrame) -> dict[str, Any]:
-    """Return observed against promised mules per 10,000 accounts, beside the line of promises that are kept."""
+    """Return observed against predicted mules per 10,000 accounts, beside the line of right predictions."""
     shown = bins[bins["probability"] > 0].sort_values("probability")
-    promised = _PER * shown["probability"].to_numpy(np.float64)
-    kept = np.geomspace(promised.min(), promised.max(), 40) if len(promised) else np.zeros(0)
+    predicted = _PER * shown["probability"].to_numpy(np.float64)
+    kept = np.geomspace(predicted.min(), predicted.max(), 40) if len(predicted) else np.zeros(0)
     series = [
         _line(
-            say("observed", "ที่เกิดขึ้นจริง"), promised, _PER * shown["observed"],
+            say("observed", "ที่เกิดขึ้นจริง"), predicted, _PER * shown["observed"],
             (_PER * shown["observed_low"], _PER * shown["observed_high"]), is_main=True, points=True,
         ),
-        _line(say("as promised", "ตามที่คาดการณ์"), kept, kept, None, dash=True),
+        _line(say("as predicted", "ตามที่คาดการณ์"), kept, kept, None, dash=True),
     ]  # fmt: skip
     return _chart(
         "reliability",
-        say("Promised and observed mules", "จำนวนบัญชีม้าที่คาดการณ์กับที่เกิดขึ้นจริง"),
-        _axis(say("promised, per 10,000 accounts of a bin", "ที่คาดการณ์ ต่อ 10,000 บัญชีของกลุ่ม"), _scale(promised)),
+        say("Predicted and observed mules", "จำนวนบัญชีม้าที่คาดการณ์กับที่เกิดขึ้นจริง"),
+        _axis(say("predicted, per 10,000 accounts of a bin", "ที่คาดการณ์ ต่อ 10,000 บัญชีของกลุ่ม"), _scale(predicted)),
         {"label": say("observed", "ที่เกิดขึ้นจริง"), "min": 0, "max": None, "format": "number"},
         series,
     )
 
 
 def calibration_chart(over_time: pd.DataFrame) -> dict[str, Any]:
-    """Return how many times as many mules there were as promised, moment by moment."""
+    """Return how many times as many mules there were as predicted, moment by moment."""
     rows = over_time.sort_values("as_of")
     seconds = rows["as_of"] / 1e6
     ratio = _line(
-        say("observed / promised", "เกิดขึ้นจริง / คาดการณ์"), seconds, rows["ratio"],
+        say("observed / predicted", "เกิดขึ้นจริง / คาดการณ์"), seconds, rows["ratio"],
         (rows["ratio_low"], rows["ratio_high"]), is_main=True, points=True,
     )  # fmt: skip
-    even = _line(say("as promised", "ตามที่คาดการณ์"), seconds, np.ones(len(rows)), None, dash=True)
+    even = _line(say("as predicted", "ตามที่คาดการณ์"), seconds, np.ones(len(rows)), None, dash=True)
     return _chart(
         "calibration-over-time",
-        say("How promises held over time", "ความแม่นของความน่าจะเป็นตามเวลา"),
+        say("How well probabilities fit over time", "ความแม่นของความน่าจะเป็นตามเวลา"),
         _axis(say("moment", "เวลา"), "time"),
         {"label": say("ratio", "อัตราส่วน"), "min": 0, "max": None, "format": "number"},
         [ratio, even],

@@ -79,7 +79,7 @@ def subgroups_section(sources: Sources) -> Section:
     share = table["false_positive_rate"] / most if most > 0 else None
     gap = []
     if {"calibration_gap", "calibration_gap_low", "calibration_gap_high"} <= set(table.columns):
-        gap = [make_column("Observed less promised", "เกิดขึ้นจริงลบคาดการณ์", "interval", "calibration_gap", digits=2)]
+        gap = [make_column("Observed less predicted", "เกิดขึ้นจริงลบคาดการณ์", "interval", "calibration_gap", digits=2)]
     shown = make_table(
         "subgroups", say("Alerted without being a mule, and mules found", "ถูกแจ้งเตือนทั้งที่ไม่ใช่บัญชีม้า และบัญชีม้าที่พบ"),
         [
@@ -91,7 +91,7 @@ def subgroups_section(sources: Sources) -> Section:
     )  # fmt: skip
     return Section(
         "subgroups", title, tables=[shown],
-        said=[
+        sentences=[
             say(
                 "A group whose interval lies wholly above the others carries more than its share of wrong alerts; ask "
                 "why before the model is used.",

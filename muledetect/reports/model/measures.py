@@ -56,7 +56,7 @@ def ranking_section(sources: Sources) -> Section:
             "และวิธีหนึ่งอาจนำเพราะบังเอิญ",
         ),
     )  # fmt: skip
-    return Section("ranking", title, said=_verdict(table), tables=[shown])
+    return Section("ranking", title, sentences=_verdict(table), tables=[shown])
 
 
 def _verdict(table: pd.DataFrame) -> list[Text]:
@@ -113,14 +113,14 @@ def budget_section(sources: Sources) -> Section:
         "The band is the 95% interval of this model; other methods are dashed, their intervals stand in the files.",
         "แถบสีคือช่วงความเชื่อมั่น 95% ของแบบจำลองนี้ เส้นประคือวิธีอื่น ซึ่งมีช่วงความเชื่อมั่นอยู่ในไฟล์ผลลัพธ์",
     )
-    said = [] if mine["value_recall"].notna().any() else [
+    sentences = [] if mine["value_recall"].notna().any() else [
         say(
             "No value: nothing says how much illicit money an account got.",
             "ไม่มีมูลค่า เพราะไม่มีข้อมูลว่าบัญชีได้รับเงินผิดกฎหมายเท่าใด",
         )
     ]  # fmt: skip
     charts = [(name, caption) for name in sources.chart_ids if name.startswith("budget-")]
-    return Section("budget", title, said=said, charts=charts, tables=[shown])
+    return Section("budget", title, sentences=sentences, charts=charts, tables=[shown])
 
 
 def reliability_section(sources: Sources) -> Section:
@@ -143,19 +143,19 @@ def reliability_section(sources: Sources) -> Section:
         "reliability", say("Bins of equal mass", "กลุ่มขนาดเท่ากัน"),
         [
             make_column("Accounts", "บัญชี", "number", "n"), make_column("Mules", "บัญชีม้า", "number", "n_positive"),
-            make_column("Promised", "คาดการณ์", "percent", "probability", digits=3),
+            make_column("Predicted", "คาดการณ์", "percent", "probability", digits=3),
             make_column("Observed", "เกิดขึ้นจริง", "interval", "observed", digits=3),
-            make_column("Promise in the interval", "คาดการณ์อยู่ในช่วง", "flag", "is_within"),
+            make_column("Prediction in the interval", "คาดการณ์อยู่ในช่วง", "flag", "is_within"),
         ], bins,
     )  # fmt: skip
     caption = say(
         "Each point is a bin of accounts; the band is the 95% interval of what was observed. Points below the dashed "
-        "line: fewer mules than promised.",
+        "line: fewer mules than predicted.",
         "แต่ละจุดคือกลุ่มบัญชี แถบสีคือช่วงความเชื่อมั่น 95% ของค่าที่เกิดขึ้นจริง จุดใต้เส้นประคือมีบัญชีม้าน้อยกว่าที่คาดการณ์",
     )
     return Section(
         "reliability", title, facts=facts, charts=charts_of(sources, "reliability", caption), tables=[shown],
-        said=[
+        sentences=[
             say(
                 "A small calibration error says little where mules are rare: look at the highest bins.",
                 "เมื่อบัญชีม้ามีน้อย ค่าคลาดเคลื่อนที่ต่ำบอกอะไรได้ไม่มาก ให้ดูกลุ่มที่มีความน่าจะเป็นสูง",
@@ -175,13 +175,13 @@ def over_time_section(sources: Sources) -> Section:
         [
             make_column("Moment", "เวลา", "time", "as_of"), make_column("Accounts", "บัญชี", "number", "n"),
             make_column("Mules", "บัญชีม้า", "number", "n_positive"),
-            make_column("Promised", "คาดการณ์", "percent", "probability", digits=3),
+            make_column("Predicted", "คาดการณ์", "percent", "probability", digits=3),
             make_column("Observed", "เกิดขึ้นจริง", "percent", "observed", digits=3),
-            make_column("Observed / promised", "เกิดขึ้นจริง / คาดการณ์", "interval", "ratio", "number", 2),
+            make_column("Observed / predicted", "เกิดขึ้นจริง / คาดการณ์", "interval", "ratio", "number", 2),
         ], table.sort_values("as_of").iloc[spread(len(table), 12)],
     )  # fmt: skip
     caption = say(
-        "1: as many mules as promised. Below 1: probabilities are too high.",
+        "1: as many mules as predicted. Below 1: probabilities are too high.",
         "1 หมายถึงมีบัญชีม้าเท่าที่คาดการณ์ ต่ำกว่า 1 หมายถึงความน่าจะเป็นสูงเกินจริง",
     )
     return Section("over-time", title, charts=charts_of(sources, "calibration-over-time", caption), tables=[shown])
@@ -233,8 +233,8 @@ def detection_section(sources: Sources) -> Section:
         )
     )  # fmt: skip
     caption = say(
-        "Share found by each hour after the first illicit credit (Kaplan-Meier), with 95% bands from drawing rings "
-        "whole. Nobody can be found between two watched moments.",
+        "Share found by each hour after the first illicit credit (Kaplan-Meier), with 95% bands from samples of whole "
+        "rings. Nobody can be found between two watched moments.",
         "สัดส่วนที่พบภายในแต่ละชั่วโมงหลังเงินผิดกฎหมายเข้าครั้งแรก (Kaplan-Meier) พร้อมช่วงความเชื่อมั่น 95% "
         "จากการสุ่มทั้งกลุ่ม ระหว่างเวลาที่เฝ้าดูสองครั้งไม่มีใครถูกพบได้",
     )

@@ -71,8 +71,8 @@ def about_section(sources: Sources) -> Section:
         (say("Limits", "ข้อจำกัด"), [card_text(text) for text in texts(card, "limits", CARD, "train")]),
     ]
     use = card_text(str(card.get("use", "")))
-    said = [use] if use["en"] else []
-    return Section("about", title, said=said, facts=facts, tables=_clearing(card), lists=lists)
+    sentences = [use] if use["en"] else []
+    return Section("about", title, sentences=sentences, facts=facts, tables=_clearing(card), lists=lists)
 
 
 def _clearing(card: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -82,11 +82,11 @@ def _clearing(card: Mapping[str, Any]) -> list[dict[str, Any]]:
         return []
     return [
         make_table(
-            "clearing", say("Clearing accounts unseen", "การปล่อยบัญชีโดยไม่ตรวจ"),
+            "clearing", say("Clearing accounts without review", "การปล่อยบัญชีโดยไม่ตรวจ"),
             [
                 make_column("Mules missed, at most", "บัญชีม้าที่หลุด ไม่เกิน", "percent", "share"),
                 make_column("Confidence", "ความเชื่อมั่น", "percent", "confidence"),
-                make_column("Taken as independent", "ถือว่าเป็นอิสระต่อกัน", "text",
+                make_column("Independent units", "ถือว่าเป็นอิสระต่อกัน", "text",
                             lambda row: value_name(str(row.get("blocks", "")))),
                 make_column("Clear below the score", "ปล่อยเมื่อคะแนนต่ำกว่า", "text", _clear_below),
                 make_column("Of all accounts", "ของบัญชีทั้งหมด", "percent", "cleared_share"),
@@ -163,7 +163,7 @@ def leakage_section(sources: Sources) -> Section:
     if found:
         heading = say("Found before training", "สิ่งที่พบก่อนการฝึก")
         return Section("leakage", title, lists=[(heading, [say(text, text) for text in found])])
-    return Section("leakage", title, said=[say("Nothing suspicious was found.", "ไม่พบสิ่งผิดปกติ")])
+    return Section("leakage", title, sentences=[say("Nothing suspicious was found.", "ไม่พบสิ่งผิดปกติ")])
 
 
 def made_section(sources: Sources) -> Section:

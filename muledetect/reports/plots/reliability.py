@@ -1,4 +1,4 @@
-"""How far probabilities can be trusted: what was observed against what was promised."""
+"""How far probabilities can be trusted: what was observed against what was predicted."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def plot_reliability(
     axes = axes_of(ax, 5.2, 4.8)
     axes.set_xscale("function", functions=(_stretch, np.square))
     axes.set_yscale("function", functions=(_stretch, np.square))
-    axes.plot([0, most], [0, most], color=GREY, linewidth=1, linestyle="--", label="as promised")
+    axes.plot([0, most], [0, most], color=GREY, linewidth=1, linestyle="--", label="as predicted")
     axes.errorbar(mean, share, yerr=ends, fmt="o", color=BLUE, markersize=4.5, capsize=2.5, linewidth=1,
                   label="observed, 95% interval")  # fmt: skip
     ticks = [tick for tick in _TICKS if tick <= most and (most < 0.1 or tick != 0.001)]

@@ -30,7 +30,7 @@ from muledetect.reports.plots._canvas import (
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-#: Shown before the suspicious window, where no `window` says more.
+#: Shown before the suspicious period, where no `window` says more.
 _BEFORE: Final = 14 * DAY
 _EVER: Final = -(1 << 62)
 
@@ -55,7 +55,7 @@ def plot_timeline(
 ) -> Axes:
     """Draw an account's credits upwards and debits downwards over time, with its stated balance between them.
 
-    The suspicious window (see `muledetect.model.spells.suspicious_windows`) is shaded. A cross marks a transfer that a
+    The suspicious period (see `muledetect.model.spells.suspicious_windows`) is shaded. A cross marks a transfer that a
     complaint disputes. The amounts' axis is linear up to the median amount and
     logarithmic beyond, so that everyday payments stay visible beside large ones.
 
@@ -65,7 +65,7 @@ def plot_timeline(
         What the bank knew before a moment; nothing else is drawn.
     account_id : str
     window : Duration, optional
-        How far back; by default from two weeks before the suspicious window, or everything.
+        How far back; by default from two weeks before the suspicious period, or everything.
     time_zone : str
         In which times are shown, such as "Asia/Bangkok".
     ax : matplotlib Axes, optional
@@ -94,7 +94,7 @@ def plot_timeline(
     axes = axes_of(ax, 9.0, 4.2)
     _stems(axes, moved, snapshot.currency)
     if first < moment:
-        axes.axvspan(*_dates([first, last]), color=YELLOW, alpha=0.15, linewidth=0, label="suspicious window")
+        axes.axvspan(*_dates([first, last]), color=YELLOW, alpha=0.15, linewidth=0, label="suspicious period")
     _axes(axes, moved, snapshot.currency, zone)
     axes.set_xlabel(f"time ({time_zone})")
     n_in, n_out = int(moved.is_credit.sum()), int((~moved.is_credit).sum())

@@ -18,7 +18,7 @@ from muledetect.reports.network import Network, gather, ring_network, ring_trans
 from muledetect.rings import Ring
 from muledetect.rings.money import match_relayed_money
 
-#: A ring of more members is drawn by groups of role and layer, and lists its firmest members.
+#: A ring of more members is drawn by groups of role and layer, and lists its members of the highest membership.
 MOST_DRAWN: Final = 2_000
 #: Accounts before the ring, and behind it, that are drawn one by one; others are drawn together by what they are.
 MOST_AROUND: Final = 30
@@ -276,7 +276,7 @@ AGAINST: Final[Mapping[str, Mapping[str, str]]] = {
         "th": "ผู้เสียหายของกลุ่มนี้ระบุศูนย์อื่นที่ไม่ใช่ {centre} (ลอการิทึมของอัตราต่อรอง {against})",
     },
     "BY_CHANCE": {
-        "en": "Calls of {centre} say as much in {share} of shuffled worlds: they may be chance.",
+        "en": "In {share} of random shuffles, calls give as much evidence for {centre}: it may be chance.",
         "th": "สายโทรจาก {centre} ให้ผลเท่ากันใน {share} ของการสุ่มสลับ อาจเป็นเรื่องบังเอิญ",
     },
     "UNSTABLE": {

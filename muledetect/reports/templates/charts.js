@@ -45,7 +45,7 @@ const charts = (() => {
   /* Compact numbers for axes: 1.2k, 3M. */
   const compact = (value) => new Intl.NumberFormat("en", { notation: "compact", maximumFractionDigits: 1 }).format(value);
 
-  const timeline = (box, told, spec) => {
+  const timeline = (box, readout, spec) => {
     const kinds = ["victim", "member", "exit", "other"];
     const signed = spec.amounts.map((amount, at) => (spec.credit[at] ? 1 : -1) * Number(amount) / spec.unit);
     const series = kinds.map((kind) => signed.map((value, at) => (spec.kind[at] === kind ? value : null)));
@@ -59,9 +59,9 @@ const charts = (() => {
       g.beginPath();
       g.rect(plot.bbox.left, plot.bbox.top, plot.bbox.width, plot.bbox.height);
       g.clip();
-      if (spec.window) {
+      if (spec.period) {
         g.fillStyle = page.colour("band");
-        const [a, b] = spec.window.map((moment) => plot.valToPos(moment, "x", true));
+        const [a, b] = spec.period.map((moment) => plot.valToPos(moment, "x", true));
         g.fillRect(a - 2, plot.bbox.top, Math.max(4, b - a + 4), plot.bbox.height);
       }
       g.strokeStyle = page.colour("soft");
@@ -69,23 +69,23 @@ const charts = (() => {
       g.beginPath(); g.moveTo(plot.bbox.left, zero); g.lineTo(plot.bbox.left + plot.bbox.width, zero); g.stroke();
       spec.times.forEach((moment, at) => {
         g.strokeStyle = page.colour(spec.kind[at]);
-        g.globalAlpha = spec.proof[at] ? 0.95 : 0.45;
-        g.lineWidth = (spec.proof[at] ? 2 : 1) * devicePixelRatio;
+        g.globalAlpha = spec.key[at] ? 0.95 : 0.45;
+        g.lineWidth = (spec.key[at] ? 2 : 1) * devicePixelRatio;
         const x = plot.valToPos(moment, "x", true);
         g.beginPath(); g.moveTo(x, zero); g.lineTo(x, plot.valToPos(signed[at], "y", true)); g.stroke();
       });
       g.restore();
     };
     const tell = (at) => {
-      told.replaceChildren();
+      readout.replaceChildren();
       const paid = page.money(spec.amounts[at], spec.unit) + " " + spec.currency;
-      told.append(
+      readout.append(
         page.element("strong", (spec.credit[at] ? "+" : "−") + paid, spec.credit[at] ? "in" : "out"), " ", page.when(spec.times[at]), " · ",
         page.element("span", spec.other[at], "id"), " ", page.say(spec.relation[at]), " · ", page.say(spec.channel[at]), " ",
         page.element("span", spec.codes[at].map(page.say).join(", "), "soft"), " ", page.element("span", spec.id[at], "id soft"),
       );
     };
-    let chosen = -1, near = null;
+    let chosen = -1, nearest = null;
     const current = show(box, () => ({ values: [spec.times, ...series], options: {
       height: 300,
       ms: 1e-3,
@@ -99,12 +99,12 @@ const charts = (() => {
       }))],
       hooks: {
         drawAxes: [stems],
-        setCursor: [(self) => { if (self.cursor.idx !== null && self.cursor.idx !== undefined && self.cursor.left >= 0) { near = self.cursor.idx; tell(near); } }],
+        setCursor: [(self) => { if (self.cursor.idx !== null && self.cursor.idx !== undefined && self.cursor.left >= 0) { nearest = self.cursor.idx; tell(nearest); } }],
       },
     } }));
     const last = spec.times[spec.times.length - 1];
     const span = {
-      all: [spec.times[0], last], window: spec.window, week: [spec.now - 7 * 86400, spec.now], day: [spec.now - 86400, spec.now],
+      all: [spec.times[0], last], period: spec.period, week: [spec.now - 7 * 86400, spec.now], day: [spec.now - 86400, spec.now],
     };
     const zoom = (which) => {
       const [a, b] = span[which], pad = Math.max(60, (b - a) * 0.03);
@@ -117,7 +117,7 @@ const charts = (() => {
       if (!step && event.key !== "Home" && event.key !== "End") return;
       event.preventDefault();
       chosen = event.key === "Home" ? 0 : event.key === "End" ? spec.times.length - 1
-        : Math.min(spec.times.length - 1, Math.max(0, (chosen < 0 ? near ?? -1 : chosen) + step));
+        : Math.min(spec.times.length - 1, Math.max(0, (chosen < 0 ? nearest ?? -1 : chosen) + step));
       const plot = current();
       plot.setCursor({ left: plot.valToPos(spec.times[chosen], "x"), top: plot.valToPos(signed[chosen], "y") });
       tell(chosen);
@@ -179,6 +179,6 @@ const charts = (() => {
     if (spec) lines(box, spec);
   }
   const drawn = document.getElementById("timeline-chart");
-  if (drawn && page.data.timeline && page.data.timeline.times.length) timeline(drawn, document.getElementById("timeline-told"), page.data.timeline);
+  if (drawn && page.data.timeline && page.data.timeline.times.length) timeline(drawn, document.getElementById("timeline-readout"), page.data.timeline);
   return { lines };
 })();

@@ -4,7 +4,7 @@
   const box = document.getElementById("ring-network");
   const spec = page.data.network;
   if (!box || !spec) return;
-  const told = document.getElementById("network-told"), slider = document.getElementById("slider");
+  const readout = document.getElementById("network-readout"), slider = document.getElementById("slider");
   const shape = {
     collector: "ellipse", relay: "round-rectangle", consolidator: "hexagon", cash_out: "diamond", controller: "star", peripheral: "round-triangle",
     victim: "triangle", payer: "triangle", recipient: "vee", institution: "rectangle", exit: "pentagon", hub: "octagon",
@@ -44,9 +44,9 @@
     { selector: ".later", style: { opacity: 0.04, events: "no" } },
     { selector: "node.later", style: { opacity: 0.18 } },
     { selector: ".now", style: { "line-color": page.colour("accent"), "target-arrow-color": page.colour("accent"), opacity: 1, "z-index": 9 } },
-    { selector: ".far", style: { opacity: 0.1 } },
-    { selector: "edge.near", style: { opacity: 0.95, "line-color": page.colour("accent"), "target-arrow-color": page.colour("accent") } },
-    { selector: "node.near", style: { opacity: 1 } },
+    { selector: ".faded", style: { opacity: 0.1 } },
+    { selector: "edge.linked", style: { opacity: 0.95, "line-color": page.colour("accent"), "target-arrow-color": page.colour("accent") } },
+    { selector: "node.linked", style: { opacity: 1 } },
   ];
   const cy = cytoscape({
     container: box, elements, style: style(), layout: { name: "preset" }, minZoom: 0.03, maxZoom: 6, autoungrabify: true,
@@ -73,25 +73,25 @@
     const at = target.data("at");
     if (target.isNode()) {
       const got = spec.nodes.received[at], gave = spec.nodes.paid[at];
-      told.replaceChildren(page.element("strong", spec.nodes.name[at], "id"), " · ", page.say(spec.words[spec.nodes.kind[at]] || spec.nodes.kind[at]), " · ",
+      readout.replaceChildren(page.element("strong", spec.nodes.name[at], "id"), " · ", page.say(spec.words[spec.nodes.kind[at]] || spec.nodes.kind[at]), " · ",
         page.say({ en: "received ", th: "รับ " }), page.element("span", paid(got), "in"), " · ", page.say({ en: "paid ", th: "จ่าย " }), page.element("span", paid(gave), "out"),
         spec.nodes.layer[at] ? " · " + page.say({ en: "layer ", th: "ชั้นที่ " }) + spec.nodes.layer[at] : "");
     } else {
       const flow = spec.flows;
-      told.replaceChildren(page.element("span", spec.nodes.name[flow.source[at]], "id"), " → ", page.element("span", spec.nodes.name[flow.target[at]], "id"), " · ",
+      readout.replaceChildren(page.element("span", spec.nodes.name[flow.source[at]], "id"), " → ", page.element("span", spec.nodes.name[flow.target[at]], "id"), " · ",
         page.element("strong", paid(flow.amount[at])), " · " + flow.n[at] + " " + page.say({ en: "transfers", th: "รายการ" }));
     }
   };
   const lift = (target) => {
     cy.batch(() => {
-      cy.elements().removeClass("near far");
-      const near = target.isNode() ? target.closedNeighborhood() : target.union(target.connectedNodes());
-      cy.elements().difference(near).addClass("far");
-      near.addClass("near");
+      cy.elements().removeClass("linked faded");
+      const linked = target.isNode() ? target.closedNeighborhood() : target.union(target.connectedNodes());
+      cy.elements().difference(linked).addClass("faded");
+      linked.addClass("linked");
     });
     describe(target);
   };
-  const lower = () => cy.batch(() => cy.elements().removeClass("near far"));
+  const lower = () => cy.batch(() => cy.elements().removeClass("linked faded"));
   cy.on("mouseover tap", "node, edge", (event) => lift(event.target));
   cy.on("mouseout", "node, edge", lower);
   cy.on("tap", (event) => { if (event.target === cy) lower(); });
