@@ -12,7 +12,7 @@ from selenium.webdriver import ActionChains, Keys
 
 from muledetect.reports.write import write_report
 
-pytestmark = pytest.mark.filterwarnings("default")  # selenium's, not ours
+pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.filterwarnings("default")]  # selenium warns
 
 
 @pytest.fixture(scope="module")

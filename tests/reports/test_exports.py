@@ -99,6 +99,7 @@ def test_a_text_is_neutral_and_no_longer_than_it_must_be(text: str) -> None:
     assert neutral == (f"'{text}" if is_formula(text.lstrip("'")) else text)
 
 
+@pytest.mark.slow
 @given(st.lists(st.tuples(cells, cells), max_size=6), st.lists(cells, min_size=2, max_size=2))
 @example([(text, text) for text in HOSTILE], ["=name", "+46"])
 @settings(max_examples=300)
@@ -122,6 +123,7 @@ def test_csv_that_is_read_with_semicolons_has_no_formula_either(rows: list[tuple
     assert not [cell for cell in shown if is_formula(cell)]
 
 
+@pytest.mark.slow
 @given(st.lists(st.tuples(cells, cells), max_size=6), st.lists(cells, min_size=2, max_size=2))
 @example([(text, text) for text in HOSTILE], ["=name", "<r>x</r>"])
 @settings(max_examples=100)
@@ -219,6 +221,7 @@ def test_xlsx_is_what_an_analyst_expects(tmp_path: Path) -> None:
     st.lists(st.none() | st.integers(-(2**63), 2**63 - 1), min_size=1, max_size=4),
     st.sampled_from(["THB", "JPY", "KWD"]),
 )
+@pytest.mark.slow
 @settings(max_examples=60)
 def test_money_and_whole_numbers_lose_no_digit(values: list[int | None], currency: str) -> None:
     numbers = pa.array(values, pa.int64())

@@ -226,6 +226,7 @@ def test_hostile_text_is_text(text: str) -> None:
 @given(
     st.text(max_size=30), st.integers(1, 2**63 - 1), st.integers(-(2**63), 2**63 - 1), st.sampled_from([1, 100, 1000])
 )
+@pytest.mark.slow
 def test_any_text_amount_and_time_gives_a_valid_draft(text: str, amount: int, time: int, minor_units: int) -> None:
     row = (f"t{text}", time, True, f"o{text}", text, amount, text, text, [text], 0, amount)
     case = bare_case(

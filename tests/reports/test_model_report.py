@@ -390,6 +390,8 @@ def browser() -> Iterator[Browser]:
         yield opened
 
 
+@pytest.mark.browser
+@pytest.mark.slow
 @pytest.mark.filterwarnings("default")  # selenium's, not ours
 @pytest.mark.parametrize("width", [390, 1280])
 def test_the_page_opens_quietly_and_draws_its_charts(
@@ -406,6 +408,8 @@ def test_the_page_opens_quietly_and_draws_its_charts(
     assert drawn == [1] * len(report.charts)
 
 
+@pytest.mark.browser
+@pytest.mark.slow
 @pytest.mark.filterwarnings("default")
 def test_hostile_names_do_nothing_in_a_browser(browser: Browser, hostile: ModelReport, tmp_path: Path) -> None:
     (tmp_path / "model.html").write_text(page(hostile, "th"), encoding="utf-8")

@@ -539,6 +539,7 @@ def test_without_matplotlib_the_error_names_the_extra(name: str, monkeypatch: py
         PICTURES[name]()
 
 
+@pytest.mark.slow
 def test_the_library_is_imported_without_matplotlib_and_names_its_pictures() -> None:
     code = (
         "import sys, muledetect as md; assert 'matplotlib' not in sys.modules; md.plots.plot_ring; "

@@ -35,6 +35,7 @@ def test_a_report_has_an_index_a_page_an_alert_and_a_page_a_ring(tmp_path: Path)
     assert list(tmp_path.iterdir()) == [tmp_path / "report"]
 
 
+@pytest.mark.slow
 def test_the_same_input_gives_the_same_bytes(tmp_path: Path) -> None:
     for name in ("one", "two"):
         write_report(make_material(), tmp_path / name, goaml=True)
@@ -51,6 +52,7 @@ def test_no_account_stands_in_a_path(tmp_path: Path) -> None:
         )
 
 
+@pytest.mark.slow
 def test_an_earlier_report_is_replaced_whole(tmp_path: Path) -> None:
     write_report(make_material(), tmp_path / "report", goaml=True)
     write_report(make_material(n_alerts=2), tmp_path / "report")
@@ -81,6 +83,7 @@ def test_an_interrupted_run_leaves_the_old_report(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [tmp_path / "report"]
 
 
+@pytest.mark.slow
 def test_under_pseudonyms_no_page_and_no_table_holds_an_account_a_holder_or_a_name(tmp_path: Path) -> None:
     people = set(make_tables()["accounts"]["account_id"].to_pylist())
 
