@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Final, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
-from scipy.stats import CensoredData, ecdf
 
 from muledetect.clock import MINUTE, Moment, parse_time
 from muledetect.errors import OptionError
 from muledetect.evaluation.money import money_at
+from muledetect.evaluation.survival import QUANTILES, survival_quantiles
 from muledetect.frames import takes_tables
 
 #: A moment, account ids and their scores at that moment.
 ScoreTable: TypeAlias = "tuple[Moment, npt.ArrayLike, npt.ArrayLike]"
-
-QUANTILES: Final = (0.25, 0.5, 0.75)
 
 
 def first_alerts(series: Sequence[ScoreTable], *, k: float) -> dict[Any, list[int]]:
@@ -166,18 +164,6 @@ def summarise_detection(accounts: pd.DataFrame, cases: pd.DataFrame) -> dict[str
     for name, column in (("still_in_bank", "still_there"), ("preventable", "preventable")):
         figures[name] = int(cases[column].sum()) / total if total else float("nan")
     return figures
-
-
-def survival_quantiles(
-    times: npt.ArrayLike, is_seen: npt.ArrayLike, quantiles: Sequence[float] = QUANTILES
-) -> list[float]:
-    """Return the times by which shares are detected (Kaplan-Meier); NaN where the share is never reached."""
-    durations, seen = np.asarray(times, dtype=np.float64), np.asarray(is_seen, dtype=bool)
-    if not seen.any():
-        return [float("nan")] * len(quantiles)
-    curve = ecdf(CensoredData(uncensored=durations[seen], right=durations[~seen])).cdf
-    reached = [np.flatnonzero(curve.probabilities >= q - 1e-12) for q in quantiles]
-    return [float(curve.quantiles[at[0]]) if len(at) else float("nan") for at in reached]
 
 
 def _illicit(transfers: pa.Table, truth: pa.Table) -> pd.DataFrame:

@@ -56,9 +56,7 @@ class RingMetrics:
 
 
 @takes_tables("found", "true")
-def compare_rings(
-    found: pa.Table | pd.DataFrame, true: pa.Table | pd.DataFrame, *, visible: Iterable[str] | None = None
-) -> RingMetrics:
+def compare_rings(found: pa.Table, true: pa.Table, *, visible: Iterable[str] | None = None) -> RingMetrics:
     """Compare found with true rings, over all accounts that are in a ring of either kind.
 
     Parameters
@@ -111,9 +109,7 @@ def compare_rings(
 
 
 @takes_tables("found", "true")
-def value_recall(
-    found: pa.Table | pd.DataFrame, true: pa.Table | pd.DataFrame, *, shown: Iterable[str] | None = None
-) -> float:
+def value_recall(found: pa.Table, true: pa.Table, *, shown: Iterable[str] | None = None) -> float:
     """Return the share of the true rings' value that found rings catch, each answering for one true ring.
 
     Parameters
@@ -134,9 +130,7 @@ def value_recall(
     Found and true rings are paired one to one so that the sum is largest (Kuhn 1955). Merging two rings thus loses
     the smaller one.
     """
-    wanted, got = (pd.DataFrame({n: _list(t, n) for n in names}) for t, names in (
-        (true, ("ring_id", "account_id", "value")), (found, ("ring_id", "account_id"))
-    ))  # fmt: skip
+    wanted, got = _frame(true, "ring_id", "account_id", "value"), _frame(found, "ring_id", "account_id")
     if shown is not None:
         got = got[got["ring_id"].isin(list(shown))]
     both = wanted.merge(got.drop_duplicates(), on="account_id", suffixes=("", "_found"))
@@ -172,11 +166,9 @@ def visible_rings(truth_rings: pa.Table, truth_transfers: pa.Table, transfers: p
     of_ring = truth_transfers.select(["transfer_id", "ring_id"]).filter(pc.is_valid(truth_transfers["ring_id"]))
     ids = of_ring["transfer_id"].cast(pa.string())
     seen = seen.filter(pc.is_in(seen["transfer_id"].cast(pa.string()), value_set=pc.unique(ids)))
-    flows = pd.DataFrame({name: _list(seen, name) for name in ("transfer_id", "source", "target", "amount")})
-    rings = pd.DataFrame({name: _list(of_ring, name) for name in ("transfer_id", "ring_id")}).drop_duplicates()
-    flows = flows.merge(rings, on="transfer_id")
-    members = pd.DataFrame({name: _list(truth_rings, name) for name in ("ring_id", "account_id", "role")})
-    members = members.drop_duplicates(["ring_id", "account_id"])
+    flows = _frame(seen, "transfer_id", "source", "target", "amount")
+    flows = flows.merge(_frame(of_ring, "transfer_id", "ring_id").drop_duplicates(), on="transfer_id")
+    members = _frame(truth_rings, "ring_id", "account_id", "role").drop_duplicates(["ring_id", "account_id"])
     keys = pd.MultiIndex.from_frame(members[["ring_id", "account_id"]])
     sums = [flows.groupby(["ring_id", end])["amount"].sum().reindex(keys).fillna(0) for end in ("source", "target")]
     members["value"] = np.maximum(*(total.to_numpy() for total in sums)).astype(np.int64)
@@ -184,17 +176,19 @@ def visible_rings(truth_rings: pa.Table, truth_transfers: pa.Table, transfers: p
     return members[members.groupby("ring_id")["account_id"].transform("size") > 1].reset_index(drop=True)
 
 
-def _members(rings: pa.Table | pd.DataFrame, known: set[str] | None) -> tuple[dict[str, str], int]:
+def _members(rings: pa.Table, known: set[str] | None) -> tuple[dict[str, str], int]:
     """Return the ring that each account counts for, and the number of rings of two or more."""
-    missing = [name for name in ("ring_id", "account_id") if name not in _names(rings)]
+    missing = [name for name in ("ring_id", "account_id") if name not in rings.column_names]
     if missing:
         raise DataError(f"rings: the table lacks {missing}; it needs ring_id and account_id.")
-    firmness = _list(rings, "membership") if "membership" in _names(rings) else [1.0] * len(_list(rings, "ring_id"))
+    pairs = zip(rings["ring_id"].to_pylist(), rings["account_id"].to_pylist(), strict=True)
+    has_membership = "membership" in rings.column_names
+    membership = rings["membership"].to_pylist() if has_membership else [1.0] * len(rings)
     rows: dict[tuple[str, str], float] = {}
-    for ring, account, firm in zip(_list(rings, "ring_id"), _list(rings, "account_id"), firmness, strict=True):
+    for (ring, account), share in zip(pairs, membership, strict=True):
         key = (str(ring), str(account))
         if known is None or key[1] in known:
-            rows[key] = max(rows.get(key, 0.0), float(firm))  # type: ignore[arg-type]
+            rows[key] = max(rows.get(key, 0.0), float(share))
     sizes: dict[str, int] = {}
     for ring, _ in rows:
         sizes[ring] = sizes.get(ring, 0) + 1
@@ -204,12 +198,8 @@ def _members(rings: pa.Table | pd.DataFrame, known: set[str] | None) -> tuple[di
     return ring_of, sum(size > 1 for size in sizes.values())
 
 
-def _names(rings: pa.Table | pd.DataFrame) -> list[str]:
-    return list(rings.column_names if isinstance(rings, pa.Table) else rings.columns)
-
-
-def _list(rings: pa.Table | pd.DataFrame, name: str) -> list[object]:
-    return list(rings[name].to_pylist() if isinstance(rings, pa.Table) else rings[name])
+def _frame(table: pa.Table, *names: str) -> pd.DataFrame:
+    return pd.DataFrame({name: table[name].to_pylist() for name in names})
 
 
 def _pairs(true_code: npt.NDArray[np.int64], found_code: npt.NDArray[np.int64]) -> tuple[float, float]:

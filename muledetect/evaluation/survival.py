@@ -15,7 +15,8 @@ Kaplan and Meier (1958), Nonparametric estimation from incomplete observations, 
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -25,6 +26,9 @@ from muledetect.arrays import Float64Array, IndexArray
 from muledetect.errors import OptionError
 from muledetect.evaluation.budget import widen_certain
 from muledetect.evaluation.metrics import block_draws, percentiles
+
+#: Shares whose times are given.
+QUANTILES: Final = (0.25, 0.5, 0.75)
 
 
 class _Steps(NamedTuple):
@@ -100,6 +104,20 @@ def detection_curve(
     if rows[0][0] > 0:
         rows.insert(0, (0.0, len(waited), 0.0, 0.0, 0.0))
     return pd.DataFrame(rows, columns=["minutes", "at_risk", "share", "low", "high"])
+
+
+def survival_quantiles(
+    times: npt.ArrayLike, is_found: npt.ArrayLike, quantiles: Sequence[float] = QUANTILES
+) -> list[float]:
+    """Return the times by which shares are found (Kaplan-Meier); NaN where the share is never reached."""
+    waited, found = np.asarray(times, dtype=np.float64), np.asarray(is_found, dtype=np.float64)
+    if not found.any():
+        return [float("nan")] * len(quantiles)
+    order = np.argsort(waited, kind="stable")
+    moments, starts = np.unique(waited[order], return_index=True)
+    share = _share_found(_Steps(found[order], starts), np.ones(len(waited)))[1]
+    reached = [np.flatnonzero(share >= q - 1e-12) for q in quantiles]
+    return [float(moments[at[0]]) if len(at) else float("nan") for at in reached]
 
 
 def _share_found(steps: _Steps, weight: Float64Array) -> tuple[Float64Array, Float64Array]:

@@ -10,9 +10,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from muledetect.clock import MINUTE
-from muledetect.evaluation.detection import detect_accounts, detect_cases, summarise_detection, survival_quantiles
+from muledetect.evaluation.detection import detect_accounts, detect_cases, summarise_detection
 from muledetect.evaluation.evasion import Ranked, evasion_curve
 from muledetect.evaluation.report import EvaluationReport
+from muledetect.evaluation.survival import survival_quantiles
 
 
 def at(*minutes: int) -> pa.Array:
