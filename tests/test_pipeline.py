@@ -436,6 +436,16 @@ def test_scores_may_be_any_table(first: Run) -> None:
     assert found.ring_members.equals(first.rings.ring_members)
 
 
+def test_rings_and_traces_take_a_snapshot_or_a_data_set_and_a_moment(first: Run) -> None:
+    snapshot = Snapshot(first.dataset, SCORED_AT)
+    assert pipeline.find_rings(snapshot, first.scores).tables == first.rings.tables
+    assert pipeline.trace(snapshot, SCORED_AT).tables == pipeline.trace(first.dataset, SCORED_AT).tables
+    with pytest.raises(OptionError, match=r"the snapshot is of 2025-03-01T00:00:00Z; got 2025-02-15"):
+        pipeline.trace(snapshot, TRAINED_AT)
+    with pytest.raises(OptionError, match="say at which moment"):
+        pipeline.find_rings(first.dataset, first.scores)
+
+
 def test_a_folder_without_tables_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no table found"):
         pipeline.check(tmp_path)
