@@ -61,11 +61,7 @@ RULES: Final = (
     Rule(
         3,
         "money from first-ever payers left within the hour",
-        (
-            "quick_pass__within_1h__window_{w} > 0.5",
-            "in_new_share__window_{w} > 0.5",
-            "in_amount__window_{w} > p50",
-        ),
+        ("quick_pass__within_1h__window_{w} > 0.5", "in_new_share__window_{w} > 0.5", "in_amount__window_{w} > p50"),
         ("30d", "all"),
     ),
     Rule(
@@ -86,11 +82,7 @@ RULES: Final = (
     Rule(
         2,
         "far beyond its own past, in and out",
-        (
-            "in_amount_burst__window_7d > 0.9",
-            "out_amount_burst__window_7d > 0.9",
-            "in_amount__window_7d > p75",
-        ),
+        ("in_amount_burst__window_7d > 0.9", "out_amount_burst__window_7d > 0.9", "in_amount__window_7d > p75"),
     ),
     Rule(
         1,
@@ -137,11 +129,7 @@ RULES: Final = (
     Rule(
         1,
         "large sums from payers met once",
-        (
-            "in_one_off_share__window_{w} > 0.8",
-            "in_counterparties__window_{w} > 2.5",
-            "in_amount__window_{w} > p90",
-        ),
+        ("in_one_off_share__window_{w} > 0.8", "in_counterparties__window_{w} > 2.5", "in_amount__window_{w} > p90"),
         ("30d", "all"),
     ),
     # lifecycle
@@ -155,12 +143,7 @@ RULES: Final = (
             "peak_in_amount__within_7d > p50",
         ),
     ),
-    Rule(
-        2,
-        "new account, high value",
-        ("account_age < 7776000", "in_amount__window_{w} > p75"),
-        ("7d", "30d"),
-    ),
+    Rule(2, "new account, high value", ("account_age < 7776000", "in_amount__window_{w} > p75"), ("7d", "30d")),
     Rule(
         2,
         "used for less than a month, and less than most, with high value",
@@ -176,10 +159,7 @@ RULES: Final = (
     Rule(
         1,
         "just under a threshold",
-        (
-            r"(in|out)_below__threshold_\d+__window_{w} > 0.2",
-            r"below_count__threshold_\d+__window_{w} > 2.5",
-        ),
+        (r"(in|out)_below__threshold_\d+__window_{w} > 0.2", r"below_count__threshold_\d+__window_{w} > 2.5"),
         ("90d",),
     ),
     Rule(1, "at a daily limit again and again", ("(own_)?limit_hugging__.* > 0.2",)),
