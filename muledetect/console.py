@@ -197,8 +197,8 @@ def show_threshold(out: Console, found: AlertThreshold) -> None:
     """Print from which score on alerts arise, and how many a day."""
     between = "" if found.low is None else f" [{found.low:.1f}, {found.high:.1f}]"
     out.print(
-        f"score {found.score:.4f} and above: {found.alerts_per_day:.1f}{between} new alerts a day over "
-        f"{found.n_days:.0f} days; the budget is {found.per_day:g}"
+        f"Alert from score {found.score:.4f} on. That gave {found.alerts_per_day:.1f}{between} new alerts a day over "
+        f"{found.n_days:.0f} days; the budget is {found.per_day:g}."
     )
 
 
@@ -335,8 +335,8 @@ def show_evaluation(out: Console, result: Evaluation) -> None:
     _show_false_positives(out, result)
     if result.victims.get("n_likely"):
         out.print(
-            f"likely victims of the alerted: {result.victims['n_likely']:,.0f}, of whom "
-            f"{result.victims['n_alerted']:,.0f} are alerted themselves"
+            f"Likely victims of the alerted accounts: {result.victims['n_likely']:,.0f}. "
+            f"{result.victims['n_alerted']:,.0f} of them are alerted themselves."
         )
     _show_detection(out, result.detection)
     if result.rings is not None:
@@ -370,11 +370,13 @@ def _show_detection(out: Console, found: Mapping[str, float]) -> None:
     if not found.get("n_accounts"):
         return
     hours = found["minutes_q50"] / 60
-    half = f"half of them within {hours:,.1f} h of the first" if math.isfinite(hours) else "fewer than half of them"
+    soon = (
+        f"Half of all were alerted within {hours:,.1f} h of their first such credit. " if math.isfinite(hours) else ""
+    )
     out.print(
-        f"time to detect: {found['n_detected']:,.0f} of {found['n_accounts']:,.0f} accounts with illicit credits, "
-        f"{half}; {found['share_gone']:.0%} of what the "
-        f"detected had received was gone, {found['still_in_bank']:.0%} of all stolen money was still in the bank"
+        f"Time to detect: {found['n_detected']:,.0f} of {found['n_accounts']:,.0f} accounts that received illicit money "
+        f"were alerted. {soon}When they were alerted, {found['share_gone']:.0%} of what they had received was gone. "
+        f"{found['still_in_bank']:.0%} of all stolen money was still in the bank."
     )
 
 
