@@ -374,9 +374,9 @@ def _show_detection(out: Console, found: Mapping[str, float]) -> None:
         f"Half of all were alerted within {hours:,.1f} h of their first such credit. " if math.isfinite(hours) else ""
     )
     out.print(
-        f"Time to detect: {found['n_detected']:,.0f} of {found['n_accounts']:,.0f} accounts that received illicit money "
-        f"were alerted. {soon}When they were alerted, {found['share_gone']:.0%} of what they had received was gone. "
-        f"{found['still_in_bank']:.0%} of all stolen money was still in the bank."
+        f"Time to detect: {found['n_detected']:,.0f} of {found['n_accounts']:,.0f} accounts that received illicit "
+        f"money were alerted. {soon}When they were alerted, {found['share_gone']:.0%} of what they had received was "
+        f"gone. {found['still_in_bank']:.0%} of all stolen money was still in the bank."
     )
 
 
