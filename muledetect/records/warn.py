@@ -86,7 +86,8 @@ def _untimed_returns(transfers: pa.Table, n_read: int) -> Iterator[Finding]:
         return
     returned = transfers["transfer_id"].filter(pc.equal(transfers["status"].cast(pa.string()), "returned"))
     if "reversal_of" in transfers.column_names:
-        returned = returned.filter(pc.invert(pc.is_in(returned, transfers["reversal_of"].combine_chunks())))
+        back = transfers["reversal_of"].cast(pa.string()).combine_chunks()
+        returned = returned.filter(pc.invert(pc.is_in(returned.cast(pa.string()), back)))
     if len(returned):
         yield _warn("transfers", "status", reasons.RETURNED, len(returned), n_read)
 

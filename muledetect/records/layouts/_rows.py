@@ -71,7 +71,7 @@ class Reading:
                 parts.append(self._accepted(mapping, texts, numbers, adapt))
             n_before += n_rows
         if parts:
-            return pa.concat_tables(parts, promote_options="default").combine_chunks()
+            return pa.concat_tables(parts, promote_options="default")
         return mapping.contract.empty().select(list(mapping.contract.required))
 
     def _accepted(self, mapping: Columns, texts: Texts, numbers: Int64Array, adapt: Adapt | None) -> pa.Table:
