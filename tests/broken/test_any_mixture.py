@@ -15,6 +15,8 @@ from hypothesis import strategies as st
 from muledetect.graph import build_graph
 from muledetect.records import Dataset, read_dataset
 
+pytestmark = pytest.mark.slow
+
 COLUMNS = ("transfer_id", "time", "source", "target", "amount", "currency", "channel", "status", "reversal_of")
 
 #: Few ids and times, so that duplicates, conflicts, reversals and simultaneous transfers are frequent.

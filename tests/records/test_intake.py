@@ -171,6 +171,7 @@ def rows_of_many(n_rows: int) -> pa.Table:
     return pa.table({"transfer_id": ids, "time": time, **ends, "amount": pa.repeat(100, n_rows)})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["text", "parquet", "folder", "memory"])
 def test_the_share_that_is_told_grows_to_1(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("muledetect.records.lines._BLOCK_BYTES", 1 << 16)
@@ -251,6 +252,7 @@ LONG = (
 )
 
 
+@pytest.mark.slow
 def test_no_long_command_shows_a_share_that_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     told: list[tuple[str, float]] = []
 

@@ -214,6 +214,7 @@ def canonical(table: pa.Table) -> pa.Table:
     return table.sort_by("transfer_id") if "amount" in table.column_names and "source" in table.column_names else table
 
 
+@pytest.mark.slow
 def test_a_data_set_is_the_same_under_pseudonyms(plain: Dataset, hidden: Dataset) -> None:
     assert list(hidden.tables) == list(plain.tables)
     for name, table in plain.tables.items():
@@ -225,6 +226,7 @@ def test_a_data_set_is_the_same_under_pseudonyms(plain: Dataset, hidden: Dataset
     assert hidden.rejects.equals(plain.rejects)
 
 
+@pytest.mark.slow
 def test_no_table_of_it_holds_an_id_or_a_name(hidden: Dataset) -> None:
     assert not [name for name, table in hidden.tables.items() if MARK in str(table.to_pydict())]
     assert MARK not in str(hidden.account_ids.to_pylist())
@@ -374,6 +376,7 @@ def _nameless(row: dict[str, Any]) -> dict[str, Any]:
     return told
 
 
+@pytest.mark.slow
 def test_results_are_those_of_the_plain_data_under_other_names(open_line: Line, hidden_line: Line) -> None:
     wanted = tables_of(open_line.folder)
     found = {name: table for name, table in tables_of(hidden_line.folder).items() if name in wanted}
@@ -442,6 +445,7 @@ def test_tables_by_other_names_than_the_data_are_refused(
         )
 
 
+@pytest.mark.slow
 def test_scores_of_accounts_that_are_gone_are_no_mismatch(plain: Dataset, hidden: Dataset) -> None:
     for dataset, gone in ((plain, "gone"), (hidden, flat(NAMES.hide(["gone"]))[0])):
         known = dataset.account_ids[0].as_py()

@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 from muledetect.errors import MuleDetectError
 from muledetect.records.own import Columns, import_own, suggest_columns
 
+pytestmark = pytest.mark.slow
+
 CELLS = st.one_of(
     st.sampled_from(["2025-03-14 10:00:00", "31.02.2025", "14/03/2568", "5.00", "-1.234,56", "(3)", "", " ", "NULL"]),
     st.sampled_from(['"', '""', '"a;b"', "a,b", "๕๐", "1e5", "1.23457E+11", '="01"', "\u00a0", "%d", "?", "\\"]),

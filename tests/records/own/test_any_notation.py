@@ -6,11 +6,14 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from muledetect.errors import DataError
 from muledetect.records.own import import_own, suggest_columns
+
+pytestmark = pytest.mark.slow
 
 
 def _asian(time: datetime, before: str, after: str) -> str:
