@@ -156,9 +156,9 @@ def _payments(world: WorldArrays) -> float:
 
 
 def layers(world: WorldArrays) -> dict[str, Any]:
-    """Return the tiers of the rings' members, the moves that follow a victim's payment, and where the money went."""
+    """Return the layers of the rings' members, the moves that follow a victim's payment, and where the money went."""
     rings = world.dataset.tables["truth_rings"]
-    tier = pd.Series(rings["layer"].to_numpy()).value_counts(normalize=True).sort_index()
+    layer = pd.Series(rings["layer"].to_numpy()).value_counts(normalize=True).sort_index()
     truth = world.dataset.tables["truth_transfers"]
     kind = texts(truth["kind"])
     amount = pc.fill_null(truth["amount"], 0).to_numpy()
@@ -169,8 +169,8 @@ def layers(world: WorldArrays) -> dict[str, Any]:
     row = pc.index_in(truth["transfer_id"].cast(pa.string()), value_set=ids).to_numpy()[out].astype(np.int64)
     exits = pd.Series(amount[out]).groupby(world.channel[row]).sum()
     return {
-        "tiers": {int(name): float(value) for name, value in tier.items()},
-        "tiers_of_a_ring": float(deepest.mean()),
+        "layers": {int(name): float(value) for name, value in layer.items()},
+        "layers_of_a_ring": float(deepest.mean()),
         "moves_per_payment": float(np.isin(kind, ("hop", "exit")).sum() / max(n_victims, 1)),
         "exits": {str(name): float(value) for name, value in (exits / max(exits.sum(), 1)).items()},
         "n_rings": len(deepest),

@@ -213,7 +213,7 @@ CRIME: Final = {
         ("press",),
         "the range allows that one bank sees only its own part of a holder's accounts",
     ),
-    "tiers": Figure("layers of a ring", "three and more", 2.5, 5.0, ".1f", ("nation",)),
+    "layers": Figure("layers of a ring", "three and more", 2.5, 5.0, ".1f", ("nation",)),
     "moves": Figure(
         "moves that follow a victim's payment",
         "at least 5 for most mule accounts",

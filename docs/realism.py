@@ -185,7 +185,7 @@ def crime(world: WorldArrays) -> str:
         "within_a_week": who["within_a_week"],
         "younger_than_90d": who["younger_than_90d"],
         "per_holder": who["accounts_per_holder"],
-        "tiers": deep["tiers_of_a_ring"],
+        "layers": deep["layers_of_a_ring"],
         "moves": deep["moves_per_payment"],
     }
     config = world.config
@@ -205,7 +205,7 @@ Of the stolen money that reached our accounts (`truth_money`, first in first out
 | mules used for a day or less; median days | {who["within_a_day"]:.0%}; {who["median_life_days"]:.1f} | |
 | recruited as | {shares(who["recruited_as"])} | `new_mule_share`, ... |
 | most mule accounts of one holder | {who["most_accounts_of_a_holder"]} | |
-| ring members by layer | {shares(deep["tiers"])} | |
+| ring members by layer | {shares(deep["layers"])} | |
 | money leaving the rings, by channel | {shares(deep["exits"])} | |
 | cases; median, 90th percentile, largest loss (baht) | {lost["cases"]:,.0f}; {lost["median"]:,.0f}, {
         lost["p90"]:,.0f}, {lost["largest"]:,.0f} | |
