@@ -36,6 +36,9 @@ def find_reversals(transfers: pa.Table, graph: TransferGraph) -> Reversals:
         is_reversal[child] = True
         parent = positions(given.take(pa.array(child)), transfers["transfer_id"].slice(0, n))
         child, parent = child[parent >= 0], parent[parent >= 0]
+        # reading keeps, with a warning, a row that names a later transfer; it has reversed nothing
+        is_back = graph.time[child] >= graph.time[parent]
+        child, parent = child[is_back], parent[is_back]
         order = np.lexsort((graph.time[child], parent))
         back = dict.fromkeys(parent.tolist(), 0)
         for one, original in zip(child[order].tolist(), parent[order].tolist(), strict=True):

@@ -48,7 +48,6 @@ class TableSource:
     schema: pa.Schema
     n_rows: int | None
     batches: Callable[[], Iterator[pa.RecordBatch]]
-    is_text: bool = False
     quotes: tuple[QuoteCount, ...] = ()
     intake: Intake | None = None
     former: tuple[str, ...] = ()
@@ -187,9 +186,8 @@ def _join(name: str, where: str, parts: list[TableSource]) -> TableSource:
 
     total = sum(count for count in counts if count is not None) if None not in counts else None
     quotes = tuple(count for part in parts for count in part.quotes)
-    is_text = any(part.is_text for part in parts)
     former = tuple(dict.fromkeys(old for part in parts for old in part.former))
-    return TableSource(where, pa.schema(list(fields.values())), total, batches, is_text, quotes, former=former)
+    return TableSource(where, pa.schema(list(fields.values())), total, batches, quotes, former=former)
 
 
 def _open_file(
@@ -306,7 +304,7 @@ def _open_csv(name: str, path: Path, delimiter: str | None, intake: Intake) -> T
             ) from error
 
     schema = pa.schema([pa.field(column, pa.string()) for column in columns])
-    return TableSource(str(path), schema, None, batches, True, (quotes,), intake)
+    return TableSource(str(path), schema, None, batches, (quotes,), intake)
 
 
 def _read_header(name: str, path: Path, delimiter: str | None) -> tuple[list[str], str]:

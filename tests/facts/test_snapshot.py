@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from muledetect.arrays import NEVER
 from muledetect.clock import DAY, HOUR
 from muledetect.facts import Facts, Snapshot
 from muledetect.facts.accounts import HUB_PAYERS, PLACES
@@ -111,6 +112,13 @@ def test_exits_deposits_and_reversed_transfers_bind_no_two_accounts() -> None:
 
     assert binding(4) == {"t0", "t1"}  # the reversal of day 5 is not known yet
     assert binding(6) == {"t0"}
+
+
+def test_a_row_that_names_a_later_transfer_has_reversed_nothing() -> None:
+    table = transfers([("b", "a", DAY, 90), ("a", "b", 2 * DAY, 90)], reversal_of=pa.array(["t1", None], pa.string()))
+    reversals = Facts(read_dataset({"transfers": table})).reversals
+    assert reversals.is_reversal.tolist() == [True, False]
+    assert (reversals.reversed_at == NEVER).all()
 
 
 def test_transfers_of_accounts_name_both_sides_and_can_begin_later() -> None:
