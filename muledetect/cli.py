@@ -16,7 +16,7 @@ from rich.markup import escape
 from muledetect.command import AsOf, ModelFolder, Moments, Overwrite, Reading, err, out, progress_bar, reads
 from muledetect.console import plain
 from muledetect.errors import DataError, MuleDetectError, OptionError, OutputError
-from muledetect.outputs import check_output, kinds
+from muledetect.outputs import kinds
 from muledetect.visible import has_half
 
 app = typer.Typer(
@@ -158,6 +158,7 @@ def columns(
 ) -> None:
     """Say what each column of your own files seems to be, for you to confirm before `import own`."""
     from muledetect import console
+    from muledetect.outputs import check_output
     from muledetect.records.own import suggest_columns
 
     with progress_bar() as progress:

@@ -14,11 +14,11 @@ from rich.console import Console
 from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bar
 
-from muledetect.outputs import Output, check_output
 from muledetect.progress import Progress
 from muledetect.visible import make_visible
 
 if TYPE_CHECKING:
+    from muledetect.outputs import Output
     from muledetect.records import Dataset
 
 #: An id may hold what rich takes for the name of a picture, such as `:bank:`.
@@ -73,6 +73,7 @@ class Reading:
     ) -> Iterator[tuple[Dataset, Progress]]:
         """Refuse the output if need be, then read the data set; yield it, and where to show progress."""
         from muledetect.inputs import load, read_source
+        from muledetect.outputs import check_output
 
         with progress_bar() as progress:
             given = [path for path in (self.dataset, *inputs, self.pseudonymise) if path is not None]

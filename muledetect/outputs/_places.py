@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from muledetect.errors import OutputError
-from muledetect.outputs._spec import Output
+from muledetect.outputs._output import Output
 
 #: How every file of a key begins, see `muledetect.records.pseudonyms`.
 _KEY_HEAD: Final = b"muledetect-key-"

@@ -12,12 +12,10 @@ from typing import Any
 
 from muledetect.errors import OutputError
 from muledetect.outputs import _swap
-from muledetect.outputs._places import paths_in, refuse_place
-from muledetect.outputs._spec import (
+from muledetect.outputs._manifest import (
     MANIFEST,
     PARTIAL,
     Manifest,
-    Output,
     Proof,
     entries,
     is_file,
@@ -27,6 +25,8 @@ from muledetect.outputs._spec import (
     sha256,
     write_manifest,
 )
+from muledetect.outputs._output import Output
+from muledetect.outputs._places import paths_in, refuse_place
 
 _MEND = "Choose another place, or move it away. To replace it all the same, say --overwrite (in Python overwrite=True)."
 

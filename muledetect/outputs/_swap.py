@@ -20,7 +20,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
-from muledetect.outputs._spec import MANIFEST, PARTIAL, entries, is_proved, read_manifest
+from muledetect.outputs._manifest import MANIFEST, PARTIAL, entries, is_proved, read_manifest
 
 _AT_FDCWD: Final = -100
 _RENAME_EXCHANGE: Final = 2

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
-from muledetect.outputs._spec import Output
+from muledetect.outputs._output import Output
 
 
 def _tables(*names: str) -> tuple[str, ...]:
