@@ -6,11 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from muledetect import read_dataset
 from muledetect.frames import takes_tables
 from muledetect.records import Dataset, reasons
+from muledetect.rings.ring import TABLES, read_rings
+from muledetect.schema import OUTPUTS
 
 TRANSFERS = pa.table(
     {
@@ -89,3 +92,13 @@ def test_a_table_given_to_a_function_may_have_a_former_name() -> None:
 
     with pytest.warns(FutureWarning, match="column 'tier' is called 'layer' now"):
         assert "layer" in names_of(pa.table({"ring_id": ["r"], "tier": [1]}))
+
+
+def test_rings_that_an_earlier_version_wrote_are_read(tmp_path: Path) -> None:
+    for name in TABLES:
+        table = OUTPUTS[name].empty()
+        old = ["tier" if column == "layer" else column for column in table.column_names]
+        pq.write_table(table.rename_columns(old), tmp_path / f"{name}.parquet")
+    with pytest.warns(FutureWarning, match="ring_members: column 'tier' is called 'layer' now"):
+        found = read_rings(tmp_path)
+    assert "layer" in found.ring_members.column_names
