@@ -15,6 +15,7 @@ import platform
 import shlex
 import subprocess
 import sys
+import tempfile
 import time
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -30,7 +31,10 @@ PACKAGES: Final = ("numpy", "pandas", "pyarrow", "numba", "lightgbm", "scikit-le
 
 
 class Section(NamedTuple):
-    """One command and what it measures; `minutes` on two cores. AMLSIM and SYNTHFIN are folders of data sets."""
+    """One command and what it measures; `minutes` on two cores.
+
+    AMLSIM and SYNTHFIN stand for folders of data sets, FOLDER for an empty one that is removed after the run.
+    """
 
     title: str
     command: str
@@ -90,13 +94,13 @@ SECTIONS: Final = {
     ),
     "score": Section(
         "Scoring a large bank",
-        "python benchmarks/score.py --folder benchmarks/.score --accounts 1000000 --days 31",
+        "python benchmarks/score.py --folder FOLDER --accounts 1000000 --days 31",
         25,
         "One million accounts, read, scored and explained in one process.",
     ),
     "report": Section(
         "Pages for people",
-        "python benchmarks/report.py --accounts 40000 --alerts 1000 --rings 100 --folder benchmarks/.report --browser",
+        "python benchmarks/report.py --accounts 40000 --alerts 1000 --rings 100 --folder FOLDER --browser",
         8,
         "1,000 case files and up to 100 ring files, and how smoothly the picture of a large ring moves in a browser.",
     ),
@@ -121,7 +125,7 @@ SECTIONS: Final = {
     ),
     "model": Section(
         "The model beside plain LightGBM",
-        "python benchmarks/model.py --amlsim AMLSIM --synthfin SYNTHFIN --worlds benchmarks/.worlds",
+        "python benchmarks/model.py --amlsim AMLSIM --synthfin SYNTHFIN --worlds FOLDER --cache FOLDER",
         60,
         "Ranking and probabilities. Data sets, points and splits are those of docs/ablation.md.",
     ),
@@ -222,15 +226,22 @@ OTHER_PAGES: Final = {
 }  # fmt: skip
 
 
+def check_folders(section: Section, folders: dict[str, str | None]) -> None:
+    """Stop where the command of a section needs a data set that was not given."""
+    missing = [name for name in ("AMLSIM", "SYNTHFIN") if name in section.command.split() and not folders.get(name)]
+    if missing:
+        options = " and ".join(f"--{name.lower()} DIR" for name in missing)
+        raise SystemExit(f"benchmarks: section {section.title!r} needs {options}.")
+
+
 def measure(section: Section, folders: dict[str, str | None]) -> dict[str, Any]:
     """Run the command of a section; return what it printed, and where, when and with which versions."""
-    words = shlex.split(section.command)
-    missing = [word.lower() for word in words if word in ("AMLSIM", "SYNTHFIN") and not folders.get(word)]
-    if missing:
-        raise SystemExit(f"benchmarks: this section needs {' and '.join(f'--{name} DIR' for name in missing)}.")
+    check_folders(section, folders)
     started = time.perf_counter()
-    run = [sys.executable, *(folders.get(word) or word for word in words[1:])]
-    printed = subprocess.run(run, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True).stdout
+    with tempfile.TemporaryDirectory() as empty:
+        given = {**folders, "FOLDER": empty}
+        run = [sys.executable, *(given.get(word) or word for word in shlex.split(section.command)[1:])]
+        printed = subprocess.run(run, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True).stdout
     seconds = time.perf_counter() - started
     return {
         "command": section.command,
@@ -267,7 +278,8 @@ def page(store: Path | None = None) -> str:
         "Made by [benchmarks.py](benchmarks.py): `python docs/benchmarks.py` measures everything again,",
         "`python docs/benchmarks.py NAME` one section. Each section says which command printed its figures, with which",
         "version, on which machine and when. All figures come from simulated banks or from public data made by other",
-        "simulators. No figure is from a real bank.",
+        "simulators. No figure is from a real bank. In commands, AMLSIM and SYNTHFIN stand for folders of data sets,",
+        "and FOLDER for an empty one.",
         "",
         "Pages of their own: "
         + "; ".join(f"[{text}]({link})" for link, (_, text) in OTHER_PAGES.items() if (ROOT / "docs" / link).exists())
@@ -317,9 +329,13 @@ def main() -> None:
     if unknown:
         raise SystemExit(f"benchmarks: there is no section {unknown[0]!r}; choose of {', '.join(SECTIONS)}.")
     STORE.mkdir(exist_ok=True)
-    for name in () if given.page else given.sections or SECTIONS:
+    wanted = [] if given.page else given.sections or list(SECTIONS)
+    folders = {"AMLSIM": given.amlsim, "SYNTHFIN": given.synthfin}
+    for name in wanted:
+        check_folders(SECTIONS[name], folders)
+    for name in wanted:
         print(f"{name}: {SECTIONS[name].command}", flush=True)
-        result = measure(SECTIONS[name], {"AMLSIM": given.amlsim, "SYNTHFIN": given.synthfin})
+        result = measure(SECTIONS[name], folders)
         (STORE / f"{name}.json").write_text(json.dumps(result, indent=2) + "\n", "utf-8")
         PAGE.write_text(page(), "utf-8")
     PAGE.write_text(page(), "utf-8")

@@ -69,6 +69,18 @@ def test_measuring_one_section_stores_what_its_command_printed_and_leaves_the_ot
     assert "Not measured yet" not in page
 
 
+def test_a_command_gets_an_empty_folder_that_is_removed_and_the_data_sets_that_it_names(tmp_path: Path) -> None:
+    code = "import os, sys; print(sys.argv[1:], os.listdir(sys.argv[1]))"
+    section = benchmarks.Section("Folders", f"python -c '{code}' FOLDER AMLSIM", 1, "Shows its arguments.")
+    printed = benchmarks.measure(section, {"AMLSIM": str(tmp_path)})["printed"]
+    folder, data, *listed = re.findall(r"'([^']*)'", printed)
+    assert data == str(tmp_path)
+    assert not listed
+    assert not Path(folder).exists()
+    with pytest.raises(SystemExit, match="--amlsim DIR"):
+        benchmarks.measure(section, {})
+
+
 def test_a_command_that_fails_stores_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     broken = benchmarks.Section("Broken", "python -c 'raise SystemExit(3)'", 1, "Fails.")
     monkeypatch.setattr(benchmarks, "SECTIONS", {"broken": broken})
