@@ -175,7 +175,7 @@ def gather(network: Network, *, most: int, most_around: int, least: float = 0.0)
     limit = np.where(ranked["is_member"], most, most_around)
     is_tiny = ~ranked["is_member"] & (ranked["size"] < least * ranked["size"].max())
     ranked["kind"] = ranked["kind"].where(~is_tiny, "other")
-    is_own = (ranked.groupby(["column", "is_member"]).cumcount() < limit) & ~is_tiny
+    is_own = (ranked.groupby(["column", "is_member"]).cumcount() < limit) & ~is_tiny & (ranked["n"] == 1)
     group = ranked["name"].where(is_own, "\0" + ranked["column"].astype(str) + ranked["kind"])
     joined = ranked.groupby(group, sort=False).agg(
         name=("name", "first"), kind=("kind", "first"), column=("column", "first"), n=("n", "sum"), kept=("kept", "sum")

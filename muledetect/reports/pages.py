@@ -17,7 +17,7 @@ from markupsafe import Markup, escape
 
 from muledetect.errors import OptionError
 from muledetect.records.currency import format_units
-from muledetect.reports.words import WORDS
+from muledetect.reports.words import MINOR_UNITS, WORDS, Text
 from muledetect.visible import cut, make_visible
 
 Language = Literal["en", "th"]
@@ -136,6 +136,7 @@ def _environment(zone: str, minor_units: int) -> jinja2.Environment:
         "short": shorten,
         "id": _id,
         "word": _word,
+        "unit": show_unit,
         "moment": _moment(zone),
     }
     return made
@@ -163,6 +164,17 @@ def _word(name: str | None) -> Markup | str:
 def two(text: Mapping[str, str]) -> Markup:
     """Return a text in both languages, of which the page shows one."""
     return Markup('<span lang="en">{}</span><span lang="th">{}</span>').format(text["en"], text["th"])
+
+
+def unit_words(currency: str) -> Text:
+    """Return what amounts are in, in both languages: a currency, or minor units."""
+    return MINOR_UNITS if currency == MINOR_UNITS["en"] else {"en": currency, "th": currency}
+
+
+def show_unit(currency: str) -> Markup | str:
+    """Return what amounts are in, for a page."""
+    words = unit_words(currency)
+    return make_visible(currency) if words["en"] == words["th"] else two(words)
 
 
 def _moment(zone: str) -> Callable[[int | None], Markup | str]:

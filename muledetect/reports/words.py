@@ -15,6 +15,8 @@ def _names(**pairs: tuple[str, str]) -> Mapping[str, Text]:
 
 #: Roles, relations, tiers, places, channels, kinds: by the value that stands in the tables.
 WORDS: Final = _names(
+    yes=("yes", "ใช่"),
+    no=("no", "ไม่ใช่"),
     none=("below watch", "ต่ำกว่าเฝ้าระวัง"),
     no_tie=("none", "ไม่มี"),
     watch=("watch", "เฝ้าระวัง"),
@@ -96,6 +98,9 @@ WORDS: Final = _names(
     terminal=("terminal", "เครื่องถอนเงิน"),
     against=("against", "คัดค้าน"),
 )
+
+#: What amounts are in where nobody stated the currency.
+MINOR_UNITS: Final[Text] = {"en": "minor units", "th": "หน่วยย่อย"}
 
 #: Why an account around a ring is no member, by its relation; the English stands in the table itself.
 NOT_MEMBERS: Final = MappingProxyType(

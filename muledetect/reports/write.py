@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
@@ -11,6 +11,7 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+from markupsafe import Markup
 
 from muledetect.clock import format_time
 from muledetect.facts.accounts import PUBLIC_KINDS
@@ -22,10 +23,11 @@ from muledetect.reports.accounts.case import AccountCase
 from muledetect.reports.accounts.facts import TRANSFERS, account_cases
 from muledetect.reports.drafts.goaml import to_goaml
 from muledetect.reports.drafts.str_draft import draft_str
+from muledetect.reports.drafts.words import ACCOUNT_FACTS, HOLDER_FACTS, Fact
 from muledetect.reports.exports import put_csv
 from muledetect.reports.material import Material
 from muledetect.reports.model.report import ModelReport
-from muledetect.reports.pages import Language, money_text, render, time_text
+from muledetect.reports.pages import Language, money_text, render, show_unit, time_text, two, unit_words
 from muledetect.reports.rings.case import RingCase, ring_cases
 from muledetect.reports.rings.drawing import chart_held, draw_flow, draw_network, waterfall
 from muledetect.reports.words import NOT_MEMBERS, REASONS, WORDS
@@ -180,8 +182,8 @@ def _account_page(
         lowering=[reason for reason in case.reasons if reason["contribution"] < 0],
         heaviest=max((reason["contribution"] for reason in raising), default=1.0),
         holds_total=case.hold,
-        account=_facts(case.account, case, shared["zone"]),
-        holder=_facts(case.holder, case, shared["zone"]),
+        account=_facts(case.account, ACCOUNT_FACTS, case, shared["zone"]),
+        holder=_facts(case.holder, HOLDER_FACTS, case, shared["zone"]),
         files={name: f"../{file}" for name, file in files.items() if name != case.account_id},
         fingerprint=material.snapshot.fingerprint,
         draft=draft_str(case, language=shared["language"], zone=shared["zone"]).rows(),
@@ -191,21 +193,22 @@ def _account_page(
     )
 
 
-_TIMES: Final = ("opened_at", "closed_at", "balance_at", "registered_at")
-_MONEY: Final = ("balance", "daily_limit", "declared_income", "capital")
-
-
-def _facts(record: Mapping[str, Any], case: AccountCase, zone: str) -> list[tuple[str, Any]]:
-    """Return what is on record, in words."""
-    written, when = money_text(case.minor_units), time_text(zone)
-    facts: list[tuple[str, Any]] = []
+def _facts(record: Mapping[str, Any], named: Sequence[Fact], case: AccountCase, zone: str) -> list[tuple[Any, Any]]:
+    """Return the label and the value of what is on record; columns of the bank's own are called as they are."""
+    known = {fact.column: fact for fact in named}
+    written, unit = money_text(case.minor_units), show_unit(case.currency)
+    shown: dict[str, Callable[[Any], Any]] = {
+        "money": lambda value: Markup("{} {}").format(written(value), unit),
+        "time": time_text(zone),
+        "flag": lambda value: two(WORDS["yes" if value else "no"]),
+    }
+    facts: list[tuple[Any, Any]] = []
     for name, value in record.items():
-        if name in _TIMES:
-            facts.append((name.replace("_", " "), when(value)))
-        elif name in _MONEY:
-            facts.append((f"{name.replace('_', ' ')}, {case.currency}", written(value)))
-        else:
+        fact = known.get(name)
+        if fact is None:
             facts.append((name.replace("_", " "), value))
+        else:
+            facts.append((two({"en": fact.english, "th": fact.thai}), shown.get(fact.kind, str)(value)))
     return facts
 
 
@@ -227,7 +230,7 @@ def _timeline(case: AccountCase) -> dict[str, Any]:
         "period": None if case.period is None else [moment / 1_000_000 for moment in case.period],
         "now": case.as_of / 1_000_000,
         "unit": case.minor_units,
-        "currency": case.currency,
+        "currency": dict(unit_words(case.currency)),
         # amounts below this are drawn on a straight scale, those above on a logarithmic one
         "linear": float(np.median(money)) / 10 if len(money) else 1.0,
     }
@@ -239,7 +242,7 @@ def _word(name: str | None) -> Any:
 
 def _ring_page(material: Material, case: RingCase, shared: Mapping[str, Any]) -> str:
     flow, not_drawn = draw_flow(case)
-    summary = case.ring.summary
+    summary, left_out = case.ring.summary, money_text(material.minor_units)(not_drawn)
     ties = [
         {
             **tie,
@@ -249,7 +252,6 @@ def _ring_page(material: Material, case: RingCase, shared: Mapping[str, Any]) ->
         }
         for tie in case.ties
     ]
-    rest = f"{money_text(material.minor_units)(not_drawn)} {material.currency}"
     return render(
         "ring",
         case=case,
@@ -260,7 +262,7 @@ def _ring_page(material: Material, case: RingCase, shared: Mapping[str, Any]) ->
         first=_microseconds(summary["first_time"]),
         last=_microseconds(summary["last_time"]),
         flow=flow,
-        not_drawn=rest,
+        not_drawn={language: f"{left_out} {unit}" for language, unit in unit_words(material.currency).items()},
         members=case.members.nlargest(MOST_MEMBERS, "membership").sort_index().to_dict("records"),
         members_shown=f"{min(MOST_MEMBERS, len(case.members)):,}",
         shared=case.shared.head(_MOST_SHARED).to_dict("records"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -15,7 +15,7 @@ from muledetect.arrays import Int32Array, Int64Array
 from muledetect.clock import DAY
 from muledetect.reports.accounts.case import AccountCase
 from muledetect.reports.material import Material, frame_of
-from muledetect.reports.pages import money_text, time_text
+from muledetect.reports.pages import money_text, time_text, unit_words
 from muledetect.reports.words import WORDS, Text
 
 #: Holds of more complaints are one sentence; the table says them one by one.
@@ -189,56 +189,64 @@ def _cleared(material: Material) -> dict[str, int]:
     return {str(name): int(row["known_ts"]) for name, row in latest.iterrows() if row["label"] == "not_mule"}
 
 
+#: What stands for the places of a sentence.
+Numbers: TypeAlias = Mapping[str, "str | Text"]
+
+
 class Action(NamedTuple):
     """A suggested action: when it applies, with the numbers of its sentence (None: not), and the sentence."""
 
     code: str
-    applies: Callable[[AccountCase], Sequence[Mapping[str, str]]]
+    applies: Callable[[AccountCase], Sequence[Numbers]]
     text: Text
 
 
-def _always(_case: AccountCase) -> list[dict[str, str]]:
+def _always(_case: AccountCase) -> list[Numbers]:
     return [{}]
 
 
-def _below_watch(case: AccountCase) -> list[dict[str, str]]:
+def _below_watch(case: AccountCase) -> list[Numbers]:
     return [{}] if case.score["tier"] == "none" and case.traces.empty else []
 
 
-def _has_coercion(case: AccountCase) -> list[dict[str, str]]:
+def _has_coercion(case: AccountCase) -> list[Numbers]:
     return [{}] if case.coercion else []
 
 
-def _raised(case: AccountCase) -> list[dict[str, str]]:
+def _raised(case: AccountCase) -> list[Numbers]:
     return [{}] if case.score["tier"] != "none" else []
 
 
-def _went_elsewhere(case: AccountCase) -> list[dict[str, str]]:
+def _went_elsewhere(case: AccountCase) -> list[Numbers]:
     rows = case.transfers
     gone = rows[~rows["is_credit"].astype(bool) & (rows["traced_high"] > 0) & rows["other_bank"].notna()]
     banks = gone[gone["other_bank"] != case.account.get("bank_id")]["other_bank"].nunique()
     return [{"n": f"{banks:,}"}] if banks else []
 
 
-def _few_holds(case: AccountCase) -> list[dict[str, str]]:
+def _few_holds(case: AccountCase) -> list[Numbers]:
     holds = _holds(case)
     return holds if len(holds) <= _MOST_HOLDS else []
 
 
-def _many_holds(case: AccountCase) -> list[dict[str, str]]:
+def _many_holds(case: AccountCase) -> list[Numbers]:
     n = len(_holds(case))
-    total = f"{money_text(case.minor_units)(int(case.traces['hold'].sum()))} {case.currency}" if n else ""
-    return [{"amount": total, "n": f"{n:,}"}] if n > _MOST_HOLDS else []
+    return [{"amount": _amount(case, case.hold), "n": f"{n:,}"}] if n > _MOST_HOLDS else []
 
 
-def _holds(case: AccountCase) -> list[dict[str, str]]:
+def _amount(case: AccountCase, minor: int) -> Text:
+    written = money_text(case.minor_units)(int(minor))
+    return {language: f"{written} {unit}" for language, unit in unit_words(case.currency).items()}
+
+
+def _holds(case: AccountCase) -> list[Numbers]:
     if case.traces.empty:
         return []
-    written, when = money_text(case.minor_units), time_text("UTC")
+    when = time_text("UTC")
     held = case.traces[case.traces["hold"] > 0]
     return [
         {
-            "amount": f"{written(row['hold'])} {case.currency}",
+            "amount": _amount(case, row["hold"]),
             "complaint": str(row["complaint_id"]),
             "until": f"{when(row['expires_at'])} UTC",
         }

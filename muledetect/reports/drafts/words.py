@@ -11,7 +11,7 @@ import pandas as pd
 
 from muledetect.clock import DAY, HOUR
 from muledetect.errors import OptionError
-from muledetect.reports.pages import Language, money_text, time_text
+from muledetect.reports.pages import Language, money_text, time_text, unit_words
 
 
 class Fact(NamedTuple):
@@ -133,7 +133,7 @@ class Wording(NamedTuple):
         if amount is None:
             return UNKNOWN[self.language]
         minor, places = whole_of(amount)
-        return f"{money_text(10**places)(minor)} {self.currency}"
+        return f"{money_text(10**places)(minor)} {unit_words(self.currency)[self.language]}"
 
     def span(self, low: Decimal | None, high: Decimal | None) -> str:
         """Return two amounts, or one where they agree."""

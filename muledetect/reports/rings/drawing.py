@@ -11,9 +11,9 @@ import pandas as pd
 from muledetect.clock import DAY
 from muledetect.reports.layout import flow_bands, lay_out
 from muledetect.reports.network import gather
-from muledetect.reports.pages import shorten
+from muledetect.reports.pages import shorten, unit_words
 from muledetect.reports.rings.case import RingCase
-from muledetect.reports.words import WORDS
+from muledetect.reports.words import WORDS, Text
 from muledetect.schema import ROLES
 
 #: Accounts of one column that a flow drawing names; the others of a kind are one bar.
@@ -28,14 +28,16 @@ def draw_network(case: RingCase, currency: str, minor_units: int) -> dict[str, A
     nodes, flows, plays = case.network.nodes, case.network.flows, case.plays
     source, target = (flows[name].to_numpy(np.int64) for name in ("source", "target"))
     x, y = lay_out(nodes["column"].to_numpy(np.int64), source, target, flows["amount"].to_numpy(np.float64))
+    labels = _labels(nodes)
     seeds = set(case.members.loc[case.members["is_seed"], "account_id"])
     return {
-        "currency": currency,
+        "currency": dict(unit_words(currency)),
         "unit": minor_units,
         "words": {kind: dict(WORDS[kind]) for kind in sorted(set(nodes["kind"])) if kind in WORDS},
         "nodes": {
             "name": nodes["name"].tolist(),
-            "short": [shorten(name, 14) for name in nodes["name"]],
+            "label": labels,
+            "short": [shorten(label, 14) if isinstance(label, str) else label for label in labels],
             "kind": nodes["kind"].tolist(),
             "layer": nodes["column"].where(nodes["kind"].isin(ROLES), 0).tolist(),
             "seed": nodes["name"].isin(seeds).tolist(),
@@ -56,6 +58,12 @@ def draw_network(case: RingCase, currency: str, minor_units: int) -> dict[str, A
             "target": plays["target"].tolist(),
         },
     }
+
+
+def _labels(nodes: pd.DataFrame) -> list[str | Text]:
+    """Return the names of nodes; of several accounts, in both languages."""
+    rows = zip(nodes["name"], nodes["kind"], nodes["n"], strict=True)
+    return [name if n == 1 else {"en": name, "th": f"{n:,} {WORDS[kind]['th']}"} for name, kind, n in rows]
 
 
 def draw_flow(case: RingCase) -> tuple[dict[str, Any], int]:
@@ -80,14 +88,14 @@ def draw_flow(case: RingCase) -> tuple[dict[str, Any], int]:
             "width": round(bar, 1),
             "height": round(max(bands.height[at] * height, 1.0), 2),
             "kind": row["kind"],
-            "label": row["name"],
+            "label": label,
             "amount": int(size),
             "is_named": bands.height[at] * height > 7 or tallest <= 14,
             "text_x": round(left[at] - 6 if row["column"] == 0 else left[at] + bar + 6, 1),
             "text_y": round(_HEAD + (bands.top[at] + bands.height[at] / 2) * height + 4, 1),
             "anchor": "end" if row["column"] == 0 else "start",
         }
-        for at, (row, size) in enumerate(zip(nodes.to_dict("records"), drawn.sizes, strict=True))
+        for at, (row, label, size) in enumerate(zip(nodes.to_dict("records"), _labels(nodes), drawn.sizes, strict=True))
     ]
     start, stop = _HEAD + bands.from_y * height, _HEAD + bands.to_y * height
     paths = [

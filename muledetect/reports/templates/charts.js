@@ -78,7 +78,7 @@ const charts = (() => {
     };
     const tell = (at) => {
       readout.replaceChildren();
-      const paid = page.money(spec.amounts[at], spec.unit) + " " + spec.currency;
+      const paid = page.money(spec.amounts[at], spec.unit) + " " + page.say(spec.currency);
       readout.append(
         page.element("strong", (spec.credit[at] ? "+" : "−") + paid, spec.credit[at] ? "in" : "out"), " ", page.when(spec.times[at]), " · ",
         page.element("span", spec.other[at], "id"), " ", page.say(spec.relation[at]), " · ", page.say(spec.channel[at]), " ",

@@ -10,12 +10,12 @@
     victim: "triangle", payer: "triangle", recipient: "vee", institution: "rectangle", exit: "pentagon", hub: "octagon",
   };
   const colourOf = (kind) => page.colour({ victim: "victim", payer: "other", recipient: "other", institution: "exit", exit: "exit", hub: "exit" }[kind] || kind);
-  const unit = spec.unit, currency = spec.currency;
+  const unit = spec.unit;
   const largest = Math.max(1, ...spec.flows.amount.map(Number));
   const many = spec.nodes.name.length > 400;
   const elements = [
     ...spec.nodes.name.map((_, at) => ({
-      group: "nodes", data: { id: "n" + at, at, label: spec.nodes.short[at], kind: spec.nodes.kind[at] },
+      group: "nodes", data: { id: "n" + at, at, kind: spec.nodes.kind[at] },
       position: { x: spec.nodes.x[at] * 74, y: spec.nodes.y[at] * 30 },
     })),
     ...spec.flows.source.map((source, at) => ({
@@ -34,7 +34,7 @@
   const style = () => [
     { selector: "node", style: {
       "background-color": (node) => colourOf(node.data("kind")), shape: (node) => shape[node.data("kind")] || "ellipse", width: 18, height: 18,
-      label: "data(label)", color: page.colour("ink"), "font-size": 9, "font-family": "ui-monospace, monospace", "text-valign": "bottom", "text-margin-y": 2,
+      label: (node) => page.say(spec.nodes.short[node.data("at")]), color: page.colour("ink"), "font-size": 9, "font-family": "ui-monospace, monospace", "text-valign": "bottom", "text-margin-y": 2,
       "min-zoomed-font-size": 7, "border-width": (node) => (spec.nodes.seed[node.data("at")] ? 2.5 : 0), "border-color": page.colour("ink"),
     } },
     { selector: "edge", style: {
@@ -68,17 +68,17 @@
   };
   legend();
 
-  const paid = (amount) => page.money(amount, unit) + " " + currency;
+  const paid = (amount) => page.money(amount, unit) + " " + page.say(spec.currency);
   const describe = (target) => {
     const at = target.data("at");
     if (target.isNode()) {
       const got = spec.nodes.received[at], gave = spec.nodes.paid[at];
-      readout.replaceChildren(page.element("strong", spec.nodes.name[at], "id"), " · ", page.say(spec.words[spec.nodes.kind[at]] || spec.nodes.kind[at]), " · ",
+      readout.replaceChildren(page.element("strong", page.say(spec.nodes.label[at]), "id"), " · ", page.say(spec.words[spec.nodes.kind[at]] || spec.nodes.kind[at]), " · ",
         page.say({ en: "received ", th: "รับ " }), page.element("span", paid(got), "in"), " · ", page.say({ en: "paid ", th: "จ่าย " }), page.element("span", paid(gave), "out"),
         spec.nodes.layer[at] ? " · " + page.say({ en: "layer ", th: "ชั้นที่ " }) + spec.nodes.layer[at] : "");
     } else {
       const flow = spec.flows;
-      readout.replaceChildren(page.element("span", spec.nodes.name[flow.source[at]], "id"), " → ", page.element("span", spec.nodes.name[flow.target[at]], "id"), " · ",
+      readout.replaceChildren(page.element("span", page.say(spec.nodes.label[flow.source[at]]), "id"), " → ", page.element("span", page.say(spec.nodes.label[flow.target[at]]), "id"), " · ",
         page.element("strong", paid(flow.amount[at])), " · " + flow.n[at] + " " + page.say({ en: "transfers", th: "รายการ" }));
     }
   };
