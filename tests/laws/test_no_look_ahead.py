@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import pyarrow as pa
@@ -11,7 +13,10 @@ from future import AS_OF, futures
 
 from muledetect.facts import Snapshot
 from muledetect.records import Dataset
+from muledetect.reports.material import gather_material
+from muledetect.reports.write import write_report
 from muledetect.rings import find_rings, find_ties
+from muledetect.schema import SCORES
 from muledetect.tracing import locate, trace
 
 pytestmark = pytest.mark.slow
@@ -38,9 +43,36 @@ def first_minutes(dataset: Dataset) -> Results:
     return {str(k): locate(snapshot, int(k)) for k in snapshot.complaints.disputed[:5]}
 
 
+def pages(dataset: Dataset) -> Results:
+    found = find_rings(Snapshot(futures().past, AS_OF), futures().scores, min_suspicion=0.3)
+    with TemporaryDirectory() as place:
+        write_report(gather_material(Snapshot(dataset, AS_OF), ranked(), rings=found, n_alerts=10), Path(place) / "r")
+        files = sorted(path for path in Path(place).rglob("*") if path.suffix in (".html", ".csv"))
+        texts = [path.read_text(encoding="utf-8").replace(dataset.fingerprint, "FINGERPRINT") for path in files]
+    names = [str(path.relative_to(place)) for path in files]
+    return {name: pa.table({"line": text.splitlines()}) for name, text in zip(names, texts, strict=True)}
+
+
+def ranked() -> pa.Table:
+    """Return the scores as a model writes them, each of the first with a reason that names its key transfers."""
+    few = futures().scores.sort_by([("score", "descending"), ("account_id", "ascending")]).slice(0, 40)
+    reason = {
+        "code": "PASS_THROUGH",
+        "feature": "pass_through__window_7d",
+        "value": 0.9,
+        "contribution": 1.0,
+        "text": "x",
+    }
+    return pa.Table.from_pylist(
+        [row | {"as_of": AS_OF, "rank": place + 1, "tier": "watch", "reasons": [reason] if place < 10 else []}
+         for place, row in enumerate(few.to_pylist())], SCORES.arrow_schema,
+    )  # fmt: skip
+
+
 #: Every result that is made of a snapshot; whoever adds one adds it here.
 RESULTS: dict[str, Callable[[Dataset], Results]] = {
     "rings": rings, "ties": ties, "traces": traces, "first_minutes": first_minutes,
+    "pages": pages,
 }  # fmt: skip
 
 

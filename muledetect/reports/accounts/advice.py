@@ -231,7 +231,7 @@ def _few_holds(case: AccountCase) -> list[Numbers]:
 
 def _many_holds(case: AccountCase) -> list[Numbers]:
     n = len(_holds(case))
-    return [{"amount": _amount(case, case.hold), "n": f"{n:,}"}] if n > _MOST_HOLDS else []
+    return [{"amount": _amount(case, int(case.traces["hold"].sum())), "n": f"{n:,}"}] if n > _MOST_HOLDS else []
 
 
 def _amount(case: AccountCase, minor: int) -> Text:

@@ -60,6 +60,9 @@ def account_cases(material: Material, ring_files: Mapping[str, str]) -> Iterator
         material, np.unique(np.concatenate([np.zeros(0, np.int64), *(chosen for chosen, _, _ in positions)]))
     )
     accounts = _records(material, "accounts", "account_id", material.account_ids)
+    for record in accounts.values():
+        if "balance_at" not in record:  # nobody knows of which moment such a balance is
+            record.pop("balance", None)
     holders = _records(material, "holders", "holder_id", (row.get("holder_id") for row in accounts.values()))
     rings = _memberships(material, ring_files)
     coercion = find_coercion(material, codes)
