@@ -115,7 +115,7 @@ def describe_signals(registry: SignalRegistry) -> str:
         "`muledetect.features.signals.extract_signals` computes them. This page is made from the code; do not edit it.",
         "",
         "The *payer* (s) is the account that pays, the *payee* (t) the account that receives. The *look-back* is how",
-        "far back a signal looks, 72 hours by default: a transfer at time T uses the transfers from T - look-back to T.",
+        "far back a signal looks, 72 hours by default: a transfer at time T uses those from T - look-back to T.",
         "Transfers with the same time are one *tick*. Where times are finer than a second, a transfer does not use",
         "others of its own tick (ties are *strict*). Where they are whole seconds or coarser, it does (ties are",
         "*simultaneous*). O(...) is the cost of computing.",
