@@ -118,7 +118,7 @@ _TO: Final[Mapping[Language, str]] = MappingProxyType({"en": "to", "th": "ถึ
 
 
 class Wording(NamedTuple):
-    """How values are wording: the language, the time zone and the currency."""
+    """How values are written: the language, the time zone and the currency."""
 
     language: Language
     zone: str
