@@ -1,4 +1,4 @@
-"""Words of the STR draft in English and Thai: labels, sentences of fact, and how amounts and times are wording."""
+"""Words of the STR draft in English and Thai: labels, sentences of fact, and how amounts and times are written."""
 
 from __future__ import annotations
 
