@@ -29,7 +29,7 @@ from muledetect.graph import Points, build_graph
 from muledetect.labels import every_account, ring_groups
 from muledetect.labels.splits import split_by_group
 from muledetect.model import MuleModel
-from muledetect.model.card import CLEARED_SHARES
+from muledetect.model.measures import CLEARED_SHARES
 from muledetect.model.thresholds import alert_threshold
 from muledetect.records import Dataset, read_dataset
 from muledetect.simulation import simulate

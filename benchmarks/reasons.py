@@ -1,4 +1,4 @@
-"""Are the reasons true? Codes, proofs, stability and the suspicious window, against the truth of simulated worlds.
+"""Are the reasons true? Codes, key transfers, stability and suspicious periods, against simulated truth.
 
     python benchmarks/reasons.py --presets thai_bank hard --accounts 12000 --days 150
 
@@ -41,9 +41,9 @@ from muledetect.clock import DAY, HOUR
 from muledetect.graph import Points, TransferGraph, build_graph
 from muledetect.labels import every_account
 from muledetect.model import MuleModel
-from muledetect.model.proof import find_proofs
+from muledetect.model.key_transfers import find_key_transfers
 from muledetect.model.scores import score_points
-from muledetect.model.spells import suspicious_windows, temporal_iou
+from muledetect.model.suspicious_periods import find_periods, temporal_iou
 from muledetect.records import Dataset, read_dataset
 from muledetect.simulation import simulate
 
@@ -157,8 +157,8 @@ def measure(preset: str, n_accounts: int, n_days: int, share: float, seed: int) 
     print(f"## {preset}: {n_accounts:,} accounts, {len(dataset.transfers):,} transfers, ", end="")
     print(f"{len(found)} found mules of {n_explained}", flush=True)
     show_codes(found)
-    show_proofs(dataset, scores, found, set(world["truth_transfers"]["transfer_id"].to_pylist()))
-    show_windows(dataset, scores, found)
+    show_key_transfers(dataset, scores, found, set(world["truth_transfers"]["transfer_id"].to_pylist()))
+    show_periods(dataset, scores, found)
     kept = np.random.default_rng(0).random(len(world["transfers"])) >= 0.01
     dropped = {**world, "transfers": world["transfers"].filter(pa.array(kept))}
     named = {account_id: mule.named for account_id, mule in found.items()}
@@ -211,30 +211,30 @@ def show_codes(found: dict[str, Mule]) -> None:
         print(f"  {code}: named {n_named}, true {right}, base {base:.0%}")
 
 
-def show_proofs(dataset: Dataset, scores: pa.Table, found: dict[str, Mule], illicit: set[str]) -> None:
-    """Print whose transfers the proofs are, and how many of them moved illicit money."""
+def show_key_transfers(dataset: Dataset, scores: pa.Table, found: dict[str, Mule], illicit: set[str]) -> None:
+    """Print whose transfers the key_transfers are, and how many of them moved illicit money."""
     graph = build_graph(dataset)
     rows = scores.filter(pa.array([name in found for name in scores["account_id"].to_pylist()]))
     begun = time.perf_counter()
-    proofs = find_proofs(dataset, graph, rows, 10)
-    print(f"proofs: {len(proofs):,} in {time.perf_counter() - begun:.1f} s")
+    key_transfers = find_key_transfers(dataset, graph, rows, 10)
+    print(f"key_transfers: {len(key_transfers):,} in {time.perf_counter() - begun:.1f} s")
     ids = dataset.transfers["transfer_id"].to_pylist()
     place = {name: position for position, name in enumerate(ids)}
-    at = np.array([place[name] for name in proofs["transfer_id"].to_pylist()])
-    owner, as_of = graph.codes(proofs["account_id"]), proofs["as_of"].cast(pa.int64()).to_numpy()
+    at = np.array([place[name] for name in key_transfers["transfer_id"].to_pylist()])
+    owner, as_of = graph.codes(key_transfers["account_id"]), key_transfers["as_of"].cast(pa.int64()).to_numpy()
     is_own = ((graph.source[at] == owner) | (graph.target[at] == owner)) & (graph.time[at] < as_of)
     is_bad = np.array([ids[position] in illicit for position in at])
     print(f"own and before: {is_own.mean():.1%}; illicit: {is_bad.mean():.1%}")
 
 
-def show_windows(dataset: Dataset, scores: pa.Table, found: dict[str, Mule]) -> None:
-    """Print how well suspicious windows, and two that know nothing, cover the time of illicit transfers."""
+def show_periods(dataset: Dataset, scores: pa.Table, found: dict[str, Mule]) -> None:
+    """Print how well suspicious periods, and two that know nothing, cover the time of illicit transfers."""
     as_of = int(scores["as_of"].cast(pa.int64())[0].as_py())
     first, begin, end = (np.array(column) for column in zip(*(mule.span for mule in found.values()), strict=True))
     last = np.full(len(found), as_of)
     points = Points(np.array([mule.code for mule in found.values()], dtype=np.int32), last)
     spans = {
-        "window": suspicious_windows(build_graph(dataset), points),
+        "window": find_periods(build_graph(dataset), points),
         "whole life": (first, last),
         "last 7 days": (last - 7 * DAY, last),
     }

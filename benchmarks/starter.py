@@ -37,8 +37,8 @@ from muledetect.labels import account_groups
 from muledetect.labels.splits import split_by_group
 from muledetect.labels.targets import labelled_points
 from muledetect.model import MuleModel, load_model, load_starter
-from muledetect.model.estimator import TrainedOn
-from muledetect.model.starter import PLACES, STARTERS
+from muledetect.model.fitted import TrainedOn
+from muledetect.model.loading import PLACES, STARTERS
 from muledetect.records import Dataset, read_dataset
 from muledetect.simulation import simulate
 

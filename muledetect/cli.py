@@ -272,14 +272,16 @@ def score(
     as_of: AsOf,
     output: Annotated[Path, typer.Option(help="Parquet file of the scores.")],
     explain: Annotated[int, typer.Option(min=0, help="How many of the highest get reasons.")] = 200,
+    language: Annotated[Literal["en", "th"], typer.Option(help="Language of the reasons.")] = "en",
 ) -> None:
     """Score every account at a moment, with reasons for the highest."""
     from muledetect import console, pipeline
 
     with reading.opened(output, kinds.SCORES, model) as (dataset, progress):
         scores = pipeline.score(
-            dataset, model, as_of, n_explained=explain, output=output, overwrite=reading.overwrite, progress=progress
-        )
+            dataset, model, as_of, n_explained=explain, language=language,
+            output=output, overwrite=reading.overwrite, progress=progress,
+        )  # fmt: skip
     console.show_scores(out, scores)
     out.print(f"{len(scores):,} scores in {plain(output)}")
 
@@ -312,10 +314,10 @@ def threshold(
 def explain(
     reading: Reading,
     scores: Scores,
-    output: Annotated[Path, typer.Option(help="Folder for proofs and windows.")],
+    output: Annotated[Path, typer.Option(help="Folder for the key transfers and the suspicious periods.")],
     transfers: Annotated[int, typer.Option(min=1, help="At most so many transfers a reason.")] = 10,
 ) -> None:
-    """Find the transfers that prove each reason of a score, and when each account was most suspicious."""
+    """Find the transfers that show each reason of a score, and when each account was most suspicious."""
     from muledetect import console, pipeline
 
     with reading.opened(output, kinds.EXPLANATION, scores) as (dataset, progress):
@@ -323,7 +325,7 @@ def explain(
             dataset, scores, n_transfers=transfers, output=output, overwrite=reading.overwrite, progress=progress
         )
     console.show_explanation(out, found)
-    out.print(f"{len(found.proofs):,} transfers of {len(found.windows):,} accounts in {plain(output)}")
+    out.print(f"{len(found.key_transfers):,} transfers of {len(found.periods):,} accounts in {plain(output)}")
 
 
 @app.command(epilog="Example: `muledetect rings data/sample --scores scores.parquet --as-of 2025-04-01 --output rings`")

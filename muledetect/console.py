@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from muledetect.evaluation import Drift, Evaluation
     from muledetect.model import MuleModel
-    from muledetect.model.proof import Explanation
+    from muledetect.model.key_transfers import Explanation
     from muledetect.model.thresholds import AlertThreshold
     from muledetect.pipeline import Demo
     from muledetect.records import Dataset
@@ -203,9 +203,9 @@ def show_threshold(out: Console, found: AlertThreshold) -> None:
 
 
 def show_explanation(out: Console, found: Explanation, n_rows: int = 10) -> None:
-    """Print the suspicious windows of the highest, and the transfers that show each reason."""
+    """Print the suspicious periods of the highest, and the transfers that show each reason."""
     shown: dict[tuple[str, object], dict[str, list[str]]] = {}
-    for row in found.proofs.to_pylist():
+    for row in found.key_transfers.to_pylist():
         of_point = shown.setdefault((row["account_id"], row["as_of"]), {})
         of_point.setdefault(row["code"], []).append(row["transfer_id"])
     rows = [
@@ -217,7 +217,7 @@ def show_explanation(out: Console, found: Explanation, n_rows: int = 10) -> None
                 for code, ids in shown.get((row["account_id"], row["as_of"]), {}).items()
             ],
         ]
-        for row in found.windows.slice(0, n_rows).to_pylist()
+        for row in found.periods.slice(0, n_rows).to_pylist()
     ]
     _print_table(out, ["account", "suspicious window (UTC)", "transfers that show it"], rows, lines=True)
 

@@ -24,7 +24,7 @@ import pandas as pd
 import pyarrow as pa
 
 from muledetect.clock import Moment
-from muledetect.errors import DataError, ModelError
+from muledetect.errors import DataError
 from muledetect.inputs import STARTER, Source, load, open_model, open_rings, open_scores, open_snapshot, read_source
 from muledetect.lazy import on_demand
 from muledetect.outputs import Output, check_output, kinds, new_folder
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from muledetect.labels import Target
     from muledetect.labels.targets import Unlabelled
     from muledetect.model import MuleModel
-    from muledetect.model.proof import Explanation
+    from muledetect.model.key_transfers import Explanation
     from muledetect.model.thresholds import AlertThreshold
     from muledetect.reports.pages import Language
     from muledetect.rings import RingTables
@@ -127,14 +127,12 @@ def train(
     DataError, ModelError, OptionError
         If there are no labels, only one class is known, an option is unknown, or `strict` and the audit found a leak.
     """
-    from muledetect.evaluation import rates_by_group
     from muledetect.features import extract, feature_names
     from muledetect.graph import build_graph
     from muledetect.labels import account_groups, account_keys, ring_groups, sample_points
     from muledetect.labels.targets import labelled_points
     from muledetect.model import MuleModel
-    from muledetect.model.estimator import TrainedOn
-    from muledetect.model.leakage import audit_features, audit_records
+    from muledetect.model.fitted import TrainedOn
     from muledetect.model.tuning import tune
 
     _refuse(output, kinds.MODEL, dataset, overwrite=overwrite)
@@ -153,24 +151,14 @@ def train(
         points, y = points[rows], y[rows]
     names = feature_names(pack=pack, long_term=target == "ever")
     features = extract(read, points, names, hide_groups=account_groups(read), progress=progress)
-    origin = TrainedOn(target, pack, read.tick, read.currency, read.fingerprint, unlabelled)
-    groups = ring_groups(read, points)
-    tell = progress or silent
-    tell("leakage audit", 0.0)
-    leaks = [*audit_features(features, y, groups=groups), *audit_records(read, points, y, groups=groups)]
-    if leaks and strict:
-        raise ModelError(
-            f"train: the leakage audit found {len(leaks):,}: {' '.join(leak.text for leak in leaks[:5])} Leave out the "
-            "column, mend the records, or train without 'strict'."
-        )
-    plan = model or MuleModel()
+    groups, plan = ring_groups(read, points), model or MuleModel()
     if n_trials:
         plan = tune(features, y, model=plan, n_trials=n_trials, groups=groups, progress=progress)
-    tell("training", 0.0)
-    fitted = plan.fit(features, y, groups=groups, sample_weight=weight, trained_on=origin)
-    fitted.leakage_ = [leak.text for leak in leaks]
-    fitted.notes_ = [*notes, *(f"Leakage audit: {text}" for text in fitted.leakage_), *fitted.notes_]
-    fitted.fairness_ = rates_by_group(read, points, y, fitted)
+    fitted = plan.fit(
+        features, y, groups=groups, sample_weight=weight, dataset=read, notes=notes,
+        trained_on=TrainedOn(target, pack, unlabelled=unlabelled), leaks="refuse" if strict else "note",
+        progress=progress or silent,
+    )  # fmt: skip
     if output is not None:
         fitted.save(output, overwrite=overwrite)
     return fitted
@@ -182,6 +170,7 @@ def score(
     as_of: Moment,
     *,
     n_explained: int = 200,
+    language: Language = "en",
     output: str | Path | None = None,
     overwrite: bool = False,
     progress: Progress | None = None,
@@ -197,6 +186,8 @@ def score(
         Exclusive.
     n_explained : int
         How many of the highest get reasons.
+    language : "en" or "th"
+        Of the sentences of reasons.
     output : path, optional
         Parquet file.
     overwrite, progress
@@ -210,8 +201,9 @@ def score(
     read = load(dataset, progress=progress)
     points = every_account(read, as_of)
     scores = score_points(
-        open_model(model, read), read, build_graph(read), points, n_explained=n_explained, progress=progress
-    )
+        open_model(model, read), read, build_graph(read), points,
+        n_explained=n_explained, language=language, progress=progress,
+    )  # fmt: skip
     if output is not None:
         write_table(scores, output, output=kinds.SCORES, overwrite=overwrite)
     return scores
@@ -268,7 +260,7 @@ def explain(
     overwrite: bool = False,
     progress: Progress | None = None,
 ) -> Explanation:
-    """Find the transfers that prove each reason of explained scores, and when each account was most suspicious.
+    """Find the transfers that show each reason of explained scores, and when each account was most suspicious.
 
     Parameters
     ----------
@@ -278,12 +270,12 @@ def explain(
     n_transfers : int
         At most so many transfers a reason.
     output : path, optional
-        Folder of `proofs` and `windows`.
+        Folder of the tables `key_transfers` and `suspicious_periods`.
     overwrite, progress
         See the module.
     """
     from muledetect.graph import build_graph
-    from muledetect.model.proof import explain_scores
+    from muledetect.model.key_transfers import explain_scores
 
     _refuse(output, kinds.EXPLANATION, dataset, scores, overwrite=overwrite)
     read = load(dataset, progress=progress)
@@ -291,7 +283,7 @@ def explain(
     found = explain_scores(read, build_graph(read), table, n_transfers=n_transfers, progress=progress)
     if output is not None:
         with new_folder(output, kinds.EXPLANATION, overwrite=overwrite) as unfinished:
-            put_tables({"proofs": found.proofs, "windows": found.windows}, unfinished)
+            put_tables(found.tables, unfinished)
     return found
 
 
@@ -520,6 +512,7 @@ def monitor(
     after: Moment,
     *,
     n_explained: int = 200,
+    language: Language = "en",
     output: str | Path | None = None,
     overwrite: bool = False,
     progress: Progress | None = None,

@@ -32,6 +32,9 @@ REASON_TYPE: Final = pa.struct(
         pa.field("peer_p99", pa.float64()),
         pa.field("contribution", pa.float64()),
         pa.field("text", pa.string()),
+        pa.field("peer_median", pa.float64()),
+        pa.field("peer_below", pa.float64()),
+        pa.field("peer_above", pa.float64()),
     ]
 )
 

@@ -88,7 +88,7 @@ def test_the_whole_line_runs_on_a_folder(world: Path, tmp_path: Path) -> None:
     assert pq.read_table(tmp_path / "s.parquet").num_rows == 400
     explained = run("explain", world / "data", "--scores", tmp_path / "s.parquet", "--output", tmp_path / "why")
     assert "suspicious window" in " ".join(explained.split())
-    assert set(pq.read_table(tmp_path / "why" / "windows.parquet").column_names) == {
+    assert set(pq.read_table(tmp_path / "why" / "suspicious_periods.parquet").column_names) == {
         "account_id", "as_of", "start", "end",
     }  # fmt: skip
     options = (

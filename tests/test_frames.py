@@ -36,8 +36,8 @@ from muledetect.evaluation.drift import compare_periods
 from muledetect.frames import as_arrow, is_frame
 from muledetect.labels import ForwardSplit, GroupFolds
 from muledetect.labels.targets import labelled_points
+from muledetect.model.key_transfers import explain_scores
 from muledetect.model.leakage import audit_features
-from muledetect.model.proof import explain_scores
 from muledetect.records import write_table
 from muledetect.reports import write_csv
 from tests.small_world import SCORED_AT, TRAINED_AT, small_model, small_world

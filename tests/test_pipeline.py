@@ -216,16 +216,16 @@ def test_every_reason_that_raises_a_score_is_shown_by_own_transfers_before_the_m
     transfers = first.dataset.transfers.to_pandas().set_index("transfer_id")
     raised = {(row["account_id"], r["code"]) for row in explained for r in row["reasons"] if r["contribution"] > 0}
     active = set(transfers["source"]) | set(transfers["target"])
-    assert {(p["account_id"], p["code"]) for p in found.proofs.to_pylist()} == {
+    assert {(p["account_id"], p["code"]) for p in found.key_transfers.to_pylist()} == {
         (account, code) for account, code in raised if account in active
     }
-    for proof in found.proofs.to_pylist():
+    for proof in found.key_transfers.to_pylist():
         shown = transfers.loc[proof["transfer_id"]]
         assert proof["account_id"] in (shown["source"], shown["target"])
         assert shown["time"] < proof["as_of"]
-    assert found.windows["account_id"].to_pylist() == [row["account_id"] for row in explained]
-    assert all(row["start"] <= row["end"] <= row["as_of"] for row in found.windows.to_pylist())
-    for name in ("proofs", "windows"):
+    assert found.periods["account_id"].to_pylist() == [row["account_id"] for row in explained]
+    assert all(row["start"] <= row["end"] <= row["as_of"] for row in found.periods.to_pylist())
+    for name in ("key_transfers", "suspicious_periods"):
         assert pq.read_table(tmp_path / f"{name}.parquet").equals(getattr(found, name))
 
 

@@ -20,8 +20,8 @@ from muledetect import markup, schema
 from muledetect.clock import parse_time
 from muledetect.demo import Demo
 from muledetect.evaluation import Drift, Evaluation, EvaluationReport, RingMetrics
-from muledetect.model.estimator import TrainedOn
-from muledetect.model.proof import PROOFS, Explanation
+from muledetect.model.fitted import TrainedOn
+from muledetect.model.key_transfers import KEY_TRANSFERS, Explanation
 from muledetect.records.dataset import Finding
 from muledetect.reports import gather_material
 from muledetect.tracing.traces import SUMMARY
@@ -95,7 +95,7 @@ def hostile_dataset() -> md.Dataset:
 def hostile_explanation() -> Explanation:
     proof = {"account_id": HOSTILE, "as_of": AT, "code": HOSTILE, "order": 0, "transfer_id": HOSTILE}
     window = {"account_id": HOSTILE, "as_of": AT, "start": AT, "end": AT}
-    return Explanation(pa.Table.from_pylist([proof], PROOFS), pa.Table.from_pylist([window]))
+    return Explanation(pa.Table.from_pylist([proof], KEY_TRANSFERS), pa.Table.from_pylist([window]))
 
 
 @cache

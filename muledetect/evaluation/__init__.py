@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from muledetect.evaluation.drift import Drift, compare_periods
     from muledetect.evaluation.evasion import Ranked, evasion_curve
     from muledetect.evaluation.false_positives import FalsePositiveCap, customer_groups, measure_false_positives
-    from muledetect.evaluation.measure import measure_by_part, measure_model, rates_by_group
+    from muledetect.evaluation.measure import measure_by_part, measure_model
     from muledetect.evaluation.metrics import (
         average_precision,
         bootstrap_interval,
@@ -80,7 +80,6 @@ __all__ = [
     "measure_traces",
     "money_at",
     "precision_at",
-    "rates_by_group",
     "recall_at",
     "reliability_curve",
     "roc_auc",
@@ -106,7 +105,7 @@ __getattr__, __dir__ = on_demand(
         "drift": "Drift compare_periods",
         "evasion": "Ranked evasion_curve",
         "false_positives": "FalsePositiveCap customer_groups measure_false_positives",
-        "measure": "measure_by_part measure_model rates_by_group",
+        "measure": "measure_by_part measure_model",
         "metrics": "average_precision bootstrap_interval brier_score calibration_error precision_at recall_at "
         "reliability_curve roc_auc value_recall_at value_recall_interval",
         "money": "money_at",

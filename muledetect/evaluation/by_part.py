@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Final, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -17,18 +17,13 @@ from scipy.stats import norm
 from sklearn.base import clone
 
 from muledetect.arrays import Float64Array
-from muledetect.clock import Moment, parse_time
 from muledetect.errors import DataError
-from muledetect.evaluation.metrics import known_rows, shown_share
+from muledetect.evaluation.metrics import known_rows
 from muledetect.frames import takes_tables
 from muledetect.model import MuleModel
+from muledetect.model.subgroups import FEW, long_parts, shown_share, subgroup_parts
 
 Features: TypeAlias = "pd.DataFrame | pa.Table"
-
-#: Rows below which a rate is marked as resting on few.
-FEW: Final = 30
-
-_AGES: Final = ((30, "under 30 d"), (90, "30-90 d"), (365, "90-365 d"), (1826, "1-5 y"), (np.inf, "over 5 y"))
 
 
 @takes_tables("truth_rings", "truth_accounts")
@@ -50,41 +45,6 @@ def typology_parts(
     found = [_members(account_ids, truth_rings, ("shape", "role", "layer", "is_unwitting"))]
     found.append(_members(account_ids, truth_accounts, ("recruited_as",)))
     return pd.concat(found, ignore_index=True)
-
-
-@takes_tables("accounts", "holders")
-def subgroup_parts(
-    account_ids: npt.ArrayLike, as_of: Moment, accounts: pa.Table | None, holders: pa.Table | None = None
-) -> pd.DataFrame:
-    """Return which rows belong to which subgroup, as `typology_parts`; an unknown value is the value `unknown`.
-
-    `kind`, `open_channel` and `age` (since opening, at `as_of`) come from the accounts; `birth_decade` and `province`
-    from their holders. An account that is opened later is of unknown age.
-
-    Parameters
-    ----------
-    account_ids : array of shape (n,)
-        Account of each row.
-    as_of : Moment
-    accounts, holders : pyarrow.Table or None
-        As schema.ACCOUNTS and HOLDERS.
-    """
-    rows = pd.DataFrame({"account_id": np.asarray(account_ids, dtype=object)})
-    if accounts is None:
-        return _long(rows[[]])
-    rows = rows.merge(accounts.to_pandas().drop_duplicates("account_id"), on="account_id", how="left")
-    if holders is not None and "holder_id" in rows:
-        known = holders.select([n for n in ("holder_id", "birth_year", "province") if n in holders.column_names])
-        rows = rows.merge(known.to_pandas().drop_duplicates("holder_id"), on="holder_id", how="left")
-    if "opened_at" in rows:
-        opened = pd.to_datetime(rows["opened_at"], utc=True)
-        days = (pd.Timestamp(parse_time(as_of), unit="us", tz="UTC") - opened) / pd.Timedelta(days=1)
-        bands = pd.cut(days, [0, *(end for end, _ in _AGES)], labels=[name for _, name in _AGES], right=False)
-        rows["age"] = bands.astype(object)
-    if "birth_year" in rows:
-        rows["birth_decade"] = [f"{int(y) // 10 * 10}s" if pd.notna(y) else None for y in rows["birth_year"]]
-    names = [name for name in ("kind", "age", "open_channel", "birth_decade", "province") if name in rows]
-    return _long(rows[names].astype(object).where(rows[names].notna(), "unknown"))
 
 
 def measure_parts(
@@ -275,7 +235,7 @@ def _rate(
 def _members(account_ids: npt.ArrayLike, truth: pa.Table | None, names: tuple[str, ...]) -> pd.DataFrame:
     rows = pd.DataFrame({"account_id": np.asarray(account_ids, dtype=object)})
     rows["row"] = np.arange(len(rows))
-    found = [_long(pd.DataFrame())]
+    found = [long_parts(pd.DataFrame())]
     if truth is None:
         return found[0]
     for name in names:
@@ -288,11 +248,10 @@ def _members(account_ids: npt.ArrayLike, truth: pa.Table | None, names: tuple[st
     return pd.concat(found, ignore_index=True)
 
 
-def _long(columns: pd.DataFrame) -> pd.DataFrame:
-    lines = [
-        pd.DataFrame({"part": name, "value": columns[name].astype(str), "row": np.arange(len(columns))})
-        for name in columns
-    ]
-    empty = pd.DataFrame({"part": pd.Series(dtype=object), "value": pd.Series(dtype=object)})
-    empty["row"] = pd.Series(dtype=np.int64)
-    return pd.concat(lines, ignore_index=True) if lines else empty
+__all__ = [
+    "leave_one_typology_out",
+    "measure_parts",
+    "ratio_interval",
+    "subgroup_parts",
+    "typology_parts",
+]

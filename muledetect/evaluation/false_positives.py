@@ -13,8 +13,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from muledetect.evaluation.by_part import ratio_interval
-from muledetect.evaluation.metrics import shown_share
 from muledetect.frames import takes_tables
+from muledetect.model.subgroups import shown_share
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from muledetect.clock import Moment, format_time, parse_time
 from muledetect.errors import DataError, ModelError
 from muledetect.evaluation.baselines import MODEL, baseline_scores, check_sides, compare_scores
 from muledetect.evaluation.budget import budget_curve, budget_grid
-from muledetect.evaluation.by_part import leave_one_typology_out, measure_parts, subgroup_parts, typology_parts
+from muledetect.evaluation.by_part import leave_one_typology_out, typology_parts
 from muledetect.evaluation.calibration import calibration_intervals, calibration_over_time
 from muledetect.evaluation.false_positives import customer_groups, measure_false_positives
 from muledetect.evaluation.metrics import brier_score
@@ -251,21 +251,6 @@ def _compare_traces(dataset: Dataset, snapshot: Snapshot) -> dict[str, pd.DataFr
 
 def _n_alerts(budget: float, n_rows: int) -> int:
     return int(np.ceil(budget * n_rows - 1e-9)) if budget < 1 else int(budget)
-
-
-def rates_by_group(dataset: Dataset, points: Points, y: np.ndarray, model: MuleModel) -> list[dict[str, Any]]:
-    """Return the rates of each group of accounts among the held-out rows of the latest moment, for the model card."""
-    if not hasattr(model, "held_out_") or "accounts" not in dataset.tables:
-        return []
-    held = model.held_out_
-    is_latest = points.as_of[held.position] == points.as_of[held.position].max()
-    rows = held.position[is_latest]
-    ids = dataset.account_ids.take(pa.array(points.account[rows])).to_pylist()
-    parts = subgroup_parts(ids, int(points.as_of[rows[0]]), dataset.tables["accounts"], dataset.tables.get("holders"))
-    table = measure_parts(y[rows], held.score[is_latest], parts, k=0.01, groups=held.group[is_latest], n_draws=200)
-    kept = ["part", "value", "n", "n_positive", "recall", "false_positive_rate", "is_few"]
-    lines = table[kept].to_dict("records") if len(table) else []
-    return [{str(name): None if pd.isna(value) else value for name, value in line.items()} for line in lines]
 
 
 def _left_out(dataset: Dataset, model: MuleModel, sides: _Sides, budget: float) -> pd.DataFrame:

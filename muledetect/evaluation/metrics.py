@@ -16,6 +16,7 @@ from sklearn.metrics import average_precision_score, brier_score_loss, roc_auc_s
 
 from muledetect.arrays import Float64Array, IndexArray
 from muledetect.errors import OptionError
+from muledetect.model.subgroups import shown_share
 
 Metric = Callable[[Float64Array, Float64Array, Float64Array], float]
 
@@ -282,18 +283,3 @@ def known_rows(
     if np.isnan(ranked).any():
         raise OptionError(f"metrics: {int(np.isnan(ranked).sum()):,} scores are NaN; score every row.")
     return target, ranked, extra
-
-
-def shown_share(score: Float64Array, k: float, weight: Float64Array | None = None) -> Float64Array:
-    """Return the part in which each row is among the k highest scores, float64[n], 0 to 1; ties share. O(n log n).
-
-    A row of weight 2 stands for two rows, both for `k` as a number and for `k` as a share.
-    """
-    if not k > 0:
-        raise OptionError(f"metrics: k must be a number of alerts or a share of rows, above 0; got {k}.")
-    levels, level = np.unique(-score, return_inverse=True)
-    mass = np.bincount(level, weights=weight, minlength=len(levels)).astype(np.float64)
-    n_shown = np.ceil(k * mass.sum() - 1e-9) if k < 1 else np.floor(k)
-    room = np.clip(n_shown - (np.cumsum(mass) - mass), 0, mass)
-    part = np.divide(room, mass, out=np.zeros(len(mass)), where=mass > 0)
-    return np.asarray(part[level], dtype=np.float64)

@@ -16,8 +16,7 @@ from muledetect.lazy import on_demand
 
 if TYPE_CHECKING:
     from muledetect.model.estimator import MuleModel
-    from muledetect.model.starter import load_starter
-    from muledetect.model.store import load_model
+    from muledetect.model.loading import load_model, load_starter
 
 __all__ = ["MuleModel", "load_model", "load_starter"]
 
@@ -25,7 +24,6 @@ __getattr__, __dir__ = on_demand(
     __name__,
     {
         "estimator": "MuleModel",
-        "starter": "load_starter",
-        "store": "load_model",
+        "loading": "load_model load_starter",
     },
 )

@@ -7,21 +7,14 @@ score. Nothing in them names an account.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Final
-
-import numpy as np
-from sklearn.metrics import average_precision_score
+from typing import Any, Final
 
 from muledetect.clock import format_time
 from muledetect.errors import FeatureError
 from muledetect.features import registry
+from muledetect.model.fitted import FittedModel, names_of
 from muledetect.model.options import kept_parameters
-from muledetect.model.thresholds import clear_threshold
 from muledetect.visible import make_visible
-
-if TYPE_CHECKING:
-    from muledetect.model.estimator import HeldOut, MuleModel
 
 USE: Final = (
     "Rank accounts of a bank by how much their activity is consistent with that of money-mule accounts, for review by "
@@ -34,14 +27,9 @@ NOT_FOR: Final = (
     "Banks, countries or periods unlike those of the training without measuring there first (`muledetect evaluate`, "
     "`muledetect monitor`).",
 )
-#: Shares of mules that may be missed by clearing unseen; each gets a threshold.
-CLEARED_SHARES: Final = (0.01, 0.05, 0.1)
-CONFIDENCE: Final = 0.95
-
-_ALERTED: Final = (0.001, 0.005, 0.01)
 
 
-def build_card(model: MuleModel, versions: Mapping[str, str], config_hash: str) -> dict[str, Any]:
+def build_card(model: FittedModel, versions: Mapping[str, str], config_hash: str) -> dict[str, Any]:
     """Return the card of a fitted model as JSON values.
 
     Metrics are those of `held_out_`: training rows scored by trees that had not seen them, later ones where there were
@@ -62,7 +50,7 @@ def build_card(model: MuleModel, versions: Mapping[str, str], config_hash: str) 
             "n_rows": model.n_rows_,
             "n_positives": model.n_positives_,
         },
-        "features": _families(model._names()),
+        "features": _families(names_of(model)),
         "parameters": kept_parameters(model.get_params()),
         "trees": int(model.n_trees_),
         "held_out": dict(model.held_out_metrics_),
@@ -75,44 +63,6 @@ def build_card(model: MuleModel, versions: Mapping[str, str], config_hash: str) 
         "versions": dict(versions),
         "config_hash": config_hash,
     }
-
-
-def describe_held_out(held: HeldOut) -> dict[str, float]:
-    """Return what the held-out rows say of the ranking; weights count rows; without positives only their number."""
-    order = np.lexsort((held.weight, held.is_positive, -held.score))
-    order = order[held.weight[order] > 0]
-    score, sought, weight = held.score[order], held.is_positive[order], held.weight[order]
-    found: dict[str, float] = {"n_rows": len(score), "n_positives": int(sought.sum())}
-    if not sought.any():  # all positives may be without weight
-        return found
-    found["prevalence"] = float(weight[sought].sum() / weight.sum())
-    found["average_precision"] = float(average_precision_score(sought, score, sample_weight=weight))
-    passed = np.cumsum(weight) / weight.sum()
-    for share in _ALERTED:
-        shown = passed <= share
-        shown[0] = True
-        found[f"recall_at_{share:.1%}"] = float(weight[shown & sought].sum() / weight[sought].sum())
-        found[f"precision_at_{share:.1%}"] = float(weight[shown & sought].sum() / weight[shown].sum())
-    return found
-
-
-def clear_thresholds(held: HeldOut) -> list[dict[str, Any]]:
-    """Return for each of `CLEARED_SHARES` the score below which accounts may be cleared unseen, as JSON values.
-
-    First with rings as what is independent, which takes many rings; then as if the accounts of a ring scored
-    independently, which is not quite so: `python benchmarks/promises.py` shows how often that holds.
-    """
-    found = []
-    for blocks, groups, given in (
-        ("ring", held.group, ""),
-        ("account", held.account, "As if accounts of one ring scored independently: "),
-    ):
-        for share in CLEARED_SHARES:
-            threshold = clear_threshold(
-                held.score, held.is_positive, held.weight, groups=groups, share=share, confidence=CONFIDENCE
-            )
-            found.append(replace(threshold, blocks=blocks, text=f"{given}{threshold.text}").to_json())
-    return found
 
 
 def write_card(card: Mapping[str, Any]) -> str:
@@ -154,7 +104,7 @@ def _families(names: Sequence[str]) -> dict[str, int]:
     return dict(sorted(found.items()))
 
 
-def _limits(model: MuleModel) -> list[str]:
+def _limits(model: FittedModel) -> list[str]:
     limits = ["Labels come from what investigations found; mules of a kind that was never found are not learnt."]
     if model.n_positives_ < 100:
         limits.append(f"Only {model.n_positives_:,} positive rows: read probabilities and metrics with great caution.")

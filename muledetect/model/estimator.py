@@ -5,101 +5,41 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from os import PathLike
-from typing import Any, Final, Literal, NamedTuple, TypeAlias
+from typing import Any, Final, Literal, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import check_consistent_length, check_is_fitted, column_or_1d, validate_data
+from sklearn.utils.validation import check_is_fitted, validate_data
 
-from muledetect.arrays import Float32Array
-from muledetect.clock import SECOND, Duration, format_time, parse_duration
+from muledetect.arrays import Float32Array, Float64Array
+from muledetect.clock import Duration, format_time
 from muledetect.errors import ModelError
 from muledetect.markup import SUSPICION, build_card, build_details, build_facts, build_list
 from muledetect.model import trees
-from muledetect.model.calibration import MIN_POSITIVES, Calibrator, fit_calibrator, losses_when_calibrated
-from muledetect.model.canonical import group_folds, row_hashes
-from muledetect.model.card import clear_thresholds, describe_held_out
-from muledetect.model.directions import directions
+from muledetect.model.calibration import Calibrator
+from muledetect.model.fitted import TrainedOn, names_of
+from muledetect.model.measures import find_leaks, measure, source_of
 from muledetect.model.options import check_parameters
-from muledetect.model.peers import NearPeers, Peers, describe_peers
-from muledetect.model.prior import correct_probability, estimate_prior
+from muledetect.model.peers import PeerGroups, describe_peers
+from muledetect.model.prior import correct_probability
 from muledetect.model.reasons import Reason, durations_among, find_reasons
-from muledetect.model.table import FeatureTable, check_finite, is_table, moments, read_features
-from muledetect.model.tree_text import TreesText
-from muledetect.records.currency import decimals_of
+from muledetect.model.rows import Rows, known_targets, training_rows
+from muledetect.model.sentences import Language
+from muledetect.model.store import card_of, config_hash, save_model
+from muledetect.model.table import FeatureTable, check_finite, is_table, read_features
+from muledetect.model.training import Learner, Learnt, cap_durations, learn
+from muledetect.progress import Progress, silent
+from muledetect.records import Dataset
 
-Float64Array = npt.NDArray[np.float64]
-Int64Array = npt.NDArray[np.int64]
-BoolArray = npt.NDArray[np.bool_]
 Features: TypeAlias = "pa.Table | pd.DataFrame | npt.ArrayLike"
 
-_N_FOLDS: Final = 3
-
-#: Training moments that a notebook shows.
-_MOST_MOMENTS: Final = 4
-
-#: The number of trees is chosen among multiples of this.
-_STEP: Final = 25
-
-#: A tree sees at least so many columns, or all, however small `colsample_bytree` is.
-_LEAST_COLUMNS: Final = 20
-
-
-@dataclass(frozen=True, slots=True)
-class TrainedOn:
-    """What the feature table itself does not say of its origin; kept in the manifest."""
-
-    target: str = ""
-    pack: str = ""
-    tick: int = 0
-    currency: str = ""
-    fingerprint: str = ""
-    unlabelled: str = "unknown"
-
-
-class HeldOut(NamedTuple):
-    """Scores of training rows by trees that did not see them: what calibration, thresholds and the card rest on.
-
-    score : float64[n], is_positive : bool[n], weight : float64[n], group : int64[n], position : int64[n] in X,
-    account : int64[n].
-    """
-
-    score: Float64Array
-    is_positive: BoolArray
-    weight: Float64Array
-    group: Int64Array
-    position: Int64Array
-    account: Int64Array
-
-
-class _Rows(NamedTuple):
-    """Training rows with known target, in canonical order."""
-
-    values: Float32Array
-    is_positive: BoolArray
-    weight: Float64Array | None
-    as_of: Int64Array
-    group: Int64Array
-    hashes: npt.NDArray[np.uint64]
-    position: Int64Array
-    account: Int64Array
-
-    def take(self, rows: BoolArray | npt.NDArray[np.intp]) -> _Rows:
-        weight = None if self.weight is None else self.weight[rows]
-        return _Rows(
-            self.values[rows], self.is_positive[rows], weight, self.as_of[rows], self.group[rows], self.hashes[rows],
-            self.position[rows], self.account[rows],
-        )  # fmt: skip
-
-    @property
-    def weights(self) -> Float64Array:
-        return np.ones(len(self.values)) if self.weight is None else self.weight
+#: Training moments that a notebook, and a note, show.
+_MOST_MOMENTS: Final = 5
 
 
 class MuleModel(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
@@ -146,9 +86,10 @@ class MuleModel(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         How well `held_out_` was ranked; see `muledetect.model.card.describe_held_out`.
     clear_thresholds_ : list of dict
         Scores below which accounts may be cleared unseen; see `muledetect.model.thresholds.ClearThreshold`.
-    fairness_, leakage_ : list
-        Rates by group of accounts, filled by `muledetect.pipeline.train`, and what a leakage audit found (None: not
-        run).
+    fairness_ : list of dict
+        Rates by group of accounts, if `fit` was given the data set.
+    leakage_ : list of str or None
+        What the leakage audit found, in sentences; None: not run.
     class_prior_ : dict or None
         Where unlabelled rows were trained on as negative: how many mules there are among them and how often a mule was
         labelled; see `muledetect.model.prior.ClassPrior`. Probabilities are then divided by that frequency.
@@ -205,7 +146,7 @@ class MuleModel(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             return given
         return (
             f"{given}, fitted on {self.n_rows_:,} rows, {self.n_positives_:,} of them positive; "
-            f"{self.n_features_in_:,} features, configuration {self._configuration()}"
+            f"{self.n_features_in_:,} features, configuration {config_hash(self)[:12]}"
         )
 
     def _html_repr(self) -> str:
@@ -224,15 +165,10 @@ class MuleModel(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         held = {name.replace("_", " "): value for name, value in self.held_out_metrics_.items()}
         return build_card(
             "MuleModel, fitted", build_facts(facts), build_facts({name: text for name, text in learnt.items() if text}),
-            build_facts({"configuration": self._configuration()}), *parts,
+            build_facts({"configuration": config_hash(self)[:12]}), *parts,
             build_details("held out: how well rows were ranked that the trees had not seen", build_facts(held)),
             build_details(f"{len(self.notes_):,} notes", build_list(self.notes_)), note=SUSPICION,
         )  # fmt: skip
-
-    def _configuration(self) -> str:
-        from muledetect.model.store import config_hash  # noqa: PLC0415 (store needs this class to load)
-
-        return config_hash(self)[:12]
 
     def fit(
         self,
@@ -242,9 +178,13 @@ class MuleModel(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         as_of: npt.ArrayLike | None = None,
         groups: npt.ArrayLike | None = None,
         sample_weight: npt.ArrayLike | None = None,
+        dataset: Dataset | None = None,
         trained_on: TrainedOn | None = None,
+        notes: Sequence[str] = (),
+        leaks: Literal["note", "refuse", "ignore"] = "note",
+        progress: Progress = silent,
     ) -> MuleModel:
-        """Train trees and calibrator.
+        """Train trees and calibrator, and measure all that the model card says.
 
         With two or more moments, trees grown on the earlier ones are judged on the later ones, without groups that
         were positive before: how many trees to keep, and what their scores mean. With one moment, or too few later
@@ -261,34 +201,49 @@ class MuleModel(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         groups : array, optional
             Rings, persons: what must not be split. Default: the `account_id` of the table.
         sample_weight : array of shape (n,), optional
+        dataset : Dataset, optional
+            That the rows were computed from. With it the card also says how groups of accounts fare, the audit also
+            reads the records, and `trained_on` is completed. `X` must be a table with `account_id`.
         trained_on : TrainedOn, optional
             For the manifest.
+        notes : sequence of str
+            What a reader of the card must know about the rows; they come before the notes of the training.
+        leaks : "note", "refuse" or "ignore"
+            What to do with columns and records that tell the label, see `muledetect.model.leakage`: write them into the
+            notes, train no model, or do not look for them.
+        progress : callable, optional
+            Called with the stage.
 
         Raises
         ------
         ModelError
-            If y has not exactly two known values, or a column is not numeric.
+            If y has not exactly two known values, a column is not numeric, accounts are not those of the data set, or
+            `leaks` is "refuse" and there are some.
         OptionError
             If a parameter has an unknown value.
         """
+        check_parameters(self.get_params())
         table = self._read_new(X)
-        rows = self._known_rows(table, y, as_of, groups, sample_weight)
-        self.notes_ = self._first_notes
-        self.__dict__.pop("held_out_", None)
-        self.clear_thresholds_: list[dict[str, Any]] = []
-        self.held_out_metrics_: dict[str, float] = {}
-        self.fairness_: list[dict[str, Any]] = []
-        self.leakage_: list[str] | None = None
-        self.class_prior_: dict[str, Any] | None = None
+        is_known, self.classes_ = known_targets(y)
+        is_positive = np.asarray(y)[is_known] == self.classes_[1]
+        rows, names = training_rows(table, is_known, is_positive, as_of, groups, sample_weight), names_of(self)
+        source = None if dataset is None else source_of(table, rows, dataset)
+        progress("leakage audit", 0.0)
+        self.leakage_ = None if leaks == "ignore" else find_leaks(rows, names, source, refuse=leaks == "refuse")
+        progress("training", 0.0)
+        learnt = learn(rows, Learner(self.get_params(), names, durations_among(names)))
+        self._keep_trees(rows, learnt, has_moments=as_of is not None or table.as_of is not None)
         self.trained_on_ = trained_on or TrainedOn()
-        later, why = _later_rows(rows)
-        if later is None:
-            self._fit_across_folds(rows, why)
-        else:
-            self._fit_before(rows, later)
-        if self.trained_on_.unlabelled == "negative":
-            self._estimate_prior()
-        self.boosters_ = trees.open_boosters(self.texts_)
+        if dataset is not None:
+            told = {name: getattr(dataset, name) for name in ("tick", "currency", "fingerprint")}
+            self.trained_on_ = replace(self.trained_on_, **told)
+        measured = measure(learnt.held_out, rows, source, has_prior=self.trained_on_.unlabelled == "negative")
+        self.held_out_metrics_, self.clear_thresholds_ = measured.metrics, measured.clear_thresholds
+        self.fairness_, self.class_prior_ = measured.fairness, measured.class_prior
+        self.notes_ = [
+            *notes, *(f"Leakage audit: {text}" for text in self.leakage_ or ()),
+            *_notes_on(rows, len(is_known), learnt, self.training_as_of_), *measured.notes,
+        ]  # fmt: skip
         return self
 
     def decision_function(self, X: Features) -> Float64Array:
@@ -323,8 +278,9 @@ class MuleModel(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         n_reasons: int = 6,
         *,
         n_against: int = 0,
-        peers: NearPeers | None = None,
+        peers: PeerGroups | None = None,
         currency: str | None = None,
+        language: Language = "en",
     ) -> list[list[Reason]]:
         """Return the reasons of each row, the weightiest first; pass only the rows that are shown (some 3 ms each).
 
@@ -335,10 +291,12 @@ class MuleModel(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             At most so many a row; fewer where fewer behaviours raise the score.
         n_against : int
             At most so many of what lowers the score and so speaks for the account; their contribution is negative.
-        peers : NearPeers, optional
+        peers : PeerGroups, optional
             Beside whom values are read; default: the training negatives.
         currency : str, optional
             In which the amounts of `X` are said, "" for plain minor units; default: the currency of training.
+        language : "en" or "th"
+            Of the sentences.
 
         Returns
         -------
@@ -349,8 +307,15 @@ class MuleModel(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         check_is_fitted(self, "texts_")
         values = self._read_again(X).values
         added = trees.contributions(self.boosters_, self._seen_by_trees(values), trees.threads(self.n_jobs))
-        minor_units = 10 ** decimals_of(self.trained_on_.currency if currency is None else currency)
-        return find_reasons(values, added, self._names(), peers or self.peers_, n_reasons, minor_units, n_against)
+        return find_reasons(
+            values, added, names_of(self), peers or self.peers_, n_reasons, n_against=n_against, language=language,
+            currency=self.trained_on_.currency if currency is None else currency,
+        )  # fmt: skip
+
+    def card(self) -> dict[str, Any]:
+        """Return the model card as JSON values; `save` writes it beside the model, for programs and for people."""
+        check_is_fitted(self, "texts_")
+        return card_of(self)
 
     def save(self, folder: str | PathLike[str], *, overwrite: bool = False) -> None:
         """Write the model as a folder of text and JSON; a process killed at any moment leaves the old or the new one.
@@ -368,26 +333,24 @@ class MuleModel(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         OutputError
             If it holds what may not be replaced, see `muledetect.outputs`.
         """
-        from muledetect.model.store import save_model  # noqa: PLC0415 (store needs this class to load)
-
         check_is_fitted(self, "texts_")
         save_model(self, folder, overwrite=overwrite)
 
-    def _names(self) -> list[str]:
-        if hasattr(self, "feature_names_in_"):
-            return [str(name) for name in self.feature_names_in_]
-        return [f"x{position}" for position in range(self.n_features_in_)]
+    def _keep_trees(self, rows: Rows, learnt: Learnt, *, has_moments: bool) -> None:
+        self.texts_, self.n_trees_, self.calibrator_ = learnt.texts, learnt.n_trees, learnt.calibrator
+        self.boosters_ = trees.open_boosters(self.texts_)
+        self.n_rows_, self.n_positives_ = len(rows.values), int(rows.is_positive.sum())
+        self.peers_ = describe_peers(rows.values[~rows.is_positive])
+        self.training_as_of_ = rows.moments if has_moments else ()
+        self.calibration_as_of_ = learnt.calibrated.moments if has_moments else ()
+        self.__dict__.pop("held_out_", None)
+        if learnt.held_out is not None:
+            self.held_out_ = learnt.held_out
 
     def _seen_by_trees(self, values: Float32Array) -> Float32Array:
-        is_duration = durations_among(self._names())
-        if self.max_duration is None or not is_duration.any():
-            return values
-        capped = values.copy()
-        capped[:, is_duration] = np.minimum(values[:, is_duration], parse_duration(self.max_duration) / SECOND)
-        return capped
+        return cap_durations(values, durations_among(names_of(self)), self.max_duration)
 
     def _read_new(self, X: Features) -> FeatureTable:
-        check_parameters(self.get_params())
         self.__dict__.pop("feature_names_in_", None)
         if not is_table(X):
             return FeatureTable(self._matrix(X, reset=True), (), None, None)
@@ -403,7 +366,7 @@ class MuleModel(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     def _read_again(self, X: Features) -> FeatureTable:
         if is_table(X) and hasattr(self, "feature_names_in_"):
-            return read_features(X, self._names())
+            return read_features(X, names_of(self))
         if is_table(X):
             table = read_features(X)
             if len(table.names) != self.n_features_in_:
@@ -420,216 +383,14 @@ class MuleModel(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         check_finite(values, [f"x{position}" for position in range(values.shape[1])])
         return values
 
-    def _known_rows(self, table: FeatureTable, y: Any, as_of: Any, groups: Any, sample_weight: Any) -> _Rows:
-        target = column_or_1d(y, warn=True) if y is not None else None
-        if target is None:
-            raise ModelError("model: requires y to be passed, but the target y is None.")
-        check_consistent_length(table.values, target, as_of, groups, sample_weight)
-        is_known = ~pd.isna(target)
-        n_unknown = int((~is_known).sum())
-        known = target[is_known]
-        if known.dtype == object and all(isinstance(value, int | float) for value in known[:1]):
-            known = known.astype(np.float64)
-        if known.dtype.kind == "f" and np.isinf(known).any():
-            raise ModelError("model: Input y contains infinity; it must be 1, 0 or NaN (unknown).")
-        check_classification_targets(known)
-        self.classes_ = np.unique(known)
-        self._check_classes()
-        is_positive = known == self.classes_[1]
-        moment = moments(as_of) if as_of is not None else table.as_of
-        self._has_moments = moment is not None
-        weight = None if sample_weight is None else column_or_1d(sample_weight).astype(np.float64)[is_known]
-        if weight is not None and (not np.isfinite(weight).all() or (weight < 0).any() or not weight.sum() > 0):
-            raise ModelError("model: sample_weight must be finite, not negative, and not zero in all rows.")
-        values = table.values[is_known]
-        at = np.zeros(len(values), dtype=np.int64) if moment is None else moment[is_known]
-        whose = groups if groups is not None else table.account_id
-        group = np.arange(len(values)) if whose is None else _group_codes(np.asarray(whose)[is_known])
-        hashes = row_hashes(values, is_positive.astype(np.int64), at, weight)
-        self._first_notes = [
-            f"Trained on {len(values):,} rows, {int(is_positive.sum()):,} of them positive"
-            + (f"; {n_unknown:,} rows of unknown target were left out." if n_unknown else ".")
-        ]
-        position = np.flatnonzero(is_known)
-        account = position if table.account_id is None else _group_codes(np.asarray(table.account_id)[is_known])
-        rows = _Rows(values, is_positive, weight, at, group, hashes, position, account)
-        return rows.take(np.argsort(hashes, kind="stable"))
 
-    def _check_classes(self) -> None:
-        if len(self.classes_) == 1:
-            raise ModelError(
-                f"model: y holds one class only ({self.classes_[0]!r}); both positives and negatives are needed. "
-                "Choose an earlier or later moment, or check the labels."
-            )
-        if len(self.classes_) != 2:
-            raise ModelError(
-                f"Only binary classification is supported. The type of the target is not binary: "
-                f"y holds {len(self.classes_)} classes; it must be 1, 0 or NaN (unknown)."
-            )
-
-    def _grow(self, rows: _Rows, jobs: Sequence[trees.Job], n_trees: int) -> list[TreesText]:
-        parameters: dict[str, Any] = {
-            "learning_rate": self.learning_rate,
-            "num_leaves": self.num_leaves,
-            "min_data_in_leaf": self.min_child_samples,
-            "feature_fraction": min(1.0, max(self.colsample_bytree, _LEAST_COLUMNS / rows.values.shape[1])),
-            "bagging_fraction": self.subsample,
-            "lambda_l2": self.reg_lambda,
-            "max_bin": self.max_bin,
-        }
-        if self.monotone:
-            parameters |= {
-                "monotone_constraints": directions(self._names()),
-                "monotone_constraints_method": "intermediate",
-            }
-        weight = rows.weight
-        if self.positive_weight is not None:
-            n_positive = int(rows.is_positive.sum())
-            ratio = (len(rows.values) - n_positive) / n_positive
-            factor = ratio if self.positive_weight == "balanced" else ratio**0.5
-            weight = rows.weights * np.where(rows.is_positive, factor, 1.0)
-        return trees.grow(
-            self._seen_by_trees(rows.values),
-            rows.is_positive,
-            weight,
-            parameters,
-            n_trees=n_trees,
-            jobs=jobs,
-            n_threads=trees.threads(self.n_jobs),
-        )
-
-    def _bag(self) -> list[trees.Job]:
-        return [trees.Job(int(self.random_state or 0) * 1_000 + nth + 1) for nth in range(self.n_bags)]
-
-    def _calibrate(self, score: Float64Array, rows: _Rows, how: str) -> None:
-        kind = None if self.calibration == "auto" else self.calibration
-        self.held_out_ = HeldOut(score, rows.is_positive, rows.weights, rows.group, rows.position, rows.account)
-        self.clear_thresholds_ = clear_thresholds(self.held_out_)
-        self.held_out_metrics_ = describe_held_out(self.held_out_)
-        self.calibrator_, fitted = fit_calibrator(score, rows.is_positive, rows.weights, kind=kind)
-        self.notes_.append(f"Calibration: {fitted}; {how}.")
-
-    def _estimate_prior(self) -> None:
-        if not hasattr(self, "held_out_"):
-            return
-        held = self.held_out_
-        found = estimate_prior(held.score, held.is_positive, held.weight, groups=held.group)
-        self.class_prior_ = found.to_json()
-        self.notes_.append(f"Unlabelled rows counted as negative. {found.text}")
-
-    def _fit_before(self, rows: _Rows, later: BoolArray) -> None:
-        """Choose the number of trees and calibrate on later rows of groups that had not been positive; then train all.
-
-        The trees that are kept see every row; the calibrator knows them from trees of the same kind, grown before.
-        """
-        earlier, unseen = rows.take(rows.as_of < rows.as_of[later].min()), rows.take(later)
-        stages = self._stages(self._grow(earlier, self._bag(), self.n_estimators), unseen)
-        self._calibrate(
-            self._stop_early(stages, unseen),
-            unseen,
-            f"on {len(unseen.values):,} rows later than what trees grown for it saw, without groups positive before",
-        )
-        self.texts_ = self._grow(rows, self._bag(), self.n_trees_)
-        self._remember(rows, unseen)
-
-    def _fit_across_folds(self, rows: _Rows, why: str) -> None:
-        """Train on all rows; calibrate by predictions for folds that the predicting trees did not see."""
-        n_folds = min(
-            _N_FOLDS, len(np.unique(rows.group[rows.is_positive])), len(np.unique(rows.group[~rows.is_positive]))
-        )
-        if n_folds < 2:
-            self.n_trees_ = self.n_estimators
-            self.texts_ = self._grow(rows, self._bag(), self.n_trees_)
-            score = self._stages(self.texts_, rows)[-1]
-            self.calibrator_ = fit_calibrator(score, rows.is_positive, rows.weights, kind="shift")[0]
-            self.notes_.append(
-                "Calibration: only the mean was matched, on the training rows themselves, for all of one class lies in "
-                "one group; read probabilities as a ranking."
-            )
-        else:
-            fold = group_folds(_dense(rows.group), rows.hashes, rows.is_positive, n_folds)
-            held_out = [trees.Job(self._bag()[0].seed, np.flatnonzero(fold != nth)) for nth in range(n_folds)]
-            texts = self._grow(rows, [*self._bag(), *held_out], self.n_estimators)
-            self.n_trees_, self.texts_ = self.n_estimators, texts[: self.n_bags]
-            score = np.empty(len(fold))
-            for nth, text in enumerate(texts[self.n_bags :]):
-                score[fold == nth] = self._stages([text], rows.take(fold == nth))[-1]
-            self._calibrate(score, rows, f"by {n_folds} folds that keep groups whole, {why}")
-        self._remember(rows, rows)
-
-    def _stages(self, texts: Sequence[TreesText], rows: _Rows) -> Float64Array:
-        boosters = [trees.open_booster(text) for text in texts]
-        return trees.staged_scores(boosters, self._seen_by_trees(rows.values), _STEP, trees.threads(self.n_jobs))
-
-    def _stop_early(self, stages: Float64Array, rows: _Rows) -> Float64Array:
-        """Set the number of trees by rows that the trees did not see, and return the scores of these rows then.
-
-        As many trees are kept as lose no more than the best number does, by more than a standard error of the
-        difference: a flat curve says nothing. Folds of one time do not stop trees: they end too early for what comes
-        later (decision 015).
-        """
-        self.n_trees_, kept = self.n_estimators, len(stages) - 1
-        if self.early_stopping and int(rows.is_positive.sum()) >= MIN_POSITIVES:
-            order = np.lexsort((rows.weights, rows.is_positive, stages[-1]))
-            sought, weight = rows.is_positive[order], rows.weights[order]
-            losses = np.array([losses_when_calibrated(stage[order], sought, weight) for stage in stages])
-            share = weight / weight.sum()
-            excess = losses - losses[np.argmin(losses @ share)]
-            mean = excess @ share
-            error = np.sqrt((excess - mean[:, None]) ** 2 @ share**2)
-            kept = int(np.flatnonzero(mean <= error)[-1])
-            self.n_trees_ = min((kept + 1) * _STEP, self.n_estimators)
-            self.notes_.append(f"Early stopping: {self.n_trees_} of {self.n_estimators} trees are kept.")
-        return np.asarray(stages[kept])
-
-    def _remember(self, trained: _Rows, calibrated: _Rows) -> None:
-        self.training_as_of_ = _moments_of(trained) if self._has_moments else ()
-        self.calibration_as_of_ = _moments_of(calibrated) if self._has_moments else ()
-        self.n_rows_, self.n_positives_ = len(trained.values), int(trained.is_positive.sum())
-        self.peers_: Peers = describe_peers(trained.values[~trained.is_positive])
-        if self.training_as_of_:
-            shown = ", ".join(format_time(moment) for moment in self.training_as_of_[:5])
-            more = len(self.training_as_of_) - 5
-            self.notes_.append(f"Trees saw the moments {shown}{f' and {more} more' if more > 0 else ''}.")
-
-
-def _later_rows(rows: _Rows) -> tuple[BoolArray | None, str]:
-    """Choose the latest moments with enough new positives for the calibrator, or say why there are none.
-
-    A group that was positive before is left out there: its later rows say nothing about how the trees do on others.
-    The trees keep at least half of the positive rows, and twice as many positive groups as the calibrator takes:
-    starved trees cost more than a calibrator of folds.
-    """
-    at = np.unique(rows.as_of)
-    if len(at) < 2:
-        return None, "as all rows are of one moment"
-    n_groups = int(rows.group.max()) + 1
-    for first in at[:0:-1]:
-        is_later = rows.as_of >= first
-        was_positive = np.zeros(n_groups, dtype=bool)
-        was_positive[rows.group[rows.is_positive & ~is_later]] = True
-        is_new = is_later & ~was_positive[rows.group]
-        n_new_groups = len(np.unique(rows.group[rows.is_positive & is_new]))
-        n_kept = int(rows.is_positive[~is_later].sum())
-        is_starved = 2 * n_kept < rows.is_positive.sum() or was_positive.sum() < 2 * n_new_groups
-        if n_kept < MIN_POSITIVES or is_starved:
-            break
-        if int(rows.is_positive[is_new].sum()) >= MIN_POSITIVES and not rows.is_positive[is_new].all():
-            return is_new, ""
-    return None, f"as no later moments hold {MIN_POSITIVES} new positives after twice as many earlier ones"
-
-
-def _group_codes(groups: npt.NDArray[Any]) -> Int64Array:
-    """Number groups from 0; a row without a group is one of its own."""
-    codes = pd.factorize(groups)[0].astype(np.int64)
-    is_alone = codes < 0
-    codes[is_alone] = codes.max(initial=-1) + 1 + np.arange(int(is_alone.sum()))
-    return codes
-
-
-def _dense(group: Int64Array) -> Int64Array:
-    return np.unique(group, return_inverse=True)[1].astype(np.int64)
-
-
-def _moments_of(rows: _Rows) -> tuple[int, ...]:
-    return tuple(int(moment) for moment in np.unique(rows.as_of))
+def _notes_on(rows: Rows, n_given: int, learnt: Learnt, moments: Sequence[int]) -> list[str]:
+    """Return what was trained on what, as sentences."""
+    n_unknown = n_given - len(rows.values)
+    first = f"Trained on {len(rows.values):,} rows, {int(rows.is_positive.sum()):,} of them positive"
+    notes = [first + (f"; {n_unknown:,} rows of unknown target were left out." if n_unknown else "."), *learnt.notes]
+    if moments:
+        shown = ", ".join(format_time(moment) for moment in moments[:_MOST_MOMENTS])
+        more = len(moments) - _MOST_MOMENTS
+        notes.append(f"Trees saw the moments {shown}{f' and {more} more' if more > 0 else ''}.")
+    return notes

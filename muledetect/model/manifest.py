@@ -167,6 +167,8 @@ def _check_together(manifest: Mapping[str, Any]) -> None:
             raise ModelError(f"manifest: 'peers.{name}' has {len(values):,} values for {len(names):,} features. {MEND}")
     if manifest["n_positives"] > manifest["n_rows"]:
         raise ModelError(f"manifest: 'n_positives' is larger than 'n_rows'. {MEND}")
+    if any(threshold["n_groups"] > threshold["n_positives"] for threshold in manifest["clear_thresholds"]):
+        raise ModelError(f"manifest: a clear threshold has more groups than positives. {MEND}")
     if len(manifest["trees"]) != manifest["parameters"]["n_bags"]:
         raise ModelError(
             f"manifest: 'trees' names {len(manifest['trees']):,} files, and 'parameters.n_bags' is "

@@ -53,13 +53,13 @@ class Peers:
     median: Float64Array
     p99: Float64Array
 
-    def standing(self, row: int, column: int, value: float) -> Standing:  # noqa: ARG002 (as that of NearPeers)
+    def standing(self, row: int, column: int, value: float) -> Standing:  # noqa: ARG002 (as that of PeerGroups)
         """Return where a value of the column stands; these peers are the same for every row."""
         return Standing(float(self.median[column]), float(self.p99[column]))
 
 
 @dataclass(frozen=True, eq=False)
-class NearPeers:
+class PeerGroups:
     """The peers of each explained row.
 
     Attributes

@@ -13,8 +13,9 @@ from muledetect.errors import ModelError
 from muledetect.features import as_table, extract_shards, prepare_extraction, registry
 from muledetect.graph import Points, TransferGraph
 from muledetect.model.estimator import MuleModel
-from muledetect.model.peers import NearPeers, choose_peers
+from muledetect.model.peers import PeerGroups, choose_peers
 from muledetect.model.reasons import Reason
+from muledetect.model.sentences import Language
 from muledetect.model.table import read_features
 from muledetect.progress import Progress
 from muledetect.records import Dataset
@@ -33,6 +34,7 @@ def score_points(
     n_explained: int = 200,
     n_reasons: int = 6,
     n_against: int = 2,
+    language: Language = "en",
     threads: int | None = None,
     progress: Progress | None = None,
 ) -> pa.Table:
@@ -50,6 +52,8 @@ def score_points(
         At most so many reasons a row that raise its score.
     n_against : int
         At most so many that lower it.
+    language : "en" or "th"
+        Of the sentences.
 
     Returns
     -------
@@ -88,9 +92,9 @@ def score_points(
             progress("reasons", 0.0)
         shown = np.arange(n_shown)
         circle, chosen = choose_peers(dataset, graph, points, shown)
-        peers = NearPeers(circle, [read_features(features(rows), names).values for rows in chosen], model.peers_)
+        peers = PeerGroups(circle, [read_features(features(rows), names).values for rows in chosen], model.peers_)
         reasons[:n_shown] = model.explain(
-            features(shown), n_reasons, n_against=n_against, peers=peers, currency=dataset.currency
+            features(shown), n_reasons, n_against=n_against, peers=peers, currency=dataset.currency, language=language
         )
     listed = as_table(dataset.account_ids, points, [], np.empty((len(score), 0)))
     columns = {

@@ -13,7 +13,7 @@ import math
 import os
 import platform
 import stat
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict
 from os import PathLike
 from pathlib import Path
@@ -24,14 +24,11 @@ import numpy as np
 from muledetect.errors import FeatureError, ModelError
 from muledetect.features import registry
 from muledetect.model import trees
-from muledetect.model.calibration import calibrator_from_json
 from muledetect.model.card import build_card, write_card
-from muledetect.model.estimator import MuleModel, TrainedOn
 from muledetect.model.fields import MEND
+from muledetect.model.fitted import FittedModel, names_of
 from muledetect.model.manifest import FORMAT, read_manifest
 from muledetect.model.options import kept_parameters
-from muledetect.model.peers import Peers
-from muledetect.model.thresholds import ClearThreshold
 from muledetect.model.tree_text import MOST_SIGNS, TreesError, TreesText, rewrite_trees
 from muledetect.outputs import new_folder
 from muledetect.outputs.kinds import MODEL
@@ -46,7 +43,7 @@ _MAX_MANIFEST: Final = 8 << 20
 _READ_ONLY: Final = os.O_RDONLY | sum(getattr(os, name, 0) for name in ("O_NOFOLLOW", "O_NONBLOCK", "O_BINARY"))
 
 
-def save_model(model: MuleModel, folder: str | PathLike[str], *, overwrite: bool = False) -> None:
+def save_model(model: FittedModel, folder: str | PathLike[str], *, overwrite: bool = False) -> None:
     """Write a fitted model to a folder, new or holding an older model; no file of another name is touched.
 
     Parameters
@@ -64,7 +61,7 @@ def save_model(model: MuleModel, folder: str | PathLike[str], *, overwrite: bool
         If it holds what may not be replaced, see `muledetect.outputs`.
     """
     texts = [text.encode() for text in model.texts_]
-    card = build_card(model, _versions(), config_hash(model))
+    card = card_of(model)
     files = {_file_of(_digest(text)): text for text in texts}
     files |= {CARD: _json(card), CARD_TEXT: write_card(card).encode(), MANIFEST: _json(_manifest(model, texts))}
     try:
@@ -78,38 +75,47 @@ def save_model(model: MuleModel, folder: str | PathLike[str], *, overwrite: bool
         ) from error
 
 
-def load_model(folder: str | PathLike[str]) -> MuleModel:
-    """Read a model that `MuleModel.save` wrote.
+def read_folder(folder: str | PathLike[str]) -> tuple[dict[str, Any], list[TreesText]]:
+    """Return the checked manifest of a model folder, and its trees.
 
-    Only files inside the folder with names fixed by this library are opened, and their sizes are bounded. Manifest and
-    trees are read into checked numbers, and LightGBM is given a text that is written anew from these: it never sees a
-    text that a file held. See decision 027.
+    Only files inside the folder with names fixed by this library are opened, and their sizes are bounded. Trees are
+    read into checked numbers and written anew from these. See decision 027.
 
     Raises
     ------
     ModelError
-        If something is missing or damaged, was written by another version, or names an unknown feature.
+        If something is missing or damaged, or was written by another version.
     """
     place = Path(folder)
     _check_folder(place)
     content = read_manifest(_read_bounded(place / MANIFEST, _MAX_MANIFEST))
-    model = _rebuild(content)
-    model.texts_ = _read_all_trees(place, content["trees"], model.n_features_in_)
-    model.boosters_ = trees.open_boosters(model.texts_)
-    model.n_trees_ = model.boosters_[0].num_trees()
-    return model
+    written_by = content["versions"]["lightgbm"]
+    if written_by.partition(".")[0] != trees.VERSION.partition(".")[0]:
+        raise ModelError(
+            f"manifest: the trees were written by LightGBM {written_by!r:.40}; installed is {trees.VERSION}. "
+            "Install that major version, or train the model again."
+        )
+    texts: list[TreesText] = []
+    for digest in content["trees"]:
+        texts.append(_read_trees(place, digest, len(content["features"]), MOST_SIGNS - sum(map(len, texts))))
+    return content, texts
 
 
-def config_hash(model: MuleModel) -> str:
+def card_of(model: FittedModel) -> dict[str, Any]:
+    """Return the card of a fitted model, with the versions of the programs that make it."""
+    return build_card(model, _versions(), config_hash(model))
+
+
+def config_hash(model: FittedModel) -> str:
     """Return a sha256 over parameters and feature names: models of one hash were trained in the same way."""
-    content = json.dumps([kept_parameters(model.get_params()), model._names()], sort_keys=True)
+    content = json.dumps([kept_parameters(model.get_params()), names_of(model)], sort_keys=True)
     return _digest(content.encode())
 
 
-def _manifest(model: MuleModel, texts: list[bytes]) -> dict[str, Any]:
+def _manifest(model: FittedModel, texts: list[bytes]) -> dict[str, Any]:
     return {
         "format": FORMAT,
-        "features": [_feature_entry(name) for name in model._names()],
+        "features": [_feature_entry(name) for name in names_of(model)],
         "has_feature_names": hasattr(model, "feature_names_in_"),
         "parameters": kept_parameters(model.get_params()),
         "config_hash": config_hash(model),
@@ -203,64 +209,6 @@ def _check_folder(place: Path) -> None:
         raise ModelError(f"model: folder {place.name!r} cannot be read ({error.strerror}).") from error
     if not is_folder:
         raise ModelError(f"model: there is no folder {place.name!r}. Give the folder that `muledetect train` wrote.")
-
-
-def _rebuild(content: Mapping[str, Any]) -> MuleModel:
-    """Return the model of a checked manifest, still without its trees."""
-    written_by = content["versions"]["lightgbm"]
-    if written_by.partition(".")[0] != trees.VERSION.partition(".")[0]:
-        raise ModelError(
-            f"manifest: the trees were written by LightGBM {written_by!r:.40}; installed is {trees.VERSION}. "
-            "Install that major version, or train the model again."
-        )
-    model = MuleModel(**content["parameters"])
-    names = [_checked_name(entry) for entry in content["features"]]
-    model.n_features_in_ = len(names)
-    if content["has_feature_names"]:
-        model.feature_names_in_ = np.array(names, dtype=object)
-    model.classes_ = np.array(content["classes"])
-    model.calibrator_ = calibrator_from_json(content["calibrator"])
-    model.peers_ = Peers(_quantiles(content["peers"]["median"]), _quantiles(content["peers"]["p99"]))
-    model.trained_on_ = TrainedOn(**content["trained_on"])
-    model.training_as_of_ = tuple(content["training_as_of"])
-    model.calibration_as_of_ = tuple(content["calibration_as_of"])
-    model.n_rows_, model.n_positives_ = content["n_rows"], content["n_positives"]
-    model.notes_, model.held_out_metrics_ = content["notes"], content["held_out"]
-    model.clear_thresholds_ = [ClearThreshold.from_json(entry).to_json() for entry in content["clear_thresholds"]]
-    model.class_prior_, model.fairness_, model.leakage_ = (
-        content[name] for name in ("class_prior", "fairness", "leakage")
-    )
-    if content["config_hash"] != config_hash(model):
-        raise ModelError(f"manifest: 'config_hash' does not fit parameters and features. {MEND}")
-    return model
-
-
-def _checked_name(entry: Mapping[str, Any]) -> str:
-    """Return the feature's name; where the model took it from the registry, the registry must still know it."""
-    name: str = entry["name"]
-    if "column" not in entry:
-        return name
-    try:
-        call = registry().parse(name)
-    except FeatureError as error:
-        raise ModelError(
-            f"manifest: the model needs feature {name!r}, which this version does not compute. "
-            "Install the version that trained it, or train it again."
-        ) from error
-    if call.column != entry["column"] or dict(call.parameters) != entry["parameters"]:
-        raise ModelError(f"manifest: name and parameters of feature {name!r} differ. {MEND}")
-    return name
-
-
-def _quantiles(values: list[float | None]) -> np.ndarray[Any, np.dtype[np.float64]]:
-    return np.array([math.nan if value is None else float(value) for value in values])
-
-
-def _read_all_trees(place: Path, digests: Sequence[str], n_features: int) -> list[TreesText]:
-    texts: list[TreesText] = []
-    for digest in digests:
-        texts.append(_read_trees(place, digest, n_features, MOST_SIGNS - sum(map(len, texts))))
-    return texts
 
 
 def _read_trees(place: Path, digest: str, n_features: int, limit: int) -> TreesText:

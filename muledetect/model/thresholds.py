@@ -48,38 +48,6 @@ class ClearThreshold:
         """Return the threshold as JSON values; a score of -inf is null."""
         return {**asdict(self), "score": self.score if math.isfinite(self.score) else None}
 
-    @classmethod
-    def from_json(cls, content: Mapping[str, Any]) -> ClearThreshold:
-        """Read a threshold back.
-
-        Raises
-        ------
-        ModelError
-            If a value is missing, no number, or out of its range.
-        """
-        try:
-            score = -math.inf if content["score"] is None else float(content["score"])
-            shares = [float(content[name]) for name in ("share", "confidence", "expected_share", "cleared_share")]
-            counts = [int(content[name]) for name in ("n_positives", "n_groups")]
-            read = cls(
-                score,
-                shares[0],
-                shares[1],
-                counts[0],
-                counts[1],
-                shares[2],
-                shares[3],
-                str(content["text"]),
-                str(content["blocks"]),
-            )
-        except (KeyError, TypeError, ValueError, OverflowError) as error:
-            raise ModelError(f"manifest: a clear threshold cannot be read ({error}). Train the model again.") from error
-        is_sound = 0 < read.share < 1 and 0 < read.confidence < 1 and 0 <= read.n_groups <= read.n_positives
-        is_sound = is_sound and read.blocks in ("ring", "account")
-        if not is_sound or math.isnan(score) or score == math.inf or not all(0 <= share <= 1 for share in shares):
-            raise ModelError("manifest: a clear threshold holds numbers out of range. Train the model again.")
-        return read
-
 
 def clear_threshold(
     score: npt.ArrayLike,

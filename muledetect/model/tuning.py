@@ -71,7 +71,7 @@ def tune(
     def loss(trial: Any) -> float:
         tell("tuning", trial.number / n_trials)
         chosen = {name: _suggest(trial, name) for name in SPACE}
-        return _held_out_loss(clone(base).set_params(n_bags=1, **chosen).fit(X, y, **fitting))
+        return _held_out_loss(clone(base).set_params(n_bags=1, **chosen).fit(X, y, leaks="ignore", **fitting))
 
     study = optuna.create_study(sampler=optuna.samplers.TPESampler(seed=seed))
     study.enqueue_trial({name: base.get_params()[name] for name in SPACE})

@@ -31,7 +31,7 @@ WORLD: Final = Output("a simulated world", ("*.parquet", "world.json"))
 DATASET: Final = Output("an imported data set", ("*.parquet",))
 #: Folders hold other names of a model's trees than ours, too: those stay.
 MODEL: Final = Output("a model", ("manifest.json", "card.json", "card.md", f"trees-{'[0-9a-f]' * 16}.txt"))
-EXPLANATION: Final = Output("an explanation", _tables("proofs", "windows"))
+EXPLANATION: Final = Output("an explanation", _tables("key_transfers", "suspicious_periods"))
 RINGS: Final = Output(
     "rings",
     _tables(

@@ -20,7 +20,7 @@ from muledetect.facts import Snapshot
 from muledetect.frames import as_arrow
 from muledetect.graph import TransferGraph
 from muledetect.model import MuleModel
-from muledetect.model.proof import Explanation, explain_scores
+from muledetect.model.key_transfers import Explanation, explain_scores
 from muledetect.model.store import config_hash
 from muledetect.progress import Progress, silent
 from muledetect.records.currency import decimals_of, unit_of
@@ -45,7 +45,7 @@ class Material:
     n_ranked : int
         Accounts that were scored at this moment.
     explanation : Explanation
-        Key transfers and windows of the alerts that have reasons.
+        Key transfers and suspicious periods of the alerts that have reasons.
     rings : RingTables
     traces : Traces
         Of all complaints known by then, with steps; empty without complaints.

@@ -13,8 +13,9 @@ from sklearn.metrics import average_precision_score
 
 from muledetect.errors import ModelError
 from muledetect.model import MuleModel, load_model
-from muledetect.model.card import build_card, describe_held_out, write_card
-from muledetect.model.estimator import HeldOut, TrainedOn
+from muledetect.model.card import build_card, write_card
+from muledetect.model.fitted import HeldOut, TrainedOn
+from muledetect.model.measures import describe_held_out
 
 
 def trained(n: int = 800, **options: object) -> MuleModel:

@@ -14,7 +14,7 @@ import pytest
 from model_changes import judge
 
 from muledetect.model import MuleModel
-from muledetect.model.estimator import TrainedOn
+from muledetect.model.fitted import TrainedOn
 
 SEED = 16
 N_CHANGES = 2_000

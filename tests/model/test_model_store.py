@@ -14,8 +14,8 @@ import pytest
 
 from muledetect.errors import ModelError
 from muledetect.model import MuleModel, load_model, trees
-from muledetect.model.estimator import TrainedOn
-from muledetect.model.starter import PLACES
+from muledetect.model.fitted import TrainedOn
+from muledetect.model.loading import PLACES
 from muledetect.model.tree_text import MOST_DEPTH, rewrite_trees
 from muledetect.outputs import MANIFEST
 

@@ -10,7 +10,7 @@ import small_world as worlds
 from muledetect.graph import build_graph
 from muledetect.labels import every_account
 from muledetect.model import peers
-from muledetect.model.peers import NearPeers, Peers, choose_peers
+from muledetect.model.peers import PeerGroups, Peers, choose_peers
 from muledetect.records import read_dataset
 
 TRAINING = Peers(np.array([1.0, 2.0]), np.array([10.0, 20.0]))
@@ -19,7 +19,7 @@ TRAINING = Peers(np.array([1.0, 2.0]), np.array([10.0, 20.0]))
 def test_a_value_is_ranked_among_the_peers_of_its_row_of_whom_the_column_is_known() -> None:
     values = np.full((300, 2), np.nan, dtype=np.float32)
     values[:200, 0] = np.arange(200)
-    near = NearPeers(np.array([0, -1]), [values], TRAINING)
+    near = PeerGroups(np.array([0, -1]), [values], TRAINING)
     standing = near.standing(0, 0, 150.0)
     # 150 of 0..199 lie below 150, 49 above; positions 99 and 197 of 199 are the lower quantiles
     assert standing == (99.0, 197.0, 0.75, 0.245)
@@ -28,7 +28,7 @@ def test_a_value_is_ranked_among_the_peers_of_its_row_of_whom_the_column_is_know
 def test_where_there_are_no_peers_or_too_few_know_the_column_the_training_stands_in() -> None:
     values = np.full((300, 2), np.nan, dtype=np.float32)
     values[:199, 0] = 0.0
-    near = NearPeers(np.array([0, -1]), [values], TRAINING)
+    near = PeerGroups(np.array([0, -1]), [values], TRAINING)
     for row, column in ((0, 0), (0, 1), (1, 0)):
         assert near.standing(row, column, 5.0)[:2] == (TRAINING.median[column], TRAINING.p99[column])
         assert np.isnan(near.standing(row, column, 5.0).below)

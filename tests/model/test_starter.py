@@ -15,7 +15,7 @@ from muledetect.errors import DataError
 from muledetect.evaluation import average_precision
 from muledetect.features import registry
 from muledetect.model import load_starter
-from muledetect.model.starter import PLACES, STARTERS
+from muledetect.model.loading import PLACES, STARTERS
 from muledetect.records import read_dataset
 
 

@@ -381,7 +381,10 @@ def test_results_are_those_of_the_plain_data_under_other_names(open_line: Line, 
     wanted = tables_of(open_line.folder)
     found = {name: table for name, table in tables_of(hidden_line.folder).items() if name in wanted}
     assert list(found) == list(wanted)
-    assert min(len(wanted[name]) for name in ("scores.parquet", "explained/proofs.parquet", "rings/rings.parquet")) > 1
+    assert (
+        min(len(wanted[name]) for name in ("scores.parquet", "explained/key_transfers.parquet", "rings/rings.parquet"))
+        > 1
+    )
     assert min(len(wanted[name]) for name in ("trace/trace.parquet", "rings/ring_links.parquet")) > 1
     for name, table in wanted.items():
         assert rows_of(NAMES.reveal(found[name])) == rows_of(table), name

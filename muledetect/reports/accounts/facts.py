@@ -111,13 +111,13 @@ def _score(material: Material, number: int) -> dict[str, Any]:
 
 def _key_transfers(material: Material) -> dict[str, dict[str, list[str]]]:
     found: dict[str, dict[str, list[str]]] = {}
-    for row in material.explanation.proofs.select(["account_id", "code", "transfer_id"]).to_pylist():
+    for row in material.explanation.key_transfers.select(["account_id", "code", "transfer_id"]).to_pylist():
         found.setdefault(row["account_id"], {}).setdefault(row["code"], []).append(row["transfer_id"])
     return found
 
 
 def _periods(material: Material) -> dict[str, tuple[int, int]]:
-    table = material.explanation.windows
+    table = material.explanation.periods
     start, end = (table[name].cast(pa.int64()).to_pylist() for name in ("start", "end"))
     return dict(zip(table["account_id"].to_pylist(), zip(start, end, strict=True), strict=True))
 

@@ -93,7 +93,7 @@ def follow_money(material: Material) -> Moved:
     """Sum the steps of all traces at the listed accounts. O(transfers + steps)."""
     steps = material.traces.steps
     ids = pa.chunked_array(
-        [steps["transfer_id"].combine_chunks(), material.explanation.proofs["transfer_id"].combine_chunks()]
+        [steps["transfer_id"].combine_chunks(), material.explanation.key_transfers["transfer_id"].combine_chunks()]
     )
     place = _places(material, pc.unique(ids))
     frame = pd.DataFrame(

@@ -18,7 +18,7 @@ import pandas as pd
 from muledetect.clock import HOUR
 from muledetect.errors import OptionError
 from muledetect.facts.matching import match_first_in_first_out
-from muledetect.model.reasons import FOR
+from muledetect.model.sentences import speaks_for
 from muledetect.reports.accounts.case import AccountCase
 from muledetect.reports.drafts.sentences import write_grounds, write_rows
 from muledetect.reports.drafts.words import ACCOUNT_FACTS, HOLDER_FACTS, Fact, Wording, exact, known, whole_of
@@ -356,7 +356,8 @@ def _indicators(case: AccountCase, *, raising: bool) -> Iterator[Indicator]:
     for reason in case.reasons:
         code = _text(reason.get("code"))
         if code and _is_raising(reason) == raising:
-            yield Indicator(code, (_text(reason.get("text")) or "").removeprefix(FOR))
+            text = _text(reason.get("text")) or ""
+            yield Indicator(code, text.removeprefix(speaks_for("en")).removeprefix(speaks_for("th")))
 
 
 def _exculpatory(case: AccountCase, language: Language) -> Iterator[Indicator]:

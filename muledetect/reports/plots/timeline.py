@@ -12,7 +12,7 @@ from muledetect.clock import DAY, Duration, format_time, parse_duration
 from muledetect.errors import OptionError
 from muledetect.facts import Snapshot
 from muledetect.graph import Points
-from muledetect.model.spells import suspicious_windows
+from muledetect.model.suspicious_periods import find_periods
 from muledetect.records.currency import unit_of
 from muledetect.reports.plots._canvas import (
     BLUE,
@@ -55,7 +55,7 @@ def plot_timeline(
 ) -> Axes:
     """Draw an account's credits upwards and debits downwards over time, with its stated balance between them.
 
-    The suspicious period (see `muledetect.model.spells.suspicious_windows`) is shaded. A cross marks a transfer that a
+    The suspicious period (see `muledetect.model.suspicious_periods`) is shaded. A cross marks a transfer that a
     complaint disputes. The amounts' axis is linear up to the median amount and
     logarithmic beyond, so that everyday payments stay visible beside large ones.
 
@@ -84,7 +84,7 @@ def plot_timeline(
     moment, codes = snapshot.as_of, snapshot.graph.codes([account_id])
     if codes[0] < 0:
         raise OptionError("plot_timeline: the account is not in this data set.")
-    first, last = (int(at[0]) for at in suspicious_windows(snapshot.graph, Points(codes, np.array([moment]))))
+    first, last = (int(at[0]) for at in find_periods(snapshot.graph, Points(codes, np.array([moment]))))
     shown = first - _BEFORE if first < moment else _EVER
     since = shown if window is None else moment - parse_duration(window)
     moved = _moved(snapshot, codes, since)

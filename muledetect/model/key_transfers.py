@@ -1,6 +1,6 @@
-"""Proofs: for each reason of a score, the account's own transfers that show it.
+"""Key transfers: for each reason of a score, the account's own transfers that show it.
 
-A proof is read from the records again, not from the model: it says which transfers to look at first.
+They are read from the records again, not from the model: they say which transfers to look at first.
 """
 
 from __future__ import annotations
@@ -16,26 +16,23 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from muledetect.arrays import Int64Array
+from muledetect.arrays import BoolArray, Float64Array, Int64Array
 from muledetect.clock import DAY, HOUR
 from muledetect.errors import DataError, ModelError
 from muledetect.features import Extraction, History, build_history
 from muledetect.frames import takes_tables
 from muledetect.graph import Points, TransferGraph
 from muledetect.markup import SUSPICION, build_card, build_table
-from muledetect.model.spells import suspicious_windows
-from muledetect.progress import Progress
+from muledetect.model.suspicious_periods import find_periods
+from muledetect.progress import Progress, silent
 from muledetect.records import Dataset
 from muledetect.schema import ARROW_TYPES
 
-Float64Array = npt.NDArray[np.float64]
-BoolArray = npt.NDArray[np.bool_]
+#: Progress is shown after so many accounts.
+_SHOW_EACH: Final = 20
 
-#: After so many accounts progress is told again.
-_TELL_EACH: Final = 20
-
-#: Columns of the table of proofs.
-PROOFS: Final = pa.schema(
+#: Columns of the table of key transfers.
+KEY_TRANSFERS: Final = pa.schema(
     {
         "account_id": ARROW_TYPES["id"],
         "as_of": ARROW_TYPES["time"],
@@ -79,30 +76,46 @@ class _Own:
 
 @dataclass(frozen=True, eq=False)
 class Explanation:
-    """What shows the reasons of scores: `proofs` as `find_proofs`; `windows` with account_id, as_of, start, end."""
+    """What shows the reasons of scores, and when each account behaved most like a mule.
 
-    proofs: pa.Table
-    windows: pa.Table
+    Attributes
+    ----------
+    key_transfers : pyarrow.Table
+        As `find_key_transfers`.
+    periods : pyarrow.Table
+        account_id, as_of, and start and end of the suspicious period.
+    """
+
+    key_transfers: pa.Table
+    periods: pa.Table
 
     def __repr__(self) -> str:
-        return f"Explanation({self.windows.num_rows:,} accounts, {self.proofs.num_rows:,} proof transfers)"
+        return f"Explanation({self.periods.num_rows:,} accounts, {self.key_transfers.num_rows:,} key transfers)"
 
     def _repr_html_(self) -> str:
         point = ["account_id", "as_of"]
-        counts = self.proofs.group_by(point).aggregate([("code", "count_distinct"), ("transfer_id", "count_distinct")])
+        counts = self.key_transfers.group_by(point).aggregate(
+            [("code", "count_distinct"), ("transfer_id", "count_distinct")]
+        )
         n_shown = {tuple(row[name] for name in point): list(row.values())[2:] for row in counts.to_pylist()}
         rows = [
             [row["account_id"], row["start"], row["end"], *n_shown.get(tuple(row[name] for name in point), [0, 0])]
-            for row in self.windows.slice(0, _MOST_ROWS).to_pylist()
+            for row in self.periods.slice(0, _MOST_ROWS).to_pylist()
         ]
-        titles = ["account", "most suspicious from, UTC", "to, UTC", "reasons with proof", "transfers that show them"]
-        table = build_table(titles, rows, n_rows=len(self.windows))
-        return build_card(f"{len(self.windows):,} explained accounts", table, note=SUSPICION)
+        titles = [
+            "account",
+            "most suspicious from, UTC",
+            "to, UTC",
+            "reasons with transfers",
+            "transfers that show them",
+        ]
+        table = build_table(titles, rows, n_rows=len(self.periods))
+        return build_card(f"{len(self.periods):,} explained accounts", table, note=SUSPICION)
 
     @property
     def tables(self) -> dict[str, pa.Table]:
         """Both tables by name."""
-        return {"proofs": self.proofs, "windows": self.windows}
+        return {"key_transfers": self.key_transfers, "suspicious_periods": self.periods}
 
 
 @takes_tables("scores")
@@ -114,14 +127,14 @@ def explain_scores(
     n_transfers: int = 10,
     progress: Progress | None = None,
 ) -> Explanation:
-    """Return proofs and suspicious windows of the rows of `scores` that have reasons; see `suspicious_windows`.
+    """Return key transfers and suspicious periods of the rows of `scores` that have reasons; see `find_periods`.
 
     Raises
     ------
     DataError
         If `scores` lacks a column, or names accounts that the data set does not have.
     ModelError
-        As `find_proofs`.
+        As `find_key_transfers`.
     """
     lacking = sorted({"account_id", "as_of", "reasons"} - set(scores.column_names))
     if lacking:
@@ -134,16 +147,15 @@ def explain_scores(
             "give the data set that was scored."
         )
     as_of = shown["as_of"].cast(pa.timestamp("us", tz="UTC"))
-    tell = progress or (lambda _stage, _done: None)
-    tell("suspicious windows", 0.0)
-    start, end = suspicious_windows(graph, Points(codes, as_of.cast(pa.int64()).to_numpy()))
+    (progress or silent)("suspicious periods", 0.0)
+    start, end = find_periods(graph, Points(codes, as_of.cast(pa.int64()).to_numpy()))
     times = {name: pa.array(at).cast(ARROW_TYPES["time"]) for name, at in (("start", start), ("end", end))}
-    windows = pa.table({"account_id": shown["account_id"], "as_of": as_of, **times})
-    return Explanation(find_proofs(dataset, graph, shown, n_transfers, progress), windows)
+    periods = pa.table({"account_id": shown["account_id"], "as_of": as_of, **times})
+    return Explanation(find_key_transfers(dataset, graph, shown, n_transfers, progress), periods)
 
 
 @takes_tables("scores")
-def find_proofs(
+def find_key_transfers(
     dataset: Dataset, graph: TransferGraph, scores: pa.Table, n: int = 10, progress: Progress | None = None
 ) -> pa.Table:
     """Return the account's own transfers that show each raising reason, the most telling first.
@@ -163,11 +175,11 @@ def find_proofs(
     graph : TransferGraph
         Of `build_graph(dataset)`.
     scores : pyarrow.Table
-        As schema.SCORES; rows without reasons give no proofs.
+        As schema.SCORES; rows without reasons give none.
     n : int
         At most so many transfers a reason.
     progress : callable, optional
-        Called with ("proofs", share done).
+        Called with ("key transfers", share done).
 
     Returns
     -------
@@ -183,11 +195,11 @@ def find_proofs(
     """
     if graph.n_transfers != len(dataset.transfers):
         raise ModelError(
-            f"proofs: the graph has {graph.n_transfers:,} transfers and the data set {len(dataset.transfers):,}; "
-            "give build_graph(dataset)."
+            f"key transfers: the graph has {graph.n_transfers:,} transfers and the data set "
+            f"{len(dataset.transfers):,}; give build_graph(dataset)."
         )
     if n < 1:
-        raise ModelError(f"proofs: n is {n}; give 1 or more.")
+        raise ModelError(f"key transfers: n is {n}; give 1 or more.")
     codes = [
         [reason["code"] for reason in row or [] if reason["contribution"] > 0] for row in scores["reasons"].to_pylist()
     ]
@@ -201,8 +213,8 @@ def find_proofs(
     order: list[int] = []
     transfer: list[int] = []
     for row, wanted in enumerate(code for code in codes if code):
-        if progress is not None and row % _TELL_EACH == 0:
-            progress("proofs", row / len(points))
+        if progress is not None and row % _SHOW_EACH == 0:
+            progress("key transfers", row / len(points))
         own = _own(history, names, row)
         for code in wanted if len(own.time) else ():
             found = _show(own, code)[:n]
@@ -213,7 +225,7 @@ def find_proofs(
     taken = explained.select(["account_id", "as_of"]).take(pa.array(rows, pa.int64()))
     ids = dataset.transfers["transfer_id"].take(pa.array(transfer, pa.int64())).cast(pa.string())
     columns = [taken["account_id"].cast(pa.string()), taken["as_of"].cast(ARROW_TYPES["time"]), said, order, ids]
-    return pa.table(columns, schema=PROOFS)
+    return pa.table(columns, schema=KEY_TRANSFERS)
 
 
 def _show(own: _Own, code: str) -> Int64Array:

@@ -1,4 +1,4 @@
-"""Suspicious windows of accounts."""
+"""Suspicious periods of accounts."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from muledetect.clock import DAY, HOUR, parse_time
 from muledetect.graph import Points, TransferGraph, graph_from_records
-from muledetect.model.spells import _richest, suspicious_windows, temporal_iou
+from muledetect.model.suspicious_periods import _richest, find_periods, temporal_iou
 
 #: m lives on one payer and pays a shop much later, then three strangers pay in and all leaves within minutes.
 RECORDS = [
@@ -25,30 +25,30 @@ RECORDS = [
 ]
 
 
-def window(graph: TransferGraph, as_of: str, account: str = "m") -> list[int]:
-    start, end = suspicious_windows(graph, Points(graph.codes([account]), np.array([parse_time(as_of)])))
+def period(graph: TransferGraph, as_of: str, account: str = "m") -> list[int]:
+    start, end = find_periods(graph, Points(graph.codes([account]), np.array([parse_time(as_of)])))
     return [int(start[0]), int(end[0])]
 
 
-def test_the_window_is_the_run_of_strangers_and_money_passed_on() -> None:
+def test_the_period_is_the_run_of_strangers_and_money_passed_on() -> None:
     # four odd transfers earn 4 and the day between them costs 0.5; a month of silence on either side costs 15
     expected = [parse_time("2025-03-01T10:00"), parse_time("2025-03-02T10:05")]
-    assert window(graph_from_records(RECORDS), "2025-06-01") == expected
+    assert period(graph_from_records(RECORDS), "2025-06-01") == expected
 
 
-def test_the_future_changes_no_window() -> None:
+def test_the_future_changes_no_period() -> None:
     whole, past = graph_from_records(RECORDS), graph_from_records([row for row in RECORDS if row[2] < "2025-03-02"])
-    assert window(whole, "2025-03-02") == window(past, "2025-03-02") == [
+    assert period(whole, "2025-03-02") == period(past, "2025-03-02") == [
         parse_time("2025-03-01T10:00"), parse_time("2025-03-01T10:05")
     ]  # fmt: skip
 
 
-def test_the_order_of_records_changes_no_window() -> None:
-    assert window(graph_from_records(RECORDS[::-1]), "2025-06-01") == window(graph_from_records(RECORDS), "2025-06-01")
+def test_the_order_of_records_changes_no_period() -> None:
+    assert period(graph_from_records(RECORDS[::-1]), "2025-06-01") == period(graph_from_records(RECORDS), "2025-06-01")
 
 
-def test_an_account_without_odd_transfers_has_an_empty_window_at_the_point() -> None:
-    assert window(graph_from_records(RECORDS), "2025-01-01") == [parse_time("2025-01-01")] * 2
+def test_an_account_without_odd_transfers_has_an_empty_period_at_the_point() -> None:
+    assert period(graph_from_records(RECORDS), "2025-01-01") == [parse_time("2025-01-01")] * 2
 
 
 @settings(max_examples=60, deadline=None)

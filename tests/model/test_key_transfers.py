@@ -1,4 +1,4 @@
-"""Proofs of reasons: own transfers before the point that show a code."""
+"""Key transfers of reasons: own transfers before the point that show a code."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from small_world import SCORED_AT, small_world
 from muledetect.clock import format_time, parse_time
 from muledetect.errors import ModelError
 from muledetect.graph import build_graph
-from muledetect.model.proof import PROOFS, find_proofs
+from muledetect.model.key_transfers import KEY_TRANSFERS, find_key_transfers
 from muledetect.model.reason_codes import TYPOLOGIES
 from muledetect.records import read_dataset
 from muledetect.schema import ARROW_TYPES
@@ -43,9 +43,9 @@ def shown(
 ) -> list[str]:
     columns = dict(zip(("transfer_id", "source", "target", "time", "amount"), zip(*rows, strict=True), strict=True))
     dataset = read_dataset({"transfers": pa.table({name: list(column) for name, column in columns.items()})})
-    proofs = find_proofs(dataset, build_graph(dataset), scored(["m"], as_of, [code]), n)
-    assert proofs["order"].to_pylist() == list(range(len(proofs)))
-    return [str(name) for name in proofs["transfer_id"].to_pylist()]
+    found = find_key_transfers(dataset, build_graph(dataset), scored(["m"], as_of, [code]), n)
+    assert found["order"].to_pylist() == list(range(len(found)))
+    return [str(name) for name in found["transfer_id"].to_pylist()]
 
 
 @pytest.mark.parametrize(
@@ -81,32 +81,30 @@ def test_what_happens_at_or_after_the_point_is_never_shown() -> None:
         assert shown(code, as_of="2025-04-01T10:10:00Z") == shown(code, as_of="2025-04-01T10:10:00Z", rows=past)
 
 
-def test_what_speaks_for_an_account_and_unknown_accounts_have_no_proofs() -> None:
+def test_what_speaks_for_an_account_and_unknown_accounts_have_no_found() -> None:
     dataset = read_dataset({"transfers": small_world()["transfers"]})
     graph = build_graph(dataset)
     account = graph.account_ids[int(graph.target[0])].as_py()
     for scores in (scored([account], SCORED_AT, ["FAN_IN"], -0.5), scored(["nobody"], SCORED_AT, ["FAN_IN"]),
                    scored([account], SCORED_AT, [])):  # fmt: skip
-        proofs = find_proofs(dataset, graph, scores)
-        assert len(proofs) == 0
-        assert proofs.schema == PROOFS
+        found = find_key_transfers(dataset, graph, scores)
+        assert len(found) == 0
+        assert found.schema == KEY_TRANSFERS
 
 
-def test_proofs_are_always_own_transfers_before_the_point() -> None:
+def test_found_are_always_own_transfers_before_the_point() -> None:
     dataset = read_dataset(dict(small_world()))
     graph = build_graph(dataset)
     accounts = graph.account_ids.to_pylist()
     codes = [*TYPOLOGIES, "STAFF_RATING"]
-    proofs = find_proofs(dataset, graph, scored(accounts, SCORED_AT, codes), n=4)
+    found = find_key_transfers(dataset, graph, scored(accounts, SCORED_AT, codes), n=4)
     ids = dataset.transfers["transfer_id"].to_pylist()
     place = {name: position for position, name in enumerate(ids)}
-    position = np.array([place[name] for name in proofs["transfer_id"].to_pylist()])
-    account = graph.codes(proofs["account_id"])
+    position = np.array([place[name] for name in found["transfer_id"].to_pylist()])
+    account = graph.codes(found["account_id"])
     assert ((graph.source[position] == account) | (graph.target[position] == account)).all()
     assert (graph.time[position] < parse_time(SCORED_AT)).all()
-    per_reason = proofs.group_by(["account_id", "code"]).aggregate(
-        [("transfer_id", "count_distinct"), ("order", "max")]
-    )
+    per_reason = found.group_by(["account_id", "code"]).aggregate([("transfer_id", "count_distinct"), ("order", "max")])
     assert (per_reason["transfer_id_count_distinct"].to_numpy() == per_reason["order_max"].to_numpy() + 1).all()
     assert max(per_reason["order_max"].to_pylist()) == 3
     # every account with a transfer to another before the point has each of its codes shown
@@ -116,7 +114,7 @@ def test_proofs_are_always_own_transfers_before_the_point() -> None:
     assert len(per_reason) == len(active) * len(codes)
 
 
-def test_neither_the_order_of_rows_nor_the_names_of_accounts_change_a_proof() -> None:
+def test_neither_the_order_of_rows_nor_the_names_of_accounts_change_a_key_transfer() -> None:
     new = {name: name if name == "m" else f"z{name[::-1]}" for row in TRANSFERS for name in row[1:3]}
     renamed = [(name, new[source], new[target], *rest) for name, source, target, *rest in TRANSFERS[::-1]]
     for code in TYPOLOGIES:
@@ -127,6 +125,6 @@ def test_a_graph_of_another_data_set_is_refused() -> None:
     dataset = read_dataset({"transfers": small_world()["transfers"]})
     graph = build_graph(dataset)
     with pytest.raises(ModelError, match=r"build_graph\(dataset\)"):
-        find_proofs(dataset, graph.until(format_time(int(graph.time[-1]))), scored(["a"], SCORED_AT, ["FAN_IN"]))
+        find_key_transfers(dataset, graph.until(format_time(int(graph.time[-1]))), scored(["a"], SCORED_AT, ["FAN_IN"]))
     with pytest.raises(ModelError, match="1 or more"):
-        find_proofs(dataset, graph, scored(["a"], SCORED_AT, ["FAN_IN"]), n=0)
+        find_key_transfers(dataset, graph, scored(["a"], SCORED_AT, ["FAN_IN"]), n=0)

@@ -1,19 +1,15 @@
-"""The suspicious window of an account: the span of time in which it behaved most like a mule."""
+"""The suspicious period of an account: the span of time in which it behaved most like a mule."""
 
 from __future__ import annotations
 
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
-from muledetect.arrays import Int64Array
+from muledetect.arrays import BoolArray, Float64Array, Int64Array
 from muledetect.clock import DAY
 from muledetect.features import Extraction, History, build_history
 from muledetect.graph import Points, TransferGraph
-
-Float64Array = npt.NDArray[np.float64]
-BoolArray = npt.NDArray[np.bool_]
 
 #: Money that leaves within this time was passed on.
 QUICK: Final = DAY
@@ -25,12 +21,12 @@ _OTHER: Final = -2 * DAY
 _SILENCE: Final = 10
 
 
-def suspicious_windows(graph: TransferGraph, points: Points) -> tuple[Int64Array, Int64Array]:
-    """Return first and last moment of the suspicious window of each point, int64[n_points], microseconds.
+def find_periods(graph: TransferGraph, points: Points) -> tuple[Int64Array, Int64Array]:
+    """Return first and last moment of the suspicious period of each point, int64[n_points], microseconds.
 
     A transfer is odd if its counterparty is new on that side, or if half of it or more was passed on: of a credit that
     debits spent (FIFO) within a day, of a debit that such credits paid for. An odd transfer earns 1, every other costs
-    0.1, and a day between two moments 0.5. The window is the run of moments that earns most; of equal ones that which
+    0.1, and a day between two moments 0.5. The period is the run of moments that earns most; of equal ones that which
     ends first, and of those the shortest. Where no transfer is odd, both are the point's `as_of`. Nothing at or after
     a point is read. O(history of each point).
     """
