@@ -512,7 +512,6 @@ def monitor(
     after: Moment,
     *,
     n_explained: int = 200,
-    language: Language = "en",
     output: str | Path | None = None,
     overwrite: bool = False,
     progress: Progress | None = None,

@@ -224,8 +224,7 @@ class MuleModel(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         """
         check_parameters(self.get_params())
         table = self._read_new(X)
-        is_known, self.classes_ = known_targets(y)
-        is_positive = np.asarray(y)[is_known] == self.classes_[1]
+        is_known, is_positive, self.classes_ = known_targets(y)
         rows, names = training_rows(table, is_known, is_positive, as_of, groups, sample_weight), names_of(self)
         source = None if dataset is None else source_of(table, rows, dataset)
         progress("leakage audit", 0.0)

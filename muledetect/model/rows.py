@@ -44,8 +44,8 @@ class Rows(NamedTuple):
         return tuple(int(moment) for moment in np.unique(self.as_of))
 
 
-def known_targets(y: Any) -> tuple[BoolArray, npt.NDArray[Any]]:
-    """Return which targets are known, bool[n], and the two values that they have, the smaller one first.
+def known_targets(y: Any) -> tuple[BoolArray, BoolArray, npt.NDArray[Any]]:
+    """Return which targets are known, bool[n]; which of these are positive; and their two values, the smaller first.
 
     Raises
     ------
@@ -73,7 +73,7 @@ def known_targets(y: Any) -> tuple[BoolArray, npt.NDArray[Any]]:
             f"Only binary classification is supported. The type of the target is not binary: "
             f"y holds {len(classes)} classes; it must be 1, 0 or NaN (unknown)."
         )
-    return is_known, classes
+    return is_known, known == classes[1], classes
 
 
 def training_rows(

@@ -121,7 +121,13 @@ def late_complaints(world: worlds.World) -> worlds.World:
     labels = world["labels"].filter(pc.is_in(world["labels"]["account_id"], mules(world)))
     (model,) = world["complaints"].slice(0, 1).to_pylist()
     rows = [
-        {**model, "complaint_id": f"L{nth}", "target": row["account_id"], "known_ts": row["known_ts"]}
+        {
+            **model,
+            "complaint_id": f"L{nth}",
+            "target": row["account_id"],
+            "known_ts": row["known_ts"],
+            "status_ts": None,
+        }
         for nth, row in enumerate(labels.to_pylist())
     ]
     return {**world, "complaints": pa.Table.from_pylist(rows, schema=world["complaints"].schema)}

@@ -180,7 +180,7 @@ def test_reasons_name_what_raises_the_score_in_words() -> None:
         assert first["code"] == "PASS_THROUGH"
         assert first["feature"] in NAMES[:2]
         assert first["value"] == np.float32(row[first["feature"]])
-        assert "of the money received in the last" in first["text"]
+        assert "of the money received had left the account again" in first["text"]
         assert "peers' p99" in first["text"]
         # the two windows of one column are one reason
         assert len({reason["code"] for reason in reasons}) == len(reasons) <= 3
