@@ -181,7 +181,7 @@ def test_reasons_name_what_raises_the_score_in_words() -> None:
         assert first["feature"] in NAMES[:2]
         assert first["value"] == np.float32(row[first["feature"]])
         assert "of the money received had left the account again" in first["text"]
-        assert "peers' p99" in first["text"]
+        assert "among ordinary accounts 99 of 100 stay at or below" in first["text"]
         # the two windows of one column are one reason
         assert len({reason["code"] for reason in reasons}) == len(reasons) <= 3
         contributions = [reason["contribution"] for reason in reasons]
