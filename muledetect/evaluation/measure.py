@@ -16,7 +16,7 @@ from muledetect.clock import Moment, format_time, parse_time
 from muledetect.errors import DataError, ModelError
 from muledetect.evaluation.baselines import MODEL, baseline_scores, check_sides, compare_scores
 from muledetect.evaluation.budget import budget_curve, budget_grid
-from muledetect.evaluation.by_part import leave_one_typology_out, typology_parts
+from muledetect.evaluation.by_part import leave_one_typology_out, measure_parts, subgroup_parts, typology_parts
 from muledetect.evaluation.calibration import calibration_intervals, calibration_over_time
 from muledetect.evaluation.false_positives import customer_groups, measure_false_positives
 from muledetect.evaluation.metrics import brier_score
