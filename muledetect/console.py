@@ -217,7 +217,7 @@ def show_explanation(out: Console, found: Explanation, n_rows: int = 10) -> None
                 for code, ids in shown.get((row["account_id"], row["as_of"]), {}).items()
             ],
         ]
-        for row in found.periods.slice(0, n_rows).to_pylist()
+        for row in found.suspicious_periods.slice(0, n_rows).to_pylist()
     ]
     _print_table(out, ["account", "suspicious window (UTC)", "transfers that show it"], rows, lines=True)
 

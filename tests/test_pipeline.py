@@ -223,8 +223,8 @@ def test_every_reason_that_raises_a_score_is_shown_by_own_transfers_before_the_m
         shown = transfers.loc[proof["transfer_id"]]
         assert proof["account_id"] in (shown["source"], shown["target"])
         assert shown["time"] < proof["as_of"]
-    assert found.periods["account_id"].to_pylist() == [row["account_id"] for row in explained]
-    assert all(row["start"] <= row["end"] <= row["as_of"] for row in found.periods.to_pylist())
+    assert found.suspicious_periods["account_id"].to_pylist() == [row["account_id"] for row in explained]
+    assert all(row["start"] <= row["end"] <= row["as_of"] for row in found.suspicious_periods.to_pylist())
     for name in ("key_transfers", "suspicious_periods"):
         assert pq.read_table(tmp_path / f"{name}.parquet").equals(getattr(found, name))
 

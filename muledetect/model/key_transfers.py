@@ -82,15 +82,15 @@ class Explanation:
     ----------
     key_transfers : pyarrow.Table
         As `find_key_transfers`.
-    periods : pyarrow.Table
+    suspicious_periods : pyarrow.Table
         account_id, as_of, and start and end of the suspicious period.
     """
 
     key_transfers: pa.Table
-    periods: pa.Table
+    suspicious_periods: pa.Table
 
     def __repr__(self) -> str:
-        return f"Explanation({self.periods.num_rows:,} accounts, {self.key_transfers.num_rows:,} key transfers)"
+        return f"Explanation({self.suspicious_periods.num_rows:,} accounts, {self.key_transfers.num_rows:,} key transfers)"
 
     def _repr_html_(self) -> str:
         point = ["account_id", "as_of"]
@@ -100,7 +100,7 @@ class Explanation:
         n_shown = {tuple(row[name] for name in point): list(row.values())[2:] for row in counts.to_pylist()}
         rows = [
             [row["account_id"], row["start"], row["end"], *n_shown.get(tuple(row[name] for name in point), [0, 0])]
-            for row in self.periods.slice(0, _MOST_ROWS).to_pylist()
+            for row in self.suspicious_periods.slice(0, _MOST_ROWS).to_pylist()
         ]
         titles = [
             "account",
@@ -109,13 +109,13 @@ class Explanation:
             "reasons with transfers",
             "transfers that show them",
         ]
-        table = build_table(titles, rows, n_rows=len(self.periods))
-        return build_card(f"{len(self.periods):,} explained accounts", table, note=SUSPICION)
+        table = build_table(titles, rows, n_rows=len(self.suspicious_periods))
+        return build_card(f"{len(self.suspicious_periods):,} explained accounts", table, note=SUSPICION)
 
     @property
     def tables(self) -> dict[str, pa.Table]:
         """Both tables by name."""
-        return {"key_transfers": self.key_transfers, "suspicious_periods": self.periods}
+        return {"key_transfers": self.key_transfers, "suspicious_periods": self.suspicious_periods}
 
 
 @takes_tables("scores")

@@ -117,7 +117,7 @@ def _key_transfers(material: Material) -> dict[str, dict[str, list[str]]]:
 
 
 def _periods(material: Material) -> dict[str, tuple[int, int]]:
-    table = material.explanation.periods
+    table = material.explanation.suspicious_periods
     start, end = (table[name].cast(pa.int64()).to_pylist() for name in ("start", "end"))
     return dict(zip(table["account_id"].to_pylist(), zip(start, end, strict=True), strict=True))
 
