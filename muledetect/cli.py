@@ -325,7 +325,9 @@ def explain(
             dataset, scores, n_transfers=transfers, output=output, overwrite=reading.overwrite, progress=progress
         )
     console.show_explanation(out, found)
-    out.print(f"{len(found.key_transfers):,} transfers of {len(found.suspicious_periods):,} accounts in {plain(output)}")
+    out.print(
+        f"{len(found.key_transfers):,} transfers of {len(found.suspicious_periods):,} accounts in {plain(output)}"
+    )
 
 
 @app.command(epilog="Example: `muledetect rings data/sample --scores scores.parquet --as-of 2025-04-01 --output rings`")

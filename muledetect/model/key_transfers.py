@@ -90,7 +90,9 @@ class Explanation:
     suspicious_periods: pa.Table
 
     def __repr__(self) -> str:
-        return f"Explanation({self.suspicious_periods.num_rows:,} accounts, {self.key_transfers.num_rows:,} key transfers)"
+        return (
+            f"Explanation({self.suspicious_periods.num_rows:,} accounts, {self.key_transfers.num_rows:,} key transfers)"
+        )
 
     def _repr_html_(self) -> str:
         point = ["account_id", "as_of"]

@@ -78,7 +78,7 @@ def small_case(**given: Any) -> AccountCase:
         reasons=(
             {"code": "PASS_THROUGH", "contribution": 2.0, "text": "97% of the money paid so far",
              "key_transfers": ["t2"]},
-            {"code": "NIGHT", "contribution": -1.0, "text": "speaks for the account: by day", "key_transfers": []},
+            {"code": "NIGHT", "contribution": -1.0, "text": "Speaks for the account: by day", "key_transfers": []},
         ),
         period=(START, START + 3 * HOUR),
         transfers=transfers,

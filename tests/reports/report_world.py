@@ -175,7 +175,7 @@ def make_scores(name: Callable[[str], str] = str, as_of: int = AS_OF) -> pa.Tabl
         for code, weight, text in (
             ("PASS_THROUGH", 1.5, "94% of the money received in 24h had left again"),
             ("FAN_IN", 0.5, "3 payers in 24h"),
-            ("NEW_ACCOUNT", -0.4, "speaks for the account: age of the account: 900 d"),
+            ("NEW_ACCOUNT", -0.4, "Speaks for the account: age of the account: 900 d"),
         )
     ]  # fmt: skip
     return pa.table(

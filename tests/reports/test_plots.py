@@ -123,7 +123,7 @@ def reason(code: str, contribution: float, text: str) -> dict[str, Any]:
 
 def scores(account_id: str = "a", text: str = "3 payers") -> pa.Table:
     reasons = [reason("FAN_IN", 0.5, text), reason("PASS_THROUGH", 2.0, "94% left again"),
-               reason("NEW_ACCOUNT", -0.25, "speaks for the account: old")]  # fmt: skip
+               reason("NEW_ACCOUNT", -0.25, "Speaks for the account: old")]  # fmt: skip
     line = {"account_id": account_id, "score": 1.0, "probability": 0.9, "rank": 1, "layer": "suspected", "as_of": AS_OF}
     early = line | {"as_of": at(0), "reasons": [reason("OLD", 1.0, "before")]}
     return rows(schema.SCORES, early, line | {"reasons": reasons}, line | {"account_id": "quiet", "reasons": []})
