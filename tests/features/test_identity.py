@@ -78,6 +78,7 @@ def test_shared_identity_equals_its_oracle_in_random_worlds(part: int) -> None:
             np.testing.assert_allclose(list(values.values()), wanted, atol=1e-5, err_msg=f"{name}, world {seed}")
 
 
+@pytest.mark.slow
 def test_features_of_identity_obey_the_laws() -> None:
     check_features(FEATURES, n_worlds=8)
 

@@ -20,10 +20,12 @@ FEATURES = list(registry().features.values())
 
 
 @pytest.mark.parametrize("feature", FEATURES, ids=lambda feature: feature.name)
+@pytest.mark.slow
 def test_a_feature_keeps_the_laws_on_every_clock(feature: Feature) -> None:
     check_feature(feature, n_worlds=4, seed=100 + 4 * FEATURES.index(feature))
 
 
+@pytest.mark.slow
 def test_all_features_together_keep_the_laws() -> None:
     check_features(FEATURES, n_worlds=8)
 

@@ -126,6 +126,7 @@ def test_flows_equal_a_walk_along_every_path(seed: int) -> None:
             )
 
 
+@pytest.mark.slow
 def test_flows_obey_every_law() -> None:
     check_feature(multihop, n_worlds=4)
 

@@ -80,5 +80,6 @@ def test_a_feature_equals_its_oracle_in_random_worlds(feature: Feature) -> None:
 
 @given(scene=scenes())
 @settings(max_examples=60)
+@pytest.mark.slow
 def test_every_feature_equals_its_oracle_in_any_scene(scene: Scene) -> None:
     compare(scene, tuple(pasts(scene.dataset, scene.as_of)), FEATURES, SMALL)

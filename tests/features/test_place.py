@@ -122,6 +122,7 @@ def test_place_and_logins_equal_their_oracle_in_random_worlds(part: int) -> None
     assert n_met > 0
 
 
+@pytest.mark.slow
 def test_features_of_place_obey_the_laws() -> None:
     check_features(FEATURES, n_worlds=8)
 

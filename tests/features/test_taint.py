@@ -106,6 +106,7 @@ class _Anybody(dict):
 
 
 @pytest.mark.parametrize("feature", FEATURES, ids=lambda feature: feature.name)
+@pytest.mark.slow
 def test_taint_keeps_the_laws(feature: Feature) -> None:
     check_feature(feature, n_worlds=6)
 

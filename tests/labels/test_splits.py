@@ -68,6 +68,7 @@ def test_blocks_shrink_where_the_embargo_takes_the_room() -> None:
     gap=st.integers(0, 12),
     seed=st.integers(0, 99),
 )
+@pytest.mark.slow
 def test_the_embargo_is_kept_and_no_row_is_tested_twice(days: list[int], n_splits: int, gap: int, seed: int) -> None:
     at = START + DAY * np.array(days)
     group = np.random.default_rng(seed).integers(0, 5, len(at))

@@ -133,6 +133,7 @@ def late_complaints(world: worlds.World) -> worlds.World:
     return {**world, "complaints": pa.Table.from_pylist(rows, schema=world["complaints"].schema)}
 
 
+@pytest.mark.slow
 def test_honest_records_raise_no_alarm() -> None:
     assert in_records() == []
 
@@ -154,6 +155,7 @@ def test_what_bookkeeping_tells_is_found(
     assert not any(name in leak.text for leak in found for name in ids)
 
 
+@pytest.mark.slow
 def test_a_training_tells_what_was_found_and_a_strict_one_ends() -> None:
     dataset = read_dataset(mules_last(world_of_many_rings()))
     options = {"target": "ever", "model": worlds.small_model()}

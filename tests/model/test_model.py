@@ -119,6 +119,7 @@ def test_the_trees_that_are_kept_see_the_latest_moment_too() -> None:
     assert sum(map(int, leaves[1].split())) > len(first)
 
 
+@pytest.mark.slow
 def test_trees_stop_where_more_of_them_do_worse_on_unseen_rows() -> None:
     features, y = table(1200, seed=4)
     features["as_of"] = pd.to_datetime(np.where(np.arange(1200) < 900, "2025-03-01", "2025-04-01"), utc=True)

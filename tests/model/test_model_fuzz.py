@@ -53,6 +53,7 @@ def test_the_models_themselves_are_sound(models: Path) -> None:
         assert judge(models / name, np.load(models / "rows.npy")) == "sound"
 
 
+@pytest.mark.slow
 def test_no_changed_model_folder_crashes_or_scores_otherwise_than_it_says(models: Path) -> None:
     print(f"seed {SEED}")
     results: dict[int, list[object]] = {}

@@ -21,6 +21,7 @@ def read(amounts: pa.Array, **options: str) -> Dataset:
 
 
 @given(AMOUNTS)
+@pytest.mark.slow
 def test_minor_units_as_text_are_exact(amounts: list[int]) -> None:
     assert sorted(_amounts(read(pa.array([str(amount) for amount in amounts])))) == sorted(amounts)
 
@@ -31,6 +32,7 @@ def _amounts(dataset: Dataset) -> list[int]:
 
 
 @given(AMOUNTS)
+@pytest.mark.slow
 def test_whole_units_as_text_and_as_decimals_are_exact(amounts: list[int]) -> None:
     whole = [Decimal(amount) / 100 for amount in amounts]
     texts = pa.array([f"{amount:.2f}" for amount in whole])

@@ -402,6 +402,7 @@ def _cells(value: Any) -> Iterator[str]:
         yield str(value)
 
 
+@pytest.mark.slow
 def test_no_byte_of_an_output_tells_an_id(open_line: Line, hidden_line: Line) -> None:
     files = [path for path in hidden_line.folder.rglob("*") if path.is_file()]
     assert len(files) > 20
@@ -413,6 +414,7 @@ def test_no_byte_of_an_output_tells_an_id(open_line: Line, hidden_line: Line) ->
     assert told.count(MARK) > 1000  # what is looked for is there in plain outputs
 
 
+@pytest.mark.slow
 def test_declared_columns_of_outputs_hold_pseudonyms_and_nothing_else(hidden_line: Line) -> None:
     for name, table in tables_of(hidden_line.folder).items():
         declared = OUTPUTS.get(Path(name).stem)
@@ -421,11 +423,13 @@ def test_declared_columns_of_outputs_hold_pseudonyms_and_nothing_else(hidden_lin
                 assert pc.all(looks_hidden(table[column.name])).as_py(), (name, column.name)
 
 
+@pytest.mark.slow
 def test_earlier_rings_of_the_same_key_are_known_again(hidden_line: Line) -> None:
     events = pq.read_table(hidden_line.folder / "again" / "ring_events.parquet")
     assert set(events["event"].to_pylist()) == {"unchanged"}
 
 
+@pytest.mark.slow
 def test_tables_by_other_names_than_the_data_are_refused(
     plain: Dataset, hidden: Dataset, open_line: Line, hidden_line: Line
 ) -> None:
@@ -463,6 +467,7 @@ def test_graphs_and_traces_take_pseudonyms_for_ids(hidden: Dataset) -> None:
 # Revealing files
 
 
+@pytest.mark.slow
 def test_a_folder_and_a_file_are_revealed(open_line: Line, hidden_line: Line, tmp_path: Path) -> None:
     key = _file_of(NAMES, tmp_path)
     convert.reveal(hidden_line.folder / "scores.parquet", key, tmp_path / "scores.parquet")

@@ -114,6 +114,7 @@ def test_csv_holds_every_text_and_no_formula(rows: list[tuple[str, str]], names:
 
 @given(st.lists(st.tuples(cells, cells), max_size=6))
 @example([(text, text) for text in HOSTILE])
+@pytest.mark.slow
 def test_csv_that_is_read_with_semicolons_has_no_formula_either(rows: list[tuple[str, str]]) -> None:
     """Where lists are separated by semicolons, quotes inside a line are letters: texts are split at ; and line ends."""
     path = Path(_scratch.name) / "x.csv"

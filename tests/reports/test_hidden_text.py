@@ -394,6 +394,7 @@ def _cell() -> Any:
 
 
 @given(any_text())
+@pytest.mark.slow
 def test_any_text_can_be_had_back_from_every_output(text: str) -> None:
     assert read_visible(Text.from_markup(console.plain(text)).plain) == text
     assert read_visible(json.loads(_json([text]))[0]) == text

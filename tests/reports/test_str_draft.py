@@ -214,6 +214,7 @@ def _rows(moves: list[tuple[int, bool, str, int, str, bool]]) -> list[Row]:
 
 
 @given(MOVES, st.integers(0, 2), st.integers(2, 6), st.integers(0, 15), st.randoms(use_true_random=False))
+@pytest.mark.slow
 def test_money_is_conserved_in_any_order_of_rows(moves, start, length, most, random) -> None:  # type: ignore[no-untyped-def]
     rows = _rows(moves)
     window = (START + start * 20 * MINUTE, START + (start + length) * 20 * MINUTE)

@@ -122,6 +122,7 @@ def test_old_evidence_counts_half_after_its_half_life() -> None:
     assert tie["complaint"] == pytest.approx(0.75)
 
 
+@pytest.mark.slow
 def test_victims_that_name_another_centre_speak_against() -> None:
     given = tables()
     given["complaints"] = given["complaints"].set_column(
@@ -132,6 +133,7 @@ def test_victims_that_name_another_centre_speak_against() -> None:
     assert ties["R1", "C1"]["against"] == -0.75
 
 
+@pytest.mark.slow
 def test_a_desk_that_calls_everybody_counts_little() -> None:
     given = tables()
     calls = given["calls"]
@@ -172,6 +174,7 @@ def test_a_listed_member_a_listed_device_and_a_cell_speak_and_place_alone_says_l
     assert grade(9.0, {"place": 5.0, "script": 4.0}, True, None) == "possible"
 
 
+@pytest.mark.slow
 def test_numbers_that_no_list_knows_become_a_centre_of_their_own() -> None:
     def busy() -> dict[str, pa.Table]:
         """A town of 4,000 others who are called, so that calls to three victims are no chance."""
@@ -207,6 +210,7 @@ def test_numbers_that_no_list_knows_become_a_centre_of_their_own() -> None:
     assert set(rows(search(given))) == {("R1", "C1")}
 
 
+@pytest.mark.slow
 def test_the_future_changes_no_tie() -> None:
     cut = START + 4 * DAY
     given = tables()
@@ -226,6 +230,7 @@ def test_the_future_changes_no_tie() -> None:
     assert after.ring_ties.select(shared).equals(before.ring_ties.select(shared))
 
 
+@pytest.mark.slow
 def test_names_order_and_other_rings_change_no_tie() -> None:
     given = tables()
     plain = search(given)
@@ -248,6 +253,7 @@ def test_names_order_and_other_rings_change_no_tie() -> None:
     assert rows(search(other, members=members)) == {key: row for key, row in rows(plain).items() if key[0] == "R1"}
 
 
+@pytest.mark.slow
 def test_shuffled_calls_make_no_tie_above_possible_in_most_worlds() -> None:
     given = tables()
     callee = given["calls"]["callee_hash"].to_pylist()

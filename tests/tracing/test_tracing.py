@@ -244,6 +244,7 @@ def facts(found: Traces, back: dict[str, str] | None = None) -> Any:
 
 @given(loose, st.integers(1, 5), st.integers(1, 9), st.randoms(use_true_random=False))
 @settings(deadline=None, max_examples=150)
+@pytest.mark.slow
 def test_money_is_conserved_held_once_and_blind_to_names_and_order(
     shape: list[Any], n_disputed: int, until: int, random: Any
 ) -> None:

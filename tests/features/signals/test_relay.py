@@ -166,6 +166,7 @@ def origins_of(graph: TransferGraph, lookback: int, most: int, *, is_simultaneou
 
 
 @pytest.mark.parametrize("block", range(8))
+@pytest.mark.slow
 def test_relay_equals_its_oracle(block: int) -> None:
     for seed in range(30 * block, 30 * block + 30):
         graph = random_graph(seed)

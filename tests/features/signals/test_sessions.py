@@ -44,6 +44,7 @@ def oracle(dataset: Dataset, *, is_simultaneous: bool) -> list[list[float]]:
 
 
 @pytest.mark.parametrize("ties", ["strict", "simultaneous"])
+@pytest.mark.slow
 def test_flags_of_sessions_equal_their_oracle_in_random_worlds(ties: str) -> None:
     for seed in range(60):
         dataset = read_dataset(random_world(seed), currency="THB")
@@ -52,6 +53,7 @@ def test_flags_of_sessions_equal_their_oracle_in_random_worlds(ties: str) -> Non
         np.testing.assert_array_equal(sessions.session_flags.compute(past), expected, err_msg=f"world {seed}")
 
 
+@pytest.mark.slow
 def test_flags_of_sessions_obey_the_laws() -> None:
     check_signal(sessions.session_flags, n_worlds=8)
 

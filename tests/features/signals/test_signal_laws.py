@@ -24,6 +24,7 @@ SIGNALS = list(signal_registry().signals.values())
 
 
 @pytest.mark.parametrize("made", SIGNALS, ids=lambda made: made.name)
+@pytest.mark.slow
 def test_a_signal_obeys_every_law(made) -> None:
     check_signal(made, n_worlds=12)
 

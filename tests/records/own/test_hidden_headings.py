@@ -32,6 +32,7 @@ def test_a_mapping_of_hidden_headings_can_be_seen_and_read(heading: str, tmp_pat
 
 
 @given(heading=any_text(), reason=any_text())
+@pytest.mark.slow
 def test_any_heading_and_reason_gives_toml_that_reads_back(
     tmp_path_factory: pytest.TempPathFactory, heading: str, reason: str
 ) -> None:

@@ -50,6 +50,7 @@ def plain_columns(**changes: object) -> Columns:
 
 
 @pytest.mark.parametrize("name", EXPORTS)
+@pytest.mark.slow
 def test_a_messy_export_becomes_the_transfers_that_it_was_made_of(name: str, tmp_path: Path) -> None:
     truth = messy.transfers()
     make, more = EXPORTS[name]
