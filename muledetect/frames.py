@@ -266,7 +266,8 @@ def _plain_column(column: pa.ChunkedArray) -> pa.ChunkedArray:
         kind = pa.dictionary(kind.index_type, _plain(kind.value_type))
         parts = [pa.DictionaryArray.from_arrays(c.indices, c.dictionary.cast(kind.value_type)) for c in column.chunks]
         column = pa.chunked_array(parts, kind)
-    return column.cast(_plain(kind))
+    wanted = _plain(kind)
+    return column if wanted == kind else column.cast(wanted)  # Arrow breaks fields without any value when it casts
 
 
 def _plain(kind: pa.DataType) -> pa.DataType:
