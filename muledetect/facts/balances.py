@@ -28,7 +28,7 @@ def read_balances(transfers: pa.Table, n_transfers: int) -> Balances:
 
 @numba.njit(cache=True, nogil=True)
 def balance_before(  # type: ignore[no-untyped-def]
-    a, moment, time, amount, source, target, source_after, target_after, balance, balance_at,
+    a, moment, known_until, time, amount, source, target, source_after, target_after, balance, balance_at,
     in_start, in_stop, in_transfer, out_start, out_stop, out_transfer,
 ):  # fmt: skip
     """Return the balance of account `a` just before a moment (minor units, >= 0), and whether it was stated.
@@ -36,7 +36,8 @@ def balance_before(  # type: ignore[no-untyped-def]
     The latest statement before the moment counts, moved by the transfers since: `source_balance_after` or
     `target_balance_after` of a tick in which the account had one transfer only (of several simultaneous ones nobody
     knows which was last), or `balance` at `balance_at`. Without any, the opening balance is the smallest that keeps
-    the account from ever falling below 0: a lower bound. O(transfers of the account since the statement).
+    the account from ever falling below 0 before `known_until`, which may be later than the moment: what it paid later
+    shows what it had. A lower bound. O(transfers of the account since the statement, or before `known_until`).
     """
     i = first_transfer_at(in_transfer, in_start[a], in_stop[a], time, moment) - 1
     j = first_transfer_at(out_transfer, out_start[a], out_stop[a], time, moment) - 1
@@ -69,18 +70,18 @@ def balance_before(  # type: ignore[no-untyped-def]
         net += moved
     if balance_at[a] != MISSING and balance_at[a] < moment:
         return max(np.int64(0), balance[a] + net), True
-    return net + _opening(a, moment, time, amount, source, target, in_start, in_stop, in_transfer,
+    return net + _opening(a, known_until, time, amount, source, target, in_start, in_stop, in_transfer,
                           out_start, out_stop, out_transfer), False  # fmt: skip
 
 
 @numba.njit(cache=True, nogil=True)
 def _opening(  # type: ignore[no-untyped-def]
-    a, moment, time, amount, source, target, in_start, in_stop, in_transfer, out_start, out_stop, out_transfer
+    a, known_until, time, amount, source, target, in_start, in_stop, in_transfer, out_start, out_stop, out_transfer
 ):
     """Return the smallest opening balance that keeps an account at or above 0; credits of a tick come first."""
     i, j = in_start[a], out_start[a]
     running, lowest = np.int64(0), np.int64(0)
-    while j < out_stop[a] and time[out_transfer[j]] < moment:
+    while j < out_stop[a] and time[out_transfer[j]] < known_until:
         tick = time[out_transfer[j]]
         while i < in_stop[a] and time[in_transfer[i]] <= tick:
             if source[in_transfer[i]] != target[in_transfer[i]]:
@@ -104,7 +105,7 @@ def balances_before(  # type: ignore[no-untyped-def]
     stated = np.empty(len(accounts), np.bool_)
     for k in range(len(accounts)):
         found[k], stated[k] = balance_before(
-            accounts[k], moments[k], time, amount, source, target, source_after, target_after, balance, balance_at,
-            in_start, in_stop, in_transfer, out_start, out_stop, out_transfer,
+            accounts[k], moments[k], moments[k], time, amount, source, target, source_after, target_after, balance,
+            balance_at, in_start, in_stop, in_transfer, out_start, out_stop, out_transfer,
         )  # fmt: skip
     return found, stated

@@ -78,9 +78,11 @@ class _Case(NamedTuple):
 # accounts that the tick has reached, and money on its way to an account. Those of all cases: the two results.
 _HELD, _LOTS, _HEAP, _WAVE, _ARRIVALS, _ROWS, _STEPS = range(7)
 # columns of held accounts
-_BALANCE, _TRACED, _HOP, _IN, _OUT, _TICK, _PASSED, _ARRIVED, _HEAD, _TAIL, _ACCOUNT = range(11)
+_BALANCE, _TRACED, _HOP, _IN, _OUT, _DUE, _TICK, _PASSED, _ARRIVED, _HEAD, _TAIL, _ACCOUNT = range(12)
 # columns of lots
 _LEFT, _DIRTY, _NEXT, _BEFORE = range(4)
+
+# Steps that every event takes are inlined: a call would copy the ledger's description, 16 arrays, each time.
 
 
 @numba.njit(cache=True, nogil=True)
@@ -97,7 +99,7 @@ def trace_transfers(disputed, method, max_hops, ledger) -> tuple[Int64Array, Int
         For each account, what steps bring = what steps take away + what the rows say is there.
     """
     slot_of = np.full(len(ledger.in_start), -1, np.int64)
-    tables = [np.empty((64, width), np.int64) for width in (11, 4, 2, 1, 4, 5, 3)]
+    tables = [np.empty((64, width), np.int64) for width in (12, 4, 2, 1, 4, 5, 3)]
     n = np.zeros(len(tables), np.int64)
     for number in range(len(disputed)):
         first = disputed[number]
@@ -107,9 +109,10 @@ def trace_transfers(disputed, method, max_hops, ledger) -> tuple[Int64Array, Int
         _send(tables, n, ledger, case, first, case.loss, 1)
         while moment != NEVER:
             # invariant: all money of the case is in held accounts, in arrivals or in rows
-            _take_in(tables, n, ledger, case, slot_of, moment)
+            if n[_ARRIVALS]:
+                _take_in(tables, n, ledger, case, slot_of, moment)
             if n[_WAVE] == 0:
-                moment = _next_tick(tables, n, ledger)
+                moment = _next_tick(tables, n)
             _credit(tables, n, ledger, case, moment)
             _pay_on(tables, n, ledger, case, moment)
         held = tables[_HELD]
@@ -164,7 +167,7 @@ def _take_in(tables, n, ledger, case, slot_of, moment):  # type: ignore[no-untyp
             _append(tables, n, _ROWS, (case.number, a, hop, place, part))
             continue
         if slot < 0:
-            slot = _append(tables, n, _HELD, (0, 0, hop, 0, 0, NEVER, NEVER, 0, -1, -1, a))
+            slot = _append(tables, n, _HELD, (0, 0, hop, 0, 0, NEVER, NEVER, NEVER, 0, -1, -1, a))
             slot_of[a] = slot
         held = tables[_HELD]
         if held[slot, _TRACED] == 0 and held[slot, _ARRIVED] == 0 and held[slot, _TICK] != moment:
@@ -183,9 +186,9 @@ def _open(tables, n, ledger, case, slot, moment):  # type: ignore[no-untyped-def
     held = tables[_HELD]
     a = held[slot, _ACCOUNT]
     opening, _ = balance_before(
-        a, moment, ledger.time, ledger.amount, ledger.source, ledger.target, ledger.source_after, ledger.target_after,
-        ledger.balance, ledger.balance_at, ledger.in_start, ledger.in_stop, ledger.in_transfer, ledger.out_start,
-        ledger.out_stop, ledger.out_transfer,
+        a, moment, NEVER, ledger.time, ledger.amount, ledger.source, ledger.target, ledger.source_after,
+        ledger.target_after, ledger.balance, ledger.balance_at, ledger.in_start, ledger.in_stop, ledger.in_transfer,
+        ledger.out_start, ledger.out_stop, ledger.out_transfer,
     )  # fmt: skip
     if moment == ledger.time[case.first] and a == ledger.source[case.first]:
         # the victim got money back within the tick: the disputed payment itself is over
@@ -200,10 +203,10 @@ def _open(tables, n, ledger, case, slot, moment):  # type: ignore[no-untyped-def
         _add_lot(tables, n, case, slot, opening)
 
 
-@numba.njit(cache=True, nogil=True)
-def _next_tick(tables, n, ledger):  # type: ignore[no-untyped-def]
+@numba.njit(cache=True, nogil=True, inline="always")
+def _next_tick(tables, n):  # type: ignore[no-untyped-def]
     """Fill the wave with the accounts that hold money and pay or are paid next; return when, NEVER = none does."""
-    held, heap, wave = tables[_HELD], tables[_HEAP], tables[_WAVE]
+    held, heap = tables[_HELD], tables[_HEAP]
     moment = NEVER
     while n[_WAVE] == 0:
         while n[_HEAP] and held[heap[0, 1], _TRACED] == 0:
@@ -214,8 +217,7 @@ def _next_tick(tables, n, ledger):  # type: ignore[no-untyped-def]
         while n[_HEAP] and heap[0, 0] == moment:
             slot = heap[0, 1]
             _pop(heap, n)
-            is_due = _next_event(held, slot, ledger) == moment
-            if held[slot, _TRACED] > 0 and is_due and held[slot, _TICK] != moment:
+            if held[slot, _TRACED] > 0 and held[slot, _DUE] == moment and held[slot, _TICK] != moment:
                 held[slot, _TICK] = moment  # it may be in the heap twice
                 _append(tables, n, _WAVE, (slot,))
     wave = tables[_WAVE]
@@ -224,18 +226,19 @@ def _next_tick(tables, n, ledger):  # type: ignore[no-untyped-def]
     return moment
 
 
-@numba.njit(cache=True, nogil=True)
+@numba.njit(cache=True, nogil=True, inline="always")
 def _credit(tables, n, ledger, case, moment):  # type: ignore[no-untyped-def]
     """Add to the accounts of the wave all credits of the tick, then the money of the case that arrived."""
     held, wave = tables[_HELD], tables[_WAVE]
+    time, in_stop, in_transfer = ledger.time, ledger.in_stop, ledger.in_transfer
     for k in range(n[_WAVE]):
         slot = wave[k, 0]
         if held[slot, _TICK] != moment:
             held[slot, _TICK] = moment
             credit = np.int64(0)
-            while held[slot, _IN] < ledger.in_stop[held[slot, _ACCOUNT]]:
-                i = ledger.in_transfer[held[slot, _IN]]
-                if ledger.time[i] != moment:
+            while held[slot, _IN] < in_stop[held[slot, _ACCOUNT]]:
+                i = in_transfer[held[slot, _IN]]
+                if time[i] != moment:
                     break
                 if ledger.source[i] != ledger.target[i]:
                     credit += ledger.amount[i]
@@ -254,19 +257,29 @@ def _credit(tables, n, ledger, case, moment):  # type: ignore[no-untyped-def]
             lots[lot, _LEFT] = max(lots[lot, _LEFT], lots[lot, _DIRTY])
 
 
-@numba.njit(cache=True, nogil=True)
+@numba.njit(cache=True, nogil=True, inline="always")
 def _pay_on(tables, n, ledger, case, moment):  # type: ignore[no-untyped-def]
-    """Let the accounts of the wave pay their debits of the tick, once, and end the wave."""
-    held, wave = tables[_HELD], tables[_WAVE]
+    """Let the accounts of the wave pay their debits of the tick, once; note when each is next due, and end the wave."""
+    held, wave, time = tables[_HELD], tables[_WAVE], ledger.time
+    in_stop, in_transfer, out_stop, out_transfer = (
+        ledger.in_stop, ledger.in_transfer, ledger.out_stop, ledger.out_transfer
+    )  # fmt: skip
     for k in range(n[_WAVE]):
         slot = wave[k, 0]
         if held[slot, _PASSED] != moment:
             held[slot, _PASSED] = moment
-            _pay(tables, n, ledger, case, slot, moment)
+            if held[slot, _OUT] < out_stop[held[slot, _ACCOUNT]] and time[out_transfer[held[slot, _OUT]]] == moment:
+                _pay(tables, n, ledger, case, slot, moment)
     for k in range(n[_WAVE]):
-        due = _next_event(held, wave[k, 0], ledger)
+        slot = wave[k, 0]
+        a, due = held[slot, _ACCOUNT], NEVER
+        if held[slot, _IN] < in_stop[a]:
+            due = time[in_transfer[held[slot, _IN]]]
+        if held[slot, _OUT] < out_stop[a]:
+            due = min(due, time[out_transfer[held[slot, _OUT]]])
+        held[slot, _DUE] = due
         if due != NEVER:
-            _push(tables, n, due, wave[k, 0])
+            _push(tables, n, due, slot)
     n[_WAVE] = 0
 
 
@@ -350,17 +363,6 @@ def _take_lots(lots, held, slot, amount, newest_first):  # type: ignore[no-untyp
         else:
             held[slot, far] = -1
     return moved
-
-
-@numba.njit(cache=True, nogil=True)
-def _next_event(held, slot, ledger):  # type: ignore[no-untyped-def]
-    """Return when an account pays or is paid next; NEVER = no more."""
-    a, moment = held[slot, _ACCOUNT], NEVER
-    if held[slot, _IN] < ledger.in_stop[a]:
-        moment = ledger.time[ledger.in_transfer[held[slot, _IN]]]
-    if held[slot, _OUT] < ledger.out_stop[a]:
-        moment = min(moment, ledger.time[ledger.out_transfer[held[slot, _OUT]]])
-    return moment
 
 
 @numba.njit(cache=True, nogil=True)

@@ -166,6 +166,7 @@ rows_of = st.lists(
 )
 
 
+@pytest.mark.slow
 @given(rows_of, st.randoms(use_true_random=False), st.integers(0, 2**9 - 1))
 @settings(deadline=None, max_examples=40)
 def test_renaming_accounts_and_shuffling_rows_changes_no_ring(rows: list[Any], random: Any, scored: int) -> None:

@@ -99,6 +99,7 @@ def test_calls_and_a_complaint_tie_a_ring_to_its_centre_and_to_no_other_ring() -
     assert found.ring_ties.schema == schema.RING_TIES.arrow_schema
 
 
+@pytest.mark.slow
 def test_items_of_the_waterfall_add_up_to_the_tie() -> None:
     found = search(tables())
     items = found.tie_evidence.to_pandas()
@@ -108,6 +109,7 @@ def test_items_of_the_waterfall_add_up_to_the_tie() -> None:
     assert (items["counts"] <= items["log_odds"] + 1e-12).all()
 
 
+@pytest.mark.slow
 def test_one_family_alone_is_never_more_than_possible() -> None:
     no_names = tables()
     no_names["complaints"] = no_names["complaints"].drop_columns(["centre_id"])
@@ -271,6 +273,7 @@ def test_shuffled_calls_make_no_tie_above_possible_in_most_worlds() -> None:
     assert firm <= 1
 
 
+@pytest.mark.slow
 def test_weights_are_learnt_from_confirmed_pairs() -> None:
     found = search(tables())
     learnt = learn_weights(found, pa.table({"ring_id": ["R1"], "centre_id": ["C1"]}))
