@@ -59,7 +59,7 @@ def check(
     output : path, optional
         Parquet file of the rows that were left out, each with its reason.
     overwrite : bool
-        See the module.
+        As for every step, see `muledetect.pipeline`.
     **reading
         As for `read_dataset`.
     """
@@ -120,7 +120,7 @@ def train(
     output : path, optional
         Folder of the model.
     overwrite, progress
-        See the module.
+        As for every step, see `muledetect.pipeline`.
 
     Raises
     ------
@@ -191,7 +191,7 @@ def score(
     output : path, optional
         Parquet file.
     overwrite, progress
-        See the module.
+        As for every step, see `muledetect.pipeline`.
     """
     from muledetect.graph import build_graph
     from muledetect.labels import every_account
@@ -232,7 +232,7 @@ def threshold(
     output : path, optional
         JSON file.
     overwrite, progress
-        See the module.
+        As for every step, see `muledetect.pipeline`.
     """
     from muledetect.graph import build_graph
     from muledetect.labels import every_account
@@ -272,7 +272,7 @@ def explain(
     output : path, optional
         Folder of the tables `key_transfers` and `suspicious_periods`.
     overwrite, progress
-        See the module.
+        As for every step, see `muledetect.pipeline`.
     """
     from muledetect.graph import build_graph
     from muledetect.model.key_transfers import explain_scores
@@ -312,7 +312,7 @@ def find_rings(
     output : path, optional
         Folder of the tables.
     overwrite, progress
-        See the module.
+        As for every step, see `muledetect.pipeline`.
     **options
         As for `muledetect.rings.find_rings`, such as `window`.
     """
@@ -353,7 +353,7 @@ def trace(
     output : path, optional
         One that ends in ".parquet" gets table `trace` alone; a folder gets all tables.
     overwrite, progress
-        See the module.
+        As for every step, see `muledetect.pipeline`.
     **options
         As for `muledetect.tracing.trace`, such as `complaint_ids` and `methods`.
     """
@@ -416,7 +416,7 @@ def report(
     goaml : bool
         Also write a draft of each case in the shape of goAML.
     overwrite, progress
-        See the module.
+        As for every step, see `muledetect.pipeline`.
 
     Raises
     ------
@@ -488,7 +488,7 @@ def evaluate(
     output : path, optional
         Folder of `report.json` and one table a file.
     overwrite, progress
-        See the module.
+        As for every step, see `muledetect.pipeline`.
     """
     from muledetect.evaluation import measure_model
 
@@ -531,7 +531,7 @@ def monitor(
     output : path, optional
         Folder of `drift.json` and its tables.
     overwrite, progress
-        See the module.
+        As for every step, see `muledetect.pipeline`.
     """
     from muledetect.evaluation import compare_moments
 
@@ -553,7 +553,7 @@ def simulate(*, preset: str | None = None, progress: Progress | None = None, **p
     preset : str, optional
         thai_bank, small, hard or no_crime.
     progress : callable, optional
-        See the module.
+        As for every step, see `muledetect.pipeline`.
     **parameters
         Fields of `muledetect.simulation.WorldConfig`, such as n_accounts, n_days and seed.
     """
