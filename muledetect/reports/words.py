@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
+from muledetect.model.reason_codes import TYPOLOGIES
+
 Text = Mapping[str, str]
 
 
@@ -114,35 +116,5 @@ NOT_MEMBERS: Final = MappingProxyType(
     }
 )
 
-#: What reasons by typology code are called.
-REASONS: Final = _names(
-    PASS_THROUGH=("money passes through", "เงินเข้าแล้วออกอย่างรวดเร็ว"),
-    COLLECT_AND_SWEEP=("collect and sweep", "รวบรวมแล้วโอนออกหมด"),
-    FAN_IN=("many payers", "มีผู้โอนเข้าหลายราย"),
-    FAN_OUT=("many payees", "โอนออกไปหลายราย"),
-    NEW_COUNTERPARTIES=("new counterparties", "คู่โอนรายใหม่"),
-    UNUSUAL_VOLUME=("unusual volume", "ปริมาณเงินผิดปกติ"),
-    SUDDEN_CHANGE=("sudden change", "เปลี่ยนแปลงกะทันหัน"),
-    RHYTHM=("unusual rhythm", "จังหวะการใช้ผิดปกติ"),
-    DORMANT_WAKE_UP=("dormant, then active", "บัญชีนิ่งแล้วกลับมาใช้งาน"),
-    NEW_ACCOUNT=("new account", "บัญชีเปิดใหม่"),
-    TEST_PAYMENT=("test payment", "โอนทดสอบ"),
-    SIMILAR_AMOUNTS=("similar amounts", "จำนวนเงินใกล้เคียงกัน"),
-    ROUND_AMOUNTS=("round amounts", "จำนวนเงินลงตัว"),
-    UNDER_THRESHOLD=("just under a threshold", "ต่ำกว่าเกณฑ์เล็กน้อย"),
-    NIGHT=("at night", "ทำรายการกลางคืน"),
-    VICTIM_MONEY=("money of likely victims", "เงินที่น่าจะมาจากผู้เสียหาย"),
-    RELAY_CHAIN=("relay chain", "ส่งต่อเป็นทอด"),
-    CYCLE=("money returns in a cycle", "เงินวนกลับมา"),
-    SCATTER_GATHER=("scattered and gathered", "กระจายแล้วรวมกลับ"),
-    SHARED_IDENTITY=("shared identity", "ข้อมูลประจำตัวร่วมกับผู้อื่น"),
-    NEW_DEVICE=("new device", "อุปกรณ์ใหม่"),
-    OPENED_IN_BATCH=("opened in a batch", "เปิดบัญชีพร้อมกันเป็นชุด"),
-    SHARED_PLACE=("shared place", "สถานที่ร่วมกับผู้อื่น"),
-    REMOTE_CONTROL=("remote control", "ถูกควบคุมระยะไกล"),
-    COMPLAINTS=("complaints", "คำร้องเรียน"),
-    WATCH_LIST=("watch list", "รายชื่อเฝ้าระวัง"),
-    KNOWN_MULES_NEARBY=("known mules nearby", "ใกล้บัญชีม้าที่ทราบแล้ว"),
-    NEIGHBOURS_PASS_ON=("neighbours pass money on", "คู่โอนส่งต่อเงิน"),
-    NEIGHBOURS_UNUSUAL=("unusual neighbours", "คู่โอนมีพฤติกรรมผิดปกติ"),
-)
+#: What reasons are called, by typology code.
+REASONS: Final[Mapping[str, Text]] = MappingProxyType({code: one.names for code, one in TYPOLOGIES.items()})

@@ -9,6 +9,7 @@ from report_world import AS_OF, START, make_material, make_scores, make_tables, 
 from muledetect.clock import DAY, HOUR, MINUTE
 from muledetect.errors import DataError, OptionError
 from muledetect.facts import Snapshot
+from muledetect.model.sentences import write_reason
 from muledetect.records import read_dataset
 from muledetect.reports.accounts.case import AccountCase
 from muledetect.reports.accounts.facts import account_cases
@@ -33,6 +34,13 @@ def test_each_reason_that_raises_names_transfers_of_the_account(cases: dict[str,
         for reason in case.reasons:
             assert bool(reason["key_transfers"]) == (reason["contribution"] > 0)
             assert set(reason["key_transfers"]) <= set(case.transfers["transfer_id"])
+
+
+def test_reasons_are_sentences_in_both_languages(cases: dict[str, AccountCase]) -> None:
+    for reason in cases["gc"].reasons:
+        for language in ("en", "th"):
+            assert reason["text"][language] == write_reason(reason, language, "THB")
+        assert reason["text"]["en"] != reason["text"]["th"]
 
 
 def test_victims_are_confirmed_by_a_complaint_or_inferred_apart(cases: dict[str, AccountCase]) -> None:

@@ -233,7 +233,7 @@ def test_any_text_amount_and_time_gives_a_valid_draft(text: str, amount: int, ti
         account_id=f"a{text}", minor_units=minor_units, transfers=transfer_rows(row), n_transfers=1,
         period=(time, time),
         account={"bank_id": text, "kind": text, "opened_at": time, "closed_at": time, "balance": -amount},
-        holder={"occupation": text, "province": text}, reasons=({"code": text, "text": text},),
+        holder={"occupation": text, "province": text}, reasons=({"code": text, "text": {"en": text}},),
     )  # fmt: skip
     report = report_of(case)
     assert Decimal(str(text_of(report, "transaction/amount_local"))) * minor_units == amount
@@ -269,7 +269,7 @@ def test_the_amounts_of_all_transactions_are_the_totals() -> None:
 
 
 def test_long_comments_end_with_a_whole_sentence() -> None:
-    reasons = tuple({"code": f"C{n}", "contribution": 1.0, "text": "long " * 60} for n in range(40))
+    reasons = tuple({"code": f"C{n}", "contribution": 1.0, "text": {"en": "long " * 60}} for n in range(40))
     comments = str(text_of(report_of(small_case(reasons=reasons)), "transaction/t_to_my_client/to_account/comments"))
     assert len(comments) <= MOST_COMMENTS
     assert comments.endswith(". More facts stand in the case file.")
@@ -291,7 +291,9 @@ def test_codes_of_a_country_take_the_place_of_ours() -> None:
 
 
 def test_reasons_of_one_indicator_give_it_once() -> None:
-    reasons = tuple({"code": code, "contribution": 1.0, "text": "x"} for code in ("FAN_IN", "FAN_OUT", "own column"))
+    reasons = tuple(
+        {"code": code, "contribution": 1.0, "text": {"en": "x"}} for code in ("FAN_IN", "FAN_OUT", "own column")
+    )
     report = report_of(small_case(reasons=reasons), codes={"indicator": {"FAN_IN": "S01", "FAN_OUT": "S01"}})
     assert [one.text for one in report.iterfind("report_indicators/indicator")] == ["S01", "own_column"]
 

@@ -218,7 +218,7 @@ def _rows(moves: list[tuple[int, bool, str, int, str, bool]]) -> list[Row]:
 def test_money_is_conserved_in_any_order_of_rows(moves, start, length, most, random) -> None:  # type: ignore[no-untyped-def]
     rows = _rows(moves)
     window = (START + start * 20 * MINUTE, START + (start + length) * 20 * MINUTE)
-    reasons = ({"code": "X", "contribution": 1.0, "text": "x"},)
+    reasons = ({"code": "X", "contribution": 1.0, "text": {"en": "x", "th": "x"}},)
     case = bare_case(transfers=transfer_rows(*rows), n_transfers=len(rows), period=window, reasons=reasons)
     draft = draft_str(case, most=most)
 

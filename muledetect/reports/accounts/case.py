@@ -33,7 +33,8 @@ class AccountCase:
     account, holder : mapping
         The account's rows of tables accounts and holders, extra columns included; times as int; may be empty.
     reasons : sequence of mapping
-        As schema.REASON_TYPE, raising first, with `key_transfers`: ids of transfers that show it, the best first.
+        As schema.REASON_TYPE, raising first, but `text` by language, and `key_transfers`: ids of transfers that show
+        it, the best first.
     period : tuple of int, optional
         First and last moment of the suspicious period.
     is_period_whole : bool

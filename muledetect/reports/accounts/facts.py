@@ -14,11 +14,12 @@ import pyarrow.compute as pc
 from muledetect import schema
 from muledetect.arrays import Int64Array
 from muledetect.graph import TransferGraph
+from muledetect.model.sentences import write_reason
 from muledetect.reports.accounts.advice import find_coercion, find_exculpatory, suggest_actions
 from muledetect.reports.accounts.case import AccountCase
 from muledetect.reports.accounts.moved import Moved, follow_money
 from muledetect.reports.material import Material, frame_of
-from muledetect.reports.pages import is_known
+from muledetect.reports.pages import LANGUAGES, is_known
 
 #: Transfers of one account that its case file lists at most, beside key transfers and those of its suspicious period.
 MOST_TRANSFERS: Final = 200
@@ -123,10 +124,15 @@ def _periods(material: Material) -> dict[str, tuple[int, int]]:
 
 
 def _reasons(material: Material, number: int, key_transfers: Mapping[str, list[str]]) -> list[dict[str, Any]]:
-    reasons = material.scores.iloc[number]["reasons"] or []
+    """Return the reasons of an alert, with their sentences in both languages and the transfers that show them."""
+    currency = material.snapshot.currency
     return [
-        reason | {"key_transfers": key_transfers.get(reason["code"], []) if reason["contribution"] > 0 else []}
-        for reason in reasons
+        reason
+        | {
+            "text": {language: write_reason(reason, language, currency) for language in LANGUAGES},
+            "key_transfers": key_transfers.get(reason["code"], []) if reason["contribution"] > 0 else [],
+        }
+        for reason in material.scores.iloc[number]["reasons"] or []
     ]
 
 

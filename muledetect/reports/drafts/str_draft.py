@@ -18,7 +18,6 @@ import pandas as pd
 from muledetect.clock import HOUR
 from muledetect.errors import OptionError
 from muledetect.facts.matching import match_first_in_first_out
-from muledetect.model.sentences import speaks_for
 from muledetect.reports.accounts.case import AccountCase
 from muledetect.reports.drafts.sentences import write_grounds, write_rows
 from muledetect.reports.drafts.words import ACCOUNT_FACTS, HOLDER_FACTS, Fact, Wording, exact, known, whole_of
@@ -180,7 +179,7 @@ def draft_str(
     ----------
     case : AccountCase
     language : "en" or "th"
-        Language of the sentences; facts of indicators are in English as the model gives them.
+        Language of the sentences.
     zone : str
         IANA time zone of the times in sentences.
     most : int
@@ -221,8 +220,8 @@ def draft_str(
         counterparties=_counterparties(reported, case),
         confirmed=tuple(_victims(case, "confirmed")),
         inferred=tuple(_victims(case, "inferred")),
-        indicators=tuple(_indicators(case, raising=True)),
-        speaks_for=(*_indicators(case, raising=False), *_exculpatory(case, language)),
+        indicators=tuple(_indicators(case, language, raising=True)),
+        speaks_for=(*_indicators(case, language, raising=False), *_exculpatory(case, language)),
         holds=tuple(_holds(case)),
         grounds=(),
         coercion=tuple(wording.sentence("coercion", text=text) for text in _texts(case.coercion, language)),
@@ -352,12 +351,10 @@ def _victims(case: AccountCase, kind: str) -> Iterator[Victim]:
         )  # fmt: skip
 
 
-def _indicators(case: AccountCase, *, raising: bool) -> Iterator[Indicator]:
+def _indicators(case: AccountCase, language: Language, *, raising: bool) -> Iterator[Indicator]:
     for reason in case.reasons:
-        code = _text(reason.get("code"))
-        if code and _is_raising(reason) == raising:
-            text = _text(reason.get("text")) or ""
-            yield Indicator(code, text.removeprefix(speaks_for("en")).removeprefix(speaks_for("th")))
+        if known(reason.get("code")) and _is_raising(reason) == raising:
+            yield Indicator(str(reason["code"]), _text(reason["text"][language]) or "")
 
 
 def _exculpatory(case: AccountCase, language: Language) -> Iterator[Indicator]:
