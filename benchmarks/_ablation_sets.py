@@ -22,7 +22,7 @@ import pyarrow.compute as pc
 import muledetect.features
 from muledetect import convert
 from muledetect.clock import DAY
-from muledetect.features import Feature, extract_shards, feature_names, prepare_extraction, registry
+from muledetect.features import Extraction, Feature, extract_shards, feature_names, registry
 from muledetect.graph import Points, build_graph
 from muledetect.labels import account_groups, every_account, find_targets, ring_groups, split_by_group
 from muledetect.records import Dataset, read_dataset
@@ -72,7 +72,7 @@ class Corner:
             return
         self.folder.mkdir(parents=True, exist_ok=True)
         dataset = self.open()
-        extraction = prepare_extraction(dataset, build_graph(dataset), hide_groups=self.hide_groups, threads=threads)
+        extraction = Extraction(dataset, build_graph(dataset), hide_groups=self.hide_groups, threads=threads)
         families: dict[str, list[str]] = {}
         for name in wanted:
             families.setdefault(_feature(name).family, []).append(name)

@@ -82,13 +82,17 @@ def read_accounts(table: pa.Table | None, graph: TransferGraph) -> Accounts:
     kind = pc.fill_null(pc.index_in(texts(table, "kind"), value_set=pa.array(ACCOUNT_KINDS)), -1)
     is_own = bools(pc.fill_null(table["is_own"], True)) if "is_own" in table.column_names else np.ones(len(table))
     holder = texts(table, "holder_id").dictionary_encode().indices
+    balance = numbers(table, "balance")  # a moment without a balance says nothing
     bank_row = pa.array(spread(np.arange(len(table)), -1))
     return Accounts(
         spread(kind.to_numpy(zero_copy_only=False).astype(np.int64), -1).astype(np.int8),
         spread(is_own.astype(np.int64), 1).astype(np.bool_),
         spread(pc.fill_null(holder, -1).to_numpy(zero_copy_only=False).astype(np.int64), -1).astype(np.int32),
         texts(table, "bank_id").take(pc.if_else(pc.less(bank_row, 0), None, bank_row)),
-        *(spread(numbers(table, name), MISSING) for name in ("opened_at", "balance", "balance_at", "daily_limit")),
+        spread(numbers(table, "opened_at"), MISSING),
+        spread(balance, MISSING),
+        spread(np.where(balance == MISSING, MISSING, numbers(table, "balance_at")), MISSING),
+        spread(numbers(table, "daily_limit"), MISSING),
     )
 
 

@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple
 import numba
 import numpy as np
 
-from muledetect.arrays import MISSING, NEVER, BoolArray, Int8Array, Int32Array, Int64Array
+from muledetect.arrays import MISSING, NEVER, BoolArray, Int8Array, Int32Array, Int64Array, first_at_least
 from muledetect.facts.columns import equals, group, numbers
 from muledetect.facts.sessions import IN_SESSION, KINDS, Sessions, Tables, Values, build_sessions, previous_use
 from muledetect.graph import TransferGraph
@@ -194,6 +194,13 @@ def _pair(
     start = np.concatenate([[0], np.cumsum(np.bincount(value, minlength=n_values))]).astype(np.int64)
     own_start, own = group(person, n_people)
     return Sightings(start, person, since, own_start, value[own], since[own], kind)
+
+
+@numba.njit(cache=True, nogil=True)
+def n_holders(sightings, value, as_of):  # type: ignore[no-untyped-def]
+    """Return how many people were known before a moment to have used a value. O(log n)."""
+    first = sightings.start[value]
+    return first_at_least(sightings.since, first, sightings.start[value + 1], as_of) - first
 
 
 @numba.njit(cache=True, nogil=True)

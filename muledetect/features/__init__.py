@@ -39,10 +39,11 @@ from muledetect.features import (
     velocity,
     volume,
 )
-from muledetect.features._extract import as_table, extract_shards, prepare_extraction
+from muledetect.features._columns import Column
+from muledetect.features._extract import as_table, extract_shards
 from muledetect.features._extraction import Extraction
 from muledetect.features._history import History, build_history
-from muledetect.features._spec import Call, Column, Feature, FromPack, Registry, feature
+from muledetect.features._spec import Call, Feature, FromPack, Registry, feature
 from muledetect.features.packs import Pack, load_pack
 from muledetect.graph import Points, TransferGraph
 from muledetect.progress import Progress
@@ -158,7 +159,7 @@ def extract(
     O(history of each point); use `extract_shards` or `write_features` for tables that do not fit in memory.
     """
     known, names = _extract.choose(features, _REGISTRY, pack)
-    extraction = _extract.prepare_extraction(dataset, graph, hide_groups=hide_groups, threads=threads)
+    extraction = Extraction(dataset, graph, hide_groups=hide_groups, threads=threads)
     return _extract.extract(extraction, points, names, known, progress)
 
 
@@ -197,7 +198,7 @@ def write_features(
     from muledetect.records.write import atomic_parquet  # noqa: PLC0415
 
     known, names = _extract.choose(features, _REGISTRY, pack)
-    extraction = _extract.prepare_extraction(dataset, graph, hide_groups=hide_groups, threads=threads)
+    extraction = Extraction(dataset, graph, hide_groups=hide_groups, threads=threads)
     with atomic_parquet(path, output=FEATURES, overwrite=overwrite) as write:
         for shard, values in _extract.extract_shards(extraction, points, names, known, progress=progress):
             write(_extract.as_table(dataset.account_ids, shard, names, values))
@@ -220,7 +221,6 @@ __all__ = [
     "feature",
     "feature_names",
     "load_pack",
-    "prepare_extraction",
     "registry",
     "write_features",
 ]

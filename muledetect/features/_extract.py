@@ -10,32 +10,18 @@ from concurrent.futures import Future, ThreadPoolExecutor
 import numpy as np
 import pyarrow as pa
 
-from muledetect.arrays import Float64Array, Int64Array
+from muledetect.arrays import Float64Array
 from muledetect.features._extraction import Extraction
 from muledetect.features._history import build_history
 from muledetect.features._spec import Call, Feature, Registry
 from muledetect.features.packs import Pack, load_pack
-from muledetect.features.signals import visible_tables
-from muledetect.graph import Points, TransferGraph, build_graph
+from muledetect.graph import Points, TransferGraph
 from muledetect.progress import Progress
-from muledetect.records import Dataset
 
 # A shard holds about this many transfers (both sides) or points, whichever comes first: its arrays then fit the cache
 # of one core and its output stays near 50 MB.
 _SHARD_TRANSFERS = 500_000
 _SHARD_POINTS = 16_384
-
-
-def prepare_extraction(
-    dataset: Dataset,
-    graph: TransferGraph | None = None,
-    *,
-    hide_groups: Int64Array | None = None,
-    threads: int | None = None,
-) -> Extraction:
-    """Return what several extractions from one data set can share: its graph, its signals, and other indexes."""
-    graph = build_graph(dataset) if graph is None else graph
-    return Extraction(graph, visible_tables(dataset), hide_groups=hide_groups, threads=threads)
 
 
 def extract_shards(
@@ -53,7 +39,7 @@ def extract_shards(
     Parameters
     ----------
     extraction : Extraction
-        From `prepare_extraction`; says how many threads.
+        Says how many threads.
     points : Points
     names : sequence of str
         Columns of features in `registry`.

@@ -10,43 +10,56 @@ from typing import Any, TypeVar
 import pyarrow as pa
 
 from muledetect.arrays import Float32Array, Int64Array
+from muledetect.facts import Facts
 from muledetect.features.signals import Past, build_past, signal_registry
 from muledetect.graph import TransferGraph
+from muledetect.records import Dataset
 
 T = TypeVar("T")
 
 
 class Extraction:
-    """The graph, the tables, and whatever is computed from them once for all points.
+    """A data set's facts and signals, and whatever else is computed from them once for all points.
 
     Whatever is built here holds the whole data set, also what happened after a point: only what is itself causal, such
     as signals, or what is cut at the point afterwards, such as an index by time, may be built.
 
-    Attributes
+    Parameters
     ----------
-    graph : TransferGraph
-    tables : mapping of str to pyarrow.Table
+    dataset : Dataset, Facts or TransferGraph
+        `Facts` save deriving them again; a graph alone has no tables.
+    graph : TransferGraph, optional
+        Of the data set; saves building it again.
     hide_groups : int64[n_accounts], optional
         Group (ring, holder) of each account. Labels of a point's own group are hidden from the point: in training they
         would tell its target.
-    threads : int
+    threads : int, optional
         Default: all cores.
     """
 
     def __init__(
         self,
-        graph: TransferGraph,
-        tables: Mapping[str, pa.Table] | None = None,
+        dataset: Dataset | Facts | TransferGraph,
+        graph: TransferGraph | None = None,
         *,
         hide_groups: Int64Array | None = None,
         threads: int | None = None,
     ) -> None:
-        self.graph = graph
-        self.tables = tables or {}
+        self.facts = _facts_of(dataset, graph)
         self.hide_groups = hide_groups
         self.threads = threads or os.cpu_count() or 1
         self._known: dict[Hashable, Any] = {}
         self._lock = RLock()
+
+    @property
+    def graph(self) -> TransferGraph:
+        """The whole graph, also what comes after the points."""
+        return self.facts.graph
+
+    @property
+    def tables(self) -> Mapping[str, pa.Table]:
+        """The data set's tables, whole, without those that hold the truth."""
+        return self.facts.tables
 
     def get(self, build: Callable[[Extraction], T]) -> T:
         """Return `build(self)`, computed once; `build` is a module's function and may ask for others in turn."""
@@ -69,3 +82,12 @@ class Extraction:
                 self._known[key] = build()
             known: T = self._known[key]
             return known
+
+
+def _facts_of(given: Dataset | Facts | TransferGraph, graph: TransferGraph | None) -> Facts:
+    if isinstance(given, Facts):
+        return given
+    if isinstance(given, TransferGraph):
+        none = pa.table({})
+        return Facts(Dataset({"transfers": none}, given.account_ids, none, (), {}, currency="", tick=given.tick), given)
+    return Facts(given, graph)

@@ -10,36 +10,28 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 import numba
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from muledetect.arrays import MISSING, BoolArray, Float64Array, Int32Array, Int64Array
+from muledetect.arrays import (
+    MISSING,
+    BoolArray,
+    Float32Array,
+    Float64Array,
+    Int32Array,
+    Int64Array,
+    each_first_at_least,
+)
+from muledetect.facts import Facts
+from muledetect.facts.balances import balances_before
+from muledetect.facts.matching import match_first_in_first_out
+from muledetect.facts.sessions import Sessions
+from muledetect.features._extraction import Extraction
 from muledetect.graph import Points, TransferGraph, TransferIndex
-
-if TYPE_CHECKING:
-    from muledetect.arrays import Float32Array
-    from muledetect.features._extraction import Extraction
-
-
-class Attributes(NamedTuple):
-    """What the accounts table says, by account code; MISSING where it says nothing."""
-
-    opened_at: Int64Array
-    balance: Int64Array
-    balance_at: Int64Array
-    daily_limit: Int64Array
-
-
-class Balances(NamedTuple):
-    """Balances that transfers carry, by transfer; MISSING where they carry none."""
-
-    of_source: Int64Array
-    of_target: Int64Array
 
 
 class Matches(NamedTuple):
@@ -95,7 +87,7 @@ class Side:
         """
         if window not in self._begins:
             width = max(window, self.tick)
-            self._begins[window] = first_at_or_after(self.time, self.start, self.end, self.as_of - width)
+            self._begins[window] = each_first_at_least(self.time, self.start, self.end, self.as_of - width)
         return self._begins[window]
 
     def count(self, window: int) -> Float64Array:
@@ -132,8 +124,6 @@ class History:
     outgoing: Side
     n_others: Int64Array
     _bounds: tuple[TransferIndex, TransferIndex]
-    _attributes: Attributes | None = None
-    _balances: Balances | None = None
     _signals: dict[tuple[str, str], Float32Array] = field(default_factory=dict, repr=False)
 
     def __len__(self) -> int:
@@ -143,6 +133,11 @@ class History:
     def graph(self) -> TransferGraph:
         """The whole graph, also what comes after the points."""
         return self.extraction.graph
+
+    @property
+    def facts(self) -> Facts:
+        """What the records say, with the spans in which it was known."""
+        return self.extraction.facts
 
     @property
     def tables(self) -> Mapping[str, pa.Table]:
@@ -181,44 +176,46 @@ class History:
     @cached_property
     def opened_at(self) -> Float64Array:
         """Opening moment of the account in microseconds; NaN if unknown or not before the point."""
-        return self._attribute("opened_at", "opened_at")
+        return self._known(self.facts.accounts.opened_at, self.facts.accounts.opened_at)
 
     @cached_property
     def balance(self) -> Float64Array:
-        """Balance last recorded before the point, on a transfer or in the accounts table, minor units; else NaN."""
-        value = self._attribute("balance", "balance_at")
-        # A moment without a balance says nothing, and must not hide an earlier balance that is known.
-        latest = np.where(np.isnan(value), np.nan, self._attribute("balance_at", "balance_at"))
-        if self._balances is None:
-            return value
-        sides = ((self.incoming, self._balances.of_target), (self.outgoing, self._balances.of_source))
-        for side, balances in sides:
-            found = _last_known_balance(side.start, side.end, side.time, side.transfer, balances)
-            moment, balance = found[:, 0], found[:, 1]
-            is_same = moment == latest  # of several balances of one tick nobody knows the last: take the lowest
-            is_later = ~np.isnan(moment) & ~(latest >= moment)
-            value = np.where(is_later, balance, np.where(is_same, np.fmin(value, balance), value))
-            latest = np.fmax(latest, moment)
-        return value
+        """Balance just before the point, minor units; NaN where no record states one, see `facts.balances`."""
+        found, rows = np.full(len(self), np.nan), np.flatnonzero(self.points.account >= 0)
+        stated, known, graph = self.facts.balances, self.facts.accounts, self.graph
+        if len(stated.of_source) or len(stated.of_target) or (known.balance_at != MISSING).any():
+            balance, is_stated = balances_before(
+                self.points.account[rows], self.as_of[rows], graph.time, graph.amount, graph.source, graph.target,
+                stated.of_source, stated.of_target, known.balance, known.balance_at, *graph.incoming, *graph.outgoing,
+            )  # fmt: skip
+            found[rows] = np.where(is_stated, balance, np.nan)
+        return found
 
     @cached_property
     def daily_limit(self) -> Float64Array:
         """Daily limit of the account, minor units; NaN if unknown."""
-        return self._attribute("daily_limit", None)
+        return self._known(self.facts.accounts.daily_limit, None)
 
-    def _attribute(self, name: str, dated: str | None) -> Float64Array:
-        values = np.full(len(self), np.nan)
-        if self._attributes is None:
-            return values
-        known = self.points.account >= 0
-        codes = self.points.account[known]
-        raw = getattr(self._attributes, name)[codes]
-        is_seen = raw != MISSING
+    def _known(self, values: Int64Array, dated: Int64Array | None) -> Float64Array:
+        """Return an attribute of each point's account; NaN where it is missing, or dated at or after the point."""
+        found, rows = np.full(len(self), np.nan), np.flatnonzero(self.points.account >= 0)
+        codes = self.points.account[rows]
+        is_seen = values[codes] != MISSING
         if dated is not None:
-            moment = getattr(self._attributes, dated)[codes]
-            is_seen &= (moment != MISSING) & (moment < self.as_of[known])
-        values[known] = np.where(is_seen, raw.astype(np.float64), np.nan)
-        return values
+            is_seen &= dated[codes] < self.as_of[rows]
+        found[rows] = np.where(is_seen, values[codes].astype(np.float64), np.nan)
+        return found
+
+    def sessions_in(self, sessions: Sessions, window: int) -> tuple[Int64Array, Int64Array]:
+        """Return the first session in the window and the place behind the last one before each point, int64[n]."""
+        account = self.points.account
+        low = sessions.start[np.maximum(account, 0)]
+        high = np.where(account >= 0, sessions.start[account + 1], low)
+        begin = self.as_of - max(window, self.graph.tick)
+        return (
+            each_first_at_least(sessions.time, low, high, begin),
+            each_first_at_least(sessions.time, low, high, self.as_of),
+        )
 
 
 def build_history(
@@ -246,39 +243,6 @@ def build_history(
         outgoing=_side(out, points, local, out_other, out_new, graph.tick),
         n_others=n_others[local],
         _bounds=(into[0], out[0]),
-        _attributes=extraction.get(_attributes),
-        _balances=extraction.get(_balances),
-    )
-
-
-def _attributes(extraction: Extraction) -> Attributes | None:
-    accounts, graph = extraction.tables.get("accounts"), extraction.graph
-    if accounts is None or not len(accounts):
-        return None
-    codes = graph.codes(accounts["account_id"])
-
-    def column(name: str) -> Int64Array:
-        values = np.full(graph.n_accounts, MISSING)
-        if name in accounts.column_names:
-            raw = pc.fill_null(accounts[name].cast(pa.int64()), MISSING)
-            values[codes] = raw.to_numpy()
-        return values
-
-    return Attributes(*(column(name) for name in Attributes._fields))
-
-
-def _balances(extraction: Extraction) -> Balances | None:
-    transfers = extraction.tables.get("transfers")
-    names = ("source_balance_after", "target_balance_after")
-    if transfers is None or not set(names) & set(transfers.column_names):
-        return None
-    return Balances(
-        *(
-            np.asarray(pc.fill_null(transfers[name], MISSING).to_numpy())
-            if name in transfers.column_names
-            else np.full(len(transfers), MISSING)
-            for name in names
-        )
     )
 
 
@@ -305,7 +269,7 @@ def _side(
     np.cumsum(amount, out=before[1:])
     return Side(
         start=start,
-        end=first_at_or_after(time, start, stop, points.as_of),
+        end=each_first_at_least(time, start, stop, points.as_of),
         as_of=points.as_of,
         tick=tick,
         time=time,
@@ -315,22 +279,6 @@ def _side(
         transfer=bounds.transfer,
         before=before,
     )
-
-
-@numba.njit(cache=True, nogil=True)
-def first_at_or_after(time: Int64Array, start: Int64Array, end: Int64Array, moment: Int64Array) -> Int64Array:
-    """Return for each row the first position in `time[start:end]` that is not before `moment`; O(log n) a row."""
-    found = np.empty(len(start), np.int64)
-    for p in range(len(start)):
-        low, high = start[p], end[p]
-        while low < high:
-            middle = (low + high) // 2
-            if time[middle] < moment[p]:
-                low = middle + 1
-            else:
-                high = middle
-        found[p] = low
-    return found
 
 
 @numba.njit(cache=True, nogil=True)
@@ -403,63 +351,6 @@ def _mark_first_meetings(start, stop, time, other, is_new, most_others) -> None:
                 met_by[other[j]] = a
                 met_at[other[j]] = time[j]
             is_new[j] = met_at[other[j]] == time[j]
-
-
-@numba.njit(cache=True, nogil=True)
-def match_first_in_first_out(  # type: ignore[no-untyped-def]
-    in_start, in_stop, in_time, in_amount, out_start, out_stop, out_time, out_amount
-) -> tuple[Int64Array, Int64Array, Int64Array, Int64Array, Int64Array]:
-    """Spend the oldest unspent credit first; a credit is available to a debit of the same tick.
-
-    Each step exhausts a credit or a debit, so an account has at most n_in + n_out pairs; they come in the order of
-    the debits, so cutting the debits at a moment cuts a prefix of the pairs. O(entries).
-    """
-    n_accounts = len(in_start)
-    most = len(in_time) + len(out_time)
-    start = np.zeros(n_accounts, np.int64)
-    stop = np.zeros(n_accounts, np.int64)
-    credit = np.empty(most, np.int64)
-    debit = np.empty(most, np.int64)
-    amount = np.empty(most, np.int64)
-    n = 0
-    for a in range(n_accounts):
-        start[a] = n
-        oldest = in_start[a]
-        spent = 0  # of the oldest unspent credit
-        for d in range(out_start[a], out_stop[a]):
-            left = out_amount[d]
-            while left > 0 and oldest < in_stop[a] and in_time[oldest] <= out_time[d]:
-                moved = min(left, in_amount[oldest] - spent)
-                credit[n] = oldest
-                debit[n] = d
-                amount[n] = moved
-                n += 1
-                left -= moved
-                spent += moved
-                if spent == in_amount[oldest]:
-                    oldest += 1
-                    spent = 0
-        stop[a] = n
-    return start, stop, credit[:n].copy(), debit[:n].copy(), amount[:n].copy()
-
-
-@numba.njit(cache=True, nogil=True)
-def _last_known_balance(start, end, time, transfer, balance) -> Float64Array:  # type: ignore[no-untyped-def]
-    found = np.full((len(start), 2), np.nan)
-    for p in range(len(start)):
-        j = end[p] - 1
-        while j >= start[p] and balance[transfer[j]] == MISSING:
-            j -= 1
-        if j < start[p]:
-            continue
-        moment, lowest = time[j], balance[transfer[j]]
-        while j >= start[p] and time[j] == moment:
-            if balance[transfer[j]] != MISSING:
-                lowest = min(lowest, balance[transfer[j]])
-            j -= 1
-        found[p, 0] = moment
-        found[p, 1] = lowest
-    return found
 
 
 def share(part: npt.ArrayLike, whole: npt.ArrayLike) -> Float64Array:

@@ -13,46 +13,25 @@ from __future__ import annotations
 import difflib
 import inspect
 import itertools
-import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any, Final, Literal, NamedTuple, get_args
+from typing import Any, Final, NamedTuple, get_args
 
 import numpy as np
 
 from muledetect.arrays import Float64Array
 from muledetect.clock import parse_duration
 from muledetect.errors import FeatureError
+from muledetect.features._columns import NAME, Column, Unit
 from muledetect.features._history import History
 from muledetect.features.packs import Pack
-
-Unit = Literal["count", "amount", "ratio", "seconds", "flag"]
 
 #: Parameters whose values are durations; functions get them in microseconds.
 DURATIONS: Final = frozenset({"window", "within"})
 
 #: Parameters whose values are amounts of money; they scale with the amounts.
 AMOUNTS: Final = frozenset({"threshold", "limit"})
-
-
-#: Columns that are computed only when they are named.
-ON_REQUEST: Final = ("on request",)
-
-NAME: Final = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
-
-
-class Column(NamedTuple):
-    """Unit and meaning of a column; `{window}` and other parameters in `text` are filled in.
-
-    `tells_when` marks a column that measures how long ago something was. `only` are the windows (or other parameter
-    values) over which the column is computed by default, if not over all that the feature declares.
-    """
-
-    unit: Unit
-    text: str
-    tells_when: bool = False
-    only: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

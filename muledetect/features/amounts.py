@@ -6,8 +6,9 @@ import numba
 import numpy as np
 
 from muledetect.arrays import Float64Array, Int64Array
+from muledetect.features._columns import Column
 from muledetect.features._history import History, Side, share
-from muledetect.features._spec import Column, FromPack, feature
+from muledetect.features._spec import FromPack, feature
 
 
 @feature(

@@ -6,8 +6,9 @@ import numba
 import numpy as np
 
 from muledetect.arrays import Float64Array
+from muledetect.features._columns import Column
 from muledetect.features._history import History
-from muledetect.features._spec import Column, feature
+from muledetect.features._spec import feature
 
 # Terms of an entropy are added as integers of this many per bit, so that their order cannot change the sum.
 _FIXED_POINT = 2.0**40

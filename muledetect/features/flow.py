@@ -11,8 +11,9 @@ import numpy as np
 
 from muledetect.arrays import Float64Array
 from muledetect.clock import ALL, DAY
+from muledetect.features._columns import Column
 from muledetect.features._history import History, share
-from muledetect.features._spec import Column, feature
+from muledetect.features._spec import feature
 
 
 @feature(
@@ -117,8 +118,8 @@ def gathering(history: History, *, window: int) -> Float64Array:
 def turnover_over_balance(history: History, *, window: int) -> Float64Array:
     """`(in + out) / (in + out + 2 * balance)`: 1 = much money through an empty account; NaN if the balance is unknown.
 
-    The balance is the one last recorded before the point, on a transfer or in the accounts table. O(log n) a point,
-    more where few transfers carry a balance.
+    The balance is the one last stated before the point, on a transfer or in the accounts table, moved by the transfers
+    since. O(transfers since the statement).
     """
     moved = history.incoming.total(window) + history.outgoing.total(window)
     return share(moved, moved + 2 * np.maximum(history.balance, 0.0))

@@ -7,8 +7,9 @@ import numpy as np
 
 from muledetect.arrays import Float64Array, Int64Array
 from muledetect.clock import HOUR
+from muledetect.features._columns import Column
 from muledetect.features._history import History, share
-from muledetect.features._spec import Column, FromPack, feature
+from muledetect.features._spec import FromPack, feature
 
 
 @feature(

@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import numba
 import numpy as np
 
-from muledetect.arrays import Float64Array, Int64Array
+from muledetect.arrays import MISSING, Float64Array, Int64Array, first_at_least
 from muledetect.clock import DAY
+from muledetect.facts.columns import group
+from muledetect.facts.sessions import KINDS, previous_use
+from muledetect.facts.sightings import CROWD, HUB, n_holders
+from muledetect.features._columns import ON_REQUEST, Column
 from muledetect.features._history import History
-from muledetect.features._sessions import KINDS, MISSING, group, n_before, numbers, previous_use, sessions_in
-from muledetect.features._sightings import CROWD, HUB, seen
-from muledetect.features._spec import ON_REQUEST, Column, feature
+from muledetect.features._spec import feature
 from muledetect.records.encode import IdEncoder
 
 if TYPE_CHECKING:
@@ -53,7 +55,7 @@ def shared_identity(history: History) -> Float64Array:
     """
     if not {"identifiers", "sessions"} & history.tables.keys():
         return np.full((len(history), 4), np.nan)
-    known = history.extraction.get(seen)
+    known = history.facts.seen
     found: Float64Array = _shared_identity(
         _person(history), history.as_of, known.sightings, _ROLE, _WEIGHT
     )  # fmt: skip
@@ -71,11 +73,11 @@ def shared_identity(history: History) -> Float64Array:
 )
 def own_devices(history: History, *, window: int) -> Float64Array:
     """Different devices and IPs of the account's sessions in the window; NaN without sessions. O(sessions there)."""
-    sessions = history.extraction.get(seen).sessions
+    sessions = history.facts.seen.sessions
     if sessions is None:
         return np.full((len(history), 2), np.nan)
     device, network = history.extraction.get(_earlier_uses)
-    found: Float64Array = _own_devices(*sessions_in(history, sessions, window), sessions.value, device, network)
+    found: Float64Array = _own_devices(*history.sessions_in(sessions, window), sessions.value, device, network)
     return found
 
 
@@ -101,7 +103,7 @@ def openings(history: History) -> Float64Array:
     """
     found = np.full((len(history), 3), np.nan)
     rows = np.flatnonzero(history.points.account >= 0)
-    known = history.extraction.get(seen)
+    known = history.facts.seen
     _openings(
         rows, history.points.account, history.as_of, known.people, history.extraction.get(_opening_index),
         known.sightings, _ROLE, found,
@@ -127,17 +129,15 @@ class Openings(NamedTuple):
 
 
 def _opening_index(extraction: Extraction) -> Openings:
-    graph, accounts = extraction.graph, extraction.tables.get("accounts")
-    at, key = np.full(graph.n_accounts, MISSING), np.full(graph.n_accounts, -1, np.int32)
-    if accounts is not None and len(accounts):
-        codes = graph.codes(accounts["account_id"])
-        at[codes] = numbers(accounts, "opened_at")
-        if "branch_id" in accounts.column_names:
-            place = IdEncoder().encode(accounts["branch_id"].combine_chunks()).astype(np.int64)
-            if "open_channel" in accounts.column_names:
-                channel = IdEncoder().encode(accounts["open_channel"].combine_chunks()).astype(np.int64)
-                place = np.where((place >= 0) & (channel >= 0), place * (channel.max() + 1) + channel, -1)
-            key[codes] = np.unique(place, return_inverse=True)[1] - (place.min(initial=0) < 0)
+    graph, accounts, at = extraction.graph, extraction.tables.get("accounts"), extraction.facts.accounts.opened_at
+    key = np.full(graph.n_accounts, -1, np.int32)
+    if accounts is not None and "branch_id" in accounts.column_names and len(accounts):
+        place = IdEncoder().encode(accounts["branch_id"].combine_chunks()).astype(np.int64)
+        if "open_channel" in accounts.column_names:
+            channel = IdEncoder().encode(accounts["open_channel"].combine_chunks()).astype(np.int64)
+            place = np.where((place >= 0) & (channel >= 0), place * (channel.max() + 1) + channel, -1)
+        of_row = np.unique(place, return_inverse=True)[1] - (place.min(initial=0) < 0)
+        key[graph.codes(accounts["account_id"])] = of_row
     by_time = np.argsort(at, kind="stable")
     start, order = group(np.where(at == MISSING, -1, key)[by_time].astype(np.int32), int(key.max(initial=-1)) + 1)
     return Openings(at, key, start, at[by_time[order]])
@@ -145,7 +145,7 @@ def _opening_index(extraction: Extraction) -> Openings:
 
 def _earlier_uses(extraction: Extraction) -> tuple[Int64Array, Int64Array]:
     """Return the earlier use of each session's device and network by the same account."""
-    sessions = extraction.get(seen).sessions
+    sessions = extraction.facts.seen.sessions
     if sessions is None:
         return np.empty(0, np.int64), np.empty(0, np.int64)
     return previous_use(sessions.start, sessions.value[0]), previous_use(sessions.start, sessions.value[1])
@@ -154,7 +154,7 @@ def _earlier_uses(extraction: Extraction) -> tuple[Int64Array, Int64Array]:
 def _person(history: History) -> Int64Array:
     """Return the person of each point, -1 for an account that the graph does not know."""
     account = history.points.account
-    of_account = history.extraction.get(seen).people.of_account
+    of_account = history.facts.seen.people.of_account
     if not len(of_account):
         return np.full(len(account), -1)
     return np.where(account >= 0, of_account[np.maximum(account, 0)], -1).astype(np.int64)
@@ -173,7 +173,7 @@ def _shared_identity(person, as_of, sightings, role, weight) -> Float64Array:  #
                 continue
             value = sightings.own_value[e]
             kind = role[sightings.kind[value]]
-            degree = n_before(sightings.since, sightings.start[value], sightings.start[value + 1], as_of[p])
+            degree = n_holders(sightings, value, as_of[p])
             if kind == 0:
                 age = as_of[p] - sightings.own_since[e]
                 newest = age if newest < 0 else min(newest, age)
@@ -207,7 +207,7 @@ def _openings(rows, account, as_of, people, opened, sightings, role, found) -> N
         person = people.of_account[a]
         low, high = people.start[person], people.start[person + 1]
         if people.has_holder[a]:
-            n_known, is_own = n_before(people.since, low, high, t), False
+            n_known, is_own = first_at_least(people.since, low, high, t) - low, False
             for j in range(low, low + n_known):
                 is_own |= people.account[j] == a
             found[p, 0] = n_known - is_own
@@ -216,18 +216,18 @@ def _openings(rows, account, as_of, people, opened, sightings, role, found) -> N
             continue
         if opened.key[a] >= 0:
             first, last = opened.start[opened.key[a]], opened.start[opened.key[a] + 1]
-            n_by = n_before(opened.time, first, last, min(t, at + DAY + 1))
-            found[p, 1] = n_by - n_before(opened.time, first, last, at - DAY) - 1
+            behind = first_at_least(opened.time, first, last, min(t, at + DAY + 1))
+            found[p, 1] = behind - first_at_least(opened.time, first, last, at - DAY) - 1
         n_met, met[person] = 0, p
         for e in range(sightings.own_start[person], sightings.own_start[person + 1]):
             value = sightings.own_value[e]
             if sightings.own_since[e] >= t or role[sightings.kind[value]] > 2:
                 continue
             first = sightings.start[value]
-            n_holders = n_before(sightings.since, first, sightings.start[value + 1], t)
-            if n_holders > (CROWD if role[sightings.kind[value]] == 2 else HUB):
+            n_here = n_holders(sightings, value, t)
+            if n_here > (CROWD if role[sightings.kind[value]] == 2 else HUB):
                 continue
-            for f in range(first, first + n_holders):
+            for f in range(first, first + n_here):
                 other = sightings.person[f]
                 if met[other] == p or other >= len(people.start) - 1:
                     continue

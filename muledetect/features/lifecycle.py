@@ -7,8 +7,9 @@ import numpy as np
 
 from muledetect.arrays import Float64Array
 from muledetect.clock import DAY
+from muledetect.features._columns import Column
 from muledetect.features._history import History, Side, share
-from muledetect.features._spec import Column, feature
+from muledetect.features._spec import feature
 
 
 @feature(

@@ -9,19 +9,11 @@ import numpy as np
 
 from muledetect.arrays import Float64Array
 from muledetect.clock import DAY, HOUR
+from muledetect.facts.sessions import CAMERA, EMULATOR, FACE_FAIL, FACE_OK, REMOTE, Sessions, previous_use
+from muledetect.facts.sightings import Seen
+from muledetect.features._columns import ON_REQUEST, Column
 from muledetect.features._history import History
-from muledetect.features._sessions import (
-    CAMERA,
-    EMULATOR,
-    FACE_FAIL,
-    FACE_OK,
-    REMOTE,
-    Sessions,
-    previous_use,
-    sessions_in,
-)
-from muledetect.features._sightings import Seen, seen
-from muledetect.features._spec import ON_REQUEST, Column, feature
+from muledetect.features._spec import feature
 
 if TYPE_CHECKING:
     from muledetect.features._extraction import Extraction
@@ -56,10 +48,10 @@ def session_signs(history: History, *, window: int) -> Float64Array:
     between. A share is NaN without sessions (face checks) in the window; a flag that is null is not set, and a flag
     whose column is missing is NaN. O(sessions in the window).
     """
-    known, found = history.extraction.get(seen), np.full((len(history), 5), np.nan)
+    known, found = history.facts.seen, np.full((len(history), 5), np.nan)
     if known.sessions is None:
         return found
-    begin, end = sessions_in(history, known.sessions, window)
+    begin, end = history.sessions_in(known.sessions, window)
     _session_signs(begin, end, known.sessions.flags, history.extraction.get(_jumps), found)
     names = history.tables["sessions"].column_names
     for column, needed in enumerate((("latitude", "longitude"), *((name,) for name in _FLAG_COLUMNS))):
@@ -81,24 +73,24 @@ def paid_from_new_device(history: History, *, window: int) -> Float64Array:
     The payment may be of the moment of the change. NaN without payments in the window or without sessions.
     O(payments in the window + sessions of the account).
     """
-    known = history.extraction.get(seen)
+    known = history.facts.seen
     out, found = history.outgoing, np.full(len(history), np.nan)
     if known.sessions is None:
         return found
-    begin, end = sessions_in(history, known.sessions, window + DAY)
+    begin, end = history.sessions_in(known.sessions, window + DAY)
     is_change = history.extraction.get(_changes)
     _paid_after(out.begin(window), out.end, out.time, out.amount, begin, end, known.sessions.time, is_change, found)
     return found
 
 
 def _jumps(extraction: Extraction) -> Any:
-    sessions = _sessions_of(extraction.get(seen))
+    sessions = _sessions_of(extraction.facts.seen)
     return _impossible(sessions.start, sessions.time, sessions.latitude, sessions.longitude, extraction.graph.tick)
 
 
 def _changes(extraction: Extraction) -> Any:
     """First session on a device, unless at the moment of the first session on any."""
-    sessions = _sessions_of(extraction.get(seen))
+    sessions = _sessions_of(extraction.facts.seen)
     device = sessions.value[0]
     is_first = (device >= 0) & (previous_use(sessions.start, device) < 0)
     begun = np.full(len(sessions.start) - 1, np.iinfo(np.int64).max)

@@ -12,16 +12,15 @@ from typing import Final, NamedTuple
 
 import numba
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
 
-from muledetect.arrays import BoolArray, Float64Array, Int32Array, Int64Array
+from muledetect.arrays import BoolArray, Float64Array, Int32Array, Int64Array, first_at_least
+from muledetect.facts.accounts import has_channel
+from muledetect.features._columns import ON_REQUEST, Column
 from muledetect.features._extraction import Extraction
 from muledetect.features._history import History
-from muledetect.features._spec import ON_REQUEST, Column, feature
+from muledetect.features._spec import feature
 from muledetect.features.signals import LONGEST, Book
 from muledetect.features.signals._links import build_links
-from muledetect.features.signals._past import first_from
 
 #: Channels by which money leaves the accounts that a bank can follow.
 EXITS: Final = ("cash_atm", "cash_counter", "vasp", "xborder")
@@ -142,15 +141,8 @@ def _ways(extraction: Extraction) -> Ways:
     rate, start, debit, turned_rate = _turn(links, len(received.time))
     up = Way(received, links.debit_of, links.start, links.credit, _ends(received, links.credit), rate, -1)
     first = past.paid_at[debit]
-    return Ways(up, Way(paid, links.credit_of, start, first, _ends(paid, first), turned_rate, 1), _exits(extraction))
-
-
-def _exits(extraction: Extraction) -> BoolArray | None:
-    transfers = extraction.tables.get("transfers")
-    if transfers is None or "channel" not in transfers.column_names:
-        return None
-    is_exit = pc.is_in(transfers["channel"].cast(pa.string()), value_set=pa.array(EXITS))
-    return np.asarray(is_exit.to_numpy(), np.bool_)
+    is_exit = has_channel(extraction.tables["transfers"], extraction.graph.n_transfers, EXITS)
+    return Ways(up, Way(paid, links.credit_of, start, first, _ends(paid, first), turned_rate, 1), is_exit)
 
 
 @numba.njit(cache=True, nogil=True)
@@ -202,8 +194,8 @@ def _walk_all(way, accounts, oldest, as_of, is_exit, found, ended) -> None:  # t
     for p in range(len(accounts)):
         a, begin, end, total = accounts[p], 0, 0, 0
         if a >= 0:
-            begin = first_from(book.time, book.start[a], book.stop[a], oldest[p])
-            end = first_from(book.time, begin, book.stop[a], as_of[p])
+            begin = first_at_least(book.time, book.start[a], book.stop[a], oldest[p])
+            end = first_at_least(book.time, begin, book.stop[a], as_of[p])
         for h in range(begin, end):
             total += book.amount[h]
         if total == 0:

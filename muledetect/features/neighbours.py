@@ -13,12 +13,13 @@ from typing import Final, NamedTuple
 import numba
 import numpy as np
 
-from muledetect.arrays import Float64Array, Int64Array
+from muledetect.arrays import Float64Array, Int64Array, first_at_least
 from muledetect.clock import DAY, HOUR
+from muledetect.features._columns import ON_REQUEST, Column
 from muledetect.features._extraction import Extraction
 from muledetect.features._history import History
-from muledetect.features._spec import ON_REQUEST, Column, feature
-from muledetect.features.signals import Book, first_from
+from muledetect.features._spec import feature
+from muledetect.features.signals import Book
 
 # The behaviour of one account; the order is that of the columns of a state.
 _PASS, _QUICK, _PAYERS, _PAYEES, _BURST, _AGE = range(6)
@@ -152,8 +153,8 @@ def _with_counterparties(accounts: Int64Array, window: _Window) -> Int64Array:
 @numba.njit(cache=True, nogil=True)
 def _entries(book, account, window):  # type: ignore[no-untyped-def]
     """Return the range of an account's entries in the window."""
-    low = first_from(book.time, book.start[account], book.stop[account], window.begin)
-    return low, first_from(book.time, low, book.stop[account], window.as_of)
+    low = first_at_least(book.time, book.start[account], book.stop[account], window.begin)
+    return low, first_at_least(book.time, low, book.stop[account], window.as_of)
 
 
 @numba.njit(cache=True, nogil=True)

@@ -12,8 +12,9 @@ import numba
 import numpy as np
 
 from muledetect.arrays import Float64Array
+from muledetect.features._columns import Column, Unit
 from muledetect.features._history import History
-from muledetect.features._spec import Column, Unit, feature
+from muledetect.features._spec import feature
 
 How = Literal["max", "mean", "share", "count"]
 

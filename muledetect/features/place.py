@@ -7,16 +7,11 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import numba
 import numpy as np
 
-from muledetect.arrays import Float64Array, Int32Array, Int64Array
+from muledetect.arrays import Float64Array, Int32Array, Int64Array, each_first_at_least, first_at_least
 from muledetect.clock import MINUTE
+from muledetect.facts.columns import group
+from muledetect.facts.sightings import CROWD, n_holders, terminal_users
 from muledetect.features._history import History
-from muledetect.features._sessions import (
-    group,
-    n_before,
-    positions_before,
-    sessions_in,
-)
-from muledetect.features._sightings import CROWD, seen, terminal_users
 from muledetect.features._spec import feature
 from muledetect.records.encode import IdEncoder
 
@@ -48,13 +43,13 @@ def co_located(history: History, *, window: int) -> Float64Array:
     moment of that day before the point. Places with more than 20 holders by the point are crowds and do not count. NaN
     without sessions. O(sessions in the window x holders of their places on the day, at most 20).
     """
-    known = history.extraction.get(seen)
+    known = history.facts.seen
     if known.sessions is None:
         return np.full(len(history), np.nan)
     found = np.zeros(len(history))
     days = history.extraction.get(_days)
     own = known.people.of_account[np.maximum(history.points.account, 0)]
-    begin, end = sessions_in(history, known.sessions, window)
+    begin, end = history.sessions_in(known.sessions, window)
     _co_located(
         begin, end, own, history.as_of, known.sessions.time, days, known.sightings, len(known.people.start), found
     )
@@ -80,7 +75,8 @@ def common_terminal(history: History, *, window: int) -> Float64Array:
     account, tick = history.points.account, history.graph.tick
     low = uses.own_start[np.maximum(account, 0)]
     high = np.where(account >= 0, uses.own_start[account + 1], low)
-    begin, end = (positions_before(uses.own_time, low, high, history.as_of - back) for back in (max(window, tick), 0))
+    begin = each_first_at_least(uses.own_time, low, high, history.as_of - max(window, tick))
+    end = each_first_at_least(uses.own_time, low, high, history.as_of)
     _common_terminal(begin, end, history.as_of, uses, int(uses.person.max(initial=-1)) + 1, found)
     return found
 
@@ -131,7 +127,7 @@ class Uses(NamedTuple):
 
 def _days(extraction: Extraction) -> Days:
     """Group sessions by place and day. O(n): a counting sort by place keeps the order of time."""
-    known = extraction.get(seen)
+    known = extraction.facts.seen
     sessions, people = known.sessions, known.people
     if sessions is None:
         none = np.empty(0, np.int32)
@@ -156,7 +152,7 @@ def _days(extraction: Extraction) -> Days:
 
 
 def _terminal_uses(extraction: Extraction) -> Uses:
-    graph, people = extraction.graph, extraction.get(seen).people
+    graph, people = extraction.graph, extraction.facts.seen.people
     terminal = IdEncoder().encode(
         extraction.tables["transfers"]["terminal_id"].slice(0, graph.n_transfers).combine_chunks()
     )
@@ -206,7 +202,7 @@ def _co_located(begin, end, own, as_of, time, days, sightings, n_people, found) 
                 if g < 0 or (e > begin[p] and days.group[kind, e - 1] == g):
                     continue
                 value = days.value[g]
-                if n_before(sightings.since, sightings.start[value], sightings.start[value + 1], as_of[p]) > CROWD:
+                if n_holders(sightings, value, as_of[p]) > CROWD:
                     continue
                 for f in range(days.start[g], days.start[g + 1]):
                     other = days.person[f]
@@ -258,7 +254,7 @@ def _common_terminal(begin, end, as_of, uses, n_people, found) -> None:  # type:
             n_here, n_asked = 0, n_asked + 1
             met[uses.person[e]] = n_asked
             low, high = uses.start[uses.terminal[j]], uses.start[uses.terminal[j] + 1]
-            for f in range(low + n_before(uses.time, low, high, uses.time[e] - AT_ONCE), high):
+            for f in range(first_at_least(uses.time, low, high, uses.time[e] - AT_ONCE), high):
                 if uses.time[f] >= as_of[p]:
                     break
                 n_here += met[uses.person[f]] != n_asked

@@ -13,11 +13,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from muledetect.arrays import Float64Array, Int64Array
+from muledetect.arrays import Float64Array, Int64Array, first_at_least
+from muledetect.features._columns import ON_REQUEST, Column
 from muledetect.features._extraction import Extraction
 from muledetect.features._history import History
-from muledetect.features._spec import ON_REQUEST, Column, feature
-from muledetect.features.signals import first_from
+from muledetect.features._spec import feature
 
 # A walk of two steps counts for so much of what a walk of one step does, as in PageRank.
 _DAMPING: Final = 0.85
@@ -106,8 +106,8 @@ def _is_seed(seeds, account, own, as_of):  # type: ignore[no-untyped-def]
 @numba.njit(cache=True, nogil=True)
 def _share_of(book, account, own, seeds, begin, as_of, max_degree):  # type: ignore[no-untyped-def]
     """Return the share of an account's money on one side exchanged with seeds; -1 if it is too busy to look."""
-    low = first_from(book.time, book.start[account], book.stop[account], begin)
-    high = first_from(book.time, low, book.stop[account], as_of)
+    low = first_at_least(book.time, book.start[account], book.stop[account], begin)
+    high = first_at_least(book.time, low, book.stop[account], as_of)
     if high - low > max_degree:
         return -1.0
     total, with_seeds = 0, 0
@@ -132,8 +132,8 @@ def _walk(paid, received, seeds, asked, n_accounts, found) -> None:  # type: ign
         begin, n_met, is_cut, quickest = as_of - asked.window, 0, False, _LATE
         for side in range(2):
             book = received if side == 0 else paid
-            low = first_from(book.time, book.start[a], book.stop[a], begin)
-            high = first_from(book.time, low, book.stop[a], as_of)
+            low = first_at_least(book.time, book.start[a], book.stop[a], begin)
+            high = first_at_least(book.time, low, book.stop[a], as_of)
             total, direct, near = 0, 0, np.int64(0)
             for j in range(low, high):
                 total += book.amount[j]
@@ -155,7 +155,7 @@ def _walk(paid, received, seeds, asked, n_accounts, found) -> None:  # type: ign
                     continue
                 near += np.int64(np.round(book.amount[j] / total * _DAMPING * behind[other] * _FIXED_POINT))
                 if side == 0 and behind[other] > 0:
-                    k = first_from(received.time, received.start[other], received.stop[other], book.time[j] + 1) - 1
+                    k = first_at_least(received.time, received.start[other], received.stop[other], book.time[j] + 1) - 1
                     while k >= received.start[other] and received.time[k] >= begin:
                         if _is_seed(seeds, received.other[k], a, as_of):
                             quickest = min(quickest, book.time[j] - received.time[k])

@@ -11,13 +11,13 @@ from typing import Final
 import numba
 import numpy as np
 
-from muledetect.arrays import Float64Array, Int64Array
-from muledetect.features._complaints import complained, listed
+from muledetect.arrays import Float64Array, Int64Array, first_at_least
+from muledetect.facts.complaints import is_disputed, is_named
+from muledetect.facts.sightings import CROWD, n_holders
+from muledetect.features._columns import ON_REQUEST, Column
 from muledetect.features._extraction import Extraction
 from muledetect.features._history import History
-from muledetect.features._sessions import n_before
-from muledetect.features._sightings import CROWD, seen
-from muledetect.features._spec import ON_REQUEST, Column, feature
+from muledetect.features._spec import feature
 
 # Shares are added as integers of this many to a whole, so that their order cannot change the sum.
 _UNIT: Final = 2.0**30
@@ -43,25 +43,25 @@ _UNIT: Final = 2.0**30
 def complaint_taint(history: History, *, window: int) -> Float64Array:
     """Credits that complaints known by the point name, and credits paid out of such money, one hop up.
 
-    A complaint names the transfer of its `transfer_id`; without one, transfers to its target of its amount and time, by
-    its victim if known. A credit of amount x from a payer that in [time - window, time] had got r, of which c named,
-    carries x c / r (pro rata); one that is named itself is not counted again. Shares are NaN if nothing was received;
-    all NaN without complaints. O(transfers in the window + named credits of their payers).
+    Which transfer a complaint names, and when it counts, is the rule of `muledetect.facts.complaints`. A credit of
+    amount x from a payer that in [time - window, time] had got r, of which c named, carries x c / r (pro rata); one
+    that is named itself is not counted again. Shares are NaN if nothing was received; all NaN without complaints.
+    O(transfers in the window + named credits of their payers).
     """
-    known, extraction = history.extraction.get(complained), history.extraction
-    if known is None:
+    disputes, extraction = history.facts.disputes, history.extraction
+    if "complaints" not in history.tables:
         return np.full((len(history), 4), np.nan)
     found = np.zeros((len(history), 4))
     into, out, graph = history.incoming, history.outgoing, history.graph
     own, groups = _groups(history)
     _complained_credits(
         into.begin(window), into.end, into.time, into.amount, into.transfer, history.as_of, own, groups, graph.source,
-        graph.time, graph.amount, known, extraction.past.received, extraction.get(_received_before),
+        graph.time, graph.amount, disputes, extraction.past.received, extraction.get(_received_before),
         max(window, graph.tick), found,
     )  # fmt: skip
     _complained_payees(
         out.begin(window), out.end, out.other, out.transfer, history.as_of, own, groups, graph.target,
-        known.account_since, int(history.n_others.max(initial=0)), found,
+        disputes, int(history.n_others.max(initial=0)), found,
     )  # fmt: skip
     return found
 
@@ -82,14 +82,14 @@ def watch_lists(history: History, *, window: int) -> Float64Array:
     used, of at most 20 holders; an entry counts if it was known by the point and valid inside the window.
     `listed_share` is NaN if nothing was exchanged; all NaN without watch lists. O(transfers in the window).
     """
-    entries = history.extraction.get(listed)
+    entries = history.facts.listed_accounts
     if entries is None:
         return np.full((len(history), 2), np.nan)
     found = np.zeros((len(history), 2))
     into, out, graph = history.incoming, history.outgoing, history.graph
     _watch_lists(
         history.points.account, history.as_of, max(window, graph.tick), *_groups(history), entries,
-        history.extraction.get(seen).sightings, into.begin(window), into.end, into.amount, into.transfer, graph.source,
+        history.facts.seen.sightings, into.begin(window), into.end, into.amount, into.transfer, graph.source,
         out.begin(window), out.end, out.amount, out.transfer, graph.target, found,
     )  # fmt: skip
     return found
@@ -111,7 +111,7 @@ def _received_before(extraction: Extraction) -> Int64Array:
 
 @numba.njit(cache=True, nogil=True)
 def _complained_credits(  # type: ignore[no-untyped-def]
-    begin, end, time, amount, transfer, as_of, own, groups, source, all_time, all_amount, known, received, before,
+    begin, end, time, amount, transfer, as_of, own, groups, source, all_time, all_amount, disputes, received, before,
     width, found,
 ) -> None:  # fmt: skip
     for p in range(len(begin)):
@@ -121,20 +121,20 @@ def _complained_credits(  # type: ignore[no-untyped-def]
         for j in range(begin[p], end[p]):
             payer, t = source[transfer[j]], time[j]
             # own[p] is the group of the credit's target: with `hide_groups` no complaint about it is seen
-            if known.since[transfer[j]] < as_of[p] and own[p] < 0:
+            if own[p] < 0 and is_disputed(disputes, transfer[j], as_of[p]):
                 n_named += 1
                 named += amount[j]
                 continue
             if groups[payer] == own[p]:
                 continue
             part = 0
-            for k in known.transfer[known.start[payer] : known.start[payer + 1]]:
-                if t - width <= all_time[k] <= t and known.since[k] < as_of[p]:
+            for k in disputes.received[disputes.start[payer] : disputes.start[payer + 1]]:
+                if t - width <= all_time[k] <= t and is_disputed(disputes, k, as_of[p]):
                     part += all_amount[k]
             if part > 0:
                 low = received.start[payer]
-                first = low + n_before(received.time, low, received.stop[payer], t - width)
-                last = low + n_before(received.time, low, received.stop[payer], t + 1)
+                first = first_at_least(received.time, low, received.stop[payer], t - width)
+                last = first_at_least(received.time, low, received.stop[payer], t + 1)
                 share = part / (before[last] - before[first])
                 relayed += np.int64(np.round(amount[j] / total * _UNIT)) * np.int64(np.round(share * _UNIT))
         found[p, 0] = n_named
@@ -144,14 +144,14 @@ def _complained_credits(  # type: ignore[no-untyped-def]
 
 @numba.njit(cache=True, nogil=True)
 def _complained_payees(  # type: ignore[no-untyped-def]
-    begin, end, other, transfer, as_of, own, groups, target, since, most_others, found
+    begin, end, other, transfer, as_of, own, groups, target, disputes, most_others, found
 ) -> None:
     """Invariant: `met[r] == p` for the counterparties of rank r that are counted at point p."""
     met = np.full(most_others, -1, np.int64)
     for p in range(len(begin)):
         for j in range(begin[p], end[p]):
             payee = target[transfer[j]]
-            if since[payee] < as_of[p] and groups[payee] != own[p] and met[other[j]] != p:
+            if groups[payee] != own[p] and met[other[j]] != p and is_named(disputes, payee, as_of[p]):
                 met[other[j]] = p
                 found[p, 3] += 1
 
@@ -165,7 +165,7 @@ def _is_listed(account, as_of, width, own, groups, entries, sightings):  # type:
         if v < 0:
             if groups[account] != own:
                 return True
-        elif n_before(sightings.since, sightings.start[v], sightings.start[v + 1], as_of) <= CROWD:
+        elif n_holders(sightings, v, as_of) <= CROWD:
             return True
     return False
 

@@ -10,13 +10,12 @@ from typing import Final, NamedTuple
 import numba
 import numpy as np
 
-from muledetect.arrays import Float64Array, Int32Array, Int64Array
-from muledetect.features._complaints import complained, listed
+from muledetect.arrays import Float64Array, Int32Array, Int64Array, first_at_least
+from muledetect.facts.columns import group
+from muledetect.features._columns import Column
 from muledetect.features._extraction import Extraction
 from muledetect.features._history import History
-from muledetect.features._sessions import group, n_before
-from muledetect.features._sightings import seen
-from muledetect.features._spec import Column, feature
+from muledetect.features._spec import feature
 from muledetect.features.taint import _groups, _is_listed, _received_before
 
 # Taint is not followed through an account with more transfers in the window: a shop or a wallet mixes it away.
@@ -44,7 +43,7 @@ def relayed_twice(history: History, *, window: int) -> Float64Array:
     complaint names. Payers with more than 1,000 credits in their window are not followed. NaN if nothing was received
     or without complaints. O(1,000) a credit at worst, O(log n) where nothing is tainted.
     """
-    known, extraction = history.extraction.get(complained), history.extraction
+    known, extraction = history.facts.disputes, history.extraction
     if known is None:
         return np.full(len(history), np.nan)
     found = np.full(len(history), np.nan)
@@ -70,14 +69,14 @@ def is_near_listed(history: History, *, window: int) -> Float64Array:
     Which accounts are listed is as in `watch_lists`. Counterparties with more than 1,000 transfers in the window are
     not followed. NaN without watch lists. O(log n) a transfer in the window, O(1,000) at worst.
     """
-    entries, extraction = history.extraction.get(listed), history.extraction
+    entries, extraction = history.facts.listed_accounts, history.extraction
     if entries is None:
         return np.full(len(history), np.nan)
     found = np.zeros(len(history))
     into, out, graph, past = history.incoming, history.outgoing, history.graph, history.extraction.past
     _near_listed(
         history.points.account, history.as_of, max(window, graph.tick), *_groups(history), entries,
-        extraction.get(seen).sightings, extraction.get(_dealt_with_listed), past.paid, past.received,
+        extraction.facts.seen.sightings, extraction.get(_dealt_with_listed), past.paid, past.received,
         into.begin(window), into.end, into.transfer, into.other, graph.source,
         out.begin(window), out.end, out.transfer, out.other, graph.target,
         int(history.n_others.max(initial=0)), found,
@@ -96,10 +95,8 @@ class Dealings(NamedTuple):
 
 def _fed_by_complained(extraction: Extraction) -> Dealings:
     """Return the credits whose payer complaints ever named."""
-    graph, known = extraction.graph, extraction.get(complained)
-    is_named = np.zeros(graph.n_accounts, np.bool_)
-    if known is not None:
-        is_named = np.diff(known.start) > 0
+    graph = extraction.graph
+    is_named = np.diff(extraction.facts.disputes.start) > 0
     rows = np.flatnonzero(is_named[graph.source] & (graph.source != graph.target))
     start, place = group(graph.target[rows], graph.n_accounts)
     rows = rows[place]
@@ -108,7 +105,7 @@ def _fed_by_complained(extraction: Extraction) -> Dealings:
 
 def _dealt_with_listed(extraction: Extraction) -> Dealings:
     """Return the transfers from and to accounts that were ever listed, by the account at the other end."""
-    graph, entries = extraction.graph, extraction.get(listed)
+    graph, entries = extraction.graph, extraction.facts.listed_accounts
     is_listed = np.zeros(graph.n_accounts, np.bool_)
     if entries is not None:
         is_listed = np.diff(entries.start) > 0
@@ -127,8 +124,8 @@ def _dealt_with_listed(extraction: Extraction) -> Dealings:
 def _window_of(book, before, account, moment, width):  # type: ignore[no-untyped-def]
     """Return number and amount of the entries of an account in [moment - width, moment]."""
     low = book.start[account]
-    first = low + n_before(book.time, low, book.stop[account], moment - width)
-    last = low + n_before(book.time, low, book.stop[account], moment + 1)
+    first = first_at_least(book.time, low, book.stop[account], moment - width)
+    last = first_at_least(book.time, low, book.stop[account], moment + 1)
     return last - first, before[last] - before[first]
 
 
@@ -159,7 +156,7 @@ def _relayed_twice(  # type: ignore[no-untyped-def]
         for j in range(begin[p], end[p]):
             payer, moment = source[entry_transfer[j]], entry_time[j]
             low, high = fed.start[payer], fed.start[payer + 1]
-            first = low + n_before(fed.time, low, high, moment - width)
+            first = first_at_least(fed.time, low, high, moment - width)
             if first == high or fed.time[first] > moment:
                 continue
             n_got, got = _window_of(received, before, payer, moment, width)
@@ -207,13 +204,13 @@ def _near_listed(  # type: ignore[no-untyped-def]
 @numba.njit(cache=True, nogil=True)
 def _is_near(other, account, as_of, width, own, groups, entries, sightings, near, paid, received):  # type: ignore[no-untyped-def]
     low, high = near.start[other], near.start[other + 1]
-    first = low + n_before(near.time, low, high, as_of - width)
+    first = first_at_least(near.time, low, high, as_of - width)
     if first == high or near.time[first] >= as_of:
         return False
     n_moved = 0
     for book in (paid, received):
         start, stop = book.start[other], book.stop[other]
-        n_moved += n_before(book.time, start, stop, as_of) - n_before(book.time, start, stop, as_of - width)
+        n_moved += first_at_least(book.time, start, stop, as_of) - first_at_least(book.time, start, stop, as_of - width)
     if n_moved > _BUSIEST:
         return False
     for f in range(first, high):

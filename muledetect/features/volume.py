@@ -8,8 +8,9 @@ import numba
 import numpy as np
 
 from muledetect.arrays import Float64Array, Int64Array
+from muledetect.features._columns import ON_REQUEST, Column, Unit
 from muledetect.features._history import History, share
-from muledetect.features._spec import ON_REQUEST, Column, Unit, feature
+from muledetect.features._spec import feature
 
 
 @feature(

@@ -208,7 +208,7 @@ def find_key_transfers(
     explained = scores.filter(pa.array([bool(row) for row in codes], pa.bool_()))
     as_of = explained["as_of"].cast(pa.int64()).to_numpy()
     points = Points(graph.codes(explained["account_id"]), np.asarray(as_of, dtype=np.int64))
-    history = build_history(Extraction(graph, {"transfers": dataset.transfers}), points)
+    history = build_history(Extraction(dataset, graph), points)
     names = _rank_ids(dataset, history)
     rows: list[int] = []
     said: list[str] = []

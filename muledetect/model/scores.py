@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from muledetect import schema
 from muledetect.errors import ModelError
-from muledetect.features import as_table, extract_shards, prepare_extraction, registry
+from muledetect.features import Extraction, as_table, extract_shards, registry
 from muledetect.graph import Points, TransferGraph
 from muledetect.model.estimator import MuleModel
 from muledetect.model.peers import PeerGroups, choose_peers
@@ -68,7 +68,7 @@ def score_points(
     names = [str(name) for name in getattr(model, "feature_names_in_", ())]
     if not names:
         raise ModelError("score: the model was not fitted on a table of named features. Train it with `train`.")
-    extraction = prepare_extraction(dataset, graph, threads=threads)
+    extraction = Extraction(dataset, graph, threads=threads)
     blocks = [
         model.decision_function(as_table(dataset.account_ids, shard, names, values))
         for shard, values in extract_shards(extraction, points, names, registry(), progress=progress)

@@ -18,7 +18,8 @@ import numpy.typing as npt
 
 from muledetect.arrays import Float32Array
 from muledetect.clock import DAY, HOUR, MINUTE
-from muledetect.features.signals import Signal, Ties, build_past, visible_tables
+from muledetect.facts.known import visible_tables
+from muledetect.features.signals import Signal, Ties, build_past
 from muledetect.graph import build_graph
 from muledetect.records import Dataset, read_dataset
 from muledetect.testing import worlds

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections import defaultdict
+from dataclasses import replace
 from fractions import Fraction
 from typing import Any
 
@@ -13,6 +14,7 @@ import pyarrow as pa
 import pytest
 
 from muledetect.clock import DAY, HOUR, SECOND
+from muledetect.facts import Facts
 from muledetect.features import Extraction, build_history
 from muledetect.features.multihop import EXITS, MOST, multihop
 from muledetect.graph import Points, TransferGraph, build_graph, graph_from_arrays, graph_from_records
@@ -112,7 +114,7 @@ def test_flows_equal_a_walk_along_every_path(seed: int) -> None:
     rows = rows_of(graph, channels.tolist())
     links = links_of(rows, is_simultaneous=graph.tick >= SECOND)
     accounts = np.arange(graph.n_accounts, dtype=np.int32)
-    extraction = Extraction(graph, {"transfers": table}, threads=1)
+    extraction = Extraction(Facts(replace(dataset, tables={"transfers": table}), graph), threads=1)
     for moment, window in itertools.product(
         np.quantile(graph.time, [0.4, 1.0]).astype(np.int64) + graph.tick, (HOUR, 5 * DAY, 30 * DAY)
     ):
@@ -131,10 +133,14 @@ def test_flows_obey_every_law() -> None:
     check_feature(multihop, n_worlds=4)
 
 
-def told(graph: TransferGraph, account: str, channels: list[str] | None = None) -> dict[str, float]:
-    tables = {"transfers": pa.table({"channel": channels})} if channels else {}
+#: A data set of which only the transfers are asked, and only for their channels.
+NOTHING = read_dataset(random_world(0))
+
+
+def flows(graph: TransferGraph, account: str, channels: list[str] | None = None) -> dict[str, float]:
+    bank = Facts(replace(NOTHING, tables={"transfers": pa.table({"channel": channels} if channels else {})}), graph)
     points = Points(graph.codes([account]), graph.time[-1:] + graph.tick)
-    values = multihop.function(build_history(Extraction(graph, tables, threads=1), points), window=30 * DAY)
+    values = multihop.function(build_history(Extraction(bank, threads=1), points), window=30 * DAY)
     return dict(zip(COLUMNS, values[0].tolist(), strict=True))
 
 
@@ -146,7 +152,7 @@ CHAIN = graph_from_records(
 
 def test_money_is_followed_to_where_it_came_from() -> None:
     # m got 200 from y, of which y had 100 from x, and x all of that from v; and 15 from b, which are m's own via a
-    values = told(CHAIN, "m")
+    values = flows(CHAIN, "m")
     assert values["hop2_in_share"] == pytest.approx(100 / 215 + 15 / 215)  # x; and a, over b
     assert values["hop2_in_ends"] == 2
     assert values["hop3_in_share"] == pytest.approx(100 / 215)  # v; what a had came from m itself
@@ -156,14 +162,14 @@ def test_money_is_followed_to_where_it_came_from() -> None:
 
 def test_money_is_followed_to_where_it_went() -> None:
     # m paid 150 to a: 75 went on to b; of these 15 came back and 60 went out as cash
-    values = told(CHAIN, "m", ["p2p_proxy"] * 6 + ["cash_atm"])
+    values = flows(CHAIN, "m", ["p2p_proxy"] * 6 + ["cash_atm"])
     assert values["hop2_out_share"] == pytest.approx(0.5)
     assert values["hop2_out_ends"] == 1
     assert values["hop3_out_share"] == pytest.approx(60 / 150)
     assert values["out_returned"] == pytest.approx(15 / 150)
     assert values["out_exited"] == pytest.approx(60 / 150)
     assert values["hop3_out_fastest"] == 4 * 3600
-    assert math.isnan(told(CHAIN, "m")["out_exited"])
+    assert math.isnan(flows(CHAIN, "m")["out_exited"])
 
 
 def test_an_account_too_busy_to_follow_is_marked() -> None:
@@ -175,7 +181,7 @@ def test_an_account_too_busy_to_follow_is_marked() -> None:
         amount=np.ones(n + 1, np.int64),
         account_ids=pa.array(["hub", "shop"]),
     )
-    values = told(graph, "hub")
+    values = flows(graph, "hub")
     assert values["is_hop_cut"] == 1
     assert math.isnan(values["hop2_out_share"])
     assert math.isnan(values["hop3_out_ends"])
@@ -192,9 +198,9 @@ def test_a_step_over_too_many_transfers_is_not_taken() -> None:
         amount=np.concatenate([[n], np.ones(n)]).astype(np.int64),
         account_ids=pa.array(["a", "b", "c"]),
     )
-    values = told(graph, "a")
+    values = flows(graph, "a")
     assert values["is_hop_cut"] == 1
     assert math.isnan(values["hop2_out_share"])
     assert math.isnan(values["out_returned"])
-    assert told(graph, "b")["is_hop_cut"] == 1  # it paid more than 2,048 times itself
-    assert math.isnan(told(graph, "c")["hop2_in_ends"])  # nor does c see behind its 2,100 credits
+    assert flows(graph, "b")["is_hop_cut"] == 1  # it paid more than 2,048 times itself
+    assert math.isnan(flows(graph, "c")["hop2_in_ends"])  # nor does c see behind its 2,100 credits

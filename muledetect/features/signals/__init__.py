@@ -18,8 +18,7 @@ import pyarrow as pa
 
 from muledetect.clock import Duration
 from muledetect.features.signals import _extract, access, cycles, pairs, relay, scatter, senders, sessions, shapes
-from muledetect.features.signals._extract import visible_tables
-from muledetect.features.signals._past import LONGEST, LOOKBACK, MAX_DEGREE, Book, Past, Ties, build_past, first_from
+from muledetect.features.signals._past import LONGEST, LOOKBACK, MAX_DEGREE, Book, Past, Ties, build_past
 from muledetect.features.signals._spec import Signal, SignalRegistry, describe_signals, signal
 from muledetect.progress import Progress
 from muledetect.records import Dataset
@@ -121,9 +120,7 @@ __all__ = [
     "build_past",
     "describe_signals",
     "extract_signals",
-    "first_from",
     "signal",
     "signal_names",
     "signal_registry",
-    "visible_tables",
 ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -10,6 +10,7 @@ import pyarrow as pa
 from muledetect.arrays import Float32Array
 from muledetect.clock import Duration, parse_duration
 from muledetect.errors import FeatureError
+from muledetect.facts.known import visible_tables
 from muledetect.features.signals._past import Past, Ties, build_past
 from muledetect.features.signals._spec import Signal, SignalRegistry
 from muledetect.graph import build_graph
@@ -18,11 +19,6 @@ from muledetect.records import Dataset
 
 # Columns that identify a transfer stand before the signals.
 _IDENTITY = ("transfer_id", "time", "source", "target", "amount")
-
-
-def visible_tables(dataset: Dataset) -> Mapping[str, pa.Table]:
-    """Return the tables without those that hold the truth: no signal or feature, not even a stranger's, may see it."""
-    return {name: table for name, table in dataset.tables.items() if not name.startswith("truth_")}
 
 
 def extract(

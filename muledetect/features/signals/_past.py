@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from muledetect.arrays import Float32Array, Int32Array, Int64Array
+from muledetect.arrays import Float32Array, Int32Array, Int64Array, first_at_least
 from muledetect.clock import DAY, HOUR, SECOND
 from muledetect.errors import OptionError
 from muledetect.graph import TransferGraph
@@ -256,21 +256,9 @@ def is_earlier(time, than, is_simultaneous):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(cache=True, nogil=True)
-def first_from(time, low, high, moment):  # type: ignore[no-untyped-def]
-    """Return the first position in `time[low:high]` that is not before `moment`. O(log n)."""
-    while low < high:
-        middle = (low + high) // 2
-        if time[middle] < moment:
-            low = middle + 1
-        else:
-            high = middle
-    return low
-
-
-@numba.njit(cache=True, nogil=True)
 def end_of_earlier(time, low, high, moment, is_simultaneous):  # type: ignore[no-untyped-def]
     """Return the position behind the last entry in `time[low:high]` that is earlier than `moment`. O(log n)."""
-    return first_from(time, low, high, moment + 1 if is_simultaneous else moment)
+    return first_at_least(time, low, high, moment + 1 if is_simultaneous else moment)
 
 
 @numba.njit(cache=True, nogil=True)

@@ -13,7 +13,7 @@ import numpy as np
 
 from muledetect.arrays import Float32Array
 from muledetect.errors import FeatureError
-from muledetect.features._spec import NAME, Column, Unit
+from muledetect.features._columns import NAME, Column, Unit
 from muledetect.features.signals._past import Past
 
 

@@ -11,7 +11,8 @@ import pyarrow.compute as pc
 
 from muledetect.arrays import Float32Array, Int32Array
 from muledetect.clock import MINUTE
-from muledetect.features._spec import Column
+from muledetect.facts.sightings import terminal_users
+from muledetect.features._columns import Column
 from muledetect.features.signals._past import Past, is_earlier
 from muledetect.features.signals._spec import signal
 
@@ -42,7 +43,7 @@ def access(past: Past) -> Float32Array:
         _others(past, device, past.graph.source, past.lookback, found[:, 1])
     if terminal is not None:
         window = max(min(AT_TERMINAL, past.lookback), past.graph.tick)
-        _others(past, terminal, _users(past), window, found[:, 2])
+        _others(past, terminal, terminal_users(past.graph, past.tables), window, found[:, 2])
     return found
 
 
@@ -58,16 +59,6 @@ def _codes(past: Past, name: str) -> Int32Array | None:
 def _encoded(column: pa.ChunkedArray) -> Any:
     is_coded = pa.types.is_dictionary(column.type)
     return (column.unify_dictionaries() if is_coded else column.dictionary_encode()).combine_chunks()
-
-
-def _users(past: Past) -> Int32Array:
-    """Return the account that stood at the terminal of each transfer."""
-    transfers = past.tables["transfers"]
-    if "channel" not in transfers.column_names:
-        return past.graph.source
-    channel = transfers["channel"].slice(0, len(past)).cast(pa.string())
-    is_deposit = pc.fill_null(pc.equal(channel, "cash_deposit"), False).to_numpy()
-    return np.where(is_deposit, past.graph.target, past.graph.source)
 
 
 def _others(past: Past, key: Int32Array, account: Int32Array, window: int, found: Float32Array) -> None:

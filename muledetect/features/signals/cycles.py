@@ -13,10 +13,10 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
-from muledetect.arrays import Float32Array
+from muledetect.arrays import Float32Array, first_at_least
 from muledetect.errors import OptionError
-from muledetect.features._spec import Column
-from muledetect.features.signals._past import Past, first_from, is_earlier
+from muledetect.features._columns import Column
+from muledetect.features.signals._past import Past, is_earlier
 from muledetect.features.signals._spec import signal
 
 #: Longest cycle that a search looks for, transfers with the closing one; of cycles in any order.
@@ -206,7 +206,7 @@ def _close(  # type: ignore[no-untyped-def]
                     end = _last_fitting(received, first, last, paid.amount[e], low_ratio, high_ratio)
             if first == last or end < begin:
                 continue
-            start = first_from(paid.time, paid.start[target], paid.stop[target], begin)
+            start = first_at_least(paid.time, paid.start[target], paid.stop[target], begin)
             if start == paid.stop[target] or paid.time[start] > end:
                 continue
             if is_temporal:  # ... or earlier than the payee's first debit
@@ -242,12 +242,12 @@ def _last_fitting(book, first, last, amount, low_ratio, high_ratio):  # type: ig
 
 @numba.njit(cache=True, nogil=True)
 def _end_from(time, low, high, moment):  # type: ignore[no-untyped-def]
-    """Return the first position that is not before `moment`, as `first_from`, but fast where it is near `low`."""
+    """Return the first position that is not before `moment`, as `first_at_least`, but fast where it is near `low`."""
     step = 1
     while low + step <= high and time[low + step - 1] < moment:
         low += step
         step *= 2
-    return first_from(time, low, min(high, low + step - 1), moment)
+    return first_at_least(time, low, min(high, low + step - 1), moment)
 
 
 @numba.njit(cache=True, nogil=True)
@@ -419,7 +419,7 @@ def _reach(tree, other, book, is_ahead, is_temporal, is_simultaneous):  # type: 
             elif is_temporal:
                 end = row.time - (not is_simultaneous)
             stop = book.stop[row.account]
-            row.low = first_from(book.time, book.start[row.account], stop, begin)
+            row.low = first_at_least(book.time, book.start[row.account], stop, begin)
             row.high = _end_from(book.time, row.low, stop, end + 1)
         n_entries += row.high - row.low
     return n_entries

@@ -6,7 +6,7 @@ import numba
 import numpy as np
 
 from muledetect.arrays import Float32Array
-from muledetect.features._spec import Column
+from muledetect.features._columns import Column
 from muledetect.features.signals._past import Past, is_earlier
 from muledetect.features.signals._spec import signal
 

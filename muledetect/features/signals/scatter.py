@@ -6,9 +6,9 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
-from muledetect.arrays import Float32Array
-from muledetect.features._spec import Column
-from muledetect.features.signals._past import Past, first_from
+from muledetect.arrays import Float32Array, first_at_least
+from muledetect.features._columns import Column
+from muledetect.features.signals._past import Past
 from muledetect.features.signals._spec import signal
 
 
@@ -132,7 +132,7 @@ def _gather(  # type: ignore[no-untyped-def]
                     if is_held:
                         first, held = begin[slot], end[slot]
                     else:
-                        first = first_from(received.time, received.start[s], last, now - lookback)
+                        first = first_at_least(received.time, received.start[s], last, now - lookback)
                         held = first
                     is_left_out = max_degree > 0 and last - first > max_degree
                     if is_asked:

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from muledetect.arrays import Float32Array
-from muledetect.features._spec import Column
+from muledetect.features._columns import Column
 from muledetect.features.signals._past import Past
 from muledetect.features.signals._spec import signal
 

@@ -8,10 +8,10 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
-from muledetect.arrays import Float32Array, Int64Array
+from muledetect.arrays import MISSING, Float32Array, Int64Array
 from muledetect.clock import HOUR
-from muledetect.features._sessions import CAMERA, EMULATOR, MISSING, REMOTE, Sessions, build_sessions
-from muledetect.features._spec import Column
+from muledetect.facts.sessions import CAMERA, EMULATOR, REMOTE, Sessions, build_sessions
+from muledetect.features._columns import Column
 from muledetect.features.signals._past import Past, is_earlier
 from muledetect.features.signals._spec import signal
 from muledetect.records.encode import IdEncoder

@@ -11,7 +11,8 @@ import pytest
 from strategies import transfers_table
 
 from muledetect.clock import DAY, HOUR, MINUTE
-from muledetect.features.signals import build_past, extract_signals, visible_tables
+from muledetect.facts.known import visible_tables
+from muledetect.features.signals import build_past, extract_signals
 from muledetect.features.signals.access import access
 from muledetect.graph import build_graph
 from muledetect.records import Dataset, read_dataset

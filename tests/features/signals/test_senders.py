@@ -10,7 +10,8 @@ import pyarrow as pa
 import pytest
 
 from muledetect.clock import DAY, HOUR
-from muledetect.features.signals import build_past, senders, visible_tables
+from muledetect.facts.known import visible_tables
+from muledetect.features.signals import build_past, senders
 from muledetect.graph import TransferGraph, build_graph, graph_from_records
 from muledetect.records import read_dataset
 from muledetect.testing import check_signal, random_world

@@ -10,7 +10,8 @@ import pytest
 from strategies import transfers_table
 
 from muledetect.clock import HOUR, MINUTE
-from muledetect.features.signals import build_past, sessions, visible_tables
+from muledetect.facts.known import visible_tables
+from muledetect.features.signals import build_past, sessions
 from muledetect.graph import build_graph
 from muledetect.records import Dataset, read_dataset
 from muledetect.testing import check_signal, random_world
