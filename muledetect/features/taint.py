@@ -53,10 +53,10 @@ def complaint_taint(history: History, *, window: int) -> Float64Array:
         return np.full((len(history), 4), np.nan)
     found = np.zeros((len(history), 4))
     into, out, graph = history.incoming, history.outgoing, history.graph
-    own, groups = _groups(history)
+    own, groups = groups_of(history)
     _complained_credits(
         into.begin(window), into.end, into.time, into.amount, into.transfer, history.as_of, own, groups, graph.source,
-        graph.time, graph.amount, disputes, extraction.past.received, extraction.get(_received_before),
+        graph.time, graph.amount, disputes, extraction.past.received, extraction.get(received_before),
         max(window, graph.tick), found,
     )  # fmt: skip
     _complained_payees(
@@ -88,14 +88,14 @@ def watch_lists(history: History, *, window: int) -> Float64Array:
     found = np.zeros((len(history), 2))
     into, out, graph = history.incoming, history.outgoing, history.graph
     _watch_lists(
-        history.points.account, history.as_of, max(window, graph.tick), *_groups(history), entries,
+        history.points.account, history.as_of, max(window, graph.tick), *groups_of(history), entries,
         history.facts.seen.sightings, into.begin(window), into.end, into.amount, into.transfer, graph.source,
         out.begin(window), out.end, out.amount, out.transfer, graph.target, found,
     )  # fmt: skip
     return found
 
 
-def _groups(history: History) -> tuple[Int64Array, Int64Array]:
+def groups_of(history: History) -> tuple[Int64Array, Int64Array]:
     """Return the group of each point, and of each account; without `hide_groups` no point is in an account's group."""
     account, hide_groups = history.points.account, history.extraction.hide_groups
     if hide_groups is None or not len(hide_groups):
@@ -104,9 +104,38 @@ def _groups(history: History) -> tuple[Int64Array, Int64Array]:
     return np.where(account >= 0, groups[np.maximum(account, 0)], -1), groups
 
 
-def _received_before(extraction: Extraction) -> Int64Array:
+def received_before(extraction: Extraction) -> Int64Array:
     """Return the running total of amounts in `past.received`, int64[n_entries + 1]."""
     return np.concatenate([[0], np.cumsum(extraction.past.received.amount)]).astype(np.int64)
+
+
+@numba.njit(cache=True, nogil=True)
+def moved_before(book, before, account, moment, width):  # type: ignore[no-untyped-def]
+    """Return number and amount of the entries of an account in [moment - width, moment]."""
+    low = book.start[account]
+    first = first_at_least(book.time, low, book.stop[account], moment - width)
+    last = first_at_least(book.time, low, book.stop[account], moment + 1)
+    return last - first, before[last] - before[first]
+
+
+@numba.njit(cache=True, nogil=True)
+def relayed_share(  # type: ignore[no-untyped-def]
+    payer, moment, as_of, own, groups, time, amount, disputes, received, before, width, busiest
+):
+    """Return the share of what the payer had got by a moment that complaints known before `as_of` name.
+
+    0 if it had got more than `busiest` transfers.
+    """
+    if groups[payer] == own:
+        return 0.0
+    part = 0
+    for k in disputes.received[disputes.start[payer] : disputes.start[payer + 1]]:
+        if moment - width <= time[k] <= moment and is_disputed(disputes, k, as_of):
+            part += amount[k]
+    if part == 0:
+        return 0.0
+    n_got, got = moved_before(received, before, payer, moment, width)
+    return part / got if n_got <= busiest else 0.0
 
 
 @numba.njit(cache=True, nogil=True)
@@ -125,17 +154,11 @@ def _complained_credits(  # type: ignore[no-untyped-def]
                 n_named += 1
                 named += amount[j]
                 continue
-            if groups[payer] == own[p]:
-                continue
-            part = 0
-            for k in disputes.received[disputes.start[payer] : disputes.start[payer + 1]]:
-                if t - width <= all_time[k] <= t and is_disputed(disputes, k, as_of[p]):
-                    part += all_amount[k]
-            if part > 0:
-                low = received.start[payer]
-                first = first_at_least(received.time, low, received.stop[payer], t - width)
-                last = first_at_least(received.time, low, received.stop[payer], t + 1)
-                share = part / (before[last] - before[first])
+            share = relayed_share(
+                payer, t, as_of[p], own[p], groups, all_time, all_amount, disputes, received, before, width,
+                len(all_time),
+            )  # fmt: skip
+            if share > 0:
                 relayed += np.int64(np.round(amount[j] / total * _UNIT)) * np.int64(np.round(share * _UNIT))
         found[p, 0] = n_named
         found[p, 1] = named / total if total > 0 else np.nan
@@ -157,7 +180,7 @@ def _complained_payees(  # type: ignore[no-untyped-def]
 
 
 @numba.njit(cache=True, nogil=True)
-def _is_listed(account, as_of, width, own, groups, entries, sightings):  # type: ignore[no-untyped-def]
+def is_listed(account, as_of, width, own, groups, entries, sightings):  # type: ignore[no-untyped-def]
     for e in range(entries.start[account], entries.start[account + 1]):
         if entries.since[e] >= as_of or entries.until[e] <= as_of - width:
             continue
@@ -177,14 +200,14 @@ def _watch_lists(  # type: ignore[no-untyped-def]
 ) -> None:  # fmt: skip
     for p in range(len(account)):
         if account[p] >= 0:
-            found[p, 0] = _is_listed(account[p], as_of[p], width, own[p], groups, entries, sightings)
+            found[p, 0] = is_listed(account[p], as_of[p], width, own[p], groups, entries, sightings)
         total, exchanged = 0, 0
         for j in range(in_begin[p], in_end[p]):
             total += in_amount[j]
-            if _is_listed(source[in_transfer[j]], as_of[p], width, own[p], groups, entries, sightings):
+            if is_listed(source[in_transfer[j]], as_of[p], width, own[p], groups, entries, sightings):
                 exchanged += in_amount[j]
         for j in range(out_begin[p], out_end[p]):
             total += out_amount[j]
-            if _is_listed(target[out_transfer[j]], as_of[p], width, own[p], groups, entries, sightings):
+            if is_listed(target[out_transfer[j]], as_of[p], width, own[p], groups, entries, sightings):
                 exchanged += out_amount[j]
         found[p, 1] = exchanged / total if total > 0 else np.nan

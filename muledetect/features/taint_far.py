@@ -12,11 +12,12 @@ import numpy as np
 
 from muledetect.arrays import Float64Array, Int32Array, Int64Array, first_at_least
 from muledetect.facts.columns import group
+from muledetect.facts.complaints import is_disputed
 from muledetect.features._columns import Column
 from muledetect.features._extraction import Extraction
 from muledetect.features._history import History
 from muledetect.features._spec import feature
-from muledetect.features.taint import _groups, _is_listed, _received_before
+from muledetect.features.taint import groups_of, is_listed, moved_before, received_before, relayed_share
 
 # Taint is not followed through an account with more transfers in the window: a shop or a wallet mixes it away.
 _BUSIEST: Final = 1_000
@@ -43,15 +44,15 @@ def relayed_twice(history: History, *, window: int) -> Float64Array:
     complaint names. Payers with more than 1,000 credits in their window are not followed. NaN if nothing was received
     or without complaints. O(1,000) a credit at worst, O(log n) where nothing is tainted.
     """
-    known, extraction = history.facts.disputes, history.extraction
-    if known is None:
+    disputes, extraction = history.facts.disputes, history.extraction
+    if "complaints" not in history.tables:
         return np.full(len(history), np.nan)
     found = np.full(len(history), np.nan)
     into, graph = history.incoming, history.graph
     _relayed_twice(
-        into.begin(window), into.end, into.time, into.amount, into.transfer, history.as_of, *_groups(history),
-        graph.source, graph.time, graph.amount, known, extraction.get(_fed_by_complained), extraction.past.received,
-        extraction.get(_received_before), max(window, graph.tick), found,
+        into.begin(window), into.end, into.time, into.amount, into.transfer, history.as_of, *groups_of(history),
+        graph.source, graph.time, graph.amount, disputes, extraction.get(_fed_by_complained), extraction.past.received,
+        extraction.get(received_before), max(window, graph.tick), found,
     )  # fmt: skip
     return found
 
@@ -75,7 +76,7 @@ def is_near_listed(history: History, *, window: int) -> Float64Array:
     found = np.zeros(len(history))
     into, out, graph, past = history.incoming, history.outgoing, history.graph, history.extraction.past
     _near_listed(
-        history.points.account, history.as_of, max(window, graph.tick), *_groups(history), entries,
+        history.points.account, history.as_of, max(window, graph.tick), *groups_of(history), entries,
         extraction.facts.seen.sightings, extraction.get(_dealt_with_listed), past.paid, past.received,
         into.begin(window), into.end, into.transfer, into.other, graph.source,
         out.begin(window), out.end, out.transfer, out.other, graph.target,
@@ -121,32 +122,8 @@ def _dealt_with_listed(extraction: Extraction) -> Dealings:
 
 
 @numba.njit(cache=True, nogil=True)
-def _window_of(book, before, account, moment, width):  # type: ignore[no-untyped-def]
-    """Return number and amount of the entries of an account in [moment - width, moment]."""
-    low = book.start[account]
-    first = first_at_least(book.time, low, book.stop[account], moment - width)
-    last = first_at_least(book.time, low, book.stop[account], moment + 1)
-    return last - first, before[last] - before[first]
-
-
-@numba.njit(cache=True, nogil=True)
-def _relayed(payer, moment, t, own, groups, time, amount, known, received, before, width):  # type: ignore[no-untyped-def]
-    """Return the share of what the payer had got by the moment that complaints known before `t` name."""
-    if groups[payer] == own:
-        return 0.0
-    part = 0
-    for k in known.transfer[known.start[payer] : known.start[payer + 1]]:
-        if moment - width <= time[k] <= moment and known.since[k] < t:
-            part += amount[k]
-    if part == 0:
-        return 0.0
-    n_got, got = _window_of(received, before, payer, moment, width)
-    return part / got if n_got <= _BUSIEST else 0.0
-
-
-@numba.njit(cache=True, nogil=True)
 def _relayed_twice(  # type: ignore[no-untyped-def]
-    begin, end, entry_time, entry_amount, entry_transfer, as_of, own, groups, source, time, amount, known, fed,
+    begin, end, entry_time, entry_amount, entry_transfer, as_of, own, groups, source, time, amount, disputes, fed,
     received, before, width, found,
 ) -> None:  # fmt: skip
     for p in range(len(begin)):
@@ -159,7 +136,7 @@ def _relayed_twice(  # type: ignore[no-untyped-def]
             first = first_at_least(fed.time, low, high, moment - width)
             if first == high or fed.time[first] > moment:
                 continue
-            n_got, got = _window_of(received, before, payer, moment, width)
+            n_got, got = moved_before(received, before, payer, moment, width)
             if n_got > _BUSIEST:
                 continue
             part = np.int64(0)
@@ -167,11 +144,12 @@ def _relayed_twice(  # type: ignore[no-untyped-def]
                 if fed.time[f] > moment:
                     break
                 i = fed.transfer[f]
-                if known.since[i] < as_of[p] and groups[payer] != own[p]:
+                if groups[payer] != own[p] and is_disputed(disputes, i, as_of[p]):
                     continue  # it is named itself
-                share = _relayed(
-                    fed.other[f], fed.time[f], as_of[p], own[p], groups, time, amount, known, received, before, width
-                )
+                share = relayed_share(
+                    fed.other[f], fed.time[f], as_of[p], own[p], groups, time, amount, disputes, received, before,
+                    width, _BUSIEST,
+                )  # fmt: skip
                 part += np.int64(np.round(amount[i] / got * _UNIT)) * np.int64(np.round(share * _UNIT))
             # of integers of 60 bits the upper 30 remain, for the weight by amount
             relayed += np.int64(np.round(entry_amount[j] / total * _UNIT)) * np.int64(np.round(part / _UNIT))
@@ -216,6 +194,6 @@ def _is_near(other, account, as_of, width, own, groups, entries, sightings, near
     for f in range(first, high):
         if near.time[f] >= as_of:
             break
-        if near.other[f] != account and _is_listed(near.other[f], as_of, width, own, groups, entries, sightings):
+        if near.other[f] != account and is_listed(near.other[f], as_of, width, own, groups, entries, sightings):
             return True
     return False
