@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     )
     from muledetect.errors import DataError, FeatureError, ModelError, MuleDetectError, OptionError, OutputError
     from muledetect.facts import Snapshot
+    from muledetect.features.extractor import FeatureExtractor
     from muledetect.frames import to_pandas, to_polars
     from muledetect.model import MuleModel, load_model, load_starter
     from muledetect.pipeline import evaluate, explain, find_rings, report, score, simulate, trace, train
@@ -54,6 +55,7 @@ __all__ = [
     "DataError",
     "Dataset",
     "FeatureError",
+    "FeatureExtractor",
     "ModelError",
     "MuleDetectError",
     "MuleModel",
@@ -82,6 +84,7 @@ __getattr__, __dir__ = on_demand(
     {
         "errors": "DataError FeatureError ModelError MuleDetectError OptionError OutputError",
         "facts": "Snapshot",
+        "features.extractor": "FeatureExtractor",
         "frames": "to_pandas to_polars",
         "model": "MuleModel load_model load_starter",
         "pipeline": "evaluate explain find_rings report score simulate trace train",

@@ -234,10 +234,13 @@ class Points:
         Codes in the graph's `account_ids`; -1 = an account that it does not know, which has no history.
     as_of : int64[n_points]
         Microseconds since 1970, UTC. Only what happened strictly before it is seen.
+    fingerprint : str
+        Of the data set that the codes are of; "" where it is not known. Another data set refuses the points.
     """
 
     account: Int32Array
     as_of: Int64Array
+    fingerprint: str = ""
 
     def __post_init__(self) -> None:
         if self.account.shape != self.as_of.shape or self.account.ndim != 1:
@@ -247,7 +250,7 @@ class Points:
         return len(self.account)
 
     def __getitem__(self, rows: slice | npt.NDArray[np.bool_] | npt.NDArray[np.integer[Any]]) -> Points:
-        return Points(self.account[rows], self.as_of[rows])
+        return Points(self.account[rows], self.as_of[rows], self.fingerprint)
 
 
 def _one_chunk(column: pa.ChunkedArray) -> pa.Array:

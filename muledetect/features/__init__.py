@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from functools import reduce
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import pyarrow as pa
 
@@ -43,6 +43,7 @@ from muledetect.features._columns import Column
 from muledetect.features._extract import as_table, extract_shards
 from muledetect.features._extraction import Extraction
 from muledetect.features._history import History, build_history
+from muledetect.features._points import as_points
 from muledetect.features._spec import Call, Feature, FromPack, Registry, feature
 from muledetect.features.packs import Pack, load_pack
 from muledetect.graph import Points, TransferGraph
@@ -111,7 +112,7 @@ def feature_names(
 
 def extract(
     dataset: Dataset,
-    points: Points,
+    points: Any,
     features: Sequence[str | Feature] | None = None,
     *,
     pack: str | Pack = "none",
@@ -125,8 +126,8 @@ def extract(
     Parameters
     ----------
     dataset : Dataset
-    points : Points
-        Coded against `graph`, or against `build_graph(dataset)`, which has the same codes.
+    points : Points, or a table of any library with `account_id` and `as_of`
+        Points of another data set are refused.
     features : sequence of str or Feature, optional
         Column names, or features (also unregistered ones) for all their columns; default: see `feature_names`.
     pack : str or Pack
@@ -153,6 +154,8 @@ def extract(
         If a name is unknown or a feature returns another shape.
     OptionError
         If the country pack is unknown.
+    DataError
+        If the points are of another data set.
 
     Notes
     -----
@@ -160,12 +163,12 @@ def extract(
     """
     known, names = _extract.choose(features, _REGISTRY, pack)
     extraction = Extraction(dataset, graph, hide_groups=hide_groups, threads=threads)
-    return _extract.extract(extraction, points, names, known, progress)
+    return _extract.extract(extraction, as_points(points, extraction.facts), names, known, progress)
 
 
 def write_features(
     dataset: Dataset,
-    points: Points,
+    points: Any,
     path: str | Path,
     features: Sequence[str | Feature] | None = None,
     *,
@@ -200,7 +203,8 @@ def write_features(
     known, names = _extract.choose(features, _REGISTRY, pack)
     extraction = Extraction(dataset, graph, hide_groups=hide_groups, threads=threads)
     with atomic_parquet(path, output=FEATURES, overwrite=overwrite) as write:
-        for shard, values in _extract.extract_shards(extraction, points, names, known, progress=progress):
+        coded = as_points(points, extraction.facts)
+        for shard, values in _extract.extract_shards(extraction, coded, names, known, progress=progress):
             write(_extract.as_table(dataset.account_ids, shard, names, values))
 
 

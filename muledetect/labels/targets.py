@@ -41,7 +41,7 @@ def points_of(graph: Dataset | TransferGraph, account_ids: Sequence[str] | pa.Ar
     """Return one point for each of the given accounts, in the given order; unknown accounts get code -1."""
     ids = account_ids if isinstance(account_ids, pa.Array | pa.ChunkedArray) else pa.array(account_ids, pa.string())
     codes = codes_of(ids, graph.account_ids).astype(np.int32)
-    return Points(codes, np.full(len(codes), parse_time(as_of), dtype=np.int64))
+    return Points(codes, np.full(len(codes), parse_time(as_of), dtype=np.int64), _fingerprint(graph))
 
 
 def every_account(graph: Dataset | TransferGraph, as_of: Moment | Iterable[Moment]) -> Points:
@@ -63,7 +63,11 @@ def every_account(graph: Dataset | TransferGraph, as_of: Moment | Iterable[Momen
     moments = [as_of] if isinstance(as_of, str) or not isinstance(as_of, Iterable) else list(as_of)
     codes = _own_accounts(graph)
     times = np.array([parse_time(moment) for moment in moments], dtype=np.int64)
-    return Points(np.tile(codes, len(times)), np.repeat(times, len(codes)))
+    return Points(np.tile(codes, len(times)), np.repeat(times, len(codes)), _fingerprint(graph))
+
+
+def _fingerprint(graph: Dataset | TransferGraph) -> str:
+    return str(getattr(graph, "fingerprint", ""))
 
 
 def _own_accounts(graph: Dataset | TransferGraph) -> npt.NDArray[np.int32]:

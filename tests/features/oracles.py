@@ -39,6 +39,7 @@ class Past:
     balance: int | None = None
     balance_at: int | None = None
     daily_limit: int | None = None
+    to_itself: tuple[int, ...] = ()  # times of transfers from the account to itself
 
     def recent(self, moves: list[Move], window: int) -> list[Move]:
         """Moves in the window; one shorter than the tick is as long as the tick."""
@@ -60,9 +61,14 @@ def pasts(dataset: Dataset, as_of: int) -> Iterator[Past]:
     for account in dataset.account_ids.to_pylist():
         received: list[Move] = []
         paid: list[Move] = []
+        to_itself: list[int] = []
         for row in transfers:
             time = stamp(row["time"])
-            if row["source"] == row["target"] or time >= as_of:
+            if time >= as_of:
+                continue
+            if row["source"] == row["target"]:
+                if row["source"] == account:
+                    to_itself.append(time)
                 continue
             if row["target"] == account:
                 received.append(Move(time, row["source"], row["amount"], row.get("target_balance_after")))
@@ -72,7 +78,7 @@ def pasts(dataset: Dataset, as_of: int) -> Iterator[Past]:
         moments = {name: stamp(known[name]) for name in ("opened_at", "balance_at") if known.get(name) is not None}
         yield Past(
             as_of, dataset.tick, received, paid, balance=known.get("balance"), daily_limit=known.get("daily_limit"),
-            **moments,
+            to_itself=tuple(to_itself), **moments,
         )  # fmt: skip
 
 
@@ -308,15 +314,26 @@ def gathering(past: Past, window: int) -> Values:
     }
 
 
+def stated_balance(past: Past) -> int | None:
+    """The last statement, moved by what came and went since; several transfers of one tick state nothing."""
+    since = 0
+    is_dated = past.balance is not None and past.balance_at is not None and past.balance_at < past.as_of
+    for tick in sorted({move.time for move in past.moves} | set(past.to_itself), reverse=True):
+        if is_dated and past.balance_at >= tick:
+            break
+        came, left = ([move for move in side if move.time == tick] for side in (past.credits, past.debits))
+        only = came + left
+        if len(only) == 1 and tick not in past.to_itself and only[0].balance is not None:
+            return max(0, only[0].balance + since)
+        since += total(came) - total(left)
+    return max(0, past.balance + since) if is_dated else None
+
+
 @oracle
 def turnover_over_balance(past: Past, window: int) -> Values:
-    known = [(move.time, move.balance) for move in past.moves if move.balance is not None]
-    if past.balance is not None and past.balance_at is not None and past.balance_at < past.as_of:
-        known.append((past.balance_at, past.balance))
-    if not known:
+    balance = stated_balance(past)
+    if balance is None:
         return {"turnover_over_balance": NAN}
-    latest = max(time for time, _ in known)
-    balance = max(0, min(value for time, value in known if time == latest))
     moved = total(past.recent(past.credits, window)) + total(past.recent(past.debits, window))
     return {"turnover_over_balance": ratio(moved, moved + 2 * balance)}
 

@@ -422,13 +422,15 @@ def test_turnover_is_measured_against_the_accounts_table_where_that_is_later() -
     assert math.isnan(value(dataset, "n", DAY, "turnover_over_balance__window_7d"))  # known only on day 9
 
 
-def test_of_two_balances_of_one_tick_the_lower_counts() -> None:
+def test_balances_of_several_transfers_of_one_tick_say_nothing() -> None:
     balances = {
-        "source_balance_after": pa.array([None, 10], pa.int64()),
-        "target_balance_after": pa.array([110, None], pa.int64()),
+        "source_balance_after": pa.array([None, 10, None], pa.int64()),
+        "target_balance_after": pa.array([110, None, 40], pa.int64()),
     }
-    dataset = drawn([("a", "m", 0, 100), ("m", "x", 0, 100)], tick=DAY, **balances)
-    assert value(dataset, "m", DAY, "turnover_over_balance__window_7d") == 200 / (200 + 2 * 10)
+    dataset = drawn([("a", "m", 0, 100), ("m", "x", 0, 100), ("a", "m", DAY, 30)], tick=DAY, **balances)
+    assert math.isnan(value(dataset, "m", DAY, "turnover_over_balance__window_7d"))
+    # the one transfer of the second day states 40
+    assert value(dataset, "m", 2 * DAY, "turnover_over_balance__window_7d") == 230 / (230 + 2 * 40)
 
 
 @pytest.mark.parametrize("account", ["quiet", "nobody"])
