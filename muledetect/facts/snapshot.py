@@ -53,6 +53,14 @@ _ROW_CLOCKS: Final = ("time", "known_ts", "valid_from")
 class StandingComplaints:
     """Complaints that count at a snapshot, in order of their ids.
 
+    Parameters
+    ----------
+    facts : Facts
+    as_of : int
+        Exclusive, microseconds.
+    n_transfers : int
+        Transfers before `as_of`.
+
     Attributes
     ----------
     complaint_id : pyarrow.StringArray[n]

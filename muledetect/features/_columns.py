@@ -14,7 +14,7 @@ NAME: Final = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
 
 
 class Column(NamedTuple):
-    """Unit and meaning of a column; `{window}` and other parameters in `text` are filled in.
+    """The `unit` of a column and its meaning, `text`; `{window}` and other parameters in it are filled in.
 
     `tells_when` marks a column that measures how long ago something was. `only` are the windows (or other parameter
     values) over which the column is computed by default, if not over all that the feature declares.

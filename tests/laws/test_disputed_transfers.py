@@ -1,4 +1,4 @@
-"""Rings, ties, traces and pages name the same disputed transfers."""
+"""Rings, ties, traces, features and pages name the same disputed transfers."""
 
 from __future__ import annotations
 
@@ -6,11 +6,14 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any, Final
 
+import numpy as np
 import pyarrow as pa
 import pytest
 
 from muledetect.clock import DAY, HOUR, MINUTE
 from muledetect.facts import Snapshot
+from muledetect.features import extract
+from muledetect.graph import Points
 from muledetect.records import Dataset, read_dataset
 from muledetect.reports.material import gather_material
 from muledetect.rings import RingTables, find_rings, find_ties
@@ -129,6 +132,17 @@ def by_traces() -> set[str]:
     return {step["source"] for step in first.values()}
 
 
+def by_features() -> set[str]:
+    """Ask what is known at the moment of the payments up to each day's end: one more is disputed, or not."""
+    name, seen = "complained_credits__window_all", [0]
+    for day in range(len(SAYS)):
+        is_past = pa.compute.less(bank().transfers["time"], times([START + (day + 1) * DAY])[0])
+        past = read_dataset(dict(bank().tables) | {"transfers": bank().transfers.filter(is_past)}, currency="THB")
+        points = Points(Snapshot(past, AS_OF).graph.codes(["c"]), np.array([AS_OF]))
+        seen.append(int(extract(past, points, [name])[name][0].as_py()))
+    return {victim for victim, grown in zip(SAYS, np.diff(seen), strict=True) if grown}
+
+
 def by_pages() -> set[str]:
     material = gather_material(Snapshot(bank(), AS_OF), scores())
     ids = material.graph.account_ids
@@ -136,7 +150,7 @@ def by_pages() -> set[str]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("room", [by_rings, by_ties, by_traces, by_pages])
+@pytest.mark.parametrize("room", [by_rings, by_ties, by_traces, by_features, by_pages])
 def test_every_room_names_the_same_disputed_transfers(room: Callable[[], set[str]]) -> None:
     assert room() == DISPUTED
 

@@ -5,6 +5,7 @@ that as a TOML file; `import_own` does what the file says and nothing else. What
 whether the day or the month comes first, the Buddhist era) is "?" until it is said.
 
 >>> import pandas as pd
+>>> from muledetect.records.own import import_own, suggest_columns
 >>> bank = pd.DataFrame({
 ...     "Buchungsdatum": ["28.02.2025", "28.02.2025"], "Uhrzeit": ["09:30:00", "09:31:10"],
 ...     "Auftraggeberkonto": ["0071", "0082"], "Empfängerkonto": ["0082", "0093"], "Betrag": ["1.500,00", "1.490,50"],
