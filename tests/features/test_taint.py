@@ -33,9 +33,18 @@ class Story:
         return bool(self.groups) and self.groups[account] == self.groups[about]
 
     def names(self, complaint: Row, transfer: Row) -> bool:
+        """One transfer up to the complaint agrees with all that it states; if several do, it names none."""
+        if transfer["time"] > complaint["known_ts"]:
+            return False
         if complaint["transfer_id"] is not None:
             return bool(complaint["transfer_id"] == transfer["transfer_id"])
-        same = all(complaint[column] == transfer[column] for column in ("target", "amount", "time"))
+        before = [row for row in self.known.transfers if row["time"] <= complaint["known_ts"]]
+        fitting = [row for row in before if self.fits(complaint, row)]
+        return len(fitting) == 1 and fitting[0] is transfer
+
+    def fits(self, complaint: Row, transfer: Row) -> bool:
+        same = all(complaint[column] in (None, transfer[column]) for column in ("amount", "time"))
+        same = same and complaint["target"] == transfer["target"]
         return same and complaint["victim_account"] in (None, transfer["source"])
 
     def is_named(self, account: str, transfer: Row) -> bool:
@@ -178,6 +187,20 @@ def test_a_complaint_of_another_victim_names_no_transfer_but_the_account() -> No
     got = asked(MOVES, DAY, complaints=told)
     assert got["complained_credits"]["a"] == 0
     assert got["complained_payees"]["b"] == 1
+
+
+def test_a_complaint_that_several_transfers_fit_names_none_of_them_but_the_account() -> None:
+    told = complaints(6 * HOUR, target=["a"], amount=[600], time=[HOUR])
+    got = asked([*MOVES, ("w", "a", HOUR, 600)], DAY, complaints=told)
+    assert got["complained_credits"]["a"] == 0
+    assert got["complained_payees"]["v"] == 1
+
+
+def test_a_withdrawn_complaint_counts_until_its_withdrawal_was_known() -> None:
+    told = complaints(6 * HOUR, target=["a"], amount=[600], time=[HOUR], status=["withdrawn"])
+    told = told.append_column("status_ts", pa.array([8 * HOUR]).cast(pa.timestamp("us", tz="UTC")))
+    assert asked(MOVES, 8 * HOUR, complaints=told)["complained_credits"]["a"] == 1
+    assert asked(MOVES, 8 * HOUR + 1, complaints=told)["complained_credits"]["a"] == 0
 
 
 def test_complaints_about_the_own_group_are_hidden_from_its_points_only() -> None:
