@@ -207,7 +207,7 @@ _GATHERED: Final = (
     "peak_in_counterparties__within_24h",
     "quick_pass__within_24h__window_all",
     "quick_pass__within_1h__window_all",
-    "dwell_median__window_all",
+    "holding_time_median__window_all",
 )
 
 
@@ -228,7 +228,7 @@ def collectors(world: WorldArrays) -> tuple[pd.DataFrame, float]:
         ("and half of all gone within an hour", (payers >= 5) & (hour > 0.5)),
     ):
         rows.append(_honest_among(name, looks, world.is_mule[points.account]))
-    rest = features["dwell_median__window_all"].to_numpy()[world.is_person[points.account]] / 3600
+    rest = features["holding_time_median__window_all"].to_numpy()[world.is_person[points.account]] / 3600
     return pd.DataFrame(rows).set_index("looks"), float(np.nanmedian(rest))
 
 

@@ -418,7 +418,7 @@ TRUTH_CASES: Final = Table(
         Column("first_payment", "time", "when the victim first paid"),
         Column("last_payment", "time", "when the victim last paid"),
         Column("amount", "money", "what the victim paid in all", minimum=0),
-        Column("complained", "bool", "the bank heard of it from the victim"),
+        Column("complained", "bool", "the victim reported it to the bank"),
     ),
     key=("case_id",),
 )

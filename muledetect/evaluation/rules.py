@@ -165,7 +165,7 @@ RULES: Final = (
     Rule(1, "at a daily limit again and again", ("(own_)?limit_hugging__.* > 0.2",)),
     # what speaks for the account
     Rule(-3, "many payers, all small", ("in_counterparties__window_all > p90", "in_max__window_all < p50")),
-    Rule(-2, "money rests for a week", ("dwell_median__window_all > 604800",)),
+    Rule(-2, "money rests for a week", ("holding_time_median__window_all > 604800",)),
     Rule(
         -2,
         "two months without a week that stands out",

@@ -88,7 +88,7 @@ def _from_complaints(dataset: Dataset, graph: TransferGraph) -> Receipts:
     money = _summed(graph.target[transfer], graph.amount[transfer], len(dataset.account_ids))
     return Receipts(
         money,
-        "Value: transfers to an account that standing complaints dispute, whenever the bank heard of them; accounts "
+        "Value: transfers to an account that standing complaints dispute, whenever they became known; accounts "
         "that got the money from there on have none.",
     )
 

@@ -60,7 +60,7 @@ _BUILT_IN: Final = (
     velocity.follow_up,
     flow.pass_through,
     flow.quick_pass,
-    flow.dwell,
+    flow.holding_time,
     flow.daily_rest,
     flow.gathering,
     flow.turnover_over_balance,

@@ -34,6 +34,18 @@ DURATIONS: Final = frozenset({"window", "within"})
 AMOUNTS: Final = frozenset({"threshold", "limit"})
 
 
+#: Former name of a column -> its name; models that were trained under the former one still load.
+FORMER_COLUMNS: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "dwell_median": "holding_time_median",
+        "dwell_p90": "holding_time_p90",
+        "out_relay_dwell": "out_relay_holding_time",
+        "in_tier": "in_layer",
+        "out_tier": "out_layer",
+    }
+)
+
+
 @dataclass(frozen=True, slots=True)
 class FromPack:
     """A parameter whose values come from the country pack, such as its reporting thresholds."""
@@ -146,7 +158,7 @@ class Registry:
         ]
 
     def parse(self, name: str) -> Call:
-        """Return the computation that a column name stands for.
+        """Return the computation that a column name stands for; a former name stands for the present one.
 
         Raises
         ------
@@ -154,6 +166,7 @@ class Registry:
             If the name, a parameter or its value is unknown; close matches are suggested.
         """
         column, *rest = name.split("__")
+        column = FORMER_COLUMNS.get(column, column)
         feature = self._by_column.get(column)
         if feature is None:
             close = difflib.get_close_matches(column, self._by_column, n=1)

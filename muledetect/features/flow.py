@@ -45,19 +45,19 @@ def quick_pass(history: History, *, within: int, window: int) -> Float64Array:
 @feature(
     family="flow",
     columns={
-        "dwell_median": Column("seconds", "time that half of the passed-on money stayed at most {window}"),
-        "dwell_p90": Column("seconds", "time that nine tenths of the passed-on money stayed at most {window}"),
+        "holding_time_median": Column("seconds", "time that half of the passed-on money stayed at most {window}"),
+        "holding_time_p90": Column("seconds", "time that nine tenths of the passed-on money stayed at most {window}"),
     },
     window=("30d", "all"),
 )
-def dwell(history: History, *, window: int) -> Float64Array:
+def holding_time(history: History, *, window: int) -> Float64Array:
     """Value-weighted median and 90th percentile of the time between arrival and departure of the same money (FIFO).
 
     Of the credits inside the window; NaN if none of them had left. O(k log k) for k pairs.
     """
     pairs = history.matches
     into, out = history.incoming, history.outgoing
-    return _dwell_quantiles(
+    return _holding_time_quantiles(
         history.local, into.begin(window), out.end, into.time, out.time,
         pairs.start, pairs.stop, pairs.credit, pairs.debit, pairs.amount,
     )  # fmt: skip
@@ -170,7 +170,7 @@ def _matched_amount(  # type: ignore[no-untyped-def]
 
 
 @numba.njit(cache=True, nogil=True)
-def _dwell_quantiles(  # type: ignore[no-untyped-def]
+def _holding_time_quantiles(  # type: ignore[no-untyped-def]
     local, in_begin, out_end, in_time, out_time, start, stop, credit, debit, amount
 ) -> Float64Array:
     found = np.full((len(local), 2), np.nan)

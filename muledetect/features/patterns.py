@@ -53,7 +53,9 @@ AGGREGATES: Final = {
     "in_chain_depth": _in("chain_depth", "max", "count", "longest chain of transfers that reached it {window}"),
     "in_victim_share": _in("victim_share", "mean", "ratio", _GOT + "that stems from likely victims"),
     "in_victims": _in("is_likely_victim", "count", "count", "transfers from likely victims {window}"),
-    "in_tier": _in("tier", "mean", "ratio", "steps from likely victims of the money received {window}, mean by amount"),
+    "in_layer": _in(
+        "layer", "mean", "ratio", "steps from likely victims of the money received {window}, mean by amount"
+    ),
     "in_above_habit": _in(
         "amount_to_habit", "share", "ratio", _GOT + "that was more than its payer ever paid before", 1
     ),
@@ -69,13 +71,13 @@ AGGREGATES: Final = {
     "out_most_payees": _out("source_fan_out", "max", "count", "most different payees within 72 h {window}"),
     "out_gather_scatter": _out("gather_scatter", "max", "count", "most payers and payees alike within 72 h {window}"),
     "out_relayed": _out("relayed_share", "mean", "ratio", _PAID + "that it had received within 72 h"),
-    "out_relay_dwell": _out(
-        "relay_dwell", "mean", "seconds", "time that money stayed before it was passed on {window}"
+    "out_relay_holding_time": _out(
+        "relay_holding_time", "mean", "seconds", "time that money stayed before it was passed on {window}"
     ),
     "out_credit_used": _out("credit_used", "mean", "ratio", "share of one credit that one debit passes on {window}"),
     "out_chain_depth": _out("chain_depth", "max", "count", "longest chain of transfers that it continued {window}"),
     "out_victim_share": _out("victim_share", "mean", "ratio", _PAID + "that stems from likely victims"),
-    "out_tier": _out("tier", "mean", "ratio", "steps from likely victims of the money paid {window}, mean by amount"),
+    "out_layer": _out("layer", "mean", "ratio", "steps from likely victims of the money paid {window}, mean by amount"),
     "out_above_habit": _out("amount_to_habit", "share", "ratio", _PAID + "that was more than it ever paid before", 1),
     "out_stranger": _out("is_stranger", "share", "ratio", _PAID + "to accounts never dealt with before"),
     "out_origins": _out("origins_2", "max", "count", "most accounts two steps up of one transfer paid {window}"),

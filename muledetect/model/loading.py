@@ -15,6 +15,7 @@ from muledetect.arrays import Float64Array
 from muledetect.clock import DAY
 from muledetect.errors import FeatureError, ModelError
 from muledetect.features import registry
+from muledetect.features._spec import FORMER_COLUMNS
 from muledetect.model import trees
 from muledetect.model.calibration import calibrator_from_json
 from muledetect.model.estimator import MuleModel
@@ -94,7 +95,14 @@ def _rebuild(content: Mapping[str, Any]) -> MuleModel:
     model.fairness_, model.leakage_ = content["fairness"], content["leakage"]
     if content["config_hash"] != config_hash(model):
         raise ModelError(f"manifest: 'config_hash' does not fit parameters and features. {MEND}")
+    if content["has_feature_names"]:
+        model.feature_names_in_ = np.array([_present_name(entry) for entry in content["features"]], dtype=object)
     return model
+
+
+def _present_name(entry: Mapping[str, Any]) -> str:
+    """Return the name under which this version computes the feature."""
+    return registry().parse(entry["name"]).name if "column" in entry else str(entry["name"])
 
 
 def _checked_name(entry: Mapping[str, Any]) -> str:
@@ -109,7 +117,10 @@ def _checked_name(entry: Mapping[str, Any]) -> str:
             f"manifest: the model needs feature {name!r}, which this version does not compute. "
             "Install the version that trained it, or train it again."
         ) from error
-    if call.column != entry["column"] or dict(call.parameters) != entry["parameters"]:
+    if (
+        call.column != FORMER_COLUMNS.get(entry["column"], entry["column"])
+        or dict(call.parameters) != entry["parameters"]
+    ):
         raise ModelError(f"manifest: name and parameters of feature {name!r} differ. {MEND}")
     return name
 

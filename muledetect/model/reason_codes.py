@@ -2,7 +2,7 @@
 
 All of it stands in `sentences.toml`.
 
->>> code_of("quick_pass__within_1h__window_7d"), code_of("dwell_median__window_7d")
+>>> code_of("quick_pass__within_1h__window_7d"), code_of("holding_time_median__window_7d")
 ('PASS_THROUGH', 'PASS_THROUGH')
 >>> code_of("staff_rating")
 'STAFF_RATING'

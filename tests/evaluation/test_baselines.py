@@ -19,7 +19,7 @@ def table(n: int, seed: int) -> tuple[pd.DataFrame, np.ndarray]:
             "in_counterparties__window_all": rng.poisson(5, n).astype(float),
             "pass_through__window_24h": np.clip(0.5 + 0.5 * y + rng.normal(0, 0.3, n), 0, 1),
             "in_burst__window_7d": rng.random(n),
-            "dwell_median__window_all": rng.lognormal(13.5 - 0.5 * y, 0.5, n),  # a week is e^13.3 seconds
+            "holding_time_median__window_all": rng.lognormal(13.5 - 0.5 * y, 0.5, n),  # a week is e^13.3 seconds
         }
     ), y
 

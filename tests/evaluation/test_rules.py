@@ -53,7 +53,7 @@ def test_severities_add_up_and_the_tie_break_never_outweighs_a_rule() -> None:
     features = pd.DataFrame(
         {
             "in_similar__window_24h": [9.0, 0.0, 0.0, NAN],  # severity 1
-            "dwell_median__window_all": [60.0, 60.0, 1e7, NAN],  # severity -2
+            "holding_time_median__window_all": [60.0, 60.0, 1e7, NAN],  # severity -2
             TIE_BREAK: [0.0, 500.0, 900.0, 500.0],
         }
     )
@@ -79,7 +79,7 @@ def test_a_plain_mule_stands_above_a_shop_and_a_saver() -> None:
     features["peak_in_amount__within_7d"] = features["peak_in_amount__within_90d"] = [900.0, 100.0, 100.0]
     features["in_counterparties__window_all"] = [5.0, 500.0, 5.0]
     features["in_max__window_all"] = [900.0, 1.0, 900.0]
-    features["dwell_median__window_all"] = [60.0, 86_400.0, 9e6]
+    features["holding_time_median__window_all"] = [60.0, 86_400.0, 9e6]
     score = rules_score(features)
     assert score[mule] > score[shop]
     assert score[mule] > score[saver]

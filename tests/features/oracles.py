@@ -260,15 +260,15 @@ def quick_pass(past: Past, within: int, window: int) -> Values:
 
 
 @oracle
-def dwell(past: Past, window: int) -> Values:
+def holding_time(past: Past, window: int) -> Values:
     pairs = sorted(recent_pairs(past, window), key=lambda pair: pair.left - pair.arrived)
     # one entry a minor unit: the quantiles are then those of a plain list
     stays = np.repeat([(pair.left - pair.arrived) / 1e6 for pair in pairs], [pair.amount for pair in pairs])
     if not pairs:
-        return {"dwell_median": NAN, "dwell_p90": NAN}
+        return {"holding_time_median": NAN, "holding_time_p90": NAN}
     return {
-        "dwell_median": stays[math.ceil(len(stays) / 2) - 1],
-        "dwell_p90": stays[-(-9 * len(stays) // 10) - 1],
+        "holding_time_median": stays[math.ceil(len(stays) / 2) - 1],
+        "holding_time_p90": stays[-(-9 * len(stays) // 10) - 1],
     }
 
 

@@ -75,11 +75,11 @@ def test_quick_pass_counts_only_money_that_left_in_time() -> None:
     assert value(dataset, "m", DAY, "quick_pass__within_24h__window_all") == 130 / 150
 
 
-def test_dwell_quantiles_weigh_by_value() -> None:
+def test_holding_time_quantiles_weigh_by_value() -> None:
     dataset = drawn(RELAY)
     # 80 stayed 10 min, 30 stayed 60 min, 20 stayed 120 min: half of 130 is reached by the first, 117 by the last
-    assert value(dataset, "m", DAY, "dwell_median__window_7d") == 600
-    assert value(dataset, "m", DAY, "dwell_p90__window_7d") == 7200
+    assert value(dataset, "m", DAY, "holding_time_median__window_7d") == 600
+    assert value(dataset, "m", DAY, "holding_time_p90__window_7d") == 7200
 
 
 def test_a_debit_spends_a_credit_of_its_own_tick() -> None:
@@ -87,7 +87,7 @@ def test_a_debit_spends_a_credit_of_its_own_tick() -> None:
     for rows in ([("v", "m", 0, 100), ("m", "x", 0, 100)], [("m", "x", 0, 100), ("v", "m", 0, 100)]):
         dataset = drawn(rows, tick=DAY)
         assert value(dataset, "m", DAY, "pass_through__window_24h") == 1
-        assert value(dataset, "m", DAY, "dwell_median__window_7d") == 0
+        assert value(dataset, "m", DAY, "holding_time_median__window_7d") == 0
         assert value(dataset, "m", DAY, "followed_share__window_7d") == 1
 
 

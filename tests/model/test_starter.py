@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+from pathlib import Path
 
 import numpy as np
 import pyarrow.compute as pc
@@ -14,7 +16,8 @@ from muledetect.clock import DAY, HOUR
 from muledetect.errors import DataError
 from muledetect.evaluation import average_precision
 from muledetect.features import registry
-from muledetect.model import load_starter
+from muledetect.features._spec import FORMER_COLUMNS
+from muledetect.model import load_model, load_starter
 from muledetect.model.loading import PLACES, STARTERS
 from muledetect.records import read_dataset
 
@@ -80,3 +83,22 @@ def test_a_budget_gives_a_threshold_that_so_many_alerts_reach() -> None:
         n_new.append(len(over - seen))
         seen |= over
     assert sum(n_new[1:]) == round(found.alerts_per_day * 5)
+
+
+def test_a_model_of_a_former_version_names_columns_as_this_version_does(tmp_path: Path) -> None:
+    """`dwell_median` is called `holding_time_median`, `out_tier` `out_layer`: the old names load as the new ones."""
+    model = load_starter(1)
+    old = {new: former for former, new in FORMER_COLUMNS.items()}
+    present = [str(name) for name in model.feature_names_in_]
+    former = ["__".join([old.get(name.split("__")[0], name.split("__")[0]), *name.split("__")[1:]]) for name in present]
+    assert former != present
+    model.save(tmp_path / "model")
+    folder = tmp_path / "model" / "manifest.json"
+    content = json.loads(folder.read_text())
+    for entry, name in zip(content["features"], former, strict=True):
+        entry["name"], entry["column"] = name, name.split("__")[0]
+    hashed = json.dumps([content["parameters"], former], sort_keys=True).encode()
+    content["config_hash"] = hashlib.sha256(hashed).hexdigest()
+    folder.write_text(json.dumps(content))
+    assert load_model(tmp_path / "model").feature_names_in_.tolist() == present
+    assert registry().parse("dwell_p90__window_all").name == "holding_time_p90__window_all"

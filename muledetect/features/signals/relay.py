@@ -27,13 +27,13 @@ ROUNDS: Final = 8
 LARGE: Final = 3
 
 # Tiers above this count as this, so that the sums below stay whole.
-_HIGHEST_TIER: Final = 256.0
+_HIGHEST_LAYER: Final = 256.0
 
 # Shares of a credit group are added as whole numbers of this many: floats below 2 ** 53, which no order can change.
 _ONE: Final = 2.0**44
 
 # What is known of a credit group, in one row of cache: depth and amount of the best chain that ends in it, the share of
-# it that stems from likely victims, and that share times its tier, both in `_ONE`s.
+# it that stems from likely victims, and that share times its layer, both in `_ONE`s.
 _DEPTH, _FLOW, _STEM, _STEPS = 0, 1, 2, 3
 
 
@@ -41,14 +41,16 @@ _DEPTH, _FLOW, _STEM, _STEPS = 0, 1, 2, 3
     family="relay",
     columns={
         "relayed_share": Column("ratio", "share of the amount that the payer had received within the look-back"),
-        "relay_dwell": Column("seconds", "time that the passed-on money had stayed with the payer, mean by amount"),
+        "relay_holding_time": Column(
+            "seconds", "time that the passed-on money had stayed with the payer, mean by amount"
+        ),
         "credit_used": Column("ratio", "largest share of what the payer received at once that is passed on"),
         "chain_depth": Column("count", "earlier transfers in the longest chain that hands on at least half each time"),
         "chain_flow": Column("ratio", "share of the amount that came along the whole of the longest chain"),
         "is_likely_victim": Column(
             "flag", "own money, much more than usual, to an account not dealt with before the look-back"
         ),
-        "tier": Column("ratio", "steps of the money from likely victims, mean by amount"),
+        "layer": Column("ratio", "steps of the money from likely victims, mean by amount"),
         "victim_share": Column("ratio", "share of the amount that stems from likely victims"),
     },
 )
@@ -58,8 +60,8 @@ def relay(past: Past) -> Float32Array:
     Of transfer i at time T in debit group D, with the pairs (credit group C, D, m) of money that came within
     [T - lookback, T], in the tick of T only where ties are simultaneous. i has the part `amount / total of D` of each.
 
-    - `relayed_share` = sum of m / total of D. `relay_dwell` = mean of T - time of C, weighted by m; NaN without pairs.
-      `credit_used` = largest m / total of C, times the part of i; 0 without pairs.
+    - `relayed_share` = sum of m / total of D. `relay_holding_time` = mean of T - time of C, weighted by m; NaN without
+      pairs. `credit_used` = largest m / total of C, times the part of i; 0 without pairs.
     - `chain_depth`: a link is a pair whose m is at least half of the lesser total; the longest chain of links that ends
       at i, at most 8. `chain_flow` = carried(D) / total of D, where carried(D) = min(m, carried(C)) over the last link
       of a longest chain, and carried(C) the amount of the one transfer in C that ends a longest chain, times its own
@@ -68,7 +70,7 @@ def relay(past: Past) -> Float32Array:
       the amount is above 3 times the mean of the payer's debits in earlier ticks, at any time, of which there is one at
       least, and less than half of D is relayed.
     - `victim_share` = 1 for a likely victim's transfer, else the sum of m * (share of C that stems from victims) over
-      the total of D. `tier` = 0 for a likely victim's transfer, else 1 + the mean tier of the credits by the money in
+      the total of D. `layer` = 0 for a likely victim's transfer, else 1 + the mean layer of the credits by the money in
       them that stems from victims, at most 256; NaN where `victim_share` is 0.
 
     The transfers of one tick learn of each other in 8 rounds; before the first, each knows only itself. A chain inside
@@ -151,7 +153,7 @@ def _follow(time, amount, received_time, links, is_simultaneous, found) -> None:
         is_tangled = is_simultaneous and stop - low > 1 and _is_tangled(low, stop, time, received_time, links)
         for n_done in range(ROUNDS + 1 if is_tangled else 1):
             is_news, group = False, -1
-            depth, flow, tier, stem = np.float32(0), np.float32(np.nan), np.float32(np.nan), np.float32(0)
+            depth, flow, layer, stem = np.float32(0), np.float32(np.nan), np.float32(np.nan), np.float32(0)
             for i in range(low, stop):
                 d = links.debit_of[i]
                 if d < 0:
@@ -169,8 +171,8 @@ def _follow(time, amount, received_time, links, is_simultaneous, found) -> None:
                         steps += moved / total * money[c, _STEPS]
                     depth, flow = np.float32(deepest), np.float32(carried / total if deepest > 0 else np.nan)
                     stem = np.float32(min(stems / _ONE, 1.0))
-                    tier = np.float32(min(1 + steps / stems, _HIGHEST_TIER) if stem > 0 else np.nan)
-                of_own = (depth, flow, np.float32(0), np.float32(1)) if found[i, 5] > 0 else (depth, flow, tier, stem)
+                    layer = np.float32(min(1 + steps / stems, _HIGHEST_LAYER) if stem > 0 else np.nan)
+                of_own = (depth, flow, np.float32(0), np.float32(1)) if found[i, 5] > 0 else (depth, flow, layer, stem)
                 if found[i, 3] != depth or (depth > 0 and found[i, 4] != flow):
                     is_news = True
                 if found[i, 7] != of_own[3] or (of_own[3] > 0 and found[i, 6] != of_own[2]):

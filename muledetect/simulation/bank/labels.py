@@ -121,7 +121,7 @@ def _first_named(n_accounts: int, complaints: Columns, true: bool) -> Int64Array
 def _accused(
     economy: Economy, rng: np.random.Generator, illicit: Columns, complaints: Columns, activity: Activity, n_found: int
 ) -> Columns:
-    """Draw innocents among those whom a mule paid (shopkeepers too) and those in a wrong complaint, each once.
+    """Draw innocent accounts among those whom a mule paid (shopkeepers too) and those in a wrong complaint, each once.
 
     Fewer than the config's share where a world has too few of them. `time` is that of the transfer held against them.
     """

@@ -91,7 +91,7 @@ class Oracle:
             tick = [i for i, row in enumerate(self.rows) if row.time == now]
             for i in tick:
                 is_victim = self.told[i]["is_likely_victim"]
-                self.told[i] |= {"chain_depth": 0, "victim_share": Fraction(is_victim), "tier": Fraction(0)}
+                self.told[i] |= {"chain_depth": 0, "victim_share": Fraction(is_victim), "layer": Fraction(0)}
             for _ in range(relay.ROUNDS):
                 news = {i: self.learned(self.rows[i]) for i in tick}
                 for i in tick:
@@ -111,7 +111,7 @@ class Oracle:
         used = max((Fraction(moved, self.credits[credit]) for credit, moved in linked), default=Fraction(0))
         return {
             "relayed_share": Fraction(passed, total),
-            "relay_dwell": Fraction(waited, passed * 10**6) if passed else math.nan,
+            "relay_holding_time": Fraction(waited, passed * 10**6) if passed else math.nan,
             "credit_used": used * row.amount / total,
             "is_likely_victim": int(is_large and not is_met and 2 * passed < total),
         }
@@ -137,12 +137,12 @@ class Oracle:
             for other, told in members:
                 part = Fraction(moved * other.amount, total * self.credits[credit]) * told["victim_share"]
                 stem += part
-                steps += part * told["tier"] if part else 0
+                steps += part * told["layer"] if part else 0
         depth, carried = max(chains)
         found = {"chain_depth": depth, "chain_flow": carried / total if depth else math.nan}
         if self.local(row)["is_likely_victim"]:
-            return {**found, "victim_share": Fraction(1), "tier": Fraction(0)}
-        return {**found, "victim_share": stem, "tier": 1 + steps / stem if stem else math.nan}
+            return {**found, "victim_share": Fraction(1), "layer": Fraction(0)}
+        return {**found, "victim_share": stem, "layer": 1 + steps / stem if stem else math.nan}
 
 
 def origins_of(graph: TransferGraph, lookback: int, most: int, *, is_simultaneous: bool) -> list[tuple[int, int]]:
@@ -228,19 +228,19 @@ def test_a_chain_of_three_hops() -> None:
             ("b", "d", 3 * HOUR, 400),
         ]
     )
-    got = columns_of(graph, "relayed_share", "relay_dwell", "credit_used", "chain_depth", "chain_flow")[1:]
+    got = columns_of(graph, "relayed_share", "relay_holding_time", "credit_used", "chain_depth", "chain_flow")[1:]
     nan = math.nan
     wanted = [[0, nan, 0, 0, nan], [1, 3600, 0.9, 1, 1], [1, 3600, 4 / 9, 2, 1], [1, 7200, 4 / 9, 2, 1]]
     np.testing.assert_allclose(got, wanted, rtol=1e-6)
     # the money of v, and nobody else's: one step after a, two after b
-    tiers = columns_of(graph, "is_likely_victim", "tier", "victim_share")[1:]
-    np.testing.assert_allclose(tiers, [[1, 0, 1], [0, 1, 1], [0, 2, 1], [0, 2, 1]])
+    layers = columns_of(graph, "is_likely_victim", "layer", "victim_share")[1:]
+    np.testing.assert_allclose(layers, [[1, 0, 1], [0, 1, 1], [0, 2, 1], [0, 2, 1]])
 
 
 def test_money_of_a_victim_and_of_nobody_in_particular_mix() -> None:
     # v's 100 are four times what it paid before; s never paid before, nobody knows what is large for it
     records = [("v", "k", 0, 25), ("s", "m", HOUR, 300), ("v", "m", HOUR, 100), ("m", "x", 2 * HOUR, 400)]
-    np.testing.assert_allclose(columns_of(graph_from_records(records), "tier", "victim_share")[3], [1, 0.25])
+    np.testing.assert_allclose(columns_of(graph_from_records(records), "layer", "victim_share")[3], [1, 0.25])
 
 
 def test_a_victim_may_pay_the_same_account_again_within_the_look_back() -> None:
@@ -252,7 +252,7 @@ def test_a_victim_may_pay_the_same_account_again_within_the_look_back() -> None:
 def test_money_that_stayed_longer_than_the_look_back_is_spent_but_not_passed_on() -> None:
     # the first 100 are a month old when m pays 150: of these only 50, of the second credit, count
     records = [("a", "m", 0, 100), ("b", "m", 30 * DAY, 100), ("m", "c", 30 * DAY + HOUR, 150)]
-    got = columns_of(graph_from_records(records), "relayed_share", "relay_dwell", "credit_used")[2]
+    got = columns_of(graph_from_records(records), "relayed_share", "relay_holding_time", "credit_used")[2]
     np.testing.assert_allclose(got, [1 / 3, 3600, 0.5])
 
 
