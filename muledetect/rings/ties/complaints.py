@@ -20,7 +20,7 @@ def complaint(context: TieContext) -> pd.DataFrame:
 
 @family(weights={"script": 0.6}, cap=1.2, tables=("complaints",))
 def script(context: TieContext) -> pd.DataFrame:
-    """Count scripts that victims of the ring share with victims of other rings who name the centre: 0.6 each, at most 1.2.
+    """Count scripts that victims of the ring share with others who name the centre: 0.6 each, at most 1.2.
 
     A script that several centres read from counts in proportion: 1 / centres.
     """
