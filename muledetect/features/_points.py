@@ -11,7 +11,6 @@ import pyarrow.compute as pc
 from muledetect.clock import parse_time
 from muledetect.errors import DataError
 from muledetect.facts import Facts
-from muledetect.frames import as_arrow
 from muledetect.graph import Points
 
 #: Columns of a frame of points.
@@ -42,6 +41,8 @@ def as_points(given: Any, facts: Facts) -> Points:
                 "`every_account` or `points_of` of this data set, or give a frame of account_id and as_of."
             )
         return given
+    from muledetect.frames import as_arrow  # noqa: PLC0415 (imports pandas, which points of codes do not need)
+
     table = as_arrow(given, "points")
     missing = [name for name in COLUMNS if name not in table.column_names]
     if missing:
