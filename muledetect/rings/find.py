@@ -146,7 +146,7 @@ def _edges(
     context: RingContext, episodes: Episodes, table: pa.Table, opens: bool
 ) -> tuple[Int64Array, Int64Array, Float64Array]:
     first, last = numbers(table, "first_time"), numbers(table, "last_time")
-    ends, weight = [], table["weight"].to_numpy()
+    ends, of_ends = [], np.ones(table.num_rows)
     for name in ("source", "target"):
         suspect = context.suspects.positions(table[name].to_numpy())
         episode = episodes.of(suspect, last)
@@ -154,8 +154,9 @@ def _edges(
             # a phone that both used months before binds no ring of today
             episode = np.where(is_close_in_time(episodes, episode, first, last, rest=context.rest), episode, -1)
         ends.append(episode)
-        weight = weight * context.suspects.suspicion[suspect]
-    return ends[0], ends[1], weight
+        of_ends = of_ends * context.suspects.suspicion[suspect]
+    # the product of the ends first: which end is the source of an undirected link depends on names
+    return ends[0], ends[1], table["weight"].to_numpy() * of_ends
 
 
 def _members(

@@ -76,7 +76,7 @@ class RingContext:
         n = self.suspects.n_counterparties.astype(np.float64)
         excess = np.minimum(1.0, self.max_counterparties / np.maximum(n, 1.0))
         both = np.minimum(1.0, FEW_COUNTERPARTIES / np.sqrt(np.maximum(n[source] * n[target], 1.0)))
-        return np.asarray(both * excess[source] * excess[target])
+        return np.asarray(both * (excess[source] * excess[target]))
 
 
 @dataclass(frozen=True, slots=True)
