@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pyarrow as pa
@@ -14,6 +14,8 @@ from muledetect.facts import Snapshot
 from muledetect.records import read_dataset
 from muledetect.rings import RingTables, find_rings, keep_ids, read_rings
 from muledetect.rings.episodes import find_episodes
+from muledetect.rings.links import RingContext
+from muledetect.rings.suspects import Suspects
 
 Rows = list[tuple[str, str, int, int]]
 
@@ -232,3 +234,15 @@ def test_empty_side_tables_change_nothing(table: str) -> None:
     }
     world = make_world(gang("a"), gang_scores("a"))
     assert search(with_tables(world, **{table: empty[table]})).ring_links.equals(search(world).ring_links)
+
+
+def test_a_link_weighs_the_same_to_the_last_bit_whichever_end_comes_first() -> None:
+    """Which end of an undirected link is its source depends on names; (a * b) * c need not equal (a * c) * b."""
+    n = 200
+    random = np.random.default_rng(1)
+    suspects = Suspects(
+        np.arange(n, dtype=np.int32), random.random(n), np.ones(n, np.bool_), random.integers(1, 999, n)
+    )
+    context = RingContext(cast(Any, None), suspects, 0, 1, 1, max_counterparties=200)  # rarity reads suspects only
+    left, right = random.integers(0, n, 5_000), random.integers(0, n, 5_000)
+    np.testing.assert_array_equal(context.rarity(left, right), context.rarity(right, left))
