@@ -36,4 +36,4 @@ def test_the_steps_of_every_day_find_mules_rings_and_money_in_the_sample() -> No
     assert found["LightGBM with all"] > 5 * found["random"]
     assert len(rings) > 3
     assert traces.holds.num_rows > 10
-    assert len(md.explain(sample, scores, n_transfers=2).windows) == 5
+    assert len(md.explain(sample, scores, n_transfers=2).suspicious_periods) == 5

@@ -80,6 +80,7 @@ def measure_model(
     progress: Progress | None = None,
 ) -> Evaluation:
     """Rank the accounts at a moment by the model and by the baselines; see `muledetect.pipeline.evaluate`."""
+    origin_of(model)  # refuses a model of unknown origin before the work
     moments = list(baselines_at) or sorted({*model.training_as_of_, *model.calibration_as_of_})
     sides = _sides(dataset, model, as_of, moments, use_truth=use_truth, known_by=known_by, progress=progress)
     (progress or silent)("baselines and measures", 0.0)
