@@ -72,6 +72,7 @@ def test_accounts_that_only_the_truth_knows_are_no_accounts_of_the_data_set() ->
     assert every_account(told, MOMENTS).account.tolist() == every_account(plain, MOMENTS).account.tolist()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(4))
 def test_no_feature_reads_the_truth(seed: int) -> None:
     plain, told = with_and_without_truth(seed)

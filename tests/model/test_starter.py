@@ -43,6 +43,7 @@ def test_it_comes_with_its_card_and_is_small(name: str) -> None:
     assert sum(path.stat().st_size for path in (PLACES / name).iterdir()) < 1_000_000
 
 
+@pytest.mark.slow
 def test_a_bank_without_labels_is_ranked_far_better_than_by_chance_whatever_its_currency() -> None:
     world = worlds.small_world()
     bare = read_dataset({"transfers": world["transfers"]})
@@ -61,6 +62,7 @@ def test_a_bank_without_labels_is_ranked_far_better_than_by_chance_whatever_its_
     np.testing.assert_allclose(again["score"], scores["score"], atol=0.05)
 
 
+@pytest.mark.slow
 def test_baselines_need_moments_of_the_data_set_where_the_model_comes_from_elsewhere() -> None:
     dataset = read_dataset(worlds.small_world())
     with pytest.raises(DataError, match="Give 'baselines_at'"):

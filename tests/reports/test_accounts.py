@@ -17,6 +17,9 @@ from muledetect.reports.material import gather_material
 from muledetect.rings import RingTables
 
 
+pytestmark = pytest.mark.slow  # a world is scored, searched and traced first
+
+
 @pytest.fixture(scope="module")
 def cases() -> dict[str, AccountCase]:
     return {case.account_id: case for case in account_cases(make_material(), {})}
