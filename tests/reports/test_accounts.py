@@ -16,7 +16,6 @@ from muledetect.reports.accounts.facts import account_cases
 from muledetect.reports.material import gather_material
 from muledetect.rings import RingTables
 
-
 pytestmark = pytest.mark.slow  # a world is scored, searched and traced first
 
 
