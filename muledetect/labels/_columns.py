@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from muledetect.arrays import Int64Array
+from muledetect.arrays import MISSING, Int64Array
 from muledetect.clock import Duration, parse_duration
 from muledetect.errors import OptionError
-
-#: Stands for a moment that is not known; earlier than every moment.
-MISSING: Final = np.iinfo(np.int64).min
 
 
 def codes_of(ids: Any, known: pa.StringArray) -> Int64Array:

@@ -11,14 +11,12 @@ import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 
-from muledetect.arrays import Int64Array
+from muledetect.arrays import MISSING, BoolArray, Float64Array, Int64Array
 from muledetect.clock import parse_time
 from muledetect.errors import DataError
 from muledetect.frames import as_arrow, is_frame
-from muledetect.labels._columns import MISSING, times_of
+from muledetect.labels._columns import times_of
 
-BoolArray = npt.NDArray[np.bool_]
-Float64Array = npt.NDArray[np.float64]
 Positions = npt.NDArray[np.intp]
 UInt64Array = npt.NDArray[np.uint64]
 

@@ -10,10 +10,10 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from muledetect.arrays import Int64Array
+from muledetect.arrays import MISSING, Int64Array
 from muledetect.clock import Moment, parse_time
 from muledetect.errors import DataError
-from muledetect.labels._columns import MISSING, codes_of, times_of
+from muledetect.labels._columns import codes_of, times_of
 
 if TYPE_CHECKING:
     from muledetect.graph import TransferGraph

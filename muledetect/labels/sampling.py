@@ -17,7 +17,7 @@ import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 
-from muledetect.arrays import Int64Array
+from muledetect.arrays import Float64Array, Int64Array
 from muledetect.clock import DAY, Duration, Moment, format_time, parse_duration, parse_time
 from muledetect.errors import DataError, OptionError
 from muledetect.graph import Points
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from muledetect.graph import TransferGraph
     from muledetect.records import Dataset
 
-Float64Array = npt.NDArray[np.float64]
 
 #: Columns of the accounts table that are set when an account is opened and name nobody.
 _TRAITS: Final = ("opened_at", "kind", "open_channel", "daily_limit")

@@ -21,13 +21,11 @@ import numpy.typing as npt
 import pandas as pd
 from sklearn.model_selection import BaseCrossValidator
 
-from muledetect.arrays import Int64Array
+from muledetect.arrays import BoolArray, Float64Array, Int64Array
 from muledetect.clock import Duration, Moment, format_duration, parse_time
 from muledetect.errors import DataError, OptionError
 from muledetect.labels._columns import length_of
 from muledetect.labels._rows import (
-    BoolArray,
-    Float64Array,
     Positions,
     check_sides,
     count_rows,

@@ -17,19 +17,17 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from muledetect.arrays import Int64Array
+from muledetect.arrays import MISSING, BoolArray, Float64Array, Int64Array
 from muledetect.clock import Duration, Moment, parse_time
 from muledetect.errors import DataError, OptionError
 from muledetect.graph import Points, build_graph
-from muledetect.labels._columns import MISSING, codes_of, length_of
+from muledetect.labels._columns import codes_of, length_of
 from muledetect.labels.findings import MULE, NOT_MULE, Findings, read_findings
 
 if TYPE_CHECKING:
     from muledetect.graph import TransferGraph
     from muledetect.records import Dataset
 
-Float64Array = npt.NDArray[np.float64]
-BoolArray = npt.NDArray[np.bool_]
 
 #: What is asked of a point: illicit activity around it, or ever before it.
 Target = Literal["active", "ever"]

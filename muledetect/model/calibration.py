@@ -13,9 +13,9 @@ from scipy.optimize import brentq
 from scipy.special import expit
 from sklearn.isotonic import IsotonicRegression
 
+from muledetect.arrays import Float64Array
 from muledetect.errors import ModelError
 
-Float64Array = npt.NDArray[np.float64]
 Kind = Literal["shift", "logistic", "isotonic"]
 
 #: With fewer positives than this, two parameters cannot be fitted honestly; only the prior is corrected.

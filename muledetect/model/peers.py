@@ -15,15 +15,12 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from muledetect.arrays import Int64Array
+from muledetect.arrays import Float64Array, Int64Array
 from muledetect.clock import DAY
 from muledetect.graph import Points, TransferGraph, TransferIndex
 from muledetect.model.canonical import row_hashes
 from muledetect.records import Dataset
 from muledetect.schema import ACCOUNT_KINDS
-
-Float64Array = npt.NDArray[np.float64]
-BoolArray = npt.NDArray[np.bool_]
 
 #: A circle of fewer peers says too little of a 99th percentile.
 FEWEST: Final = 200

@@ -29,12 +29,11 @@ import numpy as np
 import numpy.typing as npt
 from scipy.stats import norm
 
+from muledetect.arrays import BoolArray, Float64Array
 from muledetect.errors import OptionError
 from muledetect.model.calibration import fit_calibrator
 from muledetect.model.canonical import row_hashes
 
-Float64Array = npt.NDArray[np.float64]
-BoolArray = npt.NDArray[np.bool_]
 IntArray = npt.NDArray[np.intp]
 Method = Literal["top", "mean"]
 

@@ -19,10 +19,9 @@ import numpy.typing as npt
 from scipy.special import xlogy
 from scipy.stats import binom
 
+from muledetect.arrays import Float64Array
 from muledetect.clock import DAY
 from muledetect.errors import ModelError, OptionError
-
-Float64Array = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,11 +12,11 @@ import lightgbm
 import numpy as np
 import numpy.typing as npt
 
+from muledetect.arrays import Float64Array
 from muledetect.errors import ModelError
 from muledetect.model.tree_text import MOST_SIGNS, TreesError, TreesText, rewrite_trees
 
 Float32Array = npt.NDArray[np.float32]
-Float64Array = npt.NDArray[np.float64]
 
 VERSION: Final = str(lightgbm.__version__)
 
