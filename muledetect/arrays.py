@@ -63,6 +63,13 @@ def each_first_at_least(values: Int64Array, low: Int64Array, high: Int64Array, b
     return found
 
 
+def sum_at(values: Int64Array, place: AnyArray, n: int) -> Int64Array:
+    """Return the sums of int64 values by place, 0 to n - 1; exact, so no order shows."""
+    total = np.zeros(n, np.int64)
+    np.add.at(total, place, values)
+    return total
+
+
 def places_in(values: AnyArray, wanted: AnyArray) -> Int64Array:
     """Return the place of each wanted value among ascending distinct `values`, int64; -1 = not there."""
     if not len(values):

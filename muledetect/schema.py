@@ -13,7 +13,7 @@ import warnings
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 import pyarrow as pa
 
@@ -148,6 +148,18 @@ class Table:
     def empty(self) -> pa.Table:
         """Return a table of no rows with every column of the contract."""
         return self.arrow_schema.empty_table()
+
+    def filled(self, **columns: Any) -> pa.Table:
+        """Return columns (arrays of one length, times as microseconds) in the contract's order and types.
+
+        Columns that are missing are null.
+        """
+        arrow, n = self.arrow_schema, len(next(iter(columns.values())))
+        if unknown := set(columns) - set(arrow.names):
+            raise KeyError(f"{self.name}: no such columns in the contract: {sorted(unknown)}")
+        given = {name: v if isinstance(v, pa.Array | pa.ChunkedArray) else pa.array(v) for name, v in columns.items()}
+        arrays = [given[f.name].cast(f.type) if f.name in given else pa.nulls(n, f.type) for f in arrow]
+        return pa.table(arrays, schema=arrow)
 
 
 def did_you_mean(name: str, known: tuple[str, ...] | list[str]) -> str:

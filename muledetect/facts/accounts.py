@@ -33,28 +33,14 @@ PLACES: Final = (
 
 
 class Accounts(NamedTuple):
-    """What the table accounts says, by account code; MISSING or -1 where it says nothing.
+    """What the table accounts says, by account code; MISSING or -1 where it says nothing."""
 
-    Attributes
-    ----------
-    kind : int8[n_accounts]
-        Position in `schema.ACCOUNT_KINDS`.
-    is_own : bool[n_accounts]
-        Held at this bank; True where nothing is said.
-    holder : int32[n_accounts]
-        The table's holder, numbered in no meaningful order.
-    bank : pyarrow.StringArray[n_accounts]
-        Null where unknown.
-    opened_at, balance, balance_at, daily_limit : int64[n_accounts]
-        `balance` holds at `balance_at`, and says nothing before.
-    """
-
-    kind: Int8Array
-    is_own: BoolArray
-    holder: Int32Array
-    bank: pa.StringArray
+    kind: Int8Array  # position in `schema.ACCOUNT_KINDS`
+    is_own: BoolArray  # held at this bank; True where nothing is said
+    holder: Int32Array  # the table's holder, numbered in no meaningful order
+    bank: pa.StringArray  # null where unknown
     opened_at: Int64Array
-    balance: Int64Array
+    balance: Int64Array  # holds at `balance_at`, and says nothing before
     balance_at: Int64Array
     daily_limit: Int64Array
 

@@ -36,61 +36,30 @@ MATCHED, NO_SUCH_TRANSFER, SEVERAL_FIT, NONE_FITS, SAYS_TOO_LITTLE = range(5)
 
 
 class Complaints(NamedTuple):
-    """One row a complaint, in the order of the table.
+    """One row a complaint, in the order of the table."""
 
-    Attributes
-    ----------
-    known_from, known_until : int64[n]
-        It counts at a moment with `known_from < as_of <= known_until`; NEVER withdrawn = `NEVER`.
-    is_withdrawn : bool[n]
-        Its status is "withdrawn", at whatever moment.
-    payer, payee : int32[n]
-        Account codes, of the transfer if there is one, else as stated; -1 where unknown.
-    transfer : int64[n]
-        Position in the graph; -1 without one.
-    unmatched : int8[n]
-        Code of `UNMATCHED`.
-    """
-
-    known_from: Int64Array
+    known_from: Int64Array  # it counts at a moment with `known_from < as_of <= known_until`; NEVER withdrawn = `NEVER`
     known_until: Int64Array
-    is_withdrawn: BoolArray
-    payer: Int32Array
+    is_withdrawn: BoolArray  # its status is "withdrawn", at whatever moment
+    payer: Int32Array  # account codes, of the transfer if there is one, else as stated; -1 where unknown
     payee: Int32Array
-    transfer: Int64Array
-    unmatched: Int8Array
+    transfer: Int64Array  # position in the graph; -1 without one
+    unmatched: Int8Array  # code of `UNMATCHED`
 
 
 class Disputes(NamedTuple):
-    """Who and what complaints dispute, with the spans in which each counts: for kernels that look at many moments.
+    """Who and what complaints dispute, with the spans in which each counts: for kernels that look at many moments."""
 
-    Attributes
-    ----------
-    first : int32[n_transfers]
-        First place of a transfer in `transfer`; -1 if nobody disputes it.
-    transfer : int64[n]
-        Disputed transfers, ascending; one that several complaints dispute stands there several times.
-    known_from, known_until : int64[n]
-        As `Complaints`.
-    account_start : int64[n_accounts + 1]
-        Places of each payee in the two below.
-    account_from, account_until : int64[n]
-        Spans of the complaints that name the account as payee, or a transfer to it.
-    start : int64[n_accounts + 1]
-        Places of each payee in `received`.
-    received : int64[n]
-        Distinct disputed transfers by payee, in order of time; none from an account to itself.
-    """
-
-    first: Int32Array
+    first: Int32Array  # [n_transfers] first place of a transfer in `transfer`; -1 if nobody disputes it
+    # [n] disputed transfers, ascending; one that several complaints dispute stands there several times
     transfer: Int64Array
-    known_from: Int64Array
+    known_from: Int64Array  # [n] as `Complaints`
     known_until: Int64Array
-    account_start: Int64Array
-    account_from: Int64Array
+    account_start: Int64Array  # [n_accounts + 1] places of each payee in the two below
+    account_from: Int64Array  # [n] spans of the complaints that name the account as payee, or a transfer to it
     account_until: Int64Array
-    start: Int64Array
-    received: Int64Array
+    start: Int64Array  # [n_accounts + 1] places of each payee in `received`
+    received: Int64Array  # [n] distinct disputed transfers by payee, in order of time; none from an account to itself
 
 
 def match_complaints(table: pa.Table | None, transfers: pa.Table, graph: TransferGraph) -> Complaints:

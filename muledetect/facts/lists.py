@@ -22,42 +22,22 @@ UNSTATED: Final = 0.5
 
 
 class Lists(NamedTuple):
-    """One row an entry, in the order of the table.
+    """One row an entry, in the order of the table."""
 
-    Attributes
-    ----------
-    known_from, known_until : int64[n]
-        Valid and known: it counts at a moment with `known_from < as_of <= known_until`.
-    account : int32[n]
-        Code of the account that it names; -1 for other kinds and unknown accounts.
-    reliability : float64[n]
-        0 to 1; `UNSTATED` where the entry states none.
-    table : pyarrow.Table
-        The entries as read.
-    """
-
-    known_from: Int64Array
+    known_from: Int64Array  # [n] valid and known: it counts at a moment with `known_from < as_of <= known_until`
     known_until: Int64Array
-    account: Int32Array
-    reliability: Float64Array
-    table: pa.Table
+    account: Int32Array  # [n] code of the account that it names; -1 for other kinds and unknown accounts
+    reliability: Float64Array  # [n] 0 to 1; `UNSTATED` where the entry states none
+    table: pa.Table  # the entries as read
 
 
 class ListedAccounts(NamedTuple):
-    """Entries of watch lists by account, of the account and of what its holder used: `start[a]:start[a + 1]`.
-
-    Attributes
-    ----------
-    since, until : int64[n_entries]
-        Valid and known, and the account's tie to it known, from `since` on; valid before `until`.
-    value : int64[n_entries]
-        What is listed, as `Sightings` codes it; -1 for the account itself.
-    """
+    """Entries of watch lists by account, of the account and of what its holder used: `start[a]:start[a + 1]`."""
 
     start: Int64Array
-    since: Int64Array
+    since: Int64Array  # valid and known, and the account's tie to it known, from `since` on; valid before `until`
     until: Int64Array
-    value: Int64Array
+    value: Int64Array  # what is listed, as `Sightings` codes it; -1 for the account itself
 
 
 def read_lists(table: pa.Table | None, graph: TransferGraph) -> Lists | None:

@@ -1,11 +1,39 @@
-"""Which credit a debit spent: first in, first out."""
+"""Transfers of accounts, and which credit a debit spent: first in, first out."""
 
 from __future__ import annotations
 
 import numba
 import numpy as np
 
-from muledetect.arrays import Int64Array
+from muledetect.arrays import Int32Array, Int64Array, first_at_least
+from muledetect.graph import TransferGraph
+
+
+def transfers_of(graph: TransferGraph, accounts: Int32Array, since: int | None = None) -> tuple[Int64Array, Int64Array]:
+    """Return what `Snapshot.transfers_of` returns: positions in `accounts`, and in the graph."""
+    first = 0 if since is None else int(np.searchsorted(graph.time, since, side="left"))
+    return _transfers_of(accounts, *graph.incoming, *graph.outgoing, first)
+
+
+@numba.njit(cache=True, nogil=True)
+def _transfers_of(  # type: ignore[no-untyped-def]
+    accounts, in_start, in_stop, in_transfer, out_start, out_stop, out_transfer, first
+) -> tuple[Int64Array, Int64Array]:
+    n = 0
+    for a in accounts:
+        n += in_stop[a] - first_at_least(in_transfer, in_start[a], in_stop[a], first)
+        n += out_stop[a] - first_at_least(out_transfer, out_start[a], out_stop[a], first)
+    of, found = np.empty(n, np.int64), np.empty(n, np.int64)
+    n = 0
+    for k in range(len(accounts)):
+        a = accounts[k]
+        for start, stop, transfer in (
+            (in_start[a], in_stop[a], in_transfer), (out_start[a], out_stop[a], out_transfer)
+        ):  # fmt: skip
+            for j in range(first_at_least(transfer, start, stop, first), stop):
+                of[n], found[n] = k, transfer[j]
+                n += 1
+    return of, found
 
 
 @numba.njit(cache=True, nogil=True)

@@ -13,17 +13,10 @@ from muledetect.graph import TransferGraph
 
 
 class Reversals(NamedTuple):
-    """Which transfers are reversals, and when the others had been reversed.
-
-    Attributes
-    ----------
-    is_reversal : bool[n_transfers]
-    reversed_at : int64[n_transfers]
-        Time of the reversal with which the whole amount had gone back; NEVER without one.
-    """
+    """Which transfers are reversals, and when the others had been reversed."""
 
     is_reversal: BoolArray
-    reversed_at: Int64Array
+    reversed_at: Int64Array  # time of the reversal with which the whole amount had gone back; NEVER without one
 
 
 def find_reversals(transfers: pa.Table, graph: TransferGraph) -> Reversals:

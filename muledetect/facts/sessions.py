@@ -44,26 +44,15 @@ class Values:
 
 
 class Sessions(NamedTuple):
-    """Sessions by account: entries `start[a]:start[a + 1]` of account code `a`, in time order.
-
-    Attributes
-    ----------
-    row : int64[n_sessions]
-        Row of the sessions table.
-    value : int32[4, n_sessions]
-        Device, IP, Wi-Fi and cell, as `Values` codes them within their kind; -1 if unknown.
-    flags : uint8[n_sessions]
-        Bits REMOTE, EMULATOR, CAMERA, FACE_OK, FACE_FAIL.
-    latitude, longitude : float64[n_sessions]
-        NaN if unknown.
-    """
+    """Sessions by account: entries `start[a]:start[a + 1]` of account code `a`, in time order."""
 
     start: Int64Array
-    row: Int64Array
+    row: Int64Array  # [n_sessions] row of the sessions table
     time: Int64Array
+    # [4, n_sessions] Device, IP, Wi-Fi and cell, as `Values` codes them within their kind; -1 if unknown
     value: Int32Array
-    flags: UInt8Array
-    latitude: Float64Array
+    flags: UInt8Array  # [n_sessions] bits REMOTE, EMULATOR, CAMERA, FACE_OK, FACE_FAIL
+    latitude: Float64Array  # [n_sessions] NaN if unknown
     longitude: Float64Array
 
 

@@ -25,52 +25,25 @@ CROWD: Final = 20
 
 
 class People(NamedTuple):
-    """Holders of accounts; an account without a holder is a person of its own.
+    """Holders of accounts; an account without a holder is a person of its own."""
 
-    Attributes
-    ----------
-    of_account : int32[n_accounts]
-        Person behind each account.
-    has_holder : bool[n_accounts]
-        The accounts table names the holder.
-    start : int64[n_people + 1]
-    account : int32[n_accounts]
-        Accounts by person, in order of `since`.
-    since : int64[n_accounts]
-        Opening or first transfer of `account`, whichever came first.
-    """
-
-    of_account: Int32Array
-    has_holder: BoolArray
-    start: Int64Array
-    account: Int32Array
-    since: Int64Array
+    of_account: Int32Array  # [n_accounts] person behind each account
+    has_holder: BoolArray  # [n_accounts] the accounts table names the holder
+    start: Int64Array  # [n_people + 1]
+    account: Int32Array  # [n_accounts] accounts by person, in order of `since`
+    since: Int64Array  # [n_accounts] opening or first transfer of `account`, whichever came first
 
 
 class Sightings(NamedTuple):
-    """Distinct pairs of a value and a person, with the moment from which the bank knew.
+    """Distinct pairs of a value and a person, with the moment from which the bank knew."""
 
-    Attributes
-    ----------
-    start : int64[n_values + 1]
-    person : int32[n_pairs]
-    since : int64[n_pairs]
-        By value, in order of time.
-    own_start : int64[n_people + 1]
-    own_value : int32[n_pairs]
-    own_since : int64[n_pairs]
-        The same pairs by person.
-    kind : int8[n_values]
-        Position in `KINDS`.
-    """
-
-    start: Int64Array
-    person: Int32Array
-    since: Int64Array
-    own_start: Int64Array
-    own_value: Int32Array
-    own_since: Int64Array
-    kind: Int8Array
+    start: Int64Array  # [n_values + 1]
+    person: Int32Array  # [n_pairs]
+    since: Int64Array  # [n_pairs] by value, in order of time
+    own_start: Int64Array  # [n_people + 1]
+    own_value: Int32Array  # [n_pairs]
+    own_since: Int64Array  # [n_pairs] the same pairs by person
+    kind: Int8Array  # [n_values] position in `KINDS`
 
 
 class Seen(NamedTuple):

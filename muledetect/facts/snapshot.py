@@ -13,25 +13,18 @@ from collections.abc import Iterator, Mapping
 from functools import cached_property
 from typing import Any, Final
 
-import numba
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from muledetect.arrays import (
-    MISSING,
-    BoolArray,
-    Int8Array,
-    Int32Array,
-    Int64Array,
-    first_at_least,
-)
+from muledetect.arrays import MISSING, BoolArray, Int8Array, Int32Array, Int64Array
 from muledetect.clock import Moment, format_time, parse_time
 from muledetect.facts.accounts import PLACES, PUBLIC_KINDS, Accounts, find_hubs
 from muledetect.facts.balances import balances_before
 from muledetect.facts.columns import numbers
 from muledetect.facts.complaints import NOT_KNOWN, UNMATCHED
 from muledetect.facts.known import Facts
+from muledetect.facts.matching import transfers_of
 from muledetect.records import Dataset
 from muledetect.schema import ACCOUNT_KINDS
 
@@ -283,8 +276,7 @@ class Snapshot:
             Position in `accounts`, and position in the graph; a transfer between two of them stands there twice.
             O(their transfers).
         """
-        first = 0 if since is None else int(np.searchsorted(self.graph.time, since, side="left"))
-        return _transfers_of(accounts, *self.graph.incoming, *self.graph.outgoing, first)
+        return transfers_of(self.graph, accounts, since)
 
     def balances(self, accounts: Int32Array) -> tuple[Int64Array, BoolArray]:
         """Return what was in accounts just before `as_of` (int64, minor units), and whether the records state it.
@@ -376,24 +368,3 @@ def _accounts_of(snapshot: Snapshot, entity: pa.ChunkedArray) -> tuple[Int64Arra
     joined = joined.filter(pc.greater_equal(joined["code"], 0)).sort_by([("row", "ascending"), ("code", "ascending")])
     rows = np.concatenate([own, joined["row"].to_numpy()])
     return rows, np.concatenate([code[own], joined["code"].to_numpy().astype(np.int64)])
-
-
-@numba.njit(cache=True, nogil=True)
-def _transfers_of(  # type: ignore[no-untyped-def]
-    accounts, in_start, in_stop, in_transfer, out_start, out_stop, out_transfer, first
-) -> tuple[Int64Array, Int64Array]:
-    n = 0
-    for a in accounts:
-        n += in_stop[a] - first_at_least(in_transfer, in_start[a], in_stop[a], first)
-        n += out_stop[a] - first_at_least(out_transfer, out_start[a], out_stop[a], first)
-    of, found = np.empty(n, np.int64), np.empty(n, np.int64)
-    n = 0
-    for k in range(len(accounts)):
-        a = accounts[k]
-        for j in range(first_at_least(in_transfer, in_start[a], in_stop[a], first), in_stop[a]):
-            of[n], found[n] = k, in_transfer[j]
-            n += 1
-        for j in range(first_at_least(out_transfer, out_start[a], out_stop[a], first), out_stop[a]):
-            of[n], found[n] = k, out_transfer[j]
-            n += 1
-    return of, found

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from muledetect.arrays import BoolArray, Float64Array, Int32Array, Int64Array
+from muledetect.arrays import BoolArray, Float64Array, Int64Array
 from muledetect.errors import DataError
 from muledetect.facts import Snapshot
 from muledetect.facts.columns import bools, floats, numbers
@@ -17,41 +17,19 @@ from muledetect.frames import as_arrow
 
 
 @dataclass(frozen=True, eq=False)
-class Scored:
-    """Scores that hold at the moment, for accounts with a code, by ascending code."""
-
-    account: Int32Array
-    score: Float64Array
-    probability: Float64Array
-
-
-@dataclass(frozen=True, eq=False)
 class AccountEvidence:
-    """One value an account of the graph.
+    """One value an account of the graph."""
 
-    Attributes
-    ----------
-    probability : float64[n_accounts]
-        Of the scores; NaN without one.
-    n_complaints : int64[n_accounts]
-        Distinct payers that complain about the account; those that the bank does not know count as one.
-    has_complained : bool[n_accounts]
-        A complaint names the account as the one that paid.
-    is_listed : bool[n_accounts]
-        A watch list names the account.
-    """
-
-    probability: Float64Array
+    probability: Float64Array  # of the scores; NaN without one
+    # distinct payers that complain about the account; those that the bank does not know count as one
     n_complaints: Int64Array
-    has_complained: BoolArray
-    is_listed: BoolArray
+    has_complained: BoolArray  # a complaint names the account as the one that paid
+    is_listed: BoolArray  # a watch list names the account
 
 
-def gather_evidence(snapshot: Snapshot, scored: Scored) -> AccountEvidence:
+def gather_evidence(snapshot: Snapshot, probability: Float64Array) -> AccountEvidence:
     """Put together what was known of each account; absent tables leave their columns empty. O(accounts)."""
     n, complaints = snapshot.graph.n_accounts, snapshot.complaints
-    probability = np.full(n, np.nan)
-    probability[scored.account] = scored.probability
     named = complaints.payee >= 0
     pairs = np.unique(np.stack([complaints.payee[named], complaints.payer[named]]), axis=1)
     has_complained = np.zeros(n, np.bool_)
@@ -59,20 +37,11 @@ def gather_evidence(snapshot: Snapshot, scored: Scored) -> AccountEvidence:
     return AccountEvidence(probability, np.bincount(pairs[0], minlength=n), has_complained, snapshot.is_listed)
 
 
-def read_scores(scores: Any, snapshot: Snapshot) -> Scored:
-    """Take each account's latest score made at or before the moment; rows without score or known account drop out.
+def read_scores(scores: Any, snapshot: Snapshot) -> Float64Array:
+    """Return the probability of each account's latest score made at or before the moment; NaN without one.
 
-    Parameters
-    ----------
-    scores : pyarrow.Table, pandas.DataFrame or anything with `__arrow_c_stream__`
-        `account_id`, `score`, `probability` and, if it holds several moments, `as_of`; see schema.SCORES.
-    snapshot : Snapshot
-
-    Raises
-    ------
-    DataError
-        If a column is missing, an account has two scores of one moment, a probability is outside 0 to 1, or every
-        score was made after `as_of`.
+    Rows without a score or of unknown accounts drop out. Raises DataError if a column is missing, an account has two
+    scores of one moment, a probability is outside 0 to 1, or every score was made after `as_of`.
     """
     table = as_arrow(scores, "scores")
     missing = [name for name in ("account_id", "score", "probability") if name not in table.column_names]
@@ -94,4 +63,6 @@ def read_scores(scores: Any, snapshot: Snapshot) -> Scored:
     if np.any((np.diff(account[rows]) == 0) & (np.diff(made_at[rows]) == 0)):
         raise DataError("scores: an account has two scores of one moment; keep one row per account_id and as_of.")
     latest = rows[np.append(np.diff(account[rows]) != 0, True)[: len(rows)]]
-    return Scored(account[latest], score[latest], probability[latest])
+    found = np.full(snapshot.graph.n_accounts, np.nan)
+    found[account[latest]] = probability[latest]
+    return found

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from muledetect import schema
-from muledetect.arrays import BoolArray, Float64Array, Int32Array, Int64Array
+from muledetect.arrays import MISSING, NEVER, BoolArray, Float64Array, Int32Array, Int64Array, sum_at
 from muledetect.rings.flows import Flows, measure_flows
 from muledetect.rings.links import RingContext
 from muledetect.rings.money import match_relayed_money
@@ -63,17 +63,9 @@ def assemble(context: RingContext, found: Found, links: Mapping[str, pa.Table], 
     place[order] = np.arange(len(order))
     ids = pa.array([names[k] for k in order], pa.string())
     rings = {name: np.asarray(values)[order] for name, values in measures.items()}
+    spans = {"first_time": first_time[order], "last_time": last_time[order]}
     return RingTables(
-        rings=_table(
-            schema.RINGS,
-            rings
-            | {
-                "ring_id": ids,
-                "as_of": np.full(len(order), context.snapshot.as_of),
-                "first_time": first_time[order],
-                "last_time": last_time[order],
-            },
-        ),
+        rings=schema.RINGS.filled(ring_id=ids, as_of=np.full(len(order), context.snapshot.as_of), **rings, **spans),
         ring_members=_members(context, found, flows, place, ids),
         ring_links=_links(context, inside, place, ids),
         ring_others=_others(context, found, flows, place, ids),
@@ -114,8 +106,7 @@ def _inside(found: Found, links: Mapping[str, pa.Table]) -> pa.Table:
 
 def _active(found: Found, inside: pa.Table) -> tuple[Int64Array, Int64Array]:
     ring = inside["ring"].to_numpy()
-    first_time = np.full(found.n_rings, np.iinfo(np.int64).max)
-    last_time = np.full(found.n_rings, np.iinfo(np.int64).min)
+    first_time, last_time = np.full(found.n_rings, NEVER), np.full(found.n_rings, MISSING)
     np.minimum.at(first_time, ring, inside["first_time"].to_numpy())
     np.maximum.at(last_time, ring, inside["last_time"].to_numpy())
     return first_time, last_time
@@ -165,9 +156,7 @@ def _passed_on(context: RingContext, found: Found) -> Int64Array:
     )
     time = context.snapshot.graph.time[money.transfer]
     counts = ~money.is_debit & (time >= found.begin[money.middle]) & (time < found.end[money.middle])
-    passed = np.zeros(len(found.account), np.int64)
-    np.add.at(passed, money.middle[counts], money.amount[counts])
-    return passed
+    return sum_at(money.amount[counts], money.middle[counts], len(found.account))
 
 
 def _names(context: RingContext, found: Found) -> list[str]:
@@ -183,90 +172,57 @@ def _names(context: RingContext, found: Found) -> list[str]:
 
 
 def _members(context: RingContext, found: Found, flows: Flows, place: Int64Array, ids: pa.Array) -> pa.Table:
-    roles = assign_roles(flows, found.ring, found.membership, found.is_seed)
+    role, layer = assign_roles(flows, found.ring, found.membership, found.is_seed)
     at = place[found.ring]
     # account codes ascend with the ids, so positions order members of one layer by id
-    rows = np.lexsort((np.arange(len(at)), roles.layer, at))
+    rows = np.lexsort((np.arange(len(at)), layer, at))
     rows = rows[at[rows] >= 0]
-    return _table(
-        schema.RING_MEMBERS,
-        {
-            "ring_id": ids.take(pa.array(at[rows])),
-            "account_id": context.snapshot.graph.account_ids.take(pa.array(found.account[rows])),
-            "role": pa.array([roles.role[k] for k in rows], pa.string()),
-            "layer": roles.layer[rows],
-            "membership": found.membership[rows],
-            "is_seed": found.is_seed[rows],
-        },
+    return schema.RING_MEMBERS.filled(
+        ring_id=ids.take(pa.array(at[rows])),
+        account_id=context.snapshot.graph.account_ids.take(pa.array(found.account[rows])),
+        role=role[rows].tolist(),
+        layer=layer[rows],
+        membership=found.membership[rows],
+        is_seed=found.is_seed[rows],
     )
 
 
 def _others(context: RingContext, found: Found, flows: Flows, place: Int64Array, ids: pa.Array) -> pa.Table:
     table = find_others(context, flows, found.ring)
-    at = place[table["ring"].to_numpy()]
-    table = table.append_column("at", pa.array(at)).filter(pa.array(at >= 0))
-    table = table.sort_by([("at", "ascending"), ("account", "ascending")])
-    columns = {name: table[name] for name in ("relation", "n_transfers", "paid", "received")}
-    text = pa.array([RELATIONS[name] for name in table["relation"].to_pylist()], pa.string())
-    return _table(
-        schema.RING_OTHERS,
-        columns
-        | {
-            "ring_id": pc.take(ids, table["at"]),
-            "account_id": pc.take(context.snapshot.graph.account_ids, table["account"]),
-            "text": text,
-        },
+    table = _placed(table, place).sort_by([("at", "ascending"), ("account", "ascending")])
+    return schema.RING_OTHERS.filled(
+        ring_id=pc.take(ids, table["at"]),
+        account_id=pc.take(context.snapshot.graph.account_ids, table["account"]),
+        text=[RELATIONS[name] for name in table["relation"].to_pylist()],
+        **{name: table[name] for name in ("relation", "n_transfers", "paid", "received")},
     )
+
+
+def _placed(table: pa.Table, place: Int64Array) -> pa.Table:
+    """Return the rows of the rings that are kept, with the ring's place as column `at`."""
+    at = place[table["ring"].to_numpy()]
+    return table.append_column("at", pa.array(at)).filter(pa.array(at >= 0))
 
 
 def _links(context: RingContext, inside: pa.Table, place: Int64Array, ids: pa.Array) -> pa.Table:
-    at = place[inside["ring"].to_numpy()]
-    table = inside.append_column("at", pa.array(at)).filter(pa.array(at >= 0))
-    table = table.sort_by(
-        [
-            ("at", "ascending"),
-            ("weight", "descending"),
-            ("source", "ascending"),
-            ("target", "ascending"),
-            ("kind", "ascending"),
-            ("first_time", "ascending"),
-        ]
-    )
-    return _table(
-        schema.RING_LINKS,
-        {
-            "ring_id": pc.take(ids, table["at"]),
-            "source": pc.take(context.snapshot.graph.account_ids, table["source"]),
-            "target": pc.take(context.snapshot.graph.account_ids, table["target"]),
-            "kind": table["kind"],
-            "weight": table["weight"],
-            "evidence": table["evidence"],
-        },
-    )
+    up = [(name, "ascending") for name in ("source", "target", "kind", "first_time")]
+    table = _placed(inside, place).sort_by([("at", "ascending"), ("weight", "descending"), *up])
+    ends = {end: pc.take(context.snapshot.graph.account_ids, table[end]) for end in ("source", "target")}
+    told = {name: table[name] for name in ("kind", "weight", "evidence")}
+    return schema.RING_LINKS.filled(ring_id=pc.take(ids, table["at"]), **ends, **told)
 
 
 def _timeline(context: RingContext, found: Found, flows: Flows, place: Int64Array, ids: pa.Array) -> pa.Table:
     at = place[found.ring[flows.payer]]
     rows = np.lexsort((flows.inner, at))
     rows = rows[at[rows] >= 0]
-    transfer = flows.inner[rows]
+    graph, transfer = context.snapshot.graph, flows.inner[rows]
     columns = [
         ids.take(pa.array(at[rows])),
-        pa.array(context.snapshot.graph.time[transfer]).cast(pa.timestamp("us", tz="UTC")),
-        context.snapshot.graph.account_ids.take(pa.array(context.snapshot.graph.source[transfer])),
-        context.snapshot.graph.account_ids.take(pa.array(context.snapshot.graph.target[transfer])),
-        pa.array(context.snapshot.graph.amount[transfer]),
+        pa.array(graph.time[transfer]).cast(pa.timestamp("us", tz="UTC")),
+        graph.account_ids.take(pa.array(graph.source[transfer])),
+        graph.account_ids.take(pa.array(graph.target[transfer])),
+        pa.array(graph.amount[transfer]),
         context.transfer_ids(transfer),
     ]
     return pa.Table.from_arrays(columns, schema=TIMELINE)
-
-
-def _table(table: schema.Table, columns: Mapping[str, Any]) -> pa.Table:
-    """Put columns into the contract's order and types."""
-    arrays = []
-    for name in table.names:
-        values, wanted = columns[name], table.column(name).arrow_type
-        if not isinstance(values, pa.Array | pa.ChunkedArray):
-            values = pa.array(np.asarray(values))
-        arrays.append(values.cast(wanted))
-    return pa.Table.from_arrays(arrays, schema=table.arrow_schema)

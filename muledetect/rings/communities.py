@@ -8,13 +8,10 @@ from typing import Final
 
 import graspologic_native
 import numpy as np
-import numpy.typing as npt
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from muledetect.arrays import AnyArray, Float64Array, Int64Array
-
-UInt64Array = npt.NDArray[np.uint64]
+from muledetect.arrays import AnyArray, Float64Array, Int64Array, UInt64Array
 
 #: The search is repeated at these multiples of the resolution, with these seeds; the first of each gives the result.
 MULTIPLES: Final = (1.0, 0.5, 2.0)
@@ -26,50 +23,25 @@ _MOST_ROUNDS: Final = 16
 
 @dataclass(frozen=True, eq=False)
 class Communities:
-    """Partition of some accounts, and how firmly each holds.
+    """Partition of some accounts, and how firmly each holds."""
 
-    Attributes
-    ----------
-    label : int64[n]
-        Community of each account; the numbers carry no meaning.
-    membership : float64[n]
-        Mean share of the other members of its community with which the account stays together when the search is
-        repeated; 1 for an account alone.
-    """
-
-    label: Int64Array
+    label: Int64Array  # community of each account; the numbers carry no meaning
+    # mean share of the other members of its community with which the account stays together when the search is
+    # repeated; 1 for an account alone
     membership: Float64Array
 
 
 def find_communities(
-    left: Int64Array,
-    right: Int64Array,
-    weight: Float64Array,
-    traits: Sequence[AnyArray],
-    *,
-    resolution: float,
+    left: Int64Array, right: Int64Array, weight: Float64Array, traits: Sequence[AnyArray], *, resolution: float
 ) -> Communities:
     """Cluster accounts by the Leiden algorithm with the constant Potts model.
 
-    Parameters
-    ----------
-    left, right : int64[n_edges]
-        Positions of the accounts that an edge joins, `left < right`, each pair once.
-    weight : float64[n_edges]
-        > 0.
-    traits : sequence of arrays [n]
-        What tells accounts apart besides their edges (64-bit values); must not depend on names.
-    resolution : float
-        Link weight that an average pair of members must have. A community of n members loses k of them when their
-        links into it weigh less than `resolution * k * (n - k)`. Unlike modularity, a community does not depend on
-        what else there is in the graph, and small ones are not merged in large graphs.
+    Edges join positions `left < right`, each pair once, with a weight > 0. `traits` are what tells accounts apart
+    besides their edges (64-bit values, one an account), and must not depend on names. `resolution` is the link weight
+    that an average pair of members must have: a community of n members loses k of them when their links into it weigh
+    less than `resolution * k * (n - k)`. Unlike modularity, a community does not depend on what else there is in the
+    graph, and small ones are not merged in large graphs.
 
-    Returns
-    -------
-    Communities
-
-    Notes
-    -----
     Leiden visits accounts in an order that starts from their numbers, so accounts are first numbered by what they are
     (`structural_order`), and each connected component is clustered by itself: neither names, nor the order of rows,
     nor accounts elsewhere change a community. 9 runs of Leiden, about O(edges) each.

@@ -15,17 +15,10 @@ from muledetect.arrays import BoolArray, Float64Array, Int64Array
 
 @dataclass(frozen=True, eq=False)
 class Episodes:
-    """Episodes by account (position in the suspects) and time.
-
-    Attributes
-    ----------
-    suspect : int64[n_episodes]
-    first_time, last_time : int64[n_episodes]
-        First and last transfer that binds the account to another suspect, microseconds.
-    """
+    """Episodes by account (position in the suspects) and time."""
 
     suspect: Int64Array
-    first_time: Int64Array
+    first_time: Int64Array  # first and last transfer that binds the account to another suspect, microseconds
     last_time: Int64Array
 
     def __len__(self) -> int:

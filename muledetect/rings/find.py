@@ -21,8 +21,7 @@ from muledetect.rings.communities import Communities, find_communities
 from muledetect.rings.episodes import Edges, Episodes, find_episodes, is_close_in_time, join_links
 from muledetect.rings.links import KINDS, LinkKind, RingContext
 from muledetect.rings.ring import RingTables
-from muledetect.rings.suspects import choose_suspects
-from muledetect.rings.suspicion import find_suspicion
+from muledetect.rings.suspects import find_suspects
 
 #: Fewer accounts are no ring.
 SMALLEST_RING: Final = 3
@@ -97,8 +96,9 @@ def find_rings(
     stay, pause = parse_duration(holding_time), max(parse_duration(rest), tick)
     since = snapshot.as_of - max(parse_duration(window), tick)
     evidence = gather_evidence(snapshot, read_scores(scores, snapshot))
-    suspicion = find_suspicion(snapshot, evidence, since=since, holding_time=stay, most=max_counterparties)
-    suspects = choose_suspects(snapshot, suspicion, since=since, min_suspicion=min_suspicion)
+    suspects = find_suspects(
+        snapshot, evidence, since=since, holding_time=stay, most=max_counterparties, min_suspicion=min_suspicion
+    )
     if not suspects.is_seed.any():
         return RingTables()
     context = RingContext(snapshot, suspects, since, stay, pause, max_counterparties)

@@ -6,35 +6,25 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from muledetect.arrays import BoolArray, Int32Array, Int64Array, places_in
+from muledetect.arrays import Int32Array, Int64Array, places_in, sum_at
 from muledetect.facts import Snapshot
-from muledetect.graph import TransferGraph
 
 
 @dataclass(frozen=True, eq=False)
 class Flows:
-    """Per member row of a ring, money of the member's time there in minor units; `inner` = with members of the ring.
+    """Per member row of a ring, money of the member's time there in minor units; `inner` = with members of the ring."""
 
-    Attributes
-    ----------
-    in_outer, in_inner, out_outer, out_inner : int64[n_members]
-    incoming : int64[n_incoming]
-        Positions of the transfers from outside the ring, and `receiver`, the member rows that had them.
-    outgoing : int64[n_outgoing]
-        Positions of the transfers to outside the ring, and `sender`, the member rows that paid them.
-    inner : int64[n_inner]
-        Positions of the transfers between two members of one ring, with `payer` and `payee`.
-    """
-
-    in_outer: Int64Array
+    in_outer: Int64Array  # [n_members]
     in_inner: Int64Array
     out_outer: Int64Array
     out_inner: Int64Array
+    # [n_incoming] positions of the transfers from outside the ring, and `receiver`, the member rows that had them
     incoming: Int64Array
     receiver: Int64Array
+    # [n_outgoing] positions of the transfers to outside the ring, and `sender`, the member rows that paid them
     outgoing: Int64Array
     sender: Int64Array
-    inner: Int64Array
+    inner: Int64Array  # [n_inner] positions of the transfers between two members of one ring, with `payer` and `payee`
     payer: Int64Array
     payee: Int64Array
 
@@ -42,20 +32,10 @@ class Flows:
 def measure_flows(
     snapshot: Snapshot, account: Int32Array, ring: Int64Array, begin: Int64Array, end: Int64Array
 ) -> Flows:
-    """Sum up the transfers of ring members.
+    """Sum up the transfers of ring members, a row each: account code, ring, and the span in which they count.
 
-    Parameters
-    ----------
-    snapshot : Snapshot
-    account : int32[n_members]
-        Account codes; an account is in one ring once, but may be in several rings.
-    ring : int64[n_members]
-    begin, end : int64[n_members]
-        The member's transfers count for its ring in [begin, end), microseconds.
-
-    Notes
-    -----
-    O(transfers of the members * log members).
+    An account is in one ring once, but may be in several; spans are [begin, end), microseconds. O(transfers of the
+    members * log members).
     """
     graph = snapshot.graph
     at, transfer = snapshot.transfers_of(account)
@@ -65,21 +45,18 @@ def measure_flows(
     is_paid = graph.source[transfer] == account[at]
     other = np.where(is_paid, graph.target[transfer], graph.source[transfer]).astype(np.int64)
     row = _row_of(graph.n_accounts, account, ring, ring[at], other)
-    is_inner = row >= 0
-    n = len(account)
-    paid_inside = is_paid & is_inner
+    sides = {"in_outer": ~is_paid & (row < 0), "in_inner": ~is_paid & (row >= 0),
+             "out_outer": is_paid & (row < 0), "out_inner": is_paid & (row >= 0)}  # fmt: skip
+    comes, goes, inner = sides["in_outer"], sides["out_outer"], sides["out_inner"]
     return Flows(
-        in_outer=_sum(graph, transfer, at, ~is_paid & ~is_inner, n),
-        in_inner=_sum(graph, transfer, at, ~is_paid & is_inner, n),
-        out_outer=_sum(graph, transfer, at, is_paid & ~is_inner, n),
-        out_inner=_sum(graph, transfer, at, paid_inside, n),
-        incoming=transfer[~is_paid & ~is_inner],
-        receiver=at[~is_paid & ~is_inner],
-        outgoing=transfer[is_paid & ~is_inner],
-        sender=at[is_paid & ~is_inner],
-        inner=transfer[paid_inside],
-        payer=at[paid_inside],
-        payee=row[paid_inside],
+        **{name: sum_at(graph.amount[transfer[side]], at[side], len(account)) for name, side in sides.items()},
+        incoming=transfer[comes],
+        receiver=at[comes],
+        outgoing=transfer[goes],
+        sender=at[goes],
+        inner=transfer[inner],
+        payer=at[inner],
+        payee=row[inner],
     )
 
 
@@ -91,9 +68,3 @@ def _row_of(
     order = np.argsort(key)
     found = places_in(key[order], wanted * n_accounts + other)
     return np.append(order, -1)[found]
-
-
-def _sum(graph: TransferGraph, transfer: Int64Array, member: Int64Array, chosen: BoolArray, n: int) -> Int64Array:
-    total = np.zeros(n, np.int64)
-    np.add.at(total, member[chosen], graph.amount[transfer[chosen]])
-    return total

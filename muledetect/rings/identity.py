@@ -82,9 +82,7 @@ def _events(
         went_to = [b for b in range(len(new_ids)) if shared[a, b] >= PART * max(sizes_old[a], 1.0)]
         rows += [(new_ids[b], old_ids[a], "merged") for b in went_to] or [(old_ids[a], old_ids[a], "gone")]
     columns = zip(*rows, strict=True) if rows else ([], [], [])
-    return pa.table(dict(zip(schema.RING_EVENTS.names, (list(c) for c in columns), strict=True))).cast(
-        schema.RING_EVENTS.arrow_schema
-    )
+    return schema.RING_EVENTS.filled(**dict(zip(schema.RING_EVENTS.names, map(list, columns), strict=True)))
 
 
 def _rename(found: RingTables, names: dict[str, str]) -> RingTables:

@@ -8,9 +8,9 @@ from typing import Final
 import numba
 import numpy as np
 
-from muledetect.arrays import BoolArray, Float64Array, Int32Array, Int64Array, first_at_least
+from muledetect.arrays import BoolArray, Float64Array, Int32Array, Int64Array
 from muledetect.clock import MINUTE
-from muledetect.facts.matching import match_first_in_first_out
+from muledetect.facts.matching import match_first_in_first_out, transfers_of
 from muledetect.graph import TransferGraph
 
 #: Speed is measured in steps of the clock's tick, but of no less than this: seconds within a minute tell nothing.
@@ -19,65 +19,36 @@ SHORTEST_STEP: Final = MINUTE
 
 @dataclass(frozen=True, eq=False)
 class RelayedMoney:
-    """One row for each transfer of each asked account; credits of an account first, then its debits, by time.
+    """One row for each transfer of each asked account; credits of an account first, then its debits, by time."""
 
-    Attributes
-    ----------
-    middle : int32[n_rows]
-        The asked account, as position in the asked accounts.
-    transfer : int32[n_rows]
-        Position of the transfer in the graph.
-    is_debit : bool[n_rows]
-        The account paid this transfer.
-    amount : int64[n_rows]
-        Part of the transfer that was passed on (credit) or came from money just received (debit), minor units.
-    strength : float64[n_rows]
-        How surprising the relay is, 0 (none) to 1 (all of one equal amount, at once).
-    partner : int32[n_rows]
-        Position of the transfer on the other side that it matches best, -1 = none.
-    """
-
-    middle: Int32Array
-    transfer: Int32Array
-    is_debit: BoolArray
+    middle: Int32Array  # the asked account, as position in the asked accounts
+    transfer: Int32Array  # position of the transfer in the graph
+    is_debit: BoolArray  # the account paid this transfer
+    # part of the transfer that was passed on (credit) or came from money just received (debit), minor units
     amount: Int64Array
-    strength: Float64Array
-    partner: Int32Array
+    strength: Float64Array  # how surprising the relay is, 0 (none) to 1 (all of one equal amount, at once)
+    partner: Int32Array  # position of the transfer on the other side that it matches best, -1 = none
 
 
 def match_relayed_money(graph: TransferGraph, accounts: Int32Array, *, since: int, holding_time: int) -> RelayedMoney:
-    """Match the debits of `accounts` with the credits that they spent, oldest first.
+    """Match the debits of `accounts` (codes) since a moment with the credits that they spent, oldest first.
 
-    Parameters
-    ----------
-    graph : TransferGraph
-        Cut at `as_of`.
-    accounts : int32[n_accounts]
-        Codes of the accounts whose money is followed.
-    since : int
-        Transfers before this moment (microseconds) are not looked at.
-    holding_time : int
-        Longest stay of relayed money, microseconds; a clock coarser than it widens it to one tick.
-
-    Returns
-    -------
-    RelayedMoney
-        Amount 0 and strength 0 where nothing was relayed.
-
-    Notes
-    -----
-    All credits of one moment form one pot, and so do all debits, because they are simultaneous: the pots are matched
-    first in, first out, a pot of credits being available to the debits of its own moment, and each transfer has its
-    share of its pot by amount. A matched amount `x` of a credit `a` and a debit `b` with a gap `g` counts
+    `holding_time` is the longest stay of relayed money; a clock coarser than it widens it to one tick. Amount and
+    strength are 0 where nothing was relayed. All credits of one moment form one pot, and so do all debits, because they
+    are simultaneous: the pots are matched first in, first out, a pot of credits being available to the debits of its
+    own moment, and each transfer has its share of its pot by amount. A matched amount `x` of a credit `a` and a debit
+    `b` with a gap `g` counts
 
         x / sqrt(a b) * (1 - log(1 + g / step) / log(2 + holding_time / step)),  step = max(tick, 1 minute)
 
     and a transfer's strength is the sum of that over its matches, at most the best speed among them. O(transfers of
     the accounts): each step exhausts one pot. Transfers from an account to itself move nothing.
     """
-    first = int(np.searchsorted(graph.time, since, side="left"))
-    entries = _copy_entries(accounts, *graph.incoming, *graph.outgoing, graph.source, graph.target, first)
-    start, middle, transfer, is_debit = entries
+    middle, transfer = transfers_of(graph, accounts, since)
+    moves = graph.source[transfer] != graph.target[transfer]
+    middle, transfer = middle[moves], transfer[moves].astype(np.int32)
+    is_debit = graph.source[transfer] == accounts[middle]
+    start = np.searchsorted(middle, np.arange(len(accounts) + 1))
     step = float(max(graph.tick, SHORTEST_STEP))
     credit_pot, debit_pot, begin, total, roots, largest = _fill_pots(
         start, transfer, is_debit, graph.time, graph.amount
@@ -90,41 +61,7 @@ def match_relayed_money(graph: TransferGraph, accounts: Int32Array, *, since: in
         credit, debit, moved, total, roots, largest, moment, max(holding_time, graph.tick), step
     )
     shared = _share_out(begin, total, relayed, strength, fastest, partner, transfer, graph.amount)
-    return RelayedMoney(middle, transfer, is_debit, *shared)
-
-
-@numba.njit(cache=True, nogil=True)
-def _copy(transfer, start, stop, first, source, target, into, n):  # type: ignore[no-untyped-def]
-    for j in range(first_at_least(transfer, start, stop, first), stop):
-        i = transfer[j]
-        if source[i] != target[i]:
-            into[n] = i
-            n += 1
-    return n
-
-
-@numba.njit(cache=True, nogil=True)
-def _copy_entries(  # type: ignore[no-untyped-def]
-    accounts, in_start, in_stop, in_transfer, out_start, out_stop, out_transfer, source, target, first
-):
-    most = 0
-    for a in accounts:
-        most += in_stop[a] - first_at_least(in_transfer, in_start[a], in_stop[a], first)
-        most += out_stop[a] - first_at_least(out_transfer, out_start[a], out_stop[a], first)
-    start = np.zeros(len(accounts) + 1, np.int64)
-    middle = np.empty(most, np.int32)
-    transfer = np.empty(most, np.int32)
-    is_debit = np.zeros(most, np.bool_)
-    n = 0
-    for k in range(len(accounts)):
-        a = accounts[k]
-        debits = _copy(in_transfer, in_start[a], in_stop[a], first, source, target, transfer, n)
-        stop = _copy(out_transfer, out_start[a], out_stop[a], first, source, target, transfer, debits)
-        middle[n:stop] = k
-        is_debit[debits:stop] = True
-        start[k + 1] = stop
-        n = stop
-    return start, middle[:n].copy(), transfer[:n].copy(), is_debit[:n].copy()
+    return RelayedMoney(middle.astype(np.int32), transfer, is_debit, *shared)
 
 
 @numba.njit(cache=True, nogil=True)

@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 import pyarrow as pa
 
-from muledetect.arrays import Int64Array
+from muledetect.arrays import Int64Array, sum_at
 from muledetect.rings.flows import Flows
 from muledetect.rings.links import RingContext
 
@@ -23,17 +23,10 @@ RELATIONS: Final = {
 
 
 def find_others(context: RingContext, flows: Flows, ring: Int64Array) -> pa.Table:
-    """List the counterparties of ring members that are not members: `ring` (number), `account` (code) and why not.
+    """List the counterparties of ring members that are not members, one row a ring (number) and account (code).
 
-    Returns
-    -------
-    pyarrow.Table
-        ring int64, account int64, relation string, n_transfers int64, paid int64 (to members) and received int64
-        (from members), minor units; one row a ring and account, in order of both.
-
-    Notes
-    -----
-    The first of `RELATIONS` that fits. O(transfers of the members).
+    With why not, the first of `RELATIONS` that fits, the number of transfers, and the money `paid` to members and
+    `received` from them. O(transfers of the members).
     """
     snapshot, graph = context.snapshot, context.snapshot.graph
     at = np.concatenate([ring[flows.receiver], ring[flows.sender]])
@@ -42,9 +35,7 @@ def find_others(context: RingContext, flows: Flows, ring: Int64Array) -> pa.Tabl
     account = np.where(pays, graph.source[transfer], graph.target[transfer]).astype(np.int64)
     pairs, of = np.unique(at * graph.n_accounts + account, return_inverse=True)
     n = len(pairs)
-    paid, received = np.zeros(n, np.int64), np.zeros(n, np.int64)
-    np.add.at(paid, of[pays], graph.amount[transfer[pays]])
-    np.add.at(received, of[~pays], graph.amount[transfer[~pays]])
+    paid, received = (sum_at(graph.amount[transfer[side]], of[side], n) for side in (pays, ~pays))
     who = pairs % graph.n_accounts
     disputed = snapshot.is_disputed[transfer] & pays
     through_exit = (snapshot.exit_place[transfer] > 0) & ~pays
@@ -56,13 +47,6 @@ def find_others(context: RingContext, flows: Flows, ring: Int64Array) -> pa.Tabl
         received > 0,
     ]
     relation = np.select(fits, list(RELATIONS)[:-1], default="payer")
-    return pa.table(
-        {
-            "ring": pa.array(pairs // graph.n_accounts, pa.int64()),
-            "account": pa.array(who, pa.int64()),
-            "relation": pa.array(relation.tolist(), pa.string()),
-            "n_transfers": pa.array(np.bincount(of, minlength=n), pa.int64()),
-            "paid": pa.array(paid),
-            "received": pa.array(received),
-        }
-    )
+    columns = {"ring": pairs // graph.n_accounts, "account": who, "n_transfers": np.bincount(of, minlength=n),
+               "paid": paid, "received": received}  # fmt: skip
+    return pa.table(columns).append_column("relation", pa.array(relation.tolist(), pa.string()))

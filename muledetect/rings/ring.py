@@ -27,15 +27,9 @@ if TYPE_CHECKING:
 
 #: Transfers between members, as `Ring.timeline` gives them.
 TIMELINE: Final = pa.schema(
-    [
-        pa.field("ring_id", pa.string()),
-        pa.field("time", pa.timestamp("us", tz="UTC")),
-        pa.field("source", pa.string()),
-        pa.field("target", pa.string()),
-        pa.field("amount", pa.int64()),
-        pa.field("transfer_id", pa.string()),
-    ]
-)
+    {"ring_id": pa.string(), "time": pa.timestamp("us", tz="UTC"), "source": pa.string(), "target": pa.string(),
+     "amount": pa.int64(), "transfer_id": pa.string()}
+)  # fmt: skip
 
 _MONEY: Final = {"value in": "value_in", "recoverable": "recoverable"}
 _MOST_ROWS: Final = 12

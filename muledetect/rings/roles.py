@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 
-from muledetect.arrays import BoolArray, Float64Array, Int64Array
+from muledetect.arrays import AnyArray, BoolArray, Float64Array, Int64Array, sum_at
 from muledetect.rings.flows import Flows
 
 #: So many members must pay an account before it gathers money rather than receives it.
@@ -20,27 +19,11 @@ COMMISSION: Final = 0.15
 FIRM: Final = 0.5
 
 
-@dataclass(frozen=True, eq=False)
-class Roles:
-    """Role and layer of each member.
+def assign_roles(
+    flows: Flows, ring: Int64Array, membership: Float64Array, is_seed: BoolArray
+) -> tuple[AnyArray, Int64Array]:
+    """Give each member a role (of schema.ROLES) and a layer by how its money moves within the ring.
 
-    Attributes
-    ----------
-    role : list of str, n_members
-        One of schema.ROLES.
-    layer : int64[n_members]
-        1 = money enters here, 2 = one hop on, ...
-    """
-
-    role: list[str]
-    layer: Int64Array
-
-
-def assign_roles(flows: Flows, ring: Int64Array, membership: Float64Array, is_seed: BoolArray) -> Roles:
-    """Give each member a role and a layer by how its money moves within the ring.
-
-    Notes
-    -----
     The first rule that fits:
 
     - peripheral: no seed and less than half firm; or no money moves between it and the ring
@@ -60,8 +43,7 @@ def assign_roles(flows: Flows, ring: Int64Array, membership: Float64Array, is_se
     n_payees = np.bincount(pairs[0], minlength=n)
     received = flows.in_inner > 0
     is_edge = ((membership < FIRM) & ~is_seed) | (~received & (flows.out_inner == 0))
-    payers_had = np.zeros(n, np.int64)
-    np.add.at(payers_had, pairs[1], (flows.in_outer + flows.in_inner)[pairs[0]])
+    payers_had = sum_at((flows.in_outer + flows.in_inner)[pairs[0]], pairs[1], n)
     is_paid_little = flows.in_inner <= COMMISSION * payers_had
     rules = [
         ("peripheral", is_edge),
@@ -71,7 +53,7 @@ def assign_roles(flows: Flows, ring: Int64Array, membership: Float64Array, is_se
         ("collector", (flows.in_outer >= flows.in_inner) & (flows.out_inner > 0)),
     ]
     role = np.select([fits for _, fits in rules], [name for name, _ in rules], default="relay")
-    return Roles(role.tolist(), _layers(flows, ring, pairs))
+    return role, _layers(flows, ring, pairs)
 
 
 def _layers(flows: Flows, ring: Int64Array, pairs: Int64Array) -> Int64Array:

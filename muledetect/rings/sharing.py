@@ -27,28 +27,14 @@ BATCH: Final = HOUR
 
 @dataclass(frozen=True, eq=False)
 class Uses:
-    """Uses of one kind of thing by the asked accounts; only things that 2 to 20 accounts of the bank used then.
+    """Uses of one kind of thing by the asked accounts; only things that 2 to 20 accounts of the bank used then."""
 
-    Attributes
-    ----------
-    account : int64[n]
-        Position in the asked accounts; each once a group.
-    group : int64[n]
-        The thing and the span of time; the numbers carry no meaning.
-    rarity : float64[n]
-        `1 / sqrt(holders - 1)`, holders being all accounts of the bank with it in that span.
-    first_time, last_time : int64[n]
-        First and last use of the account within the group, microseconds.
-    value : pyarrow.StringArray[n]
-        The hash.
-    """
-
-    account: Int64Array
-    group: Int64Array
-    rarity: Float64Array
-    first_time: Int64Array
+    account: Int64Array  # position in the asked accounts; each once a group
+    group: Int64Array  # the thing and the span of time; the numbers carry no meaning
+    rarity: Float64Array  # `1 / sqrt(holders - 1)`, holders being all accounts of the bank with it in that span
+    first_time: Int64Array  # first and last use of the account within the group, microseconds
     last_time: Int64Array
-    value: pa.StringArray
+    value: pa.StringArray  # the hash
 
     def __len__(self) -> int:
         return len(self.account)

@@ -9,7 +9,8 @@ import numpy as np
 
 from muledetect.arrays import BoolArray, Float64Array, Int32Array, Int64Array, places_in
 from muledetect.facts import Snapshot
-from muledetect.rings.suspicion import Suspicion, count_counterparties
+from muledetect.rings.account_evidence import AccountEvidence
+from muledetect.rings.suspicion import count_counterparties, find_suspicion
 
 #: Less suspicious accounts bind no ring together. Those between this and `min_suspicion` may bind but are not shown.
 LEAST_SUSPICION: Final = 0.1
@@ -17,24 +18,12 @@ LEAST_SUSPICION: Final = 0.1
 
 @dataclass(frozen=True, eq=False)
 class Suspects:
-    """The accounts among which rings are sought, by ascending account code.
+    """The accounts among which rings are sought, by ascending account code."""
 
-    Attributes
-    ----------
-    account : int32[n]
-        Account codes.
-    suspicion : float64[n]
-        0 to 1, see `find_suspicion`.
-    is_seed : bool[n]
-        Suspicious by its own score, complaints or lists, not only by its neighbours.
-    n_counterparties : int64[n]
-        Distinct accounts that it paid or was paid by in the window.
-    """
-
-    account: Int32Array
-    suspicion: Float64Array
-    is_seed: BoolArray
-    n_counterparties: Int64Array
+    account: Int32Array  # account codes
+    suspicion: Float64Array  # 0 to 1, see `find_suspicion`
+    is_seed: BoolArray  # suspicious by its own score, complaints or lists, not only by its neighbours
+    n_counterparties: Int64Array  # distinct accounts that it paid or was paid by in the window
 
     def __len__(self) -> int:
         return len(self.account)
@@ -44,13 +33,11 @@ class Suspects:
         return places_in(self.account, accounts)
 
 
-def choose_suspects(snapshot: Snapshot, suspicion: Suspicion, *, since: int, min_suspicion: float) -> Suspects:
-    """Keep the accounts of enough suspicion. O(transfers of the suspects)."""
-    rows = np.flatnonzero(suspicion.together >= min(LEAST_SUSPICION, min_suspicion))
-    account = suspicion.account[rows]
-    return Suspects(
-        account,
-        suspicion.together[rows],
-        suspicion.own[rows] >= min_suspicion,
-        count_counterparties(snapshot, account, since),
-    )
+def find_suspects(
+    snapshot: Snapshot, evidence: AccountEvidence, *, since: int, holding_time: int, most: int, min_suspicion: float
+) -> Suspects:
+    """Return the accounts of enough suspicion, see `find_suspicion`. O(transfers of the suspects) on top of it."""
+    account, own, together = find_suspicion(snapshot, evidence, since=since, holding_time=holding_time, most=most)
+    rows = np.flatnonzero(together >= min(LEAST_SUSPICION, min_suspicion))
+    counted = count_counterparties(snapshot, account[rows], since)
+    return Suspects(account[rows], together[rows], own[rows] >= min_suspicion, counted)

@@ -16,7 +16,7 @@ import numba
 import numpy as np
 from scipy.special import expit, logit
 
-from muledetect.arrays import NEVER, BoolArray, Float64Array, Int32Array, Int64Array, first_at_least, places_in
+from muledetect.arrays import NEVER, BoolArray, Float64Array, Int32Array, Int64Array, first_at_least, places_in, sum_at
 from muledetect.facts import Snapshot
 from muledetect.rings.account_evidence import AccountEvidence
 from muledetect.rings.money import match_relayed_money
@@ -55,42 +55,14 @@ CLIP: Final = (1e-3, 0.99)
 _UNIT: Final = 2.0**-40
 
 
-@dataclass(frozen=True, eq=False)
-class Suspicion:
-    """Suspicion of accounts by their own evidence, and with that of the neighbours.
-
-    Attributes
-    ----------
-    account : int32[n]
-        Ascending codes; all others have suspicion 0 and no neighbour of note.
-    own, together : float64[n]
-        0 to 1.
-    """
-
-    account: Int32Array
-    own: Float64Array
-    together: Float64Array
-
-
 def find_suspicion(
     snapshot: Snapshot, evidence: AccountEvidence, *, since: int, holding_time: int, most: int
-) -> Suspicion:
-    """Score the accounts around all own evidence.
+) -> tuple[Int32Array, Float64Array, Float64Array]:
+    """Return the accounts around all own evidence (ascending codes), and their suspicion by own evidence and together.
 
-    Parameters
-    ----------
-    snapshot : Snapshot
-    evidence : AccountEvidence
-        Of the same snapshot.
-    since, holding_time : int
-        Start of the window, and longest stay of relayed money, microseconds.
-    most : int
-        Accounts with more counterparties in the window are looked at only on own evidence.
-
-    Notes
-    -----
-    The columns are named in `columns`. Accounts that serve the public have suspicion 0. O(accounts + transfers of the
-    accounts with suspicion and of their counterparties), per round.
+    All other accounts have suspicion 0, and so have those that serve the public. Accounts with more than `most`
+    counterparties in the window are looked at only on own evidence; the columns are named in `columns`. O(accounts +
+    transfers of the accounts with suspicion and of their counterparties), per round.
     """
     n = snapshot.graph.n_accounts
     own = _apply(own_columns(evidence, np.arange(n, dtype=np.int32)), OWN) * ~snapshot.serves_public
@@ -101,7 +73,7 @@ def find_suspicion(
         together = np.where(table["dealings"] >= LEAST_DEALINGS, _apply(table, WITH_NEIGHBOURS), own[accounts])
         suspicion = np.zeros(n)
         suspicion[accounts] = together * ~snapshot.serves_public[accounts]
-    return Suspicion(accounts, own[accounts], suspicion[accounts])
+    return accounts, own[accounts], suspicion[accounts]
 
 
 def around(snapshot: Snapshot, suspicion: Float64Array, *, since: int, most: int) -> Int32Array:
@@ -143,8 +115,6 @@ def columns(
 ) -> dict[str, Float64Array]:  # fmt: skip
     """Return the columns of the model with neighbours, for `accounts` (ascending codes).
 
-    Notes
-    -----
     With `s` the suspicion of the round before, `r` how well a transfer matches money that its payer had just received
     (`match_relayed_money`), and sums over counterparties that take the best transfer of each:
 
@@ -223,9 +193,7 @@ class _Pairs:
 
 
 def _sum(value: Float64Array, at: Int64Array, n: int) -> Float64Array:
-    total = np.zeros(n, np.int64)
-    np.add.at(total, at, np.round(value / _UNIT).astype(np.int64))
-    return np.asarray(total * _UNIT, np.float64)
+    return np.asarray(sum_at(np.round(value / _UNIT).astype(np.int64), at, n) * _UNIT, np.float64)
 
 
 def _shared(uses: Uses, s: Float64Array) -> Float64Array:

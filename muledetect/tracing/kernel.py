@@ -31,25 +31,13 @@ DUST_SHARE: Final = 10_000
 
 
 class Ledger(NamedTuple):
-    """What tracing looks at, before its moment.
+    """What tracing looks at, before its moment."""
 
-    Attributes
-    ----------
-    time, amount, source, target, in_start, in_stop, in_transfer, out_start, out_stop, out_transfer
-        As in `TransferGraph`.
-    source_after, target_after, balance, balance_at
-        Stated balances, see `balance_before`.
-    exit_place : int8[n_transfers]
-        Code of `PLACES` that a transfer's channel leads to; 0 = follow.
-    stop_place : int8[n_accounts]
-        Code of `PLACES` at which money is not followed; 0 = follow.
-    """
-
-    time: Int64Array
+    time: Int64Array  # as in `TransferGraph`
     amount: Int64Array
     source: Int32Array
     target: Int32Array
-    source_after: Int64Array
+    source_after: Int64Array  # stated balances, see `balance_before`
     target_after: Int64Array
     balance: Int64Array
     balance_at: Int64Array
@@ -59,8 +47,8 @@ class Ledger(NamedTuple):
     out_start: Int64Array
     out_stop: Int64Array
     out_transfer: Int32Array
-    exit_place: Int8Array
-    stop_place: Int8Array
+    exit_place: Int8Array  # [n_transfers] code of `PLACES` that a transfer's channel leads to; 0 = follow
+    stop_place: Int8Array  # [n_accounts] code of `PLACES` at which money is not followed; 0 = follow
 
 
 class _Case(NamedTuple):

@@ -19,15 +19,9 @@ from muledetect.rings.suspects import Suspects
 
 #: The one shape of all links. Source and target are account codes; undirected kinds put the smaller code first.
 LINKS: Final = pa.schema(
-    [
-        pa.field("source", pa.int32()),
-        pa.field("target", pa.int32()),
-        pa.field("weight", pa.float64()),
-        pa.field("first_time", pa.int64()),
-        pa.field("last_time", pa.int64()),
-        pa.field("evidence", pa.list_(pa.string())),
-    ]
-)
+    {"source": pa.int32(), "target": pa.int32(), "weight": pa.float64(), "first_time": pa.int64(),
+     "last_time": pa.int64(), "evidence": pa.list_(pa.string())}
+)  # fmt: skip
 
 #: Two accounts with this many counterparties each (geometric mean) or fewer have links of full weight.
 FEW_COUNTERPARTIES: Final = 20
@@ -157,15 +151,8 @@ def make_links(
     account = context.suspects.account
     source, target = (left, right) if directed else (np.minimum(left, right), np.maximum(left, right))
     offsets = np.append(0, np.cumsum(np.broadcast_to(n_evidence, len(left))))
-    columns = [
-        pa.array(account[source], pa.int32()),
-        pa.array(account[target], pa.int32()),
-        pa.array(weight, pa.float64()),
-        pa.array(first_time, pa.int64()),
-        pa.array(last_time, pa.int64()),
-        pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), evidence),
-    ]
-    return pa.Table.from_arrays(columns, schema=LINKS)
+    shown = pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), evidence)
+    return pa.table([account[source], account[target], weight, first_time, last_time, shown], schema=LINKS)
 
 
 def pairs_in_groups(group: Int64Array) -> tuple[Int64Array, Int64Array]:
