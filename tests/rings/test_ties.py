@@ -18,8 +18,8 @@ from muledetect.facts import Snapshot
 from muledetect.records import read_dataset
 from muledetect.rings import TieContext, Ties, family, find_ties, learn_weights
 from muledetect.rings.ties import EVIDENCE
-from muledetect.rings.ties.complaints import complaint
 from muledetect.rings.ties.grades import WEAK, grade
+from muledetect.rings.ties.statements import complaint
 
 MEMBERS = pa.table({"ring_id": ["R1", "R1", "R2", "R2"], "account_id": ["m1", "m2", "n1", "n2"]})
 OTHERS = 40

@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 
 from muledetect.arrays import Float64Array
 from muledetect.clock import DAY, HOUR
+from muledetect.facts.columns import numbers, texts
 from muledetect.rings.ties._spec import TieContext, evidence, family, no_rows
 
 #: A call counts for the victim's first payment within this.
@@ -52,14 +53,14 @@ def listed_calls(context: TieContext) -> pd.DataFrame:
     table = table.filter(pc.greater_equal(table["time"].cast(pa.int64()), context.since))
     parts = []
     for kind, column in (("phone", "caller_hash"), ("imei", "caller_imei_hash")):
-        numbers = context.listed[context.listed["kind"] == kind]
-        if column not in table.column_names or numbers.empty:
+        listed = context.listed[context.listed["kind"] == kind]
+        if column not in table.column_names or listed.empty:
             continue
-        rows = calls_of(table, column, numbers["value"])
+        rows = calls_of(table, column, listed["value"])
         day = (context.snapshot.as_of - 1 - rows["time"]) // DAY
         n_called = rows.groupby(["value", day])["callee"].transform("nunique")
         rows["desk"] = np.minimum(1.0, DESK / n_called)
-        parts.append(rows.merge(numbers[["value", "centre", "reliability", "since"]], on="value"))
+        parts.append(rows.merge(listed[["value", "centre", "reliability", "since"]], on="value"))
     if not parts:
         return no_rows(*CALLS)
     calls = pd.concat(parts, ignore_index=True)
@@ -73,8 +74,8 @@ def calls_of(table: pa.Table, column: str, wanted: pd.Series) -> pd.DataFrame:
     """Return the calls of which a column holds one of some values: call_id, time, callee, value."""
     chosen = table.filter(pc.is_in(table[column].cast(pa.string()), value_set=pa.array(wanted.unique(), pa.string())))
     names = {"call_id": "call_id", "callee": "callee_hash", "value": column}
-    texts = {name: chosen[of].cast(pa.string()).to_pylist() for name, of in names.items()}
-    return pd.DataFrame({**texts, "time": chosen["time"].cast(pa.int64()).to_numpy()})
+    told = {name: texts(chosen, of).to_pylist() for name, of in names.items()}
+    return pd.DataFrame({**told, "time": numbers(chosen, "time")})
 
 
 def join_calls(payments: pd.DataFrame, calls: pd.DataFrame) -> pd.DataFrame:

@@ -64,10 +64,8 @@ def _called_in_hour(context: TieContext, moments: Int64Array) -> tuple[npt.NDArr
     hour, asked = (end - numbers(table, "time")) // HOUR, (end - moments) // HOUR
     keep = np.flatnonzero(np.isin(hour, asked))
     few = table.select(["call_id", "callee_hash"]).take(pa.array(keep))
-    rows = pd.DataFrame(
-        {"hour": hour[keep], "id": few["call_id"].to_pylist(), "callee": few["callee_hash"].to_pylist()}
-    )
-    rows = rows.sort_values(["hour", "id"], kind="stable")
+    rows = pd.DataFrame({"hour": hour[keep], **{name: few[name].to_pylist() for name in few.column_names}})
+    rows = rows.sort_values(["hour", "call_id"], kind="stable")
     of_hour = rows["hour"].to_numpy()
     first, last = (np.searchsorted(of_hour, asked, side=side) for side in ("left", "right"))
-    return rows["callee"].to_numpy(dtype=object), first, last
+    return rows["callee_hash"].to_numpy(dtype=object), first, last

@@ -43,16 +43,9 @@ def _payments(snapshot: Snapshot, members: pd.DataFrame, since: int) -> pd.DataF
     of, transfer = snapshot.transfers_of(account)
     comes_in = graph.target[transfer] == account[of]
     of, transfer = of[comes_in], transfer[comes_in]
-    rows = pd.DataFrame(
-        {
-            "ring": members["ring"].to_numpy()[of],
-            "transfer": transfer,
-            "payer": graph.source[transfer].astype(np.int64),
-            "time": graph.time[transfer],
-            "is_disputed": snapshot.is_disputed[transfer],
-            "payee": graph.target[transfer],
-        }
-    )
+    rows = pd.DataFrame({"ring": members["ring"].to_numpy()[of], "transfer": transfer, "time": graph.time[transfer]})
+    rows = rows.assign(payer=graph.source[transfer].astype(np.int64), payee=graph.target[transfer])
+    rows["is_disputed"] = snapshot.is_disputed[transfer]
     inside = pd.MultiIndex.from_frame(members[["ring", "account"]].astype("int64"))
     rows = rows[~pd.MultiIndex.from_frame(rows[["ring", "payer"]]).isin(inside)]
     rows = rows.sort_values(["time", "transfer"], kind="stable")

@@ -14,19 +14,18 @@ from muledetect import schema
 from muledetect.clock import Duration, parse_duration
 from muledetect.errors import DataError, OptionError
 from muledetect.facts import Snapshot
+from muledetect.facts.columns import texts
 from muledetect.frames import as_arrow
 from muledetect.graph import TransferGraph
 from muledetect.markup import SUSPICION, build_card, build_table
 from muledetect.progress import Progress, silent
 from muledetect.rings.ties._spec import Family
 from muledetect.rings.ties.calls import call
-from muledetect.rings.ties.cash_out import cash_out
 from muledetect.rings.ties.chance import chance_of_calls
-from muledetect.rings.ties.complaints import complaint, script
 from muledetect.rings.ties.context import build_context
 from muledetect.rings.ties.grades import grade, weigh_items
-from muledetect.rings.ties.lists import lists, person
-from muledetect.rings.ties.network import network, place
+from muledetect.rings.ties.statements import complaint, lists, person, script
+from muledetect.rings.ties.things import cash_out, network, place
 
 #: Every family of evidence that `find_ties` looks for.
 FAMILIES: Final[tuple[Family, ...]] = (complaint, call, network, place, cash_out, script, lists, person)
@@ -154,14 +153,8 @@ def _read_members(members: Any, graph: TransferGraph) -> tuple[pd.Index, pd.Data
     missing = [name for name in ("ring_id", "account_id") if name not in table.column_names]
     if missing:
         raise DataError(f"ties: columns {missing} of the members are missing; see schema.RING_MEMBERS.")
-    role = table["role"].cast(pa.string()).to_pylist() if "role" in table.column_names else [None] * table.num_rows
-    rows = pd.DataFrame(
-        {
-            "ring_id": table["ring_id"].cast(pa.string()).to_pylist(),
-            "account": graph.codes(table["account_id"]).astype(np.int64),
-            "role": role,
-        }
-    )
+    rows = pd.DataFrame({name: texts(table, name).to_pylist() for name in ("ring_id", "role")}, dtype="object")
+    rows["account"] = graph.codes(table["account_id"]).astype(np.int64)
     ids = pd.Index(rows["ring_id"].drop_duplicates().tolist(), dtype="object")
     rows = rows[(rows["role"] != "peripheral") & (rows["account"] >= 0)]
     rows["ring"] = ids.get_indexer(rows["ring_id"]).astype(np.int64)
@@ -207,34 +200,23 @@ def _ties(
 def _ring_ties(ties: pd.DataFrame, items: pd.DataFrame, ids: pd.Index) -> pa.Table:
     best = items.sort_values(["counts", "time", "item"], ascending=[False, True, True])
     shown = best.groupby(["ring", "centre"])["item"].agg(lambda found: [str(item) for item in found[:MOST_EVIDENCE]])
-    columns: dict[str, Any] = {name: ties[name].to_numpy() for name in ties.columns if name in schema.RING_TIES.names}
-    columns |= {
-        "ring_id": ids.take(ties["ring"].to_numpy(dtype=np.int64)).tolist(),
-        "centre_id": ties["centre"].tolist(),
-        "evidence": shown.reindex(pd.MultiIndex.from_frame(ties[["ring", "centre"]])).tolist(),
-    }
-    names = [name for name in schema.RING_TIES.names if name in columns]
-    table = pa.table({name: pa.array(columns[name], from_pandas=name not in ("evidence",)) for name in names})
-    for name in schema.RING_TIES.names:
-        if name not in names:
-            table = table.append_column(name, pa.nulls(len(table), schema.RING_TIES.column(name).arrow_type))
-    return table.select(schema.RING_TIES.names).cast(schema.RING_TIES.arrow_schema)
+    told = {name: pa.array(ties[name].to_numpy(), from_pandas=True) for name in ties if name in schema.RING_TIES.names}
+    return schema.RING_TIES.filled(
+        ring_id=ids.take(ties["ring"].to_numpy(dtype=np.int64)).tolist(),
+        centre_id=ties["centre"].tolist(),
+        evidence=shown.reindex(pd.MultiIndex.from_frame(ties[["ring", "centre"]])).tolist(),
+        **told,
+    )
 
 
 def _tie_evidence(items: pd.DataFrame, ties: pd.DataFrame, ids: pd.Index) -> pa.Table:
     order = ties.reset_index()[["index", "ring", "centre"]]
     rows = items.merge(order, on=["ring", "centre"])
     rows = rows.sort_values(["index", "family", "counts", "time", "item"], ascending=[True, True, False, True, True])
-    table = pa.table(
-        {
-            "ring_id": pa.array(ids.take(rows["ring"].to_numpy(dtype=np.int64)).tolist(), pa.string()),
-            "centre_id": pa.array(rows["centre"].tolist(), pa.string()),
-            "family": pa.array(rows["family"].tolist(), pa.string()),
-            "kind": pa.array(rows["kind"].tolist(), pa.string()),
-            "item": pa.array([str(item) for item in rows["item"]], pa.string()),
-            "time": pa.array(rows["time"].astype("int64").to_numpy()).cast(pa.timestamp("us", tz="UTC")),
-            "log_odds": pa.array(rows["log_odds"].to_numpy(dtype=np.float64)),
-            "counts": pa.array(rows["counts"].to_numpy(dtype=np.float64)),
-        }
+    return schema.TIE_EVIDENCE.filled(
+        ring_id=ids.take(rows["ring"].to_numpy(dtype=np.int64)).tolist(),
+        centre_id=rows["centre"].tolist(),
+        item=[str(item) for item in rows["item"]],
+        time=rows["time"].to_numpy(dtype=np.int64),
+        **{name: rows[name].tolist() for name in ("family", "kind", "log_odds", "counts")},
     )
-    return table.cast(schema.TIE_EVIDENCE.arrow_schema)
