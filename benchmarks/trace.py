@@ -29,8 +29,7 @@ from muledetect.graph import TransferGraph, build_graph, graph_from_arrays
 from muledetect.records import Dataset
 from muledetect.simulation import world_config, write_world
 from muledetect.tracing import METHODS, locate, trace
-from muledetect.tracing.holds import share_available
-from muledetect.tracing.paths import follow
+from muledetect.tracing.paths import follow, share_available
 
 START = 1_735_689_600_000_000
 FIRST_SEED = 31

@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from muledetect.arrays import BoolArray, Int8Array
 from muledetect.facts.accounts import Accounts, exit_places, has_channel, read_accounts
-from muledetect.facts.balances import Balances, read_balances
+from muledetect.facts.balances import Balances, Ledger, read_balances
 from muledetect.facts.complaints import Complaints, Disputes, index_disputes, match_complaints
 from muledetect.facts.lists import ListedAccounts, Lists, index_lists, read_lists
 from muledetect.facts.reversals import Reversals, find_reversals
@@ -57,6 +57,11 @@ class Facts:
     def balances(self) -> Balances:
         """Balances that transfers state."""
         return self.once("balances", lambda: read_balances(self._transfers, self.graph.n_transfers))
+
+    def ledger(self, graph: TransferGraph) -> Ledger:
+        """What tells balances, for `graph`: the whole one, or one cut at a moment."""
+        transfers = (graph.time, graph.amount, graph.source, graph.target, graph.incoming, graph.outgoing)
+        return Ledger(*transfers, *self.balances, self.accounts.balance, self.accounts.balance_at)
 
     @property
     def complaints(self) -> Complaints:

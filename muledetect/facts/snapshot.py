@@ -17,7 +17,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from muledetect.arrays import MISSING, BoolArray, Int8Array, Int32Array, Int64Array
+from muledetect.arrays import BoolArray, Int8Array, Int32Array, Int64Array
 from muledetect.clock import Moment, format_time, parse_time
 from muledetect.facts.accounts import PLACES, PUBLIC_KINDS, Accounts, find_hubs
 from muledetect.facts.balances import balances_before
@@ -283,21 +283,7 @@ class Snapshot:
 
         See `balances.balance_before` for the rule. O(transfers of the accounts since the last statement).
         """
-        graph, stated, known = self.graph, self._facts.balances, self.accounts
-        return balances_before(
-            accounts, np.full(len(accounts), self.as_of), graph.time, graph.amount, graph.source, graph.target,
-            stated.of_source, stated.of_target, known.balance, known.balance_at, *graph.incoming, *graph.outgoing,
-        )  # fmt: skip
-
-    @property
-    def stated_balances(self) -> tuple[Int64Array, Int64Array, Int64Array, Int64Array]:
-        """Balances of payers and payees after transfers, and of accounts with their moment, for tracing kernels."""
-        stated, known = self._facts.balances, self.accounts
-        before = known.balance_at < self.as_of
-        return (
-            stated.of_source, stated.of_target, np.where(before, known.balance, MISSING),
-            np.where(before, known.balance_at, MISSING),
-        )  # fmt: skip
+        return balances_before(accounts, np.full(len(accounts), self.as_of), self._facts.ledger(self.graph))
 
     def identifiers(self, kind: str) -> pa.Table:
         """Return what accounts are known to have used of one kind, from table identifiers.

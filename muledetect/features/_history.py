@@ -182,12 +182,10 @@ class History:
     def balance(self) -> Float64Array:
         """Balance just before the point, minor units; NaN where no record states one, see `facts.balances`."""
         found, rows = np.full(len(self), np.nan), np.flatnonzero(self.points.account >= 0)
-        stated, known, graph = self.facts.balances, self.facts.accounts, self.graph
+        stated, known = self.facts.balances, self.facts.accounts
         if len(stated.of_source) or len(stated.of_target) or (known.balance_at != MISSING).any():
-            balance, is_stated = balances_before(
-                self.points.account[rows], self.as_of[rows], graph.time, graph.amount, graph.source, graph.target,
-                stated.of_source, stated.of_target, known.balance, known.balance_at, *graph.incoming, *graph.outgoing,
-            )  # fmt: skip
+            ledger = self.facts.ledger(self.graph)
+            balance, is_stated = balances_before(self.points.account[rows], self.as_of[rows], ledger)
             found[rows] = np.where(is_stated, balance, np.nan)
         return found
 

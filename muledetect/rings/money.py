@@ -21,8 +21,8 @@ SHORTEST_STEP: Final = MINUTE
 class RelayedMoney:
     """One row for each transfer of each asked account; credits of an account first, then its debits, by time."""
 
-    middle: Int32Array  # the asked account, as position in the asked accounts
-    transfer: Int32Array  # position of the transfer in the graph
+    middle: Int64Array  # the asked account, as position in the asked accounts
+    transfer: Int64Array  # position of the transfer in the graph
     is_debit: BoolArray  # the account paid this transfer
     # part of the transfer that was passed on (credit) or came from money just received (debit), minor units
     amount: Int64Array
@@ -45,9 +45,11 @@ def match_relayed_money(graph: TransferGraph, accounts: Int32Array, *, since: in
     the accounts): each step exhausts one pot. Transfers from an account to itself move nothing.
     """
     middle, transfer = transfers_of(graph, accounts, since)
-    moves = graph.source[transfer] != graph.target[transfer]
-    middle, transfer = middle[moves], transfer[moves].astype(np.int32)
-    is_debit = graph.source[transfer] == accounts[middle]
+    payer = graph.source[transfer]
+    moves = payer != graph.target[transfer]
+    if not moves.all():
+        middle, transfer, payer = middle[moves], transfer[moves], payer[moves]
+    is_debit = payer == accounts[middle]
     start = np.searchsorted(middle, np.arange(len(accounts) + 1))
     step = float(max(graph.tick, SHORTEST_STEP))
     credit_pot, debit_pot, begin, total, roots, largest = _fill_pots(
@@ -61,7 +63,7 @@ def match_relayed_money(graph: TransferGraph, accounts: Int32Array, *, since: in
         credit, debit, moved, total, roots, largest, moment, max(holding_time, graph.tick), step
     )
     shared = _share_out(begin, total, relayed, strength, fastest, partner, transfer, graph.amount)
-    return RelayedMoney(middle.astype(np.int32), transfer, is_debit, *shared)
+    return RelayedMoney(middle, transfer, is_debit, *shared)
 
 
 @numba.njit(cache=True, nogil=True)

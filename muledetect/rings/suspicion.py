@@ -205,7 +205,7 @@ def _shared(uses: Uses, s: Float64Array) -> Float64Array:
     return most
 
 
-def _rows_of(transfer: Int32Array, chosen: BoolArray, edge: Int64Array) -> Int64Array:
+def _rows_of(transfer: Int64Array, chosen: BoolArray, edge: Int64Array) -> Int64Array:
     rows = np.flatnonzero(chosen)
     order = np.argsort(transfer[rows], kind="stable")
     return rows[order[np.searchsorted(transfer[rows[order]], edge)]]

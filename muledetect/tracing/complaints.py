@@ -10,16 +10,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from muledetect import schema
-from muledetect.arrays import BoolArray, Int64Array
+from muledetect.arrays import BoolArray, Int64Array, sum_at
 from muledetect.clock import Duration, parse_duration
 from muledetect.errors import DataError, OptionError
 from muledetect.facts import Snapshot
 from muledetect.facts.accounts import PLACES
 from muledetect.facts.complaints import NOT_KNOWN
 from muledetect.progress import Progress, silent
-from muledetect.tracing.holds import share_available
 from muledetect.tracing.kernel import METHODS
-from muledetect.tracing.paths import follow, join_methods
+from muledetect.tracing.paths import follow, join_methods, share_available
 from muledetect.tracing.traces import SUMMARY, UNTRACED, Traces
 
 _LEFT_BANK: Final = ("other_bank", "vasp", "wallet", "xborder")
@@ -48,7 +47,7 @@ class _Cases(NamedTuple):
     def times(self, hold: Int64Array) -> dict[str, Any]:
         """Return the columns of the moment and of when holds end; null without a hold."""
         ends = pa.array(np.full(len(hold), self.expires, np.int64), mask=hold == 0)
-        return {"as_of": _utc(np.full(len(hold), self.snapshot.as_of, np.int64)), "expires_at": _utc(ends)}
+        return {"as_of": np.full(len(hold), self.snapshot.as_of, np.int64), "expires_at": ends}
 
 
 def trace(
@@ -151,32 +150,30 @@ def _hold(cases: _Cases, rows: Columns, in_accounts: BoolArray) -> tuple[Int64Ar
 
 
 def _trace(cases: _Cases, rows: Columns, in_accounts: BoolArray, hold: Int64Array, available: Int64Array) -> pa.Table:
-    columns = {
+    return schema.TRACE.filled(
         **cases.labels(rows),
         **cases.times(hold),
-        "account_id": cases.snapshot.graph.account_ids.take(pa.array(rows["account"])),
-        "hop": pa.array(rows["hop"]),
-        "traced": pa.array(rows["amount"]),
-        "available": pa.array(available, mask=~in_accounts),
-        "hold": pa.array(hold),
-        "shortfall": pa.array(np.where(in_accounts, rows["amount"] - hold, 0)),
-        "exit_kind": pa.array([PLACES[k] if k else None for k in rows["place"]], pa.string()),
-    }
-    return _shaped(columns, schema.TRACE)
+        account_id=cases.snapshot.graph.account_ids.take(pa.array(rows["account"])),
+        hop=rows["hop"],
+        traced=rows["amount"],
+        available=pa.array(available, mask=~in_accounts),
+        hold=hold,
+        shortfall=np.where(in_accounts, rows["amount"] - hold, 0),
+        exit_kind=pa.array([PLACES[k] if k else None for k in rows["place"]], pa.string()),
+    )
 
 
 def _steps(cases: _Cases, way: Columns) -> pa.Table:
     graph, transfer = cases.snapshot.graph, way["transfer"]
-    columns = {
+    return schema.TRACE_STEPS.filled(
         **cases.labels(way),
-        "transfer_id": cases.snapshot.tables["transfers"]["transfer_id"].take(pa.array(transfer)),
-        "time": _utc(graph.time[transfer]),
-        "source": graph.account_ids.take(pa.array(graph.source[transfer])),
-        "target": graph.account_ids.take(pa.array(graph.target[transfer])),
-        "amount": pa.array(graph.amount[transfer]),
-        "traced": pa.array(way["amount"]),
-    }
-    return _shaped(columns, schema.TRACE_STEPS)
+        transfer_id=cases.snapshot.tables["transfers"]["transfer_id"].take(pa.array(transfer)),
+        time=graph.time[transfer],
+        source=graph.account_ids.take(pa.array(graph.source[transfer])),
+        target=graph.account_ids.take(pa.array(graph.target[transfer])),
+        amount=graph.amount[transfer],
+        traced=way["amount"],
+    )
 
 
 def _holds(cases: _Cases, rows: Columns) -> pa.Table:
@@ -185,20 +182,19 @@ def _holds(cases: _Cases, rows: Columns) -> pa.Table:
     account = claims["account"].astype(np.int32)
     available, is_stated = cases.snapshot.balances(account)
     hold = share_available(claims["account"], cases.known[claims["case"]], claims["cautious"], available)
-    columns = {
+    return schema.HOLDS.filled(
         **cases.times(hold),
-        "complaint_id": cases.complaint_id.take(pa.array(claims["case"])),
-        "account_id": cases.snapshot.graph.account_ids.take(pa.array(account)),
-        "bank_id": cases.snapshot.accounts.bank.take(pa.array(account)),
-        "hop": pa.array(claims["hop"]),
-        "traced_low": pa.array(claims["low"]),
-        "traced_high": pa.array(claims["high"]),
-        "available": pa.array(available),
-        "is_stated": pa.array(is_stated),
-        "hold": pa.array(hold),
-        "shortfall": pa.array(claims["cautious"] - hold),
-    }
-    return _shaped(columns, schema.HOLDS)
+        complaint_id=cases.complaint_id.take(pa.array(claims["case"])),
+        account_id=cases.snapshot.graph.account_ids.take(pa.array(account)),
+        bank_id=cases.snapshot.accounts.bank.take(pa.array(account)),
+        hop=claims["hop"],
+        traced_low=claims["low"],
+        traced_high=claims["high"],
+        available=available,
+        is_stated=is_stated,
+        hold=hold,
+        shortfall=claims["cautious"] - hold,
+    )
 
 
 def _summary(cases: _Cases, rows: Columns, in_accounts: BoolArray, hold: Int64Array) -> pa.Table:
@@ -210,19 +206,8 @@ def _summary(cases: _Cases, rows: Columns, in_accounts: BoolArray, hold: Int64Ar
     left_bank, not_followed = (np.isin(place, names) for names in (_LEFT_BANK, _NOT_FOLLOWED))
     spent = ~(in_accounts | left_bank | not_followed)
     amounts = {"lost": rows["amount"], "hold": hold}
-    for name, chosen in (
-        ("in_accounts", in_accounts), ("left_bank", left_bank), ("spent", spent), ("not_followed", not_followed)
-    ):  # fmt: skip
+    for name, chosen in {"in_accounts": in_accounts, "left_bank": left_bank, "spent": spent,
+                         "not_followed": not_followed}.items():  # fmt: skip
         amounts[name] = np.where(chosen, rows["amount"], 0)
-    totals = {name: np.zeros(len(every["case"]), np.int64) for name in amounts}
-    for name, total in totals.items():
-        np.add.at(total, at, amounts[name])
+    totals = {name: sum_at(values, at, len(every["case"])) for name, values in amounts.items()}
     return pa.table(cases.labels(every) | totals).select(SUMMARY.names).cast(SUMMARY)
-
-
-def _shaped(columns: Mapping[str, Any], table: schema.Table) -> pa.Table:
-    return pa.table(columns).select(table.names).cast(table.arrow_schema)
-
-
-def _utc(moment: Any) -> pa.Array:
-    return pa.array(moment).cast(pa.timestamp("us", tz="UTC"))

@@ -51,17 +51,16 @@ def locate(snapshot: Snapshot, transfer: int, *, methods: Sequence[str] = METHOD
     account = claims["account"].astype(np.int32)
     available, _ = snapshot.balances(account)
     is_own = snapshot.stop_place[account] == 0
-    table = pa.table(
-        {
-            "account_id": snapshot.graph.account_ids.take(pa.array(account)),
-            "bank_id": snapshot.accounts.bank.take(pa.array(account)),
-            "hop": pa.array(claims["hop"]),
-            "traced_low": pa.array(claims["low"]),
-            "traced_high": pa.array(claims["high"]),
-            "available": pa.array(available, mask=~is_own),
-            "recoverable": pa.array(np.where(is_own, np.minimum(claims["cautious"], available), 0)),
-        }
-    )
+    columns = {
+        "account_id": snapshot.graph.account_ids.take(pa.array(account)),
+        "bank_id": snapshot.accounts.bank.take(pa.array(account)),
+        "hop": claims["hop"],
+        "traced_low": claims["low"],
+        "traced_high": claims["high"],
+        "available": pa.array(available, mask=~is_own),
+        "recoverable": np.where(is_own, np.minimum(claims["cautious"], available), 0),
+    }
+    table = pa.table(columns)
     return table.sort_by([("recoverable", "descending"), ("traced_high", "descending"), ("account_id", "ascending")])
 
 

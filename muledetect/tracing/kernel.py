@@ -9,16 +9,16 @@ it later in the same tick stays until the next.
 
 from __future__ import annotations
 
+from heapq import heappop, heappush
 from typing import Final, NamedTuple
 
 import numba
 import numpy as np
 from numba import literal_unroll
 
-from muledetect.arrays import NEVER, Int8Array, Int32Array, Int64Array, first_transfer_at
+from muledetect.arrays import NEVER, Int8Array, Int64Array, first_transfer_at
 from muledetect.facts.accounts import PLACES
 from muledetect.facts.balances import balance_before
-from muledetect.tracing.exact import share_of
 
 #: Ways to say which money left first; holds are the smaller of pro rata and LIBR.
 METHODS: Final = ("fifo", "lifo", "pro_rata", "libr")
@@ -26,45 +26,28 @@ FIFO, LIFO, PRO_RATA, LIBR = range(4)
 
 BEYOND_HOPS, DUST, UNDIVIDED = (PLACES.index(name) for name in ("beyond_hops", "dust", "undivided"))
 
+_MOST: Final = np.int64(2**63 - 1)
+
 #: A part smaller than this share of the loss is not followed any more.
 DUST_SHARE: Final = 10_000
 
 
-class Ledger(NamedTuple):
-    """What tracing looks at, before its moment."""
-
-    time: Int64Array  # as in `TransferGraph`
-    amount: Int64Array
-    source: Int32Array
-    target: Int32Array
-    source_after: Int64Array  # stated balances, see `balance_before`
-    target_after: Int64Array
-    balance: Int64Array
-    balance_at: Int64Array
-    in_start: Int64Array
-    in_stop: Int64Array
-    in_transfer: Int32Array
-    out_start: Int64Array
-    out_stop: Int64Array
-    out_transfer: Int32Array
-    exit_place: Int8Array  # [n_transfers] code of `PLACES` that a transfer's channel leads to; 0 = follow
-    stop_place: Int8Array  # [n_accounts] code of `PLACES` at which money is not followed; 0 = follow
-
-
 class _Case(NamedTuple):
-    """One disputed transfer and how it is followed."""
+    """One disputed transfer and how it is followed: no further than where channels and accounts say, see `PLACES`."""
 
     number: int
     first: int
     loss: int
     method: int
     max_hops: int
+    exit_place: Int8Array  # [n_transfers] code of `PLACES` that a transfer's channel leads to; 0 = follow
+    stop_place: Int8Array  # [n_accounts] code of `PLACES` at which money is not followed; 0 = follow
 
 
 # The state is a list of tables of int64 that grow, and the number of rows of each. Those of one case: accounts that
-# held its money, their money by the tick of its arrival (oldest first), when which account pays or is paid next, the
-# accounts that the tick has reached, and money on its way to an account. Those of all cases: the two results.
-_HELD, _LOTS, _HEAP, _WAVE, _ARRIVALS, _ROWS, _STEPS = range(7)
+# held its money, their money by the tick of its arrival (oldest first), the accounts that the tick has reached, and
+# money on its way to an account. Those of all cases: the two results.
+_HELD, _LOTS, _WAVE, _ARRIVALS, _ROWS, _STEPS = range(6)
 # columns of held accounts
 _BALANCE, _TRACED, _HOP, _IN, _OUT, _DUE, _TICK, _PASSED, _ARRIVED, _HEAD, _TAIL, _ACCOUNT = range(12)
 # columns of lots
@@ -74,25 +57,25 @@ _LEFT, _DIRTY, _NEXT, _BEFORE = range(4)
 
 
 @numba.njit(cache=True, nogil=True)
-def trace_transfers(disputed, method, max_hops, ledger) -> tuple[Int64Array, Int64Array]:  # type: ignore[no-untyped-def]
+def trace_transfers(  # type: ignore[no-untyped-def]
+    disputed, method, max_hops, ledger, exit_place, stop_place
+) -> tuple[Int64Array, Int64Array]:
     """Trace each disputed transfer (position) by one method.
 
-    Returns
-    -------
-    int64[n_rows, 5]
-        Which disputed transfer, account, hop (1 = paid by the victim), place (code of `PLACES`), amount > 0. The
-        amounts of a disputed transfer sum to its own.
-    int64[n_steps, 3]
-        The way there: which disputed transfer, transfer that carried its money (itself first), how much of it > 0.
-        For each account, what steps bring = what steps take away + what the rows say is there.
+    Returns where the money is, a row each: which disputed transfer, account, hop (1 = paid by the victim), place (code
+    of `PLACES`), amount > 0; the amounts of a disputed transfer sum to its own. And the way there: which disputed
+    transfer, transfer that carried its money (itself first), how much of it > 0. For each account, what steps bring =
+    what steps take away + what the rows say is there.
     """
-    slot_of = np.full(len(ledger.in_start), -1, np.int64)
-    tables = [np.empty((64, width), np.int64) for width in (12, 4, 2, 1, 4, 5, 3)]
+    slot_of = np.full(len(stop_place), -1, np.int64)
+    tables = [np.empty((64, width), np.int64) for width in (12, 4, 1, 4, 5, 3)]
     n = np.zeros(len(tables), np.int64)
+    heap = [(np.int64(NEVER), np.int64(0)) for _ in range(0)]  # when which held account is due, the earliest first
     for number in range(len(disputed)):
         first = disputed[number]
-        case = _Case(number, first, ledger.amount[first], method, max_hops)
+        case = _Case(number, first, ledger.amount[first], method, max_hops, exit_place, stop_place)
         n[:_ROWS] = 0
+        heap.clear()
         moment = ledger.time[first]
         _send(tables, n, ledger, case, first, case.loss, 1)
         while moment != NEVER:
@@ -100,9 +83,9 @@ def trace_transfers(disputed, method, max_hops, ledger) -> tuple[Int64Array, Int
             if n[_ARRIVALS]:
                 _take_in(tables, n, ledger, case, slot_of, moment)
             if n[_WAVE] == 0:
-                moment = _next_tick(tables, n)
+                moment = _next_tick(tables, n, heap)
             _credit(tables, n, ledger, case, moment)
-            _pay_on(tables, n, ledger, case, moment)
+            _pay_on(tables, n, heap, ledger, case, moment)
         held = tables[_HELD]
         for slot in range(n[_HELD]):
             slot_of[held[slot, _ACCOUNT]] = -1
@@ -133,7 +116,7 @@ def _append(tables, n, which, values):  # type: ignore[no-untyped-def]
 def _send(tables, n, ledger, case, transfer, part, hop):  # type: ignore[no-untyped-def]
     """Put money of the case on its way along a transfer."""
     target = ledger.target[transfer]
-    place = ledger.exit_place[transfer] if ledger.exit_place[transfer] else ledger.stop_place[target]
+    place = case.exit_place[transfer] if case.exit_place[transfer] else case.stop_place[target]
     _append(tables, n, _ARRIVALS, (target, part, hop, place))
     _append(tables, n, _STEPS, (case.number, transfer, part))
 
@@ -173,38 +156,31 @@ def _open(tables, n, ledger, case, slot, moment):  # type: ignore[no-untyped-def
     """Begin to follow an account at a moment, with the money that it had just before."""
     held = tables[_HELD]
     a = held[slot, _ACCOUNT]
-    opening, _ = balance_before(
-        a, moment, NEVER, ledger.time, ledger.amount, ledger.source, ledger.target, ledger.source_after,
-        ledger.target_after, ledger.balance, ledger.balance_at, ledger.in_start, ledger.in_stop, ledger.in_transfer,
-        ledger.out_start, ledger.out_stop, ledger.out_transfer,
-    )  # fmt: skip
+    opening, _ = balance_before(a, moment, NEVER, ledger)
     if moment == ledger.time[case.first] and a == ledger.source[case.first]:
         # the victim got money back within the tick: the disputed payment itself is over
         opening = max(np.int64(0), opening - case.loss)
     held[slot, _BALANCE] = opening
-    held[slot, _IN] = first_transfer_at(ledger.in_transfer, ledger.in_start[a], ledger.in_stop[a], ledger.time, moment)
-    held[slot, _OUT] = first_transfer_at(
-        ledger.out_transfer, ledger.out_start[a], ledger.out_stop[a], ledger.time, moment
-    )
+    for column, index in ((_IN, ledger.incoming), (_OUT, ledger.outgoing)):
+        held[slot, column] = first_transfer_at(index.transfer, index.start[a], index.stop[a], ledger.time, moment)
     held[slot, _HEAD], held[slot, _TAIL] = -1, -1
     if opening > 0:
         _add_lot(tables, n, case, slot, opening)
 
 
 @numba.njit(cache=True, nogil=True, inline="always")
-def _next_tick(tables, n):  # type: ignore[no-untyped-def]
+def _next_tick(tables, n, heap):  # type: ignore[no-untyped-def]
     """Fill the wave with the accounts that hold money and pay or are paid next; return when, NEVER = none does."""
-    held, heap = tables[_HELD], tables[_HEAP]
+    held = tables[_HELD]
     moment = NEVER
     while n[_WAVE] == 0:
-        while n[_HEAP] and held[heap[0, 1], _TRACED] == 0:
-            _pop(heap, n)
-        if n[_HEAP] == 0:
+        while len(heap) and held[heap[0][1], _TRACED] == 0:
+            heappop(heap)
+        if len(heap) == 0:
             return NEVER
-        moment = heap[0, 0]
-        while n[_HEAP] and heap[0, 0] == moment:
-            slot = heap[0, 1]
-            _pop(heap, n)
+        moment = heap[0][0]
+        while len(heap) and heap[0][0] == moment:
+            slot = heappop(heap)[1]
             if held[slot, _TRACED] > 0 and held[slot, _DUE] == moment and held[slot, _TICK] != moment:
                 held[slot, _TICK] = moment  # it may be in the heap twice
                 _append(tables, n, _WAVE, (slot,))
@@ -218,7 +194,7 @@ def _next_tick(tables, n):  # type: ignore[no-untyped-def]
 def _credit(tables, n, ledger, case, moment):  # type: ignore[no-untyped-def]
     """Add to the accounts of the wave all credits of the tick, then the money of the case that arrived."""
     held, wave = tables[_HELD], tables[_WAVE]
-    time, in_stop, in_transfer = ledger.time, ledger.in_stop, ledger.in_transfer
+    time, in_stop, in_transfer = ledger.time, ledger.incoming.stop, ledger.incoming.transfer
     for k in range(n[_WAVE]):
         slot = wave[k, 0]
         if held[slot, _TICK] != moment:
@@ -246,12 +222,11 @@ def _credit(tables, n, ledger, case, moment):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(cache=True, nogil=True, inline="always")
-def _pay_on(tables, n, ledger, case, moment):  # type: ignore[no-untyped-def]
+def _pay_on(tables, n, heap, ledger, case, moment):  # type: ignore[no-untyped-def]
     """Let the accounts of the wave pay their debits of the tick, once; note when each is next due, and end the wave."""
     held, wave, time = tables[_HELD], tables[_WAVE], ledger.time
-    in_stop, in_transfer, out_stop, out_transfer = (
-        ledger.in_stop, ledger.in_transfer, ledger.out_stop, ledger.out_transfer
-    )  # fmt: skip
+    in_stop, in_transfer = ledger.incoming.stop, ledger.incoming.transfer
+    out_stop, out_transfer = ledger.outgoing.stop, ledger.outgoing.transfer
     for k in range(n[_WAVE]):
         slot = wave[k, 0]
         if held[slot, _PASSED] != moment:
@@ -267,7 +242,7 @@ def _pay_on(tables, n, ledger, case, moment):  # type: ignore[no-untyped-def]
             due = min(due, time[out_transfer[held[slot, _OUT]]])
         held[slot, _DUE] = due
         if due != NEVER:
-            _push(tables, n, due, slot)
+            heappush(heap, (due, slot))
     n[_WAVE] = 0
 
 
@@ -277,8 +252,8 @@ def _pay(tables, n, ledger, case, slot, moment):  # type: ignore[no-untyped-def]
     held = tables[_HELD]
     a, begin = held[slot, _ACCOUNT], held[slot, _OUT]
     paid = np.int64(0)
-    while held[slot, _OUT] < ledger.out_stop[a]:
-        i = ledger.out_transfer[held[slot, _OUT]]
+    while held[slot, _OUT] < ledger.outgoing.stop[a]:
+        i = ledger.outgoing.transfer[held[slot, _OUT]]
         if ledger.time[i] != moment:
             break
         if ledger.source[i] != ledger.target[i] and i != case.first:
@@ -291,7 +266,7 @@ def _pay(tables, n, ledger, case, slot, moment):  # type: ignore[no-untyped-def]
     held[slot, _TRACED] -= moved
     rest = moved
     for j in range(begin, held[slot, _OUT]):
-        i = ledger.out_transfer[j]
+        i = ledger.outgoing.transfer[j]
         if ledger.source[i] == ledger.target[i] or i == case.first:
             continue
         part = share_of(moved, ledger.amount[i], paid)
@@ -354,29 +329,30 @@ def _take_lots(lots, held, slot, amount, newest_first):  # type: ignore[no-untyp
 
 
 @numba.njit(cache=True, nogil=True)
-def _push(tables, n, moment, slot):  # type: ignore[no-untyped-def]
-    """Add (moment, slot) to the heap, a binary one with the earliest moment on top."""
-    at = _append(tables, n, _HEAP, (moment, slot))
-    heap = tables[_HEAP]
-    while at > 0 and heap[(at - 1) // 2, 0] > moment:
-        heap[at] = heap[(at - 1) // 2]
-        at = (at - 1) // 2
-    heap[at, 0], heap[at, 1] = moment, slot
+def share_of(whole, part, total):  # type: ignore[no-untyped-def]
+    """Return `whole * part // total` without overflow, int64, for 0 <= part <= total, 0 < total and 0 <= whole.
 
-
-@numba.njit(cache=True, nogil=True)
-def _pop(heap, n):  # type: ignore[no-untyped-def]
-    """Take the top off the heap. The caller has read the top."""
-    n[_HEAP] -= 1
-    last = n[_HEAP]
-    moment, slot = heap[last, 0], heap[last, 1]
-    at = 0
-    while 2 * at + 1 < last:
-        child = 2 * at + 1
-        if child + 1 < last and heap[child + 1, 0] < heap[child, 0]:
-            child += 1
-        if heap[child, 0] >= moment:
-            break
-        heap[at] = heap[child]
-        at = child
-    heap[at, 0], heap[at, 1] = moment, slot
+    Where the product does not fit, `whole` is taken bit by bit: 63 steps, each keeping quotient and remainder exact.
+    """
+    if whole == 0 or part == 0:
+        return np.int64(0)
+    if part == total:
+        return whole
+    if part <= _MOST // whole:
+        return whole * part // total
+    quotient, remainder = np.int64(0), np.int64(0)
+    for bit in range(62, -1, -1):
+        # (quotient, remainder) of part * (the bits of whole so far) by total; remainder < total, so 2 r may pass 2^63
+        quotient = quotient * 2
+        if remainder >= total - remainder:
+            quotient += 1
+            remainder = remainder - (total - remainder)
+        else:
+            remainder = remainder + remainder
+        if whole >> np.int64(bit) & 1:
+            if remainder >= total - part:
+                quotient += 1
+                remainder = remainder - (total - part)
+            else:
+                remainder = remainder + part
+    return quotient

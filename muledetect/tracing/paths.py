@@ -9,11 +9,11 @@ from typing import Final
 
 import numpy as np
 
-from muledetect.arrays import Int64Array
+from muledetect.arrays import Int64Array, sum_at
 from muledetect.errors import OptionError
 from muledetect.facts import Snapshot
 from muledetect.progress import Progress, silent
-from muledetect.tracing.kernel import METHODS, Ledger, trace_transfers
+from muledetect.tracing.kernel import METHODS, trace_transfers
 
 #: The hold that is proposed: the smaller of what these two say, per complaint and account.
 CAUTIOUS: Final = ("pro_rata", "libr")
@@ -28,28 +28,20 @@ def follow(
     """Trace disputed transfers; return where the money is and the way there, as columns.
 
     The first are case, method, place, account, hop, amount, sorted by case, method, place and account; the second
-    case, method, transfer, amount, sorted by the first three: transfers are in order of time.
-
-    Raises
-    ------
-    OptionError
-        If there is no such method, or `max_hops` is out of range.
+    case, method, transfer, amount, sorted by the first three: transfers are in order of time. Raises OptionError if
+    there is no such method, or `max_hops` is out of range.
     """
     unknown = [name for name in methods if name not in METHODS]
     if unknown or not methods or len(set(methods)) != len(methods):
         raise OptionError(f"trace: methods must be some of {', '.join(METHODS)}, each once; got {list(methods)}.")
     if not 1 <= max_hops <= 1_000:
         raise OptionError(f"trace: max_hops must lie in 1 to 1,000; got {max_hops}.")
-    graph = snapshot.graph
-    ledger = Ledger(
-        graph.time, graph.amount, graph.source, graph.target, *snapshot.stated_balances, *graph.incoming,
-        *graph.outgoing, snapshot.exit_place, snapshot.stop_place,
-    )  # fmt: skip
+    given = (snapshot.facts.ledger(snapshot.graph), snapshot.exit_place, snapshot.stop_place)
     jobs = [(begin, number) for begin in range(0, len(transfer), _BATCH) for number in range(len(methods))]
 
     def run(job: tuple[int, int]) -> list[Int64Array]:
         begin, number = job
-        traced = trace_transfers(transfer[begin : begin + _BATCH], METHODS.index(methods[number]), max_hops, ledger)
+        traced = trace_transfers(transfer[begin : begin + _BATCH], METHODS.index(methods[number]), max_hops, *given)
         for rows in traced:
             rows[:, 0] += begin
         return [np.column_stack([rows, np.full(len(rows), number)]) for rows in traced]
@@ -81,8 +73,7 @@ def join_methods(rows: Mapping[str, Int64Array], methods: Sequence[str]) -> dict
     key = np.stack([rows["case"], rows["account"]])
     pairs, at = np.unique(key, axis=1, return_inverse=True)
     n = pairs.shape[1]
-    amounts = np.zeros((len(methods), n), np.int64)
-    np.add.at(amounts, (rows["method"], at.ravel()), rows["amount"])
+    amounts = sum_at(rows["amount"], rows["method"] * n + at.ravel(), len(methods) * n).reshape(len(methods), n)
     hop = np.full(n, np.iinfo(np.int64).max)
     np.minimum.at(hop, at.ravel(), rows["hop"])
     careful = [number for number, name in enumerate(methods) if name in CAUTIOUS] or list(range(len(methods)))
@@ -94,3 +85,25 @@ def join_methods(rows: Mapping[str, Int64Array], methods: Sequence[str]) -> dict
         "high": amounts.max(axis=0),
         "cautious": amounts[careful].min(axis=0),
     }
+
+
+def share_available(account: Int64Array, known: Int64Array, wanted: Int64Array, available: Int64Array) -> Int64Array:
+    """Return how much of `wanted` each claim gets of the money `available` in its account, equal for all of its claims.
+
+    No money is held twice, and never more than there is. Claims `known` earlier are served first; those of one moment
+    share what is left in proportion to what they want, rounded down. O(n log n).
+    """
+    granted = np.zeros(len(account), np.int64)
+    order = np.lexsort((known, account))
+    ends = np.flatnonzero(np.diff(account[order]) | np.diff(known[order])) + 1
+    left, last = 0, None
+    for rows in np.split(order, ends) if len(order) else []:
+        if account[rows[0]] != last:
+            last, left = account[rows[0]], int(available[rows[0]])
+        # Python's integers: the product of two amounts may pass 64 bits
+        claims = [int(claim) for claim in wanted[rows]]
+        total = sum(claims)
+        given = claims if total <= left else [left * claim // total for claim in claims]
+        granted[rows] = given
+        left -= sum(given)
+    return granted

@@ -21,20 +21,12 @@ _MOST_ROWS: Final = 12
 _RANGES: Final = "Ranges are over the tracing methods. Hold the amount, not the account."
 
 #: Table `untraced`.
-UNTRACED: Final = pa.schema([pa.field("complaint_id", pa.string()), pa.field("reason", pa.string())])
+UNTRACED: Final = pa.schema(dict.fromkeys(("complaint_id", "reason"), pa.string()))
 
 #: Table `summary`.
 SUMMARY: Final = pa.schema(
-    [
-        pa.field("complaint_id", pa.string()),
-        pa.field("method", pa.string()),
-        pa.field("lost", pa.int64()),
-        pa.field("in_accounts", pa.int64()),
-        pa.field("left_bank", pa.int64()),
-        pa.field("spent", pa.int64()),
-        pa.field("not_followed", pa.int64()),
-        pa.field("hold", pa.int64()),
-    ]
+    dict.fromkeys(("complaint_id", "method"), pa.string())
+    | dict.fromkeys(("lost", "in_accounts", "left_bank", "spent", "not_followed", "hold"), pa.int64())
 )
 
 _TABLES: Final = ("trace", "holds", "summary", "untraced", "steps")

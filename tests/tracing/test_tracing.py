@@ -16,8 +16,8 @@ from muledetect.errors import DataError, OptionError
 from muledetect.facts import Snapshot
 from muledetect.records import read_dataset
 from muledetect.tracing import METHODS, Traces, find_transfer, locate
-from muledetect.tracing.exact import share_of
-from muledetect.tracing.holds import share_available
+from muledetect.tracing.kernel import share_of
+from muledetect.tracing.paths import share_available
 
 START = 1_735_689_600_000_000  # 2025-01-01
 END = START + 30 * DAY

@@ -34,7 +34,7 @@ def relay(context: RingContext) -> pa.Table:
     """
     money = context.relayed_money
     rows = np.flatnonzero(money.strength > 0)
-    transfer, at = np.unique(money.transfer[rows].astype(np.int64), return_inverse=True)
+    transfer, at = np.unique(money.transfer[rows], return_inverse=True)
     # a transfer has at most two rows, one of either end, so this sum has no order to depend on
     strength = np.bincount(at, weights=money.strength[rows], minlength=len(transfer))
     partners = np.full((len(transfer), 2), -1, np.int64)
@@ -62,7 +62,7 @@ def payment(context: RingContext) -> pa.Table:
     suspects).
     """
     money = context.relayed_money
-    pairs = _group_by_pair(context, money.transfer[money.is_debit].astype(np.int64))
+    pairs = _group_by_pair(context, money.transfer[money.is_debit])
     amount = context.snapshot.graph.amount[pairs.transfer]
     shown = [pairs.transfer[b + np.argsort(-amount[b:e], kind="stable")[:MOST_SHOWN]] for b, e in pairs.ranges]
     return _link_pairs(context, pairs, np.full(len(shown), PAYMENT_WEIGHT), shown)
