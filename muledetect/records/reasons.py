@@ -76,7 +76,7 @@ _MEND: Final[Mapping[str, str]] = MappingProxyType(
         NOT_WHOLE: "Money has no more decimals than its currency; pass money='major' if it is in whole units.",
         NOT_FINITE: "Leave unknown numbers empty.",
         NOT_A_SHARE: "Give shares from 0 to 1, not percents.",
-        NOT_DECLARED: "Map the values to those of the contract (see schema.py); use 'other' where it is declared.",
+        NOT_DECLARED: "Map the values to those of the contract (see docs/tables.md); use 'other' where it is declared.",
         UNKNOWN_CURRENCY: "Use ISO 4217 codes such as THB.",
         OTHER_CURRENCY: "Amounts of two currencies cannot be added: convert them, or read one data set a currency.",
         NO_RATE: "No transfer exchanges it into the one that was asked for; keep one currency: --currency.",
