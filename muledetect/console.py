@@ -13,6 +13,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from muledetect.outputs.kinds import rejects_beside
 from muledetect.visible import make_visible
 
 # Results come from elsewhere: what is printed here needs no room of the library.
@@ -68,16 +69,9 @@ def show_read(out: Console, dataset: Dataset) -> None:
     from muledetect.clock import format_duration  # noqa: PLC0415 (brings numpy, which --help need not wait for)
 
     rejected = {found["values"]: found["counts"] for found in dataset.rejects["table"].value_counts().to_pylist()}
-    rows = [
-        [
-            name,
-            f"{n:,}",
-            f"{dataset.tables[name].num_rows if name in dataset.tables else 0:,}",
-            f"{rejected.get(name, 0):,}",
-        ]
-        for name, n in dataset.rows_read.items()
-    ]
-    _print_table(out, ["table", "rows read", "accepted", "rejected"], rows, right=(1, 2, 3))
+    accepted = {name: table.num_rows for name, table in dataset.tables.items()}
+    rows = [(name, n, accepted.get(name, 0), rejected.get(name, 0)) for name, n in dataset.rows_read.items()]
+    _print_table(out, {"table": "", "rows read": ",", "accepted": ",", "rejected": ","}, rows)
     out.print(
         f"{len(dataset.account_ids):,} accounts · {dataset.currency or 'currency not stated'} · the clock ticks every "
         f"{format_duration(dataset.tick)}"
@@ -92,43 +86,39 @@ def show_check(out: Console, dataset: Dataset, findings: pd.DataFrame, rejects: 
 
 
 def _print_findings(out: Console, findings: Iterable[tuple[str, int, str]]) -> None:
-    rows = [[Text(severity, _SEVERITY[severity]), f"{n_rows:,}", text] for severity, n_rows, text in findings]
+    rows = [(Text(severity, _SEVERITY[severity]), n_rows, text) for severity, n_rows, text in findings]
     if rows:
-        _print_table(out, ["severity", "rows", "finding"], rows, right=(1,))
+        _print_table(out, {"severity": "", "rows": ",", "finding": ""}, rows)
     else:
         out.print("Nothing to report.")
 
 
 def show_tables(out: Console, rows: Mapping[str, int], folder: Path) -> None:
     """Print the number of rows of the tables that were written."""
-    _print_table(out, ["table", "rows"], [[name, f"{n_rows:,}"] for name, n_rows in rows.items()], right=(1,))
+    _print_table(out, {"table": "", "rows": ","}, rows.items())
     out.print(f"written to {plain(folder)}")
 
 
 def show_columns(out: Console, found: Columns, files: Iterable[Path], path: Path) -> None:
     """Print what each column was taken for, what a person must still say, and the next command."""
     rows = [
-        [name, given if isinstance(given, str) else list(given), found.notes.get(f"columns.{name}", "")]
+        (name, given if isinstance(given, str) else list(given), found.notes.get(f"columns.{name}", ""))
         for name, given in found.columns.items()
     ]
-    _print_table(out, [f"{found.table}: ours", "yours", "looks like"], rows)
+    _print_table(out, {f"{found.table}: ours": "", "yours": "", "looks like": ""}, rows)
     times = ", ".join(f"{name} {form}" for name, form in found.times.formats.items())
     zone = found.times.zone or "in the cells"
     if found.uses("time"):
         out.print(plain(f"times: {times or 'as they are'} · zone {zone} · {found.times.era} years"))
-    money = found.amounts
-    group = f", thousands {money.thousands!r}" if money.thousands else ""
     if found.uses("money"):
-        out.print(
-            plain(
-                f"amounts: {money.currency or 'no currency'}, {money.unit} units, decimal mark {money.decimal!r}{group}"
-            )
-        )
+        money = found.amounts
+        said = f"amounts: {money.currency or 'no currency'}, {money.unit} units, decimal mark {money.decimal!r}"
+        out.print(plain(said + (f", thousands {money.thousands!r}" if money.thousands else "")))
     form = found.file
     out.print(plain(f"file: {form.encoding}, delimiter {form.delimiter!r}, headings in line {form.header}"))
-    remarks = [(place, why) for place, why in found.notes.items() if place in _REMARKS and why]
-    for place, why in remarks:
-        out.print(f"· {plain(place)}: {plain(why)}")
+    for place, why in found.notes.items():
+        if place in _REMARKS and why:
+            out.print(f"· {plain(place)}: {plain(why)}")
     if found.undecided:
         out.print(f'[bold]To be decided in {plain(path)}, where it says "?":[/]')
         for place in found.undecided:
@@ -140,25 +130,18 @@ def show_columns(out: Console, found: Columns, files: Iterable[Path], path: Path
 
 #: Remarks of a mapping that a person should read before the file.
 _REMARKS = (
-    "file.header",
-    "accounts.missing",
-    "accounts.remove",
-    "rows.ids",
-    "rows.pair_on",
-    "rows.hashed",
-    "rows.keep",
-    "values.status",
-)
+    "file.header accounts.missing accounts.remove rows.ids rows.pair_on rows.hashed rows.keep values.status"
+).split()
 
 
 def show_import(out: Console, done: Imported, folder: Path) -> None:
     """Print what became of every row of an import."""
-    rows = [[done.table, f"{done.rows_read:,}", f"{done.rows_accepted:,}", f"{done.rejects.num_rows:,}"]]
-    _print_table(out, ["table", "rows read", "accepted", "left out"], rows, right=(1, 2, 3))
+    counts = (done.table, done.rows_read, done.rows_accepted, done.rejects.num_rows)
+    _print_table(out, {"table": "", "rows read": ",", "accepted": ",", "left out": ","}, [counts])
     _print_findings(out, [(found.severity, found.n_rows, found.text) for found in done.findings])
     for note in done.notes:
         out.print(f"· {plain(note)}")
-    left_out = folder.absolute().with_name(f"{folder.absolute().name}.{done.table}.rejects.parquet")
+    left_out = rejects_beside(folder, done.table)
     out.print(f"written to {plain(folder)}; what was left out, and why, in {plain(left_out)}", soft_wrap=True)
     if done.table == "transfers":
         out.print(f"next: muledetect check {plain(folder)}", soft_wrap=True)
@@ -175,22 +158,18 @@ def show_scores(out: Console, scores: pa.Table, n_rows: int = 10) -> None:
     """Print the highest scores with their reasons."""
     out.print(f"[italic]{NOTICE}[/]")
     rows = [
-        [
-            str(row["rank"]),
-            row["account_id"],
-            f"{row['probability']:.1%}",
-            row["tier"],
-            [f"· {reason['text']}" for reason in _strongest(row["reasons"])],
-        ]
+        (*(row[name] for name in ("rank", "account_id", "probability", "tier")), _strongest(row["reasons"]))
         for row in scores.slice(0, n_rows).to_pylist()
     ]
-    _print_table(out, ["rank", "account", "probability", "tier", "reasons"], rows, right=(0, 2), lines=True)
+    columns = {"rank": "d", "account": "", "probability": ".1%", "tier": "", "reasons": ""}
+    _print_table(out, columns, rows, lines=True)
 
 
-def _strongest(reasons: list[dict[str, Any]], n_raising: int = 4) -> list[dict[str, Any]]:
+def _strongest(reasons: list[dict[str, Any]], n_raising: int = 4) -> list[str]:
     """Return the weightiest reasons that raise a score, and the weightiest that speaks for the account."""
-    raising = [reason for reason in reasons if reason["contribution"] > 0]
-    return [*raising[:n_raising], *[reason for reason in reasons if reason["contribution"] < 0][:1]]
+    raising = [f"· {reason['text']}" for reason in reasons if reason["contribution"] > 0]
+    lowering = [f"· {reason['text']}" for reason in reasons if reason["contribution"] < 0]
+    return [*raising[:n_raising], *lowering[:1]]
 
 
 def show_threshold(out: Console, found: AlertThreshold) -> None:
@@ -208,18 +187,14 @@ def show_explanation(out: Console, found: Explanation, n_rows: int = 10) -> None
     for row in found.key_transfers.to_pylist():
         of_point = shown.setdefault((row["account_id"], row["as_of"]), {})
         of_point.setdefault(row["code"], []).append(row["transfer_id"])
-    rows = [
-        [
-            row["account_id"],
-            f"{row['start']:%-d %b %H:%M} to {row['end']:%-d %b %H:%M}",
-            [
-                f"{code}: {', '.join(ids[:3])}{' ...' if len(ids) > 3 else ''}"
-                for code, ids in shown.get((row["account_id"], row["as_of"]), {}).items()
-            ],
+    rows = []
+    for row in found.suspicious_periods.slice(0, n_rows).to_pylist():
+        listed = [
+            f"{code}: {', '.join(ids[:3])}{' ...' if len(ids) > 3 else ''}"
+            for code, ids in shown.get((row["account_id"], row["as_of"]), {}).items()
         ]
-        for row in found.suspicious_periods.slice(0, n_rows).to_pylist()
-    ]
-    _print_table(out, ["account", "suspicious window (UTC)", "transfers that show it"], rows, lines=True)
+        rows.append((row["account_id"], f"{row['start']:%-d %b %H:%M} to {row['end']:%-d %b %H:%M}", listed))
+    _print_table(out, {"account": "", "suspicious window (UTC)": "", "transfers that show it": ""}, rows, lines=True)
 
 
 def show_rings(out: Console, found: RingTables, n_rows: int = 5) -> None:
@@ -227,46 +202,34 @@ def show_rings(out: Console, found: RingTables, n_rows: int = 5) -> None:
     roles: dict[str, list[str]] = {}
     for member in found.ring_members.to_pylist():
         roles.setdefault(member["ring_id"], []).append(member["role"].replace("_", "-"))
+    unit = 10 ** _decimals(found.currency)
     rows = [
-        [
-            row["ring_id"],
-            f"{row['n_accounts']:,}",
-            f"{row['n_victims']:,}",
-            _whole(row["value_in"], found.currency),
-            _whole(row["recoverable"], found.currency),
+        (
+            row["ring_id"], row["n_accounts"], row["n_victims"], row["value_in"] / unit, row["recoverable"] / unit,
             f"{row['first_time']:%-d %b} to {row['last_time']:%-d %b}",
             ", ".join(f"{n} {role}" for role, n in Counter(roles[row["ring_id"]]).most_common()),
-        ]
+        )
         for row in found.rings.slice(0, n_rows).to_pylist()
-    ]
-    names = [
-        "ring",
-        "accounts",
-        "known victims",
-        f"received, {found.currency or 'minor units'}",
-        "still there, at most",
-        "active",
-        "roles",
-    ]
-    _print_table(out, names, rows, right=(1, 2, 3, 4))
+    ]  # fmt: skip
+    received = f"received, {found.currency or 'minor units'}"
+    columns = {"ring": "", "accounts": ",", "known victims": ",", received: ",.0f", "still there, at most": ",.0f"}
+    _print_table(out, {**columns, "active": "", "roles": ""}, rows)
     if len(found) > n_rows:
         out.print(f"and {len(found) - n_rows:,} more")
     tied = [row for row in found.ring_ties.to_pylist() if row["grade"] != "none"]
     if tied:
         order = {row["ring_id"]: place for place, row in enumerate(found.rings.to_pylist())}
         tied.sort(key=lambda row: (order[row["ring_id"]], -row["log_odds"], row["centre_id"]))
-        rows = [
-            [row["ring_id"], row["centre_id"], row["grade"], f"{row['log_odds']:.1f}", _families(row)]
-            for row in tied[: 2 * n_rows]
-        ]
-        _print_table(out, ["ring", "call centre", "tie", "log-odds", "evidence (log-odds by family)"], rows, right=(3,))
+        names = ("ring_id", "centre_id", "grade", "log_odds")
+        rows = [(*(row[name] for name in names), _families(row)) for row in tied[: 2 * n_rows]]
+        columns = {"ring": "", "call centre": "", "tie": "", "log-odds": ".1f", "evidence (log-odds by family)": ""}
+        _print_table(out, columns, rows)
 
 
-def _whole(amount: int, currency: str) -> str:
-    """Return minor units in whole ones of the currency; of an unknown currency they stay minor units."""
+def _decimals(currency: str) -> int:
     from muledetect.records.currency import decimals_of  # noqa: PLC0415 (brings pyarrow, which --help need not wait for)
 
-    return f"{amount / 10 ** decimals_of(currency):,.0f}"
+    return decimals_of(currency)
 
 
 def _families(row: dict[str, Any]) -> str:
@@ -276,30 +239,23 @@ def _families(row: dict[str, Any]) -> str:
 
 def show_traces(out: Console, found: Traces, n_rows: int = 8) -> None:
     """Print what became of the money by method, and the largest holds."""
+    unit = 10 ** _decimals(found.currency)
     sums = found.summary.to_pandas().groupby("method", sort=False).sum(numeric_only=True)
-    names = list(sums.columns)
-    rows = [[str(method), *(_whole(row[name], found.currency) for name in names)] for method, row in sums.iterrows()]
-    _print_table(
-        out,
-        [f"method, {found.currency or 'minor units'}", *(name.replace("_", " ") for name in names)],
-        rows,
-        right=range(1, 7),
-    )
+    columns = {f"method, {found.currency or 'minor units'}": ""}
+    columns |= {name.replace("_", " "): ",.0f" for name in sums.columns}
+    _print_table(out, columns, [(method, *(row / unit)) for method, row in sums.iterrows()])
     largest = found.holds.sort_by([("hold", "descending"), ("complaint_id", "ascending"), ("account_id", "ascending")])
     rows = [
-        [
-            row["complaint_id"],
-            row["account_id"],
-            row["bank_id"] or "",
-            " to ".join(_whole(row[f"traced_{end}"], found.currency) for end in ("low", "high")),
-            f"{_whole(row['available'], found.currency)}{'' if row['is_stated'] else ' at least'}",
-            _whole(row["hold"], found.currency),
-        ]
+        (
+            row["complaint_id"], row["account_id"], row["bank_id"] or "",
+            f"{row['traced_low'] / unit:,.0f} to {row['traced_high'] / unit:,.0f}",
+            f"{row['available'] / unit:,.0f}{'' if row['is_stated'] else ' at least'}", row["hold"] / unit,
+        )
         for row in largest.slice(0, n_rows).to_pylist()
         if row["hold"] > 0
-    ]
-    names = ["complaint", "account", "bank", "traced, over the methods", "in the account", "hold"]
-    _print_table(out, names, rows, right=(3, 4, 5))
+    ]  # fmt: skip
+    columns = {"complaint": "", "account": "", "bank": "", "traced, over the methods": ">", "in the account": ">"}
+    _print_table(out, {**columns, "hold": ",.0f"}, rows)
     out.print("Hold the amount, not the account. A trace is a calculation, not a finding about a person.")
 
 
@@ -319,15 +275,11 @@ def show_evaluation(out: Console, result: Evaluation) -> None:
     shown = [name for name in result.table.columns[3:] if name.endswith(("@100", "@0.5%")) or name == "roc_auc"]
     shown = [name for name in shown if not name.startswith("value_")]  # no room for them on 80 columns
     rows = [
-        [
-            str(method),
-            f"{row['average_precision']:.3f} [{row['low']:.2f}, {row['high']:.2f}]",
-            *(f"{row[name]:.3f}" for name in shown),
-        ]
+        (method, f"{row['average_precision']:.3f} [{row['low']:.2f}, {row['high']:.2f}]", *row[shown])
         for method, row in result.table.iterrows()
     ]
-    names = ["method", "average precision [95%]", *(name.replace("_", " ") for name in shown)]
-    _print_table(out, names, rows, right=range(1, len(names)))
+    columns = {"method": "", "average precision [95%]": ">", **{name.replace("_", " "): ".3f" for name in shown}}
+    _print_table(out, columns, rows)
     out.print(
         f"Brier score {result.brier:.5f} · calibration error {result.calibration_error:.5f} "
         f"[{result.calibration_interval[0]:.5f}, {result.calibration_interval[1]:.5f}]"
@@ -352,18 +304,15 @@ def _show_false_positives(out: Console, result: Evaluation) -> None:
     if table is None or not len(table):
         return
     rows = [
-        [
-            row["group"],
-            f"{row['n']:,}",
-            f"{row['rate']:.2%} [{row['low']:.2%}, {row['high']:.2%}]",
-            f"{row['cap']:.0%}",
+        (
+            row["group"], row["n"], f"{row['rate']:.2%} [{row['low']:.2%}, {row['high']:.2%}]", row["cap"],
             "within" if row["passes"] else "above its cap",
-        ]
+        )
         for row in table[table["n"] > 0].to_dict("records")
-    ]
+    ]  # fmt: skip
     budget = f"{result.budget:.2%} of accounts" if result.budget < 1 else f"{result.budget:,.0f} accounts"
     out.print(f"False positives by customer group, at {budget}:")
-    _print_table(out, ["group", "accounts", "alerted [95%]", "cap", ""], rows, right=(1, 2, 3))
+    _print_table(out, {"group": "", "accounts": ",", "alerted [95%]": ">", "cap": ".0%", "": ""}, rows)
 
 
 def _show_detection(out: Console, found: Mapping[str, float]) -> None:
@@ -382,41 +331,29 @@ def _show_detection(out: Console, found: Mapping[str, float]) -> None:
 
 def show_drift(out: Console, found: Drift, n_rows: int = 15) -> None:
     """Print the worst checks between two periods."""
-    rows = [
-        [
-            row["subject"],
-            row["measure"],
-            f"{row['value']:.3f}",
-            f"{row['watch']:.3f}",
-            f"{row['alarm']:.3f}",
-            row["grade"],
-        ]
-        for row in found.checks.head(n_rows).to_dict("records")
-    ]
-    _print_table(out, ["subject", "measure", "value", "watch", "alarm", "grade"], rows, right=(2, 3, 4))
+    columns = {"subject": "", "measure": "", "value": ".3f", "watch": ".3f", "alarm": ".3f", "grade": ""}
+    _print_table(out, columns, found.checks[list(columns)].head(n_rows).itertuples(index=False))
     counts = found.checks["grade"].value_counts()
     shown = ", ".join(f"{counts.get(grade, 0):,} {grade}" for grade in ("ok", "watch", "alarm"))
     out.print(f"{len(found.checks):,} checks: {shown}; in all: {found.worst}")
 
 
 def _print_table(
-    out: Console,
-    names: Iterable[str],
-    rows: Iterable[Iterable[Any]],
-    *,
-    right: Iterable[int] = (),
-    lines: bool = False,
+    out: Console, columns: Mapping[str, str], rows: Iterable[Iterable[Any]], *, lines: bool = False
 ) -> None:
-    """Print a table; a list fills a cell line by line, and all but `Text` is made harmless."""
-    table, aligned = Table(show_lines=lines), set(right)
-    for position, name in enumerate(names):
-        table.add_column(name, justify="right" if position in aligned else "left")
+    """Print a table of columns, each with the format of its cells; those with one stand to the right.
+
+    A list fills a cell line by line, and all but `Text` is made harmless.
+    """
+    table = Table(show_lines=lines)
+    for name, form in columns.items():
+        table.add_column(name, justify="right" if form else "left")
     for row in rows:
-        table.add_row(*(_cell(cell) for cell in row))
+        table.add_row(*(_cell(cell, form) for cell, form in zip(row, columns.values(), strict=True)))
     out.print(table)
 
 
-def _cell(cell: object) -> str | Text:
+def _cell(cell: Any, form: str) -> str | Text:
     if isinstance(cell, Text):
         return cell
-    return "\n".join(plain(line) for line in cell) if isinstance(cell, list) else plain(cell)
+    return "\n".join(map(plain, cell)) if isinstance(cell, list) else plain(format(cell, form))

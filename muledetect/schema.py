@@ -157,27 +157,27 @@ def did_you_mean(name: str, known: tuple[str, ...] | list[str]) -> str:
     return f" Hint: did you mean {close[0]!r}?" if close else ""
 
 
-_DECLARED: Final = tomllib.loads(files("muledetect").joinpath("schema.toml").read_text("utf-8"))
+def read_declared(package: str, name: str) -> Any:
+    """Return the data of a TOML file of ours, lists as tuples."""
+    return _as_tuples(tomllib.loads(files(package).joinpath(name).read_text("utf-8")))
 
 
-def _tuples(value: Any) -> Any:
-    return tuple(map(_tuples, value)) if isinstance(value, list) else value
+def _as_tuples(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _as_tuples(held) for key, held in value.items()}
+    return tuple(map(_as_tuples, value)) if isinstance(value, list) else value
 
 
-def _tables(group: str) -> Mapping[str, Table]:
-    tables = {}
-    for name, declared in _DECLARED[group].items():
-        given = {key: _tuples(value) for key, value in declared.items()}
-        columns = given.pop("columns").items()
-        given["columns"] = tuple(
-            Column(column, **{key: _tuples(value) for key, value in said.items()}) for column, said in columns
-        )
-        tables[name] = Table(name, **given)
-    return MappingProxyType(tables)
+def _tables(group: Mapping[str, Any]) -> Mapping[str, Table]:
+    columns = {
+        name: tuple(Column(column, **said) for column, said in one["columns"].items()) for name, one in group.items()
+    }
+    return MappingProxyType({name: Table(name, **{**one, "columns": columns[name]}) for name, one in group.items()})
 
 
-INPUTS: Final = _tables("inputs")
-OUTPUTS: Final = _tables("outputs")
+_DECLARED: Final = read_declared("muledetect", "schema.toml")
+INPUTS: Final = _tables(_DECLARED["inputs"])
+OUTPUTS: Final = _tables(_DECLARED["outputs"])
 (
     TRANSFERS, ACCOUNTS, HOLDERS, IDENTIFIERS, SESSIONS, COMPLAINTS, CALLS, WATCHLISTS, LABELS, TRUTH_RINGS,
     TRUTH_TRANSFERS, TRUTH_MONEY, TRUTH_CASES, TRUTH_ACCOUNTS,
@@ -185,7 +185,7 @@ OUTPUTS: Final = _tables("outputs")
 (
     SCORES, RINGS, RING_MEMBERS, RING_LINKS, RING_TIES, TIE_EVIDENCE, RING_OTHERS, TRACE, TRACE_STEPS, HOLDS, REJECTS,
 ) = OUTPUTS.values()  # fmt: skip
-RING_EVENTS: Final = _tables("others")["ring_events"]
+RING_EVENTS: Final = _tables(_DECLARED["others"])["ring_events"]
 
 CHANNELS: Final = TRANSFERS.column("channel").values
 ACCOUNT_KINDS: Final = ACCOUNTS.column("kind").values

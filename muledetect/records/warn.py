@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -20,20 +20,25 @@ _HUB_HOLDERS: Final = 200
 #: A day is a gap if it has less than a twentieth of the median day, where the median day has at least this many.
 _BUSY_DAY: Final = 20
 _UNKNOWN: Final = np.int64(-(2**63))
+_BALANCES: Final = ("source_balance_after", "target_balance_after")
+
+
+#: Table, column, reason, and how many rows have it; none is no warning.
+Count: TypeAlias = tuple[str, str, str, int]
 
 
 def warnings_of(
     tables: Mapping[str, pa.Table], account_ids: pa.StringArray, tick: int, rows_read: Mapping[str, int], now: int
 ) -> list[Finding]:
     """Return all warnings about accepted tables; `now` in microseconds."""
-    transfers = tables["transfers"]
-    warnings = list(_empty_tables(tables, rows_read))
-    warnings += _future_times(tables, rows_read, now)
-    if transfers.num_rows:
-        warnings += _transfer_warnings(transfers, tick, rows_read["transfers"])
-        warnings += _after_closing(tables, account_ids, rows_read)
-        warnings += _early_labels(tables, rows_read)
-    return [*warnings, *_untimed_withdrawals(tables, rows_read), *_hubs(tables, rows_read)]
+    empty = [name for name, table in tables.items() if table.num_rows == 0 and name != "transfers"]
+    warnings = [_warn((name, INPUTS[name].required[0], reasons.EMPTY, 0), rows_read[name]) for name in empty]
+    counts = [*_future_times(tables, now)]
+    if tables["transfers"].num_rows:
+        counts += _transfer_warnings(tables["transfers"], tick)
+        counts += [*_after_closing(tables, account_ids), *_early_labels(tables)]
+    counts += [*_untimed_withdrawals(tables), *_hubs(tables)]
+    return warnings + [_warn(count, rows_read[count[0]]) for count in counts if count[3]]
 
 
 def nothing_left(transfers: pa.Table, n_read: int) -> list[Finding]:
@@ -44,69 +49,53 @@ def nothing_left(transfers: pa.Table, n_read: int) -> list[Finding]:
     return [Finding("error", "transfers", "transfer_id", reasons.NOTHING_LEFT, n_read, None, text)]
 
 
-def _warn(table: str, column: str, reason: str, n_rows: int, n_read: int) -> Finding:
-    # Accepted rows are in canonical order here, so there is no input row number to give.
-    return describe("warn", table, column, reason, n_rows, None, n_read)
+def describe_currency(n_read: int) -> Finding:
+    """Return the warning that nobody said in which currency the amounts are."""
+    return _warn(("transfers", "currency", reasons.NO_CURRENCY, n_read), n_read)
 
 
-def _empty_tables(tables: Mapping[str, pa.Table], rows_read: Mapping[str, int]) -> Iterator[Finding]:
-    for name, table in tables.items():
-        if table.num_rows == 0 and name != "transfers":
-            yield _warn(name, INPUTS[name].required[0], reasons.EMPTY, 0, rows_read[name])
+def _warn(count: Count, n_read: int) -> Finding:
+    table, column, reason, n = count
+    if reason != reasons.GAP:
+        # Accepted rows are in canonical order here, so there is no input row number to give.
+        return describe("warn", table, column, reason, n, None, n_read)
+    days = f"{n:,} days (UTC) between the first and the last transfer"  # and not rows
+    text = f"{table}: column {column!r}: {reason}; {days}. {reasons.mend(reason)}"
+    return Finding("warn", table, column, reason, min(n, n_read), None, text)
 
 
-def _future_times(tables: Mapping[str, pa.Table], rows_read: Mapping[str, int], now: int) -> Iterator[Finding]:
+def _future_times(tables: Mapping[str, pa.Table], now: int) -> Iterator[Count]:
     for name, table in tables.items():
         for column in (INPUTS[name].event_time, "known_ts"):
-            if column is None or column not in table.column_names:
-                continue
-            latest = pc.max(table.column(column)).value if table.num_rows else None
-            if latest is not None and latest > now:
-                later = pc.sum(pc.greater(table.column(column), pa.scalar(now, table.column(column).type))).as_py()
-                yield _warn(name, column, reasons.FUTURE, later, rows_read[name])
+            if column is not None and column in table.column_names and table.num_rows:
+                later = pc.greater(table[column], pa.scalar(now, table[column].type))
+                yield name, column, reasons.FUTURE, pc.sum(later).as_py() or 0
 
 
-def _transfer_warnings(transfers: pa.Table, tick: int, n_read: int) -> Iterator[Finding]:
+def _transfer_warnings(transfers: pa.Table, tick: int) -> Iterator[Count]:
     times = _integers(transfers, "time")
     source, target = (_codes(transfers, name) for name in ("source", "target"))
     if tick % clock.DAY == 0:
-        yield _warn("transfers", "time", reasons.MIDNIGHT, len(times), n_read)
-    n_self = int(np.count_nonzero(source == target))
-    if n_self:
-        yield _warn("transfers", "target", reasons.SELF, n_self, n_read)
-    n_gaps = _quiet_days(times)
-    if n_gaps:
-        yield describe_gaps(n_gaps, n_read)
-    yield from _untimed_returns(transfers, n_read)
-    yield from _balances(transfers, times, source, target, n_read)
-
-
-def _untimed_returns(transfers: pa.Table, n_read: int) -> Iterator[Finding]:
-    if "status" not in transfers.column_names:
-        return
-    returned = transfers["transfer_id"].filter(pc.equal(transfers["status"].cast(pa.string()), "returned"))
-    if "reversal_of" in transfers.column_names:
-        back = transfers["reversal_of"].cast(pa.string()).combine_chunks()
-        returned = returned.filter(pc.invert(pc.is_in(returned.cast(pa.string()), back)))
-    if len(returned):
-        yield _warn("transfers", "status", reasons.RETURNED, len(returned), n_read)
-
-
-def describe_gaps(n_days: int, n_read: int) -> Finding:
-    """Return the warning about days (not rows) that have almost no transfers."""
-    text = (
-        f"transfers: column 'time': {reasons.GAP}; {n_days:,} days (UTC) between the first and the last transfer. "
-        f"{reasons.mend(reasons.GAP)}"
-    )
-    return Finding("warn", "transfers", "time", reasons.GAP, min(n_days, n_read), None, text)
-
-
-def describe_currency(n_read: int) -> Finding:
-    """Return the warning that nobody said in which currency the amounts are."""
-    return _warn("transfers", "currency", reasons.NO_CURRENCY, n_read, n_read)
+        yield "transfers", "time", reasons.MIDNIGHT, len(times)
+    yield "transfers", "target", reasons.SELF, int(np.count_nonzero(source == target))
+    yield "transfers", "time", reasons.GAP, _quiet_days(times)
+    if "status" in transfers.column_names:
+        returned = transfers["transfer_id"].filter(pc.equal(transfers["status"].cast(pa.string()), "returned"))
+        if "reversal_of" in transfers.column_names:
+            back = transfers["reversal_of"].cast(pa.string()).combine_chunks()
+            returned = returned.filter(pc.invert(pc.is_in(returned.cast(pa.string()), back)))
+        yield "transfers", "status", reasons.RETURNED, len(returned)
+    present = [name for name in _BALANCES if name in transfers.column_names]
+    if present:
+        nothing = np.full(len(times), _UNKNOWN)
+        paid, got = (_integers(transfers, name) if name in present else nothing for name in _BALANCES)
+        n_accounts = len(transfers["source"].chunk(0).dictionary)
+        wrong = _count_wrong(times, source, target, _integers(transfers, "amount"), paid, got, n_accounts)
+        yield "transfers", present[0], reasons.BALANCE, int(wrong)
 
 
 def _quiet_days(times: Int64Array) -> int:
+    """Return how many days (not rows) have almost no transfers."""
     first, last = int(times[0]) // clock.DAY, int(times[-1]) // clock.DAY
     if last - first < 2:
         return 0
@@ -128,13 +117,12 @@ def _codes(transfers: pa.Table, name: str) -> Int32Array:
 
 
 @njit(cache=True, nogil=True)
-def _check_balances(
+def _count_wrong(
     time: Any, source: Any, target: Any, amount: Any, source_after: Any, target_after: Any, n_accounts: Any
 ) -> Any:
     # balance[a] = what account a must have now, _UNKNOWN if nothing was seen or simultaneous transfers hide the order.
     balance = np.full(n_accounts, _UNKNOWN)
     seen = np.full(n_accounts, _UNKNOWN)
-    checked = 0
     wrong = 0
     for i in range(time.size):
         for side in range(2):
@@ -146,82 +134,47 @@ def _check_balances(
             else:
                 expected = balance[account] + moved if balance[account] != _UNKNOWN else _UNKNOWN
                 if after != _UNKNOWN:
-                    if expected != _UNKNOWN:
-                        checked += 1
-                        wrong += expected != after
+                    wrong += expected not in (_UNKNOWN, after)
                     balance[account] = after
                 else:
                     balance[account] = expected
             seen[account] = time[i]
-    return checked, wrong
+    return wrong
 
 
-def _balances(
-    transfers: pa.Table, times: Int64Array, source: Int32Array, target: Int32Array, n_read: int
-) -> Iterator[Finding]:
-    present = [name for name in ("source_balance_after", "target_balance_after") if name in transfers.column_names]
-    if not present:
-        return
-    nothing = np.full(len(times), _UNKNOWN)
-    after = [
-        _integers(transfers, name) if name in present else nothing
-        for name in ("source_balance_after", "target_balance_after")
-    ]
-    n_accounts = len(transfers.column("source").chunk(0).dictionary)
-    amount = _integers(transfers, "amount")
-    _, wrong = _check_balances(times, source, target, amount, after[0], after[1], n_accounts)
-    if wrong:
-        yield _warn("transfers", present[0], reasons.BALANCE, int(wrong), n_read)
-
-
-def _after_closing(
-    tables: Mapping[str, pa.Table], account_ids: pa.StringArray, rows_read: Mapping[str, int]
-) -> Iterator[Finding]:
+def _after_closing(tables: Mapping[str, pa.Table], account_ids: pa.StringArray) -> Iterator[Count]:
     accounts = tables.get("accounts")
     if accounts is None or "closed_at" not in accounts.column_names:
         return
-    closed = accounts.filter(pc.is_valid(accounts.column("closed_at")))
-    if closed.num_rows == 0:
-        return
+    closed = accounts.filter(pc.is_valid(accounts["closed_at"]))
     end = np.full(len(account_ids), np.iinfo(np.int64).max)
-    end[pc.index_in(closed.column("account_id"), account_ids).to_numpy()] = _integers(closed, "closed_at")
+    end[pc.index_in(closed["account_id"], account_ids).to_numpy()] = _integers(closed, "closed_at")
     transfers = tables["transfers"]
     times = _integers(transfers, "time")
     late = (times > end[_codes(transfers, "source")]) | (times > end[_codes(transfers, "target")])
-    n_late = int(np.count_nonzero(late))
-    if n_late:
-        yield _warn("transfers", "time", reasons.AFTER_CLOSING, n_late, rows_read["transfers"])
+    yield "transfers", "time", reasons.AFTER_CLOSING, int(np.count_nonzero(late))
 
 
-def _early_labels(tables: Mapping[str, pa.Table], rows_read: Mapping[str, int]) -> Iterator[Finding]:
+def _early_labels(tables: Mapping[str, pa.Table]) -> Iterator[Count]:
     labels = tables.get("labels")
-    if labels is None or "known_ts" not in labels.column_names:
-        return
-    first = pc.min(tables["transfers"].column("time"))
-    early = pc.sum(pc.less(labels.column("known_ts"), first)).as_py() or 0
-    if early:
-        yield _warn("labels", "known_ts", reasons.LABEL_EARLY, early, rows_read["labels"])
+    if labels is not None and "known_ts" in labels.column_names:
+        early = pc.less(labels["known_ts"], pc.min(tables["transfers"]["time"]))
+        yield "labels", "known_ts", reasons.LABEL_EARLY, pc.sum(early).as_py() or 0
 
 
-def _untimed_withdrawals(tables: Mapping[str, pa.Table], rows_read: Mapping[str, int]) -> Iterator[Finding]:
+def _untimed_withdrawals(tables: Mapping[str, pa.Table]) -> Iterator[Count]:
     complaints = tables.get("complaints")
-    if complaints is None or "status" not in complaints.column_names:
-        return
-    untimed = pc.equal(complaints["status"].cast(pa.string()), "withdrawn")
-    if "status_ts" in complaints.column_names:
-        untimed = pc.and_(untimed, complaints["status_ts"].is_null())
-    n_untimed = pc.sum(untimed).as_py() or 0
-    if n_untimed:
-        yield _warn("complaints", "status", reasons.NO_STATUS_TIME, n_untimed, rows_read["complaints"])
+    if complaints is not None and "status" in complaints.column_names:
+        untimed = pc.equal(complaints["status"].cast(pa.string()), "withdrawn")
+        if "status_ts" in complaints.column_names:
+            untimed = pc.and_(untimed, complaints["status_ts"].is_null())
+        yield "complaints", "status", reasons.NO_STATUS_TIME, pc.sum(untimed).as_py() or 0
 
 
-def _hubs(tables: Mapping[str, pa.Table], rows_read: Mapping[str, int]) -> Iterator[Finding]:
+def _hubs(tables: Mapping[str, pa.Table]) -> Iterator[Count]:
     identifiers = tables.get("identifiers")
-    if identifiers is None or identifiers.num_rows <= _HUB_HOLDERS:
-        return
-    holders = identifiers.group_by(["kind", "value_hash"]).aggregate([("entity_id", "count_distinct")])
-    n_hubs = pc.sum(pc.greater(holders.column("entity_id_count_distinct"), _HUB_HOLDERS)).as_py()
-    if n_hubs:
-        hubs = holders.filter(pc.greater(holders.column("entity_id_count_distinct"), _HUB_HOLDERS))
-        shared = identifiers.join(hubs, ["kind", "value_hash"], join_type="left semi").num_rows
-        yield _warn("identifiers", "value_hash", reasons.HUB, shared, rows_read["identifiers"])
+    if identifiers is not None and identifiers.num_rows > _HUB_HOLDERS:
+        holders = identifiers.group_by(["kind", "value_hash"]).aggregate([("entity_id", "count_distinct")])
+        hubs = holders.filter(pc.greater(holders["entity_id_count_distinct"], _HUB_HOLDERS))
+        shared = identifiers.join(hubs, ["kind", "value_hash"], join_type="left semi").num_rows if len(hubs) else 0
+        yield "identifiers", "value_hash", reasons.HUB, shared

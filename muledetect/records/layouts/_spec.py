@@ -60,6 +60,15 @@ class FileKind:
         return bool(found) and set(self.required) <= set(self.match(found)) and not lower & set(self.unlike)
 
 
+_DECLARED: Final = schema.read_declared("muledetect.records.layouts", "layouts.toml")
+
+
+def declared(layout: str) -> tuple[tuple[FileKind, ...], Mapping[str, Mapping[str, str]]]:
+    """Return the kinds of file of a layout of ours, and what their values are here, by column."""
+    kinds = _DECLARED[layout]["files"].items()
+    return tuple(FileKind(name, **given) for name, given in kinds), _DECLARED[layout]["values"]
+
+
 #: The files of each kind, in the order of their names.
 Files = Mapping[str, tuple[Source, ...]]
 

@@ -20,82 +20,24 @@ from muledetect.records.layouts._rows import (
     preset,
     read_flag,
 )
-from muledetect.records.layouts._spec import FileKind, Files, Options, layout
+from muledetect.records.layouts._spec import Files, Options, declared, layout
 from muledetect.records.rejects import Fault
 
 if TYPE_CHECKING:
     from muledetect.arrays import Int64Array  # numba comes with it, and an import needs none
 
-_FLAGS: Final = ("is_sar", "is_fraud")
-
-TRANSACTIONS: Final = FileKind(
-    "transactions",
-    {
-        "transfer_id": ("tran_id", "TX_ID"),
-        "time": ("tran_timestamp", "TIMESTAMP"),
-        "source": ("orig_acct", "SENDER_ACCOUNT_ID"),
-        "target": ("bene_acct", "RECEIVER_ACCOUNT_ID"),
-        "amount": ("base_amt", "TX_AMOUNT"),
-        "channel": ("tx_type",),
-        "is_sar": _FLAGS,
-        "ring_id": ("alert_id",),
-    },
-    required=("transfer_id", "time", "source", "target", "amount"),
-    unlike=("alert_type",),
-    is_needed=True,
-)
-BOOK: Final = FileKind(
-    "accounts",
-    {
-        "account_id": ("acct_id", "ACCOUNT_ID"),
-        "balance": ("initial_deposit", "INIT_BALANCE"),
-        "bank_id": ("bank_id",),
-        "branch_id": ("branch_id",),
-        "opened_at": ("open_dt",),
-        "closed_at": ("close_dt",),
-        "kind": ("type", "ACCOUNT_TYPE"),
-    },
-    required=("account_id", "balance"),
-    unlike=("alert_id",),
-)
-MEMBERS: Final = FileKind(
-    "alert members",
-    {
-        "ring_id": ("alert_id",),
-        "account_id": ("acct_id", "ACCOUNT_ID"),
-        "typology": ("alert_type",),
-        "is_sar": _FLAGS,
-    },
-    required=("ring_id", "account_id", "typology"),
-    unlike=("tran_id", "tx_id"),
-)
-#: The alerted transfers once more; known so that the file may be given, and not read.
-ALERTED: Final = FileKind(
-    "alert transactions",
-    {"transfer_id": ("tran_id", "TX_ID"), "typology": ("alert_type",)},
-    required=("transfer_id", "typology"),
-)
-
-_CHANNELS: Final = {
-    "transfer": "p2p_account",
-    "wire": "p2p_account",
-    "cash-in": "cash_deposit",
-    "deposit": "cash_deposit",
-    "cash-out": "cash_atm",
-    "payment": "bill",
-    "*": "other",
-}
-_KINDS: Final = {"i": "individual", "individual": "individual", "o": "company", "company": "company", "*": ""}
+FILES, VALUES = declared("amlsim")
+TRANSACTIONS, MEMBERS, BOOK, ALERTED = FILES
 #: AMLSim's way to say never: its day 1,000,000 lies in the year 4754.
 _NEVER: Final = "^(2[3-9]|[3-9][0-9])[0-9]{2}-"
-_PAID: Final = preset("transfers", {"channel": _CHANNELS}, keep=("is_sar", "ring_id"))
-_BOOK: Final = preset("accounts", {"kind": _KINDS})
+_PAID: Final = preset("transfers", {"channel": VALUES["channel"]}, keep=("is_sar", "ring_id"))
+_BOOK: Final = preset("accounts", {"kind": VALUES["kind"]})
 _MEMBERS: Final = preset("truth_rings", keep=("typology", "is_sar"))
 
 
 @layout(
     "amlsim",
-    files=(TRANSACTIONS, MEMBERS, BOOK, ALERTED),
+    files=FILES,
     source="https://github.com/IBM/AMLSim (Apache-2.0), schema.json and scripts/convert_logs.py",
 )
 def read_amlsim(files: Files, options: Options) -> dict[str, pa.Table]:

@@ -23,7 +23,7 @@ from muledetect.records.layouts._rows import (
     preset,
     read_flag,
 )
-from muledetect.records.layouts._spec import FileKind, Files, Options, layout
+from muledetect.records.layouts._spec import Files, Options, declared, layout
 from muledetect.records.lines import BROKEN
 from muledetect.records.parse import mask_of, parse
 from muledetect.records.reasons import MISSING, NO_RATE, NOT_WHOLE, OTHER_CURRENCY, UNKNOWN_CURRENCY, UNREADABLE
@@ -33,69 +33,9 @@ from muledetect.schema import Column
 if TYPE_CHECKING:
     from muledetect.arrays import Int64Array  # numba comes with it, and an import needs none
 
-TRANSACTIONS: Final = FileKind(
-    "transactions",
-    {
-        "time": ("Timestamp", "TransactionTimestamp"),
-        "source_bank": ("From Bank", "from_bank_id", "FromBankID"),
-        "source": ("Account", "from_account_id", "FromAccountID"),
-        "target_bank": ("To Bank", "to_bank_id", "ToBankID"),
-        "target": ("Account.1", "to_account_id", "ToAccountID"),
-        "target_amount": ("Amount Received", "amount_received", "AmountReceived"),
-        "target_currency": ("Receiving Currency", "receiving_currency", "ReceivingCurrency"),
-        "amount": ("Amount Paid", "amount_paid", "AmountPaid"),
-        "currency": ("Payment Currency", "payment_currency", "PaymentCurrency"),
-        "payment_format": ("Payment Format", "payment_format", "PaymentFormat"),
-        "is_illicit": ("Is Laundering", "is_laundering", "IsLaundering"),
-        "ring_id": ("PatternAttemptID",),
-        "typology": ("PatternType",),
-    },
-    required=("time", "source_bank", "source", "target_bank", "target", "amount", "currency"),
-    is_needed=True,
-)
-BOOK: Final = FileKind(
-    "accounts",
-    {
-        "bank_id": ("Bank ID",),
-        "account_id": ("Account Number",),
-        "holder_id": ("Entity ID",),
-        "holder_name": ("Entity Name",),
-    },
-    required=("bank_id", "account_id"),
-)
-PATTERNS: Final = FileKind("patterns", {}, suffix="atterns.txt")
-
-#: Bitcoin has no ISO 4217 code; XBT is what the market writes, and the reader rejects it as unknown.
-_CURRENCIES: Final = {
-    "us dollar": "USD",
-    "euro": "EUR",
-    "bitcoin": "XBT",
-    "yuan": "CNY",
-    "yen": "JPY",
-    "uk pound": "GBP",
-    "australian dollar": "AUD",
-    "canadian dollar": "CAD",
-    "swiss franc": "CHF",
-    "rupee": "INR",
-    "ruble": "RUB",
-    "brazil real": "BRL",
-    "mexican peso": "MXN",
-    "saudi riyal": "SAR",
-    "shekel": "ILS",
-}
-_CHANNELS: Final = {
-    "ach": "p2p_account",
-    "wire": "p2p_account",
-    "credit card": "card",
-    "cash": "cash_counter",
-    "bitcoin": "vasp",
-    "*": "other",
-}
-_KINDS: Final = {
-    "individual": "individual",
-    **dict.fromkeys(("corporation", "partnership", "sole proprietorship"), "company"),
-    "*": "",
-}
+FILES, VALUES = declared("amlworld")
+TRANSACTIONS, BOOK, PATTERNS = FILES
+_CURRENCIES: Final = VALUES["currency"]
 _MONEY: Final = Column("amount", "money", "")
 _BITCOIN: Final = "XBT"
 _BITCOIN_DECIMALS: Final = 8
@@ -104,13 +44,13 @@ _END: Final = "END LAUNDERING ATTEMPT"
 _N_FIELDS: Final = 11
 _EXTRA: Final = ("payment_format", "target_amount", "target_currency")
 _TRUTH: Final = ("is_illicit", "ring_id", "typology")
-_PAID: Final = preset("transfers", {"channel": _CHANNELS}, keep=(*_EXTRA, *_TRUTH))
-_BOOK: Final = preset("accounts", {"kind": _KINDS})
+_PAID: Final = preset("transfers", {"channel": VALUES["channel"]}, keep=(*_EXTRA, *_TRUTH))
+_BOOK: Final = preset("accounts", {"kind": VALUES["kind"]})
 
 
 @layout(
     "amlworld",
-    files=(TRANSACTIONS, BOOK, PATTERNS),
+    files=FILES,
     source="IBM Transactions for Anti-Money Laundering (CDLA-Sharing-1.0); Altman et al. 2023, arXiv 2306.16424",
     has_currencies=True,
 )

@@ -8,44 +8,21 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from muledetect.records.layouts._rows import Reading, Texts, accounts_of, amounts_in, build_labels, preset, read_flag
-from muledetect.records.layouts._spec import FileKind, Files, Options, layout
+from muledetect.records.layouts._spec import Files, Options, declared, layout
 from muledetect.records.rejects import Fault
 
 if TYPE_CHECKING:
     from muledetect.arrays import Int64Array  # numba comes with it, and an import needs none
 
-TRANSACTIONS: Final = FileKind(
-    "transactions",
-    {
-        "transfer_id": ("txn_id",),
-        "time": ("timestamp",),
-        "source": ("source_id",),
-        "target": ("target_id",),
-        "amount": ("amount",),
-        "is_fraud": ("is_fraud",),
-    },
-    required=("time", "source", "target", "amount"),
-    is_needed=True,
-)
-NODES: Final = FileKind(
-    "nodes",
-    {
-        "account_id": ("agent_id",),
-        "profile": ("profile",),
-        "is_fraud": ("is_fraud",),
-        "balance": ("initial_balance",),
-    },
-    required=("account_id", "is_fraud"),
-)
-#: Brokers and escrow agents are businesses in this simulator, with high honest turnover.
-_KINDS: Final = {"retail": "individual", "merchant": "merchant", "p2p_broker": "company", "escrow": "company", "*": ""}
+FILES, VALUES = declared("synthfin")
+TRANSACTIONS, NODES = FILES
 _PAID: Final = preset("transfers", keep=("is_fraud",))
-_BOOK: Final = preset("accounts", {"kind": _KINDS}, keep=("profile", "is_fraud"))
+_BOOK: Final = preset("accounts", VALUES, keep=("profile", "is_fraud"))
 
 
 @layout(
     "synthfin",
-    files=(TRANSACTIONS, NODES),
+    files=FILES,
     source="https://pypi.org/project/synthfin-aml (MIT), generator.py of version 9.2.0",
 )
 def read_synthfin(files: Files, options: Options) -> dict[str, pa.Table]:

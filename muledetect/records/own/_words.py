@@ -9,13 +9,13 @@ True
 from __future__ import annotations
 
 import re
-import tomllib
 import unicodedata
 from collections.abc import Mapping
 from functools import cache
-from importlib.resources import files
 from types import MappingProxyType
 from typing import Final
+
+from muledetect.schema import read_declared
 
 #: Column names of our own for exports that say "this account, that counterparty" instead of "from, to".
 SIDES: Final = MappingProxyType(
@@ -34,16 +34,16 @@ SIDES: Final = MappingProxyType(
 #: Columns that hold account numbers, ours and those of SIDES.
 ACCOUNT_COLUMNS: Final = ("source", "target", "account", "counterparty", "account_id", "victim_account")
 
-_WORDS: Final = tomllib.loads(files("muledetect.records.own").joinpath("words.toml").read_text("utf-8"))
+_WORDS: Final = read_declared("muledetect.records.own", "words.toml")
 
 #: Words of values by column and contract value; a value that is none of them is left to the user.
-VALUES: Final[Mapping[str, Mapping[str, list[str]]]] = MappingProxyType(_WORDS["values"])
+VALUES: Final[Mapping[str, Mapping[str, tuple[str, ...]]]] = MappingProxyType(_WORDS["values"])
 #: Words inside a value of a bank's own that tell its rail; the first that fits counts.
 CHANNEL_WORDS: Final[tuple[tuple[str, str], ...]] = tuple(_WORDS["channels"].items())
 #: Symbols and words for money that stand in headings and cells instead of an ISO code.
 MONEY_SIGNS: Final[Mapping[str, str]] = MappingProxyType(_WORDS["money_signs"])
 #: Signs that several currencies have, with their codes.
-SHARED_SIGNS: Final[Mapping[str, list[str]]] = MappingProxyType(_WORDS["shared_signs"])
+SHARED_SIGNS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(_WORDS["shared_signs"])
 
 _BRACKETS: Final = re.compile(r"[(\[].*?[)\]]")
 _EMPTY_WORDS: Final = frozenset(_WORDS["empty"]["words"])
@@ -123,7 +123,7 @@ def is_barred(role: str, heading: str) -> bool:
     kind = "accounts" if role in ACCOUNT_COLUMNS else "amounts" if role in _AMOUNTS else "times"
     if kind == "times" and role != "time":
         return False
-    barred: list[str] = _WORDS["not"][kind]["words"]
+    barred: tuple[str, ...] = _WORDS["not"][kind]["words"]
     return any(word in found.split() or (not word.isascii() and word in found) for word in barred)
 
 
