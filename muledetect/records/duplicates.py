@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -12,10 +13,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from muledetect.arrays import BoolArray, Int64Array
+from muledetect.records import reasons
 from muledetect.records.encode import hash_strings
 from muledetect.records.fingerprint import hash_rows
 
 UInt64Array = npt.NDArray[np.uint64]
+
+
+#: By column: positions of rows, ascending, and the values to put there.
+Filled: TypeAlias = Mapping[str, tuple[Int64Array, pa.Array]]
 
 
 @dataclass(frozen=True)
@@ -25,7 +31,15 @@ class Duplicates:
     different: Int64Array
     exact: Int64Array
     paired: Int64Array
-    filled: dict[str, tuple[Int64Array, pa.Array]]
+    filled: Filled
+
+    def causes(self, column: str) -> list[tuple[str, str, reasons.Severity, Int64Array]]:
+        """Return why rows go, `column` what shows it, and their positions, ascending."""
+        return [
+            (column, reasons.DIFFERENT_CONTENT, "reject", self.different),
+            (column, reasons.DUPLICATE, "repair", self.exact),
+            (column, reasons.PAIRED, "repair", self.paired),
+        ]
 
 
 NONE = Duplicates(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.int64), {})
@@ -59,9 +73,7 @@ def find_duplicates(rows: pa.Table, key: tuple[str, ...], *, pairs: bool, hashes
     if len(again) == 0:
         return NONE
     positions = _positions_of(rows, key, again)
-    suspects = rows.take(pa.array(positions))
-    group = _groups(suspects, key)
-    return _judge(suspects, group, positions, pairs)
+    return judge(rows.take(pa.array(positions)), positions, key, pairs)
 
 
 def _positions_of(rows: pa.Table, key: tuple[str, ...], again: UInt64Array) -> Int64Array:
@@ -97,7 +109,9 @@ def _groups(suspects: pa.Table, key: tuple[str, ...]) -> Int64Array:
     return np.asarray(group, np.int64)
 
 
-def _judge(suspects: pa.Table, group: Int64Array, positions: Int64Array, pairs: bool) -> Duplicates:
+def judge(suspects: pa.Table, positions: Int64Array, key: tuple[str, ...], pairs: bool) -> Duplicates:
+    """Return what to do with the rows at some positions whose keys may come again, see `find_duplicates`."""
+    group = _groups(suspects, key)
     order = np.argsort(group, kind="stable")
     starts = np.flatnonzero(np.r_[True, np.diff(group[order]) != 0])
     sizes = np.diff(np.r_[starts, len(order)])
@@ -121,7 +135,7 @@ def _judge(suspects: pa.Table, group: Int64Array, positions: Int64Array, pairs: 
     filled = {
         name: _fill(suspects.column(name), order, positions, starts, halved & ~differ, codes)
         for name, (halved, codes) in partial.items()
-        if pairs
+        if pairs and np.any(halved & ~differ)
     }
     return Duplicates(
         np.sort(positions[order[many & differ_row]]),
@@ -156,3 +170,25 @@ def fill(column: pa.ChunkedArray, positions: Int64Array, values: pa.Array) -> pa
     mask = np.zeros(len(column), np.bool_)
     mask[positions] = True
     return pa.chunked_array([pc.replace_with_mask(column.combine_chunks(), pa.array(mask), values)])
+
+
+def with_values(rows: pa.Table, filled: Filled, start: int = 0) -> pa.Table:
+    """Return rows, the first of them at position `start`, with the values that belong there."""
+    for name, (positions, values) in filled.items():
+        first, last = np.searchsorted(positions, (start, start + rows.num_rows))
+        if first < last:
+            cells = fill(rows[name], positions[first:last] - start, values.slice(first, last - first))
+            rows = rows.set_column(rows.column_names.index(name), name, cells)
+    return rows
+
+
+def edited(parts: Iterator[pa.Table], gone: Int64Array, filled: Filled) -> Iterator[pa.Table]:
+    """Yield parts of a table with values put in and without the rows at ascending positions."""
+    start = 0
+    for part in parts:
+        end = start + part.num_rows
+        keep = np.ones(part.num_rows, np.bool_)
+        keep[gone[slice(*np.searchsorted(gone, (start, end)))] - start] = False
+        made = with_values(part, filled, start)
+        yield made if keep.all() else made.filter(pa.array(keep))
+        start = end

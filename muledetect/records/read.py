@@ -35,7 +35,7 @@ from muledetect.progress import Progress, silent
 from muledetect.records import reasons
 from muledetect.records.currency import EXPONENTS, decimals_of
 from muledetect.records.dataset import Dataset, Finding, describe
-from muledetect.records.duplicates import fill, find_duplicates
+from muledetect.records.duplicates import fill, find_duplicates, with_values
 from muledetect.records.encode import IdEncoder
 from muledetect.records.fingerprint import fingerprint
 from muledetect.records.join import join_accounts
@@ -314,20 +314,8 @@ class _Job:
     def _without_duplicates(self, name: str, rows: pa.Table) -> pa.Table:
         key = INPUTS[name].key
         found = find_duplicates(rows, key, pairs=name == "transfers", hashes=self.readers[name].id_hashes)
-        for column, (positions, values) in found.filled.items():
-            if len(positions):
-                place = rows.column_names.index(column)
-                rows = rows.set_column(place, column, fill(rows.column(column), positions, values))
-        column = key[0] if key else INPUTS[name].required[0]
-        return self._leave_out(
-            name,
-            rows,
-            [
-                (column, reasons.DIFFERENT_CONTENT, "reject", found.different),
-                (column, reasons.DUPLICATE, "repair", found.exact),
-                (column, reasons.PAIRED, "repair", found.paired),
-            ],
-        )
+        shown = key[0] if key else INPUTS[name].required[0]
+        return self._leave_out(name, with_values(rows, found.filled), found.causes(shown))
 
     def _other(self, name: str) -> pa.Table:
         table = INPUTS[name]

@@ -11,8 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from muledetect.arrays import Int64Array
-from muledetect.records import reasons
-from muledetect.records.duplicates import NONE, Duplicates, find_duplicates
+from muledetect.records.duplicates import NONE, Duplicates, edited, judge
 from muledetect.records.encode import hash_strings
 from muledetect.records.ids import Form, has_loose_form, loose_forms, without_forms
 from muledetect.records.rejects import RejectLog, input_rows
@@ -51,15 +50,7 @@ class Settling:
         return [name for name in self._accounts if name in made.column_names]
 
     def settle(self, parts: Parts, log: RejectLog) -> bool:
-        """Judge all rows, log those that go, and return whether any row changes.
-
-        Parameters
-        ----------
-        parts : callable
-            Returns the rows that are not in the log, in their order.
-        log : RejectLog
-            Holds all rows that are left out so far.
-        """
+        """Judge all rows, those that are not in the log; log those that go; return whether any row changes."""
         if self._has_loose:
             self.forms = loose_forms(_accounts_of(parts(), self._accounts))
         hashes = np.concatenate([np.empty(0, np.uint64), *self._hashes])
@@ -68,13 +59,9 @@ class Settling:
         again = np.unique(hashes[1:][hashes[1:] == hashes[:-1]])
         if len(again):
             self._found = self._judge(parts, again)
-        rejected, name, column = log.rows(self._table.name), self._table.name, (self._table.key or ("",))[0]
-        for reason, severity, positions in (
-            (reasons.DIFFERENT_CONTENT, "reject", self._found.different),
-            (reasons.DUPLICATE, "repair", self._found.exact),
-            (reasons.PAIRED, "repair", self._found.paired),
-        ):
-            log.add(name, column, reason, severity, input_rows(rejected, positions))  # type: ignore[arg-type]
+        rejected, name = log.rows(self._table.name), self._table.name
+        for column, reason, severity, positions in self._found.causes((self._table.key or ("",))[0]):
+            log.add(name, column, reason, severity, input_rows(rejected, positions))
         return bool(self.forms or self._gone().size or self._found.filled)
 
     def _gone(self) -> Int64Array:
@@ -89,14 +76,7 @@ class Settling:
             suspects.append(part.filter(pa.array(is_again)))
             places.append(start + np.flatnonzero(is_again))
             start += part.num_rows
-        position = np.concatenate(places)
-        found = find_duplicates(pa.concat_tables(suspects), key, pairs=self._table.name == "transfers", hashes=[])
-        return Duplicates(
-            position[found.different],
-            position[found.exact],
-            position[found.paired],
-            {name: (position[at], values) for name, (at, values) in found.filled.items() if len(at)},
-        )
+        return judge(pa.concat_tables(suspects), np.concatenate(places), key, self._table.name == "transfers")
 
     def _spelt(self, parts: Iterator[pa.Table]) -> Iterator[pa.Table]:
         for part in parts:
@@ -107,24 +87,8 @@ class Settling:
             yield made
 
     def apply(self, parts: Iterator[pa.Table]) -> Iterator[pa.Table]:
-        """Yield the rows that stay, as they are to be."""
-        gone, start = self._gone(), 0
-        for part in self._spelt(parts):
-            end = start + part.num_rows
-            made = part
-            for name, (at, values) in self._found.filled.items():
-                first, last = np.searchsorted(at, (start, end))
-                if first < last:
-                    mask = np.zeros(part.num_rows, np.bool_)
-                    mask[at[first:last] - start] = True
-                    cells = pc.replace_with_mask(
-                        made[name].combine_chunks(), pa.array(mask), values.slice(first, last - first)
-                    )
-                    made = made.set_column(made.column_names.index(name), name, cells)
-            keep = np.ones(part.num_rows, np.bool_)
-            keep[gone[(gone >= start) & (gone < end)] - start] = False
-            start = end
-            yield made if keep.all() else made.filter(pa.array(keep))
+        """Return the rows that stay, as they are to be."""
+        return edited(self._spelt(parts), self._gone(), self._found.filled)
 
 
 def _accounts_of(parts: Iterator[pa.Table], names: list[str]) -> pa.StringArray:

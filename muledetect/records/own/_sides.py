@@ -13,6 +13,7 @@ from numba import njit
 
 from muledetect.arrays import BoolArray, Int64Array
 from muledetect.clock import HOUR, parse_duration
+from muledetect.records.duplicates import edited
 from muledetect.records.encode import hash_strings
 from muledetect.records.own._columns import RowRules
 
@@ -22,6 +23,8 @@ UInt64Array: TypeAlias = npt.NDArray[np.uint64]
 _ANY_TIME: Final = 2**62
 #: An odd constant of the splitmix64 finaliser.
 _ODD: Final = np.uint64(0xBF58476D1CE4E5B9)
+#: What the statement of an account tells of itself where it received.
+_OF_TARGET: Final = frozenset(["target_balance_after", "target_bank"])
 
 
 @njit(cache=True, nogil=True)
@@ -59,19 +62,10 @@ def _match(order: Any, is_new: Any, time: Any, is_out: Any, within: Any, partner
 def match_sides(keys: tuple[npt.NDArray[Any], ...], time: Int64Array, is_out: BoolArray, within: int) -> Int64Array:
     """Return the row that tells the other side of each row, -1 where there is none.
 
-    Parameters
-    ----------
-    keys : tuple of arrays
-        What both rows of a transfer have in common: hashes of source and target, the amount, or an id.
-    time : int64 array
-        Microseconds.
-    is_out : bool array
-        Whether the row stands in the statement of the account that paid.
-    within : int
-        How far the times of both rows may lie apart, microseconds.
+    `keys` are what both rows have in common (hashes of source and target, the amount, or an id), `is_out` whether the
+    row stands in the statement of the account that paid; `time` and `within`, how far apart the rows may lie, are in
+    microseconds.
 
-    Notes
-    -----
     In each group of equal keys the earliest debit takes the earliest credit near enough; no other choice makes more
     pairs. Rows are sorted by a hash of the keys, then compared by the keys themselves: two groups of one hash could
     only lose a pair, never make a wrong one. O(n log n), 25 bytes a row beside the keys.
@@ -103,8 +97,8 @@ class Sides:
         self._rules = rules
         self._parts: dict[str, list[Any]] = {}
         self._own: list[pa.StringArray] = []
-        self._partner: Int64Array | None = None
-        self._is_out = np.empty(0, np.bool_)
+        self._gone = np.empty(0, np.int64)
+        self._filled: dict[str, tuple[Int64Array, pa.Array]] = {}
 
     def add(self, made: pa.Table, is_out: BoolArray, rows: Int64Array) -> None:
         """Look at accepted rows, `rows` their numbers in the files."""
@@ -114,9 +108,7 @@ class Sides:
         held: dict[str, Any] = {name: hash_strings(made[name].combine_chunks()) for name in hashed}
         held |= {"amount": made["amount"].to_numpy(), "time": made["time"].cast(pa.int64()).to_numpy()}
         held |= {"is_out": is_out, "row": rows}
-        for name in ("target_balance_after", "target_bank"):
-            if name in made.column_names:
-                held[name] = made[name].combine_chunks()
+        held |= {name: made[name].combine_chunks() for name in _OF_TARGET & set(made.column_names)}
         for name, values in held.items():
             self._parts.setdefault(name, []).append(values)
 
@@ -133,22 +125,25 @@ class Sides:
         partner = match_sides(tuple(keys), time, is_out, within)
         gone = (partner >= 0) & ~is_out
         if rules.pair_on == "nothing":
-            self._tell_doubles(int(np.count_nonzero(gone)))
+            if gone.any():
+                self.notes.append(
+                    f"{np.count_nonzero(gone):,} transfers stand in the statements of both accounts and are counted "
+                    'twice. Write pair_on = "time" under [rows] to make one of two rows.'
+                )
             return np.empty(0, np.int64)
         self._tell_lonely(partner < 0, keys, time, is_out)
-        self._partner, self._is_out = partner, is_out
+        self._gone = np.flatnonzero(gone)
+        for name in _OF_TARGET & self._parts.keys():
+            told = pa.chunked_array(self._parts.pop(name)).combine_chunks()
+            known = told.is_valid().to_numpy(zero_copy_only=False)
+            lacking = np.flatnonzero((partner >= 0) & is_out & ~known)
+            lacking = lacking[known[partner[lacking]]]
+            self._filled[name] = lacking, told.take(pa.array(partner[lacking]))
         return np.sort(self._joined("row")[gone])
 
     def _joined(self, name: str) -> Any:
         """Return one column of all rows, taking its parts out."""
         return np.concatenate(self._parts.pop(name))
-
-    def _tell_doubles(self, n_pairs: int) -> None:
-        if n_pairs:
-            self.notes.append(
-                f"{n_pairs:,} transfers stand in the statements of both accounts and are counted twice. Write "
-                'pair_on = "time" under [rows] to make one of two rows.'
-            )
 
     def _tell_lonely(self, is_single: BoolArray, keys: list[Any], time: Int64Array, is_out: BoolArray) -> None:
         """Tell of transfers between two accounts of the files that only one side tells."""
@@ -165,23 +160,5 @@ class Sides:
         )
 
     def merge(self, parts: Iterator[pa.Table]) -> Iterator[pa.Table]:
-        """Yield the rows without the credit sides of pairs, whose balance and bank go to the debit sides."""
-        if self._partner is None:
-            yield from parts
-            return
-        fills = {
-            name: pa.chunked_array(self._parts[name])
-            for name in ("target_balance_after", "target_bank")
-            if name in self._parts
-        }
-        start = 0
-        for part in parts:
-            end = start + part.num_rows
-            partner, out = self._partner[start:end], self._is_out[start:end]
-            other = pa.array(np.maximum(partner, 0), mask=(partner < 0) | ~out)
-            filled = part
-            for name, held in fills.items():
-                values = pc.coalesce(part[name], held.take(other))
-                filled = filled.set_column(filled.column_names.index(name), name, values)
-            yield filled.filter(pa.array((partner < 0) | out))
-            start = end
+        """Return the rows without the credit sides of pairs, whose balance and bank go to the debit sides."""
+        return edited(parts, self._gone, self._filled)
