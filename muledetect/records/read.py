@@ -264,7 +264,7 @@ class _Job:
         tick = self.tick or clock_tick(_numbers(tables["transfers"], "time"))
         self.progress("checking", 0.0)
         self.warnings += warnings_of(tables, account_ids, tick, rows_read, self.options.now)
-        self.warnings += self._doubts()
+        self.warnings += [*self.log.warnings(rows_read), *self._left_out()]
         if not self.options.currency and tables["transfers"].num_rows:
             self.warnings.append(describe_currency(rows_read["transfers"]))
         errors = nothing_left(tables["transfers"], rows_read["transfers"])
@@ -275,12 +275,8 @@ class _Job:
             tables, account_ids, self.log.to_table(), findings, rows_read, self.options.currency, tick, digest
         )
 
-    def _doubts(self) -> list[Finding]:
+    def _left_out(self) -> list[Finding]:
         return [
-            describe("warn", name, column, reason, n_rows, first, reader.n_read)
-            for name, reader in self.readers.items()
-            for (column, reason), (n_rows, first) in sorted(reader.doubts.items())
-        ] + [
             describe("warn", name, column, reasons.LEFT_OUT, reader.n_read, None, reader.n_read)
             for name, reader in self.readers.items()
             for column in reader.left_out

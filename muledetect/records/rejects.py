@@ -25,6 +25,7 @@ class RejectLog:
 
     def __init__(self) -> None:
         self._rows: dict[Cause, list[Rows]] = {}
+        self._doubts: dict[tuple[str, str, str], tuple[int, int | None]] = {}
 
     def add(self, table: str, column: str, reason: str, severity: Severity, rows: Rows) -> None:
         """Record input row numbers, int64, that are left out for one cause."""
@@ -38,6 +39,22 @@ class RejectLog:
             self.add(table, column, reason, "reject", numbers[mask & good])
             good &= ~mask
         return good
+
+    def doubt(self, table: str, column: str, reason: str, rows: Rows | int) -> None:
+        """Record rows, or their number, that are accepted and worth a warning."""
+        n_rows, first = (rows, None) if isinstance(rows, int) else (len(rows), int(rows[0]) if len(rows) else None)
+        if n_rows or isinstance(rows, int):
+            n_before, first = self._doubts.get((table, column, reason), (0, first))
+            self._doubts[table, column, reason] = (n_before + n_rows, first)
+
+    def warnings(self, rows_read: Mapping[str, int]) -> list[Finding]:
+        """Return one warning a doubt, by table in the order of `rows_read`, then by column and reason."""
+        return [
+            describe("warn", table, column, reason, n_rows, first, rows_read[table])
+            for name in rows_read
+            for (table, column, reason), (n_rows, first) in sorted(self._doubts.items())
+            if table == name
+        ]
 
     def count(self, table: str) -> int:
         """Return how many rows of a table were left out."""

@@ -41,7 +41,7 @@ def _plain(kind: pa.DataType) -> pa.DataType:
 
 
 class TableReader:
-    """State of one table while it is read: accepted columns, codes, doubts, and what makes the table unusable.
+    """State of one table while it is read: accepted columns, codes, and what makes the table unusable.
 
     `accounts` is the encoder that all account columns share; without `keep_extra`, columns outside the contract are
     named in `left_out` and not read. After `read`, `columns` holds the accepted rows by
@@ -56,7 +56,6 @@ class TableReader:
         self.columns: dict[str, list[pa.Array]] = {}
         self.encoders: dict[str, IdEncoder] = {}
         self.id_hashes: list[npt.NDArray[np.uint64]] = []
-        self.doubts: dict[tuple[str, str], tuple[int, int | None]] = {}
         self.stops: list[str] = []
         self.currencies: set[str] = set()
         self.left_out: list[str] = []
@@ -88,9 +87,9 @@ class TableReader:
             on_progress(self.n_read, source.share(self.n_read))
         n_quotes = sum(count.n_mended for count in source.quotes)
         if n_quotes:
-            self.doubts[self.table.required[0], reasons.QUOTE] = (n_quotes, None)
+            self._log.doubt(self.table.name, self.table.required[0], reasons.QUOTE, n_quotes)
         for old in source.former:
-            self.doubts[old, reasons.FORMER_NAME] = (self.n_read, None)
+            self._log.doubt(self.table.name, old, reasons.FORMER_NAME, self.n_read)
         self._check_calendar()
 
     def _check_schema(self, schema: pa.Schema) -> list[str]:
@@ -141,7 +140,7 @@ class TableReader:
         numbers = np.arange(self.n_read, self.n_read + batch.num_rows)
         good = self._log.reject(self.table.name, faults, numbers)
         for name, mask, reason in doubts:
-            self._doubt(name, reason, mask & good)
+            self._log.doubt(self.table.name, name, reason, numbers[mask & good])
         for name in present[len(parsed) :]:
             parsed[name] = self._extra(batch, name)
         self._store(parsed, good)
@@ -189,12 +188,6 @@ class TableReader:
         ):
             if later in parsed and earlier is not None and earlier in parsed:
                 yield later, mask_of(pc.less(parsed[later], parsed[earlier])), reason
-
-    def _doubt(self, column: str, reason: str, mask: BoolArray) -> None:
-        n_rows = int(np.count_nonzero(mask))
-        if n_rows:
-            count, first = self.doubts.get((column, reason), (0, self.n_read + int(np.argmax(mask))))
-            self.doubts[column, reason] = (count + n_rows, first)
 
     def _extra(self, batch: pa.RecordBatch, name: str) -> pa.Array:
         kind = self._types[name]

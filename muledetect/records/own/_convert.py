@@ -44,7 +44,7 @@ class Converted:
     """A batch in contract columns; faults and doubts are (column, mask, reason), the first fault of a row counts.
 
     `currencies` holds by column of money what its cells name beside the amount (see `AmountCells`), `side` what the
-    cells of `amount` say: "out", "in" or null.
+    cells of `amount` say: "out", "in" or null. Of `n_times` times, `n_buddhist` lie 400 years ahead.
     """
 
     columns: dict[str, pa.Array] = field(default_factory=dict)
@@ -53,6 +53,8 @@ class Converted:
     currencies: dict[str, pa.StringArray] = field(default_factory=dict)
     side: pa.StringArray | None = None
     is_out: BoolArray | None = None
+    n_times: int = 0
+    n_buddhist: int = 0
 
 
 def convert(batch: Batch, mapping: Columns, options: Options) -> Converted:
@@ -116,6 +118,9 @@ def _column(
         ) from error
     if column.name == "currency" and options.currency:
         parsed = check_currency(parsed, options.currency)
+    if column.type == "time" and column.name in mapping.columns:
+        done.n_times += len(parsed.values) - parsed.values.null_count
+        done.n_buddhist += parsed.n_buddhist
     done.faults += [(column.name, mask, reason) for mask, reason in parsed.faults]
     done.doubts += [(column.name, mask, reason) for mask, reason in parsed.doubts]
     values = parsed.values

@@ -23,7 +23,7 @@ from muledetect.outputs.kinds import imported_table
 from muledetect.progress import Progress, silent
 from muledetect.records import reasons
 from muledetect.records.currency import decimals_of
-from muledetect.records.dataset import Finding, describe
+from muledetect.records.dataset import Finding
 from muledetect.records.encode import hash_strings
 from muledetect.records.files import Batch, Source, as_sources, headings_of, name_of, read_batches
 from muledetect.records.fingerprint import hash_rows
@@ -35,7 +35,7 @@ from muledetect.records.own._profile import shape_of
 from muledetect.records.own._rows import find_headings, find_totals
 from muledetect.records.own._settle import Parts, Settling
 from muledetect.records.own._sides import Sides
-from muledetect.records.parse import BUDDHIST_LEAD, Options
+from muledetect.records.parse import Options
 from muledetect.records.rejects import RejectLog
 from muledetect.records.sources import SUFFIXES
 from muledetect.records.write import parquet_at, put_table
@@ -188,7 +188,6 @@ class _Job:
         self._shapes: dict[str, dict[str, None]] = {}
         self._hashes: list[npt.NDArray[np.uint64]] = []
         self._n_future = self._n_times = 0
-        self._doubts: dict[tuple[str, str], tuple[int, int | None]] = {}
         amounts, zone = mapping.amounts, mapping.times.zone or None
         self._options = Options(
             amounts.currency, decimals_of(amounts.currency), amounts.unit, ".", zone, time_ns() // 1000
@@ -254,15 +253,18 @@ class _Job:
         rows = batch.numbers + n_before
         self.n_read += len(rows) + len(batch.ragged)
         done = convert(batch, mapping, self._options)
-        self._look_at_calendar(done)
+        self._n_times += done.n_times
+        self._n_future += done.n_buddhist
         if batch.n_quotes:
-            self._doubt(self._first, reasons.QUOTE, batch.n_quotes, None)
+            self.log.doubt(table, self._first, reasons.QUOTE, batch.n_quotes)
         good = self._reject(done, self._no_record(batch, rows), rows, batch)
-        self._note_doubts(done, good, rows)
+        for column, mask, reason in done.doubts:  # cells that had to be read by a rule, as a local time that came twice
+            self.log.doubt(table, column, reason, rows[mask & good])
         kept = {name: values.filter(pa.array(good)) for name, values in done.columns.items()}
         made = pa.table(kept)
-        if self.mapping.table == "transfers":
-            made = self._with_currency(made)
+        if table == "transfers":
+            # Rows of other currencies than was stated have gone to the rejects.
+            made = _with(made, "currency", pa.repeat(pa.scalar(self._options.currency), made.num_rows))
             made = self._with_ids(made, rows[good] - n_before, stem, None if done.is_out is None else done.is_out[good])
         if done.is_out is not None:
             self.sides.add(made, done.is_out[good], rows[good])
@@ -301,17 +303,6 @@ class _Job:
             good[good] = self.log.reject(self.mapping.table, [(column, mask[good], reason)], rows[good])
         return good
 
-    def _note_doubts(self, done: Converted, good: BoolArray, rows: Int64Array) -> None:
-        """Count accepted cells that had to be read by a rule, such as a local time that came twice."""
-        for column, mask, reason in done.doubts:
-            found = rows[mask & good]
-            if len(found):
-                self._doubt(column, reason, len(found), int(found[0]))
-
-    def _doubt(self, column: str, reason: str, n_rows: int, first: int | None) -> None:
-        n_before, first_before = self._doubts.get((column, reason), (0, first))
-        self._doubts[column, reason] = (n_before + n_rows, first_before)
-
     def _note_shapes(self, column: str, batch: Batch, mask: BoolArray) -> None:
         given = self.mapping.columns.get(column)
         shapes = self._shapes.setdefault(column, {})
@@ -323,13 +314,6 @@ class _Job:
             cells = [batch.columns[heading][int(row)].as_py() for heading in headings]
             if len(shapes) < _N_SHAPES:
                 shapes[" ".join(shape_of(str(cell)) if cell is not None else "(empty)" for cell in cells)] = None
-
-    def _look_at_calendar(self, done: Converted) -> None:
-        for name, values in done.columns.items():
-            if pa.types.is_timestamp(values.type) and name in self.mapping.columns:
-                moments = values.view(pa.int64()).drop_null().to_numpy()
-                self._n_future += int(np.count_nonzero(moments > self._options.now + BUDDHIST_LEAD))
-                self._n_times += len(moments)
 
     def _check_read(self) -> None:
         """Stop where most rows could not be read: then the mapping is wrong, not the rows."""
@@ -367,12 +351,9 @@ class _Job:
 
     def findings(self) -> tuple[Finding, ...]:
         """Return the rejects by reason, with the shapes of cells that could not be read; then the warnings."""
-        found = self.log.findings({self.mapping.table: self.n_read})
-        warned = [
-            describe("warn", self.mapping.table, column, reason, n_rows, first, self.n_read)
-            for (column, reason), (n_rows, first) in sorted(self._doubts.items())
-        ]
-        return tuple(self._with_shapes(finding) for finding in (*found, *warned))
+        read = {self.mapping.table: self.n_read}
+        found = (*self.log.findings(read), *self.log.warnings(read))
+        return tuple(self._with_shapes(finding) for finding in found)
 
     def _with_shapes(self, finding: Finding) -> Finding:
         shapes = self._shapes.get(finding.column)
@@ -384,12 +365,6 @@ class _Job:
         listed = ", ".join(f'"{shape}"' for shape in shapes)
         return replace(finding, text=f"{what}. From {heading!r}; cells of the shape {listed}. See the mapping.")
 
-    def _with_currency(self, made: pa.Table) -> pa.Table:
-        """Write down in which currency amounts are, as was stated; rows of others have gone to the rejects."""
-        stated = pa.repeat(pa.scalar(self._options.currency), made.num_rows)
-        held = made.drop_columns("currency") if "currency" in made.column_names else made
-        return held.append_column("currency", stated)
-
     def _with_ids(self, made: pa.Table, places: Int64Array, stem: str, is_out: BoolArray | None) -> pa.Table:
         if self.mapping.rows.ids == "column":
             return made
@@ -400,8 +375,7 @@ class _Job:
             ids = pc.binary_join_element_wise(stem, pa.array(places + 1).cast(pa.string()), "-")
         else:
             ids = pa.array(hashes).cast(pa.string())
-        held = made.drop_columns("transfer_id") if "transfer_id" in made.column_names else made
-        return held.append_column("transfer_id", ids)
+        return _with(made, "transfer_id", ids)
 
     def notes(self) -> list[str]:
         """Return what a person should know beside the findings."""
@@ -419,6 +393,11 @@ class _Job:
 
 #: Reasons that say nothing about whether the mapping fits.
 _FITTING: Final = (reasons.OTHER_CURRENCY, reasons.HEADING, reasons.TOTAL)
+
+
+def _with(rows: pa.Table, name: str, values: pa.Array) -> pa.Table:
+    held = rows.drop_columns(name) if name in rows.column_names else rows
+    return held.append_column(name, values)
 
 
 def _is_bad(found: Finding) -> bool:
