@@ -68,13 +68,7 @@ def read_source(dataset: Source, **reading: Any) -> Dataset:
 def open_snapshot(
     dataset: Source | Snapshot, as_of: Moment | None = None, progress: Progress | None = None
 ) -> Snapshot:
-    """Return a snapshot as it is, or that of a data set at a moment.
-
-    Raises
-    ------
-    OptionError
-        If the moment is lacking, or is another one than that of the snapshot.
-    """
+    """Return a snapshot as it is, or that of a data set at a moment; a snapshot has its own."""
     from muledetect.facts import Snapshot
 
     if not isinstance(dataset, Snapshot):

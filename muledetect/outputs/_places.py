@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from muledetect.errors import OutputError
-from muledetect.outputs._output import Output
+from muledetect.outputs.kinds import Output
 
 #: How every file of a key begins, see `muledetect.records.pseudonyms`.
 _KEY_HEAD: Final = b"muledetect-key-"
@@ -23,12 +23,8 @@ _HIDDEN: Final = len("." + ".00000000.muledetect.tmp")
 def refuse_place(place: Path, output: Output, inputs: Iterable[Any]) -> None:
     """Stop where nothing of ours may ever stand, whatever the caller says.
 
-    Raises
-    ------
-    OutputError
-        If the place is or lies in an input, would replace one, or is a link, mount point, key or the wrong thing.
-    OSError
-        If its folder cannot be written to.
+    That is: in an input, in place of one, or where a link, mount point, key or the wrong thing is; also where the
+    folder cannot be written to.
     """
     name = place.name
     _refuse_inputs(place, output, inputs)

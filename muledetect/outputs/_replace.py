@@ -25,8 +25,8 @@ from muledetect.outputs._manifest import (
     sha256,
     write_manifest,
 )
-from muledetect.outputs._output import Output
 from muledetect.outputs._places import paths_in, refuse_place
+from muledetect.outputs.kinds import Output
 
 _MEND = "Choose another place, or move it away. To replace it all the same, say --overwrite (in Python overwrite=True)."
 

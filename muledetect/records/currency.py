@@ -25,13 +25,7 @@ EXPONENTS: Final[dict[str, int]] = {
 
 
 def exponent_of(currency: str) -> int:
-    """Return the number of decimals of a currency.
-
-    Raises
-    ------
-    OptionError
-        If the code is not in ISO 4217.
-    """
+    """Return the number of decimals of a currency; a code that is not in ISO 4217 is an OptionError."""
     if currency not in EXPONENTS:
         hint = did_you_mean(str(currency).upper(), list(EXPONENTS))
         raise OptionError(f"currency: {currency!r} is not an ISO 4217 code such as THB.{hint}")
@@ -39,13 +33,7 @@ def exponent_of(currency: str) -> int:
 
 
 def decimals_of(currency: str) -> int:
-    """Return the decimals of a currency, 0 for one that nobody stated (""), whose amounts stay minor units.
-
-    Raises
-    ------
-    OptionError
-        If the code is not in ISO 4217.
-    """
+    """Return the decimals of a currency, 0 for one that nobody stated (""), whose amounts stay minor units."""
     return exponent_of(currency) if currency else 0
 
 

@@ -48,18 +48,9 @@ NONE = Duplicates(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.i
 def find_duplicates(rows: pa.Table, key: tuple[str, ...], *, pairs: bool, hashes: list[UInt64Array]) -> Duplicates:
     """Return what to do with rows of one key (no key: rows that are equal altogether).
 
-    Parameters
-    ----------
-    rows : pyarrow.Table
-        Accepted rows; the first column of the key is text.
-    pairs : bool
-        Merge rows that differ only where one is null.
-    hashes : list of uint64 arrays
-        Hashes of the key in row order, or nothing. They are emptied, so that they do not cost memory twice.
-
-    Notes
-    -----
-    Sorts 64-bit hashes, then compares the rows of equal hash exactly: O(n log n) with 8 bytes a row.
+    With `pairs`, rows that differ only where one is null become one. `hashes` are those of the key in row order, or
+    none; they are emptied, so that they do not cost memory twice. Sorts hashes of 64 bits, then compares the rows of
+    equal hash exactly: O(n log n) with 8 bytes a row.
     """
     if not hashes:
         hashes = [hash_strings(chunk.cast(pa.string())) for chunk in rows.column(key[0]).chunks] if key else (

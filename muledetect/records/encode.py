@@ -253,13 +253,7 @@ class IdEncoder:
             self._store = bigger
 
     def ids(self) -> pa.StringArray:
-        """Return the ids by code.
-
-        Raises
-        ------
-        DataError
-            If an id is not UTF-8, or all ids together take 2 GiB or more.
-        """
+        """Return the ids by code; some that are not UTF-8, or 2 GiB of them, are a DataError."""
         starts = self._starts[: self._n_known + 1]
         if starts[-1] > np.iinfo(np.int32).max:
             raise DataError("ids: the distinct ids of one column take more than 2 GiB. Shorten the ids.")

@@ -69,13 +69,7 @@ class Batch:
 
 
 def as_sources(given: Any) -> list[Source]:
-    """Return paths and tables for what the caller gave: one or several paths, or one table.
-
-    Raises
-    ------
-    DataError
-        If a path does not exist, is no kind of file that can be read, or what is given is neither.
-    """
+    """Return paths and tables for what the caller gave: one or several paths, or one table."""
     if isinstance(given, str | Path):
         return [_checked(Path(given))]
     if isinstance(given, pd.DataFrame) or hasattr(given, "__arrow_c_stream__"):
@@ -230,10 +224,7 @@ def _distinct(names: Sequence[str]) -> tuple[str, ...]:
 def read_batches(source: Source, form: FileForm, wanted: Sequence[str]) -> Iterator[Batch]:
     """Yield the rows of a source in bounded parts, only the columns `wanted`; text is trimmed, empty cells are null.
 
-    Raises
-    ------
-    DataError
-        If the file is damaged, broken off, or not in its encoding.
+    A file that is damaged, broken off, or not in its encoding is a DataError.
     """
     if isinstance(source, Path) and is_text(source):
         yield from _read_text(source, form, wanted)

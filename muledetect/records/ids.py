@@ -44,14 +44,8 @@ _POINT: Final = r"^[0-9]+\.[0-9]+$"
 def plain_ids(ids: pa.StringArray) -> pa.StringArray:
     """Return every id in its one spelling; the same array if all are so already.
 
-    Raises
-    ------
-    pyarrow.ArrowInvalid
-        If an id is not UTF-8.
-
-    Notes
-    -----
-    Looks at the bytes of all ids once; only where one is no visible ASCII sign are the different ids gone through.
+    Raises ArrowInvalid if one is not UTF-8. Looks at the bytes of all ids once; only where one is no visible ASCII sign
+    are the different ids gone through.
     """
     if _is_plain(ids):
         return ids

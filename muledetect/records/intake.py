@@ -45,19 +45,8 @@ _CODECS: Final = {".gz": "gzip", ".zst": "zstd", ".bz2": "bz2", ".lz4": "lz4"}
 class Intake:
     """The files of one table while they are read, one after the other.
 
-    Parameters
-    ----------
-    where : str
-        What errors call the files: the table, or the file.
-    files : sequence of Path
-        All of them, before the first is opened: the bound is that of all together.
-
-    Raises
-    ------
-    OptionError
-        If an environment variable that sets the bound is no number above 0.
-    DataError
-        While reading: if more comes out than the bound allows.
+    Errors call the files `where`: the table, or the file. `files` are all of them, before the first is opened: the
+    bound is that of all together. If more comes out than it allows, reading raises DataError.
     """
 
     def __init__(self, where: str, files: Sequence[Path]) -> None:
@@ -155,15 +144,7 @@ class Bytes:
 
 
 def read_parquet(path: Path, where: str) -> pa.Table:
-    """Return a whole Parquet file, within the bound.
-
-    Raises
-    ------
-    DataError
-        If it would expand to more than the bound allows.
-    OSError, pyarrow.ArrowException
-        If it cannot be read.
-    """
+    """Return a whole Parquet file; one that expands above the bound is a DataError."""
     with Intake(where, [path]).open_parquet(path) as file:
         return file.read()
 

@@ -51,15 +51,7 @@ _PAGES: Final = (b"<!doctype html", b"<html", b"<table", b"<head", b"<body", b"<
 
 
 def refuse_other_kinds(name: str, start: bytes) -> None:
-    """Raise a DataError if a file that should be a text table begins as another kind of file does.
-
-    Parameters
-    ----------
-    name : str
-        What messages call the file.
-    start : bytes
-        Its first bytes.
-    """
+    """Raise a DataError if a file that should be a text table begins as another kind of file does."""
     for begin, what, mend in _KINDS:
         if start.startswith(begin):
             raise DataError(f"{name}: is no CSV but {what}. To mend it: {mend}.")
@@ -94,28 +86,10 @@ class QuoteCount:
 class TextStream:
     """A file of bytes, as Arrow reads one: whole lines in UTF-8, quotes mended, byte-order marks left out.
 
-    Parameters
-    ----------
-    path : Path
-        Plain, .gz or .zst.
-    delimiter : str
-    width : int
-        Number of fields of a row.
-    encoding : str
-    skip : int
-        Lines at the top that are passed over, as they stand.
-    quotes : QuoteCount, optional
-        Where mended quotes are counted.
-    intake : Intake, optional
-        Of all files of the table; of this file alone if not given.
-
-    Raises
-    ------
-    DataError
-        While reading: if there is a NUL byte, a line of more than 16 MiB, or more comes out of the file than the bound
-        of its intake allows.
-    UnicodeDecodeError
-        While reading: if the bytes are not in the encoding. Those of UTF-8 are looked at by whoever reads them.
+    The file is plain, .gz or .zst; `width` is the number of fields of a row; `skip` lines at the top are passed over,
+    as they stand. Mended quotes are counted in `quotes`. `intake` is that of all files of the table, of this file alone
+    if not given. A NUL byte, a line of more than 16 MiB, or more than the intake allows is a DataError while reading,
+    bytes that are not in the encoding a UnicodeDecodeError; those of UTF-8 are looked at by whoever reads them.
     """
 
     def __init__(

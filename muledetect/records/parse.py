@@ -160,13 +160,7 @@ _TYPE_CHECKS: Final[Mapping[str, Callable[[pa.DataType, Options], str | None]]] 
 
 
 def parse(column: Column, values: pa.Array, options: Options) -> Cells:
-    """Return one column of one batch in contract values, with its faults.
-
-    Raises
-    ------
-    ColumnError
-        If the column has no meaning as a whole.
-    """
+    """Return one column of one batch in contract values, with its faults, or ColumnError."""
     if pa.types.is_null(values.type):
         return Cells(pa.nulls(len(values), column.arrow_type))
     problem = check_type(column, values.type, options)

@@ -10,6 +10,7 @@ import csv
 import difflib
 import io
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -60,13 +61,7 @@ class TableSource:
 
 
 def open_tables(source: Any, *, delimiter: str | None = None) -> dict[str, TableSource | DataError]:
-    """Return every table of a source by name; a table that cannot be opened is its error, to be raised with others.
-
-    Raises
-    ------
-    DataError
-        If the folder does not exist, holds no table, or a mapping has a name that is no table.
-    """
+    """Return every table of a source by name; one that cannot be opened is its error, to be raised with others."""
     if isinstance(source, Mapping):
         for name in source:
             if name not in INPUTS:
@@ -76,16 +71,14 @@ def open_tables(source: Any, *, delimiter: str | None = None) -> dict[str, Table
         opened = _find_tables(Path(source))
     else:
         opened = {"transfers": source}
-    return {name: _try_open(name, table, delimiter) for name, table in opened.items()}
-
-
-def _try_open(name: str, table: Any, delimiter: str | None) -> TableSource | DataError:
-    try:
-        if isinstance(table, str | Path):
-            return _open_path(name, Path(table), delimiter)
-        return _open_object(name, table)
-    except DataError as error:
-        return error
+    found: dict[str, TableSource | DataError] = {}
+    for name, table in opened.items():
+        try:
+            is_path = isinstance(table, str | Path)
+            found[name] = _open_path(name, Path(table), delimiter) if is_path else _open_object(name, table)
+        except DataError as error:
+            found[name] = error
+    return found
 
 
 def _find_tables(folder: Path) -> dict[str, Path]:
@@ -142,7 +135,7 @@ def _open_path(name: str, path: Path, delimiter: str | None) -> TableSource:
         raise DataError(f"{name}: folder {path} has no Parquet or CSV file. Check the export.")
     intake = Intake(str(path), files)
     parts = [_open_file(name, file, _partition_of(name, file, path), delimiter, intake) for file in files]
-    return replace(_join(name, str(path), parts), intake=intake)
+    return _join(name, str(path), parts, intake)
 
 
 def _partition_of(name: str, file: Path, folder: Path) -> dict[str, str | None]:
@@ -151,24 +144,18 @@ def _partition_of(name: str, file: Path, folder: Path) -> dict[str, str | None]:
     for part in file.relative_to(folder).parts[:-1]:
         key, separator, value = part.partition("=")
         if separator:
-            try:
-                key, value = unquote(key, errors="strict"), unquote(value, errors="strict")
-            except UnicodeDecodeError as error:
-                raise _undecoded(name, file) from error
+            key, value = (unquote(text, errors="surrogateescape") for text in (key, value))
+            _refuse_undecoded(name, file, key + value)
             values[key] = None if value == "__HIVE_DEFAULT_PARTITION__" else value
     return values
 
 
-def _refuse_undecoded(name: str, path: Path) -> None:
-    if has_half(str(path)):
-        raise _undecoded(name, path)
+def _refuse_undecoded(name: str, path: Path, text: str = "") -> None:
+    if has_half(f"{path}{text}"):
+        raise DataError(f"{name}: the name of {path} holds bytes that are not UTF-8. Rename the file or folder.")
 
 
-def _undecoded(name: str, path: Path) -> DataError:
-    return DataError(f"{name}: the name of {path} holds bytes that are not UTF-8. Rename the file or folder.")
-
-
-def _join(name: str, where: str, parts: list[TableSource]) -> TableSource:
+def _join(name: str, where: str, parts: list[TableSource], intake: Intake) -> TableSource:
     """Chain parts; the first that has a column gives its place and type in the schema."""
     fields: dict[str, pa.Field] = {}
     for part in parts:
@@ -179,15 +166,13 @@ def _join(name: str, where: str, parts: list[TableSource]) -> TableSource:
             if column in fields and column not in part.schema.names:
                 raise DataError(f"{part.where}: column {column!r} is missing, but other files of {name!r} have it.")
     counts = [part.n_rows for part in parts]
-
-    def batches() -> Iterator[pa.RecordBatch]:
-        for part in parts:
-            yield from part.batches()
-
     total = sum(count for count in counts if count is not None) if None not in counts else None
     quotes = tuple(count for part in parts for count in part.quotes)
     former = tuple(dict.fromkeys(old for part in parts for old in part.former))
-    return TableSource(where, pa.schema(list(fields.values())), total, batches, quotes, former=former)
+    schema = pa.schema(list(fields.values()))
+    return TableSource(
+        where, schema, total, lambda: (batch for part in parts for batch in part.batches()), quotes, intake, former
+    )
 
 
 def _open_file(
@@ -199,7 +184,6 @@ def _open_file(
         raise DataError(f"{name}: file {path} is none of {', '.join(SUFFIXES)}. Convert it to Parquet or CSV.")
     is_parquet = path.suffix == ".parquet"
     opened = _open_parquet(name, path, intake) if is_parquet else _open_csv(name, path, delimiter, intake)
-    _refuse_repeated_columns(name, opened)
     opened = _with_present_names(name, opened)
     twice = {key: value for key, value in partition.items() if key in opened.schema.names}
     if twice:
@@ -207,9 +191,7 @@ def _open_file(
     extra = {key: value for key, value in partition.items() if key not in twice}
     if not extra:
         return opened
-    schema = opened.schema
-    for key in extra:
-        schema = schema.append(pa.field(key, pa.string()))
+    schema = pa.schema([*opened.schema, *(pa.field(key, pa.string()) for key in extra)])
 
     def batches() -> Iterator[pa.RecordBatch]:
         for batch in opened.batches():
@@ -234,50 +216,46 @@ def _agreeing(
         yield batch
 
 
-def _refuse_repeated_columns(name: str, opened: TableSource) -> None:
-    names = opened.schema.names
-    repeated = sorted({column for column in names if names.count(column) > 1})
+def _with_present_names(name: str, opened: TableSource) -> TableSource:
+    """Return the table with the column names of today in place of those of an earlier version; refuse repeated ones."""
+    present = opened.schema.names
+    repeated = sorted({column for column in present if present.count(column) > 1})
     if repeated:
         raise DataError(f"{name}: {opened.where} has column {repeated[0]!r} twice. Rename one of them.")
-
-
-def _with_present_names(name: str, opened: TableSource) -> TableSource:
-    """Return the table with the column names of today in place of those of an earlier version."""
-    former = INPUTS[name].former_names(opened.schema.names)
+    former = INPUTS[name].former_names(present)
     if not former:
         return opened
-    names = [former.get(column, column) for column in opened.schema.names]
+    names = [former.get(column, column) for column in present]
     schema = pa.schema([field.with_name(column) for field, column in zip(opened.schema, names, strict=True)])
-
-    def batches() -> Iterator[pa.RecordBatch]:
-        return (batch.rename_columns(names) for batch in opened.batches())
-
-    return replace(opened, schema=schema, batches=batches, former=tuple(former))
+    renamed = partial(map, lambda batch: batch.rename_columns(names))
+    return replace(opened, schema=schema, batches=lambda: renamed(opened.batches()), former=tuple(former))
 
 
-def _repeated_text(name: str) -> list[str]:
-    """Columns that Parquet had best hand over as dictionaries."""
-    return [c.name for c in INPUTS[name].columns if c.type == "category" or c.name in ("source_bank", "target_bank")]
-
-
-def _open_parquet(name: str, path: Path, intake: Intake) -> TableSource:
+@contextmanager
+def _reading(name: str, path: Path) -> Iterator[None]:
+    """Let errors name the table, and those of a damaged Parquet file say so."""
     try:
-        schema = pq.read_schema(path)
-        coded = [c for c in _repeated_text(name) if c in schema.names and pa.types.is_string(schema.field(c).type)]
-        # Buffering ahead would keep every compressed byte of the file until its reader goes.
-        file = intake.open_parquet(path, read_dictionary=coded, pre_buffer=False)
+        yield
     except DataError as error:
         raise DataError(f"{name}: {error}") from error
     except (pa.ArrowException, OSError, ValueError) as error:
         raise damaged(f"{name}: file {path}", "Parquet") from error
 
+
+def _open_parquet(name: str, path: Path, intake: Intake) -> TableSource:
+    # Columns of repeated text had best come as dictionaries.
+    repeated = [
+        c.name for c in INPUTS[name].columns if c.type == "category" or c.name in ("source_bank", "target_bank")
+    ]
+    with _reading(name, path):
+        schema = pq.read_schema(path)
+        coded = [column for column in repeated if column in schema.names and schema.field(column).type == pa.string()]
+        # Buffering ahead would keep every compressed byte of the file until its reader goes.
+        file = intake.open_parquet(path, read_dictionary=coded, pre_buffer=False)
+
     def batches() -> Iterator[pa.RecordBatch]:
-        try:
+        with _reading(name, path):
             yield from intake.batches(path, file, BATCH_ROWS)
-        except DataError as error:
-            raise DataError(f"{name}: {error}") from error
-        except (pa.ArrowException, OSError, ValueError) as error:
-            raise damaged(f"{name}: file {path}", "Parquet") from error
 
     return TableSource(str(path), file.schema_arrow, file.metadata.num_rows, batches, intake=intake)
 
@@ -295,9 +273,9 @@ def _open_csv(name: str, path: Path, delimiter: str | None, intake: Intake) -> T
         except DataError as error:
             raise DataError(f"{name}: {error}") from error
         except (pa.ArrowException, OSError, ValueError) as error:
-            reason = "a row has another number of fields than the header" if "Expected" in str(error) else "see above"
-            reason = "it is not UTF-8" if "UTF8" in str(error) or "utf-8" in str(error).lower() else reason
-            detail = "" if reason == "see above" else f" ({reason})"
+            said = str(error)
+            detail = " (a row has another number of fields than the header)" if "Expected" in said else ""
+            detail = " (it is not UTF-8)" if "UTF8" in said or "utf-8" in said.lower() else detail
             raise DataError(
                 f"{name}: file {path} cannot be read as CSV{detail}. Save it as UTF-8 CSV with one header row, "
                 "or import it as it is: `muledetect columns`."
@@ -346,7 +324,6 @@ def _open_object(name: str, table: Any) -> TableSource:
         raise DataError(
             f"{name}: {where} is no table. Give a path, or a pyarrow, pandas, polars (collected) or DuckDB table."
         )
-    _refuse_repeated_columns(name, opened)
     return _with_present_names(name, opened)
 
 

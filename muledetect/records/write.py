@@ -123,12 +123,8 @@ def parquet_at(path: Path) -> Iterator[Callable[[pa.Table], None]]:
 def tables_in(folder: Path) -> Iterator[Callable[[str, pa.Table], None]]:
     """Yield `put(name, table)`, which appends rows to `<folder>/<name>.parquet`, in a folder that nobody reads yet.
 
-    Memory: up to 250,000 rows a table are held back, so that small pieces become large row groups.
-
-    Raises
-    ------
-    ValueError
-        If a table's schema differs from the first one's of that name.
+    Memory: up to 250,000 rows a table are held back, so that small pieces become large row groups. The tables of a name
+    must have one schema.
     """
     with ExitStack() as opened:
         appends: dict[str, Callable[[pa.Table], None]] = {}

@@ -7,12 +7,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from muledetect.errors import DataError
 from muledetect.records.currency import exponent_of
-from muledetect.records.layouts._convert import convert_amounts
 from muledetect.records.layouts._rows import (
     Reading,
     Texts,
@@ -112,7 +112,7 @@ def _only(transfers: pa.Table, currency: str, reason: str, reading: Reading) -> 
 def _in_one_currency(transfers: pa.Table, currency: str, reading: Reading) -> pa.Table:
     """Return transfers in one currency; those of a currency without a rate go to the rejects, never one to one."""
     if "target_currency" in transfers.column_names:
-        transfers = convert_amounts(transfers, currency)
+        transfers = _convert_amounts(transfers, currency)
     named = sorted(pc.unique(transfers["currency"]).to_pylist())
     if named and currency not in named:
         raise DataError(
@@ -120,6 +120,36 @@ def _in_one_currency(transfers: pa.Table, currency: str, reading: Reading) -> pa
             "be converted. Keep one of them: --currency."
         )
     return _only(transfers, currency, NO_RATE, reading)
+
+
+def _convert_amounts(transfers: pa.Table, currency: str) -> pa.Table:
+    """Return transfers with `amount` in minor units of one currency, where a rate is known.
+
+    The rate of a currency is the median of paid over got, or of got over paid, of the transfers between it and
+    `currency` (see `target_amount` and `target_currency`). It is a rate of the whole file: fit for generators whose
+    rates stand still, not for years of a market. Rows of a currency that was never exchanged keep it. An amount that
+    would vanish becomes one minor unit. O(n log n).
+    """
+    table = transfers.combine_chunks()
+    paid, got = (table[name].cast(pa.float64()).to_numpy() for name in ("amount", "target_amount"))
+    paid_in, got_in = (pc.fill_null(table[name], "") for name in ("currency", "target_currency"))
+    amount, code = table["amount"], table["currency"]
+    for other in sorted(set(pc.unique(paid_in).to_pylist()) - {currency, ""}):
+        out = pc.and_(pc.equal(paid_in, other), pc.equal(got_in, currency)).to_numpy()
+        back = pc.and_(pc.equal(paid_in, currency), pc.equal(got_in, other)).to_numpy()
+        seen = np.concatenate([got[out] / paid[out], paid[back] / got[back]])
+        seen = seen[np.isfinite(seen) & (seen > 0)]
+        if not len(seen):
+            continue
+        here = pc.equal(paid_in, other)
+        converted = np.maximum(np.rint(paid * np.median(seen)), 1.0)
+        fits = np.isfinite(converted) & (converted < 2.0**62)
+        changed = pa.array(np.where(fits, converted, 1.0).astype(np.int64))
+        here = pc.and_(here, pa.array(fits))
+        amount, code = pc.if_else(here, changed, amount), pc.if_else(here, currency, code)
+    return table.set_column(table.column_names.index("amount"), "amount", amount).set_column(
+        table.column_names.index("currency"), "currency", code
+    )
 
 
 def _account(bank: pa.StringArray, number: pa.StringArray) -> pa.StringArray:
@@ -204,13 +234,7 @@ def _typology(text: pa.StringArray) -> pa.StringArray:
 
 
 def _read_patterns(path: Path, n_before: int) -> pa.Table:
-    """Return the members of each pattern of a *_Patterns.txt; rings are numbered on in the order of the file.
-
-    Raises
-    ------
-    DataError
-        If a line is neither a begin, an end, nor a transfer inside of a pattern.
-    """
+    """Return the members of each pattern of a *_Patterns.txt; rings are numbered on in the order of the file."""
     columns: list[tuple[str, ...]] = list(_pattern_lines(path, n_before))
     if not columns:
         raise DataError(f"{path.name}: there is no pattern. Expected lines 'BEGIN LAUNDERING ATTEMPT - ...'.")

@@ -49,10 +49,7 @@ def _may_be_account(text: str) -> bool:
 def with_own_account(mapping: Columns, source: Source) -> Columns:
     """Return the mapping with the account of a file's rows as a constant, where the mapping names one.
 
-    Raises
-    ------
-    DataError
-        If the mapping names a cell above the table that the file does not have, or that holds no account.
+    A cell above the table that the file does not have, or that holds no account, is a DataError.
     """
     given = mapping.accounts.own_account
     if not given:

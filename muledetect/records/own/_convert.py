@@ -60,11 +60,8 @@ class Converted:
 def convert(batch: Batch, mapping: Columns, options: Options) -> Converted:
     """Return a batch as columns of the contract.
 
-    Raises
-    ------
-    DataError
-        If a column has no meaning as a whole: ids that were numbers, times without a zone, ids that a spreadsheet
-        has rounded.
+    A column that has no meaning as a whole is a DataError: ids that were numbers or that a spreadsheet has rounded,
+    times without a zone.
     """
     done = Converted()
     n_rows = len(batch.numbers)

@@ -26,10 +26,7 @@ _LEGACY: Final = ("cp1252", "cp874", "cp932", "cp949", "gb18030", "big5", "cp125
 def detect_form(path: Path, encoding: str | None, delimiter: str | None) -> tuple[FileForm, dict[str, str]]:
     """Return how a text file seems to be written, and why, by field.
 
-    Raises
-    ------
-    DataError
-        If the bytes fit no encoding that we know, or there are no columns.
+    Bytes that fit no encoding that we know, or no columns, are a DataError.
     """
     start = start_of(path)
     encoding, why = (encoding, "as stated") if encoding else _detect_encoding(path.name, start)

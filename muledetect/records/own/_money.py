@@ -46,15 +46,9 @@ _ARABIC: Final = ("\u066b", "\u066c")
 class AmountCells:
     """Amounts, and what their cells say beside them.
 
-    Attributes
-    ----------
-    texts : string array
-        Plain digits with a point, a minus before them; "?" for what is no amount of the marks.
-    sides : string array, optional
-        "out" or "in" where Dr or Cr stands beside the amount, null elsewhere; None if no cell has one.
-    currencies : string array, optional
-        ISO 4217 code where the cell names a currency, or the sign as it stands where several have it ("$"), null
-        elsewhere; None if no cell names one.
+    `texts` are plain digits with a point, "?" for what is no amount of the marks. `sides` are "out" or "in" where Dr or
+    Cr stands, `currencies` ISO 4217 codes, or a sign as it stands where several have it ("$"); null for other cells,
+    None if no cell has one.
     """
 
     texts: pa.StringArray
@@ -65,15 +59,10 @@ class AmountCells:
 def read_amounts(texts: pa.StringArray, decimal: str, thousands: str, places: int = SAFE_PLACES) -> AmountCells:
     """Return amounts in plain digits, with the side and the currency that stand beside them.
 
-    Parameters
-    ----------
-    texts : string array
-    decimal, thousands : str
-        Marks of decimals and of groups of thousands ("" for none). Groups have three digits, or in India two before
-        the last one; a group of another length makes the cell "?". A blank is any blank, an apostrophe any apostrophe.
-    places : int
-        Digits that may stand behind the decimal mark where they could as well be a group of thousands: with fewer than
-        three, 13.880 is "?" and neither 13.88 nor 13880.
+    `decimal` and `thousands` are marks ("" for none). Groups of thousands have three digits, or in India two before the
+    last one; a group of another length makes the cell "?". A blank is any blank, an apostrophe any apostrophe. `places`
+    digits may stand behind the decimal mark where they could as well be a group: with fewer than three, 13.880 is "?"
+    and neither 13.88 nor 13880.
     """
     if decimal == "." and pc.all(pc.match_substring_regex(texts, _PLAIN)).as_py():
         return AmountCells(texts)

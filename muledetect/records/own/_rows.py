@@ -26,13 +26,7 @@ _TOTAL: Final = rf"(?i)^({'|'.join(_TOTALS)})\s*[:.]?$"
 
 
 def find_headings(columns: Mapping[str, pa.Array]) -> BoolArray | None:
-    """Return the rows that say the headings again, as where two exports were put together; None where none does.
-
-    Parameters
-    ----------
-    columns : mapping of str to array
-        The columns that are used, by heading.
-    """
+    """Return the rows that say the headings again, as where two exports were put together; None where none does."""
     found: BoolArray | None = None
     for heading, cells in columns.items():
         if cells.type != pa.string():

@@ -88,10 +88,7 @@ def _month_names() -> tuple[pa.Array, pa.Array]:
 def pattern_of(form: str) -> str:
     """Return the regular expression of a format.
 
-    Raises
-    ------
-    OptionError
-        If it has a letter that is not known, lacks a part of the date, or names one twice.
+    A letter that is not known, a part of the date that is not there or there twice is an OptionError.
     """
     found, letters = piece_of(form)
     _check_letters(form, letters)
