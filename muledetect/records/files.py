@@ -13,6 +13,7 @@ import itertools
 from array import array
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, TypeAlias
@@ -28,6 +29,7 @@ from muledetect.errors import DataError, MuleDetectError, OptionError
 from muledetect.frames import as_arrow
 from muledetect.records.intake import Intake
 from muledetect.records.lines import BROKEN, TextStream, refuse_other_kinds
+from muledetect.records.rejects import input_rows
 
 #: A file of the user, or a table in memory.
 Source: TypeAlias = Path | pa.Table
@@ -156,7 +158,15 @@ def width_of(line: str, delimiter: str) -> int:
 
 def top_rows(path: Path, form: FileForm, width: int | None = None) -> Lines:
     """Return the first rows as (line, fields); blank ones are left out."""
-    return _records(_top_lines(path, form, width), form.delimiter)
+    reader = csv.reader(_top_lines(path, form, width), delimiter=form.delimiter)
+    records: Lines = []
+    before = 0
+    with suppress(csv.Error):  # a field longer than csv takes
+        for fields in reader:
+            if any(cell.strip() for cell in fields):
+                records.append((before + 1, [cell.strip() for cell in fields]))
+            before = reader.line_num
+    return records
 
 
 def _top_lines(path: Path, form: FileForm, width: int | None = None) -> list[str]:
@@ -168,20 +178,6 @@ def _top_lines(path: Path, form: FileForm, width: int | None = None) -> list[str
         start = stream.read(_START_BYTES)
     cut = start if len(start) < _START_BYTES else start[: start.rfind(b"\n") + 1]
     return decoded(path.name, cut, "utf-8")
-
-
-def _records(lines: list[str], delimiter: str) -> Lines:
-    reader = csv.reader(lines, delimiter=delimiter)
-    records: Lines = []
-    before = 0
-    try:
-        for fields in reader:
-            if any(cell.strip() for cell in fields):
-                records.append((before + 1, [cell.strip() for cell in fields]))
-            before = reader.line_num
-    except csv.Error:  # a field longer than csv takes
-        return records
-    return records
 
 
 def headings_of(source: Source, form: FileForm) -> tuple[str, ...]:
@@ -276,21 +272,21 @@ def _read_text(path: Path, form: FileForm, wanted: Sequence[str]) -> Iterator[Ba
         with stream:
             found = csv_batches(stream, names, form.delimiter, wanted=wanted, nothing=form.nothing, refuse=refuse)
             for batch in found:
-                numbers, mended = _placed(n_before, batch.num_rows, refused), stream.quotes.n_mended
+                left, mended = np.array(refused, np.int64), stream.quotes.n_mended
+                numbers = input_rows(left, np.arange(n_before, n_before + batch.num_rows))
                 columns = dict(zip(wanted, batch.columns, strict=True))
-                yield Batch(columns, numbers, _new(refused, n_told), mended - n_quotes, stream.intake.share)
-                n_told, n_before, n_quotes = len(refused), n_before + batch.num_rows, mended
+                yield Batch(columns, numbers, left[n_told:], mended - n_quotes, stream.intake.share)
+                n_told, n_before, n_quotes = len(left), n_before + batch.num_rows, mended
     except MuleDetectError:
         raise
-    except UnicodeDecodeError as error:
-        raise not_in(path.name, form.encoding) from error
     except BROKEN as error:
-        if "utf" in str(error).lower():
-            raise not_in(path.name, form.encoding) from error
-        raise damaged(f"{path.name}: the file", "CSV") from error
+        is_other = isinstance(error, UnicodeDecodeError) or "utf" in str(error).lower()
+        raise (not_in(path.name, form.encoding) if is_other else damaged(f"{path.name}: the file", "CSV")) from error
     if len(refused) > n_told:
         none = {name: pa.array([], pa.string()) for name in wanted}
-        yield Batch(none, np.empty(0, np.int64), _new(refused, n_told), stream.quotes.n_mended - n_quotes)
+        yield Batch(
+            none, np.empty(0, np.int64), np.array(refused[n_told:], np.int64), stream.quotes.n_mended - n_quotes
+        )
 
 
 def csv_batches(
@@ -336,14 +332,3 @@ def _lines_above(path: Path, form: FileForm) -> int:
     reader = csv.reader(_top_lines(path, form)[form.header - 1 :], delimiter=form.delimiter)
     next(reader)
     return form.header - 1 + reader.line_num
-
-
-def _new(refused: array[int], n_told: int) -> npt.NDArray[np.int64]:
-    return np.array(refused[n_told:], dtype=np.int64)
-
-
-def _placed(n_before: int, n_rows: int, refused: array[int]) -> npt.NDArray[np.int64]:
-    """Place accepted rows in the file: the k-th of them comes after every refused row that stands before it."""
-    places = np.arange(n_before, n_before + n_rows, dtype=np.int64)
-    # the i-th refused row (from 0) has refused[i] - i accepted rows before it
-    return places + np.searchsorted(np.array(refused, np.int64) - np.arange(len(refused)), places, side="right")

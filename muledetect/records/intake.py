@@ -10,10 +10,8 @@ first `FREE_BYTES` are free, since small files of equal rows are common. Whoever
 ...     path = Path(folder) / "small.csv"
 ...     _ = path.write_bytes(b"a,b\\n1,2\\n")
 ...     intake = Intake("transfers", [path])
-...     stream = intake.open_bytes(path)
-...     stream.read(4), intake.share, stream.read(100), intake.share
-...     stream.close()
-(b'a,b\\n', 0.5, b'1,2\\n', 1.0)
+...     [(block, intake.share) for block in intake.blocks(path, 4)]
+[(b'a,b\\n', 0.5), (b'1,2\\n', 1.0)]
 """
 
 from __future__ import annotations
@@ -63,9 +61,19 @@ class Intake:
         """How much of the files has been read, 0 to 1."""
         return min((self._n_before + self._n_now) / max(self._n_in, 1), 1.0)
 
-    def open_bytes(self, path: Path) -> Bytes:
-        """Open a file, plain or compressed (.gz, .zst, .bz2, .lz4), as a stream of what it holds."""
-        return Bytes(self, path)
+    def blocks(self, path: Path, size: int) -> Iterator[bytes]:
+        """Yield what a file holds, plain or compressed (.gz, .zst, .bz2, .lz4), in blocks of at most so many bytes."""
+        codec, n_bytes = _CODECS.get(path.suffix.lower()), path.stat().st_size
+        with pa.OSFile(str(path)) as file:
+            stream = file if codec is None else pa.CompressedInputStream(file, codec)
+            try:
+                while block := stream.read(size):
+                    self._n_now = file.tell()
+                    if codec is not None:
+                        self._came_out(len(block))
+                    yield block
+            finally:
+                self._ended(n_bytes)
 
     def open_parquet(self, path: Path, **options: Any) -> pq.ParquetFile:
         """Open a Parquet file after a look at how much it says that it holds."""
@@ -81,21 +89,16 @@ class Intake:
         with file:
             for batch in file.iter_batches(batch_size=n_rows):
                 n_seen += batch.num_rows
-                self.came_out(batch.nbytes)
-                self.came_in(n_bytes * n_seen / max(file.metadata.num_rows, 1))
+                self._came_out(batch.nbytes)
+                self._n_now = n_bytes * n_seen / max(file.metadata.num_rows, 1)
                 yield batch
-        self.ended(n_bytes)
+        self._ended(n_bytes)
 
-    def came_in(self, n_bytes: float) -> None:
-        """Take note that so many bytes of the present file have been read."""
-        self._n_now = n_bytes
-
-    def ended(self, n_bytes: int) -> None:
-        """Take note that the present file, of so many bytes, has been read."""
+    def _ended(self, n_bytes: int) -> None:
         self._n_before, self._n_now = self._n_before + n_bytes, 0.0
 
-    def came_out(self, n_bytes: int) -> None:
-        """Take note that so many more bytes have come out of a compressed file; raise if they are too many."""
+    def _came_out(self, n_bytes: int) -> None:
+        """Take note that so many more bytes have come out of a file that expands; raise if they are too many."""
         self._n_out += n_bytes
         self._refuse_above(self._n_out, "so far")
 
@@ -114,33 +117,6 @@ class Intake:
                 f"{self._where}: the file expands to more than {self._most_bytes / 2**30:g} GiB ({told}), which may "
                 f"fill the memory. If there is enough, set the environment variable {BYTES_VARIABLE} to more GiB."
             )
-
-
-class Bytes:
-    """A stream of what a file holds, counted while it is read."""
-
-    def __init__(self, intake: Intake, path: Path) -> None:
-        self._intake = intake
-        self._n_bytes = path.stat().st_size
-        self._file = pa.OSFile(str(path))
-        codec = _CODECS.get(path.suffix.lower())
-        self._is_plain = codec is None
-        self._stream: Any = self._file if self._is_plain else pa.CompressedInputStream(self._file, codec)
-
-    def read(self, size: int) -> bytes:
-        """Return at most `size` bytes; none at the end."""
-        read: bytes = self._stream.read(size)
-        self._intake.came_in(self._file.tell())
-        if not self._is_plain:
-            self._intake.came_out(len(read))
-        return read
-
-    def close(self) -> None:
-        """Close the file."""
-        if not self._file.closed:
-            self._intake.ended(self._n_bytes)
-            self._stream.close()
-            self._file.close()
 
 
 def read_parquet(path: Path, where: str) -> pa.Table:

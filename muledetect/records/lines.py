@@ -17,6 +17,7 @@ and told.
 from __future__ import annotations
 
 import codecs
+import io
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -83,7 +84,7 @@ class QuoteCount:
     n_mended: int = 0
 
 
-class TextStream:
+class TextStream(io.RawIOBase):
     """A file of bytes, as Arrow reads one: whole lines in UTF-8, quotes mended, byte-order marks left out.
 
     The file is plain, .gz or .zst; `width` is the number of fields of a row; `skip` lines at the top are passed over,
@@ -97,10 +98,9 @@ class TextStream:
         quotes: QuoteCount | None = None, intake: Intake | None = None,
     ) -> None:  # fmt: skip
         self.quotes = quotes or QuoteCount()
-        self.closed = False
-        self._path = path
         self.intake = intake or Intake(path.name, [path])
-        self._raw = self.intake.open_bytes(path)
+        self._path = path
+        self._raw = self.intake.blocks(path, _BLOCK_BYTES)
         name = codecs.lookup(encoding).name.removesuffix("-sig")
         self._decoder = None if name in _UTF8 else codecs.getincrementaldecoder(encoding)()
         self._delimiter = ord(delimiter)
@@ -113,42 +113,23 @@ class TextStream:
         self._is_end = False
         self._digits = np.zeros(self._width, np.bool_)
 
+    def readable(self) -> bool:
+        """Return True."""
+        return True
+
     def read(self, size: int = -1) -> bytes:
         """Return at most `size` bytes, all for -1; none at the end."""
         if size < 0:
-            return b"".join(iter(lambda: self.read(_BLOCK_BYTES), b""))
+            return self.readall()
         while not self._ready and not self._is_end:
             self._ready = self._next()
         ready = self._ready
         self._ready = ready[size:]
         return ready[:size] if self._ready else ready
 
-    def close(self) -> None:
-        """Close the file."""
-        self.closed = True
-        self._raw.close()
-
-    def readable(self) -> bool:
-        """Return True."""
-        return True
-
-    def writable(self) -> bool:
-        """Return False."""
-        return False
-
-    def seekable(self) -> bool:
-        """Return False."""
-        return False
-
-    def __enter__(self) -> TextStream:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
     def _next(self) -> bytes:
         """Return the next whole lines, mended; perhaps none."""
-        raw = self._raw.read(_BLOCK_BYTES)
+        raw = next(self._raw, b"")
         self._is_end = not raw
         if self._decoder is not None:
             raw = self._decoder.decode(raw, self._is_end).encode()
@@ -156,7 +137,10 @@ class TextStream:
             raise _nul_in(self._path, self._encoding)
         lines = self._cut(raw)
         if self._skip and lines:
-            lines = self._skipped(lines)
+            taken = lines.splitlines(keepends=True) if len(lines) < _FEW_BYTES else _split_some(lines, self._skip)
+            passed = taken[: self._skip]
+            self._skip -= len(passed)
+            lines = lines[sum(map(len, passed)) :]
         if b"\xef" in lines:  # two exports put one after the other have a mark in the middle
             lines = lines.removeprefix(_MARK).replace(b"\n" + _MARK, b"\n").replace(b"\r" + _MARK, b"\r")
         if b'"' in lines:
@@ -178,13 +162,6 @@ class TextStream:
                 "what the file is."
             )
         return lines
-
-    def _skipped(self, lines: bytes) -> bytes:
-        """Return lines without those to pass over."""
-        taken = lines.splitlines(keepends=True) if len(lines) < _FEW_BYTES else _split_some(lines, self._skip)
-        passed = taken[: self._skip]
-        self._skip -= len(passed)
-        return lines[sum(map(len, passed)) :]
 
     def _mend(self, lines: bytes) -> bytes:
         """Return lines in which every quote is closed; what is not known yet is carried."""
