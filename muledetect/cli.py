@@ -13,6 +13,8 @@ from typing import Annotated, Any, Literal, NoReturn
 import typer
 from rich.markup import escape
 
+import muledetect as md
+from muledetect import console
 from muledetect.command import AsOf, ModelFolder, Moments, Overwrite, Reading, err, out, progress_bar, reads
 from muledetect.console import plain
 from muledetect.errors import DataError, MuleDetectError, OptionError, OutputError
@@ -68,7 +70,7 @@ def _interrupted() -> NoReturn:
     sys.exit(INTERRUPTED)
 
 
-# Rooms are imported inside the commands: they take a second, and --help need not wait.
+# Rooms are imported when a command asks for them (`md.pipeline`): they take a second, and --help need not wait.
 
 
 @app.command(epilog="Example: `muledetect demo --output muledetect-demo`")
@@ -82,7 +84,6 @@ def demo(
     overwrite: Overwrite = False,
 ) -> None:
     """Simulate a bank, train, score, find rings and measure, on one screen."""
-    from muledetect import console
     from muledetect.demo import run_demo
 
     with progress_bar() as progress:
@@ -105,7 +106,6 @@ def simulate(
     overwrite: Overwrite = False,
 ) -> None:
     """Simulate a bank's transfers with scam call centres in it, with full truth."""
-    from muledetect import console
     from muledetect.simulation import parse_settings, world_config, write_world
 
     sizes = {"n_accounts": accounts, "n_days": days, "seed": seed}
@@ -122,10 +122,8 @@ def check(
     output: Annotated[Path, typer.Option(help="Where to write the rejected rows.")] = Path("rejects.parquet"),
 ) -> None:
     """Validate a data set: what was read, what was rejected and why, what looks odd."""
-    from muledetect import console, pipeline
-
     with reading.opened(output, kinds.REJECTS, may_be_empty=True) as (dataset, _):
-        findings = pipeline.check(dataset, output=output, overwrite=reading.overwrite)
+        findings = md.pipeline.check(dataset, output=output, overwrite=reading.overwrite)
     console.show_check(out, dataset, findings, output)
     if "error" in set(findings["severity"]):
         raise DataError(f"check: no transfer is left, so there is nothing to work with. {output} has each row and why.")
@@ -157,7 +155,6 @@ def columns(
     overwrite: Overwrite = False,
 ) -> None:
     """Say what each column of your own files seems to be, for you to confirm before `import own`."""
-    from muledetect import console
     from muledetect.outputs import check_output
     from muledetect.records.own import suggest_columns
 
@@ -192,7 +189,7 @@ def import_(
     overwrite: Overwrite = False,
 ) -> None:
     """Turn files of your own, or of another tool, into a data set."""
-    from muledetect import console, convert
+    from muledetect import convert
 
     given = {"currency": currency, "first_day": first_day, "convert_to": convert_to}
     options: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
@@ -252,13 +249,12 @@ def train(
     strict: Annotated[bool, typer.Option(help="End without a model if the leakage audit finds something.")] = False,
 ) -> None:
     """Train a model on the labels of a data set and write it, with its card, to a folder."""
-    from muledetect import console, pipeline
-    from muledetect.model import MuleModel
+    from muledetect import console
 
     with reading.opened(model, kinds.MODEL) as (dataset, progress):
-        fitted = pipeline.train(
+        fitted = md.pipeline.train(
             dataset, as_of, target=target, pack=pack, known_by=known_by, unlabelled=unlabelled, max_rows=max_rows,
-            model=MuleModel(monotone=monotone), n_trials=tune, strict=strict, output=model,
+            model=md.MuleModel(monotone=monotone), n_trials=tune, strict=strict, output=model,
             overwrite=reading.overwrite, progress=progress,
         )  # fmt: skip
     console.show_model(out, fitted, model)
@@ -275,10 +271,8 @@ def score(
     language: Annotated[Literal["en", "th"], typer.Option(help="Language of the reasons.")] = "en",
 ) -> None:
     """Score every account at a moment, with reasons for the highest."""
-    from muledetect import console, pipeline
-
     with reading.opened(output, kinds.SCORES, model) as (dataset, progress):
-        scores = pipeline.score(
+        scores = md.pipeline.score(
             dataset, model, as_of, n_explained=explain, language=language,
             output=output, overwrite=reading.overwrite, progress=progress,
         )  # fmt: skip
@@ -299,10 +293,8 @@ def threshold(
     output: Annotated[Path, typer.Option(help="JSON file of the threshold.")],
 ) -> None:
     """Find the score from which on a team gets as many new alerts a day as it can look at."""
-    from muledetect import console, pipeline
-
     with reading.opened(output, kinds.THRESHOLD, model) as (dataset, progress):
-        found = pipeline.threshold(
+        found = md.pipeline.threshold(
             dataset, model, as_of, per_day, output=output, overwrite=reading.overwrite, progress=progress
         )
     console.show_threshold(out, found)
@@ -318,10 +310,8 @@ def explain(
     transfers: Annotated[int, typer.Option(min=1, help="At most so many transfers a reason.")] = 10,
 ) -> None:
     """Find the transfers that show each reason of a score, and when each account was most suspicious."""
-    from muledetect import console, pipeline
-
     with reading.opened(output, kinds.EXPLANATION, scores) as (dataset, progress):
-        found = pipeline.explain(
+        found = md.pipeline.explain(
             dataset, scores, n_transfers=transfers, output=output, overwrite=reading.overwrite, progress=progress
         )
     console.show_explanation(out, found)
@@ -342,10 +332,8 @@ def rings(
     holding_time: Annotated[str, typer.Option(help="Longest stay of money that counts as relayed.")] = "72h",
 ) -> None:
     """Find rings around scores, complaints and lists, and the call centres that they seem to serve."""
-    from muledetect import console, pipeline
-
     with reading.opened(output, kinds.RINGS, scores, previous) as (dataset, progress):
-        found = pipeline.find_rings(
+        found = md.pipeline.find_rings(
             dataset, scores, as_of, previous=previous, window=window, holding_time=holding_time, output=output,
             overwrite=reading.overwrite, progress=progress,
         )  # fmt: skip
@@ -365,11 +353,9 @@ def trace(
     hold_for: Annotated[str, typer.Option(help="How long a hold stands.")] = "24h",
 ) -> None:
     """Trace the money of complaints, conserved to the last unit, and propose what to hold: amounts, not accounts."""
-    from muledetect import console, pipeline
-
     with reading.opened(output, kinds.trace_of(output)) as (dataset, progress):
         chosen: dict[str, Any] = {"methods": tuple(method)} if method else {}
-        found = pipeline.trace(
+        found = md.pipeline.trace(
             dataset, as_of, complaint_ids=complaint, max_hops=max_hops, hold_for=hold_for, output=output,
             overwrite=reading.overwrite, progress=progress, **chosen,
         )  # fmt: skip
@@ -394,10 +380,8 @@ def report(
     goaml: Annotated[bool, typer.Option(help="Also a draft of each case in the shape of goAML.")] = False,
 ) -> None:
     """Write case files, ring files, an index and the model report as self-contained HTML."""
-    from muledetect import console, pipeline
-
     with reading.opened(output, kinds.REPORT, scores, rings, model, evaluation, drift) as (dataset, progress):
-        pages = pipeline.report(
+        pages = md.pipeline.report(
             dataset, scores, output=output, as_of=as_of, rings=rings, model=model, evaluation=evaluation, drift=drift,
             n_alerts=alerts, language=language, time_zone=time_zone, goaml=goaml, overwrite=reading.overwrite,
             progress=progress,
@@ -429,10 +413,8 @@ def evaluate(
     ] = None,
 ) -> None:
     """Measure a model at a later moment, on rings that it had not seen, next to the baselines."""
-    from muledetect import console, pipeline
-
     with reading.opened(output, kinds.EVALUATION, model, found_rings) as (dataset, progress):
-        result = pipeline.evaluate(
+        result = md.pipeline.evaluate(
             dataset, model, as_of, found_rings=found_rings, use_truth=truth, known_by=known_by, budget=budget,
             watched=watched or (), baselines_at=baselines_at or (), leave_one_out=leave_one_out, output=output,
             overwrite=reading.overwrite, progress=progress,
@@ -454,10 +436,8 @@ def monitor(
     output: Annotated[Path, typer.Option(help="Folder for drift.json and its tables.")],
 ) -> None:
     """Compare two moments: features, scores, reasons, calibration, delay of labels."""
-    from muledetect import console, pipeline
-
     with reading.opened(output, kinds.DRIFT, model) as (dataset, progress):
-        found = pipeline.monitor(
+        found = md.pipeline.monitor(
             dataset, model, before, after, output=output, overwrite=reading.overwrite, progress=progress
         )
     console.show_drift(out, found)

@@ -7,18 +7,14 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from muledetect.arrays import BoolArray, Int64Array
+from muledetect.arrays import BoolArray, Int64Array, UInt64Array
 from muledetect.records import reasons
 from muledetect.records.encode import hash_strings
 from muledetect.records.fingerprint import hash_rows
-
-UInt64Array = npt.NDArray[np.uint64]
-
 
 #: By column: positions of rows, ascending, and the values to put there.
 Filled: TypeAlias = Mapping[str, tuple[Int64Array, pa.Array]]

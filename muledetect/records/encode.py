@@ -25,11 +25,10 @@ from llvmlite import ir  # type: ignore[import-untyped]
 from numba import njit, types
 from numba.extending import intrinsic
 
-from muledetect.arrays import Int32Array, Int64Array
+from muledetect.arrays import Int32Array, Int64Array, UInt64Array
 from muledetect.errors import DataError
 
 Bytes = npt.NDArray[np.uint8]
-UInt64Array = npt.NDArray[np.uint64]
 
 #: Odd 64-bit constants of the splitmix64 and murmur3 finalisers.
 _K1: Final = np.uint64(0x9E3779B97F4A7C15)

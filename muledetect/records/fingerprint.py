@@ -11,14 +11,12 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 from numba import njit
 
+from muledetect.arrays import UInt64Array
 from muledetect.records.encode import hash_strings, mix
 from muledetect.schema import INPUTS
-
-UInt64Array = npt.NDArray[np.uint64]
 
 _CHUNK: Final = 1 << 20
 _LANE: Final = np.uint64(0xA5A3_B1C7_9E37_79B9)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -25,7 +25,9 @@ from muledetect.records.currency import EXPONENTS
 from muledetect.records.ids import plain_ids
 from muledetect.schema import Column
 
-BoolArray = npt.NDArray[np.bool_]
+BoolArray: TypeAlias = npt.NDArray[np.bool_]
+Int64Array: TypeAlias = npt.NDArray[np.int64]
+_Check: TypeAlias = "Callable[[pa.DataType, Options], str | None]"
 
 UTC_TIME: Final = pa.timestamp("us", tz="UTC")
 LARGEST: Final = 10**15
@@ -91,6 +93,11 @@ def _is_number(type_: pa.DataType) -> bool:
     return bool(pa.types.is_integer(type_) or pa.types.is_floating(type_) or pa.types.is_decimal(type_))
 
 
+def _or_null(keep: Any, values: pa.Array) -> pa.Array:
+    """Return values, null where they are not to be kept."""
+    return pc.if_else(keep, values, pa.scalar(None, values.type))
+
+
 def _as_text(values: pa.Array) -> pa.StringArray:
     return values if values.type == pa.string() else values.cast(pa.string())
 
@@ -99,8 +106,7 @@ def check_type(column: Column, type_: pa.DataType, options: Options) -> str | No
     """Return why a column of this Arrow type can never be read as the contract's, or None."""
     if pa.types.is_null(type_) or _is_text(type_):
         return None
-    check = _TYPE_CHECKS.get(column.type)
-    return check(type_, options) if check else None
+    return _KINDS[column.type][0](type_, options) if column.type in _KINDS else None
 
 
 def _check_id(type_: pa.DataType, _: Options) -> str | None:
@@ -130,33 +136,9 @@ def _check_money(type_: pa.DataType, options: Options) -> str | None:
     return None
 
 
-def _check_other(told: str, *kinds: Callable[[pa.DataType], bool]) -> Callable[[pa.DataType, Options], str | None]:
+def _check_other(told: str, *kinds: Callable[[pa.DataType], bool]) -> _Check:
     """Return the check that a column is of one of some kinds; `told` says which."""
-
-    def check(type_: pa.DataType, _: Options) -> str | None:
-        return None if any(kind(type_) for kind in kinds) else told.format(type_)
-
-    return check
-
-
-_check_category = _check_other("must be text; got {}", pa.types.is_integer, pa.types.is_boolean)
-_check_bool = _check_other("must be true or false; got {}", pa.types.is_boolean, pa.types.is_integer)
-_check_number = _check_other("must be numbers; got {}. Convert the column", _is_number)
-
-_TYPE_CHECKS: Final[Mapping[str, Callable[[pa.DataType, Options], str | None]]] = MappingProxyType(
-    {
-        "id": _check_id,
-        "hash": _check_id,
-        "text": _check_category,
-        "category": _check_category,
-        "time": _check_time,
-        "money": _check_money,
-        "bool": _check_bool,
-        "int": _check_number,
-        "number": _check_number,
-        "share": _check_number,
-    }
-)
+    return lambda type_, _: None if any(kind(type_) for kind in kinds) else told.format(type_)
 
 
 def parse(column: Column, values: pa.Array, options: Options) -> Cells:
@@ -168,7 +150,7 @@ def parse(column: Column, values: pa.Array, options: Options) -> Cells:
         raise ColumnError(problem)
     if pa.types.is_dictionary(values.type) and column.type not in ("id", "hash", "category", "text"):
         values = values.dictionary_decode()
-    cells = _PARSERS[column.type](column, values, options)
+    cells = _KINDS[column.type][1](column, values, options)
     if column.minimum is not None:
         reason = reasons.NOT_POSITIVE if column.minimum == 1 else reasons.TOO_SMALL
         cells.faults.append((mask_of(pc.less(cells.values, column.minimum)), reason))
@@ -185,7 +167,7 @@ def _parse_id(column: Column, values: pa.Array, _: Options) -> Cells:
     made = _blank_to_null(plain, is_coded or column.required)
     if plain is texts:
         return Cells(_recoded(values, made) if is_coded else made)
-    written = pc.if_else(made.is_valid(), texts, pa.scalar(None, pa.string()))
+    written = _or_null(made.is_valid(), texts)
     if is_coded:
         made, written = _recoded(values, made).cast(pa.string()), _recoded(values, written).cast(pa.string())
     changed = mask_of(pc.not_equal(made, written))
@@ -230,11 +212,11 @@ def _parse_time(_column: Column, values: pa.Array, options: Options) -> Cells:
     return _time_cells(raw, None, valid, out, options)
 
 
-def _to_microseconds(values: pa.Array) -> tuple[npt.NDArray[np.int64], BoolArray | None, BoolArray | None]:
+def _to_microseconds(values: pa.Array) -> tuple[Int64Array, BoolArray | None, BoolArray | None]:
     """Return microseconds, the valid cells (None: all) and the cells too far away to hold (None: none)."""
     valid = None if values.null_count == 0 else mask_of(values.is_valid())
     counts = values.view(pa.int64()) if values.null_count == 0 else values.view(pa.int64()).fill_null(0)
-    raw: npt.NDArray[np.int64] = counts.to_numpy()
+    raw: Int64Array = counts.to_numpy()
     unit = values.type.unit
     if unit == "us":
         return raw, valid, None
@@ -246,27 +228,22 @@ def _to_microseconds(values: pa.Array) -> tuple[npt.NDArray[np.int64], BoolArray
 
 
 def _time_cells(
-    raw: npt.NDArray[np.int64],
-    doubt: BoolArray | None,
-    valid: BoolArray | None,
-    far: BoolArray | None,
-    options: Options,
+    raw: Int64Array, doubt: BoolArray | None, valid: BoolArray | None, far: BoolArray | None, options: Options
 ) -> Cells:
     outside = far if far is not None else np.zeros(len(raw), np.bool_)
-    n_buddhist = 0
-    if len(raw) and (raw.min() < EARLIEST or raw.max() >= LATEST):
+    least, most = (raw.min(), raw.max()) if len(raw) else (EARLIEST, EARLIEST)
+    if least < EARLIEST or most >= LATEST:
         outside = outside | (raw < EARLIEST) | (raw >= LATEST)
-    if len(raw) and raw.max() > options.now + BUDDHIST_LEAD:
-        n_buddhist = int(np.count_nonzero(raw > options.now + BUDDHIST_LEAD))
+    ahead = options.now + BUDDHIST_LEAD
+    n_buddhist = int(np.count_nonzero(raw > ahead)) if most > ahead else 0
     nulls = None if valid is None else ~valid
-    if nulls is not None:
-        outside = outside & ~nulls
+    outside = outside if valid is None else outside & valid
     values = pa.array(raw, pa.int64(), mask=nulls).view(UTC_TIME)
     doubts = [(doubt, reasons.FOLD)] if doubt is not None and doubt.any() else []
     return Cells(values, [(outside, reasons.OUT_OF_RANGE)], doubts, n_buddhist)
 
 
-def _shift_zone(local: npt.NDArray[np.int64], source_tz: str | None) -> tuple[npt.NDArray[np.int64], BoolArray | None]:
+def _shift_zone(local: Int64Array, source_tz: str | None) -> tuple[Int64Array, BoolArray | None]:
     """Return local microseconds as UTC, and which were repeated or skipped by the clock (None: none)."""
     assert source_tz is not None  # noqa: S101 - check_type has refused naive times without a zone
     inside = local[(local >= EARLIEST) & (local < LATEST)]
@@ -331,7 +308,7 @@ def _parse_time_text(texts: pa.StringArray, options: Options) -> Cells:
     return cells
 
 
-def _moments(texts: pa.StringArray) -> tuple[npt.NDArray[np.int64], BoolArray]:
+def _moments(texts: pa.StringArray) -> tuple[Int64Array, BoolArray]:
     """Return ISO texts, all with or all without a zone, as microseconds (zone applied), and which are no real date."""
     try:
         times = pd.to_datetime(texts.to_pandas(), format="ISO8601", errors="coerce", utc=True)
@@ -413,7 +390,7 @@ def _money_from_text(texts: pa.StringArray, options: Options) -> Cells:
     numeric = mask_of(pc.match_substring_regex(texts, form))
     if options.money == "minor" and mask_of(pc.match_substring(texts.filter(pa.array(numeric)), ".")).any():
         raise ColumnError("money has a decimal point. Pass money='major' if it is in whole units such as baht")
-    kept = pc.if_else(pa.array(numeric), texts, pa.scalar(None, pa.string()))
+    kept = _or_null(pa.array(numeric), texts)
     cells = _money_from_decimals(kept.cast(pa.decimal128(38, places)), options)
     cells.faults.insert(0, (valid & ~numeric, reasons.UNREADABLE))
     return cells
@@ -438,7 +415,7 @@ def _parse_bool(_column: Column, values: pa.Array, _: Options) -> Cells:
     texts = pc.utf8_lower(_blank_to_null(_as_text(values), True))
     true, false = pc.is_in(texts, _TRUE), pc.is_in(texts, _FALSE)
     known = pc.or_(true, false)
-    flags = pc.if_else(known, true, pa.scalar(None, pa.bool_()))
+    flags = _or_null(known, true)
     return Cells(flags, [(mask_of(texts.is_valid()) & ~mask_of(known), reasons.UNREADABLE)])
 
 
@@ -450,7 +427,7 @@ def _parse_number(column: Column, values: pa.Array, options: Options) -> Cells:
             texts = pc.replace_substring(texts, ",", ".")
         good = mask_of(pc.match_substring_regex(texts, r"^[+-]?[0-9]{1,30}(\.[0-9]{0,30})?([eE][+-]?[0-9]{1,3})?$"))
         faults.append((mask_of(texts.is_valid()) & ~good, reasons.UNREADABLE))
-        values = pc.if_else(pa.array(good), pc.replace_substring_regex(texts, r"^\+", ""), pa.scalar(None, pa.string()))
+        values = _or_null(pa.array(good), pc.replace_substring_regex(texts, r"^\+", ""))
     numbers = values.cast(pa.float64(), safe=False)
     numbers = pc.if_else(pc.is_nan(numbers), pa.scalar(None, pa.float64()), numbers)
     faults.append((mask_of(pc.is_inf(numbers)), reasons.NOT_FINITE))
@@ -471,17 +448,21 @@ def _parse_int(column: Column, values: pa.Array, options: Options) -> Cells:
     return cells
 
 
-_PARSERS: Final[Mapping[str, Callable[[Column, pa.Array, Options], Cells]]] = MappingProxyType(
+_category: Final = (_check_other("must be text; got {}", pa.types.is_integer, pa.types.is_boolean), _parse_category)
+_numbers: Final = _check_other("must be numbers; got {}. Convert the column", _is_number)
+
+#: How the Arrow type of a column is checked, and how its cells are parsed, by contract type.
+_KINDS: Final[Mapping[str, tuple[_Check, Callable[[Column, pa.Array, Options], Cells]]]] = MappingProxyType(
     {
-        "id": _parse_id,
-        "hash": _parse_id,
-        "text": _parse_category,
-        "category": _parse_category,
-        "time": _parse_time,
-        "money": _parse_money,
-        "bool": _parse_bool,
-        "int": _parse_int,
-        "number": _parse_number,
-        "share": _parse_number,
+        "id": (_check_id, _parse_id),
+        "hash": (_check_id, _parse_id),
+        "text": _category,
+        "category": _category,
+        "time": (_check_time, _parse_time),
+        "money": (_check_money, _parse_money),
+        "bool": (_check_other("must be true or false; got {}", pa.types.is_boolean, pa.types.is_integer), _parse_bool),
+        "int": (_numbers, _parse_int),
+        "number": (_numbers, _parse_number),
+        "share": (_numbers, _parse_number),
     }
 )

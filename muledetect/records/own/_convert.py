@@ -5,10 +5,9 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Final, TypeAlias
+from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -25,8 +24,6 @@ from muledetect.records.own._values import DIRECTIONS
 from muledetect.records.own._words import ACCOUNT_COLUMNS, SIDES
 from muledetect.records.parse import BoolArray, ColumnError, Options, check_currency, mask_of, parse
 from muledetect.schema import Column, Type
-
-Int64Array: TypeAlias = npt.NDArray[np.int64]
 
 #: A spreadsheet has written an account number as 1.23457E+11, and its last digits are gone.
 _SPREADSHEET: Final = r"^[0-9][.,]?[0-9]*[Ee]\+[0-9]{1,3}$"

@@ -6,18 +6,16 @@ from collections.abc import Callable, Iterator
 from typing import Final, TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from muledetect.arrays import Int64Array
+from muledetect.arrays import Int64Array, UInt64Array
 from muledetect.records.duplicates import NONE, Duplicates, edited, judge
 from muledetect.records.encode import hash_strings
 from muledetect.records.ids import Form, has_loose_form, loose_forms, without_forms
 from muledetect.records.rejects import RejectLog, input_rows
 from muledetect.schema import Table
 
-UInt64Array: TypeAlias = npt.NDArray[np.uint64]
 #: The accepted rows in parts, from the beginning each time.
 Parts: TypeAlias = Callable[[], Iterator[pa.Table]]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -11,13 +11,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numba import njit
 
-from muledetect.arrays import BoolArray, Int64Array
+from muledetect.arrays import BoolArray, Int64Array, UInt64Array
 from muledetect.clock import HOUR, parse_duration
 from muledetect.records.duplicates import edited
 from muledetect.records.encode import hash_strings
 from muledetect.records.own._columns import RowRules
-
-UInt64Array: TypeAlias = npt.NDArray[np.uint64]
 
 #: Any two moments lie less far apart.
 _ANY_TIME: Final = 2**62
