@@ -8,7 +8,6 @@ import json
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from functools import cache
-from importlib.resources import files
 from typing import Any, Final, Literal
 from zoneinfo import ZoneInfo
 
@@ -17,7 +16,7 @@ from markupsafe import Markup, escape
 
 from muledetect.errors import OptionError
 from muledetect.records.currency import format_units
-from muledetect.reports.words import MINOR_UNITS, WORDS, Text
+from muledetect.reports.words import MINOR_UNITS, WORDS, Text, read
 from muledetect.visible import cut, make_visible
 
 Language = Literal["en", "th"]
@@ -75,11 +74,6 @@ def render(kind: str, *, language: Language = "en", zone: str = "UTC", minor_uni
 @cache
 def _embedded(names: tuple[str, ...]) -> tuple[Markup, ...]:
     return tuple(Markup(read(name)) for name in names)  # noqa: S704 (files of this package)
-
-
-def read(name: str) -> str:
-    """Return a file of this room as text."""
-    return files("muledetect.reports").joinpath(name).read_text(encoding="utf-8")
 
 
 @cache

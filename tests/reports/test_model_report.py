@@ -28,8 +28,10 @@ from muledetect.evaluation import (
 from muledetect.evaluation.baselines import MODEL
 from muledetect.evaluation.calibration import calibration_intervals, calibration_over_time
 from muledetect.model import MuleModel
+from muledetect.model.card import NOT_FOR, USE
 from muledetect.reports.model.charts import budget_charts, detection_chart, reliability_chart
 from muledetect.reports.model.report import ModelReport, read_model_report
+from muledetect.reports.model.words import card_text
 from muledetect.reports.pages import render
 from muledetect.reports.words import REASONS, WORDS
 
@@ -347,6 +349,10 @@ def test_numbers_that_are_not_there_are_dashes(tmp_path: Path) -> None:
     found = read_model_report(tmp_path)
     json.dumps(list(found.charts), allow_nan=False)
     assert re.search(r"\bnan\b", re.sub(r"<(script|style).*?</\1>", "", page(found), flags=re.DOTALL)) is None
+
+
+def test_the_sentences_that_every_card_has_are_known_in_thai() -> None:
+    assert all(card_text(sentence)["th"] != sentence for sentence in (USE, *NOT_FOR))
 
 
 def test_every_text_stands_in_both_languages(report: ModelReport) -> None:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, Final, NamedTuple, TypeAlias
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
 
 import numpy as np
 import pandas as pd
@@ -16,7 +15,7 @@ from muledetect.clock import DAY
 from muledetect.reports.accounts.case import AccountCase
 from muledetect.reports.material import Material, frame_of
 from muledetect.reports.pages import money_text, time_text, unit_words
-from muledetect.reports.words import WORDS, Text
+from muledetect.reports.words import WORDS, Text, fill, read_words
 
 #: Holds of more complaints are one sentence; the table says them one by one.
 _MOST_HOLDS: Final = 3
@@ -28,29 +27,7 @@ _HOUSEFUL: Final = (5, 200)
 
 _LOGIN: Final = ("device_hash", "ip_hash", "wifi_hash", "event", "remote_access", "emulator", "virtual_camera")
 
-#: Indicators of possible coercion: code, sentence in each language; {n} and {m} are numbers.
-COERCION: Final[Mapping[str, Text]] = {
-    "REMOTE_ACCESS": {
-        "en": "Remote-access software ran in {n} logins of the last 30 days: somebody else may have been in control.",
-        "th": "มีโปรแกรมควบคุมระยะไกลทำงานอยู่ใน {n} ครั้งของการเข้าสู่ระบบใน 30 วันล่าสุด อาจมีผู้อื่นควบคุมเครื่อง",
-    },
-    "LIVENESS": {
-        "en": "{n} failed face scans and {m} logins with a virtual camera in the last 30 days.",
-        "th": "สแกนใบหน้าไม่ผ่าน {n} ครั้ง และใช้กล้องเสมือน {m} ครั้งใน 30 วันล่าสุด",
-    },
-    "EMULATOR": {
-        "en": "{n} logins of the last 30 days came from an emulated device.",
-        "th": "เข้าสู่ระบบจากอุปกรณ์จำลอง {n} ครั้งใน 30 วันล่าสุด",
-    },
-    "SHARED_PLACE": {
-        "en": "On {m} of the last 30 days it used a network of {n} other holders: people may be housed together.",
-        "th": "ใน {m} วันจาก 30 วันล่าสุด เข้าสู่ระบบจากเครือข่ายที่ผู้ถือบัญชีอื่นอีก {n} รายใช้ร่วมกัน อาจมีการกักให้อยู่รวมกัน",
-    },
-    "NEW_DEVICES": {
-        "en": "{n} devices were used for the first time in the last 30 days: the account may have been handed on.",
-        "th": "มีอุปกรณ์ที่ใช้ครั้งแรก {n} เครื่องใน 30 วันล่าสุด บัญชีอาจถูกส่งต่อให้ผู้อื่นใช้",
-    },
-}
+_SAID: Final = read_words("accounts/advice.toml")
 
 
 def find_coercion(material: Material, codes: Int64Array) -> dict[str, list[dict[str, Any]]]:
@@ -117,37 +94,9 @@ def _indicators(row: Mapping[Any, int]) -> Iterator[dict[str, Any]]:
     least = {"LIVENESS": 2, "NEW_DEVICES": 2}
     for code, (n, m) in numbers.items():
         if n >= least.get(code, 1) or (code == "LIVENESS" and m):
-            yield {"code": code, "text": fill(COERCION[code], n=f"{n:,}", m=f"{m:,}")}
+            yield {"code": code, "text": fill(_SAID["coercion"][code], n=f"{n:,}", m=f"{m:,}")}
 
 
-#: What speaks for an account: sentence in each language.
-EXCULPATORY: Final[Mapping[str, Text]] = {
-    "NOT_MULE": {
-        "en": "An investigation found it to be no mule, known since {when}.",
-        "th": "เคยมีการตรวจสอบแล้วว่าไม่ใช่บัญชีม้า ทราบตั้งแต่ {when}",
-    },
-    "SALARY": {
-        "en": "Payroll credits arrived {n} times in the last 90 days.",
-        "th": "มีเงินเดือนเข้า {n} ครั้งใน 90 วันล่าสุด",
-    },
-    "DAILY_LIFE": {
-        "en": "It paid bills, cards and shops {n} times in the last 90 days.",
-        "th": "จ่ายบิล บัตร และร้านค้า {n} ครั้งใน 90 วันล่าสุด",
-    },
-    "OLD_ACCOUNT": {"en": "It was opened {n} years ago.", "th": "เปิดบัญชีมาแล้ว {n} ปี"},
-    "SERVES_PUBLIC": {
-        "en": "It serves the public ({kind}): many people pay it for ordinary reasons.",
-        "th": "เป็นบัญชีที่ให้บริการประชาชน ({kind}) ซึ่งมีผู้โอนเข้าด้วยเหตุผลปกติจำนวนมาก",
-    },
-    "VICTIM_TOO": {
-        "en": "Its holder complained of a loss ({n}): the account may belong to a victim.",
-        "th": "ผู้ถือบัญชีเคยแจ้งว่าสูญเงิน ({n} ครั้ง) อาจเป็นบัญชีของผู้เสียหาย",
-    },
-    "NO_COMPLAINT": {
-        "en": "No complaint that the bank knew by this moment leads to it.",
-        "th": "ไม่มีคำร้องเรียนที่ธนาคารทราบ ณ เวลานี้ที่เชื่อมโยงมาถึงบัญชีนี้",
-    },
-}
 _DAILY: Final = ("bill", "card", "qr_merchant")
 
 
@@ -175,7 +124,7 @@ def find_exculpatory(material: Material, case: AccountCase, code: int) -> list[d
         facts.append(("SERVES_PUBLIC", {"kind": WORDS[case.account["kind"] if is_public else "hub"]}))
     if "complaints" not in material.missing and case.traces.empty:
         facts.append(("NO_COMPLAINT", {}))
-    return [{"code": name, "text": fill(EXCULPATORY[name], **values)} for name, values in facts]
+    return [{"code": name, "text": fill(_SAID["exculpatory"][name], **values)} for name, values in facts]
 
 
 def _cleared(material: Material) -> dict[str, int]:
@@ -189,124 +138,45 @@ def _cleared(material: Material) -> dict[str, int]:
     return {str(name): int(row["known_ts"]) for name, row in latest.iterrows() if row["label"] == "not_mule"}
 
 
-#: What stands for the places of a sentence.
-Numbers: TypeAlias = Mapping[str, "str | Text"]
+def suggest_actions(case: AccountCase) -> list[dict[str, Any]]:
+    """Return the actions that apply to a case, the least intrusive first. None closes or freezes an account."""
+    is_raised, n_banks = case.score["tier"] != "none", _banks_reached(case)
+    applies = {
+        "READ": True,
+        "WAIT": not is_raised and case.traces.empty,
+        "WATCH": is_raised,
+        "WELFARE": len(case.coercion) > 0,
+        "RECALL": n_banks > 0,
+    }
+    first = [_action(code, n=f"{n_banks:,}") for code, does_apply in applies.items() if does_apply]
+    return [*first, *_holds(case), *([_action("STR")] if is_raised else [])]
 
 
-class Action(NamedTuple):
-    """A suggested action: when it applies, with the numbers of its sentence (None: not), and the sentence."""
-
-    code: str
-    applies: Callable[[AccountCase], Sequence[Numbers]]
-    text: Text
+def _action(code: str, *, said: str = "", **values: str | Text) -> dict[str, Any]:
+    return {"code": code, "text": fill(_SAID["actions"][said or code], **values)}
 
 
-def _always(_case: AccountCase) -> list[Numbers]:
-    return [{}]
-
-
-def _below_watch(case: AccountCase) -> list[Numbers]:
-    return [{}] if case.score["tier"] == "none" and case.traces.empty else []
-
-
-def _has_coercion(case: AccountCase) -> list[Numbers]:
-    return [{}] if case.coercion else []
-
-
-def _raised(case: AccountCase) -> list[Numbers]:
-    return [{}] if case.score["tier"] != "none" else []
-
-
-def _went_elsewhere(case: AccountCase) -> list[Numbers]:
+def _banks_reached(case: AccountCase) -> int:
+    """Return to how many other banks complaint money went on."""
     rows = case.transfers
     gone = rows[~rows["is_credit"].astype(bool) & (rows["traced_high"] > 0) & rows["other_bank"].notna()]
-    banks = gone[gone["other_bank"] != case.account.get("bank_id")]["other_bank"].nunique()
-    return [{"n": f"{banks:,}"}] if banks else []
+    return int(gone[gone["other_bank"] != case.account.get("bank_id")]["other_bank"].nunique())
 
 
-def _few_holds(case: AccountCase) -> list[Numbers]:
-    holds = _holds(case)
-    return holds if len(holds) <= _MOST_HOLDS else []
-
-
-def _many_holds(case: AccountCase) -> list[Numbers]:
-    n = len(_holds(case))
-    return [{"amount": _amount(case, int(case.traces["hold"].sum())), "n": f"{n:,}"}] if n > _MOST_HOLDS else []
-
-
-def _amount(case: AccountCase, minor: int) -> Text:
-    written = money_text(case.minor_units)(int(minor))
-    return {language: f"{written} {unit}" for language, unit in unit_words(case.currency).items()}
-
-
-def _holds(case: AccountCase) -> list[Numbers]:
-    if case.traces.empty:
-        return []
-    when = time_text("UTC")
+def _holds(case: AccountCase) -> list[dict[str, Any]]:
+    """Return the holds of a case one by one; where there are many, as one sentence."""
     held = case.traces[case.traces["hold"] > 0]
+    written, when, unit = money_text(case.minor_units), time_text("UTC"), unit_words(case.currency)
+
+    def amount(minor: int) -> dict[str, str]:
+        return {language: f"{written(minor)} {unit[language]}" for language in unit}
+
+    if len(held) > _MOST_HOLDS:
+        return [_action("HOLD", said="HOLDS", amount=amount(int(held["hold"].sum())), n=f"{len(held):,}")]
     return [
-        {
-            "amount": _amount(case, row["hold"]),
-            "complaint": str(row["complaint_id"]),
-            "until": f"{when(row['expires_at'])} UTC",
-        }
+        _action(
+            "HOLD", amount=amount(int(row["hold"])), complaint=str(row["complaint_id"]),
+            until=f"{when(row['expires_at'])} UTC",
+        )
         for row in held.to_dict("records")
-    ]
-
-
-#: Suggested actions, the least intrusive first. None of them closes or freezes an account.
-ACTIONS: Final[tuple[Action, ...]] = (
-    Action("READ", _always, {
-        "en": "Read the timeline beside the reasons: does it fit what is known of the holder's life?",
-        "th": "อ่านลำดับเวลาควบคู่กับเหตุผล สอดคล้องกับชีวิตปกติของผู้ถือบัญชีหรือไม่",
-    }),
-    Action("WAIT", _below_watch, {
-        "en": "No measure now; look again at the next scoring.",
-        "th": "ยังไม่ต้องดำเนินการ ตรวจดูอีกครั้งในรอบการให้คะแนนถัดไป",
-    }),
-    Action("WATCH", _raised, {
-        "en": "Watch new credits for some days, and look at those that leave within the hour.",
-        "th": "เฝ้าดูเงินเข้าใหม่สักระยะ โดยเฉพาะรายการที่ออกภายในหนึ่งชั่วโมง",
-    }),
-    Action("WELFARE", _has_coercion, {
-        "en": "Possible coercion: if anybody speaks with the holder, let it be in person, alone and in a safe place.",
-        "th": "อาจถูกบังคับ หากต้องพูดคุยกับผู้ถือบัญชี ควรพบตัวต่อตัว ตามลำพัง และในที่ปลอดภัย",
-    }),
-    Action("RECALL", _went_elsewhere, {
-        "en": "Send recall messages to {n} other bank(s) that complaint money went on to.",
-        "th": "ส่งข้อความขอเรียกคืนเงินไปยังธนาคารอื่น {n} แห่งที่เงินของผู้ร้องเรียนถูกโอนต่อไป",
-    }),
-    Action("HOLD", _few_holds, {
-        "en": "Hold {amount} for complaint {complaint} until {until}: the amount, not the account.",
-        "th": "ระงับเงิน {amount} สำหรับคำร้องเรียน {complaint} จนถึง {until}: ระงับเฉพาะจำนวนเงิน ไม่ใช่ทั้งบัญชี",
-    }),
-    Action("HOLD", _many_holds, {
-        "en": "Hold {amount} for {n} complaints, as the table of complaint money says: the amount, not the account.",
-        "th": "ระงับเงิน {amount} สำหรับคำร้องเรียน {n} เรื่องตามตารางเงินของผู้ร้องเรียน: ระงับเฉพาะจำนวนเงิน ไม่ใช่ทั้งบัญชี",
-    }),
-    Action("STR", _raised, {
-        "en": "If a person's review confirms the suspicion, complete the draft report below.",
-        "th": "หากเจ้าหน้าที่ตรวจสอบแล้วยืนยันข้อสงสัย ให้กรอกร่างรายงานธุรกรรมอันควรสงสัยด้านล่างให้ครบ",
-    }),
-)  # fmt: skip
-
-
-def suggest_actions(case: AccountCase) -> list[dict[str, Any]]:
-    """Return the actions that apply to a case, the least intrusive first."""
-    return [
-        {"code": action.code, "text": fill(action.text, **numbers)}
-        for action in ACTIONS
-        for numbers in action.applies(case)
-    ]
-
-
-def fill(text: Text, **values: str | Text) -> dict[str, str]:
-    """Put values, or words of both languages, into sentences; what a value holds is never read as another's place."""
-    by_language = {
-        language: {name: value if isinstance(value, str) else value[language] for name, value in values.items()}
-        for language in text
-    }
-    return {
-        language: re.sub(r"\{(\w+)\}", lambda place: by_language[language][place[1]], sentence)  # noqa: B023 (used at once)
-        for language, sentence in text.items()
-    }
+    ]  # fmt: skip

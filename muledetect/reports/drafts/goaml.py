@@ -29,7 +29,7 @@ from muledetect.records.write import write_text
 from muledetect.reports.accounts.case import AccountCase
 from muledetect.reports.drafts.str_draft import Reported, StrDraft, draft_str
 from muledetect.reports.drafts.words import Wording
-from muledetect.reports.pages import read
+from muledetect.reports.words import read, read_words
 from muledetect.schema import ACCOUNT_KINDS, CHANNELS, did_you_mean
 from muledetect.visible import Visible, cut, make_visible
 
@@ -60,29 +60,8 @@ HEADER: Final[Mapping[str, str]] = MappingProxyType({
     "country": r"[A-Z]{2}",
 })  # fmt: skip
 
-#: Comments to the officer. XML allows no two hyphens in a row in a comment.
-NOTES: Final[Mapping[str, str]] = MappingProxyType({
-    "report": "DRAFT from records, not a submission. Internal: do not disclose to the customer. It states facts of the "
-    "records; suspicion, not a finding. Empty elements are for the officer. The schema and codes of the national FIU "
-    "decide.",
-    "rentity_id": "for the officer: number of the reporting entity at the FIU",
-    "rentity_branch": "for the officer: reporting branch",
-    "submission_code": "for the officer: how the report is submitted",
-    "entity_reference": "for the officer: own reference of this report",
-    "fiu_ref_number": "for the officer: reference of the FIU, if this answers one",
-    "submission_date": "for the officer: date of submission",
-    "reporting_person": "for the officer: who reports",
-    "location": "for the officer: place of what is suspected",
-    "reason": "for the officer: the reason for suspicion in your own words; facts of the records stand in the "
-    "comments of the first account marked below as subject",
-    "action": "for the officer: what was done and decided",
-    "transaction": "for the officer, in each transaction: internal_ref_number, transaction_location, teller, "
-    "authorized, names of institutions, countries, where empty",
-    "subject": "subject of the report; for the officer, here and wherever this account stands: names, identification, "
-    "and what else is empty",
-    "indicator": "for the officer: indicators of the list of the FIU",
-    "party": "for the officer: why this account is reported",
-})  # fmt: skip
+#: Comments to the officer.
+NOTES: Final[Mapping[str, str]] = MappingProxyType(read_words("drafts/words.toml")["notes"])
 
 #: Longest comments, as documented; whole sentences are left out beyond it.
 MOST_COMMENTS: Final = 4000

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, Literal, NamedTuple
 from warnings import warn
@@ -14,18 +15,39 @@ import pandas as pd
 from muledetect.errors import DataError
 
 Kind = Literal["text", "number", "flag"]
+Shape = Mapping[str, Literal["an object", "a list of sentences", "a list of objects"]]
 
 #: No report of ours comes near it.
 _MOST_BYTES: Final = 64 << 20
+#: Which command writes a file.
+_COMMANDS: Final = {"report.json": "evaluate", "drift.json": "monitor", "card.json": "train"}
+#: Parts of the files; each may be lacking.
+_EVALUATION: Final[Shape] = {
+    "figures": "an object", "tables": "an object", "notes": "a list of sentences", "about": "an object",
+}  # fmt: skip
+_CARD: Final[Shape] = {
+    "trained_on": "an object", "held_out": "an object", "not_for": "a list of sentences",
+    "limits": "a list of sentences", "clear_thresholds": "a list of objects", "leakage": "a list of sentences",
+    "parameters": "an object", "versions": "an object", "features": "an object", "notes": "a list of sentences",
+}  # fmt: skip
 
-#: A rate and its interval, all numbers.
-_RATE: Final = ("", "_low", "_high")
+
+def _is_list_of(kind: type, found: Any) -> bool:
+    return isinstance(found, list) and all(isinstance(entry, kind) for entry in found)
+
+
+_SHAPES: Final[Mapping[str, Callable[[Any], bool]]] = {
+    "an object": lambda found: isinstance(found, dict),
+    "a list of sentences": partial(_is_list_of, str),
+    "a list of objects": partial(_is_list_of, dict),
+}
 
 
 def _columns(*, text: str = "", number: str = "", flag: str = "", rates: str = "") -> Mapping[str, Kind]:
+    """Return the kind of each column; a rate has an interval."""
     found: dict[str, Kind] = dict.fromkeys(text.split(), "text")
     found |= dict.fromkeys(number.split(), "number")
-    found |= dict.fromkeys([f"{name}{end}" for name in rates.split() for end in _RATE], "number")
+    found |= dict.fromkeys([f"{name}{end}" for name in rates.split() for end in ("", "_low", "_high")], "number")
     return found | dict.fromkeys(flag.split(), "flag")
 
 
@@ -74,17 +96,16 @@ class DriftFiles(NamedTuple):
 
 def read_evaluation(folder: str | Path) -> EvaluationFiles:
     """Read `report.json` of an evaluation folder: it is one file, so all of it is of one run."""
-    content, where = read_json(folder, "report.json", "evaluate"), "report.json"
-    figures = mapping(content, "figures", where, "evaluate")
-    wrong = [name for name, value in figures.items() if not _is_number(value)]
+    content = _read(folder, "report.json", _EVALUATION)
+    figures = content.get("figures") or {}
+    wrong = [name for name, value in figures.items() if not _fits(value, "number")]
     if wrong:
-        raise _malformed(where, f"figures {_named(wrong)} are no numbers", "evaluate")
-    about = {str(name): str(value) for name, value in mapping(content, "about", where, "evaluate").items()}
+        raise _malformed("report.json", f"figures {_named(wrong)} are no numbers")
     return EvaluationFiles(
         {name: np.nan if value is None else float(value) for name, value in figures.items()},
-        _read_tables(_renamed(mapping(content, "tables", where, "evaluate")), TABLES, where, "evaluate"),
-        texts(content, "notes", where, "evaluate"),
-        about,
+        _read_tables(_renamed(content.get("tables") or {}), TABLES, "report.json"),
+        content.get("notes") or [],
+        {name: str(value) for name, value in (content.get("about") or {}).items()},
     )
 
 
@@ -101,106 +122,84 @@ def _renamed(tables: Mapping[str, Any]) -> dict[str, Any]:
 
 def read_drift(folder: str | Path) -> DriftFiles:
     """Read `drift.json` of a folder of `monitor`."""
-    where = "drift.json"
-    content = read_json(folder, where, "monitor")
-    sizes = [content.get(name) for name in ("n_a", "n_b")]
-    if not all(isinstance(n, int) and not isinstance(n, bool) and n >= 0 for n in sizes):
-        raise _malformed(where, "'n_a' and 'n_b' must be numbers of rows", "monitor")
-    tables = {name: content.get(name, []) for name in DRIFT}
-    worst = content.get("worst")
+    content = _read(folder, "drift.json", {})
+    worst, n_a, n_b = (content.get(name) for name in ("worst", "n_a", "n_b"))
+    if not all(isinstance(n, int) and not isinstance(n, bool) and n >= 0 for n in (n_a, n_b)):
+        raise _malformed("drift.json", "'n_a' and 'n_b' must be numbers of rows")
     if not isinstance(worst, str):
-        raise _malformed(where, "'worst' must be a grade", "monitor")
-    return DriftFiles(worst, int(content["n_a"]), int(content["n_b"]), _read_tables(tables, DRIFT, where, "monitor"))
+        raise _malformed("drift.json", "'worst' must be a grade")
+    return DriftFiles(worst, content["n_a"], content["n_b"], _read_tables(content, DRIFT, "drift.json"))
 
 
 def read_card(folder: str | Path) -> Mapping[str, Any] | None:
     """Read `card.json` of a model folder; None where the folder has none."""
     if not Path(folder).is_dir():
         raise DataError(f"model report: there is no model folder {Path(folder).name!r}; give the one `train` wrote.")
-    return read_json(folder, "card.json", "train") if (Path(folder) / "card.json").is_file() else None
+    if not (Path(folder) / "card.json").is_file():
+        return None
+    card = _read(folder, "card.json", _CARD)
+    _check(card.get("trained_on") or {}, {"moments": "a list of sentences"}, "card.json")
+    return card
 
 
-def read_json(folder: str | Path, name: str, command: str) -> dict[str, Any]:
-    """Read a JSON object from a folder.
-
-    Raises
-    ------
-    DataError
-        If the file is not there, too large, no JSON, or something else than an object.
-    """
+def _read(folder: str | Path, name: str, shape: Shape) -> dict[str, Any]:
+    """Read a JSON object with parts of a shape from a folder."""
     path = Path(folder) / name
     try:
         if path.stat().st_size > _MOST_BYTES:
-            raise _malformed(name, f"it is larger than {_MOST_BYTES >> 20} MB", command)
+            raise _malformed(name, f"it is larger than {_MOST_BYTES >> 20} MB")
         content = json.loads(path.read_bytes(), parse_constant=_refuse_constant)
     except OSError as error:
         raise DataError(
             f"model report: {name} in {Path(folder).name!r} cannot be read ({error.strerror}); "
-            f"give the folder that `{command}` wrote."
+            f"give the folder that `{_COMMANDS[name]}` wrote."
         ) from error
     except (ValueError, RecursionError) as error:
         if isinstance(error, DataError):
             raise
-        raise _malformed(name, "it is no JSON of ours", command) from error
+        raise _malformed(name, "it is no JSON of ours") from error
     if not isinstance(content, dict):
-        raise _malformed(name, f"it holds a {type(content).__name__}, not an object", command)
+        raise _malformed(name, f"it holds a {type(content).__name__}, not an object")
+    _check(content, shape, name)
     return content
 
 
-def texts(content: Mapping[str, Any], name: str, where: str, command: str) -> list[str]:
-    """Return a list of sentences; an empty one where there is none."""
-    found = content.get(name) or []
-    if not isinstance(found, list) or not all(isinstance(text, str) for text in found):
-        raise _malformed(where, f"{name!r} must be a list of sentences", command)
-    return found
-
-
-def mapping(content: Mapping[str, Any], name: str, where: str, command: str) -> dict[str, Any]:
-    """Return an object, or an empty one where there is none."""
-    found = content.get(name) or {}
-    if not isinstance(found, dict):
-        raise _malformed(where, f"{name!r} must be an object", command)
-    return found
-
-
-def rows(content: Mapping[str, Any], name: str, where: str, command: str) -> list[dict[str, Any]]:
-    """Return a list of objects, or an empty one where there is none."""
-    found = content.get(name) or []
-    if not isinstance(found, list) or not all(isinstance(row, dict) for row in found):
-        raise _malformed(where, f"{name!r} must be a list of objects", command)
-    return found
+def _check(content: Mapping[str, Any], shape: Shape, where: str) -> None:
+    """Refuse parts that are there and of another shape."""
+    wrong = [name for name, wanted in shape.items() if content.get(name) and not _SHAPES[wanted](content[name])]
+    if wrong:
+        raise _malformed(where, "; ".join(f"{name!r} must be {shape[name]}" for name in wrong))
 
 
 def _read_tables(
-    content: Mapping[str, Any], shapes: Mapping[str, Mapping[str, Kind]], where: str, command: str
+    content: Mapping[str, Any], tables: Mapping[str, Mapping[str, Kind]], where: str
 ) -> dict[str, pd.DataFrame]:
-    found, wrong = {}, []
-    for name, shape in shapes.items():
-        lines = rows(content, name, where, command)
-        if not lines:
-            continue
-        lacking = [column for column in shape if any(column not in line for line in lines)]
-        if lacking:
-            wrong.append(f"table {name!r} lacks {_named(lacking)}")
-            continue
-        bad = [column for column, kind in shape.items() if not all(_fits(line[column], kind) for line in lines)]
-        if bad:
-            wrong.append(f"table {name!r} has values of another kind in {_named(bad)}")
-            continue
-        found[name] = _frame(lines, shape)
+    _check(content, dict.fromkeys(tables, "a list of objects"), where)
+    found = {name: content[name] for name in tables if content.get(name)}
+    wrong = [what for name, lines in found.items() for what in _wrong_columns(name, lines, tables[name])]
     if wrong:
-        raise _malformed(where, "; ".join(wrong), command)
-    return found
+        raise _malformed(where, "; ".join(wrong))
+    return {name: _frame(lines, tables[name]) for name, lines in found.items()}
+
+
+def _wrong_columns(table: str, lines: Sequence[Mapping[str, Any]], shape: Mapping[str, Kind]) -> Iterator[str]:
+    lacking = [column for column in shape if any(column not in line for line in lines)]
+    if lacking:
+        yield f"table {table!r} lacks {_named(lacking)}"
+        return
+    bad = [column for column, kind in shape.items() if not all(_fits(line[column], kind) for line in lines)]
+    if bad:
+        yield f"table {table!r} has values of another kind in {_named(bad)}"
 
 
 def _frame(lines: Sequence[Mapping[str, Any]], shape: Mapping[str, Kind]) -> pd.DataFrame:
-    names = list(dict.fromkeys([*shape, *(name for line in lines for name in line)]))
+    names = dict.fromkeys([*shape, *(name for line in lines for name in line)])
     columns: dict[str, Any] = {}
     for name in names:
         values = [line.get(name) for line in lines]
-        if shape.get(name) == "text" or shape.get(name) == "flag":
+        if shape.get(name) in ("text", "flag"):
             columns[name] = pd.Series(values, dtype=object)
-        elif all(_is_number(value) for value in values):
+        elif all(_fits(value, "number") for value in values):
             columns[name] = pd.Series([np.nan if value is None else float(value) for value in values], dtype=float)
     return pd.DataFrame(columns)
 
@@ -208,11 +207,9 @@ def _frame(lines: Sequence[Mapping[str, Any]], shape: Mapping[str, Kind]) -> pd.
 def _fits(value: Any, kind: Kind) -> bool:
     if kind == "text":
         return isinstance(value, str)
-    return value is None or isinstance(value, bool) if kind == "flag" else _is_number(value)
-
-
-def _is_number(value: Any) -> bool:
-    return value is None or (isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e300)
+    is_flag = isinstance(value, bool)
+    is_number = isinstance(value, int | float) and not is_flag and abs(value) < 1e300
+    return value is None or (is_flag if kind == "flag" else is_number)
 
 
 def _named(names: Sequence[str]) -> str:
@@ -224,5 +221,5 @@ def _refuse_constant(name: str) -> float:
     raise ValueError(name)
 
 
-def _malformed(where: str, what: str, command: str) -> DataError:
-    return DataError(f"model report: {where} cannot be used: {what}. Write it again with `{command}`.")
+def _malformed(where: str, what: str) -> DataError:
+    return DataError(f"model report: {where} cannot be used: {what}. Write it again with `{_COMMANDS[where]}`.")

@@ -18,11 +18,12 @@ import pandas as pd
 from muledetect.model import MuleModel
 from muledetect.model.card import build_card
 from muledetect.model.store import config_hash
-from muledetect.reports.model.cells import Section, Sources
-from muledetect.reports.model.charts import budget_charts, calibration_chart, detection_chart, reliability_chart
+from muledetect.reports.model.cells import Section
+from muledetect.reports.model.charts import draw_charts
 from muledetect.reports.model.files import EvaluationFiles, read_card, read_drift, read_evaluation
-from muledetect.reports.model.sections import SECTIONS
-from muledetect.reports.model.words import Text, say
+from muledetect.reports.model.measures import SAID
+from muledetect.reports.model.sections import write_sections
+from muledetect.reports.words import Text, fill
 
 #: Positives below which the page warns before anything else.
 FEW_POSITIVES: Final = 30
@@ -89,16 +90,14 @@ def read_model_report(
     files = read_evaluation(evaluation)
     moved = None if drift is None else read_drift(drift)
     card = _card_of(model)
-    charts = _charts(files.tables)
-    sources = Sources(files, moved, card, [chart["id"] for chart in charts])
     return ModelReport(
         figures=files.figures,
         tables={**files.tables, **({} if moved is None else moved.tables)},
         card=card or {},
         about=files.about,
         notes=files.notes,
-        sections=[build(sources) for build in SECTIONS],
-        charts=charts,
+        sections=write_sections(files, moved, card),
+        charts=draw_charts(files.tables),
         warnings=_warnings(files, card),
     )
 
@@ -112,35 +111,13 @@ def _card_of(model: MuleModel | str | Path | None) -> Mapping[str, Any] | None:
     return read_card(model)
 
 
-def _charts(tables: Mapping[str, pd.DataFrame]) -> list[dict[str, Any]]:
-    charts = budget_charts(tables["budget_curve"]) if "budget_curve" in tables else []
-    for name, draw in (
-        ("reliability", reliability_chart),
-        ("calibration_over_time", calibration_chart),
-        ("detection_curve", detection_chart),
-    ):
-        if name in tables:
-            charts.append(draw(tables[name]))
-    return charts
-
-
 def _warnings(files: EvaluationFiles, card: Mapping[str, Any] | None) -> list[Text]:
     found: list[Text] = []
     evaluated, of_card = files.about.get("model"), None if card is None else card.get("config_hash")
     if evaluated and of_card and evaluated != of_card:
-        found.append(
-            say(
-                "The card is of another model than the one that was evaluated (their config hashes differ).",
-                "บัตรแบบจำลองเป็นของแบบจำลองอื่น ไม่ใช่ตัวที่ประเมิน (แฮชการตั้งค่าไม่ตรงกัน)",
-            )
-        )
+        found.append(SAID["warnings"]["other_model"])
     bins = files.tables.get("reliability")
     n_positive = math.nan if bins is None else float(bins["n_positive"].sum())
     if n_positive < FEW_POSITIVES:
-        found.append(
-            say(
-                f"Only {n_positive:,.0f} mules are in the test: every figure here is rough; read the intervals.",
-                f"ชุดทดสอบมีบัญชีม้าเพียง {n_positive:,.0f} บัญชี ทุกตัวเลขจึงเป็นค่าคร่าว ๆ ให้ดูช่วงความเชื่อมั่น",
-            )
-        )
+        found.append(fill(SAID["warnings"]["few_mules"], n=f"{n_positive:,.0f}"))
     return found

@@ -12,9 +12,9 @@ import pandas as pd
 import pyarrow as pa
 
 from muledetect.clock import DAY
-from muledetect.reports.accounts.advice import fill
 from muledetect.reports.material import Material
 from muledetect.reports.network import Network, gather, ring_network, ring_transfers
+from muledetect.reports.words import fill, read_words
 from muledetect.rings import Ring
 from muledetect.rings.money import match_relayed_money
 
@@ -269,29 +269,7 @@ def _by_tie(table: pa.Table) -> dict[tuple[str, str], list[dict[str, Any]]]:
     return {key: sorted(rows, key=lambda row: (row["family"], -row["counts"])) for key, rows in found.items()}
 
 
-#: Evidence against: sentence in each language.
-AGAINST: Final[Mapping[str, Mapping[str, str]]] = {
-    "OTHER_CENTRE": {
-        "en": "Victims of this ring name other centres than {centre} (log-odds {against}).",
-        "th": "ผู้เสียหายของกลุ่มนี้ระบุศูนย์อื่นที่ไม่ใช่ {centre} (ลอการิทึมของอัตราต่อรอง {against})",
-    },
-    "BY_CHANCE": {
-        "en": "In {share} of random shuffles, calls give as much evidence for {centre}: it may be chance.",
-        "th": "สายโทรจาก {centre} ให้ผลเท่ากันใน {share} ของการสุ่มสลับ อาจเป็นเรื่องบังเอิญ",
-    },
-    "UNSTABLE": {
-        "en": "Repeated searches keep the members together in only {share} of cases.",
-        "th": "การค้นหาซ้ำพบสมาชิกอยู่ร่วมกันเพียง {share} ของครั้งทั้งหมด",
-    },
-    "FEW_SEEDS": {
-        "en": "Only {n} of {m} members are suspicious by their own evidence; the others are inferred from them.",
-        "th": "มีสมาชิกเพียง {n} จาก {m} บัญชีที่น่าสงสัยจากหลักฐานของตนเอง ที่เหลืออนุมานจากบัญชีเหล่านั้น",
-    },
-    "NO_VICTIM": {
-        "en": "No complaint that the bank knew by this moment leads to a member.",
-        "th": "ไม่มีคำร้องเรียนที่ธนาคารทราบ ณ เวลานี้ที่นำไปสู่สมาชิก",
-    },
-}
+_AGAINST: Final = read_words("rings/against.toml")
 
 
 def _against(material: Material, ring: Ring, ties: Sequence[Mapping[str, Any]], n_members: int) -> list[dict[str, Any]]:
@@ -308,4 +286,4 @@ def _against(material: Material, ring: Ring, ties: Sequence[Mapping[str, Any]], 
             found.append(("OTHER_CENTRE", {"centre": tie["centre_id"], "against": f"{tie['against']:.1f}"}))
         if tie["by_chance"] is not None and tie["by_chance"] > 0.05:
             found.append(("BY_CHANCE", {"centre": tie["centre_id"], "share": f"{tie['by_chance']:.0%}"}))
-    return [{"code": code, "text": fill(AGAINST[code], **values)} for code, values in found]
+    return [{"code": code, "text": fill(_AGAINST[code], **values)} for code, values in found]
