@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
@@ -23,14 +23,14 @@ from muledetect.reports.accounts.case import AccountCase
 from muledetect.reports.accounts.facts import TRANSFERS, account_cases
 from muledetect.reports.drafts.goaml import to_goaml
 from muledetect.reports.drafts.str_draft import draft_str
-from muledetect.reports.drafts.words import ACCOUNT_FACTS, HOLDER_FACTS, Fact
+from muledetect.reports.drafts.words import ACCOUNT_FACTS, HOLDER_FACTS
 from muledetect.reports.exports import put_csv
 from muledetect.reports.material import Material
 from muledetect.reports.model.report import ModelReport
 from muledetect.reports.pages import Language, money_text, render, show_unit, time_text, two, unit_words
 from muledetect.reports.rings.case import RingCase, ring_cases
 from muledetect.reports.rings.drawing import chart_held, draw_flow, draw_network, waterfall
-from muledetect.reports.words import NOT_MEMBERS, REASONS, WORDS
+from muledetect.reports.words import NOT_MEMBERS, REASONS, WORDS, Text
 
 #: A ring file lists so many members and so many accounts around.
 MOST_MEMBERS: Final = 500
@@ -193,23 +193,20 @@ def _account_page(
     )
 
 
-def _facts(record: Mapping[str, Any], named: Sequence[Fact], case: AccountCase, zone: str) -> list[tuple[Any, Any]]:
+def _facts(record: Mapping[str, Any], named: Mapping[str, Text], case: AccountCase, zone: str) -> list[tuple[Any, Any]]:
     """Return the label and the value of what is on record; columns of the bank's own are called as they are."""
-    known = {fact.column: fact for fact in named}
     written, unit = money_text(case.minor_units), show_unit(case.currency)
     shown: dict[str, Callable[[Any], Any]] = {
         "money": lambda value: Markup("{} {}").format(written(value), unit),
         "time": time_text(zone),
         "flag": lambda value: two(WORDS["yes" if value else "no"]),
     }
-    facts: list[tuple[Any, Any]] = []
-    for name, value in record.items():
-        fact = known.get(name)
-        if fact is None:
-            facts.append((name.replace("_", " "), value))
-        else:
-            facts.append((two({"en": fact.english, "th": fact.thai}), shown.get(fact.kind, str)(value)))
-    return facts
+    return [
+        (two(named[name]), shown.get(named[name]["kind"], str)(value))
+        if name in named
+        else (name.replace("_", " "), value)
+        for name, value in record.items()
+    ]
 
 
 def _timeline(case: AccountCase) -> dict[str, Any]:

@@ -28,8 +28,8 @@ from muledetect.records.currency import EXPONENTS
 from muledetect.records.write import write_text
 from muledetect.reports.accounts.case import AccountCase
 from muledetect.reports.drafts.str_draft import Reported, StrDraft, draft_str
-from muledetect.reports.drafts.words import Wording
-from muledetect.reports.words import read, read_words
+from muledetect.reports.drafts.words import NOTES, Wording
+from muledetect.reports.words import read
 from muledetect.schema import ACCOUNT_KINDS, CHANNELS, did_you_mean
 from muledetect.visible import Visible, cut, make_visible
 
@@ -59,9 +59,6 @@ HEADER: Final[Mapping[str, str]] = MappingProxyType({
     "institution_name": r".{1,255}",
     "country": r"[A-Z]{2}",
 })  # fmt: skip
-
-#: Comments to the officer.
-NOTES: Final[Mapping[str, str]] = MappingProxyType(read_words("drafts/words.toml")["notes"])
 
 #: Longest comments, as documented; whole sentences are left out beyond it.
 MOST_COMMENTS: Final = 4000

@@ -6,22 +6,22 @@ The draft says what the records say and nothing about a person. What only an off
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import partial
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeAlias
 
 import numpy as np
-import pandas as pd
 
 from muledetect.clock import HOUR
 from muledetect.errors import OptionError
 from muledetect.facts.matching import match_first_in_first_out
 from muledetect.reports.accounts.case import AccountCase
 from muledetect.reports.drafts.sentences import write_grounds, write_rows
-from muledetect.reports.drafts.words import ACCOUNT_FACTS, HOLDER_FACTS, Fact, Wording, exact, known, whole_of
+from muledetect.reports.drafts.words import ACCOUNT_FACTS, HOLDER_FACTS, Wording, exact, known, whole_of
 from muledetect.reports.pages import LANGUAGES, Language, time_text
+from muledetect.reports.words import Text
 
 #: At most so many transfers are listed; how many there are in all is said beside them.
 MOST_REPORTED: Final = 200
@@ -195,38 +195,57 @@ def draft_str(
     if most < 0:
         raise OptionError(f"STR draft: most is {most}; give 0 or more transfers.")
     time_text(zone)  # an unknown zone is told even where no time is written
-    wording = Wording(language, zone, case.currency)
-    transfers = sorted(_transfers(case), key=lambda one: (one.time, one.transfer_id))
+    wording, money = Wording(language, zone, case.currency), partial(exact, minor_units=case.minor_units)
+    transfers = sorted(_transfers(case, money), key=lambda one: (one.time, one.transfer_id))
     reported = [one for one in transfers if one.why]
-    period = _period(case, reported)
+    period = case.period or ((reported[0].time, reported[-1].time) if reported else None)
     inside = [one for one in transfers if period and period[0] <= one.time <= period[1]]
-    totals = (_total(chosen, case, is_credit=side) for chosen in (inside, reported) for side in (True, False))
+    totals = (_total(chosen, money, is_credit=side) for chosen in (inside, reported) for side in (True, False))
     received, sent, reportable_in, reportable_out = totals
+    raising, lowering = (
+        [
+            Indicator(str(reason["code"]), reason["text"].get(language) or "")
+            for reason in found
+            if known(reason.get("code"))
+        ]
+        for found in _by_sign(case.reasons)
+    )
     draft = StrDraft(
         account_id=str(case.account_id),
         as_of=int(case.as_of),
         currency=str(case.currency),
         language=language,
         zone=zone,
-        account=_facts(case.account, ACCOUNT_FACTS, case),
-        holder=_facts(case.holder, HOLDER_FACTS, case),
-        period=period,
+        account=_facts(case.account, ACCOUNT_FACTS, money),
+        holder=_facts(case.holder, HOLDER_FACTS, money),
+        period=None if period is None else (int(period[0]), int(period[1])),
         received=received,
         sent=sent,
-        left_within_hour=_left_within(inside, HOUR, case),
+        left_within_hour=_left_within(inside, HOUR, money),
         transfers=_fitting(reported, most),
         reportable_in=reportable_in,
         reportable_out=reportable_out,
-        counterparties=_counterparties(reported, case),
-        confirmed=tuple(_victims(case, "confirmed")),
-        inferred=tuple(_victims(case, "inferred")),
-        indicators=tuple(_indicators(case, language, raising=True)),
-        speaks_for=(*_indicators(case, language, raising=False), *_exculpatory(case, language)),
-        holds=tuple(_holds(case)),
+        counterparties=_counterparties(reported, money),
+        confirmed=_victims(case, "confirmed", money),
+        inferred=_victims(case, "inferred", money),
+        indicators=tuple(raising),
+        speaks_for=(*lowering, *(Indicator(*said) for said in _texts(case.exculpatory, language))),
+        holds=tuple(
+            Hold(
+                str(row["complaint_id"]),
+                money(row.get("hold")),
+                money(row.get("shortfall")),
+                _int(row.get("expires_at")),
+            )
+            for row in case.traces.to_dict("records")
+        ),
         grounds=(),
-        coercion=tuple(wording.sentence("coercion", text=text) for text in _texts(case.coercion, language)),
+        coercion=tuple(wording.sentence("coercion", text=text) for _, text in _texts(case.coercion, language)),
     )
     return replace(draft, grounds=tuple(write_grounds(draft, case, wording)))
+
+
+Money: TypeAlias = Callable[[Any], Any]
 
 
 def _text(value: Any) -> str | None:
@@ -237,63 +256,55 @@ def _int(value: Any) -> int | None:
     return None if known(value) is None else int(value)
 
 
-def _columns(frame: pd.DataFrame, names: str) -> Iterator[tuple[Any, ...]]:
-    """Yield the rows of the named columns; a column that is not there is None throughout."""
-    columns = [frame[name].tolist() if name in frame else [None] * len(frame) for name in names.split()]
-    return zip(*columns, strict=True)
-
-
-def _facts(row: Mapping[str, Any], named: Sequence[Fact], case: AccountCase) -> dict[str, Any]:
-    typed: dict[str, Any] = {
-        "money": partial(exact, minor_units=case.minor_units),
-        "time": int,
-        "number": int,
-        "flag": bool,
+def _facts(row: Mapping[str, Any], named: Mapping[str, Text], money: Money) -> dict[str, Any]:
+    typed: dict[str, Callable[[Any], Any]] = {"money": money, "time": int, "number": int, "flag": bool}
+    given = {column: known(row.get(column)) for column in named}
+    return {
+        column: typed.get(named[column]["kind"], str)(value) for column, value in given.items() if value is not None
     }
-    given = [(fact, known(row.get(fact.column))) for fact in named]
-    return {fact.column: typed.get(fact.kind, str)(value) for fact, value in given if value is not None}
 
 
-def _is_raising(reason: Mapping[str, Any]) -> bool:
-    contribution = known(reason.get("contribution"))
-    return contribution is None or contribution > 0
+def _by_sign(reasons: Iterable[Mapping[str, Any]]) -> tuple[list[Mapping[str, Any]], list[Mapping[str, Any]]]:
+    """Return the reasons that raise the score, and those that lower it; one without a contribution raises it."""
+    sides: tuple[list[Mapping[str, Any]], list[Mapping[str, Any]]] = ([], [])
+    for reason in reasons:
+        contribution = known(reason.get("contribution"))
+        sides[contribution is not None and contribution <= 0].append(reason)
+    return sides
 
 
-def _transfers(case: AccountCase) -> Iterator[Reported]:
+def _texts(facts: Iterable[Mapping[str, Any]], language: Language) -> Iterator[tuple[str, str]]:
+    """Yield the code and the text of facts that have any."""
+    for fact in facts:
+        texts, code = fact.get("text") or {}, fact.get("code") or ""
+        text = texts.get(language) or texts.get("en") or code
+        if text:
+            yield str(code), str(text)
+
+
+def _transfers(case: AccountCase, money: Money) -> Iterator[Reported]:
     """Yield the transfers of a case, each with why it is to be reported; empty where it is not."""
-    raising = [reason for reason in case.reasons if _is_raising(reason)]
+    raising, _ = _by_sign(case.reasons)
     key = {str(transfer_id) for reason in raising for transfer_id in reason.get("key_transfers") or ()}
     codes = {reason.get("code") for reason in raising}
     first, last = case.period or (1, 0)
-    for row in _columns(
-        case.transfers,
-        "transfer_id time is_credit other other_bank amount channel relation codes traced_low traced_high terminal_id",
-    ):
-        transfer_id, time, is_credit, other, bank, amount, channel, relation, shows, low, high, terminal = row
-        shown = tuple(code for code in shows if code in codes)
-        of_complaint = (_int(high) or 0) > 0 or relation == "victim"
+    for row in case.transfers.to_dict("records"):
+        transfer_id, time = str(row["transfer_id"]), int(row["time"])
+        other_bank, channel, relation, terminal_id = (
+            _text(row.get(name)) for name in ("other_bank", "channel", "relation", "terminal_id")
+        )
+        shown = tuple(code for code in row["codes"] if code in codes)
+        high = money(row["traced_high"])
+        of_complaint = (high is not None and high > 0) or relation == "victim"
         yield Reported(
-            transfer_id=str(transfer_id), time=int(time), is_credit=bool(is_credit), other=str(other),
-            other_bank=_text(bank), amount=_money(amount, case), channel=_text(channel), relation=_text(relation),
-            codes=shown, traced_low=exact(low, case.minor_units), traced_high=exact(high, case.minor_units),
-            terminal_id=_text(terminal),
+            transfer_id=transfer_id, time=time, is_credit=bool(row["is_credit"]), other=str(row["other"]),
+            other_bank=other_bank, amount=money(int(row["amount"])), channel=channel, relation=relation, codes=shown,
+            traced_low=money(row["traced_low"]), traced_high=high, terminal_id=terminal_id,
             why="complaint" if of_complaint
-            else "reason" if shown or str(transfer_id) in key
+            else "reason" if shown or transfer_id in key
             else "period" if first <= time <= last
             else "",
         )  # fmt: skip
-
-
-def _money(minor: int, case: AccountCase) -> Decimal:
-    found = exact(int(minor), case.minor_units)
-    assert found is not None  # noqa: S101 (an amount is always known)
-    return found
-
-
-def _period(case: AccountCase, reported: Sequence[Reported]) -> tuple[int, int] | None:
-    if case.period is not None:
-        return int(case.period[0]), int(case.period[1])
-    return (reported[0].time, reported[-1].time) if reported else None
 
 
 def _fitting(reported: Sequence[Reported], most: int) -> tuple[Reported, ...]:
@@ -302,76 +313,51 @@ def _fitting(reported: Sequence[Reported], most: int) -> tuple[Reported, ...]:
     return tuple(sorted(first[:most], key=lambda one: (one.time, one.transfer_id)))
 
 
-def _total(transfers: Iterable[Reported], case: AccountCase, *, is_credit: bool) -> Total:
+def _total(transfers: Iterable[Reported], money: Money, *, is_credit: bool) -> Total:
     chosen = [one for one in transfers if one.is_credit == is_credit]
-    minor = sum(whole_of(one.amount)[0] for one in chosen)
-    return Total(len(chosen), _money(minor, case), len({one.other for one in chosen}))
+    return Total(len(chosen), money(sum(map(_minor, chosen))), len({one.other for one in chosen}))
 
 
-def _left_within(inside: Sequence[Reported], length: int, case: AccountCase) -> Decimal:
+def _minor(one: Reported) -> int:
+    return whole_of(one.amount)[0]
+
+
+def _left_within(inside: Sequence[Reported], length: int, money: Money) -> Decimal:
     """Return what left at most `length` after it came, first in, first out."""
     sides = [[one for one in inside if one.is_credit == is_credit] for is_credit in (True, False)]
     time = [np.array([one.time for one in side], np.int64) for side in sides]
-    amount = [np.array([whole_of(one.amount)[0] for one in side], np.int64) for side in sides]
+    amount = [np.array([*map(_minor, side)], np.int64) for side in sides]
     begin, came, went = (np.array([n], np.int64) for n in (0, len(sides[0]), len(sides[1])))
     _, _, credit, debit, moved = match_first_in_first_out(
         begin, came, time[0], amount[0], begin, went, time[1], amount[1]
     )
-    return _money(sum(moved[time[1][debit] - time[0][credit] <= length].tolist()), case)
+    left: Decimal = money(sum(moved[time[1][debit] - time[0][credit] <= length].tolist()))
+    return left
 
 
-def _counterparties(reported: Sequence[Reported], case: AccountCase) -> tuple[Counterparty, ...]:
+def _counterparties(reported: Sequence[Reported], money: Money) -> tuple[Counterparty, ...]:
     by_other: dict[str, list[Reported]] = {}
-    for one in reported:
+    for one in sorted(reported, key=lambda one: one.other):
         by_other.setdefault(one.other, []).append(one)
-    found = [_counterparty(other, dealings, case) for other, dealings in by_other.items()]
-    return tuple(
-        sorted(found, key=lambda one: (-whole_of(one.amount_in)[0] - whole_of(one.amount_out)[0], one.account_id))
-    )
+    ranked = sorted(by_other.items(), key=lambda dealings: -sum(map(_minor, dealings[1])))
+    return tuple(_counterparty(other, dealings, money) for other, dealings in ranked)
 
 
-def _counterparty(other: str, dealings: Sequence[Reported], case: AccountCase) -> Counterparty:
-    came, went = (_total(dealings, case, is_credit=is_credit) for is_credit in (True, False))
-    bank, relation = (next(filter(None, values), None) for values in (
-        (one.other_bank for one in dealings), (one.relation for one in dealings),
-    ))  # fmt: skip
-    return Counterparty(
-        other, bank, relation, came.n, came.amount, went.n, went.amount, dealings[0].time, dealings[-1].time
-    )
+def _counterparty(other: str, dealings: Sequence[Reported], money: Money) -> Counterparty:
+    came, went = (_total(dealings, money, is_credit=is_credit) for is_credit in (True, False))
+    bank = next((one.other_bank for one in dealings if one.other_bank), None)
+    relation = next((one.relation for one in dealings if one.relation), None)
+    times = dealings[0].time, dealings[-1].time
+    return Counterparty(other, bank, relation, came.n, came.amount, went.n, went.amount, *times)
 
 
-def _victims(case: AccountCase, kind: str) -> Iterator[Victim]:
-    names = "account_id complaint_ids scam_type n_transfers amount first_time last_time"
-    rows = case.victims[case.victims["kind"] == kind] if len(case.victims) else case.victims
-    for row in sorted(_columns(rows, names), key=lambda row: (_int(row[5]) or 0, str(row[0]))):
-        account_id, complaint_ids, scam_type, n, amount, first, last = row
-        yield Victim(
-            str(account_id), tuple(map(str, complaint_ids)), _text(scam_type), _int(n) or 0,
-            exact(amount, case.minor_units), _int(first), _int(last),
-        )  # fmt: skip
-
-
-def _indicators(case: AccountCase, language: Language, *, raising: bool) -> Iterator[Indicator]:
-    for reason in case.reasons:
-        if known(reason.get("code")) and _is_raising(reason) == raising:
-            yield Indicator(str(reason["code"]), _text(reason["text"][language]) or "")
-
-
-def _exculpatory(case: AccountCase, language: Language) -> Iterator[Indicator]:
-    for one in case.exculpatory:
-        for text in _texts([one], language):
-            yield Indicator(str(one.get("code") or ""), text)
-
-
-def _texts(texts: Iterable[Mapping[str, Any]], language: Language) -> Iterator[str]:
-    for one in texts:
-        text = one.get("text") or {}
-        found = text.get(language) or text.get("en") or one.get("code")
-        if found:
-            yield str(found)
-
-
-def _holds(case: AccountCase) -> Iterator[Hold]:
-    for complaint_id, hold, shortfall, expires_at in _columns(case.traces, "complaint_id hold shortfall expires_at"):
-        amounts = exact(hold, case.minor_units), exact(shortfall, case.minor_units)
-        yield Hold(str(complaint_id), *amounts, _int(expires_at))
+def _victims(case: AccountCase, kind: str, money: Money) -> tuple[Victim, ...]:
+    rows = [row for row in case.victims.to_dict("records") if row["kind"] == kind]
+    found = [
+        Victim(
+            str(row["account_id"]), tuple(map(str, row["complaint_ids"])), _text(row.get("scam_type")),
+            _int(row["n_transfers"]) or 0, money(row["amount"]), _int(row["first_time"]), _int(row["last_time"]),
+        )
+        for row in rows
+    ]  # fmt: skip
+    return tuple(sorted(found, key=lambda one: (one.first_time or 0, one.account_id)))
