@@ -15,7 +15,7 @@ import pandas as pd
 from muledetect.evaluation.baselines import MODEL
 from muledetect.reports.model.cells import as_count, as_number, make_fact, make_table, spread
 from muledetect.reports.model.files import EvaluationFiles
-from muledetect.reports.model.words import NAMES, method_name, named, value_name
+from muledetect.reports.model.words import NAMES, in_words, method_name, named, value_name
 from muledetect.reports.words import WORDS, Text, fill, read_words
 
 Said = Mapping[str, Any]
@@ -33,12 +33,12 @@ def ranking(said: Said, found: EvaluationFiles) -> Parts:
     words = said["tables"]["baselines"]
     *first, last = words["columns"]
     rates = [
-        one | fill(one, budget=_in_words(budget)) | {"from": f"{one['from']}@{budget}"}
+        one | fill(one, budget=_budget_words(budget)) | {"from": f"{one['from']}@{budget}"}
         for budget in _shown_budgets(table, found.figures.get("budget", math.nan))
         for one in words["at_budgets"]
         if f"{one['from']}@{budget}" in table
     ]
-    rows = table.assign(method=[NAMES["methods"].get(name, name) for name in table["method"]])
+    rows = table.assign(method=in_words(table["method"], lambda name: NAMES["methods"].get(name, name)))
     shown = make_table("baselines", words, rows, columns=[*first, *rates, last])
     return {"sentences": _verdict(said, table), "tables": [shown]}
 
@@ -62,13 +62,13 @@ def _shown_budgets(table: pd.DataFrame, budget: float) -> list[str]:
     return list(dict.fromkeys(chosen))
 
 
-def _in_words(budget: str) -> Text:
+def _budget_words(budget: str) -> Text:
     return fill(_COMMON["share_of_accounts" if budget.endswith("%") else "alerts"], n=budget)
 
 
 def _budget_note(found: EvaluationFiles) -> Text | None:
     budget = found.figures.get("budget", math.nan)
-    shown = _in_words(f"{budget * 100:.4g}%" if budget < 1 else f"{budget:,.0f}")
+    shown = _budget_words(f"{budget * 100:.4g}%" if budget < 1 else f"{budget:,.0f}")
     return None if math.isnan(budget) else fill(_COMMON["at_budget"], budget=shown)
 
 
@@ -149,7 +149,7 @@ def money(said: Said, found: EvaluationFiles) -> Parts:
     traces = found.tables.get("traces")
     if traces is None:
         return {"facts": facts, "lacking": None if facts else _COMMON["not_watched"]}
-    rows = traces.assign(method=traces["method"].str.replace(" ", "_").map(value_name))
+    rows = traces.assign(method=in_words(traces["method"], lambda name: value_name(name.replace(" ", "_"))))
     return {"facts": facts, "tables": [make_table("traces", said["tables"]["traces"], rows)]}
 
 
@@ -164,7 +164,7 @@ def rings(said: Said, found: EvaluationFiles) -> Parts:
     if figures:
         tables.append(make_table("ring-figures", said["tables"]["ring-figures"], figures))
     if ties is not None:
-        rows = ties.assign(grade=ties["grade"].map(partial(_at_least, said)))
+        rows = ties.assign(grade=in_words(ties["grade"], partial(_at_least, said)))
         tables.append(make_table("ties", said["tables"]["ties"], rows))
     return {"tables": tables, "lacking": None if tables else said["lacking"]}
 
@@ -182,7 +182,7 @@ def typologies(said: Said, found: EvaluationFiles) -> Parts:
         rows = _with_names(table[table["n_positive"] > 0])
         tables.append(make_table("typologies", said["tables"]["typologies"], rows, note=_budget_note(found)))
     if left is not None:
-        rows = left.assign(value=left["value"].map(value_name))
+        rows = left.assign(value=in_words(left["value"], value_name))
         tables.append(make_table("left-out", said["tables"]["left-out"], rows))
     lacking = said["none_left_out"] if tables else said["lacking"]
     return {"tables": tables, "lacking": lacking if left is None else None}
@@ -190,7 +190,9 @@ def typologies(said: Said, found: EvaluationFiles) -> Parts:
 
 def _with_names(table: pd.DataFrame) -> pd.DataFrame:
     """Return a table of parts with their words in place of their names."""
-    return table.assign(part=table["part"].map(partial(named, NAMES["parts"])), value=table["value"].map(value_name))
+    return table.assign(
+        part=in_words(table["part"], partial(named, NAMES["parts"])), value=in_words(table["value"], value_name)
+    )
 
 
 def subgroups(said: Said, found: EvaluationFiles) -> Parts:
@@ -198,10 +200,14 @@ def subgroups(said: Said, found: EvaluationFiles) -> Parts:
     table = found.tables.get("subgroups")
     if table is None:
         return {"lacking": said["lacking"]}
-    rate, age = table["false_positive_rate"], {name: at for at, name in enumerate(NAMES["ages"])}
+    rate, ages = table["false_positive_rate"], list(NAMES["ages"])
     most = rate[~table["is_few"].astype(bool)].max()
-    rows = table.assign(of_most=rate / most if most > 0 else None, age=table["value"].map(age).fillna(-1))
-    rows = _with_names(rows.sort_values(["part", "age", "value"], kind="stable"))
+    places = [
+        (part, ages.index(value) if value in ages else -1, value)
+        for part, value in zip(table["part"], table["value"], strict=True)
+    ]
+    order = sorted(range(len(places)), key=places.__getitem__)
+    rows = _with_names(table.assign(of_most=rate / most if most > 0 else None).iloc[order])
     shown = make_table("subgroups", said["tables"]["subgroups"], rows, note=_budget_note(found))
     return {"sentences": [said["above"]], "tables": [shown]}
 
@@ -211,7 +217,7 @@ def false_positives(said: Said, found: EvaluationFiles) -> Parts:
     table, figures = found.tables.get("false_positives"), found.figures
     if table is None:
         return {"lacking": _COMMON["not_measured"]}
-    rows = table.assign(group=table["group"].map(partial(named, NAMES["groups"])))
+    rows = table.assign(group=in_words(table["group"], partial(named, NAMES["groups"])))
     n_alerted, n_likely = as_count(figures.get("victims_n_alerted")), figures.get("victims_n_likely")
     return {
         "facts": [make_fact(said["facts"]["n_likely"], n_likely, n=n_alerted)] if n_likely else [],

@@ -10,7 +10,7 @@ from muledetect.reports.model import measures
 from muledetect.reports.model.cells import Cell, Section, as_text, make_fact, make_table
 from muledetect.reports.model.files import DriftFiles, EvaluationFiles
 from muledetect.reports.model.measures import SAID, Parts, Said
-from muledetect.reports.model.words import NAMES, card_text, named, value_name
+from muledetect.reports.model.words import NAMES, card_text, in_words, named, value_name
 from muledetect.reports.words import fill, say
 
 Card = Mapping[str, Any]
@@ -93,8 +93,8 @@ def changes(said: Said, drift: DriftFiles | None) -> Parts:
     if checks is not None:
         worst = checks.head(MOST_CHECKS)
         rows = worst.assign(
-            measure=worst["measure"].map(partial(named, NAMES["measures"])),
-            grade=worst["grade"].map(partial(named, grades)),
+            measure=in_words(worst["measure"], partial(named, NAMES["measures"])),
+            grade=in_words(worst["grade"], partial(named, grades)),
         )
         words = said["tables"]["drift"]
         note = fill(words["note"], shown=f"{len(worst):,}", n=f"{len(checks):,}")

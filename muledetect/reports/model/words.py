@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from typing import Final
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+import pandas as pd
 
 from muledetect.reports.words import WORDS, Text, read_words, say
 
@@ -35,3 +37,8 @@ def card_text(text: str) -> dict[str, str]:
 def named(names: Mapping[str, Text], name: str) -> Text | str:
     """Return the words for a name, or the name itself, with spaces, where there are none."""
     return names.get(name, name.replace("_", " "))
+
+
+def in_words(column: pd.Series[str], words: Callable[[str], Any]) -> pd.Series[Any]:
+    """Return a column with the words for its values; as objects, for Arrow's text takes no lone surrogate."""
+    return pd.Series([words(value) for value in column], column.index, dtype=object)
