@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import wraps
 from typing import Any, Final
 
 import numpy as np
@@ -178,6 +179,11 @@ def build_economy(config: WorldConfig, calendar: Calendar, people: People) -> Ec
 Act = Callable[[Economy], None]
 #: Draws once what lasts (who works where, who rents from whom) and returns how each span is planned.
 Behaviour = Callable[[Economy], Act]
+
+
+def every_week(act: Act) -> Behaviour:
+    """Make a behaviour of an act for which nothing is drawn once and for all."""
+    return wraps(act)(lambda _: act)
 
 
 @dataclass(frozen=True, slots=True)

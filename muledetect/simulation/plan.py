@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -41,6 +41,11 @@ COLUMNS: Final[dict[str, tuple[type, Any]]] = {
 }
 
 Columns = dict[str, AnyArray]
+
+
+def column(rows: Iterable[object], name: str) -> Int64Array:
+    """Return one field of every row as int64."""
+    return np.array([getattr(row, name) for row in rows], np.int64)
 
 
 def rows_at(columns: Columns, rows: Any) -> Columns:

@@ -16,9 +16,8 @@ from muledetect.simulation.days import Span
 from muledetect.simulation.economy import Economy
 from muledetect.simulation.plan import CHANNEL, NORMAL, VICTIM, Columns, rows_at, stacked
 from muledetect.simulation.streams import hash_bits
-from muledetect.simulation.tables.accounts import devices_table
-from muledetect.simulation.tables.events import calls_table, sessions_table, slices, transfers_table
 from muledetect.simulation.tables.ids import Ids
+from muledetect.simulation.tables.records import calls_table, devices_table, sessions_table, slices, transfers_table
 
 #: Receives rows of a table; those of one table may come in many pieces.
 Put = Callable[[str, pa.Table], None]

@@ -19,13 +19,13 @@ from muledetect.outputs import new_folder
 from muledetect.outputs.kinds import WORLD
 from muledetect.progress import Progress, silent
 from muledetect.records.write import put_text, tables_in
-from muledetect.simulation.bank.calls import build_call_maker
+from muledetect.simulation.bank.calls import CallMaker
 from muledetect.simulation.bank.complaints import make_complaints
 from muledetect.simulation.bank.labels import illicit_activity, make_labels
-from muledetect.simulation.bank.sessions import build_session_maker
+from muledetect.simulation.bank.sessions import SessionMaker
 from muledetect.simulation.bank.watchlists import make_entries
 from muledetect.simulation.config import WorldConfig, world_config
-from muledetect.simulation.crime.planning import plan_crime
+from muledetect.simulation.crime.laundering import plan_crime
 from muledetect.simulation.crime.recruiting import recruit
 from muledetect.simulation.crime.rings import Crime, assign_houses, members
 from muledetect.simulation.crime.victims import Case
@@ -38,8 +38,7 @@ from muledetect.simulation.people import build_people
 from muledetect.simulation.plan import NORMAL, Columns, rows_at
 from muledetect.simulation.streams import stream
 from muledetect.simulation.table_writer import Put, Sample, TableWriter
-from muledetect.simulation.tables.accounts import accounts_table, contacts_table, holders_table
-from muledetect.simulation.tables.bank_records import complaints_table, labels_table, watchlists_table
+from muledetect.simulation.tables import records
 from muledetect.simulation.tables.ids import build_ids
 from muledetect.simulation.tables.truth import truth_tables
 
@@ -162,15 +161,15 @@ def _play(config: WorldConfig, put: Put, progress: Progress) -> Balances:
     writer = TableWriter(
         economy,
         ids,
-        session_maker=build_session_maker(economy, assign_houses(config, crime, len(people.persona))),
-        call_maker=build_call_maker(economy, cases),
+        session_maker=SessionMaker(economy, assign_houses(config, crime, len(people.persona))),
+        call_maker=CallMaker(economy, cases),
         put=put,
         is_ring_account=np.isin(np.arange(len(people.persona)), members(crime)),
         is_visible=people.is_own.copy(),
         honest=Sample(sample_size, seed),
         sessions=Sample(sample_size, seed + 1),
     )
-    put("identifiers", contacts_table(economy, ids))
+    put("identifiers", records.contacts_table(economy, ids))
     ledger = open_ledger(people, calendar)
     opening = ledger.balance.copy()
     for span, executed in _weeks(economy, acts, ledger):
@@ -226,10 +225,10 @@ def _last_tables(
     shown = np.flatnonzero(writer.is_visible)
     complained = np.unique(complaints["case"][complaints["case"] >= 0])
     return {
-        "accounts": accounts_table(economy, ids, final, shown),
-        "holders": holders_table(economy, ids),
-        "complaints": complaints_table(economy, ids, complaints),
-        "labels": labels_table(ids, labels),
-        "watchlists": watchlists_table(ids, entries),
+        "accounts": records.accounts_table(economy, ids, final, shown),
+        "holders": records.holders_table(economy, ids),
+        "complaints": records.complaints_table(economy, ids, complaints),
+        "labels": records.labels_table(ids, labels),
+        "watchlists": records.watchlists_table(ids, entries),
         **truth_tables(economy, ids, crime, cases, activity, rows, flows, holdings, complained, shown),
     }

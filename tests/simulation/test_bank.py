@@ -13,7 +13,7 @@ from sklearn.metrics import average_precision_score
 
 from muledetect.clock import DAY, HOUR, MINUTE, SECOND
 from muledetect.simulation.bank import watchlists
-from muledetect.simulation.bank.calls import build_call_maker, hub_number, line_of, n_hubs, phone_of
+from muledetect.simulation.bank.calls import CallMaker, hub_number, line_of, n_hubs, phone_of
 from muledetect.simulation.bank.complaints import OPEN, make_complaints
 from muledetect.simulation.bank.labels import MULE, NOT_MULE, UNKNOWN, Activity, illicit_activity, make_labels
 from muledetect.simulation.bank.sessions import (
@@ -22,11 +22,11 @@ from muledetect.simulation.bank.sessions import (
     FACE_OK,
     LIMIT_CHANGE,
     LOGIN,
-    build_session_maker,
+    SessionMaker,
 )
 from muledetect.simulation.bank.watchlists import Entry, make_entries
 from muledetect.simulation.config import WorldConfig
-from muledetect.simulation.crime.planning import plan_crime
+from muledetect.simulation.crime.laundering import plan_crime
 from muledetect.simulation.crime.recruiting import recruit
 from muledetect.simulation.crime.rings import Crime, Houses, assign_houses, members
 from muledetect.simulation.crime.victims import Case
@@ -69,8 +69,8 @@ def live(config: WorldConfig) -> Bank:
     economy = build_economy(config, calendar, people)
     cases = plan_crime(economy, crime)
     houses = assign_houses(config, crime, len(people.persona))
-    session_maker = build_session_maker(economy, houses)
-    call_maker = build_call_maker(economy, cases)
+    session_maker = SessionMaker(economy, houses)
+    call_maker = CallMaker(economy, cases)
     ledger = open_ledger(people, calendar)
     spans = []
     n_rows = 0
@@ -322,7 +322,7 @@ def test_phones_of_a_house_turn_as_often_as_it_says() -> None:
     office, turn = never.copy(), always.copy()
     office[own], turn[own[:40]] = 0, 24
     houses = Houses(office, always + calendar.start, always + calendar.end, turn)
-    session_maker = build_session_maker(build_economy(config, calendar, people), houses)
+    session_maker = SessionMaker(build_economy(config, calendar, people), houses)
     sessions = stacked([session_maker.sessions_of(span, no_rows())[0] for span in calendar.spans()])
     housed = np.isin(sessions["account"], own)
     phones = np.array([len(np.unique(sessions["device"][sessions["account"] == account])) for account in own])
@@ -346,7 +346,7 @@ def test_a_span_without_anything_is_empty() -> None:
     people.opened_at[:] = calendar.start - DAY
     n = len(people.persona)
     none = Houses(np.full(n, -1), np.zeros(n, np.int64), np.zeros(n, np.int64), np.zeros(n, np.int64))
-    session_maker = build_session_maker(build_economy(config, calendar, people), none)
+    session_maker = SessionMaker(build_economy(config, calendar, people), none)
     sessions, session_of = session_maker.sessions_of(next(calendar.spans()), no_rows())
     assert len(sessions["time"]) == len(session_of) == 0
     assert len(session_maker.new_devices(sessions)["device"]) == 0

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from muledetect.clock import DAY, HOUR
 from muledetect.simulation.config import TACTICS, WorldConfig
 from muledetect.simulation.crime.evasion import wage_of
-from muledetect.simulation.crime.planning import plan_crime
+from muledetect.simulation.crime.laundering import plan_crime
 from muledetect.simulation.crime.recruiting import COMPANY, DORMANT, NEW, OLD, STOLEN, UNWITTING, recruit
 from muledetect.simulation.crime.rings import Crime, assign_houses
 from muledetect.simulation.crime.shapes import SHAPES, build_layout

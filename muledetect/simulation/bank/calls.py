@@ -6,7 +6,6 @@ did not say), `cell` (-1: not known), and `known` (us, UTC), when the record rea
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -18,7 +17,7 @@ from muledetect.simulation.crime.victims import Case
 from muledetect.simulation.days import OFFICE, TALKING, Span
 from muledetect.simulation.economy import Economy
 from muledetect.simulation.people import People
-from muledetect.simulation.plan import Columns, rows_at, stacked
+from muledetect.simulation.plan import Columns, column, rows_at, stacked
 from muledetect.simulation.streams import hash_bits, hash_choice, hash_uniform, stream
 
 #: Numbers and boxes of one centre.
@@ -55,29 +54,27 @@ def hub_number(hub: Int64Array, moment: Int64Array, seed: int) -> UInt64Array:
     return hash_bits(hub, np.where(hub % 10 < 3, moment // WEEK, 0), _HUB, seed)
 
 
-@dataclass(frozen=True, slots=True)
 class CallMaker:
     """Everybody who calls our customers; `to_victims` holds the centres' calls to later victims, in order of time."""
 
-    economy: Economy
-    customers: Int64Array
-    to_victims: Columns
-    case_call: Int64Array
-    case_centre: Int64Array
+    def __init__(self, economy: Economy, cases: tuple[Case, ...]) -> None:
+        people = economy.people
+        self.economy, self.customers = economy, np.flatnonzero(people.is_own & people.is_private)
+        ours = sorted(
+            (case for case in cases if people.is_own[case.victim]), key=lambda case: (case.first_call, case.number)
+        )
+        self.case_call, self.case_centre = column(ours, "first_call"), column(ours, "centre")
+        to_victims = _to_victims(economy, stream(economy.config.seed, "victim calls"), ours)
+        self.to_victims = rows_at(to_victims, np.argsort(to_victims["time"], kind="stable"))
 
     def calls_of(self, span: Span) -> Columns:
         """Return a span's calls. O(n log n) in their number."""
         rng = stream(self.economy.config.seed, "calls", span.number)
-        parts = [
-            self._private_calls(span, rng),
-            self._desk_calls(span, rng),
-            self._victim_calls(span),
-            self._cold_calls(span, rng),
-        ]
+        victims = rows_at(self.to_victims, span.rows_within(self.to_victims["time"]))
+        parts = [self._private_calls(span, rng), self._desk_calls(span, rng), victims, self._cold_calls(span, rng)]
         joined = stacked(parts)
-        order = np.argsort(joined["time"], kind="stable")
-        joined = rows_at(joined, order)
-        n = len(order)
+        joined = rows_at(joined, np.argsort(joined["time"], kind="stable"))
+        n = len(joined["time"])
         # Operators deliver call records to the bank some hours later, and not every network tells the device.
         wait = np.exp(rng.normal(np.log(5), 0.7, n)) * HOUR
         is_shown = rng.random(n) < 0.7
@@ -87,38 +84,36 @@ class CallMaker:
 
     def _private_calls(self, span: Span, rng: np.random.Generator) -> Columns:
         """Friends and relatives."""
+        people, seed = self.economy.people, self.economy.config.seed
         who, days = span.draw_events(rng, np.full(len(self.customers), 0.05), self.economy.calendar.even)
         callee = self.customers[who]
         caller = self.economy.contacts.draw(rng, callee)
         return {
             "time": span.calendar.moments(rng, days, TALKING),
-            "caller": phone_of(self.economy.people, caller, self.economy.config.seed),
-            "callee": phone_of(self.economy.people, callee, self.economy.config.seed),
+            "caller": phone_of(people, caller, seed),
+            "callee": phone_of(people, callee, seed),
             "duration": _talk(rng, len(who), 70, 1.2),
-            "imei": hash_bits(self.economy.people.holder[caller], _IMEI, self.economy.config.seed),
-            "cell": self.economy.people.area[caller] * CELLS + rng.integers(0, 6, len(who)),
+            "imei": hash_bits(people.holder[caller], _IMEI, seed),
+            "cell": people.area[caller] * CELLS + rng.integers(0, 6, len(who)),
         }
 
     def _desk_calls(self, span: Span, rng: np.random.Generator) -> Columns:
         """Couriers, clinics and sales desks: honest numbers that call hundreds of people, some over the internet."""
-        seed = self.economy.config.seed
+        people, seed = self.economy.people, self.economy.config.seed
         who, days = span.draw_events(rng, np.full(len(self.customers), 0.04), self.economy.calendar.working + 0.3)
         moment = span.calendar.moments(rng, days, OFFICE)
-        hub = (n_hubs(self.economy.people) * rng.random(len(who)) ** 2.2).astype(np.int64)
+        hub = (n_hubs(people) * rng.random(len(who)) ** 2.2).astype(np.int64)
         has_mast = hash_uniform(hub, seed, 20) < 0.6
         box = hash_bits(hub, _IMEI + 50, seed)
-        area = hash_choice(self.economy.people.n_areas, hub, 21, seed)
+        area = hash_choice(people.n_areas, hub, 21, seed)
         return {
             "time": moment,
             "caller": hub_number(hub, moment, seed),
-            "callee": phone_of(self.economy.people, self.customers[who], seed),
+            "callee": phone_of(people, self.customers[who], seed),
             "duration": _talk(rng, len(who), 35, 0.9),
             "imei": np.where(has_mast, box, np.uint64(0)),
             "cell": np.where(has_mast, area * CELLS + hub % 6, -1),
         }
-
-    def _victim_calls(self, span: Span) -> Columns:
-        return rows_at(self.to_victims, span.rows_within(self.to_victims["time"]))
 
     def _cold_calls(self, span: Span, rng: np.random.Generator) -> Columns:
         """Calls that bring nothing: short, to anybody, around the days when a centre finds victims of ours."""
@@ -133,38 +128,18 @@ class CallMaker:
         return _from_centre(self.economy, rng, self.case_centre[case], line, moment, callee, duration)
 
 
-def build_call_maker(economy: Economy, cases: tuple[Case, ...]) -> CallMaker:
-    """Prepare the calls of a world; draws those to victims of ours. O(cases)."""
-    people = economy.people
-    rng = stream(economy.config.seed, "victim calls")
-    ours = sorted(
-        (case for case in cases if people.is_own[case.victim]), key=lambda case: (case.first_call, case.number)
-    )
-    to_victims = _to_victims(economy, rng, ours)
-    order = np.argsort(to_victims["time"], kind="stable")
-    return CallMaker(
-        economy=economy,
-        customers=np.flatnonzero(people.is_own & people.is_private),
-        to_victims=rows_at(to_victims, order),
-        case_call=np.array([case.first_call for case in ours], np.int64),
-        case_centre=np.array([case.centre for case in ours], np.int64),
-    )
-
-
 def _to_victims(economy: Economy, rng: np.random.Generator, ours: list[Case]) -> Columns:
     """One to five calls from the first contact to the last payment, mostly from one number; some leave no record."""
     seen = [case for case in ours if rng.random() < 0.8]
     n_calls = rng.geometric(0.45, len(seen)).clip(1, 5)
     row = np.repeat(np.arange(len(seen)), n_calls)
-    first = np.array([case.first_call for case in seen], np.int64)
-    last = np.array([case.last_payment for case in seen], np.int64)
+    first, last = column(seen, "first_call"), column(seen, "last_payment")
     moment = first[row] + (rng.random(len(row)) ** 1.5 * np.maximum(last - first - MINUTE, 1)[row]).astype(np.int64)
     moment[np.cumsum(n_calls) - n_calls] = first
     line = np.where(
         rng.random(len(row)) < 0.75, rng.integers(0, LINES, len(seen))[row], rng.integers(0, LINES, len(row))
     )
-    centre = np.array([case.centre for case in seen], np.int64)[row]
-    victim = np.array([case.victim for case in seen], np.int64)[row]
+    centre, victim = column(seen, "centre")[row], column(seen, "victim")[row]
     return _from_centre(economy, rng, centre, line, moment, victim, _talk(rng, len(row), 420, 1.0))
 
 

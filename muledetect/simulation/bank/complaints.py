@@ -16,7 +16,7 @@ from muledetect.arrays import Float64Array, Int8Array, Int64Array
 from muledetect.clock import DAY, HOUR, MINUTE
 from muledetect.simulation.crime.victims import SCAM_TYPES, Case
 from muledetect.simulation.economy import Economy
-from muledetect.simulation.plan import VICTIM, Columns, rows_at, stacked
+from muledetect.simulation.plan import VICTIM, Columns, column, rows_at, stacked
 from muledetect.simulation.streams import hash_choice, stream
 
 STATUSES: Final = ("open", "confirmed", "withdrawn")
@@ -31,14 +31,8 @@ _DISPUTED: Final = ("number", "source", "target", "amount", "time")
 def make_complaints(economy: Economy, cases: tuple[Case, ...], illicit: Columns, honest: Columns) -> Columns:
     """Return the complaints that the bank receives before the world's end, about transfers that it sees.
 
-    Parameters
-    ----------
-    cases : tuple of Case
-        All cases; a case's position is its number.
-    illicit : Columns
-        Transfers that our bank sees and whose kind is not NORMAL, with `number`.
-    honest : Columns
-        A sample of normal transfers between people, with `number`; some of them are disputed without cause.
+    A case's position is its number. `illicit` are the transfers that our bank sees and whose kind is not NORMAL, and
+    `honest` a sample of normal transfers between people, some of them disputed without cause; both with `number`.
     """
     rng = stream(economy.config.seed, "complaints")
     end = economy.calendar.end
@@ -56,14 +50,11 @@ def _of_victims(economy: Economy, rng: np.random.Generator, cases: tuple[Case, .
     """Complaints of cases: one decision, one moment and one scam type a victim, one row a payment."""
     config, n = economy.config, len(cases)
     complains = rng.random(n) < config.complaint_share
-    known = np.array([case.last_payment for case in cases], np.int64) + _delay(
-        rng, n, config.median_complaint_delay_h, 1.7
-    )
+    known = column(cases, "last_payment") + _delay(rng, n, config.median_complaint_delay_h, 1.7)
     status = _outcome(rng, n, open_share=0.22, confirmed_share=0.72)
-    centre = np.array([case.centre for case in cases], np.int64)
+    centre = column(cases, "centre")
     named = np.where(rng.random(n) < _NAMES_CENTRE, _named(rng, centre, 0.08), -1)
-    scam = np.array([case.scam_type for case in cases], np.int64)
-    said = np.where(rng.random(n) < 0.15, rng.integers(0, len(SCAM_TYPES), n), scam)
+    said = np.where(rng.random(n) < 0.15, rng.integers(0, len(SCAM_TYPES), n), column(cases, "scam_type"))
     # A centre reads from two scripts a scam type, some of which circulate among centres.
     script = said * 10 + hash_choice(6, centre, said, rng.integers(0, 2, n), 61)
     script = np.where(rng.random(n) < 0.5, script, -1)
@@ -96,7 +87,7 @@ def _without_cause(
     script = said * 10 + rng.integers(0, 6, n)
     named = np.full(n, np.int64(-1))
     if cases:
-        others = np.array([case.centre for case in cases], np.int64)
+        others = column(cases, "centre")
         named = np.where(rng.random(n) < 0.03, others[rng.integers(0, len(others), n)], -1)
     return {
         **{name: honest[name][rows].astype(np.int64) for name in _DISPUTED},

@@ -7,7 +7,6 @@ transfer begin 8 to 100 s before it, so that the first ones of a span may lie ju
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -15,7 +14,7 @@ import numpy as np
 from muledetect.arrays import BoolArray, Float64Array, Int64Array, UInt64Array
 from muledetect.clock import DAY, HOUR, MINUTE, SECOND
 from muledetect.simulation.bank.networks import locate
-from muledetect.simulation.bank.phones import Phones, assign_phones, phone_in_house
+from muledetect.simulation.bank.phones import assign_phones, phone_in_house
 from muledetect.simulation.crime.rings import Houses
 from muledetect.simulation.days import EVENING, Span
 from muledetect.simulation.economy import Economy
@@ -36,34 +35,27 @@ _SCAN_FROM, _SCAN_FROM_A_DAY = 5_000_000, 20_000_000
 _PIECE: Final = 1 << 20
 
 
-@dataclass(slots=True)
 class SessionMaker:
     """Makes the sessions of a world span by span, in order; remembers 8 bytes for each device of each account.
 
     `arrived` is when each account of a mule house is first used from there, -1 for the others.
     """
 
-    economy: Economy
-    houses: Houses
-    phones: Phones
-    customers: Int64Array
-    arrived: Int64Array
-    has_login: BoolArray
-    seen: UInt64Array
+    def __init__(self, economy: Economy, houses: Houses) -> None:
+        people = economy.people
+        self.economy, self.houses, self.phones = economy, houses, assign_phones(economy)
+        self.customers = np.flatnonzero(people.is_own & people.is_private)
+        self.has_login = people.is_own & ~np.isin(people.persona, _NO_LOGIN)
+        hour = stream(economy.config.seed, "moves").integers(MINUTE, HOUR, len(people.holder))
+        arrival = np.maximum(np.maximum(houses.start, people.opened_at), economy.calendar.start) + hour
+        self.arrived = np.where((houses.office >= 0) & self.has_login, arrival, -1)
+        self.seen = np.zeros(0, np.uint64)
 
     def sessions_of(self, span: Span, rows: Columns) -> tuple[Columns, Int64Array]:
         """Return a span's sessions, and for each transfer its session's position (-1: not by the app, or unrecorded).
 
-        Parameters
-        ----------
-        span : Span
-            Each one once, in order.
-        rows : Columns
-            The span's transfers in order of time: `time`, `source`, `amount`, `channel`, `kind`.
-
-        Notes
-        -----
-        O(n log n) in transfers and sessions of the span.
+        Spans come each once, in order; `rows` are the span's transfers in order of time: `time`, `source`, `amount`,
+        `channel`, `kind`. O(n log n) in transfers and sessions of the span.
         """
         rng = stream(self.economy.config.seed, "sessions", span.number)
         paying, visit_of = self._payment_visits(rows, rng)
@@ -213,24 +205,6 @@ class SessionMaker:
         place = np.empty(len(order), np.int64)
         place[order] = np.arange(len(order))
         return rows_at(both, order), place[: len(sessions["time"])]
-
-
-def build_session_maker(economy: Economy, houses: Houses) -> SessionMaker:
-    """Prepare the sessions of a world. O(accounts)."""
-    people = economy.people
-    rng = stream(economy.config.seed, "moves")
-    has_login = people.is_own & ~np.isin(people.persona, _NO_LOGIN)
-    hour = rng.integers(MINUTE, HOUR, len(people.holder))
-    arrival = np.maximum(np.maximum(houses.start, people.opened_at), economy.calendar.start) + hour
-    return SessionMaker(
-        economy=economy,
-        houses=houses,
-        phones=assign_phones(economy),
-        customers=np.flatnonzero(people.is_own & people.is_private),
-        arrived=np.where((houses.office >= 0) & has_login, arrival, -1),
-        has_login=has_login,
-        seen=np.zeros(0, np.uint64),
-    )
 
 
 def _visits(account: Int64Array, time: Int64Array, event: Int64Array, is_deceived: BoolArray | None = None) -> Columns:

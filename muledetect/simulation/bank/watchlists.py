@@ -52,16 +52,9 @@ def make_entries(
 ) -> list[Entry]:
     """Return the entries of all lists that are known before the world's end, in order of `known`.
 
-    Parameters
-    ----------
-    cases : tuple of Case
-        All cases; they lead the regulator to the centres' numbers and the police to the rings.
-    sessions_sample : Columns
-        A sample of sessions (`account`, `device`, `ip`, `time`): what is listed by mistake.
-
-    Notes
-    -----
-    No entry is known before what it lists was first used. O(cases + rings + offices).
+    Cases lead the regulator to the centres' numbers and the police to the rings; of `sessions_sample` (`account`,
+    `device`, `ip`, `time`) some are listed by mistake. No entry is known before what it lists was first used.
+    O(cases + rings + offices).
     """
     rng = stream(economy.config.seed, "watch lists")
     entries = [*_own_list(rng, labels), *_raided_houses(economy, rng, crime), *_police_accounts(rng, crime)]

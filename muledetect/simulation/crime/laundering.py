@@ -1,4 +1,4 @@
-"""How a ring passes money on: batches that rest, hops between layers, detours, wages, commissions, what is left."""
+"""How rings pass money on: batches that rest, hops between layers, detours, wages, commissions, what is left."""
 
 from __future__ import annotations
 
@@ -9,13 +9,15 @@ import numpy as np
 from muledetect.clock import DAY, HOUR, MINUTE, SECOND
 from muledetect.simulation.crime.evasion import Tactics, wage_of
 from muledetect.simulation.crime.exits import Exits
-from muledetect.simulation.crime.rings import Ring
+from muledetect.simulation.crime.rings import Crime, Ring
 from muledetect.simulation.crime.shapes import CONTROLLER
-from muledetect.simulation.crime.steps import Step, by_hand
+from muledetect.simulation.crime.steps import Step, by_hand, record
+from muledetect.simulation.crime.victims import Case, VictimPool, plan_victims
 from muledetect.simulation.days import BATCH, OFFICE
 from muledetect.simulation.economy import Economy
 from muledetect.simulation.people import CODE
 from muledetect.simulation.plan import HOP, NO_CAP, TEST
+from muledetect.simulation.streams import stream
 
 #: Days of the month on which pay is expected.
 _PAY_DAYS = (1, 25, 27, 28, 30, 31)
@@ -262,3 +264,22 @@ def micro_tests(economy: Economy, exits: Exits, ring: Ring) -> list[Step]:
         amount = max(int(100 * 15 * np.exp(1.2 * rng.standard_normal())), 100)
         steps.append(Step(moment, member.account, other, by_hand(rng), TEST, -1, amount))
     return steps
+
+
+def plan_crime(economy: Economy, crime: Crime) -> tuple[Case, ...]:
+    """Plan everything that the rings do; returns the cases. O(illicit transfers).
+
+    Each ring draws from a stream of its own: rings do not disturb each other.
+    """
+    cases: list[Case] = []
+    if not crime.rings:
+        return ()
+    victim_pool, exits = VictimPool(economy), Exits(economy, crime.n_offices)
+    for ring in crime.rings:
+        turn = economy.turn(stream(economy.config.seed, "ring", ring.number))
+        tests = micro_tests(turn, exits, ring)
+        payments, victims = plan_victims(turn, ring, victim_pool, len(cases))
+        steps = Launderer(turn, exits, ring).launder(payments)
+        record(economy.plan, turn.rng, ring.number, tests + steps)
+        cases += victims
+    return tuple(cases)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 
@@ -45,19 +45,6 @@ def record(plan: Plan, rng: np.random.Generator, ring: int, steps: list[Step]) -
     for name in sorted({step.channel for step in steps}):
         chosen = [row for row, step in enumerate(steps) if step.channel == name]
         rounding[chosen] = rounding_steps(rng, name, len(chosen))
-    same = (
-        "time",
-        "source",
-        "target",
-        "kind",
-        "case",
-        "amount",
-        "share",
-        "keep",
-        "mode",
-        "pot_out",
-        "pot_in",
-        "terminal",
-    )
+    same = [field.name for field in fields(Step) if field.name not in ("channel", "place")]
     columns = {name: np.array([getattr(step, name) for step in steps]) for name in same}
     plan.add(channel=np.array([CHANNEL[step.channel] for step in steps]), rounding=rounding, ring=ring, **columns)

@@ -20,21 +20,7 @@ References
 from typing import Final
 
 from muledetect.simulation.economy import Behaviour
-from muledetect.simulation.life import (
-    abroad,
-    apps,
-    collecting,
-    credit,
-    family,
-    firms,
-    friends,
-    homes,
-    large,
-    own_money,
-    pay,
-    selling,
-    spending,
-)
+from muledetect.simulation.life import apps, collecting, friends, homes, large, own_money, pay, selling, spending
 
 #: The name of a behaviour is the name of its random stream, and the order is the order of planning: both are part of
 #: what a seed means.
@@ -42,7 +28,7 @@ BEHAVIOURS: Final[tuple[Behaviour, ...]] = (
     pay.salaries, pay.pensions, pay.day_labour,
     spending.shopping, spending.outside_customers,
     friends.friends, friends.outside_friends, friends.dinners, friends.gifts,
-    family.support, family.allowances,
+    friends.support, friends.allowances,
     homes.bills, homes.subscriptions, homes.rents, homes.rents_go_on,
     spending.withdrawals, spending.deposits,
     apps.wallets, apps.exchanges, apps.marketplaces,
@@ -50,9 +36,9 @@ BEHAVIOURS: Final[tuple[Behaviour, ...]] = (
     pay.riders, pay.tips,
     collecting.savings_circles, collecting.organisers, collecting.appeals, collecting.donations,
     apps.coin_traders,
-    abroad.migrants, abroad.remittance_agents, abroad.border_trade,
-    firms.invoices, firms.purchasing, firms.treasuries,
+    apps.migrants, apps.remittance_agents, apps.border_trade,
+    pay.invoices, pay.purchasing, pay.treasuries,
     own_money.second_accounts, own_money.new_accounts, own_money.trials, own_money.savings, own_money.closings,
     large.purchases, large.outside_buyers, large.windfalls,
-    credit.loans,
+    large.loans,
 )  # fmt: skip

@@ -11,7 +11,7 @@ import numpy as np
 from muledetect.arrays import Float64Array, Int64Array
 from muledetect.clock import DAY
 from muledetect.simulation.days import EVENING, SHOPPING, TALKING
-from muledetect.simulation.economy import Act, Actors, Economy
+from muledetect.simulation.economy import Act, Actors, Economy, every_week
 from muledetect.simulation.life.onward import in_parts
 
 
@@ -69,30 +69,26 @@ def savings_circles(economy: Economy) -> Act:
     return plan
 
 
-def organisers(economy: Economy) -> Act:
+@every_week
+def organisers(week: Economy) -> None:
     """Group buys, trips, ticket queues, funerals: any account, also a new one, collects for a day and pays at once."""
-    actors = economy.our_people()
-
-    def plan(week: Economy) -> None:
-        host, day = actors.acts(week, 0.0011, week.calendar.even)
-        n = len(host)
-        opens = week.moments(day, TALKING)
-        # A few of them, weddings and funerals, have a hundred guests.
-        size = np.clip(week.rng.lognormal(1.6, 0.85, n), 2, 120).astype(np.int64)
-        row = np.repeat(np.arange(n), size)
-        takes = (week.rng.uniform(0.2, 2.0, n) * DAY).astype(np.int64)
-        payer = week.strangers(len(row))
-        known = np.flatnonzero(week.rng.random(len(row)) < 0.5)
-        payer[known] = week.contacts.draw(week.rng, host[row[known]], skew=1.0)
-        each = week.amounts(n, 700, 1.2)
-        target = week.strangers(n)
-        firm = np.flatnonzero(week.rng.random(n) < 0.5)
-        target[firm] = week.business(len(firm), "shop", "goods", "company", "temple")
-        moment = opens[row] + _sooner(week.rng, takes[row])
-        amount = (each[row] * np.exp(0.35 * week.rng.standard_normal(len(row)))).astype(np.int64)
-        _collect(week, host, row, payer, moment, amount, opens + takes, target, week.rng.uniform(0, 0.05, n))
-
-    return plan
+    host, day = week.our_people().acts(week, 0.0011, week.calendar.even)
+    n = len(host)
+    opens = week.moments(day, TALKING)
+    # A few of them, weddings and funerals, have a hundred guests.
+    size = np.clip(week.rng.lognormal(1.6, 0.85, n), 2, 120).astype(np.int64)
+    row = np.repeat(np.arange(n), size)
+    takes = (week.rng.uniform(0.2, 2.0, n) * DAY).astype(np.int64)
+    payer = week.strangers(len(row))
+    known = np.flatnonzero(week.rng.random(len(row)) < 0.5)
+    payer[known] = week.contacts.draw(week.rng, host[row[known]], skew=1.0)
+    each = week.amounts(n, 700, 1.2)
+    target = week.strangers(n)
+    firm = np.flatnonzero(week.rng.random(n) < 0.5)
+    target[firm] = week.business(len(firm), "shop", "goods", "company", "temple")
+    moment = opens[row] + _sooner(week.rng, takes[row])
+    amount = (each[row] * np.exp(0.35 * week.rng.standard_normal(len(row)))).astype(np.int64)
+    _collect(week, host, row, payer, moment, amount, opens + takes, target, week.rng.uniform(0, 0.05, n))
 
 
 def _sooner(rng: np.random.Generator, takes: Int64Array) -> Int64Array:
@@ -126,13 +122,9 @@ def appeals(economy: Economy) -> Act:
     return plan
 
 
-def donations(economy: Economy) -> Act:
+@every_week
+def donations(week: Economy) -> None:
     """Merit at temples, more on holidays and at week-ends."""
-    actors = economy.our_people()
-
-    def plan(week: Economy) -> None:
-        who, day = actors.acts(week, 0.007, week.calendar.shopping + 3 * week.calendar.festive)
-        n = len(who)
-        week.pay_person(week.moments(day, SHOPPING), who, week.business(n, "temple"), amount=week.amounts(n, 120, 1.0))
-
-    return plan
+    who, day = week.our_people().acts(week, 0.007, week.calendar.shopping + 3 * week.calendar.festive)
+    n = len(who)
+    week.pay_person(week.moments(day, SHOPPING), who, week.business(n, "temple"), amount=week.amounts(n, 120, 1.0))

@@ -9,7 +9,7 @@ import numpy as np
 from muledetect.arrays import NEVER
 from muledetect.clock import DAY, HOUR
 from muledetect.simulation.days import EVENING, TALKING
-from muledetect.simulation.economy import Act, Actors, Economy, monthly
+from muledetect.simulation.economy import Act, Actors, Economy, every_week, monthly
 from muledetect.simulation.life.onward import Habit, send_onward
 from muledetect.simulation.people import CODE
 from muledetect.simulation.plan import FIXED, OF_BALANCE, UP_TO
@@ -78,21 +78,17 @@ def new_accounts(economy: Economy) -> Act:
     return plan
 
 
-def trials(economy: Economy) -> Act:
+@every_week
+def trials(week: Economy) -> None:
     """Tiny payments to a payee who is new, to see whether the number is right."""
-    actors = economy.our_people()
-
-    def plan(week: Economy) -> None:
-        who, day = actors.acts(week, 0.004, week.calendar.even)
-        n = len(who)
-        payee, moment = week.strangers(n), week.moments(day, TALKING)
-        tiny = week.amounts(n, 6, 1.0) + 100
-        week.pay_person(moment, who, payee, amount=tiny)
-        follows = np.flatnonzero(week.rng.random(n) < 0.7)
-        when = week.delayed(moment[follows], 1_800, 2.0)
-        week.pay_person(when, who[follows], payee[follows], amount=week.amounts(len(follows), 2_500, 1.4), mode=UP_TO)
-
-    return plan
+    who, day = week.our_people().acts(week, 0.004, week.calendar.even)
+    n = len(who)
+    payee, moment = week.strangers(n), week.moments(day, TALKING)
+    tiny = week.amounts(n, 6, 1.0) + 100
+    week.pay_person(moment, who, payee, amount=tiny)
+    follows = np.flatnonzero(week.rng.random(n) < 0.7)
+    when = week.delayed(moment[follows], 1_800, 2.0)
+    week.pay_person(when, who[follows], payee[follows], amount=week.amounts(len(follows), 2_500, 1.4), mode=UP_TO)
 
 
 def savings(economy: Economy) -> Act:

@@ -1,4 +1,4 @@
-"""Who works for whom, and pay: payrolls, pensions, day labour, riders of delivery platforms."""
+"""Who works for whom, and what firms pay: payrolls, pensions, day labour, riders, invoices, treasuries of groups."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ import numpy as np
 
 from muledetect.arrays import BoolArray, Int32Array, Int64Array
 from muledetect.clock import DAY, HOUR, SECOND
-from muledetect.simulation.days import BATCH, SHOPPING, TALKING, Calendar
+from muledetect.simulation.days import BATCH, OFFICE, SHOPPING, TALKING, Calendar
 from muledetect.simulation.economy import Act, Actors, Economy, monthly
 from muledetect.simulation.life.spending import near
 from muledetect.simulation.people import CODE
-from muledetect.simulation.plan import UP_TO
+from muledetect.simulation.plan import OF_BALANCE, UP_TO
 from muledetect.simulation.streams import hash_uniform, pick, stream
 
 _PAY_DAYS: Final = np.array([25, 27, 28, 30, 31, 31])
@@ -174,5 +174,67 @@ def tips(economy: Economy) -> Act:
         rider, day = actors.acts(week, 0.35, week.calendar.shopping)
         n = len(rider)
         week.pay_person(week.moments(day, SHOPPING), week.strangers(n), rider, amount=week.amounts(n, 55, 0.7))
+
+    return plan
+
+
+def invoices(economy: Economy) -> Act:
+    """What keeps our employers solvent: other firms pay them, in all about twice their payroll, log-normally."""
+    people = economy.people
+    jobs = find_jobs(economy)
+    firms = people.of("company", "platform", own=True)
+    payroll = np.bincount(jobs.boss, jobs.wage, minlength=len(people.persona))
+    rate = np.clip(0.15 + 0.05 * np.sqrt(payroll[firms] / 2_000_000), 0.15, 8.0)
+    # A log-normal of spread 0.8 has a mean of 1.38 times its median; a month has some 22 working days.
+    usual = (60_000 + 2.2 * payroll / 100) / 22 / 1.38
+    median = np.zeros(len(payroll))
+    median[firms] = usual[firms] / rate
+    actors = Actors.of(firms, rate)
+
+    def plan(week: Economy) -> None:
+        firm, day = actors.acts(week, 1.0, week.calendar.working)
+        when = week.moments(day, OFFICE)
+        payer = week.business(len(firm), "company")
+        week.pay("p2p_account", when, payer, firm, amount=week.amounts(len(firm), median[firm], 0.8))
+
+    return plan
+
+
+def purchasing(economy: Economy) -> Act:
+    """Our companies pay suppliers and service firms some percent of what they hold; shops elsewhere pay ours."""
+    people = economy.people
+    firms = people.of("company", "platform", "temple", own=True)
+    actors = Actors.of(firms, np.full(len(firms), 0.3 * economy.config.activity))
+
+    def plan(week: Economy) -> None:
+        firm, day = actors.acts(week, 1.0, week.calendar.working)
+        when = week.moments(day, OFFICE)
+        payee = week.business(len(firm), "company", "goods", "shop")
+        week.pay("p2p_account", when, firm, payee, mode=OF_BALANCE, share=week.rng.beta(1.0, 15.0, len(firm)))
+
+    return plan
+
+
+def treasuries(economy: Economy) -> Act:
+    """Subsidiaries are swept to zero every night by their parent, which gives back in the morning what they need."""
+    people = economy.people
+    firms = people.of("company")
+    is_child = is_subsidiary(economy, firms)
+    child, parents = firms[is_child], firms[~is_child]
+    parent = parents[economy.rng.integers(0, len(parents), len(child))]
+    seen = economy.is_visible(child, parent)
+    # A sweep of a firm elsewhere would take its whole unseen wealth.
+    seen &= people.is_own[child]
+    child, parent = child[seen], parent[seen]
+
+    def plan(week: Economy) -> None:
+        length = week.span.last - week.span.first
+        row = np.repeat(np.arange(len(child)), length)
+        day = np.tile(np.arange(week.span.first, week.span.last), len(child))
+        night = week.calendar.start + day * DAY + 22 * HOUR + week.rng.integers(0, HOUR, len(row))
+        pots = week.plan.new_pots(len(row))
+        week.pay("p2p_account", night, child[row], parent[row], mode=OF_BALANCE, rounding=1, pot_in=pots)
+        share = week.rng.uniform(0.5, 1.0, len(row))
+        week.pay("p2p_account", night + 9 * HOUR, parent[row], child[row], pot_out=pots, share=share)
 
     return plan

@@ -10,7 +10,6 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from muledetect import schema
 from muledetect.arrays import BoolArray, Int64Array, UInt64Array
 from muledetect.simulation.config import WorldConfig
 from muledetect.simulation.people import People
@@ -93,18 +92,6 @@ def case_ids(case: Int64Array) -> pa.Array:
 def ring_ids(ring: Int64Array) -> pa.Array:
     """Return the ids of rings; null for -1."""
     return digit_text(ring + 1, 5, "R", ring < 0)
-
-
-def contract_table(name: str, **columns: Any) -> pa.Table:
-    """Put columns into contract order and types; those that are missing are null."""
-    n = len(next(iter(columns.values())))
-    contract = schema.INPUTS[name].arrow_schema
-    unknown = set(columns) - set(contract.names)
-    if unknown:
-        raise KeyError(f"{name}: no such columns in the contract: {sorted(unknown)}")
-    given = {column: values if isinstance(values, pa.Array) else pa.array(values) for column, values in columns.items()}
-    arrays = [given[f.name].cast(f.type) if f.name in given else pa.nulls(n, f.type) for f in contract]
-    return pa.table(arrays, schema=contract)
 
 
 def _strings(letters: npt.NDArray[np.uint8]) -> pa.Array:

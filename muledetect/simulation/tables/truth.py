@@ -7,24 +7,16 @@ from typing import Final
 import numpy as np
 import pyarrow as pa
 
-from muledetect.arrays import NEVER, BoolArray, Int64Array
+from muledetect import schema
+from muledetect.arrays import NEVER, BoolArray, Int64Array, sum_at
 from muledetect.simulation.bank.labels import Activity
 from muledetect.simulation.crime.rings import Crime
 from muledetect.simulation.crime.victims import SCAM_TYPES, Case
 from muledetect.simulation.economy import Economy
 from muledetect.simulation.money_truth import PLACES
 from muledetect.simulation.people import PERSONAS
-from muledetect.simulation.plan import KINDS, NORMAL, SPEND, VICTIM, Columns
-from muledetect.simulation.tables.ids import (
-    Ids,
-    case_ids,
-    categories,
-    contract_table,
-    digit_text,
-    ring_ids,
-    take,
-    times,
-)
+from muledetect.simulation.plan import KINDS, NORMAL, SPEND, VICTIM, Columns, column
+from muledetect.simulation.tables.ids import Ids, case_ids, categories, digit_text, ring_ids, take, times
 
 #: How a mule came to be one, by `People.mule_kind`.
 _RECRUITED: Final = ("", "new", "dormant", "old", "stolen", "company", "unwitting")
@@ -35,8 +27,7 @@ def truth_tables(
     flows: Columns, holdings: Columns, complained: Int64Array, shown: Int64Array,
 ) -> dict[str, pa.Table]:  # fmt: skip
     """Return every `truth_` table; `flows["row"]` points to `rows`, `complained` are the cases that the bank knows."""
-    money = contract_table(
-        "truth_money",
+    money = schema.INPUTS["truth_money"].filled(
         case_id=case_ids(holdings["case"]),
         account_id=take(ids.account, holdings["account"]),
         place=categories(PLACES, holdings["place"]),
@@ -54,32 +45,26 @@ def truth_tables(
 
 def _rings(ids: Ids, crime: Crime, activity: Activity) -> pa.Table:
     """Members through which illicit money went; an account has one row a ring, its first membership."""
-    members = [
+    rows = [
         (ring, member)
         for ring in crime.rings
         for member in {member.account: member for member in reversed(ring.memberships)}.values()
         if activity.is_mule[member.account]
     ]
-    members.sort(key=lambda pair: (pair[0].number, pair[1].layer, pair[1].start, pair[1].account))
+    rows.sort(key=lambda pair: (pair[0].number, pair[1].layer, pair[1].start, pair[1].account))
 
-    def of_ring(name: str) -> Int64Array:
-        return np.array([getattr(ring, name) for ring, _ in members], np.int64)
-
-    def of_member(name: str) -> Int64Array:
-        return np.array([getattr(member, name) for _, member in members], np.int64)
-
-    return contract_table(
-        "truth_rings",
-        ring_id=ring_ids(of_ring("number")),
-        account_id=take(ids.account, of_member("account")),
-        role=pa.array([member.role for _, member in members], pa.string()),
-        layer=of_member("layer") + 1,
-        centre_id=take(ids.centre, of_ring("centre")),
-        shape=pa.array([ring.shape for ring, _ in members], pa.string()),
-        office_id=digit_text(of_ring("office") + 1, 4, "OF"),
-        used_from=times(of_member("start")),
-        used_until=times(of_member("end")),
-        is_unwitting=of_member("is_unwitting").astype(bool),
+    rings, members = [ring for ring, _ in rows], [member for _, member in rows]
+    return schema.INPUTS["truth_rings"].filled(
+        ring_id=ring_ids(column(rings, "number")),
+        account_id=take(ids.account, column(members, "account")),
+        role=pa.array([member.role for member in members], pa.string()),
+        layer=column(members, "layer") + 1,
+        centre_id=take(ids.centre, column(rings, "centre")),
+        shape=pa.array([ring.shape for ring in rings], pa.string()),
+        office_id=digit_text(column(rings, "office") + 1, 4, "OF"),
+        used_from=times(column(members, "start")),
+        used_until=times(column(members, "end")),
+        is_unwitting=column(members, "is_unwitting").astype(bool),
     )
 
 
@@ -96,8 +81,7 @@ def _transfers(ids: Ids, rows: Columns, flows: Columns) -> pa.Table:
     row, case, amount = row[order], case[order], amount[order]
     # Illicit money that normal life spent is spent.
     kind = np.where(rows["kind"][row] == NORMAL, SPEND, rows["kind"][row])
-    return contract_table(
-        "truth_transfers",
+    return schema.INPUTS["truth_transfers"].filled(
         transfer_id=ids.transfer(rows["number"][row]),
         kind=categories(KINDS, kind),
         ring_id=ring_ids(rows["ring"][row].astype(np.int64)),
@@ -109,23 +93,18 @@ def _transfers(ids: Ids, rows: Columns, flows: Columns) -> pa.Table:
 def _cases(ids: Ids, cases: tuple[Case, ...], rows: Columns, complained: Int64Array) -> pa.Table:
     """Cases in which money was paid, in order of their number (which is their position)."""
     payments = rows["kind"] == VICTIM
-    paid = np.zeros(len(cases), np.int64)
-    np.add.at(paid, rows["case"][payments], rows["amount"][payments])
+    paid = sum_at(rows["amount"][payments], rows["case"][payments], len(cases))
     number = np.flatnonzero(paid)
-
-    def column(name: str) -> Int64Array:
-        return np.array([getattr(cases[case], name) for case in number], np.int64)
-
-    return contract_table(
-        "truth_cases",
+    made = [cases[case] for case in number]
+    return schema.INPUTS["truth_cases"].filled(
         case_id=case_ids(number),
-        victim_account=take(ids.account, column("victim")),
-        ring_id=ring_ids(column("ring")),
-        centre_id=take(ids.centre, column("centre")),
-        scam_type=categories(SCAM_TYPES, column("scam_type")),
-        first_call=times(column("first_call")),
-        first_payment=times(column("first_payment")),
-        last_payment=times(column("last_payment")),
+        victim_account=take(ids.account, column(made, "victim")),
+        ring_id=ring_ids(column(made, "ring")),
+        centre_id=take(ids.centre, column(made, "centre")),
+        scam_type=categories(SCAM_TYPES, column(made, "scam_type")),
+        first_call=times(column(made, "first_call")),
+        first_payment=times(column(made, "first_payment")),
+        last_payment=times(column(made, "last_payment")),
         amount=paid[number],
         complained=np.isin(number, complained),
     )
@@ -137,8 +116,7 @@ def _accounts(economy: Economy, ids: Ids, activity: Activity, rows: Columns, sho
     victim: BoolArray = np.zeros(len(people.persona), bool)
     victim[rows["source"][rows["kind"] == VICTIM]] = True
     mule, first = activity.is_mule[shown], activity.first[shown]
-    return contract_table(
-        "truth_accounts",
+    return schema.INPUTS["truth_accounts"].filled(
         account_id=take(ids.account, shown),
         persona=categories(PERSONAS, people.persona[shown]),
         is_victim=victim[shown],
