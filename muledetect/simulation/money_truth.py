@@ -56,38 +56,20 @@ _Parts = dict[int, int]
 
 
 def follow_money(rows: Columns, n_accounts: int) -> tuple[Columns, Columns]:
-    """Follow the money of every case through the transfers.
+    """Follow the money of every case through the transfers; return its flows and holdings, empty if no victim pays.
 
-    Parameters
-    ----------
-    rows : dict of arrays
-        Executed transfers in order of strictly increasing time, our bank's or not: all that touch an account which
-        ever holds money of a case. Columns `time` (us), `source`, `target`, `amount` (satang), `kind` (of `plan`),
-        `case`, `pot_in`, `pot_out` (-1: none), `source_after` (balance of the source just after) and `number`.
-    n_accounts : int
-        Accounts of the world; `source` and `target` lie below.
+    `rows` are executed transfers in order of strictly increasing time, our bank's or not: all that touch an account
+    which ever holds money of a case, with the ledger's columns and `number`. Raises DataError if times do not increase
+    strictly, a balance is negative, or a victim's payment has no case.
 
-    Returns
-    -------
-    flows : dict of arrays
-        Money of cases in transfers, one row a transfer and case, in order of time. `row` is the transfer's position in
-        `rows`, `number` its running number (-1: our bank does not see it); `amount` is what it moves of `case`, > 0.
-    holdings : dict of arrays
-        Money of cases at places, as steps in order of time: from `time` (us) until the next step of the same `case`,
-        `account` and `place` (position in `PLACES`), `amount` of the case is there; 0 = gone. Amounts of `EXIT` and
-        `SPENT` only ever grow. Both are empty if no victim pays.
+    Flows have a row a transfer and case, in order of time: `row` is the transfer's position in `rows`, `number` its
+    running number (-1: our bank does not see it), `amount` > 0 what it moves of `case`. Holdings are steps in order of
+    time: from `time` (us) until the next step of the same `case`, `account` and `place` (position in `PLACES`),
+    `amount` of the case is there; 0 = gone. Amounts of `EXIT` and `SPENT` only ever grow.
 
-    Raises
-    ------
-    DataError
-        If times do not increase strictly, a balance is negative, or a victim's payment has no case.
-
-    Notes
-    -----
     A victim's payment lists its own case only. If the victim's account held money of other cases and its own did not
-    suffice, the shortage is spent in the holdings, but the same satang is not listed twice in one transfer.
-
-    O(rows + flows + holdings) time: a layer leaves each of its two queues once.
+    suffice, the shortage is spent in the holdings, but the same satang is not listed twice in one transfer. O(rows +
+    flows + holdings) time: a layer leaves each of its two queues once.
     """
     _check(rows)
     money = _CaseMoney(n_accounts)

@@ -34,21 +34,10 @@ FIRST_BUSINESS: Final = CODE["shop"]
 
 #: Share of private accounts by persona.
 _PRIVATE: Final = {
-    "salaried": 0.36,
-    "student": 0.10,
-    "pensioner": 0.07,
-    "gig": 0.06,
-    "seller": 0.045,
-    "stall": 0.04,
-    "irregular": 0.125,
-    "host": 0.008,
-    "landlord": 0.007,
-    "trader": 0.006,
-    "migrant": 0.03,
-    "agent": 0.003,
-    "second": 0.066,
-    "dormant": 0.08,
-}
+    "salaried": 0.36, "student": 0.10, "pensioner": 0.07, "gig": 0.06, "seller": 0.045, "stall": 0.04,
+    "irregular": 0.125, "host": 0.008, "landlord": 0.007, "trader": 0.006, "migrant": 0.03, "agent": 0.003,
+    "second": 0.066, "dormant": 0.08,
+}  # fmt: skip
 #: Businesses: (least number, share of all accounts) at our bank and at the others.
 _OURS: Final = {
     "shop": (8, 0.06), "goods": (3, 0.002), "company": (4, 0.012), "biller": (3, 0.001), "wallet": (1, 0.0),
@@ -193,15 +182,14 @@ def _lifetimes(
     private, may_close = persona < FIRST_BUSINESS, np.isin(persona, _OPEN_AND_CLOSE)
     opened_at = calendar.start - (np.minimum(rng.gamma(1.3, 1500, n) + 1, 12_000) * DAY).astype(np.int64)
     newly = rng.random(n) < np.where(private, 0.6, 0.25 * may_close) * min(0.001 * calendar.n_days, 1.0)
-    opened_at[newly] = calendar.start + (rng.random(int(newly.sum())) * (calendar.end - calendar.start)).astype(
-        np.int64
-    )
+    length = calendar.end - calendar.start
+    opened_at[newly] = calendar.start + (rng.random(int(newly.sum())) * length).astype(np.int64)
     # Branches and onboarding apps work by day.
     opened_at = opened_at // DAY * DAY + (rng.random(n) * 10 * HOUR).astype(np.int64) + HOUR
     active_from = np.where(opened_at >= calendar.start, opened_at, np.int64(0))
     asleep = persona == CODE["dormant"]
     wakes = asleep & (rng.random(n) < 0.25)
-    wake_at = calendar.start + (rng.random(n) * (calendar.end - calendar.start)).astype(np.int64)
+    wake_at = calendar.start + (rng.random(n) * length).astype(np.int64)
     active_from[asleep] = NEVER
     active_from[wakes] = np.maximum(wake_at, opened_at)[wakes]
     closes = (private | may_close) & (rng.random(n) < min(0.0001 * calendar.n_days, 0.5))
@@ -220,8 +208,7 @@ def _activity_levels(rng: np.random.Generator, n: int) -> Float64Array:
 def _incomes(rng: np.random.Generator, persona: Int8Array) -> Float64Array:
     """Log-normal within a persona, with a Pareto tail for one in thirty."""
     n = len(persona)
-    median = np.array([_INCOME.get(name, (1_000_000, 0.5))[0] for name in PERSONAS], np.float64)
-    spread = np.array([_INCOME.get(name, (1_000_000, 0.5))[1] for name in PERSONAS], np.float64)
+    median, spread = np.array([_INCOME.get(name, (1_000_000, 0.5)) for name in PERSONAS]).T
     rich = np.where(rng.random(n) < 1 / 30, np.minimum(1 + rng.pareto(1.8, n), 100), 1.0)
     return np.asarray(100 * median[persona] * rich * np.exp(spread[persona] * rng.standard_normal(n)))
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from muledetect.arrays import Float64Array, Int64Array, UInt64Array
 from muledetect.clock import DAY, HOUR, MINUTE
-from muledetect.simulation.bank.networks import CELLS, border_area
+from muledetect.simulation.bank.whereabouts import CELLS, border_area
 from muledetect.simulation.crime.victims import Case
 from muledetect.simulation.days import OFFICE, TALKING, Span
 from muledetect.simulation.economy import Economy

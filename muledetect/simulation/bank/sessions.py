@@ -13,8 +13,7 @@ import numpy as np
 
 from muledetect.arrays import BoolArray, Float64Array, Int64Array, UInt64Array
 from muledetect.clock import DAY, HOUR, MINUTE, SECOND
-from muledetect.simulation.bank.networks import locate
-from muledetect.simulation.bank.phones import assign_phones, phone_in_house
+from muledetect.simulation.bank.whereabouts import assign_phones, locate, phone_in_house
 from muledetect.simulation.crime.rings import Houses
 from muledetect.simulation.days import EVENING, Span
 from muledetect.simulation.economy import Economy

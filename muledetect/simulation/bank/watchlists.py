@@ -9,8 +9,15 @@ import numpy as np
 from muledetect.clock import DAY
 from muledetect.simulation.bank.calls import BOXES, LINES, WEEK, box_of, hub_number, line_of, n_hubs
 from muledetect.simulation.bank.labels import MULE
-from muledetect.simulation.bank.networks import HOUSE_LINES, LEASE, house_cell, house_ip, house_wifi
-from muledetect.simulation.bank.phones import OFFICE_PHONES, office_phone
+from muledetect.simulation.bank.whereabouts import (
+    HOUSE_LINES,
+    LEASE,
+    OFFICE_PHONES,
+    house_cell,
+    house_ip,
+    house_wifi,
+    office_phone,
+)
 from muledetect.simulation.crime.rings import Crime, Ring
 from muledetect.simulation.crime.victims import Case
 from muledetect.simulation.economy import Economy
