@@ -13,7 +13,7 @@ from muledetect.facts.accounts import Accounts, exit_places, has_channel, read_a
 from muledetect.facts.balances import Balances, Ledger, read_balances
 from muledetect.facts.complaints import Complaints, Disputes, index_disputes, match_complaints
 from muledetect.facts.lists import ListedAccounts, Lists, index_lists, read_lists
-from muledetect.facts.reversals import Reversals, find_reversals
+from muledetect.facts.matching import Reversals, find_reversals
 from muledetect.facts.sightings import People, Seen, find_sightings, number_people
 from muledetect.graph import TransferGraph, build_graph
 from muledetect.records import Dataset

@@ -14,12 +14,10 @@ import pyarrow.compute as pc
 
 from muledetect import schema
 from muledetect.arrays import MISSING, NEVER, BoolArray, Float64Array, Int32Array, Int64Array, sum_at
-from muledetect.rings.flows import Flows, measure_flows
+from muledetect.rings.flows import RELATIONS, Flows, assign_roles, find_others, measure_flows
 from muledetect.rings.links import RingContext
 from muledetect.rings.money import match_relayed_money
-from muledetect.rings.others import RELATIONS, find_others
 from muledetect.rings.ring import TIMELINE, RingTables
-from muledetect.rings.roles import assign_roles
 
 
 @dataclass(frozen=True, eq=False)

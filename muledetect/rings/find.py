@@ -17,8 +17,15 @@ from muledetect.facts.columns import numbers
 from muledetect.progress import Progress, silent
 from muledetect.rings.account_evidence import gather_evidence, read_scores
 from muledetect.rings.assemble import Found, assemble
-from muledetect.rings.communities import Communities, find_communities
-from muledetect.rings.episodes import Edges, Episodes, find_episodes, is_close_in_time, join_links
+from muledetect.rings.communities import (
+    Communities,
+    Edges,
+    Episodes,
+    find_communities,
+    find_episodes,
+    is_close_in_time,
+    join_links,
+)
 from muledetect.rings.links import KINDS, LinkKind, RingContext
 from muledetect.rings.ring import RingTables
 from muledetect.rings.suspects import find_suspects

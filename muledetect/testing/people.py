@@ -9,11 +9,12 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from muledetect.arrays import Int64Array
+from muledetect.arrays import BoolArray, Int64Array
 from muledetect.clock import DAY, HOUR, MINUTE
 
 _EVENTS: Final = ("login", "login", "login", "face_ok", "face_fail", "device_bind")
 _PLACES: Final = ((10.0, 100.0), (10.1, 100.0), (18.0, 99.0), (7.0, 101.0), (14.0, 103.0))
+_FLAGS: Final = ("remote_access", "emulator", "virtual_camera")
 _CHANNELS: Final = ("cash_atm", "cash_deposit", "card", "p2p_proxy", "p2p_proxy")
 
 
@@ -26,7 +27,7 @@ def with_people(world: Mapping[str, pa.Table], seed: int, tick: int) -> dict[str
     random = np.random.default_rng(seed + 50_000)
     ids = world["accounts"]["account_id"].to_pylist()
     holders = [f"h{n}" for n in range(max(1, 3 * len(ids) // 4))]
-    time = np.asarray(world["transfers"]["time"].cast(pa.int64()).to_numpy())
+    time = microseconds(world["transfers"]["time"])
     sessions = _sessions(random, time, ids, tick)
     accounts = world["accounts"]
     for name, values, known in (
@@ -35,10 +36,10 @@ def with_people(world: Mapping[str, pa.Table], seed: int, tick: int) -> dict[str
         ("open_channel", random.choice(["app", "branch"], len(ids)).tolist(), 0.9),
     ):
         accounts = accounts.append_column(name, _some(random, values, known))
-    together = np.asarray(accounts["opened_at"].cast(pa.int64()).to_numpy()).copy()
+    together = microseconds(accounts["opened_at"]).copy()
     is_batch = random.random(len(ids)) < 0.6
     together[is_batch] = together[0] + random.integers(0, 30 * HOUR, is_batch.sum()) // tick * tick
-    accounts = accounts.set_column(accounts.column_names.index("opened_at"), "opened_at", _times(together))
+    accounts = accounts.set_column(accounts.column_names.index("opened_at"), "opened_at", moments(together))
     return {
         **world,
         "transfers": _rails(random, world["transfers"], sessions),
@@ -67,7 +68,7 @@ def _sessions(random: np.random.Generator, time: Int64Array, ids: Sequence[str],
         {
             "session_id": [f"s{number:03d}" for number in random.permutation(n)],
             "account_id": [ids[code] for code in account],
-            "time": _times(moment // tick * tick),
+            "time": moments(moment // tick * tick),
             "device_hash": _some(random, [f"d{code}" for code in device], 0.9),
             "ip_hash": _some(random, [f"i{code}" for code in ip], 0.9),
             "cell_id": _some(random, [f"c{code}" for code in cell], 0.7),
@@ -80,15 +81,11 @@ def _sessions(random: np.random.Generator, time: Int64Array, ids: Sequence[str],
     )
 
 
-_FLAGS: Final = ("remote_access", "emulator", "virtual_camera")
-
-
 def _rails(random: np.random.Generator, transfers: pa.Table, sessions: pa.Table) -> pa.Table:
     """Name channel, terminal, session and device; a session may be another's, or come after the transfer."""
     n = len(transfers)
-    channel = random.choice(_CHANNELS, n)
     columns = {
-        "channel": pa.array(channel.tolist()),
+        "channel": pa.array(random.choice(_CHANNELS, n).tolist()),
         "terminal_id": _some(random, [f"m{code}" for code in random.integers(0, 2, n)], 0.6),
         "session_id": _some(random, random.choice(sessions["session_id"].to_pylist(), n).tolist(), 0.7),
         "device_hash": _some(random, [f"d{code}" for code in random.integers(0, 6, n)], 0.7),
@@ -103,15 +100,15 @@ def _identifiers(random: np.random.Generator, time: Int64Array, holders: Sequenc
     entities = [*holders, *ids, "stranger"]
     kind = random.choice(["phone", "email", "address", "device", "ip", "sim", "wifi", "wallet"], n)
     start = random.choice(time, n) - random.choice([0, DAY, 400 * DAY], n)
-    end = pa.array(start + random.integers(1, 90 * DAY, n), mask=random.random(n) < 0.5)
+    end = moments(start + random.integers(1, 90 * DAY, n), random.random(n) < 0.5)
     return pa.table(
         {
             "entity_id": random.choice(entities, n).tolist(),
             "kind": kind.tolist(),
             "value_hash": [f"{name[0]}{code}" for name, code in zip(kind, random.integers(0, 3, n), strict=True)],
-            "valid_from": _times(start),
-            "valid_to": end.cast(pa.timestamp("us", tz="UTC")),
-            "known_ts": _times(start + random.choice([0, HOUR, 5 * DAY], n)),
+            "valid_from": moments(start),
+            "valid_to": end,
+            "known_ts": moments(start + random.choice([0, HOUR, 5 * DAY], n)),
         }
     )
 
@@ -124,29 +121,31 @@ def _watchlists(random: np.random.Generator, time: Int64Array, ids: Sequence[str
     values = [
         str(random.choice(ids)) if name == "account" else f"{letters[name]}{random.integers(0, 3)}" for name in kind
     ]
-    end = pa.array(start + random.integers(1, 120 * DAY, n), mask=random.random(n) < 0.6)
+    end = moments(start + random.integers(1, 120 * DAY, n), random.random(n) < 0.6)
     return pa.table(
         {
             "list_id": [f"l{number}" for number in range(n)],
             "kind": kind,
             "value_hash": values,
             "category": ["infrastructure"] * n,
-            "valid_from": _times(start),
-            "valid_to": end.cast(pa.timestamp("us", tz="UTC")),
-            "known_ts": _times(start + random.choice([0, HOUR, 20 * DAY], n)),
+            "valid_from": moments(start),
+            "valid_to": end,
+            "known_ts": moments(start + random.choice([0, HOUR, 20 * DAY], n)),
         }
     )
 
 
 def _some(random: np.random.Generator, values: Sequence[object], share: float) -> pa.Array:
     """Return the values, about a `share` of them known."""
-    return pa.array(
-        [
-            value if is_known else None
-            for value, is_known in zip(values, random.random(len(values)) < share, strict=True)
-        ]
-    )
+    known = (random.random(len(values)) < share).tolist()
+    return pa.array([value if is_known else None for value, is_known in zip(values, known, strict=True)])
 
 
-def _times(time: npt.NDArray[np.integer]) -> pa.Array:
-    return pa.array(time.astype(np.int64)).cast(pa.timestamp("us", tz="UTC"))
+def moments(time: npt.NDArray[np.integer], missing: BoolArray | None = None) -> pa.Array:
+    """Return microseconds since 1970 as Arrow timestamps, UTC; null where missing."""
+    return pa.array(time.astype(np.int64), mask=missing).cast(pa.timestamp("us", tz="UTC"))
+
+
+def microseconds(column: pa.ChunkedArray) -> Int64Array:
+    """Return Arrow timestamps as microseconds since 1970."""
+    return np.asarray(column.cast(pa.int64()).to_numpy())

@@ -10,20 +10,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from muledetect.arrays import Float32Array
-from muledetect.clock import DAY, HOUR, MINUTE
+from muledetect.clock import DAY, HOUR
 from muledetect.facts.known import visible_tables
 from muledetect.features.signals import Signal, Ties, build_past
 from muledetect.graph import build_graph
-from muledetect.records import Dataset, read_dataset
+from muledetect.records import Dataset
 from muledetect.testing import worlds
-from muledetect.testing.worlds import World, random_world
+from muledetect.testing.people import microseconds
+from muledetect.testing.worlds import random_world
 
 _Way = tuple[int, Ties, int | None]  # look-back, ties, cap
 
@@ -63,12 +64,17 @@ def check_signals(signals: Sequence[Signal], *, n_worlds: int = 20, seed: int = 
     """
     for number in range(seed, seed + n_worlds):
         world = random_world(number)
-        dataset = _read(world)
+        dataset = worlds.read(world)
+        times = microseconds(dataset.transfers["time"])
+        cuts = np.random.default_rng(number + 10_000).choice(times, 2).tolist()
+        shifts = {"shift by any time": worlds.any_shift(dataset.tick)}
         for way in (_WAYS[number % 4], _WAYS[(number // 4 + 1) % 4]):
             base = _values(dataset, signals, way)
-            _check_units(signals, base, number)
-            for law in _variants(world, dataset, number):
-                _compare(law, number, base, _values(law.dataset, signals, way, law.threads))
+            for column, entry in ((name, entry) for signal in signals for name, entry in signal.columns.items()):
+                worlds.check_unit(entry.unit, f"signal {column}, world {number}", base.columns[column])
+            for law in worlds.laws(world, number, cuts=cuts, shifts=shifts, factors=[8], scale="units"):
+                _compare(law, number, base, _values(law.read(dataset.tick), signals, way))
+            _compare(worlds.Law("threads", world), number, base, _values(dataset, signals, way, threads=3))
 
 
 class _Table(NamedTuple):
@@ -79,58 +85,13 @@ class _Table(NamedTuple):
     columns: dict[str, Float32Array]
 
 
-class _Law(NamedTuple):
-    """A changed world in which all transfers before `before` have the signals that they had."""
-
-    name: str
-    dataset: Dataset
-    before: int = np.iinfo(np.int64).max
-    threads: int = 1
-
-
-def _variants(world: World, dataset: Dataset, seed: int) -> Iterator[_Law]:
-    tick = dataset.tick
-    times = worlds.microseconds(dataset.transfers["time"])
-    for cut in np.random.default_rng(seed + 10_000).choice(times, 2).tolist():
-        yield _Law("no look-ahead: the future deleted", _read(worlds.without_future(world, cut), tick))
-        yield _Law("no look-ahead: the future changed", _read(worlds.with_other_future(world, cut, seed), tick), cut)
-    yield _Law("order of rows", _read(worlds.permuted(world, seed)))
-    ids = dataset.account_ids.to_pylist()
-    random = np.random.default_rng(seed + 40_000)
-    name_of = dict(zip(ids, [f"x{n:04d}" for n in random.permutation(len(ids))], strict=True))
-    yield _Law("names of accounts", _read(worlds.renamed(world, name_of)))
-    anywhen = max(1_000 * tick, (41 * DAY + 7 * HOUR + 13 * MINUTE) // tick * tick)
-    yield _Law("shift by any time", _read(worlds.shifted(world, anywhen), tick))
-    yield _Law("units", _read(worlds.scaled(world, 8)))
-    yield _Law("threads", dataset, threads=3)
-
-
-def _compare(law: _Law, seed: int, base: _Table, got: _Table) -> None:
+def _compare(law: worlds.Law, seed: int, base: _Table, got: _Table) -> None:
     row_of = {name: row for row, name in enumerate(base.transfer_id)}
-    known = np.flatnonzero(got.time < law.before)
+    known = np.arange(len(got.time)) if law.cut is None else np.flatnonzero(got.time < law.cut)
     rows = [row_of[got.transfer_id[row]] for row in known]
     for column, values in got.columns.items():
-        expected, found = base.columns[column][rows], values[known]
-        if not np.array_equal(found, expected, equal_nan=True):
-            bad = int(np.flatnonzero(~((found == expected) | (np.isnan(found) & np.isnan(expected))))[0])
-            raise AssertionError(
-                f"law broken: {law.name}; signal {column}, world {seed}, row {known[bad]}: "
-                f"expected {expected[bad]!r}, got {found[bad]!r}"
-            )
-
-
-def _check_units(signals: Sequence[Signal], base: _Table, seed: int) -> None:
-    for column, entry in ((column, entry) for signal in signals for column, entry in signal.columns.items()):
-        known = base.columns[column][~np.isnan(base.columns[column])]
-        is_right = np.isfinite(known)
-        if entry.unit == "count":
-            is_right &= (known >= 0) & (known == np.floor(known))
-        elif entry.unit == "flag":
-            is_right &= (known == 0) | (known == 1)
-        if not is_right.all():
-            raise AssertionError(
-                f"law broken: unit {entry.unit}; signal {column}, world {seed}: got {known[~is_right][0]!r}"
-            )
+        where = f"{law.name}; signal {column}, world {seed}, row"
+        worlds.check_equal(where, base.columns[column][rows], values[known], known)
 
 
 def _values(dataset: Dataset, signals: Sequence[Signal], way: _Way, threads: int = 1) -> _Table:
@@ -142,7 +103,3 @@ def _values(dataset: Dataset, signals: Sequence[Signal], way: _Way, threads: int
     for signal in signals:
         columns.update(dict(zip(signal.columns, signal.compute(past).T, strict=True)))
     return _Table(dataset.transfers["transfer_id"].to_pylist(), graph.time, columns)
-
-
-def _read(world: World, tick: int | None = None) -> Dataset:
-    return read_dataset(world, currency="THB", tick=tick)

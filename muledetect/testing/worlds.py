@@ -7,32 +7,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Final
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from muledetect.arrays import BoolArray
+from muledetect.arrays import AnyArray, BoolArray
 from muledetect.clock import DAY, HOUR, MINUTE, SECOND
-from muledetect.testing.people import with_people
+from muledetect.records import Dataset, read_dataset
+from muledetect.testing.people import microseconds, moments, with_people
 
 _START: Final = 1_735_689_600 * SECOND  # 2025-01-01
 _TICKS: Final = (1, SECOND, MINUTE, DAY)
 _AMOUNTS: Final = (100, 2_500, 49_900, 50_000, 199_000, 1_234_567)
 _MONEY: Final = frozenset({"amount", "balance", "daily_limit", "source_balance_after", "target_balance_after"})
 _ACCOUNT: Final = frozenset({"source", "target", "account_id", "victim_account", "entity_id", "value_hash"})
-#: When the bank could know a row of each table; rows of accounts are known in part, see `without_future`.
+#: When the bank could know a row of each table; rows of accounts are known in part, see `_DATED`.
 _KNOWN: Final[Mapping[str, str]] = {
-    "transfers": "time",
-    "complaints": "known_ts",
-    "labels": "known_ts",
-    "identifiers": "known_ts",
-    "sessions": "time",
-    "watchlists": "known_ts",
-    "calls": "known_ts",
-}
+    "transfers": "time", "complaints": "known_ts", "labels": "known_ts", "identifiers": "known_ts", "sessions": "time",
+    "watchlists": "known_ts", "calls": "known_ts",
+}  # fmt: skip
 #: What is shuffled among the rows that lie in the future.
 _SHUFFLED: Final[Mapping[str, tuple[str, ...]]] = {
     "transfers": ("amount", "target", "terminal_id", "session_id", "device_hash"),
@@ -43,6 +40,12 @@ _SHUFFLED: Final[Mapping[str, tuple[str, ...]]] = {
     "watchlists": ("value_hash",),
     "calls": ("caller_hash", "callee_hash"),
 }
+
+#: What is unknown before its own moment: (column, the moment).
+_DATED: Final = (
+    ("balance", "balance_at"), ("balance_at", "balance_at"), ("opened_at", "opened_at"), ("status", "status_ts"),
+    ("status_ts", "status_ts"), ("valid_to", "valid_to"),
+)  # fmt: skip
 
 World = Mapping[str, pa.Table]
 
@@ -131,8 +134,7 @@ def _findings(random: np.random.Generator, transfers: pa.Table, ids: npt.NDArray
 def without_future(world: World, cut: int) -> World:
     """Return the world as the bank knew it just before `cut`."""
     known = {name: world[name].filter(pa.array(_is_known(world, name, cut))) for name in _KNOWN if name in world}
-    known = {name: _ends(_statuses(table, cut, "open", None), cut, lambda _: None) for name, table in known.items()}
-    return {**world, **known, **_accounts(world, cut, lambda column: pa.nulls(len(column), column.type))}
+    return {name: _dated_later(table, cut, None, "open") for name, table in {**world, **known}.items()}
 
 
 def with_other_future(world: World, cut: int, seed: int) -> World:
@@ -144,13 +146,9 @@ def with_other_future(world: World, cut: int, seed: int) -> World:
         future = world[name].filter(pa.array(~is_known))
         order = random.permutation(len(future))
         for column in (column for column in _SHUFFLED[name] if column in future.column_names):
-            position = future.column_names.index(column)
-            future = future.set_column(position, column, future[column].take(order))
-        whole = pa.concat_tables([world[name].filter(pa.array(is_known)), future])
-        whole = _statuses(whole, cut, "confirmed", DAY)
-        changed[name] = _ends(whole, cut, lambda end: None if end is None else end + DAY)
-    later = _accounts(world, cut, lambda column: pa.array(column.cast(pa.int64()).to_numpy() + DAY).cast(column.type))
-    return {**world, **changed, **later}
+            future = _with_column(future, column, future[column].take(order))
+        changed[name] = pa.concat_tables([world[name].filter(pa.array(is_known)), future])
+    return {name: _dated_later(table, cut, DAY, "confirmed") for name, table in {**world, **changed}.items()}
 
 
 def permuted(world: World, seed: int) -> World:
@@ -171,98 +169,117 @@ def renamed(world: World, name_of: Mapping[str, str]) -> World:
 def shifted(world: World, shift: int) -> World:
     """Return the world with every moment of every table moved."""
     names = {field.name for table in world.values() for field in table.schema if pa.types.is_timestamp(field.type)}
-    return _replaced(world, frozenset(names), lambda column: _moved(column, shift))
+    return _replaced(world, frozenset(names), lambda column: _added(column, shift))
 
 
 def scaled(world: World, factor: int) -> World:
     """Return the world with every amount of money multiplied."""
-
-    def scale(column: pa.ChunkedArray) -> pa.Array:
-        return pa.array([None if entry is None else entry * factor for entry in column.to_pylist()], pa.int64())
-
-    return _replaced(world, _MONEY, scale)
+    return _replaced(world, _MONEY, lambda column: pc.multiply(column, factor))
 
 
 def end_of(world: World) -> int:
     """Return a moment behind every moment of every table, microseconds; a whole day, so on every clock's tick."""
-    times = [
-        int(microseconds(table[field.name].drop_null()).max())
-        for table in world.values()
-        for field in table.schema
-        if pa.types.is_timestamp(field.type) and len(table[field.name].drop_null())
-    ]
-    return (max(times) // DAY + 1) * DAY
+    columns = (table[field.name] for table in world.values() for field in table.schema
+               if pa.types.is_timestamp(field.type))  # fmt: skip
+    times = [pc.max(column.cast(pa.int64())).as_py() for column in columns]
+    return int(max(time for time in times if time is not None) // DAY + 1) * DAY
 
 
-def moments(time: npt.NDArray[np.integer]) -> pa.Array:
-    """Return microseconds since 1970 as Arrow timestamps, UTC."""
-    return pa.array(time.astype(np.int64)).cast(pa.timestamp("us", tz="UTC"))
+class Law(NamedTuple):
+    """A changed world, which must look like the base: before `cut`, under the old names, shifted and scaled back."""
+
+    name: str
+    world: World
+    name_of: Mapping[str, str] = {}  # the new name of each account; the same where it is empty
+    cut: int | None = None
+    shift: int = 0
+    factor: int = 1
+
+    def read(self, tick: int) -> Dataset:
+        """Read the world, with the clock of the base where what is left cannot tell it."""
+        return read(self.world, tick if self.cut is not None or self.shift else None)
 
 
-def microseconds(column: pa.ChunkedArray) -> npt.NDArray[np.int64]:
-    """Return Arrow timestamps as microseconds since 1970."""
-    return np.asarray(column.cast(pa.int64()).to_numpy())
+def laws(
+    world: World, seed: int, *, cuts: Sequence[int], shifts: Mapping[str, int], factors: Sequence[int], scale: str
+) -> Iterator[Law]:
+    """Yield the changes of a world that change nothing: no future, another one, order, names, shifts, scales."""
+    for cut in cuts:
+        yield Law("no look-ahead: the future deleted", without_future(world, cut), cut=cut)
+        yield Law("no look-ahead: the future changed", with_other_future(world, cut, seed), cut=cut)
+    yield Law("order of rows", permuted(world, seed))
+    ids = sorted(world["accounts"]["account_id"].to_pylist())
+    names = [f"x{n:04d}" for n in np.random.default_rng(seed + 40_000).permutation(len(ids))]
+    name_of = dict(zip(ids, names, strict=True))
+    yield Law("names of accounts", renamed(world, name_of), name_of)
+    for name, shift in shifts.items():
+        yield Law(name, shifted(world, shift), shift=shift)
+    for factor in factors:
+        yield Law(scale, scaled(world, factor), factor=factor)
+
+
+def any_shift(tick: int) -> int:
+    """Return a shift that is no whole number of days, but of ticks, microseconds."""
+    return max(1_000 * tick, (41 * DAY + 7 * HOUR + 13 * MINUTE) // tick * tick)
+
+
+def read(world: World, tick: int | None = None) -> Dataset:
+    """Read a world."""
+    return read_dataset(world, currency="THB", tick=tick)
+
+
+def check_equal(where: str, expected: AnyArray, got: AnyArray, rows: AnyArray | None = None) -> None:
+    """Raise AssertionError at the first row that differs; NaN equals NaN. `rows` are the numbers to tell."""
+    if not np.array_equal(got, expected, equal_nan=True):
+        bad = int(np.flatnonzero(~((got == expected) | (np.isnan(got) & np.isnan(expected))))[0])
+        raise AssertionError(
+            f"law broken: {where} {bad if rows is None else rows[bad]}: expected {expected[bad]!r}, got {got[bad]!r}"
+        )
+
+
+def check_unit(unit: str, where: str, values: AnyArray) -> None:
+    """Raise AssertionError unless known values are finite, counts whole and flags 0 or 1."""
+    known = values[~np.isnan(values)]
+    is_right = np.isfinite(known)
+    if unit == "count":
+        is_right &= (known >= 0) & (known == np.floor(known))
+    elif unit == "flag":
+        is_right &= (known == 0) | (known == 1)
+    if not is_right.all():
+        raise AssertionError(f"law broken: unit {unit}; {where}: got {known[~is_right][0]!r}")
 
 
 def _is_known(world: World, name: str, cut: int) -> BoolArray:
     return np.asarray(microseconds(world[name][_KNOWN[name]]) < cut)
 
 
-def _moved(column: pa.ChunkedArray, shift: int) -> pa.Array:
-    times = [None if entry is None else entry + shift for entry in column.cast(pa.int64()).to_pylist()]
-    return pa.array(times, pa.int64()).cast(pa.timestamp("us", tz="UTC"))
+def _added(column: pa.ChunkedArray, delay: int) -> pa.ChunkedArray:
+    return pc.add(column.cast(pa.int64()), delay).cast(column.type)
 
 
-def _ends(table: pa.Table, cut: int, change: Callable[[int | None], int | None]) -> pa.Table:
-    """Change the ends that lie at `cut` or later: until then nobody knows that they will come."""
-    if "valid_to" not in table.column_names:
-        return table
-    ends = table["valid_to"].cast(pa.int64()).to_pylist()
-    times = [end if end is not None and end < cut else change(end) for end in ends]
-    changed = pa.array(times, pa.int64()).cast(pa.timestamp("us", tz="UTC"))
-    return table.set_column(table.column_names.index("valid_to"), "valid_to", changed)
+def _dated_later(table: pa.Table, cut: int, delay: int | None, status: str) -> pa.Table:
+    """Change what the table says of moments from `cut` on: until then nobody knows. Without a delay it says nothing."""
+    changed = table
+    for column, clock in _DATED:
+        if column in table.column_names and clock in table.column_names:
+            is_later = pc.fill_null(pc.greater_equal(table[clock].cast(pa.int64()), cut), False)
+            new = pa.scalar(None, table[column].type) if delay is None else None
+            if column == "status":
+                new = pa.scalar(status)
+            elif new is None:
+                new = _added(table[column], int(delay or 0))
+            changed = _with_column(changed, column, pc.if_else(is_later, new, table[column]))
+    return changed
 
 
-def _statuses(table: pa.Table, cut: int, status: str, delay: int | None) -> pa.Table:
-    """Change the statuses that were known at `cut` or later, and delay or drop the moments when they were."""
-    if "status_ts" not in table.column_names:
-        return table
-    states, moments_of = [], []
-    for state, moment in zip(table["status"].to_pylist(), table["status_ts"].cast(pa.int64()).to_pylist(), strict=True):
-        is_later = moment is not None and moment >= cut
-        states.append(status if is_later else state)
-        moments_of.append(moment if not is_later else None if delay is None else moment + delay)
-    columns = {
-        "status": pa.array(states, pa.string()),
-        "status_ts": pa.array(moments_of, pa.int64()).cast(pa.timestamp("us", tz="UTC")),
-    }
-    for name, column in columns.items():
-        table = table.set_column(table.column_names.index(name), name, column)
-    return table
-
-
-def _accounts(world: World, cut: int, change: Callable[[pa.ChunkedArray], pa.Array]) -> World:
-    """Change what the accounts table says of moments from `cut` on: the balance then, and accounts opened then."""
-    accounts = world["accounts"]
-    for dated, date in (("balance", "balance_at"), ("balance_at", "balance_at"), ("opened_at", "opened_at")):
-        is_known = microseconds(world["accounts"][date]) < cut
-        changed = change(accounts[dated]).to_pylist()
-        kept = [
-            old if known else new
-            for old, new, known in zip(accounts[dated].to_pylist(), changed, is_known, strict=True)
-        ]
-        accounts = accounts.set_column(accounts.column_names.index(dated), dated, pa.array(kept, accounts[dated].type))
-    return {"accounts": accounts}
+def _with_column(table: pa.Table, name: str, values: pa.ChunkedArray) -> pa.Table:
+    return table.set_column(table.column_names.index(name), name, values)
 
 
 def _replaced(
     world: World, names: frozenset[str], change: Callable[[pa.ChunkedArray], pa.Array | pa.ChunkedArray]
 ) -> World:
     return {
-        table: pa.table({name: change(column) if name in names else column for name, column in _columns(entry)})
-        for table, entry in world.items()
+        name: pa.table({of: change(table[of]) if of in names else table[of] for of in table.column_names})
+        for name, table in world.items()
     }
-
-
-def _columns(table: pa.Table) -> list[tuple[str, pa.ChunkedArray]]:
-    return [(name, table[name]) for name in table.column_names]

@@ -13,7 +13,7 @@ from muledetect.clock import DAY, HOUR, MINUTE
 from muledetect.facts import Snapshot
 from muledetect.records import read_dataset
 from muledetect.rings import RingTables, find_rings, keep_ids, read_rings
-from muledetect.rings.episodes import find_episodes
+from muledetect.rings.communities import find_episodes
 from muledetect.rings.links import RingContext
 from muledetect.rings.suspects import Suspects
 

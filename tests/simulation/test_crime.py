@@ -17,8 +17,7 @@ from muledetect.simulation.config import TACTICS, WorldConfig
 from muledetect.simulation.crime.evasion import wage_of
 from muledetect.simulation.crime.laundering import plan_crime
 from muledetect.simulation.crime.recruiting import COMPANY, DORMANT, NEW, OLD, STOLEN, UNWITTING, recruit
-from muledetect.simulation.crime.rings import Crime, assign_houses
-from muledetect.simulation.crime.shapes import SHAPES, build_layout
+from muledetect.simulation.crime.rings import SHAPES, Crime, assign_houses, build_layout
 from muledetect.simulation.crime.victims import SCAM_TYPES, Case
 from muledetect.simulation.days import Calendar, build_calendar
 from muledetect.simulation.economy import build_economy

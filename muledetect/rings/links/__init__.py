@@ -11,9 +11,7 @@ from typing import Final
 
 from muledetect.rings.links._spec import LINKS, LinkKind, RingContext, link
 from muledetect.rings.links.things import WEIGHTS, shared_thing
-from muledetect.rings.links.transfers import payment, relay
-from muledetect.rings.links.victims import shared_victims
-from muledetect.rings.links.wakings import co_activation
+from muledetect.rings.links.transfers import co_activation, payment, relay, shared_victims
 
 #: Every kind of link that `find_rings` looks for.
 KINDS: Final[tuple[LinkKind, ...]] = (

@@ -1,4 +1,4 @@
-"""Relayed money and plain payments between two suspects."""
+"""Links that transfers show: relayed money, payments, shared victims, and wakings within the hour."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ import numpy as np
 import pyarrow as pa
 
 from muledetect.arrays import Float64Array, Int64Array
-from muledetect.rings.links._spec import RingContext, link, make_links
+from muledetect.clock import DAY, HOUR
+from muledetect.rings.links._spec import LINKS, RingContext, link, make_links, pairs_in_groups
 
 #: At most so many ids are given as evidence of one link.
 MOST_EVIDENCE: Final = 8
@@ -113,3 +114,78 @@ def _link_pairs(context: RingContext, pairs: _Pairs, weight: Float64Array, shown
         context, source[keep], target[keep], weight[keep], time[first[keep]], time[last[keep]], ids, counts,
         directed=True,
     )  # fmt: skip
+
+
+#: A payer with more disputed payees than this says little about any two of them.
+MOST_PAYEES = 12
+
+
+@link(tables=("complaints",))
+def shared_victims(context: RingContext) -> pa.Table:
+    """Link two suspects to which one account paid money that it disputes.
+
+    Notes
+    -----
+    `weight = 1 / (payees - 1)` summed over the victims, with `payees` the disputed suspects of the victim, at most 12:
+    a victim that named two accounts binds them fully. The times are those of the first disputed transfer to either.
+    O(disputed transfers).
+    """
+    graph, transfer = context.snapshot.graph, context.snapshot.complaints.disputed
+    payee = context.suspects.positions(graph.target[transfer])
+    transfer, payee = transfer[payee >= 0], payee[payee >= 0]
+    _, first = np.unique(np.stack([graph.source[transfer], payee]), axis=1, return_index=True)
+    transfer, payee = transfer[first], payee[first]
+    _, group, n_payees = np.unique(graph.source[transfer], return_inverse=True, return_counts=True)
+    few = n_payees[group] <= MOST_PAYEES
+    left, right = pairs_in_groups(np.where(few, group, -1 - np.arange(len(group))))
+    weight = np.asarray(1.0 / (n_payees[group[left]] - 1.0), np.float64)
+    time = graph.time[transfer]
+    begin, end = np.minimum(time[left], time[right]), np.maximum(time[left], time[right])
+    shown = context.transfer_ids(transfer[np.stack([left, right], axis=1).ravel()])
+    return make_links(context, payee[left], payee[right], weight, begin, end, shown, 2)
+
+
+#: So long without a transfer is rest.
+REST: Final = 60 * DAY
+#: Two wakings within this are one.
+SOON: Final = HOUR
+#: Weight of two wakings with no other suspect's in between: weak, as everybody's salary comes on one day.
+WEIGHT: Final = 0.1
+
+
+@link(opens_episodes=False)
+def co_activation(context: RingContext) -> pa.Table:
+    """Link two suspects whose first transfer, or first after 60 days of rest, came within an hour of each other.
+
+    Notes
+    -----
+    `weight = 0.1`, for neighbours in time only, and only where no third suspect woke at that very moment. A record
+    begins somewhere: wakings within 60 days of the first transfer of all say nothing and are left out. O(transfers of
+    the suspects).
+    """
+    place, transfer = _wakings(context)
+    if context.snapshot.graph.tick > SOON or len(place) < 2:
+        return LINKS.empty_table()
+    time = context.snapshot.graph.time[transfer]
+    order = np.lexsort((place, time))
+    changes = np.diff(time[order]) > 0
+    alone = order[np.append(True, changes) & np.append(changes, True)]
+    place, time, transfer = place[alone], time[alone], transfer[alone]
+    meets = np.flatnonzero((np.diff(time) <= SOON) & (place[1:] != place[:-1]))
+    shown = context.transfer_ids(transfer[np.stack([meets, meets + 1], axis=1).ravel()])
+    weight = np.full(len(meets), WEIGHT)
+    return make_links(context, place[meets], place[meets + 1], weight, time[meets], time[meets + 1], shown, 2)
+
+
+def _wakings(context: RingContext) -> tuple[Int64Array, Int64Array]:
+    """Return suspects and the transfers with which they woke, in the window."""
+    graph = context.snapshot.graph
+    account, transfer = context.snapshot.transfers_of(context.suspects.account)
+    order = np.lexsort((transfer, account))
+    account, transfer = account[order], transfer[order]
+    time = graph.time[transfer]
+    is_first = np.append(True, account[1:] != account[:-1])[: len(account)]
+    rested = np.append(0, np.diff(time))[: len(time)] > REST
+    began = int(graph.time[0]) if graph.n_transfers else 0
+    wakes = np.where(is_first, time - began > REST, rested) & (time >= context.since)
+    return account[wakes], transfer[wakes]

@@ -20,8 +20,7 @@ from muledetect.graph import TransferGraph
 from muledetect.markup import SUSPICION, build_card, build_table
 from muledetect.progress import Progress, silent
 from muledetect.rings.ties._spec import Family
-from muledetect.rings.ties.calls import call
-from muledetect.rings.ties.chance import chance_of_calls
+from muledetect.rings.ties.calls import call, chance_of_calls
 from muledetect.rings.ties.context import build_context
 from muledetect.rings.ties.grades import grade, weigh_items
 from muledetect.rings.ties.statements import complaint, lists, person, script

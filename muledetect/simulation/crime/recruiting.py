@@ -11,8 +11,7 @@ from muledetect.arrays import NEVER, Int64Array
 from muledetect.clock import DAY, HOUR
 from muledetect.simulation.config import WorldConfig
 from muledetect.simulation.crime.evasion import Tactics
-from muledetect.simulation.crime.rings import Crime, Membership, Ring
-from muledetect.simulation.crime.shapes import CONTROLLER, PERIPHERAL, SHAPES, build_layout
+from muledetect.simulation.crime.rings import CONTROLLER, PERIPHERAL, SHAPES, Crime, Membership, Ring, build_layout
 from muledetect.simulation.days import Calendar
 from muledetect.simulation.people import CODE, People
 from muledetect.simulation.streams import pick, stream

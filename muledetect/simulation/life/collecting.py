@@ -12,7 +12,7 @@ from muledetect.arrays import Float64Array, Int64Array
 from muledetect.clock import DAY
 from muledetect.simulation.days import EVENING, SHOPPING, TALKING
 from muledetect.simulation.economy import Act, Actors, Economy, every_week
-from muledetect.simulation.life.onward import in_parts
+from muledetect.simulation.life.spending import in_parts
 
 
 def _collect(

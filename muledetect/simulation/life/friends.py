@@ -8,7 +8,7 @@ import numpy as np
 
 from muledetect.simulation.days import EVENING, SHOPPING, TALKING
 from muledetect.simulation.economy import Act, Economy, every_week, monthly
-from muledetect.simulation.life.onward import Habit, send_onward
+from muledetect.simulation.life.spending import Habit, send_onward
 from muledetect.simulation.plan import UP_TO
 from muledetect.simulation.streams import pick
 

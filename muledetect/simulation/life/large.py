@@ -9,7 +9,7 @@ import numpy as np
 from muledetect.clock import DAY, HOUR
 from muledetect.simulation.days import EVENING, OFFICE, TALKING
 from muledetect.simulation.economy import Act, Economy, every_week, monthly
-from muledetect.simulation.life.onward import Habit, in_parts, send_onward
+from muledetect.simulation.life.spending import Habit, in_parts, send_onward
 from muledetect.simulation.people import CODE
 from muledetect.simulation.plan import OF_BALANCE, UP_TO
 from muledetect.simulation.streams import hash_uniform, pick_from

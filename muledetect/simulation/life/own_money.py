@@ -10,7 +10,7 @@ from muledetect.arrays import NEVER
 from muledetect.clock import DAY, HOUR
 from muledetect.simulation.days import EVENING, TALKING
 from muledetect.simulation.economy import Act, Actors, Economy, every_week, monthly
-from muledetect.simulation.life.onward import Habit, send_onward
+from muledetect.simulation.life.spending import Habit, send_onward
 from muledetect.simulation.people import CODE
 from muledetect.simulation.plan import FIXED, OF_BALANCE, UP_TO
 from muledetect.simulation.streams import hash_uniform
