@@ -45,8 +45,6 @@ class Found:
 def assemble(context: RingContext, found: Found, links: Mapping[str, pa.Table], *, max_rings: int | None) -> RingTables:
     """Measure the rings, order them by score and write their tables.
 
-    Notes
-    -----
     Its score is `n * (1 + r) / 2` with `n` the expected number of mules (sum of suspicion * membership) and `r` the
     share of the members' inflow that left again within the holding time. `value_in` is the inflow from accounts
     outside the ring. `recoverable` is what members received beyond what they paid out, at most `value_in`.

@@ -32,6 +32,7 @@ TIMELINE: Final = pa.schema(
 )  # fmt: skip
 
 _MONEY: Final = {"value in": "value_in", "recoverable": "recoverable"}
+_SPAN: Final = {"active from": "first_time", "to": "last_time", "as of": "as_of"}
 _MOST_ROWS: Final = 12
 
 #: Names of the output tables.
@@ -75,12 +76,7 @@ class Ring:
         facts = {"members": len(self), "victims": about["n_victims"]}
         facts |= {name: about[name] for name in ("score", "stability")}
         facts |= {f"{text}, {unit}": format_amount(about[name], self.currency) for text, name in _MONEY.items()}
-        span = {
-            "active from": about["first_time"],
-            "to": about["last_time"],
-            "as of": about["as_of"],
-            "all times": "UTC",
-        }
+        span = {text: about[name] for text, name in _SPAN.items()} | {"all times": "UTC"}
         ties = self.ties.select(["centre_id", "grade", "log_odds"]).to_pylist()
         shown = build_table(["call centre", "tie", "log-odds"], [list(tie.values()) for tie in ties[:_MOST_ROWS]],
                             n_rows=len(ties))  # fmt: skip
@@ -191,16 +187,8 @@ class RingTables:
             facts |= {"as of": self.rings["as_of"][0].as_py()}
         names = ["ring_id", "n_accounts", "n_victims", "score", "value_in", "recoverable", "first_time", "last_time"]
         unit = unit_of(self.currency)
-        titles = [
-            "ring",
-            "accounts",
-            "victims",
-            "score",
-            f"value in, {unit}",
-            f"recoverable, {unit}",
-            "from, UTC",
-            "to, UTC",
-        ]
+        titles = ["ring", "accounts", "victims", "score", *(f"{text}, {unit}" for text in _MONEY)]
+        titles += ["from, UTC", "to, UTC"]
         lines = self.rings.select(names).slice(0, _MOST_ROWS).to_pylist()
         for line in lines:
             line |= {name: format_amount(line[name], self.currency) for name in _MONEY.values()}

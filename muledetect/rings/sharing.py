@@ -40,47 +40,33 @@ class Uses:
         return len(self.account)
 
 
-def uses_in_sessions(snapshot: Snapshot, accounts: Int32Array, kind: str) -> Uses:
-    """Find what `accounts` (ascending codes) share in table sessions.
+def find_uses(snapshot: Snapshot, accounts: Int32Array, kind: str) -> Uses:
+    """Find what `accounts` (ascending codes) share: of `IN_SESSIONS` in sessions, a terminal, an opening at a branch.
 
-    Time is cut into spans counted back from the moment. O(sessions + uses log uses).
+    What is in no session is looked for in table identifiers, of the accounts' own or of their holders, without spans of
+    time: an address is shared whenever both had it. Other times are cut into spans counted back from the moment.
+    O(sessions, identifiers or transfers + uses log uses).
     """
-    column, span = IN_SESSIONS[kind]
-    table = snapshot.tables.get("sessions")
-    if table is None or column not in table.column_names:
+    graph, tables = snapshot.graph, snapshot.tables
+    if kind == "terminal":
+        table = tables["transfers"]
+        if "terminal_id" not in table.column_names or graph.tick > VISIT:
+            return _none()
+        rows = np.flatnonzero(pc.is_valid(table["terminal_id"]).to_numpy())
+        terminal = table["terminal_id"].take(pa.array(rows))
+        return _group(snapshot, graph.source[rows], graph.time[rows], VISIT, terminal, accounts)
+    if kind in IN_SESSIONS and "sessions" in tables:
+        name, clock, (column, span) = "sessions", "time", IN_SESSIONS[kind]
+    elif kind == "opening":
+        name, clock, column, span = "accounts", "opened_at", "branch_id", BATCH
+    else:
+        table = snapshot.identifiers(kind)
+        return _group(snapshot, table["account"].to_numpy(), numbers(table, "since"), None, table["value"], accounts)
+    if name not in tables or not {clock, column} <= set(tables[name].column_names):
         return _none()
-    table = table.select(["account_id", "time", column]).filter(pc.is_valid(table[column]))
-    holder = snapshot.graph.codes(table["account_id"])
-    return _group(snapshot, holder, numbers(table, "time"), span, table[column], accounts)
-
-
-def uses_of_identifiers(snapshot: Snapshot, accounts: Int32Array, kind: str) -> Uses:
-    """Find what `accounts` share in table identifiers, of their own or of their holders.
-
-    Without spans of time: an address is shared whenever both had it. O(identifiers + accounts of holders).
-    """
-    table = snapshot.identifiers(kind)
-    return _group(snapshot, table["account"].to_numpy(), numbers(table, "since"), None, table["value"], accounts)
-
-
-def uses_of_terminals(snapshot: Snapshot, accounts: Int32Array) -> Uses:
-    """Find which terminals `accounts` paid at within the same half hour, counted back from the moment. O(transfers)."""
-    graph, table = snapshot.graph, snapshot.tables["transfers"]
-    if "terminal_id" not in table.column_names or graph.tick > VISIT:
-        return _none()
-    rows = np.flatnonzero(pc.is_valid(table["terminal_id"]).to_numpy())
-    terminal = table["terminal_id"].take(pa.array(rows))
-    return _group(snapshot, graph.source[rows], graph.time[rows], VISIT, terminal, accounts)
-
-
-def uses_of_openings(snapshot: Snapshot, accounts: Int32Array) -> Uses:
-    """Find which of `accounts` were opened at one branch within an hour, counted back from the moment. O(n)."""
-    table = snapshot.tables.get("accounts")
-    if table is None or not {"opened_at", "branch_id"} <= set(table.column_names):
-        return _none()
-    opened = table.filter(pc.and_(pc.is_valid(table["opened_at"]), pc.is_valid(table["branch_id"])))
-    holder = snapshot.graph.codes(opened["account_id"])
-    return _group(snapshot, holder, numbers(opened, "opened_at"), BATCH, opened["branch_id"], accounts)
+    table = tables[name].select(["account_id", clock, column])
+    table = table.filter(pc.and_(pc.is_valid(table[clock]), pc.is_valid(table[column])))
+    return _group(snapshot, graph.codes(table["account_id"]), numbers(table, clock), span, table[column], accounts)
 
 
 def _group(

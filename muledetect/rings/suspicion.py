@@ -8,7 +8,6 @@ logistic model of few columns, twice over, which carries the suspicion two steps
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
@@ -20,7 +19,7 @@ from muledetect.arrays import NEVER, BoolArray, Float64Array, Int32Array, Int64A
 from muledetect.facts import Snapshot
 from muledetect.rings.account_evidence import AccountEvidence
 from muledetect.rings.money import match_relayed_money
-from muledetect.rings.sharing import IN_SESSIONS, Uses, uses_in_sessions
+from muledetect.rings.sharing import IN_SESSIONS, Uses, find_uses
 
 #: Coefficients of an account's own evidence, and of that together with its neighbours'. Fitted on the truth of
 #: simulated worlds by `python benchmarks/rings.py --fit`, rounded. A name that is not here counts 0.
@@ -140,18 +139,26 @@ def columns(
     left, passed = money.strength[debit], money.strength[credit]
     payer, payee = s[source], s[target]
     inflow, outflow, n_payers, n_payees, _ = _dealings_of(snapshot, accounts, since, NEVER)
-    pair = _Pairs.of(source, target, n)
+    pairs, of_transfer = np.unique(source * n + target, return_inverse=True)
+    payers, payees = np.divmod(pairs, max(n, 1))
+
+    def best(value: Float64Array, end: Int64Array) -> Float64Array:
+        """Sum up, by one end, the largest value of each directed pair."""
+        most = np.zeros(len(pairs))
+        np.maximum.at(most, of_transfer, value)
+        return _sum(most, end, n)
+
     dirty = payer * (money.amount[debit] / np.maximum(inflow[target], 1))
     share = _sum(dirty, target, n)
     on = _sum(dirty * (money.amount[credit] / graph.amount[edge]), target, n)
-    paid_by = pair.best(payer, pair.target, n)
+    paid_by = best(payer, payees)
     log = np.log1p
     found = own_columns(evidence, accounts) | {
-        "relayed_to": log(pair.best(payer * left, pair.target, n)),
-        "relayed_on": log(pair.best(payee * left, pair.source, n)),
-        "relayed_through": log(pair.best(payer * left * passed, pair.target, n)),
+        "relayed_to": log(best(payer * left, payees)),
+        "relayed_on": log(best(payee * left, payers)),
+        "relayed_through": log(best(payer * left * passed, payees)),
         "paid_by": log(paid_by),
-        "paid": log(np.where(paid_by > 0, pair.best(payee, pair.source, n), 0.0)),
+        "paid": log(np.where(paid_by > 0, best(payee, payers), 0.0)),
         "relayed_share": share,
         "passed_on": np.divide(on, share, out=np.zeros(n), where=share > 0),
         "paid_share": np.where(
@@ -161,7 +168,8 @@ def columns(
         "dealings": np.bincount(np.concatenate([source, target]), minlength=n).astype(np.float64),
     }
     for kind in IN_SESSIONS:
-        found[kind] = log(_shared(uses_in_sessions(snapshot, accounts, kind), s))
+        has_sessions = "sessions" in snapshot.tables
+        found[kind] = log(_shared(find_uses(snapshot, accounts, kind), s)) if has_sessions else np.zeros(n)
     return found
 
 
@@ -170,26 +178,6 @@ def _apply(table: Mapping[str, Float64Array], weights: Mapping[str, float]) -> F
     for name, values in table.items():
         total = total + weights.get(name, 0.0) * values
     return np.asarray(expit(total))
-
-
-@dataclass(frozen=True, eq=False)
-class _Pairs:
-    """Transfers by directed pair of accounts."""
-
-    of_transfer: Int64Array
-    source: Int64Array
-    target: Int64Array
-
-    @classmethod
-    def of(cls, source: Int64Array, target: Int64Array, n: int) -> _Pairs:
-        pairs, of_transfer = np.unique(source * n + target, return_inverse=True)
-        return cls(of_transfer, pairs // max(n, 1), pairs % max(n, 1))
-
-    def best(self, value: Float64Array, end: Int64Array, n: int) -> Float64Array:
-        """Sum up, by one end, the largest value of each pair."""
-        most = np.zeros(len(self.source))
-        np.maximum.at(most, self.of_transfer, value)
-        return _sum(most, end, n)
 
 
 def _sum(value: Float64Array, at: Int64Array, n: int) -> Float64Array:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 
-from muledetect.arrays import Float64Array, Int32Array, Int64Array
+from muledetect.arrays import AnyArray, Float64Array, Int32Array, Int64Array
 from muledetect.simulation.config import WorldConfig
 from muledetect.simulation.people import CODE, People
 from muledetect.simulation.streams import pick_from, stream
@@ -33,33 +32,25 @@ class Contacts:
 
 def build_contacts(config: WorldConfig, people: People) -> Contacts:
     """Friends and relatives: a heavy-tailed number each, half of them from the same area. O(accounts)."""
-    known = people.is_private & ~np.isin(people.persona, [CODE["dormant"], CODE["second"]])
-
-    def sizes(rng: np.random.Generator, n: int) -> Int64Array:
-        # Log-normal with a mean of nine and a tail to eighty (choice): those to whom one ever sends money.
-        return np.clip(3 + rng.lognormal(1.6, 0.7, n), 3, 80).astype(np.int64)
-
     rng = stream(config.seed, "contacts")
-    return _drawn_contacts(rng, people, sizes, np.flatnonzero(known), people.popularity**0.5, local=0.5)
+    known = people.is_private & ~np.isin(people.persona, [CODE["dormant"], CODE["second"]])
+    # Log-normal with a mean of nine and a tail to eighty (choice): those to whom one ever sends money.
+    size = np.clip(3 + rng.lognormal(1.6, 0.7, len(known)), 3, 80)
+    return _drawn_contacts(rng, people, size, np.flatnonzero(known), people.popularity**0.5, local=0.5)
 
 
 def build_favourites(config: WorldConfig, people: People) -> Contacts:
     """Shops and stalls where somebody goes again and again, three quarters of them near. O(accounts)."""
     rng = stream(config.seed, "favourites")
-    pool = people.of("shop", "stall", "goods")
-    return _drawn_contacts(rng, people, lambda rng, n: rng.integers(3, 12, n), pool, people.popularity, local=0.75)
+    pool, size = people.of("shop", "stall", "goods"), rng.integers(3, 12, len(people.area))
+    return _drawn_contacts(rng, people, size, pool, people.popularity, local=0.75)
 
 
 def _drawn_contacts(
-    rng: np.random.Generator,
-    people: People,
-    sizes: Callable[[np.random.Generator, int], Int64Array],
-    pool: Int64Array,
-    weight: Float64Array,
-    local: float,
+    rng: np.random.Generator, people: People, sizes: AnyArray, pool: Int64Array, weight: Float64Array, local: float
 ) -> Contacts:
     n = len(people.area)
-    size = sizes(rng, n).astype(np.int32)
+    size = sizes.astype(np.int32)
     start = np.concatenate([[0], np.cumsum(size, dtype=np.int64)])
     member = np.empty(int(start[-1]), np.int32)
     edges = np.cumsum(weight[pool])

@@ -128,6 +128,8 @@ def build_calendar(config: WorldConfig) -> Calendar:
     days = first + np.arange(config.n_days)
     months = np.unique(days.astype("datetime64[M]"))
     firsts = months.astype("datetime64[D]")
+    years = np.unique(days.astype("datetime64[Y]")).astype(str)
+    holidays = [f"{year}-{day}" for year in years for day in config.holidays]
     return Calendar(
         start=parse_time(config.start) - config.utc_offset_hours * HOUR,
         n_days=config.n_days,
@@ -135,10 +137,5 @@ def build_calendar(config: WorldConfig) -> Calendar:
         day_of_month=(days - days.astype("datetime64[M]").astype("datetime64[D]")).astype(np.int64) + 1,
         month_first=(firsts - first).astype(np.int64),
         month_length=((months + 1).astype("datetime64[D]") - firsts).astype(np.int64),
-        is_holiday=np.isin(days.astype(str).astype("U10"), _dated(config, days)),
+        is_holiday=np.isin(days.astype(str).astype("U10"), holidays),
     )
-
-
-def _dated(config: WorldConfig, days: np.ndarray[tuple[int], np.dtype[np.datetime64]]) -> list[str]:
-    years = np.unique(days.astype("datetime64[Y]")).astype(str)
-    return [f"{year}-{day}" for year in years for day in config.holidays]

@@ -141,7 +141,8 @@ def build_people(config: WorldConfig, calendar: Calendar) -> People:
         income=income,
         opening=_openings(rng, persona, is_own, income, opened_at >= calendar.start),
         daily_limit=_limits(rng, persona, income),
-        activity_level=_activity_levels(rng, n) * config.activity,
+        # 1 on average: many hardly ever act, a few several times a day
+        activity_level=rng.gamma(1.3, 1 / 1.3, n) * np.exp(0.5 * rng.standard_normal(n) - 0.125) * config.activity,
         popularity=rng.pareto(1.3, n) + 0.05,
         mule_kind=np.zeros(n, np.int8),
     )
@@ -198,11 +199,6 @@ def _lifetimes(
     left = np.maximum(calendar.end - life, 1)
     closed_at[closes] = (life + (rng.random(n) * left).astype(np.int64))[closes]
     return opened_at, active_from, closed_at
-
-
-def _activity_levels(rng: np.random.Generator, n: int) -> Float64Array:
-    """How often each acts, 1 on average: many hardly ever, a few several times a day."""
-    return np.asarray(rng.gamma(1.3, 1 / 1.3, n) * np.exp(0.5 * rng.standard_normal(n) - 0.125))
 
 
 def _incomes(rng: np.random.Generator, persona: Int8Array) -> Float64Array:

@@ -111,14 +111,10 @@ class Plan:
         taken = rows_at(columns, due)
         if len(due):
             taken["time"][0] = max(int(taken["time"][0]), self.last_time + 1)
-            taken["time"] = _unique_times(taken["time"])
+            steps = np.arange(len(due))
+            taken["time"] = np.maximum.accumulate(taken["time"] - steps) + steps
             self.last_time = int(taken["time"][-1])
         return taken
-
-
-def _unique_times(moments: Int64Array) -> Int64Array:
-    steps = np.arange(len(moments), dtype=np.int64)
-    return np.maximum.accumulate(moments - steps) + steps
 
 
 #: Cumulative odds of the rounding (smallest step, satang) to which people round, by channel group.

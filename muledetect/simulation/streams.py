@@ -25,6 +25,12 @@ def pick_from(rng: np.random.Generator, edges: Float64Array, n: int) -> Int64Arr
     return np.asarray(np.minimum(chosen, len(edges) - 1), np.int64)
 
 
+def ragged(size: Int64Array) -> tuple[Int64Array, Int64Array]:
+    """Return (row, number within the row) of the items of rows that have `size` items each."""
+    row = np.repeat(np.arange(len(size)), size)
+    return row, np.arange(len(row)) - np.repeat(np.cumsum(size) - size, size)
+
+
 def hash_bits(*keys: UInt64Array | Int64Array | int) -> UInt64Array:
     """Hash integers to 64 well-mixed bits (splitmix64 finaliser, chained), elementwise."""
     state = np.zeros(1, np.uint64)

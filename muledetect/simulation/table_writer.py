@@ -14,7 +14,7 @@ from muledetect.simulation.bank.calls import CallMaker
 from muledetect.simulation.bank.sessions import SessionMaker
 from muledetect.simulation.days import Span
 from muledetect.simulation.economy import Economy
-from muledetect.simulation.plan import CHANNEL, NORMAL, VICTIM, Columns, rows_at, stacked
+from muledetect.simulation.plan import CHANNEL, NORMAL, VICTIM, Columns, rows_at
 from muledetect.simulation.streams import hash_bits
 from muledetect.simulation.tables.ids import Ids
 from muledetect.simulation.tables.records import calls_table, devices_table, sessions_table, slices, transfers_table
@@ -85,10 +85,6 @@ class TableWriter:
         private = people.is_private[rows["target"]] & people.is_own[rows["source"]]
         self.honest.offer(rows_at(rows, (rows["kind"] == NORMAL) & private & np.isin(rows["channel"], _BY_HAND)))
         return rows
-
-    def all_ring_transfers(self) -> Columns:
-        """Return every transfer of an account that some ring uses, in order of time."""
-        return stacked(self.ring_transfers)
 
 
 @dataclass(slots=True)

@@ -35,7 +35,7 @@ from muledetect.simulation.ledger import Ledger, open_ledger
 from muledetect.simulation.life import BEHAVIOURS
 from muledetect.simulation.money_truth import follow_money
 from muledetect.simulation.people import build_people
-from muledetect.simulation.plan import NORMAL, Columns, rows_at
+from muledetect.simulation.plan import NORMAL, Columns, rows_at, stacked
 from muledetect.simulation.streams import stream
 from muledetect.simulation.table_writer import Put, Sample, TableWriter
 from muledetect.simulation.tables import records
@@ -215,7 +215,7 @@ def _last_tables(
     """Return what is only known at the end: what the bank has learnt, the accounts that it has seen, and the truth."""
     economy, ids = writer.economy, writer.ids
     n_accounts = len(economy.people.persona)
-    rows = writer.all_ring_transfers()
+    rows = stacked(writer.ring_transfers)
     illicit = rows_at(rows, (rows["kind"] != NORMAL) & (rows["number"] >= 0))
     activity = illicit_activity(illicit, crime, n_accounts, economy.calendar.end)
     complaints = make_complaints(economy, cases, illicit, writer.honest.rows)

@@ -8,13 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from muledetect.rings.links._spec import LinkKind, RingContext, link, make_links, pairs_in_groups
-from muledetect.rings.sharing import (
-    Uses,
-    uses_in_sessions,
-    uses_of_identifiers,
-    uses_of_openings,
-    uses_of_terminals,
-)
+from muledetect.rings.sharing import find_uses
 
 #: Weight of a thing that nobody else has. One laundering office runs several rings from one house, so that what is
 #: shared says more about the office than about the ring: it supports links of money and does not replace them.
@@ -27,8 +21,6 @@ WEIGHTS: Final = {
 def shared_thing(kind: str) -> LinkKind:
     """Return the kind of link for one kind of thing, named after it.
 
-    Notes
-    -----
     `weight = w / sqrt(holders - 1)`, holders being all accounts of the bank that used the thing within its span of
     time, at most 20; "terminal" is a machine within half an hour, "opening" a branch within an hour. Sessions are
     looked at first, else table identifiers. A bank's own address book says who shares a home, too: families look like
@@ -36,7 +28,7 @@ def shared_thing(kind: str) -> LinkKind:
     """
 
     def find(context: RingContext) -> pa.Table:
-        uses = _uses(context, kind)
+        uses = find_uses(context.snapshot, context.suspects.account, kind)
         left, right = pairs_in_groups(uses.group)
         weight = WEIGHTS[kind] * uses.rarity[left]
         first = np.maximum(uses.first_time[left], uses.first_time[right])
@@ -46,14 +38,3 @@ def shared_thing(kind: str) -> LinkKind:
 
     find.__name__ = f"shared_{kind}"
     return link(opens_episodes=False)(find)
-
-
-def _uses(context: RingContext, kind: str) -> Uses:
-    snapshot, accounts = context.snapshot, context.suspects.account
-    if kind == "terminal":
-        return uses_of_terminals(snapshot, accounts)
-    if kind == "opening":
-        return uses_of_openings(snapshot, accounts)
-    if kind in ("device", "ip", "wifi") and "sessions" in snapshot.tables:
-        return uses_in_sessions(snapshot, accounts, kind)
-    return uses_of_identifiers(snapshot, accounts, kind)

@@ -27,8 +27,6 @@ PAYMENT_WEIGHT: Final = 0.5
 def relay(context: RingContext) -> pa.Table:
     """Link the payer to the middleman, and the middleman to the payee, of money that was passed on.
 
-    Notes
-    -----
     `weight = log2(1 + sum of strengths) * rarity`, the sum over the transfers of the pair, each counted as credit of
     the one end and as debit of the other (see `match_relayed_money`): a single whole, instant relay between accounts
     of few counterparties weighs 1, and repetition adds less and less. O(transfers of the suspects).
@@ -57,8 +55,6 @@ def relay(context: RingContext) -> pa.Table:
 def payment(context: RingContext) -> pa.Table:
     """Link two suspects of which one paid the other in the window.
 
-    Notes
-    -----
     `weight = 0.5 * rarity`, however often they paid: a habit of years is no sign of a ring. O(transfers of the
     suspects).
     """
@@ -124,8 +120,6 @@ MOST_PAYEES = 12
 def shared_victims(context: RingContext) -> pa.Table:
     """Link two suspects to which one account paid money that it disputes.
 
-    Notes
-    -----
     `weight = 1 / (payees - 1)` summed over the victims, with `payees` the disputed suspects of the victim, at most 12:
     a victim that named two accounts binds them fully. The times are those of the first disputed transfer to either.
     O(disputed transfers).
@@ -157,8 +151,6 @@ WEIGHT: Final = 0.1
 def co_activation(context: RingContext) -> pa.Table:
     """Link two suspects whose first transfer, or first after 60 days of rest, came within an hour of each other.
 
-    Notes
-    -----
     `weight = 0.1`, for neighbours in time only, and only where no third suspect woke at that very moment. A record
     begins somewhere: wakings within 60 days of the first transfer of all say nothing and are left out. O(transfers of
     the suspects).

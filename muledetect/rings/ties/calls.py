@@ -35,8 +35,6 @@ CALLS: Final = ("call_id", "time", "callee", "centre", "weight")
 def call(context: TieContext) -> pd.DataFrame:
     """Count the payers that a number or SIM box of the centre called up to 24 h before they paid the ring.
 
-    Notes
-    -----
     Log-odds 1.2 for a payer that disputes the transfer, 0.5 for another first-ever payer, halved for each 8 hours
     between call and payment, times the list's reliability, times 100 / (people called that day) for a desk that calls
     more. One item a payer, its best call; at most 3.5.
@@ -113,8 +111,6 @@ _AT_ONCE: Final = 10
 def chance_of_calls(context: TieContext, call: Family, *, n_shuffles: int, seed: int) -> pd.Series:
     """Return, for each ring and centre with evidence of calls, the share of shuffled worlds with as much.
 
-    Notes
-    -----
     Each call of a centre's number goes to somebody who was called, by anybody, in the same hour; who pays whom stays.
     (1 + shuffles with as much) / (1 + shuffles). The draw depends on the order of times and hashes only, not on names
     of accounts. O(shuffles * calls of listed numbers + calls).

@@ -33,8 +33,6 @@ def list_unknown_centres(context: TieContext) -> pd.DataFrame:
     """Return the listed entries with unlisted numbers and boxes ascribed to centres, known ones by their company, else
     inferred ones.
 
-    Notes
-    -----
     A number or box that called two or more victims (payers of disputed transfers) up to 24 h before they paid is
     suspicious if so many are unlikely for its number of calls: by a Poisson law whose mean is victims times the share
     of all callees that it calls a day. Suspicious ones are joined where they share a box or a victim. A group belongs

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -163,28 +162,21 @@ def _recruit_unwitting(config: WorldConfig, people: People, for_sale: _ForSale, 
             people.mule_kind[account] = UNWITTING
 
 
-@dataclass(frozen=True, slots=True)
-class _Recruit:
-    account: int
-    start: int
-    ring: int
-
-
 def _give_past(config: WorldConfig, people: People, calendar: Calendar, rings: list[Ring]) -> None:
     """Give every hired account a history that fits how it was hired, as of its first use in any ring."""
-    first: dict[int, _Recruit] = {}
+    first: dict[int, tuple[Membership, int]] = {}
     for ring in rings:
         for member in ring.memberships:
             known = first.get(member.account)
-            if not member.is_unwitting and (known is None or member.start < known.start):
-                first[member.account] = _Recruit(member.account, member.start, ring.number)
+            if not member.is_unwitting and (known is None or member.start < known[0].start):
+                first[member.account] = member, ring.number
     tactics = Tactics(config)
     n_of_holder = np.bincount(people.holder, minlength=len(people.holder))
     seller: dict[tuple[int, bool], int] = {}
     # Whose identity may be stolen: people who had an account before and are in no ring.
     innocent = people.is_private & (people.mule_kind == 0)
     honest = {own: np.flatnonzero(innocent & (people.is_own == own)) for own in (True, False)}
-    for hired in first.values():
+    for hired, ring_number in first.values():
         rng = stream(config.seed, "recruit", hired.account)
         kind = _kind(rng, config)
         if kind == COMPANY and n_of_holder[hired.account] != 1:
@@ -194,7 +186,10 @@ def _give_past(config: WorldConfig, people: People, calendar: Calendar, rings: l
         limit = _LIMITS[pick(rng, np.array([0.35, 0.45, 0.2]), 1)[0]]
         people.daily_limit[hired.account] = max(people.daily_limit[hired.account], limit)
         if kind == OLD:
-            _make_old(rng, people, hired)
+            if people.persona[hired.account] == CODE["dormant"]:
+                people.persona[hired.account] = CODE["irregular"]
+            people.active_from[hired.account] = 0
+            _was_open(rng, people, hired.account, hired.start - 60 * DAY)
         elif kind == DORMANT:
             _make_dormant(rng, tactics, people, calendar, hired)
         else:
@@ -202,7 +197,7 @@ def _give_past(config: WorldConfig, people: People, calendar: Calendar, rings: l
         if kind == STOLEN:
             people.holder[hired.account] = people.holder[int(rng.choice(honest[bool(people.is_own[hired.account])]))]
         if kind == NEW:
-            _join_seller(rng, people, hired, seller, n_of_holder)
+            _join_seller(rng, people, hired, ring_number, seller, n_of_holder)
 
 
 def _kind(rng: np.random.Generator, config: WorldConfig) -> int:
@@ -222,21 +217,13 @@ def _was_open(rng: np.random.Generator, people: People, account: int, moment: in
         people.opened_at[account] = opened // DAY * DAY - DAY + int(rng.integers(HOUR, 11 * HOUR))
 
 
-def _make_old(rng: np.random.Generator, people: People, hired: _Recruit) -> None:
-    account = hired.account
-    if people.persona[account] == CODE["dormant"]:
-        people.persona[account] = CODE["irregular"]
-    people.active_from[account] = 0
-    _was_open(rng, people, account, hired.start - 60 * DAY)
-
-
 def _make_poor(rng: np.random.Generator, people: People, account: int) -> None:
     people.persona[account] = CODE[str(rng.choice(["irregular", "gig", "student", "second"]))]
     people.activity_level[account] *= rng.uniform(0.2, 0.9)
 
 
 def _make_dormant(
-    rng: np.random.Generator, tactics: Tactics, people: People, calendar: Calendar, hired: _Recruit
+    rng: np.random.Generator, tactics: Tactics, people: People, calendar: Calendar, hired: Membership
 ) -> None:
     account, wakes = hired.account, int(rng.exponential(4) * DAY)
     _make_poor(rng, people, account)
@@ -245,7 +232,9 @@ def _make_dormant(
     people.opening[account] = int(min(people.opening[account], rng.exponential(60_000)))
 
 
-def _make_new(rng: np.random.Generator, tactics: Tactics, people: People, calendar: Calendar, hired: _Recruit) -> None:
+def _make_new(
+    rng: np.random.Generator, tactics: Tactics, people: People, calendar: Calendar, hired: Membership
+) -> None:
     """Open an account days before its use; one with a stolen identity, or of a company, makes no normal payments."""
     account, kind = hired.account, people.mule_kind[hired.account]
     age = rng.exponential(12) + 1.5 if kind != COMPANY else rng.gamma(2.0, 60) + 10
@@ -267,15 +256,12 @@ def _make_new(rng: np.random.Generator, tactics: Tactics, people: People, calend
 
 
 def _join_seller(
-    rng: np.random.Generator,
-    people: People,
-    hired: _Recruit,
-    seller: dict[tuple[int, bool], int],
+    rng: np.random.Generator, people: People, hired: Membership, ring: int, seller: dict[tuple[int, bool], int],
     n_of_holder: Int64Array,
-) -> None:
+) -> None:  # fmt: skip
     """Sellers sell several accounts at once, opened at one branch within days of each other."""
     account = hired.account
-    key = (hired.ring, bool(people.is_own[account]))
+    key = (ring, bool(people.is_own[account]))
     joins = rng.random() < 0.55
     other = seller.setdefault(key, account)
     # A holder of several accounts keeps them: their other accounts must not lose their holder.

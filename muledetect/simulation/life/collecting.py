@@ -13,6 +13,7 @@ from muledetect.clock import DAY
 from muledetect.simulation.days import EVENING, SHOPPING, TALKING
 from muledetect.simulation.economy import Act, Actors, Economy, every_week
 from muledetect.simulation.life.spending import in_parts
+from muledetect.simulation.streams import ragged
 
 
 def _collect(
@@ -59,8 +60,7 @@ def savings_circles(economy: Economy) -> Act:
         day = start + turn * every
         meets = np.flatnonzero((day >= week.span.first) & (day < week.span.last))
         closes = week.moments(day[meets], EVENING)
-        row = np.repeat(np.arange(len(meets)), size[meets])
-        place = np.arange(len(row)) - np.repeat(np.cumsum(size[meets]) - size[meets], size[meets])
+        row, place = ragged(size[meets])
         circle = meets[row]
         moment = closes[row] - (20 * 3600e6 * week.rng.random(len(row)) ** 0.6).astype(np.int64)
         payer, receiver = members[first[circle] + place].astype(np.int64), first[meets] + turn[meets] % size[meets]

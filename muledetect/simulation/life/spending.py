@@ -12,7 +12,7 @@ from muledetect.simulation.days import OFFICE, SHOPPING
 from muledetect.simulation.economy import Economy, every_week
 from muledetect.simulation.people import cash_machines
 from muledetect.simulation.plan import OF_BALANCE, UP_TO
-from muledetect.simulation.streams import pick
+from muledetect.simulation.streams import pick, ragged
 
 #: What a machine gives at most, in satang (choice).
 _MOST: Final = 3_000_000
@@ -34,8 +34,7 @@ def shopping(week: Economy) -> None:
     moment = week.moments(day, SHOPPING)
     # A trip has 1.4 payments, some minutes apart: what makes people's payments come in bursts.
     count = np.minimum(week.rng.geometric(0.7, len(trips)), 6)
-    row = np.repeat(np.arange(len(trips)), count)
-    number = np.arange(len(row)) - np.repeat(np.cumsum(count) - count, count)
+    row, number = ragged(count)
     gap = (number * week.rng.uniform(60, 1_800, len(row)) * 1e6).astype(np.int64)
     who = trips[row]
     shop = week.favourites.draw(week.rng, who)
@@ -123,8 +122,8 @@ _PARTS: Final = np.array([0.55, 0.25, 0.13, 0.07])
 def in_parts(rng: np.random.Generator, n: int) -> tuple[Int64Array, Int64Array, Int64Array]:
     """Return (row, number of the part, parts of the row) for `n` sums that leave in one to four parts."""
     parts = 1 + pick(rng, _PARTS, n)
-    row = np.repeat(np.arange(n), parts)
-    return row, np.arange(len(row)) - np.repeat(np.cumsum(parts) - parts, parts), parts[row]
+    row, number = ragged(parts)
+    return row, number, parts[row]
 
 
 class Habit(NamedTuple):
