@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, fields
 from datetime import date
 from types import MappingProxyType
 from typing import Any, Final
@@ -23,15 +23,33 @@ TACTICS: Final = (
     "pass_through",
 )
 
+_SHARES: Final = (
+    *("new_mule_share", "dormant_mule_share", "stolen_share", "company_mule_share", "complaint_share"),
+    *("wrong_complaint_share", "found_share", "reviewed_share", "wrong_label_share", "evasion"),
+    *TACTICS,
+)
+
+_RANGES: Final[Mapping[str, tuple[float, float]]] = {
+    "n_accounts": (200, 2_000_000),
+    "n_days": (14, 3650),
+    "seed": (0, 2**63 - 1),
+    "least_mules": (0, 100_000),
+    "utc_offset_hours": (-12, 14),
+    "outside_share": (0.1, 5.0),
+    "median_holding_s": (1.0, 864_000.0),
+    "holding_spread": (0.0, 5.0),
+    "commission_low": (0.0, 0.5),
+    "commission_high": (0.0, 0.5),
+    "median_complaint_delay_h": (0.1, 2000.0),
+    "activity": (0.01, 20.0),
+    **dict.fromkeys(_SHARES, (0.0, 1.0)),
+    "mule_share": (0.0, 0.1),
+}
+
 _KINDS: Final[Mapping[str, tuple[type, ...]]] = {
     "int": (int,), "float": (int, float), "str": (str,), "float | None": (int, float, type(None)),
     "tuple[str, ...]": (tuple, list),
 }  # fmt: skip
-
-
-def _within(default: float | None, low: float = 0.0, high: float = 1.0) -> Any:
-    """Return a field whose value must lie in a range."""
-    return field(default=default, metadata={"range": (low, high)})
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,39 +114,39 @@ class WorldConfig:
         phones and networks change often; honest customers are talked into passing money on.
     """
 
-    n_accounts: int = _within(2000, 200, 2_000_000)
-    n_days: int = _within(120, 14, 3650)
-    seed: int = _within(0, 0, 2**63 - 1)
+    n_accounts: int = 2000
+    n_days: int = 120
+    seed: int = 0
     start: str = "2025-01-01"
-    utc_offset_hours: int = _within(7, -12, 14)
+    utc_offset_hours: int = 7
     holidays: tuple[str, ...] = ("01-01", "04-13", "04-14", "04-15", "05-01", "08-12", "12-05", "12-10", "12-31")
     currency: str = "THB"
-    outside_share: float = _within(0.4, 0.1, 5.0)
-    activity: float = _within(1.0, 0.01, 20.0)
-    mule_share: float = _within(0.01, 0.0, 0.1)
-    least_mules: int = _within(30, 0, 100_000)
-    new_mule_share: float = _within(0.30)
-    dormant_mule_share: float = _within(0.25)
-    stolen_share: float = _within(0.15)
-    company_mule_share: float = _within(0.05)
-    median_holding_s: float = _within(3600.0, 1.0, 864_000.0)
-    holding_spread: float = _within(2.38, 0.0, 5.0)
-    commission_low: float = _within(0.08, 0.0, 0.5)
-    commission_high: float = _within(0.12, 0.0, 0.5)
-    complaint_share: float = _within(0.65)
-    median_complaint_delay_h: float = _within(30.0, 0.1, 2000.0)
-    wrong_complaint_share: float = _within(0.12)
-    found_share: float = _within(0.75)
-    reviewed_share: float = _within(0.7)
-    wrong_label_share: float = _within(0.03)
-    evasion: float = _within(0.25)
-    splitting: float | None = _within(None)
-    waiting: float | None = _within(None)
-    camouflage: float | None = _within(None)
-    salary_like: float | None = _within(None)
-    old_accounts: float | None = _within(None)
-    device_rotation: float | None = _within(None)
-    pass_through: float | None = _within(None)
+    outside_share: float = 0.4
+    activity: float = 1.0
+    mule_share: float = 0.01
+    least_mules: int = 30
+    new_mule_share: float = 0.30
+    dormant_mule_share: float = 0.25
+    stolen_share: float = 0.15
+    company_mule_share: float = 0.05
+    median_holding_s: float = 3600.0
+    holding_spread: float = 2.38
+    commission_low: float = 0.08
+    commission_high: float = 0.12
+    complaint_share: float = 0.65
+    median_complaint_delay_h: float = 30.0
+    wrong_complaint_share: float = 0.12
+    found_share: float = 0.75
+    reviewed_share: float = 0.7
+    wrong_label_share: float = 0.03
+    evasion: float = 0.25
+    splitting: float | None = None
+    waiting: float | None = None
+    camouflage: float | None = None
+    salary_like: float | None = None
+    old_accounts: float | None = None
+    device_rotation: float | None = None
+    pass_through: float | None = None
 
     def __post_init__(self) -> None:
         """Check every parameter and report all that are wrong at once."""
@@ -155,18 +173,18 @@ class WorldConfig:
 
     def _wrong_types(self) -> list[str]:
         wrong = []
-        for known in fields(self):
-            value = getattr(self, known.name)
-            if isinstance(value, bool) or not isinstance(value, _KINDS[str(known.type)]):
-                wrong.append(f"{known.name} must be of type {known.type}, got {type(value).__name__}")
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if isinstance(value, bool) or not isinstance(value, _KINDS[str(field.type)]):
+                wrong.append(f"{field.name} must be of type {field.type}, got {type(value).__name__}")
         return wrong
 
     def _wrong_values(self) -> list[str]:
-        wrong = []
-        for known in fields(self):
-            value, (low, high) = getattr(self, known.name), known.metadata.get("range", (None, None))
-            if low is not None and value is not None and not low <= value <= high:
-                wrong.append(f"{known.name} must lie in {low} to {high}, got {value}")
+        wrong = [
+            f"{name} must lie in {low} to {high}, got {getattr(self, name)}"
+            for name, (low, high) in _RANGES.items()
+            if getattr(self, name) is not None and not low <= getattr(self, name) <= high
+        ]
         if self.commission_low > self.commission_high:
             low, high = self.commission_low, self.commission_high
             wrong.append(f"commission_low must not exceed commission_high, got {low} > {high}")
@@ -233,7 +251,7 @@ def world_config(preset: str | None = None, **parameters: Any) -> WorldConfig:
 
 
 def _kind(name: str) -> str:
-    kinds = {known.name: str(known.type) for known in fields(WorldConfig)}
+    kinds = {field.name: str(field.type) for field in fields(WorldConfig)}
     if name not in kinds:
         raise OptionError(f"simulate: there is no parameter {name!r}.{did_you_mean(name, list(kinds))}")
     return kinds[name]
