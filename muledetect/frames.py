@@ -45,20 +45,10 @@ _ALIASES: Final[Mapping[str, str]] = {"steps": "trace_steps"}
 
 
 def as_arrow(given: Any, what: str = "table") -> pa.Table:
-    """Return a table of any library as Arrow: pyarrow as it is, pandas, polars, DuckDB.
+    """Return a table of any library as Arrow: pyarrow as it is, pandas, polars, DuckDB; `what` it is, for the error.
 
-    Of the others, text comes as `string`, whatever it was coded as, and lists likewise; an index is left out.
-
-    Parameters
-    ----------
-    given : pyarrow.Table or RecordBatch, pandas.DataFrame, or anything with `__arrow_c_stream__`
-    what : str
-        What it is, for the error.
-
-    Raises
-    ------
-    DataError
-        If it is no table, a column holds values of several types, or a text holds half of a character.
+    Of the others, text comes as `string`, whatever it was coded as, and lists likewise; an index is left out. What is
+    no table, has a column of several types, or a text with half of a character, is a DataError.
     """
     if isinstance(given, pa.Table):
         return given
@@ -78,13 +68,7 @@ def as_arrow(given: Any, what: str = "table") -> pa.Table:
 
 
 def arrow_of_pandas(frame: pd.DataFrame, what: str) -> pa.Table:
-    """Return a pandas frame as Arrow without its index; `what` it is, for the error.
-
-    Raises
-    ------
-    DataError
-        If a column holds values of several types, or a text or a heading holds half of a character (a lone surrogate).
-    """
+    """Return a pandas frame as Arrow without its index; see `as_arrow` for `what` and the errors."""
     try:
         return pa.Table.from_pandas(frame, preserve_index=False)
     except UnicodeEncodeError as error:

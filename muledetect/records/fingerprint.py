@@ -46,19 +46,16 @@ def _add_up(rows: Any, lane: Any) -> Any:
     return first, second
 
 
-def _salt(name: str) -> np.uint64:
-    return np.uint64(int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "little"))
-
-
 def hash_rows(table: pa.Table) -> UInt64Array:
     """Return a 64-bit hash of every row over the columns that have a contract type, uint64."""
     rows = np.zeros(table.num_rows, np.uint64)
     for name in table.column_names:
         column = table.column(name)
+        salt = np.uint64(int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "little"))
         dictionary_hashes: dict[int, UInt64Array] = {}
         start = 0
         for chunk in column.chunks:
-            _add_column(chunk, _salt(name), rows[start : start + len(chunk)], dictionary_hashes)
+            _add_column(chunk, salt, rows[start : start + len(chunk)], dictionary_hashes)
             start += len(chunk)
     return rows
 

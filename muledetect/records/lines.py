@@ -34,7 +34,6 @@ _BLOCK_BYTES: Final = 1 << 23
 #: A single line longer than this is no row of a table.
 _MOST_LINE: Final = 1 << 24
 _LOOK_BACK: Final = 1 << 16
-_FEW_BYTES: Final = 1 << 20
 _MARK: Final = codecs.BOM_UTF8
 _UTF8: Final = ("utf-8", "ascii")
 
@@ -137,8 +136,7 @@ class TextStream(io.RawIOBase):
             raise _nul_in(self._path, self._encoding)
         lines = self._cut(raw)
         if self._skip and lines:
-            taken = lines.splitlines(keepends=True) if len(lines) < _FEW_BYTES else _split_some(lines, self._skip)
-            passed = taken[: self._skip]
+            passed = lines.splitlines(keepends=True)[: self._skip]
             self._skip -= len(passed)
             lines = lines[sum(map(len, passed)) :]
         if b"\xef" in lines:  # two exports put one after the other have a mark in the middle
@@ -185,17 +183,6 @@ class TextStream(io.RawIOBase):
             text = np.frombuffer(self._before, np.uint8)[start:]
             find_strays(text, self._delimiter, self._width, True, self._digits, np.empty(1, np.int64))
             self._before = b""
-
-
-def _split_some(lines: bytes, n_lines: int) -> list[bytes]:
-    """Return the first lines of a long text."""
-    end = 0
-    for _ in range(n_lines):
-        at = lines.find(b"\n", end)
-        if at < 0:
-            return lines.splitlines(keepends=True)
-        end = at + 1
-    return lines[:end].splitlines(keepends=True)
 
 
 def _nul_in(path: Path, encoding: str) -> DataError:

@@ -272,19 +272,8 @@ def looks_hidden(ids: Any) -> Any:
 def refuse_other_names(ids: Any, known: pa.StringArray, where: str) -> None:
     """Stop where a table speaks of accounts by other names than the data set: one in pseudonyms, the other not.
 
-    Parameters
-    ----------
-    ids : pyarrow.Array or pyarrow.ChunkedArray
-        Account ids of the table.
-    known : pyarrow.StringArray
-        Those of the data set, in byte order. Ids that are not among them are fine if they look alike.
-    where : str
-        The table and column, for the error.
-
-    Raises
-    ------
-    DataError
-        If so, or if all are pseudonyms and none is known, as those of another key.
+    `known` are the account ids of the data set in byte order; others are fine if they look alike, but where all are
+    pseudonyms and none is known, they are of another key. `where` names the table and column, for the error.
     """
     if len(known) == 0 or len(ids) == 0:
         return

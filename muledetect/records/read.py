@@ -260,8 +260,8 @@ class _Job:
         rows = self._transfers()
         self.progress("ordering transfers", 0.0)
         account_ids, transfers = self._order(rows)
+        tick = self.tick or clock_tick(_as_integers(transfers["time"]))
         tables = {"transfers": transfers, **tables}
-        tick = self.tick or clock_tick(_numbers(tables["transfers"], "time"))
         self.progress("checking", 0.0)
         self.warnings += warnings_of(tables, account_ids, tick, rows_read, self.options.now)
         self.warnings += [*self.log.warnings(rows_read), *self._left_out()]
@@ -460,10 +460,6 @@ def _single(column: pa.ChunkedArray) -> pa.Array:
 def _as_integers(column: pa.ChunkedArray) -> Int64Array:
     numbers: Int64Array = _single(column).view(pa.int64()).to_numpy()
     return numbers
-
-
-def _numbers(table: pa.Table, name: str) -> Int64Array:
-    return _as_integers(table.column(name))
 
 
 def _ranked(codes: pa.ChunkedArray, rank: Int32Array) -> Int32Array:

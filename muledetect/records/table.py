@@ -135,7 +135,8 @@ class TableReader:
             faults += [(column.name, mask, reason) for mask, reason in cells.faults]
             if column.required and cells.values.null_count:
                 faults.append((column.name, mask_of(cells.values.is_null()), reasons.MISSING))
-            parsed[column.name] = self._kept(column, cells)
+            is_written = cells.written is not None and self._is_joined(column)
+            parsed[column.name] = cells.written if is_written else cells.values
         faults += self._early(parsed)
         numbers = np.arange(self.n_read, self.n_read + batch.num_rows)
         good = self._log.reject(self.table.name, faults, numbers)
@@ -176,9 +177,6 @@ class TableReader:
     def _is_joined(self, column: Column) -> bool:
         """Whether ids are kept as they were written, to be spelt alike when all of them are known."""
         return self.table.name == "transfers" and column.name in _ACCOUNTS
-
-    def _kept(self, column: Column, cells: Cells) -> pa.Array:
-        return cells.written if cells.written is not None and self._is_joined(column) else cells.values
 
     def _early(self, parsed: Mapping[str, pa.Array]) -> Iterator[Fault]:
         """Yield the rows in which a clock is before the one that it cannot be before."""

@@ -79,22 +79,9 @@ def atomic_parquet(
 ) -> Iterator[Callable[[pa.Table], None]]:
     """Yield `write(table)`, which appends one row group to a Parquet file (zstd) that appears when the block ends.
 
-    `path` holds the old or the new file at any moment, also after an error or a kill inside the block. Memory: the
-    tables are not kept.
-
-    Parameters
-    ----------
-    path : str or Path
-        Its folder is made if need be.
-    output, overwrite
-        As for `write_table`.
-
-    Raises
-    ------
-    OutputError
-        If the file is there and may not be replaced.
-    ValueError
-        If a table's schema differs from the first one's, or if nothing was written: a Parquet file needs a schema.
+    `path` holds the old or the new file at any moment, also after an error or a kill inside the block. Tables are not
+    kept in memory. `output`, `overwrite` and the errors are those of `write_table`; also, all tables must have one
+    schema, and without any there is a ValueError, for a Parquet file needs a schema.
     """
     with new_file(path, output, overwrite=overwrite) as unfinished, parquet_at(unfinished) as write:
         yield write

@@ -150,14 +150,12 @@ def _read_number(column: Column, cells: pa.Array, mapping: Columns, done: Conver
     amounts = mapping.amounts
     if column.type != "money":
         return read_amounts(cells, amounts.decimal, amounts.groups, places=_ANY_PLACES).texts
-    read = read_amounts(cells, amounts.decimal, amounts.groups, max(amounts.places, _places_of(amounts.currency)))
+    read = read_amounts(
+        cells, amounts.decimal, amounts.groups, max(amounts.places, EXPONENTS.get(amounts.currency, SAFE_PLACES))
+    )
     if read.currencies is not None:
         done.currencies[column.name] = read.currencies
     return read.texts if read.sides is None else _with_side(column.name, read, read.sides, mapping, done)
-
-
-def _places_of(currency: str) -> int:
-    return EXPONENTS.get(currency, SAFE_PLACES)
 
 
 def _with_side(

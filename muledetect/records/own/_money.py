@@ -80,7 +80,10 @@ def read_amounts(texts: pa.StringArray, decimal: str, thousands: str, places: in
 
     is_good = pc.and_(pc.not_equal(number, UNSURE), picked(lambda one: None if one is UNREAD else "").is_valid())
     led = pc.not_equal(picked(lambda one: one.lead or ""), "")  # ".50" has its mark before the first digit
-    fits = pc.or_(pc.invert(led), pc.and_(pc.equal(picked(lambda one: one.lead), decimal), _is_digits(number)))
+    fits = pc.or_(
+        pc.invert(led),
+        pc.and_(pc.equal(picked(lambda one: one.lead), decimal), pc.match_substring_regex(number, "^[0-9]+$")),
+    )
     lead = pc.if_else(led, "0.", "")
     whole = pc.binary_join_element_wise(picked(lambda one: one.sign), lead, number, "")
     read = pc.if_else(pc.fill_null(pc.and_(is_good, fits), False), whole, UNSURE)
@@ -91,10 +94,6 @@ def read_amounts(texts: pa.StringArray, decimal: str, thousands: str, places: in
 
 def _or_none(texts: pa.StringArray) -> pa.StringArray | None:
     return None if texts.null_count == len(texts) else texts
-
-
-def _is_digits(number: pa.StringArray) -> pa.BooleanArray:
-    return pc.match_substring_regex(number, "^[0-9]+$")
 
 
 def _affixes(before: pa.StringArray, behind: pa.StringArray) -> tuple[list[Affixes], pa.Int64Array]:

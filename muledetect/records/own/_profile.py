@@ -98,7 +98,8 @@ def _profile(heading: str, cells: pa.Array) -> Profile:
     kind = cells.type
     is_typed_time = pa.types.is_timestamp(kind) or pa.types.is_date(kind)
     is_typed_number = pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind)
-    distinct, weights = _commonest(_trimmed(number_texts(cells) if is_typed_number else cells.cast(pa.string())))
+    texts = pc.utf8_trim_whitespace(number_texts(cells) if is_typed_number else cells.cast(pa.string()))
+    distinct, weights = _commonest(texts.filter(pc.not_equal(texts, "")))
     formats = (ISO,) if is_typed_time else () if is_typed_number else _formats(distinct, weights)
     names_time = likeness("time", heading) > 0
     if not names_time:  # six bare digits are as well an account
@@ -115,11 +116,6 @@ def _profile(heading: str, cells: pa.Array) -> Profile:
         clock if names_time or not is_typed_number else None, marks, is_amount and len(distinct) > 0, is_id,
         _share(distinct, weights, _HEX) == 1.0,
     )  # fmt: skip
-
-
-def _trimmed(texts: pa.StringArray) -> pa.StringArray:
-    trimmed = pc.utf8_trim_whitespace(texts)
-    return pc.drop_null(pc.if_else(pc.equal(trimmed, ""), pa.scalar(None, pa.string()), trimmed))
 
 
 def _commonest(texts: pa.StringArray) -> tuple[pa.StringArray, pa.Int64Array]:

@@ -133,21 +133,12 @@ def _era_of(date: Profile) -> str:
     return "buddhist" if len(ahead) * 2 > len(numbers) else "gregorian"
 
 
-def _money_columns(draft: Draft) -> list[Profile]:
-    names = ("debit", "credit", "balance_after")
-    money = [column.name for column in draft.table.columns if column.type == "money"]
-    return [profile for name in (*money, *names) if (profile := draft.of(name)) is not None]
-
-
-def _number_columns(draft: Draft) -> list[Profile]:
-    numbers = [column.name for column in draft.table.columns if column.type in ("number", "share", "int")]
-    return [profile for name in numbers if (profile := draft.of(name)) is not None]
-
-
 def suggest_amounts(draft: Draft, stated: Stated, values: dict[str, dict[str, str]]) -> Amounts:
     """Say how the amounts of a draft are written; `values` has the codes for the bank's words of currencies."""
-    money = _money_columns(draft)
-    held = money or _number_columns(draft)
+    names = [column.name for column in draft.table.columns if column.type == "money"]
+    money = draft.held(*names, "debit", "credit", "balance_after")
+    numbers = [column.name for column in draft.table.columns if column.type in ("number", "share", "int")]
+    held = money or draft.held(*numbers)
     marks = _marks(held)
     decimal = stated.decimal or marks.decimal
     if decimal == UNSURE:

@@ -24,7 +24,7 @@ def refusals(
     `kind` is the contract's type of the role, `taken` the columns that have roles already, `agrees` whether the cells
     of a column can be what the role asks for.
     """
-    roles = {heading: name for name, given in taken.items() for heading in _several(given) if heading != UNSURE}
+    roles = {heading: name for name, given in taken.items() for heading in several(given) if heading != UNSURE}
     told = [
         f'"{heading}": {_against(role, kind, profile, roles.get(heading), agrees)}'
         for heading, profile in list(profiles.items())[:_MOST]
@@ -33,7 +33,7 @@ def refusals(
     return f"no column fits; looked at {'; '.join(told)}{more}"
 
 
-def _several(given: str | tuple[str, ...]) -> tuple[str, ...]:
+def several(given: str | tuple[str, ...]) -> tuple[str, ...]:
     return (given,) if isinstance(given, str) else given
 
 

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from muledetect.records.currency import EXPONENTS
 from muledetect.records.own._money import UNSURE
 from muledetect.records.own._profile import Profile
-from muledetect.records.own._refusals import refusals
+from muledetect.records.own._refusals import refusals, several
 from muledetect.records.own._values import values_known
 from muledetect.records.own._words import ACCOUNT_COLUMNS, MONEY_SIGNS, SIDES, is_barred, likeness, plain_heading
 from muledetect.schema import Column, Table
@@ -53,8 +53,11 @@ class Draft:
         heading = self.columns.get(name)
         return self.profiles.get(heading) if isinstance(heading, str) else None
 
+    def held(self, *names: str) -> list[Profile]:
+        return [profile for name in names if (profile := self.of(name)) is not None]
+
     def unused(self) -> list[Profile]:
-        used = {name for given in self.columns.values() for name in ((given,) if isinstance(given, str) else given)}
+        used = {name for given in self.columns.values() for name in several(given)}
         return [profile for name, profile in self.profiles.items() if name not in used]
 
 
@@ -94,29 +97,12 @@ def _agrees(role: str, column: Column | None, profile: Profile) -> bool:
 
 
 def _is_plain(profile: Profile) -> bool:
-    return not profile.is_moment and not _is_decimal(profile)
-
-
-def _is_decimal(profile: Profile) -> bool:
-    return profile.is_amount and profile.marks.has_decimals
-
-
-def _is_account(profile: Profile) -> bool:
-    return profile.is_id and _is_plain(profile)
-
-
-def _is_money(profile: Profile) -> bool:
-    return profile.is_amount and (profile.marks.has_decimals or not profile.is_moment)
+    return not profile.is_moment and not (profile.is_amount and profile.marks.has_decimals)
 
 
 def _is_currency(profile: Profile) -> bool:
     known = {*EXPONENTS, *MONEY_SIGNS}
     return all(text in known or text.lower() in known for text in profile.distinct.to_pylist()[:50])
-
-
-def _is_key(profile: Profile) -> bool:
-    # Both sides of a transfer may have the same id.
-    return len(profile.distinct) * 2.5 >= min(profile.n_filled, 20_000) and not profile.is_moment
 
 
 def _has_words(column: Column, profile: Profile) -> bool:
@@ -127,18 +113,21 @@ def _has_words(column: Column, profile: Profile) -> bool:
 
 _ROLE_CHECKS: Final[Mapping[str, Callable[[Profile], bool]]] = MappingProxyType(
     {
-        **dict.fromkeys(ACCOUNT_COLUMNS, _is_account),
+        **dict.fromkeys(ACCOUNT_COLUMNS, lambda profile: profile.is_id and _is_plain(profile)),
         **dict.fromkeys(("debit", "credit", "balance_after"), lambda profile: profile.is_amount),
         "direction": lambda profile: profile.is_code and values_known("direction", (), profile) == 1.0,
         "time": lambda profile: profile.is_moment or profile.clock is not None or bool(profile.counted),
         "currency": _is_currency,
-        "transfer_id": _is_key,
+        # Both sides of a transfer may have the same id.
+        "transfer_id": lambda profile: (
+            len(profile.distinct) * 2.5 >= min(profile.n_filled, 20_000) and not profile.is_moment
+        ),
     }
 )
 _TYPE_CHECKS: Final[Mapping[str, Callable[[Profile], bool]]] = MappingProxyType(
     {
         "time": lambda profile: profile.is_moment or bool(profile.counted),
-        "money": _is_money,
+        "money": lambda profile: profile.is_amount and (profile.marks.has_decimals or not profile.is_moment),
         "bool": lambda profile: profile.is_code and len(profile.distinct) <= 4,
         **dict.fromkeys(("int", "number", "share"), lambda profile: profile.is_amount),
     }

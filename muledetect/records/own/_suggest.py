@@ -207,7 +207,7 @@ def _digits(text: str | None) -> str:
 
 
 def _accounts(draft: Draft) -> Accounts:
-    held = [profile for name in ACCOUNT_COLUMNS if (profile := draft.of(name)) is not None]
+    held = draft.held(*ACCOUNT_COLUMNS)
     marks = [
         "".join(sorted({sign for text in p.distinct.to_pylist()[:2000] for sign in text if sign in "- ./"}))
         for p in held
