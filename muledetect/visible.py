@@ -98,9 +98,7 @@ def visible_message(text: str) -> str:
 
 def read_visible(text: str) -> str:
     """Return the text that `make_visible` showed as this one."""
-    return ESCAPE.sub(
-        lambda found: chr(int(found[1], 16)) if found[1] <= "10FFFF" or len(found[1]) < 6 else found[0], text
-    )
+    return ESCAPE.sub(lambda found: found[0] if int(found[1], 16) > 0x10FFFF else chr(int(found[1], 16)), text)
 
 
 def has_half(value: object) -> bool:

@@ -228,7 +228,7 @@ class _Job:
                 continue
             reader = TableReader(INPUTS[name], self.options, self.log, self.accounts, self.pseudonyms is None)
             try:
-                reader.read(table, partial(self._tell_read, name))
+                reader.read(table, self.progress)
             except DataError as error:
                 stops.append(str(error))
             stops += reader.stops
@@ -238,10 +238,6 @@ class _Job:
                 stops.append(_several(reader.currencies))
         if stops:
             raise DataError("\n".join(dict.fromkeys(stops)))
-
-    def _tell_read(self, name: str, n_read: int, share: float | None) -> None:
-        # Of a stream nobody knows the end: the number of rows moves instead.
-        self.progress(f"reading {name}" if share is not None else f"reading {name}, {n_read:,} rows", share or 0.0)
 
     def finish(self) -> Dataset:
         """Repair, order and describe what was read."""
@@ -264,7 +260,12 @@ class _Job:
         tables = {"transfers": transfers, **tables}
         self.progress("checking", 0.0)
         self.warnings += warnings_of(tables, account_ids, tick, rows_read, self.options.now)
-        self.warnings += [*self.log.warnings(rows_read), *self._left_out()]
+        self.warnings += self.log.warnings(rows_read)
+        self.warnings += [
+            describe("warn", name, column, reasons.LEFT_OUT, rows_read[name], None, rows_read[name])
+            for name, reader in self.readers.items()
+            for column in reader.left_out
+        ]
         if not self.options.currency and tables["transfers"].num_rows:
             self.warnings.append(describe_currency(rows_read["transfers"]))
         errors = nothing_left(tables["transfers"], rows_read["transfers"])
@@ -274,13 +275,6 @@ class _Job:
         return Dataset(
             tables, account_ids, self.log.to_table(), findings, rows_read, self.options.currency, tick, digest
         )
-
-    def _left_out(self) -> list[Finding]:
-        return [
-            describe("warn", name, column, reasons.LEFT_OUT, reader.n_read, None, reader.n_read)
-            for name, reader in self.readers.items()
-            for column in reader.left_out
-        ]
 
     def _gather(self, name: str) -> pa.Table:
         """Return the accepted rows of a table as chunks, taking them out of its reader."""
@@ -318,16 +312,13 @@ class _Job:
         rows = self._without_duplicates(name, self._gather(name))
         event = table.event_time
         if "known_ts" in table.names and event in rows.column_names:
+            known = rows.column(event)
             if "known_ts" in rows.column_names:
-                known = pc.coalesce(rows.column("known_ts"), rows.column(event))
-                rows = rows.set_column(rows.column_names.index("known_ts"), "known_ts", known)
-            else:
-                rows = rows.append_column("known_ts", rows.column(event))
+                known, rows = pc.coalesce(rows.column("known_ts"), known), rows.drop_columns("known_ts")
+            rows = rows.append_column("known_ts", known)
         if name == "accounts" and "is_own" not in rows.column_names:
             rows = rows.append_column("is_own", pa.repeat(pa.scalar(True), rows.num_rows))
-        contract = [column for column in table.names if column in rows.column_names]
-        extra = [column for column in rows.column_names if column not in table.names]
-        return rows.select(contract + extra).combine_chunks()
+        return rows.select(_in_order(name, rows)).combine_chunks()
 
     def _transfers(self) -> dict[str, pa.ChunkedArray]:
         _give_back()
@@ -344,18 +335,18 @@ class _Job:
             is_void[found.void] = True
             rows = self._turned(rows, found)
             causes = [("reversal_of", reason, "reject", positions) for reason, positions in found.rejected.items()]
-            for reason, positions in found.warned.items():
-                self._warn_of(reason, positions)
+            left_out, n_read = self.log.rows("transfers"), self.readers["transfers"].n_read
+            self.warnings += [
+                describe(
+                    "warn", "transfers", "reversal_of", reason, len(at), int(input_rows(left_out, at[:1])[0]), n_read
+                )
+                for reason, at in found.warned.items()
+                if len(at)
+            ]
         rows = self._leave_out(
             "transfers", rows, [*causes, ("status", reasons.NOT_SETTLED, "repair", np.flatnonzero(is_void))]
         )
         return {name: rows.column(name) for name in rows.column_names}
-
-    def _warn_of(self, reason: str, positions: Int64Array) -> None:
-        if len(positions):
-            first = int(input_rows(self.log.rows("transfers"), positions[:1])[0])
-            n_read = self.readers["transfers"].n_read
-            self.warnings.append(describe("warn", "transfers", "reversal_of", reason, len(positions), first, n_read))
 
     def _turned(self, rows: pa.Table, found: Reversals) -> pa.Table:
         """Return the rows with reversals as transfers: back to the payer, by the channel of reversals."""
@@ -396,15 +387,14 @@ class _Job:
         self._check_total(amounts)
         order = canonical_order(times, source, target, amounts, columns["transfer_id"])
         taken = None if order is None else pa.array(order)
+        held = {"time": times, "amount": amounts, "source": source, "target": target}
+        del times, amounts, source, target
         done: dict[str, pa.Array] = {}
-        done["time"] = _taken(pa.array(times).view(pa.timestamp("us", tz="UTC")), taken)
-        del times
-        done["amount"] = _taken(pa.array(amounts), taken)
-        del amounts
-        done["source"] = pa.DictionaryArray.from_arrays(_taken(pa.array(source), taken), account_ids, safe=False)
-        del source
-        done["target"] = pa.DictionaryArray.from_arrays(_taken(pa.array(target), taken), account_ids, safe=False)
-        del target
+        for name in list(held):
+            values = _taken(pa.array(held.pop(name)), taken)
+            is_account = name in ("source", "target")
+            coded = pa.DictionaryArray.from_arrays(values, account_ids, safe=False) if is_account else values
+            done[name] = coded.view(pa.timestamp("us", tz="UTC")) if name == "time" else coded
         encoders = self.readers["transfers"].encoders
         columns.pop("currency", None)
         for name in list(columns):
@@ -415,9 +405,8 @@ class _Job:
         if self.options.currency:
             zeros = pa.array(np.zeros(len(done["time"]), np.int8))
             done["currency"] = pa.DictionaryArray.from_arrays(zeros, pa.array([self.options.currency]))
-        contract = [name for name in INPUTS["transfers"].names if name in done]
-        extra = [name for name in done if name not in contract]
-        return account_ids, pa.table({name: done[name] for name in contract + extra})
+        rows = pa.table(done)
+        return account_ids, rows.select(_in_order("transfers", rows))
 
     def _account_ranks(self, columns: dict[str, pa.ChunkedArray]) -> tuple[pa.StringArray, Int32Array]:
         """Return the ids that accepted rows use, in byte order, and the place of every code among them."""
@@ -444,6 +433,12 @@ class _Job:
             )
 
 
+def _in_order(name: str, rows: pa.Table) -> list[str]:
+    """Return the columns of a table, those of the contract first."""
+    contract = [column for column in INPUTS[name].names if column in rows.column_names]
+    return [*contract, *(column for column in rows.column_names if column not in contract)]
+
+
 def _empty_type(name: str, column: str) -> pa.DataType:
     if name == "transfers" and column in ("source", "target"):
         return pa.int32()
@@ -463,8 +458,7 @@ def _as_integers(column: pa.ChunkedArray) -> Int64Array:
 
 
 def _ranked(codes: pa.ChunkedArray, rank: Int32Array) -> Int32Array:
-    parts = [rank[chunk.to_numpy()] for chunk in codes.chunks]
-    return np.concatenate([np.empty(0, np.int32), *parts])
+    return np.concatenate([np.empty(0, np.int32), *(rank[chunk.to_numpy()] for chunk in codes.chunks)])
 
 
 def _decoded(codes: pa.Array, encoder: IdEncoder) -> pa.DictionaryArray:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 
 from muledetect.arrays import BoolArray
 from muledetect.errors import DataError
+from muledetect.progress import Progress
 from muledetect.records import reasons
 from muledetect.records.currency import EXPONENTS
 from muledetect.records.encode import IdEncoder, hash_strings
@@ -66,11 +67,8 @@ class TableReader:
         self._calendar: dict[str, tuple[int, int]] = {}
         self._types: dict[str, pa.DataType] = {}
 
-    def read(self, source: TableSource, on_progress: Callable[[int, float | None], None]) -> None:
-        """Read all batches; what makes the whole table unusable is put into `stops`.
-
-        `on_progress` is called with the number of rows read, and how much of the table they are, None if unknown.
-        """
+    def read(self, source: TableSource, progress: Progress) -> None:
+        """Read all batches; what makes the whole table unusable is put into `stops`."""
         present = self._check_schema(source.schema)
         if self.stops:
             return
@@ -84,7 +82,9 @@ class TableReader:
             except pa.ArrowInvalid:
                 self.stops.append(f"{self.table.name}: text of {source.where} is not UTF-8. Export it as UTF-8.")
                 return
-            on_progress(self.n_read, source.share(self.n_read))
+            share = source.share(self.n_read)  # of a stream nobody knows the end: the number of rows moves instead
+            told = f", {self.n_read:,} rows" if share is None else ""
+            progress(f"reading {self.table.name}{told}", share or 0.0)
         n_quotes = sum(count.n_mended for count in source.quotes)
         if n_quotes:
             self._log.doubt(self.table.name, self.table.required[0], reasons.QUOTE, n_quotes)
@@ -210,7 +210,7 @@ class TableReader:
         keep = None if good.all() else pa.array(good)
         for name, values in parsed.items():
             accepted = values if keep is None else values.filter(keep)
-            if name in ("transfer_id",) and self.table.name == "transfers":
+            if name == "transfer_id" and self.table.name == "transfers":
                 self.id_hashes.append(hash_strings(accepted.cast(pa.string())))
             self.columns[name].append(self._compact(name, accepted))
 

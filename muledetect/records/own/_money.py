@@ -80,10 +80,8 @@ def read_amounts(texts: pa.StringArray, decimal: str, thousands: str, places: in
 
     is_good = pc.and_(pc.not_equal(number, UNSURE), picked(lambda one: None if one is UNREAD else "").is_valid())
     led = pc.not_equal(picked(lambda one: one.lead or ""), "")  # ".50" has its mark before the first digit
-    fits = pc.or_(
-        pc.invert(led),
-        pc.and_(pc.equal(picked(lambda one: one.lead), decimal), pc.match_substring_regex(number, "^[0-9]+$")),
-    )
+    is_whole = pc.match_substring_regex(number, "^[0-9]+$")
+    fits = pc.or_(pc.invert(led), pc.and_(pc.equal(picked(lambda one: one.lead), decimal), is_whole))
     lead = pc.if_else(led, "0.", "")
     whole = pc.binary_join_element_wise(picked(lambda one: one.sign), lead, number, "")
     read = pc.if_else(pc.fill_null(pc.and_(is_good, fits), False), whole, UNSURE)
