@@ -272,7 +272,7 @@ def _read_text(path: Path, form: FileForm, wanted: Sequence[str]) -> Iterator[Ba
         with stream:
             found = csv_batches(stream, names, form.delimiter, wanted=wanted, nothing=form.nothing, refuse=refuse)
             for batch in found:
-                left, mended = np.array(refused, np.int64), stream.quotes.n_mended
+                left, mended = np.array(refused, np.int64), stream.intake.n_mended
                 numbers = input_rows(left, np.arange(n_before, n_before + batch.num_rows))
                 columns = dict(zip(wanted, batch.columns, strict=True))
                 yield Batch(columns, numbers, left[n_told:], mended - n_quotes, stream.intake.share)
@@ -285,7 +285,7 @@ def _read_text(path: Path, form: FileForm, wanted: Sequence[str]) -> Iterator[Ba
     if len(refused) > n_told:
         none = {name: pa.array([], pa.string()) for name in wanted}
         yield Batch(
-            none, np.empty(0, np.int64), np.array(refused[n_told:], np.int64), stream.quotes.n_mended - n_quotes
+            none, np.empty(0, np.int64), np.array(refused[n_told:], np.int64), stream.intake.n_mended - n_quotes
         )
 
 

@@ -48,6 +48,8 @@ class Intake:
     """
 
     def __init__(self, where: str, files: Sequence[Path]) -> None:
+        #: Quotes that were read as plain signs so far, because nothing closes them.
+        self.n_mended = 0
         self._where = where
         self._n_in = sum(file.stat().st_size for file in files)
         self._n_before = 0

@@ -10,7 +10,7 @@ and told.
 ...     path = Path(folder) / "export.csv"
 ...     _ = path.write_bytes(b'1,"open,5.00\\n2,7" tablet,6.00\\n3,"two\\nlines",7.00\\n')
 ...     text = TextStream(path, delimiter=",", width=3)
-...     text.read(100), text.quotes.n_mended
+...     text.read(100), text.intake.n_mended
 (b'1,\"\"\"open\",5.00\\n2,7" tablet,6.00\\n3,"two\\nlines",7.00\\n', 1)
 """
 
@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import codecs
 import io
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -76,27 +75,19 @@ def is_utf16(start: bytes) -> str | None:
     return "utf-16-be" if low * 10 > most * 4 and high * 10 < most else None
 
 
-@dataclass
-class QuoteCount:
-    """How many quotes were read as plain signs so far, because nothing closes them."""
-
-    n_mended: int = 0
-
-
 class TextStream(io.RawIOBase):
     """A file of bytes, as Arrow reads one: whole lines in UTF-8, quotes mended, byte-order marks left out.
 
     The file is plain, .gz or .zst; `width` is the number of fields of a row; `skip` lines at the top are passed over,
-    as they stand. Mended quotes are counted in `quotes`. `intake` is that of all files of the table, of this file alone
-    if not given. A NUL byte, a line of more than 16 MiB, or more than the intake allows is a DataError while reading,
-    bytes that are not in the encoding a UnicodeDecodeError; those of UTF-8 are looked at by whoever reads them.
+    as they stand. `intake` is that of all files of the table, of this file alone if not given; it counts mended quotes.
+    A NUL byte, a line of more than 16 MiB, or more than the intake allows is a DataError while reading, bytes that are
+    not in the encoding a UnicodeDecodeError; those of UTF-8 are looked at by whoever reads them.
     """
 
     def __init__(
         self, path: Path, *, delimiter: str, width: int, encoding: str = "utf-8", skip: int = 0,
-        quotes: QuoteCount | None = None, intake: Intake | None = None,
+        intake: Intake | None = None,
     ) -> None:  # fmt: skip
-        self.quotes = quotes or QuoteCount()
         self.intake = intake or Intake(path.name, [path])
         self._path = path
         self._raw = self.intake.blocks(path, _BLOCK_BYTES)
@@ -169,7 +160,7 @@ class TextStream(io.RawIOBase):
         text = np.frombuffer(lines, np.uint8)
         edits = np.empty(3 * lines.count(b'"') + 1, np.int64)
         end, n_edits, n_mended = find_strays(text, self._delimiter, self._width, self._is_end, self._digits, edits)
-        self.quotes.n_mended += n_mended
+        self.intake.n_mended += n_mended
         self._carry = lines[end:] + self._carry
         if not n_edits:
             return lines[:end]

@@ -26,7 +26,7 @@ from muledetect.errors import DataError
 from muledetect.frames import arrow_of_pandas
 from muledetect.records.files import csv_batches, damaged, start_of
 from muledetect.records.intake import Intake
-from muledetect.records.lines import QuoteCount, TextStream, is_utf16
+from muledetect.records.lines import TextStream, is_utf16
 from muledetect.schema import INPUTS, OUTPUTS, did_you_mean
 from muledetect.visible import has_half
 
@@ -41,15 +41,14 @@ _MISSPELT: Final = 0.8
 class TableSource:
     """One table, not read yet. `batches()` may be called once; `n_rows` is None where it is not known before.
 
-    `quotes` counts, while text is read, the quotes that nothing closes; `intake` how much of its files has been read,
-    where it has files. `former` are the former names of columns that it has; its batches have the names of today.
+    `intake` counts how much of its files has been read, where it has files. `former` are the former names of columns
+    that it has; its batches have the names of today.
     """
 
     where: str
     schema: pa.Schema
     n_rows: int | None
     batches: Callable[[], Iterator[pa.RecordBatch]]
-    quotes: tuple[QuoteCount, ...] = ()
     intake: Intake | None = None
     former: tuple[str, ...] = ()
 
@@ -167,11 +166,10 @@ def _join(name: str, where: str, parts: list[TableSource], intake: Intake) -> Ta
                 raise DataError(f"{part.where}: column {column!r} is missing, but other files of {name!r} have it.")
     counts = [part.n_rows for part in parts]
     total = sum(count for count in counts if count is not None) if None not in counts else None
-    quotes = tuple(count for part in parts for count in part.quotes)
     former = tuple(dict.fromkeys(old for part in parts for old in part.former))
     schema = pa.schema(list(fields.values()))
     return TableSource(
-        where, schema, total, lambda: (batch for part in parts for batch in part.batches()), quotes, intake, former
+        where, schema, total, lambda: (batch for part in parts for batch in part.batches()), intake, former
     )
 
 
@@ -262,11 +260,10 @@ def _open_parquet(name: str, path: Path, intake: Intake) -> TableSource:
 
 def _open_csv(name: str, path: Path, delimiter: str | None, intake: Intake) -> TableSource:
     columns, found = _read_header(name, path, delimiter)
-    quotes = QuoteCount()
 
     def batches() -> Iterator[pa.RecordBatch]:
         try:
-            text = TextStream(path, delimiter=found, width=len(columns), skip=1, quotes=quotes, intake=intake)
+            text = TextStream(path, delimiter=found, width=len(columns), skip=1, intake=intake)
             with text as stream:
                 for batch in csv_batches(stream, columns, found):
                     yield from _slices(batch)
@@ -282,7 +279,7 @@ def _open_csv(name: str, path: Path, delimiter: str | None, intake: Intake) -> T
             ) from error
 
     schema = pa.schema([pa.field(column, pa.string()) for column in columns])
-    return TableSource(str(path), schema, None, batches, (quotes,), intake)
+    return TableSource(str(path), schema, None, batches, intake)
 
 
 def _read_header(name: str, path: Path, delimiter: str | None) -> tuple[list[str], str]:

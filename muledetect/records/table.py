@@ -85,9 +85,8 @@ class TableReader:
             share = source.share(self.n_read)  # of a stream nobody knows the end: the number of rows moves instead
             told = f", {self.n_read:,} rows" if share is None else ""
             progress(f"reading {self.table.name}{told}", share or 0.0)
-        n_quotes = sum(count.n_mended for count in source.quotes)
-        if n_quotes:
-            self._log.doubt(self.table.name, self.table.required[0], reasons.QUOTE, n_quotes)
+        if source.intake is not None and source.intake.n_mended:
+            self._log.doubt(self.table.name, self.table.required[0], reasons.QUOTE, source.intake.n_mended)
         for old in source.former:
             self._log.doubt(self.table.name, old, reasons.FORMER_NAME, self.n_read)
         self._check_calendar()

@@ -22,7 +22,7 @@ WIDTH = 4
 def read(path: Path, content: bytes, **options: object) -> tuple[bytes, int]:
     path.write_bytes(content)
     with TextStream(path, **{"delimiter": ",", "width": WIDTH, **options}) as stream:
-        return stream.read(), stream.quotes.n_mended
+        return stream.read(), stream.intake.n_mended
 
 
 def cells(text: bytes) -> list[list[str]]:

@@ -114,7 +114,11 @@ def import_own(
         _check_headings(mapping, source, where)
     if output is not None:
         check_output(output, imported_table(mapping.table), inputs=(files, columns), overwrite=overwrite)
-        _check_place(Path(output), mapping.table)
+        for other in _elsewhere(Path(output), mapping.table):
+            raise OptionError(
+                f"output: {output} has {other.name} already, and a data set has one table {mapping.table!r}. Choose "
+                "another folder."
+            )
     job = _Job(mapping, progress or silent)
     rows = job.gather(sources) if output is None else None
     notes: list[str] = []
@@ -147,12 +151,18 @@ def _write(job: _Job, sources: list[Source], folder: Path, overwrite: bool) -> l
 
 
 def _lists_own(folder: Path, mapping: Columns) -> bool:
+    """Whether the accounts of statements become the table of accounts: there is none, or it was made so."""
     if not mapping.accounts.list_own:
         return False
     place = folder / "accounts.parquet"
-    others = [folder / "accounts", *(folder / f"accounts{suffix}" for suffix in SUFFIXES)]
     made_here = is_ours(folder, place.name) and pq.read_schema(place).names == ["account_id"]
-    return made_here or not any(other.exists() for other in others)
+    return made_here or not (place.exists() or _elsewhere(folder, "accounts"))
+
+
+def _elsewhere(folder: Path, table: str) -> list[Path]:
+    """Return the places of a table in a folder beside `<table>.parquet` that hold one."""
+    names = [table, *(f"{table}{suffix}" for suffix in SUFFIXES if suffix != ".parquet")]
+    return [folder / name for name in names if (folder / name).exists()]
 
 
 def _check_headings(mapping: Columns, source: Source, where: str) -> None:
@@ -162,16 +172,6 @@ def _check_headings(mapping: Columns, source: Source, where: str) -> None:
             hint = did_you_mean(heading, list(found))
             raise DataError(
                 f"{name_of(source)}: has no column {heading!r}, which {where} names; it has {', '.join(found)}.{hint}"
-            )
-
-
-def _check_place(folder: Path, table: str) -> None:
-    others = [folder / table, *(folder / f"{table}{suffix}" for suffix in SUFFIXES if suffix != ".parquet")]
-    for other in others:
-        if other.exists():
-            raise OptionError(
-                f"output: {folder} has {other.name} already, and a data set has one table {table!r}. Choose another "
-                "folder."
             )
 
 

@@ -11,18 +11,11 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from muledetect.records.own._words import TOTALS
+
 BoolArray = npt.NDArray[np.bool_]
 
-#: What stands in a cell of a row that sums up others, in the languages of the headings; the whole cell, or before ":".
-_TOTALS: Final = (
-    "(page|grand|sub|daily|running|overall)?[ -]*totals?( .*)?",
-    "(opening|closing|brought forward|carried forward|balance brought|balance carried)( balance| forward)?",
-    "(zwischen|gesamt|seiten|tages)?summen?( .*)?|gesamt(betrag)?|saldovortrag|(anfangs|end|schluss)(saldo|bestand)",
-    "(sous-)?total(es)?( .*)?|solde( .*)?|saldo( .*)?|suma( .*)?|totale( .*)?|totaal( .*)?|jumlah( .*)?|subtotal( .*)?",
-    "รวม(ทั้งสิ้น|ทั้งหมด|เงิน)?|ยอดรวม.*|ยอดยกมา|ยอดยกไป|tổng( cộng)?",
-    "合計|小計|総計|总计|總計|合计|小计|本页合计|繰越|前頁繰越|합계|소계|총계|총합계",
-)
-_TOTAL: Final = rf"(?i)^({'|'.join(_TOTALS)})\s*[:.]?$"
+_TOTAL: Final = rf"(?i)^({'|'.join(TOTALS)})\s*[:.]?$"
 
 
 def find_headings(columns: Mapping[str, pa.Array]) -> BoolArray | None:

@@ -6,7 +6,7 @@ A heading proposes and the cells must agree; what neither tells stays "?", with 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Literal
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -29,14 +29,8 @@ from muledetect.records.own._readings import DateOrder, Stated, suggest_amounts,
 from muledetect.records.own._roles import Draft, assign_roles
 from muledetect.records.own._times import Era
 from muledetect.records.own._values import suggest_values
-from muledetect.records.own._words import ACCOUNT_COLUMNS, SIDES
+from muledetect.records.own._words import ACCOUNT_COLUMNS, NOTHING, SIDES
 from muledetect.schema import INPUTS, did_you_mean
-
-#: Texts that stand for "no value" where they are all of a cell.
-_NOTHING: Final = (
-    "-", "--", "n/a", "N/A", "NA", "#N/A", "NULL", "null", "None", "none", "nan", "NaN", "0000-00-00", "00.00.0000",
-    "31.12.9999", "9999-12-31", "31/12/9999", "12/31/9999", "99991231", "ไม่ระบุ",
-)  # fmt: skip
 
 
 def suggest_columns(
@@ -116,7 +110,7 @@ def _without_nothing(
 ) -> tuple[FileForm, dict[str, Profile], pa.Table]:
     """Look again without the texts that mean "no value", if there are some."""
     found = [
-        text for text in _NOTHING
+        text for text in NOTHING
         if any(pc.any(pc.equal(profile.distinct, text)).as_py() for profile in profiles.values())
     ]  # fmt: skip
     if not found or not is_text(source):

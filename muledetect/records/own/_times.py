@@ -27,6 +27,7 @@ import pyarrow.compute as pc
 from muledetect.clock import DAY, HOUR, MINUTE, SECOND
 from muledetect.errors import OptionError
 from muledetect.records.own._signs import plain_signs, plain_text
+from muledetect.records.own._words import MONTHS
 
 Era: TypeAlias = Literal["gregorian", "buddhist"]
 Int64Array: TypeAlias = npt.NDArray[np.int64]
@@ -62,25 +63,10 @@ _TOKENS: Final[Mapping[str, str]] = MappingProxyType(
 #: Runs of digits from which programs that hold numbers drop the first zeros, with their full length.
 _PACKED: Final = MappingProxyType({"%H%M%S": 6, "%H%M": 4, "%d%m%Y": 8, "%m%d%Y": 8, "%d%m%y": 6, "%m%d%y": 6})
 
-_MONTHS: Final = (
-    "jan january januar janvier enero ene gennaio gen januari janeiro styczeń stycznia sty มค มกราคม",
-    "feb february februar fev fevrier febrero febbraio februari fevereiro กพ กุมภาพันธ์",
-    "mar march mrz maerz märz mars marzo maart maret março มีค มีนาคม",
-    "apr april avr avril abril abr aprile เมย เมษายน",
-    "may mai mayo maggio mag mei maio พค พฤษภาคม",
-    "jun june juni juin junio giugno giu junho มิย มิถุนายน",
-    "jul july juli juil juillet julio luglio lug julho กค กรกฎาคม",
-    "aug august aout août agosto ago augustus agustus agt agu สค สิงหาคม",
-    "sep sept september septembre septiembre settembre set setembro กย กันยายน",
-    "oct october okt oktober octobre octubre ottobre ott outubro out ตค ตุลาคม",
-    "nov november novembre noviembre novembro พย พฤศจิกายน",
-    "dec december dez dezember decembre décembre diciembre dic dicembre desember des dezembro ธค ธันวาคม",
-)
-
 
 @cache
 def _month_names() -> tuple[pa.Array, pa.Array]:
-    pairs = [(name, month) for month, names in enumerate(_MONTHS, 1) for name in names.split()]
+    pairs = [(name, month) for month, names in enumerate(MONTHS, 1) for name in names.split()]
     return pa.array([name for name, _ in pairs]), pa.array([month for _, month in pairs], pa.int64())
 
 

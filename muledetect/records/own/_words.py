@@ -45,6 +45,13 @@ MONEY_SIGNS: Final[Mapping[str, str]] = MappingProxyType(_WORDS["money_signs"])
 #: Signs that several currencies have, with their codes.
 SHARED_SIGNS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(_WORDS["shared_signs"])
 
+#: Names of each month.
+MONTHS: Final[tuple[str, ...]] = _WORDS["months"]["words"]
+#: Texts that stand for "no value" where they are all of a cell.
+NOTHING: Final[tuple[str, ...]] = _WORDS["nothing"]["words"]
+#: Patterns of a cell of a row that sums up others; the whole cell, or before ":".
+TOTALS: Final[tuple[str, ...]] = _WORDS["totals"]["patterns"]
+
 _BRACKETS: Final = re.compile(r"[(\[].*?[)\]]")
 _EMPTY_WORDS: Final = frozenset(_WORDS["empty"]["words"])
 _SHORT_FORMS: Final[Mapping[str, str]] = MappingProxyType(_WORDS["short_forms"])
