@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 #: Manifest of a folder, in it.
 MANIFEST: Final = ".muledetect.json"
@@ -51,13 +51,12 @@ def read_manifest(path: Path) -> Manifest | None:
         content = json.loads(text)
         if len(text) > _MOST_BYTES or content["format"] != _FORMAT:
             return None
-        return {str(name): _proof(entry) for name, entry in content["files"].items()}
+        return {
+            str(name): Proof(str(entry["of"]), tuple(map(str, entry["sha256"])))
+            for name, entry in content["files"].items()
+        }
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return None
-
-
-def _proof(entry: Mapping[str, Any]) -> Proof:
-    return Proof(str(entry["of"]), tuple(str(digest) for digest in entry["sha256"]))
 
 
 def write_manifest(files: Manifest, path: Path) -> None:

@@ -34,11 +34,20 @@ def refuse_place(place: Path, output: Output, inputs: Iterable[Any]) -> None:
         mode = place.stat().st_mode
         if output.is_folder:
             _refuse_folder(place, mode)
-        else:
-            _refuse_file(place, mode)
+        elif stat.S_ISDIR(mode):
+            raise OutputError(f"output: {name!r} is a folder, and one file is written. Give the name of a file.")
+        elif not stat.S_ISREG(mode):
+            raise OutputError(f"output: {name!r} is a device, pipe or socket. Give the name of a file.")
+        elif _begins_as_key(place):
+            raise OutputError(f"output: {name!r} is a key, and a key is never replaced. Give another name.")
     elif output.is_folder and not name:
         raise OutputError("output: the root of all folders cannot be an output. Give a folder inside it.")
     _refuse_unwritable(place)
+
+
+def _begins_as_key(place: Path) -> bool:
+    with place.open("rb") as file:
+        return file.read(len(_KEY_HEAD)) == _KEY_HEAD
 
 
 def _refuse_folder(place: Path, mode: int) -> None:
@@ -56,16 +65,6 @@ def _refuse_folder(place: Path, mode: int) -> None:
             f"output: {place.name or str(place)!r} is a mount point or holds one, which cannot be replaced as a whole. "
             "Give a folder inside it."
         )
-
-
-def _refuse_file(place: Path, mode: int) -> None:
-    if stat.S_ISDIR(mode):
-        raise OutputError(f"output: {place.name!r} is a folder, and one file is written. Give the name of a file.")
-    if not stat.S_ISREG(mode):
-        raise OutputError(f"output: {place.name!r} is a device, pipe or socket. Give the name of a file.")
-    with place.open("rb") as file:
-        if file.read(len(_KEY_HEAD)) == _KEY_HEAD:
-            raise OutputError(f"output: {place.name!r} is a key, and a key is never replaced. Give another name.")
 
 
 def _refuse_inputs(place: Path, output: Output, inputs: Iterable[Any]) -> None:

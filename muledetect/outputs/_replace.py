@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
@@ -86,7 +85,7 @@ def new_file(path: str | os.PathLike[str], output: Output, *, overwrite: bool = 
         with _swap.locked(place.parent):
             unfinished = _swap.hidden_name(place)
             held = os.open(unfinished, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
-            _hold(held)
+            _swap.hold(held)
         try:
             yield unfinished
             os.fsync(held)
@@ -148,7 +147,7 @@ def new_folder(path: str | os.PathLike[str], output: Output, *, overwrite: bool 
             unfinished = _swap.hidden_name(place)
             unfinished.mkdir()
             held = os.open(unfinished / PARTIAL, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
-            _hold(held)
+            _swap.hold(held)
         try:
             yield unfinished
             _replace_folder(unfinished, place, output, overwrite)
@@ -213,14 +212,16 @@ def _survey(place: Path, output: Output, overwrite: bool) -> dict[str, tuple[Pat
     if not place.exists():
         return {}
     listed = read_manifest(place / MANIFEST)
-    if listed == {} and not output.adds and not overwrite:
-        _refuse_strange(place)
+    # Of a folder without a manifest the first entry is enough: it may be somebody's home, with millions of them.
+    if listed == {} and not output.adds and not overwrite and any(True for _ in place.iterdir()):
+        raise OutputError(
+            f"output: folder {place.name!r} is not empty, and muledetect did not write it. {_MEND} Files of other "
+            "names stay there."
+        )
     manifest = listed or {}
-    found: dict[str, tuple[Path, Proof | None]] = {}
-    for name, path in entries(place):
-        proof = manifest.get(name)
-        is_ours = proof is not None and is_proved(path, proof)
-        found[name] = (path, proof if is_ours else None)
+    found = {
+        name: (path, manifest[name] if is_proved(path, manifest.get(name)) else None) for name, path in entries(place)
+    }
     if not overwrite and found:
         _refuse_folder(place.name, found, listed, output)
     return found
@@ -230,15 +231,6 @@ def is_ours(folder: Path, name: str) -> bool:
     """Return whether a file of a folder is as we wrote it."""
     proof = (read_manifest(folder / MANIFEST) or {}).get(name)
     return os.path.lexists(folder / name) and is_proved(folder / name, proof)
-
-
-def _refuse_strange(place: Path) -> None:
-    """Stop at the first entry of a folder without a manifest: it may be somebody's home, with millions of them."""
-    if next(place.iterdir(), None) is not None:
-        raise OutputError(
-            f"output: folder {place.name!r} is not empty, and muledetect did not write it. {_MEND} Files of other "
-            "names stay there."
-        )
 
 
 def _refuse_folder(
@@ -274,11 +266,6 @@ def _carry(old: Path, new: Path) -> bool:
         shutil.copy2(old, new, follow_symlinks=False)
         return False
     return True
-
-
-def _hold(descriptor: int) -> None:
-    with suppress(OSError):  # without locks, leftovers of a killed process are not cleaned up
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
 
 
 @contextmanager

@@ -15,7 +15,7 @@ import re
 import secrets
 import shutil
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
@@ -28,21 +28,22 @@ _RENAME_SWAP: Final = 2
 _CANNOT: Final = (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP)
 
 
-def _no_step(_name: str) -> None:
-    return None
+def at_step(_name: str) -> None:
+    """Hear of each step that has been done; a test ends the process there."""
 
 
-#: Called with the name of each step that has been done; a test ends the process there.
-at_step: Callable[[str], None] = _no_step
+def hold(descriptor: int) -> None:
+    """Take the lock of a file or folder. A file system without locks has none, and no leftovers are cleaned up then."""
+    with suppress(OSError):
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
 
 
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Let one process at a time change names in a folder. A file system without locks has none."""
+    """Let one process at a time change names in a folder."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
-        with suppress(OSError):
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        hold(descriptor)
         yield
     finally:
         os.close(descriptor)
