@@ -20,6 +20,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from muledetect import clock
+from muledetect.errors import OptionError
 from muledetect.records import reasons
 from muledetect.records.currency import EXPONENTS
 from muledetect.records.ids import plain_ids
@@ -73,6 +74,14 @@ class Cells:
     doubts: list[tuple[BoolArray, str]] = field(default_factory=list)
     n_buddhist: int = 0
     written: pa.Array | None = None
+
+
+def check_zone(name: str, where: str) -> None:
+    """Raise an OptionError if there is no time zone of a name."""
+    try:
+        ZoneInfo(name)
+    except (KeyError, ValueError, OSError, TypeError) as error:
+        raise OptionError(f"{where}: {name!r} is no time zone such as 'Asia/Bangkok' or 'UTC'.") from error
 
 
 def mask_of(condition: Any) -> BoolArray:

@@ -22,7 +22,6 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Final, Literal
-from zoneinfo import ZoneInfo
 
 import numpy as np
 import pyarrow as pa
@@ -40,7 +39,7 @@ from muledetect.records.encode import IdEncoder
 from muledetect.records.fingerprint import fingerprint
 from muledetect.records.join import join_accounts
 from muledetect.records.order import canonical_order, clock_tick
-from muledetect.records.parse import Options
+from muledetect.records.parse import Options, check_zone
 from muledetect.records.pseudonyms import Pseudonyms, as_pseudonyms
 from muledetect.records.rejects import RejectLog, input_rows
 from muledetect.records.reversals import ENDS, Reversals, find_reversals
@@ -187,10 +186,7 @@ def _options(currency: str, money: str, source_tz: str | None, decimal: str, now
     if decimal not in (".", ","):
         raise OptionError(f"decimal: {decimal!r} is neither '.' nor ','.")
     if source_tz is not None:
-        try:
-            ZoneInfo(source_tz)
-        except (KeyError, ValueError, OSError, TypeError) as error:
-            raise OptionError(f"source_tz: {source_tz!r} is no time zone such as 'Asia/Bangkok' or 'UTC'.") from error
+        check_zone(source_tz, "source_tz")
     moment = clock.parse_time(now) if now is not None else wall.time_ns() // 1000
     return Options(currency, decimals_of(currency), money, decimal, source_tz, moment)
 

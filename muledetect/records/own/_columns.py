@@ -11,7 +11,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Final, Literal, TypeAlias, get_args
-from zoneinfo import ZoneInfo
 
 from muledetect import clock
 from muledetect.errors import DataError, OptionError
@@ -21,6 +20,7 @@ from muledetect.records.files import FileForm as FileForm  # noqa: PLC0414 - a p
 from muledetect.records.own._money import UNSURE
 from muledetect.records.own._times import COUNTED, ISO, UNIX, Era, pattern_of
 from muledetect.records.own._words import ACCOUNT_COLUMNS, SIDES
+from muledetect.records.parse import check_zone
 from muledetect.records.write import write_text
 from muledetect.schema import INPUTS, Table, did_you_mean
 from muledetect.visible import ESCAPE, make_visible
@@ -156,7 +156,7 @@ class Columns:
 
     def headings(self) -> tuple[str, ...]:
         """Return every heading of the file that is used, once."""
-        used = [name for given in self.columns.values() for name in _several(given) if name != UNSURE]
+        used = [name for given in self.columns.values() for name in several(given) if name != UNSURE]
         return tuple(dict.fromkeys([*used, *self.rows.keep]))
 
     def with_(self, **changes: Any) -> Columns:
@@ -191,7 +191,8 @@ class Columns:
                 shown = section
             place = f"{section}.{name}" if section else name
             why = _in_toml(" ".join(self.notes.get(place, "").split()))
-            lines.append(f"{_key(name)} = {_text(value)}" + (f"  # {why}" if why else ""))
+            is_bare = name.replace("_", "").replace("-", "").isalnum() and name.isascii()
+            lines.append(f"{name if is_bare else _text(name)} = {_text(value)}" + (f"  # {why}" if why else ""))
         return "\n".join(lines).strip() + "\n"
 
     def __repr__(self) -> str:
@@ -244,12 +245,9 @@ def _changed(held: Any, change: Any) -> Any:
     return {name: value for name, value in merged.items() if value is not None}
 
 
-def _several(given: str | tuple[str, ...]) -> tuple[str, ...]:
+def several(given: str | tuple[str, ...]) -> tuple[str, ...]:
+    """Return headings as a tuple, also a single one."""
     return (given,) if isinstance(given, str) else tuple(given)
-
-
-def _key(name: str) -> str:
-    return name if name.replace("_", "").replace("-", "").isalnum() and name.isascii() else _text(name)
 
 
 def _text(value: Any) -> str:
@@ -360,7 +358,7 @@ def _check(mapping: Columns, where: str) -> None:
         if form not in (ISO, UNSURE, *COUNTED):
             pattern_of(form)
     for name, given in mapping.columns.items():
-        n_given = len(_several(given))
+        n_given = len(several(given))
         if not 1 <= n_given <= (2 if name in _time_columns(table) else 1):
             raise OptionError(
                 f"{where}: [columns] {name}: is {n_given} columns; only a time has two, date and time of day."
@@ -389,12 +387,7 @@ def _check_choices(mapping: Columns, where: str) -> None:
     if rows.pair_within != "0s":
         clock.parse_duration(rows.pair_within)
     if times.zone not in ("", UNSURE):
-        try:
-            ZoneInfo(times.zone)
-        except (KeyError, ValueError, OSError) as error:
-            raise OptionError(
-                f"{where}: [times] zone: {times.zone!r} is no time zone such as 'Asia/Bangkok' or 'UTC'."
-            ) from error
+        check_zone(times.zone, f"{where}: [times] zone")
 
 
 def _time_columns(table: Table) -> tuple[str, ...]:
@@ -425,15 +418,13 @@ _ASK: Final = {
 
 def _lacking(mapping: Columns) -> list[str]:
     table, named = mapping.contract, {*mapping.columns, *mapping.constants}
-    silent = [f"amounts.currency is not there; {_ASK['currency']}"]
-    silent = silent if mapping.uses("money") and not mapping.amounts.currency else []
+    lacking = []
+    if mapping.uses("money") and not mapping.amounts.currency:
+        lacking.append(f"amounts.currency is not there; {_ASK['currency']}")
     if table.name != "transfers":
-        return silent + [
-            f"{name!r} is required for {table.name}; give a column, or one value under [constants]"
-            for name in table.required
-            if name not in named
-        ]
-    lacking = silent
+        missing = [name for name in table.required if name not in named]
+        said = f"is required for {table.name}; give a column, or one value under [constants]"
+        return lacking + [f"{name!r} {said}" for name in missing]
     if mapping.is_statement:
         ways = {"amount"} <= named or {"debit", "credit"} <= named
         lacking += [] if "counterparty" in named else ["'counterparty' is required beside 'account'"]
@@ -447,11 +438,8 @@ def _lacking(mapping: Columns) -> list[str]:
     lacking += [] if "time" in named else ["'time' is required"]
     if mapping.rows.ids == "column" and "transfer_id" not in named:
         lacking.append('there is no \'transfer_id\'; under [rows] write ids = "rows" or "content"')
-    if "time" in mapping.columns and not mapping.times.zone and _is_naive(mapping):
+    form = mapping.times.formats.get("time", ISO)
+    is_naive = form != ISO and form not in UNIX and "%z" not in form
+    if "time" in mapping.columns and not mapping.times.zone and is_naive:
         lacking.append(f"times.zone is empty; {_ASK['zone']}")
     return lacking
-
-
-def _is_naive(mapping: Columns) -> bool:
-    form = mapping.times.formats.get("time", ISO)
-    return form != ISO and form not in UNIX and "%z" not in form

@@ -29,7 +29,7 @@ from muledetect.records.files import Batch, Source, as_sources, headings_of, nam
 from muledetect.records.fingerprint import hash_rows
 from muledetect.records.ids import without_forms
 from muledetect.records.own._above import with_own_account
-from muledetect.records.own._columns import Columns, check_complete, read_columns
+from muledetect.records.own._columns import Columns, check_complete, read_columns, several
 from muledetect.records.own._convert import Converted, convert, trimmed
 from muledetect.records.own._profile import shape_of
 from muledetect.records.own._rows import find_headings, find_totals
@@ -308,10 +308,8 @@ class _Job:
         shapes = self._shapes.setdefault(column, {})
         if given is None or len(shapes) >= _N_SHAPES:
             return
-        headings = (given,) if isinstance(given, str) else given
-        few = np.flatnonzero(mask)[:20]
-        for row in few:
-            cells = [batch.columns[heading][int(row)].as_py() for heading in headings]
+        for row in np.flatnonzero(mask)[:20].tolist():
+            cells = [batch.columns[heading][row].as_py() for heading in several(given)]
             if len(shapes) < _N_SHAPES:
                 shapes[" ".join(shape_of(str(cell)) if cell is not None else "(empty)" for cell in cells)] = None
 
@@ -359,8 +357,7 @@ class _Job:
         shapes = self._shapes.get(finding.column)
         if finding.reason != reasons.UNREADABLE or not shapes:
             return finding
-        given = self.mapping.columns.get(finding.column)
-        heading = given if isinstance(given, str) else " and ".join(given or ())
+        heading = " and ".join(several(self.mapping.columns.get(finding.column, ())))
         what = finding.text.partition(". ")[0]
         listed = ", ".join(f'"{shape}"' for shape in shapes)
         return replace(finding, text=f"{what}. From {heading!r}; cells of the shape {listed}. See the mapping.")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Final
 
+from muledetect.records.own._columns import several
 from muledetect.records.own._money import UNSURE
 from muledetect.records.own._profile import Profile, shape_of
 from muledetect.records.own._words import ACCOUNT_COLUMNS, is_barred
@@ -31,10 +32,6 @@ def refusals(
     ]
     more = f"; and {len(profiles) - _MOST} more columns" if len(profiles) > _MOST else ""
     return f"no column fits; looked at {'; '.join(told)}{more}"
-
-
-def several(given: str | tuple[str, ...]) -> tuple[str, ...]:
-    return (given,) if isinstance(given, str) else given
 
 
 def _against(role: str, kind: str, profile: Profile, taken_for: str | None, agrees: Callable[[Profile], bool]) -> str:

@@ -10,9 +10,10 @@ from typing import Final
 import pyarrow.compute as pc
 
 from muledetect.records.currency import EXPONENTS
+from muledetect.records.own._columns import several
 from muledetect.records.own._money import UNSURE
 from muledetect.records.own._profile import Profile
-from muledetect.records.own._refusals import refusals, several
+from muledetect.records.own._refusals import refusals
 from muledetect.records.own._values import values_known
 from muledetect.records.own._words import ACCOUNT_COLUMNS, MONEY_SIGNS, SIDES, is_barred, likeness, plain_heading
 from muledetect.schema import Column, Table
