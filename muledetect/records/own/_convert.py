@@ -15,10 +15,9 @@ from muledetect.errors import DataError
 from muledetect.records import reasons
 from muledetect.records.currency import EXPONENTS
 from muledetect.records.files import Batch
-from muledetect.records.own._affixes import may_be
 from muledetect.records.own._columns import Columns
 from muledetect.records.own._money import SAFE_PLACES, UNSURE, AmountCells, read_amounts
-from muledetect.records.own._signs import plain_signs
+from muledetect.records.own._signs import may_be, plain_signs
 from muledetect.records.own._times import BUDDHIST, COUNTED, ISO, number_texts, read_times
 from muledetect.records.own._values import DIRECTIONS
 from muledetect.records.own._words import ACCOUNT_COLUMNS, SIDES

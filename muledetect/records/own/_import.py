@@ -28,9 +28,9 @@ from muledetect.records.encode import hash_strings
 from muledetect.records.files import Batch, Source, as_sources, headings_of, name_of, read_batches
 from muledetect.records.fingerprint import hash_rows
 from muledetect.records.ids import without_forms
-from muledetect.records.own._above import with_own_account
 from muledetect.records.own._columns import Columns, check_complete, read_columns, several
 from muledetect.records.own._convert import Converted, convert, trimmed
+from muledetect.records.own._detect import with_own_account
 from muledetect.records.own._profile import shape_of
 from muledetect.records.own._rows import find_headings, find_totals
 from muledetect.records.own._settle import Parts, Settling

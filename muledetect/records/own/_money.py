@@ -23,8 +23,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from muledetect.records.own._affixes import UNREAD, Affixes, read_affixes
-from muledetect.records.own._signs import plain_signs
+from muledetect.records.own._signs import UNREAD, Affixes, plain_signs, read_affixes
 
 #: Written where something cannot be told and a person must say it.
 UNSURE: Final = "?"

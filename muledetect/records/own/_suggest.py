@@ -21,9 +21,8 @@ from muledetect.records.files import (
     lines_above,
     name_of,
 )
-from muledetect.records.own._above import offers_above
 from muledetect.records.own._columns import Accounts, Columns, PairOn, RowRules
-from muledetect.records.own._detect import detect_form
+from muledetect.records.own._detect import detect_form, offers_above
 from muledetect.records.own._profile import Profile, profiles_of
 from muledetect.records.own._readings import DateOrder, Stated, suggest_amounts, suggest_times
 from muledetect.records.own._roles import Draft, assign_roles

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from muledetect.records.own._affixes import UNREAD, read_affixes
 from muledetect.records.own._money import UNSURE, find_marks, read_amounts
+from muledetect.records.own._signs import UNREAD, read_affixes
 
 AMOUNTS = st.integers(1, 10**13)
 SIGNS = st.sampled_from(["{}", "-{}", "- {}", "{}-", "\u2212{}", "({})", "$({})", "($ {})", "-${}", "$-{}", "+ {}"])
