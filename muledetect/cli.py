@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal, NoReturn
 
 import typer
 from rich.markup import escape
+from typer import Argument, Option
 
 import muledetect as md
 from muledetect import console
@@ -35,7 +36,7 @@ INTERRUPTED = 128 + signal.SIGINT
 #: them at each 700, as Python does by itself, takes a sixth of a short command.
 _NEW_OBJECTS = 50_000
 
-Scores = Annotated[Path, typer.Option(help="Parquet file that `score` wrote.")]
+Scores = Annotated[Path, Option(help="Parquet file that `score` wrote.")]
 
 
 def main() -> None:
@@ -75,12 +76,12 @@ def _interrupted() -> NoReturn:
 
 @app.command(epilog="Example: `muledetect demo --output muledetect-demo`")
 def demo(
-    output: Annotated[Path, typer.Option(help="Folder for the data, model, scores, rings and metrics.")] = Path(
+    output: Annotated[Path, Option(help="Folder for the data, model, scores, rings and metrics.")] = Path(
         "muledetect-demo"
     ),
-    accounts: Annotated[int, typer.Option(min=2_000, help="Accounts of the simulated bank.")] = 12_000,
-    days: Annotated[int, typer.Option(min=90, help="Days to simulate.")] = 120,
-    seed: Annotated[int, typer.Option(min=0, help="Equal seeds give equal worlds.")] = 0,
+    accounts: Annotated[int, Option(min=2_000, help="Accounts of the simulated bank.")] = 12_000,
+    days: Annotated[int, Option(min=90, help="Days to simulate.")] = 120,
+    seed: Annotated[int, Option(min=0, help="Equal seeds give equal worlds.")] = 0,
     overwrite: Overwrite = False,
 ) -> None:
     """Simulate a bank, train, score, find rings and measure, on one screen."""
@@ -95,13 +96,13 @@ def demo(
     epilog="Example: `muledetect simulate world --preset thai_bank --accounts 20000 --set evasion=0.5 --seed 1`"
 )
 def simulate(
-    output: Annotated[Path, typer.Argument(help="Folder to write the tables to.")],
-    preset: Annotated[str | None, typer.Option(help="thai_bank, small, hard or no_crime.")] = None,
-    accounts: Annotated[int | None, typer.Option(help="Accounts of the bank; the preset's if not given.")] = None,
-    days: Annotated[int | None, typer.Option(help="Days; the preset's if not given.")] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Equal seeds give equal bytes.")] = 0,
+    output: Annotated[Path, Argument(help="Folder to write the tables to.")],
+    preset: Annotated[str | None, Option(help="thai_bank, small, hard or no_crime.")] = None,
+    accounts: Annotated[int | None, Option(help="Accounts of the bank; the preset's if not given.")] = None,
+    days: Annotated[int | None, Option(help="Days; the preset's if not given.")] = None,
+    seed: Annotated[int, Option(min=0, help="Equal seeds give equal bytes.")] = 0,
     settings: Annotated[
-        list[str] | None, typer.Option("--set", help="Any parameter of WorldConfig, as name=value; may be repeated.")
+        list[str] | None, Option("--set", help="Any parameter of WorldConfig, as name=value; may be repeated.")
     ] = None,
     overwrite: Overwrite = False,
 ) -> None:
@@ -119,7 +120,7 @@ def simulate(
 @reads
 def check(
     reading: Reading,
-    output: Annotated[Path, typer.Option(help="Where to write the rejected rows.")] = Path("rejects.parquet"),
+    output: Annotated[Path, Option(help="Where to write the rejected rows.")] = Path("rejects.parquet"),
 ) -> None:
     """Validate a data set: what was read, what was rejected and why, what looks odd."""
     with reading.opened(output, kinds.REJECTS, may_be_empty=True) as (dataset, _):
@@ -133,25 +134,23 @@ def check(
     epilog="Example: `muledetect columns umsaetze.csv --source-tz Asia/Bangkok --currency THB --output columns.toml`"
 )
 def columns(
-    files: Annotated[list[Path], typer.Argument(help="CSV or Parquet files of your own, with equal columns.")],
-    output: Annotated[Path, typer.Option(help="TOML file of the mapping, to read, correct and keep.")],
+    files: Annotated[list[Path], Argument(help="CSV or Parquet files of your own, with equal columns.")],
+    output: Annotated[Path, Option(help="TOML file of the mapping, to read, correct and keep.")],
     table: Annotated[
-        str, typer.Option(help="What the rows are: transfers, accounts, labels, or another table of docs/tables.md.")
+        str, Option(help="What the rows are: transfers, accounts, labels, or another table of docs/tables.md.")
     ] = "transfers",
-    source_tz: Annotated[
-        str | None, typer.Option("--source-tz", help="Zone of times that carry none, such as Asia/Bangkok.")
-    ] = None,
-    currency: Annotated[str | None, typer.Option(help="ISO 4217 code of the amounts.")] = None,
+    source_tz: Annotated[str | None, Option(help="Zone of times that carry none, such as Asia/Bangkok.")] = None,
+    currency: Annotated[str | None, Option(help="ISO 4217 code of the amounts.")] = None,
     money: Annotated[
-        Literal["major", "minor"] | None, typer.Option(help="Are amounts whole units (baht) or minor ones (satang)?")
+        Literal["major", "minor"] | None, Option(help="Are amounts whole units (baht) or minor ones (satang)?")
     ] = None,
-    decimal: Annotated[Literal[".", ","] | None, typer.Option(help="Decimal mark of amounts.")] = None,
-    era: Annotated[Literal["gregorian", "buddhist"] | None, typer.Option(help="How years count: 2025 or 2568.")] = None,
+    decimal: Annotated[Literal[".", ","] | None, Option(help="Decimal mark of amounts.")] = None,
+    era: Annotated[Literal["gregorian", "buddhist"] | None, Option(help="How years count: 2025 or 2568.")] = None,
     date_order: Annotated[
-        Literal["day", "month"] | None, typer.Option(help="Which comes first in dates such as 03/04/2025.")
+        Literal["day", "month"] | None, Option(help="Which comes first in dates such as 03/04/2025.")
     ] = None,
-    encoding: Annotated[str | None, typer.Option(help="utf-8, cp1252 (western), cp874 (Thai) or another.")] = None,
-    delimiter: Annotated[str | None, typer.Option(help="What stands between fields.")] = None,
+    encoding: Annotated[str | None, Option(help="utf-8, cp1252 (western), cp874 (Thai) or another.")] = None,
+    delimiter: Annotated[str | None, Option(help="What stands between fields.")] = None,
     overwrite: Overwrite = False,
 ) -> None:
     """Say what each column of your own files seems to be, for you to confirm before `import own`."""
@@ -173,18 +172,18 @@ def columns(
     name="import", epilog="Example: `muledetect import own umsaetze.csv --columns columns.toml --output dataset`"
 )
 def import_(
-    layout: Annotated[str, typer.Argument(help="own, for files of your own; or amlsim, amlworld, synthfin.")],
-    files: Annotated[list[Path], typer.Argument(help="Your files, or those of the other tool or folders of them.")],
-    output: Annotated[Path, typer.Option(help="Folder to write the data set to.")],
+    layout: Annotated[str, Argument(help="own, for files of your own; or amlsim, amlworld, synthfin.")],
+    files: Annotated[list[Path], Argument(help="Your files, or those of the other tool or folders of them.")],
+    output: Annotated[Path, Option(help="Folder to write the data set to.")],
     mapping: Annotated[
-        Path | None, typer.Option("--columns", help="For own: what the columns are, as `columns` wrote it.")
+        Path | None, Option("--columns", help="For own: what the columns are, as `columns` wrote it.")
     ] = None,
-    currency: Annotated[str | None, typer.Option(help="Keep only transfers of this currency.")] = None,
+    currency: Annotated[str | None, Option(help="Keep only transfers of this currency.")] = None,
     first_day: Annotated[
-        str | None, typer.Option(help="Date of day 0, where days are counted; 2017-01-01 if not given.")
+        str | None, Option(help="Date of day 0, where days are counted; 2017-01-01 if not given.")
     ] = None,
     convert_to: Annotated[
-        str | None, typer.Option(help="Turn all amounts into this currency, where files hold several.")
+        str | None, Option(help="Turn all amounts into this currency, where files hold several.")
     ] = None,
     overwrite: Overwrite = False,
 ) -> None:
@@ -229,33 +228,32 @@ def train(
     as_of: Moments,
     model: ModelFolder,
     target: Annotated[
-        Literal["active", "ever"], typer.Option(help="Active around the moment, or ever a mule before it.")
+        Literal["active", "ever"], Option(help="Active around the moment, or ever a mule before it.")
     ] = "active",
-    pack: Annotated[str, typer.Option(help="Country pack: TH, SG, GB, EU, IN, KR or none.")] = "none",
-    known_by: Annotated[str | None, typer.Option(help="Leave out labels known later than this moment.")] = None,
+    pack: Annotated[str, Option(help="Country pack: TH, SG, GB, EU, IN, KR or none.")] = "none",
+    known_by: Annotated[str | None, Option(help="Leave out labels known later than this moment.")] = None,
     unlabelled: Annotated[
         Literal["unknown", "negative"],
-        typer.Option(help="What accounts without a label are; negative where only mules are labelled."),
+        Option(help="What accounts without a label are; negative where only mules are labelled."),
     ] = "unknown",
     max_rows: Annotated[
-        int | None, typer.Option(min=1, help="Keep all positives and draw negatives, weighted, up to so many rows.")
+        int | None, Option(min=1, help="Keep all positives and draw negatives, weighted, up to so many rows.")
     ] = None,
     tune: Annotated[
-        int, typer.Option(min=0, help="Trials of a search for parameters on the training rows; 0: none. Needs Optuna.")
+        int, Option(min=0, help="Trials of a search for parameters on the training rows; 0: none. Needs Optuna.")
     ] = 0,
     monotone: Annotated[
-        bool, typer.Option(help="Scores never fall with what speaks for suspicion only, nor rise with its opposite.")
+        bool, Option(help="Scores never fall with what speaks for suspicion only, nor rise with its opposite.")
     ] = False,
-    strict: Annotated[bool, typer.Option(help="End without a model if the leakage audit finds something.")] = False,
+    strict: Annotated[bool, Option(help="End without a model if the leakage audit finds something.")] = False,
 ) -> None:
     """Train a model on the labels of a data set and write it, with its card, to a folder."""
     from muledetect import console
 
-    with reading.opened(model, kinds.MODEL) as (dataset, progress):
+    with reading.opened(model, kinds.MODEL) as (dataset, to):
         fitted = md.pipeline.train(
             dataset, as_of, target=target, pack=pack, known_by=known_by, unlabelled=unlabelled, max_rows=max_rows,
-            model=md.MuleModel(monotone=monotone), n_trials=tune, strict=strict, output=model,
-            overwrite=reading.overwrite, progress=progress,
+            model=md.MuleModel(monotone=monotone), n_trials=tune, strict=strict, **to,
         )  # fmt: skip
     console.show_model(out, fitted, model)
 
@@ -266,16 +264,13 @@ def score(
     reading: Reading,
     model: ModelFolder,
     as_of: AsOf,
-    output: Annotated[Path, typer.Option(help="Parquet file of the scores.")],
-    explain: Annotated[int, typer.Option(min=0, help="How many of the highest get reasons.")] = 200,
-    language: Annotated[Literal["en", "th"], typer.Option(help="Language of the reasons.")] = "en",
+    output: Annotated[Path, Option(help="Parquet file of the scores.")],
+    explain: Annotated[int, Option(min=0, help="How many of the highest get reasons.")] = 200,
+    language: Annotated[Literal["en", "th"], Option(help="Language of the reasons.")] = "en",
 ) -> None:
     """Score every account at a moment, with reasons for the highest."""
-    with reading.opened(output, kinds.SCORES, model) as (dataset, progress):
-        scores = md.pipeline.score(
-            dataset, model, as_of, n_explained=explain, language=language,
-            output=output, overwrite=reading.overwrite, progress=progress,
-        )  # fmt: skip
+    with reading.opened(output, kinds.SCORES, model) as (dataset, to):
+        scores = md.pipeline.score(dataset, model, as_of, n_explained=explain, language=language, **to)
     console.show_scores(out, scores)
     out.print(f"{len(scores):,} scores in {plain(output)}")
 
@@ -289,14 +284,12 @@ def threshold(
     reading: Reading,
     model: ModelFolder,
     as_of: Moments,
-    per_day: Annotated[float, typer.Option(help="Alerts that the team can look at in a day.")],
-    output: Annotated[Path, typer.Option(help="JSON file of the threshold.")],
+    per_day: Annotated[float, Option(help="Alerts that the team can look at in a day.")],
+    output: Annotated[Path, Option(help="JSON file of the threshold.")],
 ) -> None:
     """Find the score from which on a team gets as many new alerts a day as it can look at."""
-    with reading.opened(output, kinds.THRESHOLD, model) as (dataset, progress):
-        found = md.pipeline.threshold(
-            dataset, model, as_of, per_day, output=output, overwrite=reading.overwrite, progress=progress
-        )
+    with reading.opened(output, kinds.THRESHOLD, model) as (dataset, to):
+        found = md.pipeline.threshold(dataset, model, as_of, per_day, **to)
     console.show_threshold(out, found)
     out.print(f"threshold in {plain(output)}")
 
@@ -306,14 +299,12 @@ def threshold(
 def explain(
     reading: Reading,
     scores: Scores,
-    output: Annotated[Path, typer.Option(help="Folder for the key transfers and the suspicious periods.")],
-    transfers: Annotated[int, typer.Option(min=1, help="At most so many transfers a reason.")] = 10,
+    output: Annotated[Path, Option(help="Folder for the key transfers and the suspicious periods.")],
+    transfers: Annotated[int, Option(min=1, help="At most so many transfers a reason.")] = 10,
 ) -> None:
     """Find the transfers that show each reason of a score, and when each account was most suspicious."""
-    with reading.opened(output, kinds.EXPLANATION, scores) as (dataset, progress):
-        found = md.pipeline.explain(
-            dataset, scores, n_transfers=transfers, output=output, overwrite=reading.overwrite, progress=progress
-        )
+    with reading.opened(output, kinds.EXPLANATION, scores) as (dataset, to):
+        found = md.pipeline.explain(dataset, scores, n_transfers=transfers, **to)
     console.show_explanation(out, found)
     out.print(
         f"{len(found.key_transfers):,} transfers of {len(found.suspicious_periods):,} accounts in {plain(output)}"
@@ -326,17 +317,16 @@ def rings(
     reading: Reading,
     scores: Scores,
     as_of: AsOf,
-    output: Annotated[Path, typer.Option(help="Folder for rings, ring_members, ring_links, ring_ties and others.")],
-    window: Annotated[str, typer.Option(help="How far back transfers are looked at, or all.")] = "180d",
-    previous: Annotated[Path | None, typer.Option(help="Folder of an earlier search; rings keep their ids.")] = None,
-    holding_time: Annotated[str, typer.Option(help="Longest stay of money that counts as relayed.")] = "72h",
+    output: Annotated[Path, Option(help="Folder for rings, ring_members, ring_links, ring_ties and others.")],
+    window: Annotated[str, Option(help="How far back transfers are looked at, or all.")] = "180d",
+    previous: Annotated[Path | None, Option(help="Folder of an earlier search; rings keep their ids.")] = None,
+    holding_time: Annotated[str, Option(help="Longest stay of money that counts as relayed.")] = "72h",
 ) -> None:
     """Find rings around scores, complaints and lists, and the call centres that they seem to serve."""
-    with reading.opened(output, kinds.RINGS, scores, previous) as (dataset, progress):
+    with reading.opened(output, kinds.RINGS, scores, previous) as (dataset, to):
         found = md.pipeline.find_rings(
-            dataset, scores, as_of, previous=previous, window=window, holding_time=holding_time, output=output,
-            overwrite=reading.overwrite, progress=progress,
-        )  # fmt: skip
+            dataset, scores, as_of, previous=previous, window=window, holding_time=holding_time, **to
+        )
     console.show_rings(out, found)
     out.print(f"{len(found):,} rings, {found.ring_ties.num_rows:,} ties in {plain(output)}")
 
@@ -346,19 +336,18 @@ def rings(
 def trace(
     reading: Reading,
     as_of: AsOf,
-    output: Annotated[Path, typer.Option(help="Parquet file for the trace, or a folder for holds and sums, too.")],
-    complaint: Annotated[list[str] | None, typer.Option(help="Trace this complaint only; repeat.")] = None,
-    method: Annotated[list[str] | None, typer.Option(help="fifo, lifo, pro_rata or libr; repeat. All.")] = None,
-    max_hops: Annotated[int, typer.Option(min=1, help="Accounts that money is followed through.")] = 8,
-    hold_for: Annotated[str, typer.Option(help="How long a hold stands.")] = "24h",
+    output: Annotated[Path, Option(help="Parquet file for the trace, or a folder for holds and sums, too.")],
+    complaint: Annotated[list[str] | None, Option(help="Trace this complaint only; repeat.")] = None,
+    method: Annotated[list[str] | None, Option(help="fifo, lifo, pro_rata or libr; repeat. All.")] = None,
+    max_hops: Annotated[int, Option(min=1, help="Accounts that money is followed through.")] = 8,
+    hold_for: Annotated[str, Option(help="How long a hold stands.")] = "24h",
 ) -> None:
     """Trace the money of complaints, conserved to the last unit, and propose what to hold: amounts, not accounts."""
-    with reading.opened(output, kinds.trace_of(output)) as (dataset, progress):
+    with reading.opened(output, kinds.trace_of(output)) as (dataset, to):
         chosen: dict[str, Any] = {"methods": tuple(method)} if method else {}
         found = md.pipeline.trace(
-            dataset, as_of, complaint_ids=complaint, max_hops=max_hops, hold_for=hold_for, output=output,
-            overwrite=reading.overwrite, progress=progress, **chosen,
-        )  # fmt: skip
+            dataset, as_of, complaint_ids=complaint, max_hops=max_hops, hold_for=hold_for, **to, **chosen
+        )
     console.show_traces(out, found)
     out.print(f"{found!r} in {plain(output)}")
 
@@ -367,24 +356,23 @@ def trace(
 @reads
 def report(
     reading: Reading,
-    scores: Annotated[Path, typer.Option(help="Parquet file that `score` wrote; explained accounts have reasons.")],
-    output: Annotated[Path, typer.Option(help="Folder for the pages: new, empty, or of an earlier report.")],
-    rings: Annotated[Path | None, typer.Option(help="Folder that `rings` wrote, of the same moment.")] = None,
-    model: Annotated[Path | None, typer.Option(help="Folder of the model that scored, or starter.")] = None,
-    evaluation: Annotated[Path | None, typer.Option(help="Folder that `evaluate` wrote: a model report.")] = None,
-    drift: Annotated[Path | None, typer.Option(help="Folder that `monitor` wrote, for the model report.")] = None,
-    as_of: Annotated[str | None, typer.Option(help="Which moment of the scores; the latest if not given.")] = None,
-    alerts: Annotated[int, typer.Option(min=1, help="How many of the highest get a case file.")] = 200,
-    language: Annotated[Literal["en", "th"], typer.Option(help="Language that pages open in; they hold both.")] = "en",
-    time_zone: Annotated[str, typer.Option(help="Zone of the times shown, such as Asia/Bangkok.")] = "UTC",
-    goaml: Annotated[bool, typer.Option(help="Also a draft of each case in the shape of goAML.")] = False,
+    scores: Annotated[Path, Option(help="Parquet file that `score` wrote; explained accounts have reasons.")],
+    output: Annotated[Path, Option(help="Folder for the pages: new, empty, or of an earlier report.")],
+    rings: Annotated[Path | None, Option(help="Folder that `rings` wrote, of the same moment.")] = None,
+    model: Annotated[Path | None, Option(help="Folder of the model that scored, or starter.")] = None,
+    evaluation: Annotated[Path | None, Option(help="Folder that `evaluate` wrote: a model report.")] = None,
+    drift: Annotated[Path | None, Option(help="Folder that `monitor` wrote, for the model report.")] = None,
+    as_of: Annotated[str | None, Option(help="Which moment of the scores; the latest if not given.")] = None,
+    alerts: Annotated[int, Option(min=1, help="How many of the highest get a case file.")] = 200,
+    language: Annotated[Literal["en", "th"], Option(help="Language that pages open in; they hold both.")] = "en",
+    time_zone: Annotated[str, Option(help="Zone of the times shown, such as Asia/Bangkok.")] = "UTC",
+    goaml: Annotated[bool, Option(help="Also a draft of each case in the shape of goAML.")] = False,
 ) -> None:
     """Write case files, ring files, an index and the model report as self-contained HTML."""
-    with reading.opened(output, kinds.REPORT, scores, rings, model, evaluation, drift) as (dataset, progress):
+    with reading.opened(output, kinds.REPORT, scores, rings, model, evaluation, drift) as (dataset, to):
         pages = md.pipeline.report(
-            dataset, scores, output=output, as_of=as_of, rings=rings, model=model, evaluation=evaluation, drift=drift,
-            n_alerts=alerts, language=language, time_zone=time_zone, goaml=goaml, overwrite=reading.overwrite,
-            progress=progress,
+            dataset, scores, as_of=as_of, rings=rings, model=model, evaluation=evaluation, drift=drift,
+            n_alerts=alerts, language=language, time_zone=time_zone, goaml=goaml, **to,
         )  # fmt: skip
     console.show_report(out, pages, output)
 
@@ -395,29 +383,28 @@ def evaluate(
     reading: Reading,
     model: ModelFolder,
     as_of: AsOf,
-    output: Annotated[Path, typer.Option(help="Folder for the metrics.")],
-    truth: Annotated[bool, typer.Option(help="Measure against truth_rings, the whole truth of a simulation.")] = False,
-    known_by: Annotated[str | None, typer.Option(help="Baselines learn from labels known by this moment.")] = None,
+    output: Annotated[Path, Option(help="Folder for the metrics.")],
+    truth: Annotated[bool, Option(help="Measure against truth_rings, the whole truth of a simulation.")] = False,
+    known_by: Annotated[str | None, Option(help="Baselines learn from labels known by this moment.")] = None,
     found_rings: Annotated[
-        Path | None, typer.Option("--rings", help="Folder that `rings` wrote, to hold against truth_rings.")
+        Path | None, Option("--rings", help="Folder that `rings` wrote, to hold against truth_rings.")
     ] = None,
-    budget: Annotated[float, typer.Option(help="Alerts at which groups are measured; below 1 a share.")] = 0.01,
+    budget: Annotated[float, Option(help="Alerts at which groups are measured; below 1 a share.")] = 0.01,
     leave_one_out: Annotated[
-        bool, typer.Option(help="Recall of each shape of ring by a model that learnt from none of it; trains again.")
+        bool, Option(help="Recall of each shape of ring by a model that learnt from none of it; trains again.")
     ] = False,
     baselines_at: Annotated[
-        list[str] | None, typer.Option(help="Baselines learn at this moment instead of the model's; repeat.")
+        list[str] | None, Option(help="Baselines learn at this moment instead of the model's; repeat.")
     ] = None,
     watched: Annotated[
-        list[str] | None, typer.Option("--watch", help="Score all at this moment too, for the time to detect; repeat.")
+        list[str] | None, Option("--watch", help="Score all at this moment too, for the time to detect; repeat.")
     ] = None,
 ) -> None:
     """Measure a model at a later moment, on rings that it had not seen, next to the baselines."""
-    with reading.opened(output, kinds.EVALUATION, model, found_rings) as (dataset, progress):
+    with reading.opened(output, kinds.EVALUATION, model, found_rings) as (dataset, to):
         result = md.pipeline.evaluate(
             dataset, model, as_of, found_rings=found_rings, use_truth=truth, known_by=known_by, budget=budget,
-            watched=watched or (), baselines_at=baselines_at or (), leave_one_out=leave_one_out, output=output,
-            overwrite=reading.overwrite, progress=progress,
+            watched=watched or (), baselines_at=baselines_at or (), leave_one_out=leave_one_out, **to,
         )  # fmt: skip
     console.show_evaluation(out, result)
     out.print(f"metrics in {plain(output)}")
@@ -431,22 +418,20 @@ def evaluate(
 def monitor(
     reading: Reading,
     model: ModelFolder,
-    before: Annotated[str, typer.Option(help="Exclusive moment to compare with, such as that of the training.")],
-    after: Annotated[str, typer.Option(help="Exclusive moment that is looked at.")],
-    output: Annotated[Path, typer.Option(help="Folder for drift.json and its tables.")],
+    before: Annotated[str, Option(help="Exclusive moment to compare with, such as that of the training.")],
+    after: Annotated[str, Option(help="Exclusive moment that is looked at.")],
+    output: Annotated[Path, Option(help="Folder for drift.json and its tables.")],
 ) -> None:
     """Compare two moments: features, scores, reasons, calibration, delay of labels."""
-    with reading.opened(output, kinds.DRIFT, model) as (dataset, progress):
-        found = md.pipeline.monitor(
-            dataset, model, before, after, output=output, overwrite=reading.overwrite, progress=progress
-        )
+    with reading.opened(output, kinds.DRIFT, model) as (dataset, to):
+        found = md.pipeline.monitor(dataset, model, before, after, **to)
     console.show_drift(out, found)
     out.print(f"drift in {plain(output)}")
     raise typer.Exit(found.exit_status)
 
 
 @app.command(epilog="Example: `muledetect key secret.key`")
-def key(keyfile: Annotated[Path, typer.Argument(help="File to write the key to; it must not exist.")]) -> None:
+def key(keyfile: Annotated[Path, Argument(help="File to write the key to; it must not exist.")]) -> None:
     """Make a key for `--pseudonymise`. Keep it apart from what is written with it, and a copy: nothing replaces it."""
     from muledetect.records.pseudonyms import new_key
 
@@ -456,10 +441,10 @@ def key(keyfile: Annotated[Path, typer.Argument(help="File to write the key to; 
 
 @app.command(epilog="Example: `muledetect reveal secret.key --table scores.parquet --output revealed.parquet`")
 def reveal(
-    keyfile: Annotated[Path, typer.Argument(help="File of the key that the pseudonyms were made with.")],
-    pseudonyms: Annotated[list[str] | None, typer.Argument(help="Their ids are printed, one a line.")] = None,
-    table: Annotated[Path | None, typer.Option(help="Parquet file, or folder of them, to reveal as a whole.")] = None,
-    output: Annotated[Path | None, typer.Option(help="Where to write the revealed table or folder.")] = None,
+    keyfile: Annotated[Path, Argument(help="File of the key that the pseudonyms were made with.")],
+    pseudonyms: Annotated[list[str] | None, Argument(help="Their ids are printed, one a line.")] = None,
+    table: Annotated[Path | None, Option(help="Parquet file, or folder of them, to reveal as a whole.")] = None,
+    output: Annotated[Path | None, Option(help="Where to write the revealed table or folder.")] = None,
     overwrite: Overwrite = False,
 ) -> None:
     """Turn pseudonyms back into ids."""
@@ -477,13 +462,11 @@ def reveal(
 
 @app.command(epilog="Example: `muledetect export rings --output rings.xlsx --currency THB`")
 def export(
-    tables: Annotated[Path, typer.Argument(help="Parquet file that a command wrote, or folder of such files.")],
-    output: Annotated[
-        Path, typer.Option(help="File that ends in .csv or .xlsx; for the CSV files of a folder, a folder.")
-    ],
+    tables: Annotated[Path, Argument(help="Parquet file that a command wrote, or folder of such files.")],
+    output: Annotated[Path, Option(help="File that ends in .csv or .xlsx; for the CSV files of a folder, a folder.")],
     currency: Annotated[
         str | None,
-        typer.Option(help="ISO 4217 code of the amounts, to write them in whole units (baht); else they stay minor."),
+        Option(help="ISO 4217 code of the amounts, to write them in whole units (baht); else they stay minor."),
     ] = None,
     overwrite: Overwrite = False,
 ) -> None:

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, get_type_hints
 
-import typer
 from rich.console import Console
 from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bar
+from typer import Argument, Option
 
 from muledetect.progress import Progress
 from muledetect.visible import make_visible
@@ -26,17 +26,17 @@ err = Console(stderr=True, emoji=False)
 #: A pipe or file has no width of its own; 120 columns hold every table.
 out = Console(emoji=False, width=None if Console().is_terminal else 120)
 
-AsOf = Annotated[str, typer.Option("--as-of", help="Exclusive moment, ISO: 2025-03-01 or 2025-03-01T09:30Z.")]
-Moments = Annotated[list[str], typer.Option("--as-of", help="Moment to learn from; give it several times for more.")]
+AsOf = Annotated[str, Option("--as-of", help="Exclusive moment, ISO: 2025-03-01 or 2025-03-01T09:30Z.")]
+Moments = Annotated[list[str], Option("--as-of", help="Moment to learn from; give it several times for more.")]
 ModelFolder = Annotated[
     Path,
-    typer.Option(
+    Option(
         "--model", help="Folder of the model; for all but train also: starter, the one that ships with the package."
     ),
 ]
 Overwrite = Annotated[
     bool,
-    typer.Option(
+    Option(
         "--overwrite",
         help="Replace an output also if muledetect did not write it, or it was changed; other files in it stay.",
     ),
@@ -47,19 +47,17 @@ Overwrite = Annotated[
 class Reading:
     """The data set that a command is given, how it is read, and whether the output may replace other files."""
 
-    dataset: Annotated[Path, typer.Argument(help="Folder of tables (Parquet, partitioned Parquet or CSV).")]
+    dataset: Annotated[Path, Argument(help="Folder of tables (Parquet, partitioned Parquet or CSV).")]
     currency: Annotated[
-        str | None, typer.Option(help="ISO 4217 code of the amounts; if not given, the one that the data set names.")
+        str | None, Option(help="ISO 4217 code of the amounts; if not given, the one that the data set names.")
     ] = None
     money: Annotated[
-        Literal["minor", "major"], typer.Option(help="Are amounts minor units (satang, cents) or whole ones (baht)?")
+        Literal["minor", "major"], Option(help="Are amounts minor units (satang, cents) or whole ones (baht)?")
     ] = "minor"
-    source_tz: Annotated[
-        str | None, typer.Option("--source-tz", help="Zone of times that carry none, such as Asia/Bangkok.")
-    ] = None
+    source_tz: Annotated[str | None, Option(help="Zone of times that carry none, such as Asia/Bangkok.")] = None
     pseudonymise: Annotated[
         Path | None,
-        typer.Option(
+        Option(
             "--pseudonymise",
             metavar="KEYFILE",
             help="Write pseudonyms for account and holder ids, under a key that `key` made; `reveal` turns them back.",
@@ -70,8 +68,8 @@ class Reading:
     @contextmanager
     def opened(
         self, output: Path, kind: Output, *inputs: Path | None, may_be_empty: bool = False
-    ) -> Iterator[tuple[Dataset, Progress]]:
-        """Refuse the output if need be, then read the data set; yield it, and where to show progress."""
+    ) -> Iterator[tuple[Dataset, dict[str, Any]]]:
+        """Refuse the output if need be, then read the data set; yield it, and what each step is told beside it."""
         from muledetect.inputs import load, read_source
         from muledetect.outputs import check_output
 
@@ -83,7 +81,7 @@ class Reading:
                 self.dataset, progress=progress, currency=self.currency, money=self.money, source_tz=self.source_tz,
                 pseudonymise=self.pseudonymise,
             )  # fmt: skip
-            yield dataset, progress
+            yield dataset, {"output": output, "overwrite": self.overwrite, "progress": progress}
 
 
 def reads(command: Callable[..., None], *, without: str = "") -> Callable[..., None]:
