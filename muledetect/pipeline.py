@@ -179,7 +179,6 @@ def score(
 
     Parameters
     ----------
-    dataset : Dataset, path or mapping of tables
     model : MuleModel or path
         Or "starter": the one that ships with the package for a bank without labels; see `load_starter`.
     as_of : Moment
@@ -190,7 +189,7 @@ def score(
         Of the sentences of reasons.
     output : path, optional
         Parquet file.
-    overwrite, progress
+    dataset, overwrite, progress
         As for every step, see `muledetect.pipeline`.
     """
     from muledetect.graph import build_graph
@@ -223,7 +222,6 @@ def threshold(
 
     Parameters
     ----------
-    dataset : Dataset, path or mapping of tables
     model : MuleModel or path
     as_of : iterable of moments
         Every account is scored at each; days, or working days, are what a team looks at once.
@@ -231,7 +229,7 @@ def threshold(
         Alerts that the team can look at in a day.
     output : path, optional
         JSON file.
-    overwrite, progress
+    dataset, overwrite, progress
         As for every step, see `muledetect.pipeline`.
     """
     from muledetect.graph import build_graph
@@ -264,14 +262,13 @@ def explain(
 
     Parameters
     ----------
-    dataset : Dataset, path or mapping of tables
     scores : table or path
         As `score` gave it.
     n_transfers : int
         At most so many transfers a reason.
     output : path, optional
         Folder of the tables `key_transfers` and `suspicious_periods`.
-    overwrite, progress
+    dataset, overwrite, progress
         As for every step, see `muledetect.pipeline`.
     """
     from muledetect.graph import build_graph
@@ -394,7 +391,6 @@ def report(
 
     Parameters
     ----------
-    dataset : Dataset, path or mapping of tables
     scores : table or path
         As `score` gave it; only accounts that were explained have reasons.
     output : path
@@ -415,7 +411,7 @@ def report(
         IANA name of the zone of the times that are shown.
     goaml : bool
         Also write a draft of each case in the shape of goAML.
-    overwrite, progress
+    dataset, overwrite, progress
         As for every step, see `muledetect.pipeline`.
 
     Raises
@@ -466,7 +462,6 @@ def evaluate(
 
     Parameters
     ----------
-    dataset : Dataset, path or mapping of tables
     model : MuleModel or path
     as_of : Moment
         Exclusive.
@@ -487,7 +482,7 @@ def evaluate(
         Measure the recall of each shape of ring by a model that learnt from none of it, too; trains again for each.
     output : path, optional
         Folder of `report.json` and one table a file.
-    overwrite, progress
+    dataset, overwrite, progress
         As for every step, see `muledetect.pipeline`.
     """
     from muledetect.evaluation import measure_model
@@ -522,7 +517,6 @@ def monitor(
 
     Parameters
     ----------
-    dataset : Dataset, path or mapping of tables
     model : MuleModel or path
     before, after : Moment
         Exclusive. Labels are compared by when they were known: up to `before`, and from there up to `after`.
@@ -530,7 +524,7 @@ def monitor(
         Highest scores of each moment whose reasons are compared.
     output : path, optional
         Folder of `drift.json` and its tables.
-    overwrite, progress
+    dataset, overwrite, progress
         As for every step, see `muledetect.pipeline`.
     """
     from muledetect.evaluation import compare_moments
