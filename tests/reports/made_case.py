@@ -15,7 +15,7 @@ START = parse_time("2025-03-01")
 #: What a bank's records may hold: markup, ends of CDATA and comments, controls, Thai, a year that looks Buddhist.
 HOSTILE = (
     "<script>alert(1)</script>", "]]>", "--><x>", "a\x00b\x08\x1f", "\ud800", "\ufffe", "บัญชีม้า", "2568-03-01", "=1+1",
-    "'\"&amp;&", "line\r\nline\rline", "\u202eevil", "x" * 5000, "%s{0}{zone}",
+    "'\"&amp;&", "line\r\nline\rline", "\u202eevil", "x" * 5000, "%s{0}{zone}", "items", "{{ 7 * 7 }}",
 )  # fmt: skip
 
 COLUMNS = (

@@ -14,11 +14,14 @@ from __future__ import annotations
 import re
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from decimal import Decimal
+from functools import cache
 from pathlib import Path
 from types import MappingProxyType
 from typing import Final
+
+import jinja2
+from markupsafe import Markup
 
 from muledetect.clock import format_time
 from muledetect.errors import OptionError
@@ -102,16 +105,17 @@ def to_goaml(
     Ids are never cut, times are UTC to the second, amounts have all their decimals. Your FIU may set shorter lengths,
     other signs or local times.
     """
-    writer = _Writer(draft, _check_codes(codes or {}), _check_header(header or {}))
-    report = ET.Element("report")
-    _note(report, "report")
-    writer.head(report)
-    if draft.transfers:
-        for number, transfer in enumerate(draft.transfers):
-            writer.transaction(report, transfer, is_first=number == 0)
-    else:
-        writer.activity(report)
-    writer.indicators(report)
+    tables, given = _check_codes(codes or {}), _check_header(header or {})
+    own = tables["indicator"]
+    named = [own.get(code) or re.sub(r"[^A-Za-z0-9_.\-]", "_", code)[:50] for code, _ in draft.indicators]
+    text = _environment(draft.currency).get_template("goaml.xml.jinja").render(
+        draft=draft, codes=tables, header=given, notes=NOTES, facts=_cut(*_facts(draft)),
+        about_holder=_cut(*_about(draft.holder, draft.currency)), is_own=draft.account.get("is_own", True),
+        # XXX is no currency: nobody stated it
+        currency=draft.currency if draft.currency in EXPONENTS else "XXX",
+        indicators=list(dict.fromkeys(named)),  # several reasons may be one indicator of the FIU
+    )  # fmt: skip
+    report = ET.fromstring(text, ET.XMLParser(target=ET.TreeBuilder(insert_comments=True)))  # noqa: S314 (our own)
     ET.indent(report)
     return f'<?xml version="1.0" encoding="UTF-8"?>\n{ET.tostring(report, encoding="unicode")}\n'
 
@@ -164,172 +168,40 @@ def _check_header(given: Mapping[str, str]) -> Mapping[str, str]:
     return given
 
 
-def _note(parent: ET.Element, name: str) -> None:
-    parent.append(ET.Comment(f" {NOTES[name]} "))
+@cache
+def _environment(currency: str) -> jinja2.Environment:
+    made = jinja2.Environment(
+        loader=jinja2.PackageLoader("muledetect.reports", "templates"),
+        autoescape=True,
+        finalize=lambda value: value if isinstance(value, Markup) else make_visible(value or ""),
+    )
+    made.filters |= {
+        "moment": _moment,
+        "amount": _amount,
+        "short": lambda text: cut(text or "", _MOST_LETTERS),
+        "describe": lambda transfer: _cut(_describe(transfer, currency)),
+    }
+    return made
 
 
-def _add(parent: ET.Element, name: str, text: str | None = None) -> ET.Element:
-    """Add an element; without text it is a blank."""
-    element = ET.SubElement(parent, name)
-    element.text = make_visible(text) if text else None
-    return element
-
-
-def _moment(time: int | None) -> str | None:
+def _moment(time: int | jinja2.Undefined | None) -> str | None:
     """Return a moment in UTC to the second; None where it is not known or outside of the years that dates have."""
-    written = format_time(time) if time is not None else ""
+    written = format_time(time) if isinstance(time, int) else ""
     return written if re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", written) and written >= "0001" else None
-
-
-def _code(currency: str) -> str:
-    """Return the ISO code of a currency; XXX, which is no currency, where nobody stated it."""
-    return currency if currency in EXPONENTS else "XXX"
 
 
 def _amount(amount: Decimal) -> str:
     return f"{amount:f}"
 
 
-@dataclass(frozen=True)
-class _Writer:
-    """The parts of one document."""
-
-    draft: StrDraft
-    codes: Mapping[str, Mapping[str, str]]
-    header: Mapping[str, str]
-
-    def head(self, report: ET.Element) -> None:
-        for name in ("rentity_id", "rentity_branch", "submission_code"):
-            self._given(report, name)
-        _add(report, "report_code", "STR")
-        for name in ("entity_reference", "fiu_ref_number", "submission_date"):
-            self._given(report, name)
-        _add(report, "currency_code_local", _code(self.draft.currency))
-        _note(report, "reporting_person")
-        _blanks(_add(report, "reporting_person"), "title first_name last_name email occupation")
-        _note(report, "location")
-        _blanks(_add(report, "location"), "address_type address city country_code")
-        for name in ("reason", "action"):
-            self._given(report, name)
-
-    def _given(self, parent: ET.Element, name: str) -> None:
-        value = self.header.get(name)
-        if value is None:
-            _note(parent, name)
-        _add(parent, name, value)
-
-    def transaction(self, report: ET.Element, transfer: Reported, *, is_first: bool) -> None:
-        if is_first:
-            _note(report, "transaction")
-        made = _add(report, "transaction")
-        _add(made, "transactionnumber", transfer.transfer_id)
-        _add(made, "internal_ref_number")
-        _add(made, "transaction_location", transfer.terminal_id)
-        _add(made, "transaction_description", _cut(_describe(transfer, self.draft.currency)))
-        _add(made, "date_transaction", _moment(transfer.time))
-        _blanks(made, "teller authorized")
-        _add(made, "transmode_code", self.codes["transmode"].get(transfer.channel or ""))
-        _add(made, "transmode_comment", cut(transfer.channel or "", _MOST_LETTERS))
-        _add(made, "amount_local", _amount(transfer.amount))
-        for side in ("from", "to"):
-            is_subject = transfer.is_credit == (side == "to")
-            self._side(made, side, transfer, is_subject=is_subject, is_first=is_first)
-
-    def _side(self, made: ET.Element, side: str, transfer: Reported, *, is_subject: bool, is_first: bool) -> None:
-        is_client = is_subject and self.draft.account.get("is_own", True)
-        party = _add(made, f"t_{side}_my_client" if is_client else f"t_{side}")
-        _add(party, f"{side}_funds_code", self.codes["funds"].get(transfer.channel or ""))
-        if is_subject and is_first:
-            _note(party, "subject")
-        account = _add(party, f"{side}_account")
-        if is_client:
-            self._subject(account, is_first=is_first)
-        elif is_subject:
-            _other(account, self.draft.account_id, self.draft.account.get("bank_id"))
-            if is_first:
-                _add(account, "comments", _cut(*self._facts()))
-        else:
-            _other(account, transfer.other, transfer.other_bank)
-        _add(party, f"{side}_country", self.header.get("country") if is_client else None)
-
-    def activity(self, report: ET.Element) -> None:
-        party = _add(_add(_add(report, "activity"), "report_parties"), "report_party")
-        _note(party, "subject")
-        self._subject(_add(party, "account"), is_first=True)
-        _note(party, "party")
-        _add(party, "reason")
-
-    def _subject(self, account: ET.Element, *, is_first: bool) -> None:
-        known = self.draft.account
-        _add(account, "institution_name", self.header.get("institution_name"))
-        if "bank_id" in known:
-            _add(account, "institution_code", known["bank_id"])
-        _add(account, "branch", known.get("branch_id"))
-        _add(account, "account", self.draft.account_id)
-        _add(account, "currency_code", _code(self.draft.currency))
-        _add(account, "account_name")
-        _add(account, "client_number", known.get("holder_id"))
-        _add(account, "personal_account_type", self.codes["account_type"].get(known.get("kind", "")))
-        self._holder(account)
-        _add(account, "opened", _moment(known.get("opened_at")))
-        closed = _moment(known.get("closed_at"))
-        if closed:
-            _add(account, "closed", closed)
-        if "balance" in known:
-            _add(account, "balance", _amount(known["balance"]))
-            _add(account, "date_balance", _moment(known.get("balance_at")))
-        _add(account, "status_code", self.codes["account_status"]["closed"] if closed else None)
-        if is_first:
-            _add(account, "comments", _cut(*self._facts()))
-
-    def _holder(self, account: ET.Element) -> None:
-        known = self.draft.holder
-        comments = _cut(*_about(known, self.draft.currency))
-        if known.get("kind", self.draft.account.get("kind")) == "company":
-            company = _add(account, "t_entity")
-            _blanks(company, "name incorporation_legal_form incorporation_number business")
-            registered = _moment(known.get("registered_at"))
-            if registered:
-                _add(company, "incorporation_date", registered)
-            _add(company, "comments", comments)
-            return
-        signatory = _add(account, "signatory")
-        person = _add(signatory, "t_person")
-        _blanks(person, "first_name last_name birthdate id_number")
-        _add(person, "occupation", cut(known.get("occupation", ""), _MOST_LETTERS))
-        _add(person, "comments", comments)
-        _add(signatory, "role", self.codes["role"]["holder"])
-
-    def _facts(self) -> Iterator[str]:
-        draft = self.draft
-        yield from draft.grounds
-        if len(draft.transfers) < draft.n_reportable:
-            yield f"{len(draft.transfers):,} of {draft.n_reportable:,} transfers to be reported are listed."
-        yield from map(_sentence, draft.coercion)
-        yield from (_sentence(f"Indicator {code}: {fact}") for code, fact in draft.indicators if fact)
-        yield from (_sentence(f"Speaks for the account, {code}: {fact}") for code, fact in draft.speaks_for if fact)
-
-    def indicators(self, report: ET.Element) -> None:
-        parent = _add(report, "report_indicators")
-        table = self.codes["indicator"]
-        found = [table.get(code) or re.sub(r"[^A-Za-z0-9_.\-]", "_", code)[:50] for code, _ in self.draft.indicators]
-        for code in dict.fromkeys(found):  # several reasons may be one indicator of the FIU
-            _add(parent, "indicator", code)
-        if not found:
-            _note(parent, "indicator")
-            _add(parent, "indicator")
-
-
-def _other(account: ET.Element, account_id: str, bank_id: str | None) -> None:
-    _add(account, "institution_name")
-    if bank_id:
-        _add(account, "institution_code", bank_id)
-    _add(account, "account", account_id)
-
-
-def _blanks(parent: ET.Element, names: str) -> None:
-    for name in names.split():
-        _add(parent, name)
+def _facts(draft: StrDraft) -> Iterator[str]:
+    """Yield the facts of a draft as sentences."""
+    yield from draft.grounds
+    if len(draft.transfers) < draft.n_reportable:
+        yield f"{len(draft.transfers):,} of {draft.n_reportable:,} transfers to be reported are listed."
+    yield from map(_sentence, draft.coercion)
+    yield from (_sentence(f"Indicator {code}: {fact}") for code, fact in draft.indicators if fact)
+    yield from (_sentence(f"Speaks for the account, {code}: {fact}") for code, fact in draft.speaks_for if fact)
 
 
 def _describe(transfer: Reported, currency: str) -> str:

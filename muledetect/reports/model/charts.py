@@ -85,10 +85,11 @@ def detection_chart(curve: pd.DataFrame) -> dict[str, Any]:
     scale = _scale(hours[hours > 0]) if (curve.loc[curve["minutes"] == 0, "share"] == 0).all() else "linear"
     first = float(hours[hours > 0].min(initial=math.inf)) / 2 if scale == "log" else 0.0
     lines = []
-    for what, rows in curve.groupby("what", sort=False):
-        steps = _steps(rows.sort_values("minutes"), first if math.isfinite(first) else 0.0)
+    for what in dict.fromkeys(curve["what"]):
+        rows = curve[curve["what"] == what].sort_values("minutes")
+        steps = _steps(rows, first if math.isfinite(first) else 0.0)
         is_main, ends = what == "accounts", (steps["low"], steps["high"])
-        name = said[what] if what in ("accounts", "rings") else say(str(what))
+        name = said[what] if what in ("accounts", "rings") else say(what)
         lines.append(draw_line(name, steps["hours"], steps["share"], ends, is_main=is_main, dash=not is_main))
     return draw_chart("detection", said, lines, scale=scale, is_share=True)
 

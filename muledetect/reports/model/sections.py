@@ -87,8 +87,7 @@ def changes(said: Said, drift: DriftFiles | None) -> Parts:
         return {"lacking": said["lacking"]}
     checks, delays = (drift.tables.get(name) for name in ("drift", "label_delays"))
     grades, tables = NAMES["grades"], []
-    counts = {} if checks is None else checks["grade"].value_counts().to_dict()
-    counted = {name: int(counts.get(name, 0)) for name in ("alarm", "watch", "ok")}
+    counted = {name: 0 if checks is None else list(checks["grade"]).count(name) for name in ("alarm", "watch", "ok")}
     figures = {"worst": named(grades, drift.worst), **counted, "n_a": drift.n_a, "n_b": drift.n_b}
     if checks is not None:
         worst = checks.head(MOST_CHECKS)
