@@ -8,6 +8,7 @@ import json
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from functools import cache
+from importlib.metadata import version
 from typing import Any, Final, Literal
 from zoneinfo import ZoneInfo
 
@@ -16,7 +17,7 @@ from markupsafe import Markup, escape
 
 from muledetect.errors import OptionError
 from muledetect.records.currency import format_units
-from muledetect.reports.words import MINOR_UNITS, WORDS, Text, read
+from muledetect.reports.words import MINOR_UNITS, NOT_MEMBERS, REASONS, WORDS, Text, read
 from muledetect.visible import cut, make_visible
 
 Language = Literal["en", "th"]
@@ -123,6 +124,9 @@ def _environment(zone: str, minor_units: int) -> jinja2.Environment:
         lstrip_blocks=True,
         finalize=_finalize,
     )
+    made.globals |= {
+        "version": version("muledetect"), "words": WORDS, "not_members": NOT_MEMBERS, "reasons": REASONS,
+    }  # fmt: skip
     made.filters |= {
         "money": money_text(minor_units),
         "when": time_text(zone),

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 from markupsafe import Markup
 
-from muledetect.clock import format_time
+from muledetect.clock import format_time, parse_time
 from muledetect.facts.accounts import PUBLIC_KINDS
 from muledetect.outputs import new_folder
 from muledetect.outputs.kinds import REPORT
@@ -25,18 +25,17 @@ from muledetect.reports.drafts.goaml import to_goaml
 from muledetect.reports.drafts.str_draft import draft_str
 from muledetect.reports.drafts.words import ACCOUNT_FACTS, HOLDER_FACTS
 from muledetect.reports.exports import put_csv
-from muledetect.reports.material import Material
+from muledetect.reports.material import Material, frame_of
 from muledetect.reports.model.report import ModelReport
 from muledetect.reports.pages import Language, money_text, render, show_unit, time_text, two, unit_words
 from muledetect.reports.rings.case import RingCase, ring_cases
 from muledetect.reports.rings.drawing import chart_held, draw_flow, draw_network, waterfall
-from muledetect.reports.words import NOT_MEMBERS, REASONS, WORDS, Text
+from muledetect.reports.words import REASONS, WORDS, Text
 
 #: A ring file lists so many members and so many accounts around.
 MOST_MEMBERS: Final = 500
 MOST_OTHERS: Final = 200
 _MOST_SHARED: Final = 60
-_ABOUT: Final = "report.json"
 _ALERTS: Final = ("rank", "account_id", "probability", "tier", "codes", "ring_id", "role", "hold", "n_victims", "file")
 _TIES: Final = ("complaint", "call", "network", "place", "cash_out", "script", "lists", "person")
 
@@ -88,66 +87,59 @@ def write_report(
     account_files = {name: f"accounts/{at:05d}.html" for at, name in enumerate(material.account_ids, 1)}
     ring_ids = material.rings.rings["ring_id"].to_pylist()
     ring_files = {name: f"rings/{at:04d}.html" for at, name in enumerate(ring_ids, 1)}
-    shared = {
-        "language": language,
-        "zone": zone,
-        "minor_units": material.minor_units,
-        "version": version("muledetect"),
-        "words": WORDS,
-        "not_members": NOT_MEMBERS,
-        "reasons": REASONS,
-    }
+    page = partial(render, language=language, zone=zone, minor_units=material.minor_units)
     with new_folder(output, REPORT, overwrite=overwrite) as folder:
         rows = []
-        for at, case in enumerate(account_cases(material, ring_files)):
+        for at, case in enumerate(account_cases(material, ring_files), 1):
             file = account_files[case.account_id]
-            _put(folder / file, _account_page(material, case, account_files, file if goaml else None, shared))
-            if goaml:
-                _put(folder / _goaml_file(file), to_goaml(draft_str(case)))
+            goaml_file = file.replace("accounts/", "goaml/").replace(".html", ".xml") if goaml else None
+            facts = _account_facts(material, case, account_files, language, zone)
+            _put(folder / file, page("account", case=case, goaml_file=goaml_file, **facts))
+            if goaml_file:
+                _put(folder / goaml_file, to_goaml(draft_str(case)))
             rows.append(_alert_row(case, file))
-            progress("case files", (at + 1) / max(len(account_files), 1))
-        for at, ring in enumerate(ring_cases(material, account_files)):
-            _put(folder / ring_files[ring.ring.ring_id], _ring_page(material, ring, shared))
-            progress("ring files", (at + 1) / max(len(ring_ids), 1))
+            progress("case files", at / len(account_files))
+        for at, ring in enumerate(ring_cases(material, account_files), 1):
+            _put(folder / ring_files[ring.ring.ring_id], page("ring", case=ring, **_ring_facts(material, ring, zone)))
+            progress("ring files", at / len(ring_ids))
         if model_report is not None:
-            _put(folder / "model.html", _model_page(model_report, shared))
-        _put(folder / "index.html", _index_page(material, rows, ring_files, model_report is not None, shared))
+            drawn = {"zone": zone, "charts": list(model_report.charts)}
+            _put(folder / "model.html", page("model", report=model_report, data=drawn))
+        model_file = None if model_report is None else "model.html"
+        facts = _index_facts(material, rows, ring_files)
+        _put(folder / "index.html", page("index", alerts=rows, model_file=model_file, data={"zone": zone}, **facts))
         _write_tables(material, rows, folder)
         counts = {"alerts": len(rows), "rings": len(ring_ids), "model": int(model_report is not None)}
-        _put(folder / _ABOUT, json.dumps(_about(material, counts), indent=2) + "\n")
+        about = {
+            "made_by": f"muledetect {version('muledetect')}",
+            "as_of": format_time(material.as_of),
+            "data_set": material.snapshot.fingerprint,
+            "model": material.model.get("config_hash"),
+            "pages": counts,
+        }
+        _put(folder / "report.json", json.dumps(about, indent=2) + "\n")
         progress("report", 1.0)
     return counts
 
 
 def _write_tables(material: Material, alerts: list[dict[str, Any]], folder: Path) -> None:
     """Write what the index lists as CSV for spreadsheets, and the holds of all accounts."""
-    currency = material.snapshot.currency or None
     listed = [{**row, "codes": " ".join(row["codes"])} for row in alerts]
     columns = {name: [row[name] for row in listed] for name in _ALERTS}
     columns["hold"] = pa.array(columns["hold"], pa.int64())
-    put_csv(pa.table(columns), folder / "alerts.csv", currency=currency)
-    put_csv(material.rings.rings, folder / "rings.csv", currency=currency)
-    put_csv(material.rings.ring_members, folder / "ring_members.csv", currency=currency)
-    put_csv(material.traces.holds, folder / "holds.csv", currency=currency)
+    tables = {
+        "alerts": pa.table(columns),
+        "rings": material.rings.rings,
+        "ring_members": material.rings.ring_members,
+        "holds": material.traces.holds,
+    }
+    for name, table in tables.items():
+        put_csv(table, folder / f"{name}.csv", currency=material.snapshot.currency or None)
 
 
 def _put(path: Path, text: str) -> None:
     path.parent.mkdir(exist_ok=True)
     put_text(text, path)
-
-
-def _about(material: Material, counts: Mapping[str, int]) -> dict[str, Any]:
-    return {
-        "made_by": f"muledetect {version('muledetect')}",
-        "as_of": format_time(material.as_of),
-        "data_set": material.snapshot.fingerprint,
-        "model": material.model.get("config_hash"),
-        "pages": dict(counts),
-    }
-
-
-def _goaml_file(file: str) -> str:
-    return file.replace("accounts/", "goaml/").replace(".html", ".xml")
 
 
 def _alert_row(case: AccountCase, file: str) -> dict[str, Any]:
@@ -167,33 +159,30 @@ def _alert_row(case: AccountCase, file: str) -> dict[str, Any]:
     }
 
 
-def _account_page(
-    material: Material, case: AccountCase, files: Mapping[str, str], goaml: str | None, shared: Mapping[str, Any]
-) -> str:
+def _account_facts(
+    material: Material, case: AccountCase, files: Mapping[str, str], language: Language, zone: str
+) -> dict[str, Any]:
     rows = case.transfers.to_dict("records")
     raising = [reason for reason in case.reasons if reason["contribution"] > 0]
-    return render(
-        "account",
-        case=case,
-        rows=rows,
-        extra=[name for name in case.transfers.columns if name not in TRANSFERS],
-        anchors={row["transfer_id"]: at for at, row in enumerate(rows)},
-        raising=raising,
-        lowering=[reason for reason in case.reasons if reason["contribution"] < 0],
-        heaviest=max((reason["contribution"] for reason in raising), default=1.0),
-        holds_total=case.hold,
-        account=_facts(case.account, ACCOUNT_FACTS, case, shared["zone"]),
-        holder=_facts(case.holder, HOLDER_FACTS, case, shared["zone"]),
-        files={name: f"../{file}" for name, file in files.items() if name != case.account_id},
-        fingerprint=material.snapshot.fingerprint,
-        draft=draft_str(case, language=shared["language"], zone=shared["zone"]).rows(),
-        goaml_file=None if goaml is None else _goaml_file(goaml),
-        data={"zone": shared["zone"], "timeline": _timeline(case)},
-        **shared,
-    )
+    return {
+        "rows": rows,
+        "extra": [name for name in case.transfers.columns if name not in TRANSFERS],
+        "anchors": {row["transfer_id"]: at for at, row in enumerate(rows)},
+        "raising": raising,
+        "lowering": [reason for reason in case.reasons if reason["contribution"] < 0],
+        "heaviest": max((reason["contribution"] for reason in raising), default=1.0),
+        "account": _on_record(case.account, ACCOUNT_FACTS, case, zone),
+        "holder": _on_record(case.holder, HOLDER_FACTS, case, zone),
+        "files": {name: f"../{file}" for name, file in files.items() if name != case.account_id},
+        "fingerprint": material.snapshot.fingerprint,
+        "draft": draft_str(case, language=language, zone=zone).rows(),
+        "data": {"zone": zone, "timeline": _timeline(case)},
+    }
 
 
-def _facts(record: Mapping[str, Any], named: Mapping[str, Text], case: AccountCase, zone: str) -> list[tuple[Any, Any]]:
+def _on_record(
+    record: Mapping[str, Any], named: Mapping[str, Text], case: AccountCase, zone: str
+) -> list[tuple[Any, Any]]:
     """Return the label and the value of what is on record; columns of the bank's own are called as they are."""
     written, unit = money_text(case.minor_units), show_unit(case.currency)
     shown: dict[str, Callable[[Any], Any]] = {
@@ -237,52 +226,38 @@ def _word(name: str | None) -> Any:
     return dict(WORDS[name]) if name and name in WORDS else (name or "")
 
 
-def _ring_page(material: Material, case: RingCase, shared: Mapping[str, Any]) -> str:
+def _ring_facts(material: Material, case: RingCase, zone: str) -> dict[str, Any]:
     flow, not_drawn = draw_flow(case)
     summary, left_out = case.ring.summary, money_text(material.minor_units)(not_drawn)
-    ties = [
-        {
-            **tie,
-            "waterfall": waterfall(tie),
-            "unknown": [name for name in _TIES if tie[name] is None],
-            "families": _families(tie),
-        }
-        for tie in case.ties
-    ]
-    return render(
-        "ring",
-        case=case,
-        as_of=material.as_of,
-        currency=material.currency,
-        n_seeds=int(case.members["is_seed"].sum()),
-        holding=[_duration(case.holding[name]) for name in ("median_s", "p90_s")],
-        first=_microseconds(summary["first_time"]),
-        last=_microseconds(summary["last_time"]),
-        flow=flow,
-        not_drawn={language: f"{left_out} {unit}" for language, unit in unit_words(material.currency).items()},
-        members=case.members.nlargest(MOST_MEMBERS, "membership").sort_index().to_dict("records"),
-        members_shown=f"{min(MOST_MEMBERS, len(case.members)):,}",
-        shared=case.shared.head(_MOST_SHARED).to_dict("records"),
-        ties=ties,
-        victims=case.victims.head(MOST_OTHERS).to_dict("records"),
-        others=case.others.head(MOST_OTHERS).to_dict("records"),
-        data={
-            "zone": shared["zone"],
-            "network": draw_network(case, material.currency, material.minor_units),
-            "charts": [chart_held(case, material.minor_units)],
-        },
-        **shared,
-    )
+    drawn = draw_network(case, material.currency, material.minor_units)
+    return {
+        "as_of": material.as_of,
+        "currency": material.currency,
+        "n_seeds": int(case.members["is_seed"].sum()),
+        "holding": [_duration(case.holding[name]) for name in ("median_s", "p90_s")],
+        "first": parse_time(summary["first_time"]),
+        "last": parse_time(summary["last_time"]),
+        "flow": flow,
+        "not_drawn": {language: f"{left_out} {unit}" for language, unit in unit_words(material.currency).items()},
+        "members": case.members.nlargest(MOST_MEMBERS, "membership").sort_index().to_dict("records"),
+        "members_shown": f"{min(MOST_MEMBERS, len(case.members)):,}",
+        "shared": case.shared.head(_MOST_SHARED).to_dict("records"),
+        "ties": [_tie(tie) for tie in case.ties],
+        "victims": case.victims.head(MOST_OTHERS).to_dict("records"),
+        "others": case.others.head(MOST_OTHERS).to_dict("records"),
+        "data": {"zone": zone, "network": drawn, "charts": [chart_held(case, material.minor_units)]},
+    }
 
 
-def _families(tie: Mapping[str, Any]) -> list[tuple[str, float]]:
-    """Return what each family of evidence adds to a tie, the weightiest first."""
-    found = [(name, tie[name]) for name in (*_TIES, "against") if tie[name]]
-    return sorted(found, key=lambda family: -abs(family[1]))
-
-
-def _microseconds(moment: Any) -> int:
-    return int(pd.Timestamp(moment).value // 1_000)
+def _tie(tie: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a tie with what each family of evidence adds to it, the weightiest first, and which are unknown."""
+    families = [(name, tie[name]) for name in (*_TIES, "against") if tie[name]]
+    return {
+        **tie,
+        "waterfall": waterfall(tie),
+        "unknown": [name for name in _TIES if tie[name] is None],
+        "families": sorted(families, key=lambda family: -abs(family[1])),
+    }
 
 
 def _duration(seconds: float) -> str:
@@ -294,56 +269,30 @@ def _duration(seconds: float) -> str:
     return f"{seconds:.0f} s"
 
 
-def _model_page(report: ModelReport, shared: Mapping[str, Any]) -> str:
-    return render("model", report=report, data={"zone": shared["zone"], "charts": list(report.charts)}, **shared)
+def _index_facts(material: Material, alerts: list[dict[str, Any]], ring_files: Mapping[str, str]) -> dict[str, Any]:
+    return {
+        "as_of": material.as_of,
+        "currency": material.currency,
+        "n_ranked": material.n_ranked,
+        "n_suspected": sum(row["tier"] == "suspected" for row in alerts),
+        "n_complaints": len(set(material.traces.summary["complaint_id"].to_pylist())),
+        "hold_total": sum(material.traces.holds["hold"].to_pylist()),
+        "missing": material.missing,
+        "rings": _ring_rows(material, ring_files),
+    }
 
 
-def _index_page(
-    material: Material,
-    alerts: list[dict[str, Any]],
-    ring_files: Mapping[str, str],
-    has_model: bool,
-    shared: Mapping[str, Any],
-) -> str:
-    holds = material.traces.holds
-    return render(
-        "index",
-        as_of=material.as_of,
-        currency=material.currency,
-        n_ranked=material.n_ranked,
-        n_suspected=sum(row["tier"] == "suspected" for row in alerts),
-        n_complaints=len(set(material.traces.summary["complaint_id"].to_pylist())),
-        hold_total=sum(holds["hold"].to_pylist()),
-        missing=material.missing,
-        alerts=alerts,
-        rings=_ring_rows(material, ring_files),
-        model_file="model.html" if has_model else None,
-        data={"zone": shared["zone"]},
-        **shared,
-    )
-
-
-def _ring_rows(material: Material, ring_files: Mapping[str, str]) -> list[dict[str, Any]]:
+def _ring_rows(material: Material, ring_files: Mapping[str, str]) -> list[Mapping[Any, Any]]:
     best: dict[str, dict[str, Any]] = {}
     for tie in material.rings.ring_ties.to_pylist():  # the strongest come first
         best.setdefault(tie["ring_id"], tie)
     members: dict[str, list[str]] = {}
     for row in material.rings.ring_members.select(["ring_id", "account_id"]).to_pylist():
         members.setdefault(row["ring_id"], []).append(row["account_id"])
-    found = []
-    for row in material.rings.rings.to_pylist():
-        tie = best.get(row["ring_id"], {})
-        found.append(
-            row
-            | {
-                "file": ring_files[row["ring_id"]],
-                "first": _microseconds(row["first_time"]),
-                "last": _microseconds(row["last_time"]),
-                "centre_id": tie.get("centre_id"),
-                "grade": tie.get("grade", ""),
-                "find": " ".join(
-                    [row["ring_id"], tie.get("centre_id") or "", *members.get(row["ring_id"], [])[:2_000]]
-                ),
-            }
-        )
-    return found
+    rows: list[Mapping[Any, Any]] = []
+    for row in frame_of(material.rings.rings).to_dict("records"):
+        ring_id, tie = row["ring_id"], best.get(row["ring_id"], {})
+        centre, listed = tie.get("centre_id"), members.get(ring_id, [])[:2_000]
+        found = {"file": ring_files[ring_id], "centre_id": centre, "grade": tie.get("grade", "")}
+        rows.append(row | found | {"find": " ".join([ring_id, centre or "", *listed])})
+    return rows

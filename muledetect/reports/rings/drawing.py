@@ -9,11 +9,12 @@ import numpy as np
 import pandas as pd
 
 from muledetect.clock import DAY
+from muledetect.reports.drawn import draw_chart, draw_line
 from muledetect.reports.layout import flow_bands, lay_out
 from muledetect.reports.network import gather
 from muledetect.reports.pages import shorten, unit_words
 from muledetect.reports.rings.case import RingCase
-from muledetect.reports.words import WORDS, Text
+from muledetect.reports.words import WORDS, Text, say
 from muledetect.schema import ROLES
 
 #: Accounts of one column that a flow drawing names; the others of a kind are one bar.
@@ -142,7 +143,6 @@ def chart_held(case: RingCase, minor_units: int) -> dict[str, Any]:
     out = plays["source"].isin(members) & ~plays["target"].isin(members)
     step = max(DAY // 24, (case.span[1] - case.span[0]) // 400)
     edges = np.arange(case.span[0], case.span[1] + step, step)
-    times = (edges // 1_000_000).tolist()
     series: Sequence[tuple[Any, str, str, bool]] = (
         (into, "received from outside", "รับจากภายนอก", True),
         (out, "paid out of the ring", "จ่ายออกนอกกลุ่ม", False),
@@ -153,18 +153,13 @@ def chart_held(case: RingCase, minor_units: int) -> dict[str, Any]:
         sums = np.cumsum(rows["amount"].to_numpy(np.float64)) / minor_units
         at = np.searchsorted(rows["time"].to_numpy(np.int64), edges, side="right")
         values = np.where(at > 0, np.append(sums, 0.0)[np.maximum(at - 1, 0)], 0.0)
-        lines.append(
-            {"name": {"en": en, "th": th}, "x": times, "y": np.round(values, 2).tolist(), "low": None, "high": None,
-             "points": False, "is_main": is_main, "dash": False}
-        )  # fmt: skip
-    return {
-        "id": "held",
-        "kind": "line",
-        "title": {"en": "Money in and out of the ring", "th": "เงินเข้าและออกจากกลุ่ม"},
-        "x": {"label": {"en": "time", "th": "เวลา"}, "scale": "time"},
-        "y": {"label": {"en": "summed up", "th": "ยอดสะสม"}, "min": 0, "max": None, "format": "number"},
-        "series": lines,
+        lines.append(draw_line(say(en, th), edges // 1_000_000, np.round(values, 2), is_main=is_main))
+    said = {
+        "title": say("Money in and out of the ring", "เงินเข้าและออกจากกลุ่ม"),
+        "x": say("time", "เวลา"),
+        "y": say("summed up", "ยอดสะสม"),
     }
+    return draw_chart("held", said, lines, scale="time")
 
 
 def waterfall(tie: Mapping[str, Any]) -> list[dict[str, Any]]:
