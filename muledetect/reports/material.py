@@ -217,9 +217,7 @@ def _scores_at(scores: pa.Table, rings: RingTables, moment: int) -> pa.Table:
 
 
 def _trace(snapshot: Snapshot) -> tuple[Traces, pd.DataFrame]:
-    if "complaints" not in snapshot.tables:
-        names = ["complaint_id", "transfer", "victim", "payee", "scam_type", "time", "lost", "hold", *_ranges(Traces())]
-        return Traces(), pd.DataFrame({name: pd.Series(dtype=object) for name in names})
+    traces = trace(snapshot, steps=True) if "complaints" in snapshot.tables else Traces()
     graph, found = snapshot.graph, snapshot.complaints
     rows = np.flatnonzero(found.transfer >= 0)
     transfer, table = found.transfer[rows], found.table.take(pa.array(rows))
@@ -236,7 +234,6 @@ def _trace(snapshot: Snapshot) -> tuple[Traces, pd.DataFrame]:
             "lost": graph.amount[transfer],
         }
     )
-    traces = trace(snapshot, steps=True)
     holds = pd.Series(traces.holds["hold"].to_numpy()).groupby(traces.holds["complaint_id"].to_pylist()).sum()
     disputes["hold"] = holds.reindex(ids, fill_value=0).to_numpy(dtype=np.int64)
     return traces, disputes.join(_ranges(traces), on="complaint_id")

@@ -102,29 +102,30 @@ _DAILY: Final = ("bill", "card", "qr_merchant")
 
 def find_exculpatory(material: Material, case: AccountCase, code: int) -> list[dict[str, Any]]:
     """Return what the records say for an account, beside the reasons that lower its score."""
-    facts: list[tuple[str, dict[str, str | Text]]] = []
-    recent = case.transfers[case.transfers["time"] >= case.as_of - USUAL]
-    cleared = _cleared(material).get(case.account_id)
-    if cleared is not None:
-        facts.append(("NOT_MULE", {"when": (time_text("UTC")(cleared) or "")[:10]}))
+    recent, is_public = (
+        case.transfers[case.transfers["time"] >= case.as_of - USUAL],
+        material.snapshot.accounts.is_public,
+    )
+    is_credit, cleared = recent["is_credit"].astype(bool), _cleared(material).get(case.account_id)
+    n_salaries = int(((recent["channel"] == "payroll") & is_credit).sum())
+    n_daily = int((recent["channel"].isin(_DAILY) & ~is_credit).sum())
     n_losses = int((material.disputes["victim"] == code).sum())
-    if n_losses:
-        facts.append(("VICTIM_TOO", {"n": f"{n_losses:,}"}))
-    n_salaries = int(((recent["channel"] == "payroll") & recent["is_credit"]).sum())
-    if n_salaries >= 2:
-        facts.append(("SALARY", {"n": f"{n_salaries:,}"}))
-    n_daily = int((recent["channel"].isin(_DAILY) & ~recent["is_credit"].astype(bool)).sum())
-    if n_daily >= 5:
-        facts.append(("DAILY_LIFE", {"n": f"{n_daily:,}"}))
     years = (case.as_of - case.account["opened_at"]) // (365 * DAY) if "opened_at" in case.account else 0
-    if years >= 2:
-        facts.append(("OLD_ACCOUNT", {"n": f"{years:,}"}))
-    if material.snapshot.serves_public[code]:
-        is_public = material.snapshot.accounts.is_public[code]
-        facts.append(("SERVES_PUBLIC", {"kind": WORDS[case.account["kind"] if is_public else "hub"]}))
-    if "complaints" not in material.missing and case.traces.empty:
-        facts.append(("NO_COMPLAINT", {}))
-    return [{"code": name, "text": fill(_SAID["exculpatory"][name], **values)} for name, values in facts]
+    kind = WORDS[case.account["kind"] if is_public[code] else "hub"]
+    facts: dict[str, tuple[Any, dict[str, str | Text]]] = {
+        "NOT_MULE": (cleared is not None, {"when": (time_text("UTC")(cleared) or "")[:10]}),
+        "VICTIM_TOO": (n_losses, {"n": f"{n_losses:,}"}),
+        "SALARY": (n_salaries >= 2, {"n": f"{n_salaries:,}"}),
+        "DAILY_LIFE": (n_daily >= 5, {"n": f"{n_daily:,}"}),
+        "OLD_ACCOUNT": (years >= 2, {"n": f"{years:,}"}),
+        "SERVES_PUBLIC": (material.snapshot.serves_public[code], {"kind": kind}),
+        "NO_COMPLAINT": ("complaints" not in material.missing and case.traces.empty, {}),
+    }
+    return [
+        {"code": name, "text": fill(_SAID["exculpatory"][name], **values)}
+        for name, (is_so, values) in facts.items()
+        if is_so
+    ]
 
 
 def _cleared(material: Material) -> dict[str, int]:

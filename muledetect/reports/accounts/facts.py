@@ -32,6 +32,7 @@ MOST_VICTIMS: Final = 100
 MOST_COMPLAINTS: Final = 100
 #: Links to other members that say why an account is in its ring.
 _MOST_WHY: Final = 8
+_WHY: Final = ("kind", "weight", "evidence")
 
 #: What a kind of account is called as the other side of a transfer; a person's account, or an unknown one, is nothing.
 _KINDS: Final = np.array(["" if kind in ("individual", "joint") else kind for kind in (*schema.ACCOUNT_KINDS, "")])
@@ -220,9 +221,7 @@ def _victims(material: Material, code: int) -> pd.DataFrame:
     paid = graph.incoming.transfer[graph.incoming.start[code] : graph.incoming.stop[code]].astype(np.int64)
     payers = graph.source[paid].astype(np.int64)
     confirmed = np.isin(paid, mine.index.to_numpy(np.int64))
-    inferred = material.is_victim[payers] & ~np.isin(
-        payers, disputes.loc[disputes["payee"] == code, "victim"].to_numpy(np.int64)
-    )
+    inferred = material.is_victim[payers] & ~np.isin(payers, mine["victim"].to_numpy(np.int64))
     chosen = confirmed | inferred
     if not chosen.any():
         return pd.DataFrame(columns=list(VICTIMS), dtype=object)
@@ -257,15 +256,11 @@ def _memberships(material: Material, ring_files: Mapping[str, str]) -> dict[str,
         if row["account_id"] in listed:
             ring = {name: row[name] for name in ("ring_id", "role", "layer", "membership", "is_seed")}
             fellows = of_ring[row["ring_id"]]
-            ring |= {"n_accounts": len(fellows), "members": frozenset(fellows), "why": [], "also": []}
-            mine = found.setdefault(row["account_id"], ring | {"file": ring_files.get(row["ring_id"])})
-            if mine["ring_id"] != row["ring_id"]:
-                mine["also"].append(row["ring_id"])
+            ring |= {"n_accounts": len(fellows), "members": frozenset(fellows), "why": []}
+            found.setdefault(row["account_id"], ring | {"file": ring_files.get(row["ring_id"])})
     for bond in tables.ring_links.to_pylist():  # the strongest come first
         for end, other in (("source", "target"), ("target", "source")):
             ring = found.get(bond[end], {})
             if ring.get("ring_id") == bond["ring_id"] and len(ring["why"]) < _MOST_WHY:
-                ring["why"].append(
-                    {"other": bond[other], **{name: bond[name] for name in ("kind", "weight", "evidence")}}
-                )
+                ring["why"].append({"other": bond[other]} | {name: bond[name] for name in _WHY})
     return found

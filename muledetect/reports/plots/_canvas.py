@@ -9,8 +9,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
 from muledetect.errors import OptionError
+from muledetect.evaluation import Evaluation
+from muledetect.frames import as_arrow
 from muledetect.records.currency import exponent_of
 from muledetect.visible import cut
 
@@ -62,6 +65,13 @@ def _need_matplotlib() -> None:
         import matplotlib as mpl  # noqa: F401, PLC0415 (an extra, and slow to import)
     except ImportError as error:
         raise OptionError("plots: matplotlib is not installed. Run `pip install 'muledetect[report]'`.") from error
+
+
+def table_of(evaluation: Any, name: str) -> pd.DataFrame:
+    """Return a table of an evaluation, or the table that was given in its place, as a frame."""
+    if isinstance(evaluation, Evaluation):
+        return evaluation.tables.get(name, pd.DataFrame())
+    return evaluation if isinstance(evaluation, pd.DataFrame) else as_arrow(evaluation).to_pandas()
 
 
 def figure_of(ax: Axes) -> Figure:

@@ -8,8 +8,6 @@ import numpy as np
 import pandas as pd
 
 from muledetect.errors import DataError, OptionError
-from muledetect.evaluation import Evaluation
-from muledetect.frames import as_arrow
 from muledetect.reports.plots._canvas import (
     BLUE,
     GREEN,
@@ -22,6 +20,7 @@ from muledetect.reports.plots._canvas import (
     axes_of,
     legend,
     quiet,
+    table_of,
     title,
 )
 
@@ -101,10 +100,7 @@ def _line(axes: Axes, curve: pd.DataFrame, method: str, rate: str, **style: Any)
 
 
 def _curve(evaluation: Any, rate: str) -> pd.DataFrame:
-    if isinstance(evaluation, Evaluation):
-        curve = evaluation.tables.get("budget_curve", pd.DataFrame())
-    else:
-        curve = evaluation if isinstance(evaluation, pd.DataFrame) else as_arrow(evaluation).to_pandas()
+    curve = table_of(evaluation, "budget_curve")
     wanted = ["method", "k", rate, f"{rate}_low", f"{rate}_high"]
     if not set(wanted) <= set(curve.columns) or curve[rate].isna().all():
         raise DataError(

@@ -9,10 +9,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from muledetect.errors import DataError
-from muledetect.evaluation import Evaluation
 from muledetect.evaluation.calibration import calibration_intervals
-from muledetect.frames import as_arrow
-from muledetect.reports.plots._canvas import BLUE, GREY, axes_of, quiet, title
+from muledetect.reports.plots._canvas import BLUE, GREY, axes_of, quiet, table_of, title
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -79,10 +77,8 @@ def _bins(evaluation: Any, n_bins: int, groups: npt.ArrayLike | None) -> pd.Data
     if isinstance(evaluation, tuple):
         target, probability = evaluation
         bins = calibration_intervals(target, probability, n_bins=n_bins, groups=groups).bins
-    elif isinstance(evaluation, Evaluation):
-        bins = evaluation.tables.get("reliability", pd.DataFrame())
     else:
-        bins = evaluation if isinstance(evaluation, pd.DataFrame) else as_arrow(evaluation).to_pandas()
+        bins = table_of(evaluation, "reliability")
     lacking = [name for name in _COLUMNS if name not in bins.columns]
     if lacking or not len(bins):
         raise DataError(

@@ -211,10 +211,7 @@ def _shared(ring: Ring) -> pd.DataFrame:
                     (bond["source"], bond["target"])
                 )
     listed = sorted(rows.items(), key=lambda entry: (-len(entry[1]), entry[0]))
-    return pd.DataFrame(
-        [{"kind": kind, "item": item, "accounts": sorted(accounts)} for (kind, item), accounts in listed],
-        columns=["kind", "item", "accounts"],
-    )
+    return pd.DataFrame([(*what, sorted(by)) for what, by in listed], columns=["kind", "item", "accounts"])
 
 
 def _bound(ring: Ring) -> nx.Graph:
@@ -234,18 +231,10 @@ def _binding(bound: nx.Graph) -> list[dict[str, Any]]:
     bridges = {frozenset(edge) for edge in nx.bridges(bound)}
     found = []
     for source, target, traits in strongest:
-        parts = (
-            _parts(nx.restricted_view(bound, [], [(source, target)])) if frozenset((source, target)) in bridges else []
-        )
-        found.append(
-            {
-                "source": source,
-                "target": target,
-                "kinds": sorted(traits["kinds"]),
-                "weight": traits["weight"],
-                "parts": parts,
-            }
-        )
+        is_bridge = frozenset((source, target)) in bridges
+        parts = _parts(nx.restricted_view(bound, [], [(source, target)])) if is_bridge else []
+        ends = {"source": source, "target": target}
+        found.append(ends | {"kinds": sorted(traits["kinds"]), "weight": traits["weight"], "parts": parts})
     return found
 
 
