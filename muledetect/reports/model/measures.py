@@ -6,7 +6,7 @@ Each function takes the words of its section in `sections.toml`, and returns the
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, Final
 
@@ -27,10 +27,7 @@ _COMMON: Final = SAID["common"]
 
 def ranking(said: Said, found: EvaluationFiles) -> Parts:
     """The ranking beside every baseline, with intervals."""
-    table = found.tables.get("baselines")
-    if table is None:
-        return {"lacking": _COMMON["not_measured"]}
-    words = said["tables"]["baselines"]
+    table, words = found.tables["baselines"], said["tables"]["baselines"]
     *first, last = words["columns"]
     rates = [
         one | fill(one, budget=_budget_words(budget)) | {"from": f"{one['from']}@{budget}"}
@@ -74,9 +71,7 @@ def _budget_note(found: EvaluationFiles) -> Text | None:
 
 def budget(said: Said, found: EvaluationFiles) -> Parts:
     """What the model finds as the budget of alerts grows."""
-    curve = found.tables.get("budget_curve")
-    if curve is None:
-        return {"lacking": _COMMON["not_measured"]}
+    curve = found.tables["budget_curve"]
     mine = curve[curve["method"] == MODEL].sort_values("k")
     return {
         "sentences": [] if mine["value_recall"].notna().any() else [said["no_value"]],
@@ -87,9 +82,6 @@ def budget(said: Said, found: EvaluationFiles) -> Parts:
 
 def reliability(said: Said, found: EvaluationFiles) -> Parts:
     """How far probabilities can be trusted."""
-    bins = found.tables.get("reliability")
-    if bins is None:
-        return {"lacking": _COMMON["not_measured"]}
     facts = said["facts"]
     return {
         "sentences": [said["rare"]],
@@ -98,7 +90,7 @@ def reliability(said: Said, found: EvaluationFiles) -> Parts:
             make_fact(facts["calibration_error"], _interval(found, "calibration_error")),
         ],
         "charts": [("reliability", said["caption"])],
-        "tables": [make_table("reliability", said["tables"]["reliability"], bins)],
+        "tables": [make_table("reliability", said["tables"]["reliability"], found.tables["reliability"])],
     }
 
 
@@ -108,9 +100,7 @@ def _interval(found: EvaluationFiles, name: str) -> list[float | None]:
 
 def over_time(said: Said, found: EvaluationFiles) -> Parts:
     """How calibration held at the watched moments."""
-    table = found.tables.get("calibration_over_time")
-    if table is None:
-        return {"lacking": _COMMON["not_watched"]}
+    table = found.tables["calibration_over_time"]
     name, moments = "calibration-moments", table.sort_values("as_of").iloc[spread(len(table), 12)]
     return {
         "charts": [("calibration-over-time", said["caption"])],
@@ -125,7 +115,7 @@ def detection(said: Said, found: EvaluationFiles) -> Parts:
         name.removeprefix("detection_"): value for name, value in found.figures.items() if name.startswith("detection_")
     }
     if "n_accounts" not in figures:
-        return {"lacking": _COMMON["not_watched"]}
+        return {"lacking": said["lacking"]}
     shown = [make_fact(facts["n_detected"], figures.get("n_detected"), n=as_count(figures["n_accounts"]))]
     if "n_rings" in figures:
         shown.append(make_fact(facts["n_rings_hit"], figures.get("n_rings_hit"), n=as_count(figures["n_rings"])))
@@ -148,7 +138,7 @@ def money(said: Said, found: EvaluationFiles) -> Parts:
     ]
     traces = found.tables.get("traces")
     if traces is None:
-        return {"facts": facts, "lacking": None if facts else _COMMON["not_watched"]}
+        return {"facts": facts, "lacking": None if facts else said["lacking"]}
     rows = traces.assign(method=in_words(traces["method"], lambda name: value_name(name.replace(" ", "_"))))
     return {"facts": facts, "tables": [make_table("traces", said["tables"]["traces"], rows)]}
 
@@ -197,9 +187,7 @@ def _with_names(table: pd.DataFrame) -> pd.DataFrame:
 
 def subgroups(said: Said, found: EvaluationFiles) -> Parts:
     """Wrong alerts by group of customers; bands of age by age, everything else by name."""
-    table = found.tables.get("subgroups")
-    if table is None:
-        return {"lacking": said["lacking"]}
+    table = found.tables["subgroups"]
     rate, ages = table["false_positive_rate"], list(NAMES["ages"])
     most = rate[~table["is_few"].astype(bool)].max()
     places = [
@@ -214,12 +202,27 @@ def subgroups(said: Said, found: EvaluationFiles) -> Parts:
 
 def false_positives(said: Said, found: EvaluationFiles) -> Parts:
     """False positives by customer group, held against their caps."""
-    table, figures = found.tables.get("false_positives"), found.figures
-    if table is None:
-        return {"lacking": _COMMON["not_measured"]}
+    table, figures = found.tables["false_positives"], found.figures
     rows = table.assign(group=in_words(table["group"], partial(named, NAMES["groups"])))
     n_alerted, n_likely = as_count(figures.get("victims_n_alerted")), figures.get("victims_n_likely")
     return {
         "facts": [make_fact(said["facts"]["n_likely"], n_likely, n=n_alerted)] if n_likely else [],
         "tables": [make_table("false_positives", said["tables"]["false_positives"], rows, note=_budget_note(found))],
+    }
+
+
+_SECTIONS: Final[Mapping[str, Callable[[Said, EvaluationFiles], Parts]]] = {
+    "ranking": ranking, "budget": budget, "reliability": reliability, "over-time": over_time, "detection": detection,
+    "money": money, "rings": rings, "typologies": typologies, "subgroups": subgroups,
+    "false_positives": false_positives,
+}  # fmt: skip
+
+
+def measured_sections(found: EvaluationFiles) -> dict[str, Parts]:
+    """Return the parts of each section on what was measured, in order; what a section lacks where its table is not."""
+    return {
+        name: build(SAID[name], found)
+        if "needs" not in SAID[name] or SAID[name]["needs"] in found.tables
+        else {"lacking": SAID[name]["lacking"]}
+        for name, build in _SECTIONS.items()
     }

@@ -6,10 +6,9 @@ from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import Any, Final
 
-from muledetect.reports.model import measures
 from muledetect.reports.model.cells import Cell, Section, as_text, make_fact, make_table
 from muledetect.reports.model.files import DriftFiles, EvaluationFiles
-from muledetect.reports.model.measures import SAID, Parts, Said
+from muledetect.reports.model.measures import SAID, Parts, Said, measured_sections
 from muledetect.reports.model.words import NAMES, card_text, in_words, named, value_name
 from muledetect.reports.words import fill, say
 
@@ -23,16 +22,7 @@ def write_sections(found: EvaluationFiles, drift: DriftFiles | None, card: Card 
     """Return what a model report says, in order."""
     parts = {
         "about": about(SAID["about"], card),
-        "ranking": measures.ranking(SAID["ranking"], found),
-        "budget": measures.budget(SAID["budget"], found),
-        "reliability": measures.reliability(SAID["reliability"], found),
-        "over-time": measures.over_time(SAID["over-time"], found),
-        "detection": measures.detection(SAID["detection"], found),
-        "money": measures.money(SAID["money"], found),
-        "rings": measures.rings(SAID["rings"], found),
-        "typologies": measures.typologies(SAID["typologies"], found),
-        "subgroups": measures.subgroups(SAID["subgroups"], found),
-        "false_positives": measures.false_positives(SAID["false_positives"], found),
+        **measured_sections(found),
         "drift": changes(SAID["drift"], drift),
         "leakage": leakage(SAID["leakage"], card),
         "made": made(SAID["made"], found, card),
