@@ -287,9 +287,8 @@ def _iso(cells: pa.ChunkedArray, unit: str) -> pa.ChunkedArray:
 def _are_excel_dates(cells: pa.ChunkedArray, unit: str) -> bool:
     if unit not in ("s", "ms"):
         return False
-    bounds = pc.min_max(cells.cast(pa.int64())).as_py()
-    scale = 10**6 // _UNITS[cells.type.unit] if cells.type.unit != "ns" else 0
-    low, high = ((bounds[end] or 0) * scale if scale else (bounds[end] or 0) // 1000 for end in ("min", "max"))
+    bounds = pc.min_max(cells.cast(pa.timestamp(unit, cells.type.tz)).cast(pa.int64())).as_py()
+    low, high = ((bounds[end] or 0) * 10**6 // _UNITS[unit] for end in ("min", "max"))
     return bounds["min"] is None or (_DATES[0] <= low and high < _DATES[1])
 
 

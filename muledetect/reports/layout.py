@@ -51,15 +51,8 @@ def order_columns(column: Int64Array, source: Int64Array, target: Int64Array, we
 
     Accounts stand beside those that they share most money with: each column is ordered by the weighted mean place of
     its counterparties in other columns, sweeping to and fro (the barycentre rule of Sugiyama, Tagawa and Toda, 1981).
-    Accounts of equal mean keep the order of the input. O(sweeps * (flows + accounts log accounts)).
-
-    Parameters
-    ----------
-    column : int64[n]
-    source, target : int64[m]
-        Positions of accounts.
-    weight : float64[m]
-        Money, above 0.
+    Accounts of equal mean keep the order of the input. `weight` is money, above 0.
+    O(sweeps * (flows + accounts log accounts)).
     """
     n = len(column)
     middle = np.zeros(n)
@@ -116,19 +109,9 @@ def lay_out(
 def flow_bands(column: Int64Array, source: Int64Array, target: Int64Array, amount: Int64Array) -> FlowBands:
     """Return a flow (Sankey) drawing: bars as tall as the money that came in or went out, bands as thick as the flow.
 
-    Parameters
-    ----------
-    column : int64[n]
-        Ascending from left to right.
-    source, target : int64[m]
-        Positions of accounts; a flow from an account to itself has no place here.
-    amount : int64[m]
-        Minor units, above 0.
-
-    Notes
-    -----
-    One scale for all columns: the largest fills the height but for the gaps. Bands leave and arrive in the order of
-    their other ends, so they cross as little as the columns' order allows. O(flows log flows).
+    `source` and `target` are positions of accounts in different columns, `amount` is above 0. One scale for all
+    columns: the largest fills the height but for the gaps. Bands leave and arrive in the order of their other ends, so
+    they cross as little as the columns' order allows. O(flows log flows).
     """
     n, money = len(column), amount.astype(np.float64)
     size = np.maximum(np.bincount(source, weights=money, minlength=n), np.bincount(target, weights=money, minlength=n))

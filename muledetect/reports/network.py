@@ -77,14 +77,8 @@ def words_of(kind: str, n: int = 1) -> str:
 def ring_transfers(ring: Ring, snapshot: Snapshot | None) -> tuple[pd.DataFrame, tuple[int, int]]:
     """Return the transfers of a ring by time (`time`, `source`, `target`, `amount`), and the span that they are of.
 
-    All transfers of its members in that span; without a snapshot, those between members that bind the ring.
-
-    Raises
-    ------
-    DataError
-        If the snapshot does not know the members.
-    OptionError
-        If it is of another moment than the ring.
+    All transfers of its members in that span; without a snapshot, those between members that bind the ring. A snapshot
+    that does not know the members, or is of another moment, is an error.
     """
     first, last, as_of = (
         pd.Timestamp(ring.summary[name]).value // 1_000 for name in ("first_time", "last_time", "as_of")
@@ -157,15 +151,9 @@ def trace_network(traces: Traces, complaint_id: str, method: str) -> Network:
 def gather(network: Network, *, most: int, most_around: int, least: float = 0.0) -> tuple[Network, pd.Series[int]]:
     """Return the network with only its larger nodes by themselves, and the new node of each old one.
 
-    Others of a column and kind are one node.
-
-    Parameters
-    ----------
-    network : Network
-    most, most_around : int
-        Nodes of a column that stand by themselves, of members and of accounts around them; victims come first.
-    least : float
-        Share of the largest node's money below which a node around is one of the "others", whatever its kind.
+    Others of a column and kind are one node. Of a column `most` members and `most_around` accounts around them stand by
+    themselves, victims first. A node around with less than the share `least` of the largest node's money is one of the
+    "others", whatever its kind.
     """
     nodes = network.nodes.assign(size=network.sizes, is_member=network.nodes["kind"].isin(ROLES))
     nodes["is_later"] = nodes["kind"] != "victim"

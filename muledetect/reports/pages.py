@@ -39,25 +39,9 @@ _STYLES: Final = ("vendor/uPlot.min.css", "templates/page.css")
 def render(kind: str, *, language: Language = "en", zone: str = "UTC", minor_units: int = 1, **facts: Any) -> str:
     """Return a page of the kind "index", "account", "ring" or "model" as one self-contained HTML file.
 
-    Parameters
-    ----------
-    kind : str
-    language : "en" or "th"
-        Language that the page opens in; it holds both.
-    zone : str
-        IANA time zone of the times that are shown.
-    minor_units : int
-        An amount of 1.00 has so many.
-    **facts
-        What the template names, as it is. `data` becomes a block of JSON for the page's scripts.
+    It opens in `language` and holds both; times are those of `zone`. The template gets `facts` as they are, but `data`
+    becomes a block of JSON for the page's scripts. An unknown language or zone is an OptionError.
 
-    Raises
-    ------
-    OptionError
-        If the language or the zone is unknown.
-
-    Notes
-    -----
     Every value, and every text of `data`, is made visible once (see `muledetect.visible`), here and nowhere before,
     and escaped by the template engine. The page's Content-Security-Policy allows the scripts and styles
     that it holds, by their SHA-256, and no request, frame, form, base or further script; values cannot become HTML

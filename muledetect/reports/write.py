@@ -87,13 +87,16 @@ def write_report(
     account_files = {name: f"accounts/{at:05d}.html" for at, name in enumerate(material.account_ids, 1)}
     ring_ids = material.rings.rings["ring_id"].to_pylist()
     ring_files = {name: f"rings/{at:04d}.html" for at, name in enumerate(ring_ids, 1)}
-    page = partial(render, language=language, zone=zone, minor_units=material.minor_units)
+    page = partial(
+        render, language=language, zone=zone, minor_units=material.minor_units, currency=material.currency,
+        as_of=material.as_of, missing=material.missing, fingerprint=material.snapshot.fingerprint,
+    )  # fmt: skip
     with new_folder(output, REPORT, overwrite=overwrite) as folder:
         rows = []
         for at, case in enumerate(account_cases(material, ring_files), 1):
             file = account_files[case.account_id]
             goaml_file = file.replace("accounts/", "goaml/").replace(".html", ".xml") if goaml else None
-            facts = _account_facts(material, case, account_files, language, zone)
+            facts = _account_facts(case, account_files, language, zone)
             _put(folder / file, page("account", case=case, goaml_file=goaml_file, **facts))
             if goaml_file:
                 _put(folder / goaml_file, to_goaml(draft_str(case)))
@@ -159,9 +162,7 @@ def _alert_row(case: AccountCase, file: str) -> dict[str, Any]:
     }
 
 
-def _account_facts(
-    material: Material, case: AccountCase, files: Mapping[str, str], language: Language, zone: str
-) -> dict[str, Any]:
+def _account_facts(case: AccountCase, files: Mapping[str, str], language: Language, zone: str) -> dict[str, Any]:
     rows = case.transfers.to_dict("records")
     raising = [reason for reason in case.reasons if reason["contribution"] > 0]
     return {
@@ -174,7 +175,6 @@ def _account_facts(
         "account": _on_record(case.account, ACCOUNT_FACTS, case, zone),
         "holder": _on_record(case.holder, HOLDER_FACTS, case, zone),
         "files": {name: f"../{file}" for name, file in files.items() if name != case.account_id},
-        "fingerprint": material.snapshot.fingerprint,
         "draft": draft_str(case, language=language, zone=zone).rows(),
         "data": {"zone": zone, "timeline": _timeline(case)},
     }
@@ -231,8 +231,6 @@ def _ring_facts(material: Material, case: RingCase, zone: str) -> dict[str, Any]
     summary, left_out = case.ring.summary, money_text(material.minor_units)(not_drawn)
     drawn = draw_network(case, material.currency, material.minor_units)
     return {
-        "as_of": material.as_of,
-        "currency": material.currency,
         "n_seeds": int(case.members["is_seed"].sum()),
         "holding": [_duration(case.holding[name]) for name in ("median_s", "p90_s")],
         "first": parse_time(summary["first_time"]),
@@ -271,13 +269,10 @@ def _duration(seconds: float) -> str:
 
 def _index_facts(material: Material, alerts: list[dict[str, Any]], ring_files: Mapping[str, str]) -> dict[str, Any]:
     return {
-        "as_of": material.as_of,
-        "currency": material.currency,
         "n_ranked": material.n_ranked,
         "n_suspected": sum(row["tier"] == "suspected" for row in alerts),
         "n_complaints": len(set(material.traces.summary["complaint_id"].to_pylist())),
         "hold_total": sum(material.traces.holds["hold"].to_pylist()),
-        "missing": material.missing,
         "rings": _ring_rows(material, ring_files),
     }
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
@@ -42,6 +42,7 @@ TRANSFERS: Final = (
     "transfer_id", "time", "is_credit", "other", "other_bank", "amount", "channel", "balance", "relation", "codes",
     "traced_low", "traced_high", "terminal_id",
 )  # fmt: skip
+_SCORE: Final = ("score", "probability", "rank", "tier")
 VICTIMS: Final = (
     "account_id", "kind", "complaint_ids", "n_transfers", "amount", "first_time", "last_time", "scam_type",
 )  # fmt: skip
@@ -57,9 +58,9 @@ def account_cases(material: Material, ring_files: Mapping[str, str]) -> Iterator
         _chosen(material, code, key_transfers.get(name, {}), periods.get(name), moved)
         for name, code in zip(material.account_ids, codes, strict=True)
     ]
-    frame = _transfers(
-        material, np.unique(np.concatenate([np.zeros(0, np.int64), *(chosen for chosen, _, _ in positions)]))
-    )
+    every = np.unique(np.concatenate([np.zeros(0, np.int64), *(chosen for chosen, _, _ in positions)]))
+    frame = frame_of(material.snapshot.tables["transfers"].take(pa.array(every))).set_axis(every)
+    frame["source_code"] = material.graph.source[every].astype(np.int64)
     accounts = _records(material, "accounts", "account_id", material.account_ids)
     for record in accounts.values():
         if "balance_at" not in record:  # nobody knows of which moment such a balance is
@@ -67,10 +68,10 @@ def account_cases(material: Material, ring_files: Mapping[str, str]) -> Iterator
     holders = _records(material, "holders", "holder_id", (row.get("holder_id") for row in accounts.values()))
     rings = _memberships(material, ring_files)
     coercion = find_coercion(material, codes)
-    for number, (name, code) in enumerate(zip(material.account_ids, codes, strict=True)):
-        chosen, n_all, is_whole = positions[number]
-        account = accounts.get(name, {})
-        ring = rings.get(name, {})
+    scores: Sequence[Mapping[Any, Any]] = material.scores.to_dict("records")
+    for row, code, (chosen, n_all, is_whole) in zip(scores, codes, positions, strict=True):
+        name = row["account_id"]
+        account, ring = accounts.get(name, {}), rings.get(name, {})
         victims = _victims(material, int(code))
         traces, by_method = moved.by_complaint(name), moved.by_method(name)
         listed = traces.head(MOST_COMPLAINTS)
@@ -79,12 +80,12 @@ def account_cases(material: Material, ring_files: Mapping[str, str]) -> Iterator
             as_of=material.as_of,
             currency=material.currency,
             minor_units=material.minor_units,
-            score=_score(material, number),
+            score={name: row[name] for name in _SCORE} | {"n_ranked": material.n_ranked},
             model=material.model,
             missing=material.missing,
             account=account,
             holder=holders.get(account.get("holder_id"), {}),
-            reasons=_reasons(material, number, key_transfers.get(name, {})),
+            reasons=_reasons(material, row["reasons"] or [], key_transfers.get(name, {})),
             period=periods.get(name),
             is_period_whole=is_whole,
             transfers=_own(material, frame, chosen, int(code), key_transfers.get(name, {}), victims, ring, moved),
@@ -105,11 +106,6 @@ def account_cases(material: Material, ring_files: Mapping[str, str]) -> Iterator
         yield replace(case, actions=suggest_actions(case))
 
 
-def _score(material: Material, number: int) -> dict[str, Any]:
-    row = material.scores.iloc[number]
-    return {name: row[name] for name in ("score", "probability", "rank", "tier")} | {"n_ranked": material.n_ranked}
-
-
 def _key_transfers(material: Material) -> dict[str, dict[str, list[str]]]:
     found: dict[str, dict[str, list[str]]] = {}
     for row in material.explanation.key_transfers.select(["account_id", "code", "transfer_id"]).to_pylist():
@@ -123,7 +119,9 @@ def _periods(material: Material) -> dict[str, tuple[int, int]]:
     return dict(zip(table["account_id"].to_pylist(), zip(start, end, strict=True), strict=True))
 
 
-def _reasons(material: Material, number: int, key_transfers: Mapping[str, list[str]]) -> list[dict[str, Any]]:
+def _reasons(
+    material: Material, reasons: Iterable[dict[str, Any]], key_transfers: Mapping[str, list[str]]
+) -> list[dict[str, Any]]:
     """Return the reasons of an alert, with their sentences in both languages and the transfers that show them."""
     currency = material.snapshot.currency
     return [
@@ -132,7 +130,7 @@ def _reasons(material: Material, number: int, key_transfers: Mapping[str, list[s
             "text": {language: write_reason(reason, language, currency) for language in LANGUAGES},
             "key_transfers": key_transfers.get(reason["code"], []) if reason["contribution"] > 0 else [],
         }
-        for reason in material.scores.iloc[number]["reasons"] or []
+        for reason in reasons
     ]
 
 
@@ -159,12 +157,6 @@ def _chosen(
     chosen = np.unique(np.concatenate([every[-MOST_TRANSFERS:], inside[-MOST_OF_PERIOD:], shown, carried]))
     is_whole = period is not None and bool(np.isin(inside, chosen, assume_unique=True).all())
     return chosen, len(every), is_whole
-
-
-def _transfers(material: Material, positions: Int64Array) -> pd.DataFrame:
-    """Return the transfers at positions with every column, indexed by position; times as int64."""
-    frame = frame_of(material.snapshot.tables["transfers"].take(pa.array(positions))).set_axis(positions)
-    return frame.assign(source_code=material.graph.source[positions].astype(np.int64))
 
 
 def _own(

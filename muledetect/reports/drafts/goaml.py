@@ -15,7 +15,7 @@ import re
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import Final
@@ -177,9 +177,9 @@ def _environment(currency: str) -> jinja2.Environment:
     )
     made.filters |= {
         "moment": _moment,
-        "amount": _amount,
+        "amount": "{:f}".format,
         "short": lambda text: cut(text or "", _MOST_LETTERS),
-        "describe": lambda transfer: _cut(_describe(transfer, currency)),
+        "describe": partial(_describe, currency=currency),
     }
     return made
 
@@ -188,10 +188,6 @@ def _moment(time: int | jinja2.Undefined | None) -> str | None:
     """Return a moment in UTC to the second; None where it is not known or outside of the years that dates have."""
     written = format_time(time) if isinstance(time, int) else ""
     return written if re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", written) and written >= "0001" else None
-
-
-def _amount(amount: Decimal) -> str:
-    return f"{amount:f}"
 
 
 def _facts(draft: StrDraft) -> Iterator[str]:
@@ -214,7 +210,7 @@ def _describe(transfer: Reported, currency: str) -> str:
         parts.append(f"money of complaints that it carried: {span}")
     if transfer.codes:
         parts.append(f"shows {', '.join(transfer.codes)}")
-    return "; ".join(parts) + "."
+    return _cut("; ".join(parts) + ".")
 
 
 def _about(holder: Mapping[str, object], currency: str) -> Iterator[str]:
@@ -226,7 +222,7 @@ def _about(holder: Mapping[str, object], currency: str) -> Iterator[str]:
     for name, label in (("declared_income", "Income a month, as declared"), ("capital", "Registered capital")):
         amount = holder.get(name)
         if isinstance(amount, Decimal):
-            yield f"{label}: {_amount(amount)} {currency}."
+            yield f"{label}: {amount:f} {currency}."
 
 
 def _sentence(text: str) -> str:

@@ -105,11 +105,6 @@ def exact(minor: object, minor_units: int) -> Decimal | None:
 
     >>> exact(-1_234_567, 100)
     Decimal('-12345.67')
-
-    Raises
-    ------
-    OptionError
-        If `minor_units` is no power of ten.
     """
     digits = len(str(minor_units)) - 1
     if minor_units != 10**digits:

@@ -26,21 +26,10 @@ class Fact(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Section:
-    """One section of the page, in order: sentences, figures, charts by id, tables, lists.
+    """One section of the page, in order: sentences, figures, charts by id with captions, tables, lists with headings.
 
-    Attributes
-    ----------
-    name : str
-        Anchor.
-    title : mapping of language to text
-    sentences : sequence of such mappings
-    facts : sequence of Fact
-    charts : sequence of (id, caption)
-    tables : sequence of mappings
-        `id`, `title`, `note` (or None), `columns` (`name`, `kind`, `format`: "percent" or "number"), `rows`.
-    lists : sequence of (heading, items)
-    lacking : mapping, optional
-        What is not there, and how to get it.
+    `name` is its anchor; `lacking` says what is not there, and how to get it. A table has `id`, `title`, `note` (or
+    None), `columns` (`name`, `kind`, `format`, `digits`) and `rows`, see `make_table`.
     """
 
     name: str

@@ -45,13 +45,7 @@ _NO_GLYPH: Final = "\N{WHITE SQUARE}"
 
 
 def axes_of(ax: Axes | None, width: float = 7.0, height: float = 4.0) -> Axes:
-    """Return the given axes, or those of a new figure of so many inches.
-
-    Raises
-    ------
-    OptionError
-        If matplotlib is not installed.
-    """
+    """Return the given axes, or those of a new figure of so many inches; without matplotlib, an error."""
     if ax is not None:
         return ax
     _need_matplotlib()

@@ -258,7 +258,7 @@ def _by_tie(table: pa.Table) -> dict[tuple[str, str], list[dict[str, Any]]]:
     return {key: sorted(rows, key=lambda row: (row["family"], -row["counts"])) for key, rows in found.items()}
 
 
-_AGAINST: Final = read_words("rings/against.toml")
+_AGAINST: Final = read_words("rings/words.toml")["against"]
 
 
 def _against(material: Material, ring: Ring, ties: Sequence[Mapping[str, Any]], n_members: int) -> list[dict[str, Any]]:

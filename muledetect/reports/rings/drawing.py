@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, Final
 
 import numpy as np
@@ -14,11 +14,12 @@ from muledetect.reports.layout import flow_bands, lay_out
 from muledetect.reports.network import gather
 from muledetect.reports.pages import shorten, unit_words
 from muledetect.reports.rings.case import RingCase
-from muledetect.reports.words import WORDS, Text, say
+from muledetect.reports.words import WORDS, Text, fill, read_words
 from muledetect.schema import ROLES
 
 #: Accounts of one column that a flow drawing names; the others of a kind are one bar.
 MOST_BARS: Final = 12
+_SAID: Final = read_words("rings/words.toml")
 _WIDTH: Final = 1_000
 _HEAD: Final = 26
 _SIDE: Final = 150
@@ -120,45 +121,29 @@ def _path(x0: float, y0: float, x1: float, y1: float) -> str:
 
 
 def _headings(nodes: pd.DataFrame, left: Any, bar: float) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = []
-    last = int(nodes["column"].max()) if len(nodes) else 0
-    for column in sorted(set(nodes["column"])):
-        x = float(left[np.flatnonzero(nodes["column"].to_numpy() == column)[0]])
-        is_member = not set(ROLES).isdisjoint(nodes.loc[nodes["column"] == column, "kind"])
-        if is_member:
-            en, th, anchor = f"layer {column}", f"ชั้นที่ {column}", "start"
-        elif column == last:
-            en, th, anchor = "receivers", "ผู้รับ", "start"
-        else:
-            en, th, anchor = "payers", "ผู้โอน", "end"
-        found.append({"x": round(x + (bar if anchor == "end" else 0), 1), "en": en, "th": th, "anchor": anchor})
+    columns, found = nodes["column"].to_numpy(), []
+    for column in np.unique(columns):
+        is_member = not set(ROLES).isdisjoint(nodes.loc[columns == column, "kind"])
+        is_payer = not is_member and column != columns.max()
+        said = _SAID["columns"]["layer" if is_member else "payers" if is_payer else "receivers"]
+        x = float(left[np.argmax(columns == column)]) + (bar if is_payer else 0)
+        found.append({"x": round(x, 1), **fill(said, n=str(column)), "anchor": "end" if is_payer else "start"})
     return found
 
 
 def chart_held(case: RingCase, minor_units: int) -> dict[str, Any]:
     """Return the chart of the money in the ring over time: received from outside and paid out, summed up day by day."""
     members = set(np.flatnonzero(case.network.nodes["kind"].isin(ROLES)))
-    plays = case.plays
-    into = ~plays["source"].isin(members) & plays["target"].isin(members)
-    out = plays["source"].isin(members) & ~plays["target"].isin(members)
+    plays, said = case.plays, _SAID["held"]
+    pays, gets = plays["source"].isin(members), plays["target"].isin(members)
     step = max(DAY // 24, (case.span[1] - case.span[0]) // 400)
     edges = np.arange(case.span[0], case.span[1] + step, step)
-    series: Sequence[tuple[Any, str, str, bool]] = (
-        (into, "received from outside", "รับจากภายนอก", True),
-        (out, "paid out of the ring", "จ่ายออกนอกกลุ่ม", False),
-    )
     lines = []
-    for which, en, th, is_main in series:
+    for name, which in (("into", gets & ~pays), ("out", pays & ~gets)):
         rows = plays[which]
-        sums = np.cumsum(rows["amount"].to_numpy(np.float64)) / minor_units
-        at = np.searchsorted(rows["time"].to_numpy(np.int64), edges, side="right")
-        values = np.where(at > 0, np.append(sums, 0.0)[np.maximum(at - 1, 0)], 0.0)
-        lines.append(draw_line(say(en, th), edges // 1_000_000, np.round(values, 2), is_main=is_main))
-    said = {
-        "title": say("Money in and out of the ring", "เงินเข้าและออกจากกลุ่ม"),
-        "x": say("time", "เวลา"),
-        "y": say("summed up", "ยอดสะสม"),
-    }
+        sums = np.append(0.0, np.cumsum(rows["amount"].to_numpy(np.float64)) / minor_units)
+        values = sums[np.searchsorted(rows["time"].to_numpy(np.int64), edges, side="right")]
+        lines.append(draw_line(said[name], edges // 1_000_000, np.round(values, 2), is_main=name == "into"))
     return draw_chart("held", said, lines, scale="time")
 
 
