@@ -96,6 +96,18 @@ class TransferGraph:
             incoming=_cut(self.incoming, n_seen),
         )
 
+    def since(self, moment: Moment) -> TransferGraph:
+        """Return the graph without the transfers before `moment`; account codes stay. O(transfers + accounts)."""
+        n_gone = int(np.searchsorted(self.time, parse_time(moment), side="left"))
+        return _index(
+            time=self.time[n_gone:],
+            source=self.source[n_gone:],
+            target=self.target[n_gone:],
+            amount=self.amount[n_gone:],
+            account_ids=self.account_ids,
+            tick=self.tick,
+        )
+
     def codes(self, account_ids: Sequence[str] | pa.Array | pa.ChunkedArray) -> Int32Array:
         """Return the account codes of ids, int32; -1 where the graph does not know the id."""
         ids = account_ids if isinstance(account_ids, pa.Array | pa.ChunkedArray) else pa.array(account_ids, pa.string())

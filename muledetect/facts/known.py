@@ -13,6 +13,7 @@ from muledetect.facts.accounts import Accounts, exit_places, has_channel, read_a
 from muledetect.facts.balances import Balances, Ledger, read_balances
 from muledetect.facts.complaints import Complaints, Disputes, index_disputes, match_complaints
 from muledetect.facts.lists import ListedAccounts, Lists, index_lists, read_lists
+from muledetect.facts.lookback import drop_before, first_event
 from muledetect.facts.matching import Reversals, find_reversals
 from muledetect.facts.sightings import People, Seen, find_sightings, number_people
 from muledetect.graph import TransferGraph, build_graph
@@ -109,6 +110,13 @@ class Facts:
     def is_cash_in(self) -> BoolArray | None:
         """Which transfers are cash deposits: they come from a machine; None if transfers have no channel."""
         return self.once("is_cash_in", lambda: has_channel(self._transfers, self.graph.n_transfers, ("cash_deposit",)))
+
+    def since(self, moment: int) -> Facts:
+        """Return the facts without events before a moment (microseconds); see `facts.lookback`. O(rows)."""
+        earliest = self.once("first event", lambda: first_event(self.dataset, self.graph))
+        if earliest is None or moment <= earliest:
+            return self
+        return Facts(*drop_before(self.dataset, self.graph, moment))
 
     def once(self, key: Hashable, build: Callable[[], T]) -> T:
         """Return `build()`, computed by whoever asks first; `key` is hashable, such as a module's function."""

@@ -20,6 +20,7 @@ from typing import Any, Final
 import pyarrow as pa
 
 from muledetect.arrays import Int64Array
+from muledetect.clock import Duration, parse_duration
 from muledetect.features import (
     _extract,
     amounts,
@@ -118,6 +119,7 @@ def extract(
     pack: str | Pack = "none",
     graph: TransferGraph | None = None,
     hide_groups: Int64Array | None = None,
+    lookback: Duration | None = None,
     threads: int | None = None,
     progress: Progress | None = None,
 ) -> pa.Table:
@@ -137,6 +139,9 @@ def extract(
     hide_groups : int64[n_accounts], optional
         Group of each account, such as its ring. Labels and complaints of a point's own group are hidden from it, as a
         training set needs; see `muledetect.labels.account_groups`.
+    lookback : duration, optional
+        A point sees no transfer, session, call, complaint or label earlier than so long before it, and no entry that
+        had ended by then: columns then mean the same however long the record is. Default: no limit.
     threads : int, optional
         Default: all cores. The result does not depend on it.
     progress : callable, optional
@@ -159,10 +164,17 @@ def extract(
 
     Notes
     -----
-    O(history of each point); use `extract_shards` or `write_features` for tables that do not fit in memory.
+    O(history of each point), and with a look-back O(transfers) for each moment. For tables that do not fit in memory
+    use `extract_shards` or `write_features`.
     """
     known, names = _extract.choose(features, _REGISTRY, pack)
-    extraction = Extraction(dataset, graph, hide_groups=hide_groups, threads=threads)
+    extraction = Extraction(
+        dataset,
+        graph,
+        hide_groups=hide_groups,
+        lookback=None if lookback is None else parse_duration(lookback),
+        threads=threads,
+    )
     return _extract.extract(extraction, as_points(points, extraction.facts), names, known, progress)
 
 
@@ -175,6 +187,7 @@ def write_features(
     pack: str | Pack = "none",
     graph: TransferGraph | None = None,
     hide_groups: Int64Array | None = None,
+    lookback: Duration | None = None,
     threads: int | None = None,
     progress: Progress | None = None,
     overwrite: bool = False,
@@ -185,7 +198,7 @@ def write_features(
 
     Parameters
     ----------
-    dataset, points, features, pack, graph, hide_groups, threads, progress
+    dataset, points, features, pack, graph, hide_groups, lookback, threads, progress
         As for `extract`.
     path : str or Path
         Parquet file; an earlier one of ours is replaced when the new one is complete.
@@ -201,7 +214,13 @@ def write_features(
     from muledetect.records.write import atomic_parquet  # noqa: PLC0415
 
     known, names = _extract.choose(features, _REGISTRY, pack)
-    extraction = Extraction(dataset, graph, hide_groups=hide_groups, threads=threads)
+    extraction = Extraction(
+        dataset,
+        graph,
+        hide_groups=hide_groups,
+        lookback=None if lookback is None else parse_duration(lookback),
+        threads=threads,
+    )
     with atomic_parquet(path, output=FEATURES, overwrite=overwrite) as write:
         coded = as_points(points, extraction.facts)
         for shard, values in _extract.extract_shards(extraction, coded, names, known, progress=progress):

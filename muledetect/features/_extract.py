@@ -23,6 +23,8 @@ from muledetect.progress import Progress
 _SHARD_TRANSFERS = 500_000
 _SHARD_POINTS = 16_384
 
+_Plan = list[tuple[Feature, tuple[tuple[str, str], ...], list[tuple[int, int]]]]
+
 
 def extract_shards(
     extraction: Extraction,
@@ -47,14 +49,37 @@ def extract_shards(
     progress : callable, optional
         Called with the stage and the fraction done.
     """
-    plan = _plan(names, registry)
-    shards = _cut(extraction.graph, points)
-    threads = extraction.threads
+    plan, n_done = _plan(names, registry), 0
+    for seen, rows in _by_moment(extraction, points):
+        for shard, values in _computed(seen, points[rows], len(names), plan):
+            n_done += len(shard)
+            if progress:
+                progress("features", n_done / max(1, len(points)))
+            yield shard, values
+
+
+def _by_moment(extraction: Extraction, points: Points) -> Iterator[tuple[Extraction, slice]]:
+    """Yield runs of points that see the same events, in their order: all of them where there is no look-back."""
+    starts = [0] if extraction.lookback is None else [0, *(np.flatnonzero(np.diff(points.as_of)) + 1).tolist()]
+    run, first = extraction, 0
+    for low in starts:
+        seen = extraction if extraction.lookback is None or not len(points) else extraction.before(points.as_of[low])
+        if seen is not run:
+            if low > first:
+                yield run, slice(first, low)
+            run, first = seen, low
+    yield run, slice(first, len(points))
+
+
+def _computed(
+    extraction: Extraction, points: Points, n_columns: int, plan: _Plan
+) -> Iterator[tuple[Points, Float64Array]]:
+    shards, threads = _cut(extraction.graph, points), extraction.threads
 
     def compute(rows: slice) -> tuple[Points, Float64Array]:
         shard = points[rows]
         history = build_history(extraction, shard)
-        values = np.empty((len(names), len(shard))).T  # a column lies in one piece, as Arrow wants it
+        values = np.empty((n_columns, len(shard))).T  # a column lies in one piece, as Arrow wants it
         for feature, parameters, wanted in plan:
             computed = feature.compute(history, parameters)
             for position, column in wanted:
@@ -66,15 +91,11 @@ def extract_shards(
         waiting = iter(shards)
         for rows in itertools.islice(waiting, threads):
             ahead.append(pool.submit(compute, rows))
-        n_done = 0
         try:
             while ahead:
                 done = ahead.popleft().result()
                 for rows in itertools.islice(waiting, 1):
                     ahead.append(pool.submit(compute, rows))
-                n_done += 1
-                if progress:
-                    progress("features", n_done / len(shards))
                 yield done
         finally:
             for future in ahead:
@@ -85,9 +106,20 @@ def extract(
     extraction: Extraction, points: Points, names: Sequence[str], registry: Registry, progress: Progress | None = None
 ) -> pa.Table:
     """Compute features at points; see `muledetect.features.extract`."""
-    blocks = [values for _, values in extract_shards(extraction, points, names, registry, progress=progress)]
-    whole = np.concatenate(blocks) if blocks else np.empty((0, len(names)))
-    return as_table(extraction.graph.account_ids, points, names, whole)
+    values = extract_values(extraction, points, names, registry, progress)
+    return as_table(extraction.graph.account_ids, points, names, values)
+
+
+def extract_values(
+    extraction: Extraction, points: Points, names: Sequence[str], registry: Registry, progress: Progress | None = None
+) -> Float64Array:
+    """Return features at points, float64[n_points, n_names]. With a look-back each moment is cut once."""
+    by_time = np.argsort(points.as_of, kind="stable")
+    values, n_done = np.empty((len(names), len(points))).T, 0  # a column lies in one piece, as Arrow wants it
+    for shard, found in extract_shards(extraction, points[by_time], names, registry, progress=progress):
+        values[by_time[n_done : n_done + len(shard)]] = found
+        n_done += len(shard)
+    return values
 
 
 def as_table(account_ids: pa.StringArray, points: Points, names: Sequence[str], values: Float64Array) -> pa.Table:
@@ -114,9 +146,6 @@ def choose(
         else:
             names.append(registry.parse(wanted).name)
     return registry, list(dict.fromkeys(names))
-
-
-_Plan = list[tuple[Feature, tuple[tuple[str, str], ...], list[tuple[int, int]]]]
 
 
 def _plan(names: Sequence[str], registry: Registry) -> _Plan:

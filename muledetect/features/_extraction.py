@@ -33,6 +33,8 @@ class Extraction:
     hide_groups : int64[n_accounts], optional
         Group (ring, holder) of each account. Labels of a point's own group are hidden from the point: in training they
         would tell its target.
+    lookback : int, optional
+        Microseconds: a point sees no event earlier than so long before it. Default: no limit.
     threads : int, optional
         Default: all cores.
     """
@@ -43,12 +45,15 @@ class Extraction:
         graph: TransferGraph | None = None,
         *,
         hide_groups: Int64Array | None = None,
+        lookback: int | None = None,
         threads: int | None = None,
     ) -> None:
         self.facts = _facts_of(dataset, graph)
         self.hide_groups = hide_groups
+        self.lookback = lookback
         self.threads = threads or os.cpu_count() or 1
         self._known: dict[Hashable, Any] = {}
+        self._before: dict[int, Extraction] = {}
         self._lock = RLock()
 
     @property
@@ -60,6 +65,20 @@ class Extraction:
     def tables(self) -> Mapping[str, pa.Table]:
         """The data set's tables, whole, without those that hold the truth."""
         return self.facts.tables
+
+    def before(self, as_of: int) -> Extraction:
+        """Return what points of a moment (microseconds) see: without events before the look-back, if there is one.
+
+        The latest two are kept, for points of one moment are asked for again: to explain them, and as peers.
+        """
+        facts = self.facts if self.lookback is None else self.facts.since(int(as_of) - self.lookback)
+        if facts is self.facts:
+            return self
+        with self._lock:
+            if as_of not in self._before:
+                self._before = dict([*self._before.items()][-1:])
+                self._before[as_of] = Extraction(facts, hide_groups=self.hide_groups, threads=self.threads)
+            return self._before[as_of]
 
     def get(self, build: Callable[[Extraction], T]) -> T:
         """Return `build(self)`, computed once; `build` is a module's function and may ask for others in turn."""

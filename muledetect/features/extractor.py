@@ -20,9 +20,10 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
 from muledetect.arrays import Float64Array, Int64Array
+from muledetect.clock import Duration, parse_duration
 from muledetect.errors import DataError
 from muledetect.facts import Facts
-from muledetect.features._extract import choose, extract_shards
+from muledetect.features._extract import choose, extract_values
 from muledetect.features._extraction import Extraction
 from muledetect.features._points import COLUMNS, as_points
 from muledetect.features._spec import Feature
@@ -52,6 +53,8 @@ class FeatureExtractor(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     hide_groups : int64[n_accounts], optional
         Group of each account, such as its ring; labels and complaints of a point's own group are hidden from it, as a
         training set needs. See `muledetect.labels.account_groups`.
+    lookback : duration, optional
+        A point sees no event earlier than so long before it, see `extract`; no limit by default.
     threads : int, optional
         All cores by default; the result does not depend on it.
 
@@ -64,8 +67,9 @@ class FeatureExtractor(TransformerMixin, BaseEstimator):  # type: ignore[misc]
 
     Notes
     -----
-    O(history of each point), after O(transfers) once a data set. `set_output(transform="pandas")` or "polars" gives
-    named columns. The matrix is float64; NaN where a feature says nothing.
+    O(history of each point), after O(transfers) once a data set, or once a moment where there is a look-back.
+    `set_output(transform="pandas")` or "polars" gives named columns. The matrix is
+    float64; NaN where a feature says nothing.
     """
 
     def __init__(
@@ -77,6 +81,7 @@ class FeatureExtractor(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         columns: Sequence[str | Feature] | None = None,
         long_term: bool = False,
         hide_groups: Int64Array | None = None,
+        lookback: Duration | None = None,
         threads: int | None = None,
     ) -> None:
         self.dataset = dataset
@@ -85,6 +90,7 @@ class FeatureExtractor(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         self.columns = columns
         self.long_term = long_term
         self.hide_groups = hide_groups
+        self.lookback = lookback
         self.threads = threads
 
     def fit(self, X: Any, y: Any = None) -> Self:  # noqa: ARG002 - scikit-learn gives y
@@ -114,7 +120,10 @@ class FeatureExtractor(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         self._registry, self._names = known, names
         if self._facts is None or self._facts.dataset is not dataset:
             self._facts = Facts(dataset)
-        self._extraction = Extraction(self._facts, hide_groups=self.hide_groups, threads=self.threads)
+        lookback = None if self.lookback is None else parse_duration(self.lookback)
+        self._extraction = Extraction(
+            self._facts, hide_groups=self.hide_groups, lookback=lookback, threads=self.threads
+        )
         if X is not dataset:
             as_points(X, self._facts)
         self.n_features_in_, self.feature_names_in_ = len(COLUMNS), np.array(COLUMNS, dtype=object)
@@ -134,8 +143,7 @@ class FeatureExtractor(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         """
         check_is_fitted(self)
         points = as_points(X, self._extraction.facts)
-        blocks = [values for _, values in extract_shards(self._extraction, points, self._names, self._registry)]
-        return np.concatenate(blocks) if blocks else np.empty((0, len(self._names)))
+        return extract_values(self._extraction, points, self._names, self._registry)
 
     def get_feature_names_out(self, input_features: Any = None) -> npt.NDArray[Any]:  # noqa: ARG002
         """Return the names of the columns; each recreates its computation. `input_features` is not used."""
