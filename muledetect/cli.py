@@ -236,6 +236,9 @@ def train(
         Literal["unknown", "negative"],
         Option(help="What accounts without a label are; negative where only mules are labelled."),
     ] = "unknown",
+    lookback: Annotated[
+        str | None, Option(help="How far back features see, such as 90d; by default the shortest record before.")
+    ] = None,
     max_rows: Annotated[
         int | None, Option(min=1, help="Keep all positives and draw negatives, weighted, up to so many rows.")
     ] = None,
@@ -252,8 +255,8 @@ def train(
 
     with reading.opened(model, kinds.MODEL) as (dataset, to):
         fitted = md.pipeline.train(
-            dataset, as_of, target=target, pack=pack, known_by=known_by, unlabelled=unlabelled, max_rows=max_rows,
-            model=md.MuleModel(monotone=monotone), n_trials=tune, strict=strict, **to,
+            dataset, as_of, target=target, pack=pack, known_by=known_by, unlabelled=unlabelled, lookback=lookback,
+            max_rows=max_rows, model=md.MuleModel(monotone=monotone), n_trials=tune, strict=strict, **to,
         )  # fmt: skip
     console.show_model(out, fitted, model)
 

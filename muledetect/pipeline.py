@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 import pyarrow as pa
 
-from muledetect.clock import Moment
+from muledetect.clock import Duration, Moment
 from muledetect.errors import DataError
 from muledetect.inputs import STARTER, Source, load, open_model, open_rings, open_scores, open_snapshot, read_source
 from muledetect.lazy import on_demand
@@ -79,6 +79,7 @@ def train(
     pack: str = "none",
     known_by: Moment | None = None,
     unlabelled: Unlabelled = "unknown",
+    lookback: Duration | None = None,
     max_rows: int | None = None,
     model: MuleModel | None = None,
     n_trials: int = 0,
@@ -109,6 +110,9 @@ def train(
     unlabelled : "unknown" or "negative"
         Accounts without a label are left out; "negative", for a bank that labels mules only, counts them as 0 and
         corrects probabilities by how often a mule is labelled, see `muledetect.model.prior`.
+    lookback : duration, optional
+        How far back features see from each moment, such as "90d"; scoring uses the same. Default: the shortest record
+        before one of the moments, and for the target "active" at most 180 days. See `labels.lookback`.
     max_rows : int, optional
         Keep all positives and draw negatives, weighted so that probabilities stay right.
     model : MuleModel, optional
@@ -130,6 +134,7 @@ def train(
     from muledetect.features import extract, feature_names
     from muledetect.graph import build_graph
     from muledetect.labels import account_groups, account_keys, ring_groups, sample_points
+    from muledetect.labels.lookback import choose_lookback
     from muledetect.labels.targets import labelled_points
     from muledetect.model import MuleModel
     from muledetect.model.fitted import TrainedOn
@@ -137,7 +142,11 @@ def train(
 
     _refuse(output, kinds.MODEL, dataset, overwrite=overwrite)
     read = load(dataset, progress=progress)
-    points, y, notes = labelled_points(read, as_of, target=target, known_by=known_by, unlabelled=unlabelled)
+    chosen = choose_lookback(read, as_of, target=target, lookback=lookback)
+    points, y, notes = labelled_points(
+        read, as_of, target=target, known_by=known_by, unlabelled=unlabelled, lookback=chosen.length
+    )
+    notes += chosen.notes
     if not len(points):
         raise DataError(
             f"train: no account has a known target at the given moments. {notes[0]} Give an earlier moment: the target "
@@ -150,13 +159,14 @@ def train(
         notes = [*notes, f"{len(rows):,} of {len(y):,} points were drawn; weights make up for the others."]
         points, y = points[rows], y[rows]
     names = feature_names(pack=pack, long_term=target == "ever")
-    features = extract(read, points, names, hide_groups=account_groups(read), progress=progress)
+    features = extract(read, points, names, hide_groups=account_groups(read), lookback=chosen.length, progress=progress)
     groups, plan = ring_groups(read, points), model or MuleModel()
     if n_trials:
         plan = tune(features, y, model=plan, n_trials=n_trials, groups=groups, progress=progress)
+    origin = TrainedOn(target, pack, unlabelled=unlabelled, lookback=chosen.length)
     fitted = plan.fit(
         features, y, groups=groups, sample_weight=weight, dataset=read, notes=notes,
-        trained_on=TrainedOn(target, pack, unlabelled=unlabelled), leaks="refuse" if strict else "note",
+        trained_on=origin, leaks="refuse" if strict else "note",
         progress=progress or silent,
     )  # fmt: skip
     if output is not None:

@@ -135,7 +135,9 @@ def _sides(
 ) -> _Sides:
     names, pack, target = origin_of(model)
     unlabelled: Any = model.trained_on_.unlabelled
-    points, y, _ = labelled_points(dataset, moments, target=target, known_by=known_by, unlabelled=unlabelled)
+    points, y, _ = labelled_points(
+        dataset, moments, target=target, known_by=known_by, unlabelled=unlabelled, lookback=model.trained_on_.lookback
+    )
     if len(np.unique(y)) < 2:
         raise DataError(
             f"evaluate: at the {len(moments):,} moment(s) from which baselines learn, {int((y == 1).sum()):,} accounts "
@@ -152,8 +154,9 @@ def _sides(
         "shares are lower than the whole bank would show."
     )
     wanted = list(dict.fromkeys([*names, *rule_columns(pack)]))
-    test = extract(dataset, at[~is_seen], wanted, progress=progress)
-    learnt = extract(dataset, points, names, hide_groups=account_groups(dataset), progress=progress)
+    seen: Any = {"lookback": model.trained_on_.lookback or None, "progress": progress}
+    test = extract(dataset, at[~is_seen], wanted, **seen)
+    learnt = extract(dataset, points, names, hide_groups=account_groups(dataset), **seen)
     return _Sides(learnt, y, learnt_groups, test, truth[~is_seen], groups[~is_seen], at[~is_seen], notes)
 
 
@@ -292,7 +295,8 @@ def _watch(dataset: Dataset, model: MuleModel, moments: Sequence[Moment], progre
     names, _, _ = origin_of(model)
     watched = []
     for moment in moments:
-        features = extract(dataset, every_account(dataset, moment), names, progress=progress)
+        lookback = model.trained_on_.lookback or None
+        features = extract(dataset, every_account(dataset, moment), names, lookback=lookback, progress=progress)
         watched.append((moment, features.select(["account_id", "as_of"]), model.decision_function(features)))
     return watched
 

@@ -28,7 +28,11 @@ def compare_moments(
 ) -> Drift:
     """Compare two moments under a model; see `muledetect.pipeline.monitor`."""
     names, _, target = origin_of(model)
-    sides = [extract(dataset, every_account(dataset, at), names, progress=progress) for at in (before, after)]
+    lookback = model.trained_on_.lookback or None
+    sides = [
+        extract(dataset, every_account(dataset, at), names, lookback=lookback, progress=progress)
+        for at in (before, after)
+    ]
     scores = [model.decision_function(side) for side in sides]
     codes = [_reason_codes(model, side, score, n_explained) for side, score in zip(sides, scores, strict=True)]
     return compare_periods(

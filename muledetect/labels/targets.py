@@ -58,10 +58,14 @@ def every_account(graph: Dataset | TransferGraph, as_of: Moment | Iterable[Momen
     DataError
         If the accounts table marks every account as foreign.
     """
-    moments = [as_of] if isinstance(as_of, str) or not isinstance(as_of, Iterable) else list(as_of)
-    codes = _own_accounts(graph)
-    times = np.array([parse_time(moment) for moment in moments], dtype=np.int64)
+    codes, times = _own_accounts(graph), np.array(moments_of(as_of), dtype=np.int64)
     return Points(np.tile(codes, len(times)), np.repeat(times, len(codes)), _fingerprint(graph))
+
+
+def moments_of(as_of: Moment | Iterable[Moment]) -> list[int]:
+    """Return one moment, or several, as a list of microseconds."""
+    given = [as_of] if isinstance(as_of, str) or not isinstance(as_of, Iterable) else list(as_of)
+    return [parse_time(moment) for moment in given]
 
 
 def _fingerprint(graph: Dataset | TransferGraph) -> str:
@@ -96,6 +100,7 @@ def find_targets(
     data_end: Moment | None = None,
     known_by: Moment | None = None,
     unlabelled: Unlabelled = "unknown",
+    lookback: int = 0,
 ) -> Float64Array:
     """Return the target of each point, float64[n_points]: 1, 0, or NaN where it is unknown.
 
@@ -119,6 +124,9 @@ def find_targets(
         known when its activity ended, or always if it has no times.
     unlabelled : "unknown" or "negative"
         What an account without finding is. "negative" only where the labels are complete, as in a simulator.
+    lookback : int
+        Microseconds that features see back; 0 = the whole past. `ever` is then activity inside it, and unknown for an
+        account whose activity had ended before.
 
     Raises
     ------
@@ -133,8 +141,9 @@ def find_targets(
     findings = read_findings(dataset, graph, known_by=ends_at if known_by is None else known_by)
     before, after, wait = (length_of(name, text) for name, text in _durations(recent, horizon, maturity))
     if target == "ever":
-        is_hit = _has_spell(findings, points, points.as_of - 1, np.full(len(points), MISSING))
-        is_ripe = np.ones(len(points), dtype=bool)
+        seen_from = points.as_of - lookback if lookback else np.full(len(points), MISSING)
+        is_hit = _has_spell(findings, points, points.as_of - 1, seen_from)
+        is_ripe = is_hit | ~_has_spell(findings, points, points.as_of - 1, np.full(len(points), MISSING))
     else:
         is_hit = _has_spell(findings, points, points.as_of + after, points.as_of - before)
         is_ripe = points.as_of + (after + wait) <= ends_at
@@ -185,10 +194,11 @@ def labelled_points(
     target: Target = "active",
     known_by: Moment | None = None,
     unlabelled: Unlabelled = "unknown",
+    lookback: int = 0,
 ) -> tuple[Points, Float64Array, list[str]]:
     """Return every account at the moments where its target is known, the targets, and notes on them; see `targets`."""
     graph, points = build_graph(dataset), every_account(dataset, as_of)
-    y = find_targets(dataset, graph, points, target=target, known_by=known_by, unlabelled=unlabelled)
+    y = find_targets(dataset, graph, points, target=target, known_by=known_by, unlabelled=unlabelled, lookback=lookback)
     findings = read_findings(dataset, graph, known_by=_data_end(graph, None) if known_by is None else known_by)
     is_known = ~np.isnan(y)
     return points[is_known], y[is_known], describe_targets(findings, y)

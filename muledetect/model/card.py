@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from muledetect.clock import format_time
+from muledetect.clock import format_duration, format_time
 from muledetect.errors import FeatureError
 from muledetect.features import registry
 from muledetect.model.fitted import FittedModel, names_of
@@ -45,6 +45,7 @@ def build_card(model: FittedModel, versions: Mapping[str, str], config_hash: str
             "country_pack": origin.pack,
             "currency": origin.currency,
             "clock_tick_us": origin.tick,
+            "look_back": format_duration(origin.lookback) if origin.lookback else "the whole past",
             "moments": [format_time(moment) for moment in model.training_as_of_],
             "held_out_moments": [format_time(moment) for moment in model.calibration_as_of_],
             "n_rows": model.n_rows_,

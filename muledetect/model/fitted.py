@@ -28,6 +28,8 @@ class TrainedOn:
         Of the data set; `MuleModel.fit` fills them in where it is given the data set.
     unlabelled : "unknown" or "negative"
         What accounts without a label were taken for.
+    lookback : int
+        Microseconds that the features saw back from a point; 0 = the whole past. A model is asked with the same.
     """
 
     target: str = ""
@@ -36,6 +38,7 @@ class TrainedOn:
     currency: str = ""
     fingerprint: str = ""
     unlabelled: str = "unknown"
+    lookback: int = 0
 
 
 class HeldOut(NamedTuple):

@@ -125,10 +125,17 @@ _CLASS_PRIOR: Final = fields(
     labelled_share=_SHARE, is_bound=flag, n_labelled=_COUNT, n_groups=_COUNT, confidence=inside, text=text,
 )  # fmt: skip
 
-_TRAINED_ON: Final = fields(
+_ORIGIN: Final = fields(
     target=short_text, pack=short_text, tick=whole(0, _MOST_TIME), currency=_currency, fingerprint=short_text,
-    unlabelled=one_of("unknown", "negative"),
+    unlabelled=one_of("unknown", "negative"), lookback=whole(0, _MOST_TIME),
 )  # fmt: skip
+
+
+def _trained_on(value: object, where: str) -> dict[str, Any]:
+    """Read the origin; models of version 0.1 saw the whole past and do not say so."""
+    given = {"lookback": 0, **value} if isinstance(value, dict) else value
+    return dict(_ORIGIN(given, where))
+
 
 _MANIFEST: Final = fields(
     format=whole(FORMAT, FORMAT),
@@ -139,7 +146,7 @@ _MANIFEST: Final = fields(
     classes=_classes,
     calibrator=_calibrator,
     peers=fields(median=_QUANTILES, p99=_QUANTILES),
-    trained_on=_TRAINED_ON,
+    trained_on=_trained_on,
     training_as_of=_TIMES,
     calibration_as_of=_TIMES,
     n_rows=_COUNT,

@@ -68,7 +68,7 @@ def score_points(
     names = [str(name) for name in getattr(model, "feature_names_in_", ())]
     if not names:
         raise ModelError("score: the model was not fitted on a table of named features. Train it with `train`.")
-    extraction = Extraction(dataset, graph, threads=threads)
+    extraction = Extraction(dataset, graph, lookback=model.trained_on_.lookback or None, threads=threads)
     blocks = [
         model.decision_function(as_table(dataset.account_ids, shard, names, values))
         for shard, values in extract_shards(extraction, points, names, registry(), progress=progress)
