@@ -63,6 +63,13 @@ def each_first_at_least(values: Int64Array, low: Int64Array, high: Int64Array, b
     return found
 
 
+def run_starts(*keys: AnyArray) -> BoolArray:
+    """Return where a run of rows with equal keys begins."""
+    found = np.ones(len(keys[0]), np.bool_)
+    found[1:] = np.any([key[1:] != key[:-1] for key in keys], axis=0)
+    return found
+
+
 def sum_at(values: Int64Array, place: AnyArray, n: int) -> Int64Array:
     """Return the sums of int64 values by place, 0 to n - 1; exact, so no order shows."""
     total = np.zeros(n, np.int64)

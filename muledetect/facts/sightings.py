@@ -99,12 +99,7 @@ def number_people(graph: TransferGraph, tables: Tables) -> tuple[People, IdEncod
 
 
 def _sightings(
-    graph: TransferGraph,
-    tables: Tables,
-    values: Values,
-    people: People,
-    sessions: Sessions | None,
-    holders: IdEncoder,
+    graph: TransferGraph, tables: Tables, values: Values, people: People, sessions: Sessions | None, holders: IdEncoder
 ) -> tuple[Sightings, Int64Array]:
     found: list[tuple[str, Int32Array, Int32Array, Int64Array]] = []  # kind, value, person, time
     n_people = len(people.start) - 1
@@ -151,12 +146,7 @@ def _entities(
 
 
 def _pair(
-    value: Int32Array,
-    person: Int32Array,
-    since: Int64Array,
-    n_values: int,
-    n_people: int,
-    kind: Int8Array,
+    value: Int32Array, person: Int32Array, since: Int64Array, n_values: int, n_people: int, kind: Int8Array
 ) -> Sightings:
     by_time = np.argsort(since, kind="stable")
     start, place = group(value[by_time], n_values)

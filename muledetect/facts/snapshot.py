@@ -301,7 +301,18 @@ class Snapshot:
             account (code), value, since (microseconds), is_current (not ended before `as_of`); one row an account of
             the entity, which is an account or a holder. What was once used stays known.
         """
-        return _identifiers(self, kind)
+        types = {"account": pa.int32(), "value": pa.string(), "since": pa.int64(), "is_current": pa.bool_()}
+        table = self.tables.get("identifiers")
+        if table is None:
+            return pa.table({name: pa.array([], of) for name, of in types.items()})
+        table = table.filter(pc.equal(table["kind"].cast(pa.string()), kind))
+        known = pa.chunked_array([np.maximum(numbers(table, "valid_from"), numbers(table, "known_ts"))])
+        ended = table["valid_to"] if "valid_to" in table.column_names else pa.nulls(len(table))
+        rows, code = _accounts_of(self, table["entity_id"].cast(pa.string()))
+        take = pa.array(rows)
+        columns = [code.astype(np.int32), table["value_hash"].cast(pa.string()).take(take), known.take(take),
+                   pc.is_null(ended).take(take)]  # fmt: skip
+        return pa.table([pa.array(columns[0]), *columns[1:]], names=list(types))
 
 
 def cut_table(name: str, table: pa.Table, as_of: int) -> pa.Table:
@@ -329,21 +340,6 @@ def _mask(table: pa.Table, column: str, is_later: pa.ChunkedArray) -> pa.Table:
     other = pa.scalar("open" if column == "status" else None, pa.string() if column == "status" else old.type)
     plain = old.cast(pa.string()) if column == "status" else old
     return table.set_column(table.schema.get_field_index(column), column, pc.if_else(is_later, other, plain))
-
-
-def _identifiers(snapshot: Snapshot, kind: str) -> pa.Table:
-    types = {"account": pa.int32(), "value": pa.string(), "since": pa.int64(), "is_current": pa.bool_()}
-    table = snapshot.tables.get("identifiers")
-    if table is None:
-        return pa.table({name: pa.array([], of) for name, of in types.items()})
-    table = table.filter(pc.equal(table["kind"].cast(pa.string()), kind))
-    known = pa.chunked_array([np.maximum(numbers(table, "valid_from"), numbers(table, "known_ts"))])
-    ended = table["valid_to"] if "valid_to" in table.column_names else pa.nulls(len(table))
-    rows, code = _accounts_of(snapshot, table["entity_id"].cast(pa.string()))
-    take = pa.array(rows)
-    columns = [code.astype(np.int32), table["value_hash"].cast(pa.string()).take(take), known.take(take),
-               pc.is_null(ended).take(take)]  # fmt: skip
-    return pa.table([pa.array(columns[0]), *columns[1:]], names=list(types))
 
 
 def _accounts_of(snapshot: Snapshot, entity: pa.ChunkedArray) -> tuple[Int64Array, Int64Array]:

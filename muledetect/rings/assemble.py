@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ import pyarrow.compute as pc
 from muledetect import schema
 from muledetect.arrays import MISSING, NEVER, BoolArray, Float64Array, Int32Array, Int64Array, sum_at
 from muledetect.rings.flows import RELATIONS, Flows, assign_roles, find_others, measure_flows
+from muledetect.rings.identity import name_members
 from muledetect.rings.links import RingContext
 from muledetect.rings.money import match_relayed_money
 from muledetect.rings.ring import TIMELINE, RingTables
@@ -53,7 +53,8 @@ def assemble(context: RingContext, found: Found, links: Mapping[str, pa.Table], 
     first_time, last_time = _active(found, inside)
     flows = measure_flows(context.snapshot, found.account, found.ring, found.begin, found.end)
     measures = _measure(context, found, flows)
-    names = _names(context, found)
+    ids_of = context.snapshot.graph.account_ids.take(pa.array(found.account)).to_pylist()
+    names = [name_members("R", (ids_of[k] for k in own)) for own in _by_ring(found)]
     order = _ranked(names, measures)[:max_rings]
     place = np.full(found.n_rings, -1, np.int64)
     place[order] = np.arange(len(order))
@@ -153,18 +154,6 @@ def _passed_on(context: RingContext, found: Found) -> Int64Array:
     time = context.snapshot.graph.time[money.transfer]
     counts = ~money.is_debit & (time >= found.begin[money.middle]) & (time < found.end[money.middle])
     return sum_at(money.amount[counts], money.middle[counts], len(found.account))
-
-
-def _names(context: RingContext, found: Found) -> list[str]:
-    """Name each ring by a hash of its members' ids: equal members, equal name, whatever else was found."""
-    ids = context.snapshot.graph.account_ids.take(pa.array(found.account)).to_pylist()
-    names = []
-    for own in _by_ring(found):
-        content = hashlib.sha256()
-        for account_id in sorted(ids[k].encode() for k in own):
-            content.update(len(account_id).to_bytes(8, "big") + account_id)
-        names.append(f"R{content.hexdigest()[:12]}")
-    return names
 
 
 def _members(context: RingContext, found: Found, flows: Flows, place: Int64Array, ids: pa.Array) -> pa.Table:

@@ -17,7 +17,7 @@ import numpy as np
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from muledetect.arrays import AnyArray, BoolArray, Float64Array, Int64Array, UInt64Array
+from muledetect.arrays import AnyArray, BoolArray, Float64Array, Int64Array, UInt64Array, run_starts
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,12 +53,13 @@ def find_episodes(suspect: Int64Array, first_time: Int64Array, last_time: Int64A
     suspect, first_time, last_time = suspect[order], first_time[order], last_time[order]
     if not len(order):
         return Episodes(suspect, first_time, last_time)
+    is_other = run_starts(suspect)
     # the latest end so far, within one suspect: ends are lifted above those of all suspects before
     base = int(first_time.min())
     width = int(last_time.max()) - base + 1
-    number = np.cumsum(np.append(False, suspect[1:] != suspect[:-1]))
+    number = np.cumsum(is_other)
     reached = np.maximum.accumulate(last_time - base + number * width) - number * width + base
-    begins = np.append(True, (suspect[1:] != suspect[:-1]) | (first_time[1:] - reached[:-1] > rest))
+    begins = is_other | np.append(True, first_time[1:] - reached[:-1] > rest)
     ends = np.append(np.flatnonzero(begins)[1:], len(suspect)) - 1
     return Episodes(suspect[begins], first_time[begins], reached[ends])
 
@@ -79,7 +80,7 @@ def join_links(left: Int64Array, right: Int64Array, weight: Float64Array) -> Edg
     left, right = np.minimum(left, right), np.maximum(left, right)
     order = np.lexsort((weight, right, left))
     left, right, weight = left[order], right[order], weight[order]
-    begins = np.append(True, (left[1:] != left[:-1]) | (right[1:] != right[:-1]))[: len(left)]
+    begins = run_starts(left, right)
     total = np.bincount(np.cumsum(begins) - 1, weights=weight).astype(np.float64) if len(left) else np.zeros(0)
     return Edges(left[begins], right[begins], total)
 

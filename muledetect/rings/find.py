@@ -9,7 +9,7 @@ from typing import Any, Final
 import numpy as np
 import pyarrow as pa
 
-from muledetect.arrays import Float64Array, Int64Array
+from muledetect.arrays import Float64Array, Int64Array, run_starts
 from muledetect.clock import Duration, parse_duration
 from muledetect.errors import OptionError
 from muledetect.facts import Snapshot
@@ -28,7 +28,7 @@ from muledetect.rings.communities import (
 )
 from muledetect.rings.links import KINDS, LinkKind, RingContext
 from muledetect.rings.ring import RingTables
-from muledetect.rings.suspects import find_suspects
+from muledetect.rings.suspicion import find_suspects
 
 #: Fewer accounts are no ring.
 SMALLEST_RING: Final = 3
@@ -185,8 +185,7 @@ def _members(
     # an account with several episodes in one ring is one member, from the first on
     order = np.lexsort((episode, of[episode], label))
     episode, label, share = episode[order], label[order], share[order]
-    begins = np.append(True, (label[1:] != label[:-1]) | (of[episode[1:]] != of[episode[:-1]]))[: len(order)]
-    first = np.flatnonzero(begins)
+    first = np.flatnonzero(run_starts(label, of[episode]))
     last = np.append(first[1:], len(order)) - 1
     account = of[episode[first]]
     ring = label[first]
@@ -223,7 +222,7 @@ def _overlaps(groups: Communities, edges: Edges) -> tuple[Int64Array, Int64Array
     weight = np.concatenate([edges.weight, edges.weight])
     order = np.lexsort((weight, there, end))
     key = end[order] * (n + 1) + there[order]
-    begins = np.append(True, key[1:] != key[:-1])[: len(key)]
+    begins = run_starts(key)
     total = np.bincount(np.cumsum(begins) - 1, weights=weight[order]) if len(key) else np.zeros(0)
     end, there = end[order][begins], there[order][begins]
     # the same order for every name: by size within the account

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Final
 
@@ -17,6 +19,14 @@ from muledetect.rings.ring import RingTables
 SAME: Final = 0.3
 #: A ring went into another, or came out of it, if at least this much of it is there.
 PART: Final = 0.5
+
+
+def name_members(prefix: str, ids: Iterable[str]) -> str:
+    """Return a name that is a hash of the members' ids: equal members, equal name, whatever else was found."""
+    content = hashlib.sha256()
+    for one in sorted(name.encode() for name in ids):
+        content.update(len(one).to_bytes(8, "big") + one)
+    return f"{prefix}{content.hexdigest()[:12]}"
 
 
 def keep_ids(found: RingTables, before: RingTables) -> tuple[RingTables, pa.Table]:

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from muledetect.arrays import Float64Array, Int32Array, Int64Array, places_in
+from muledetect.arrays import Float64Array, Int32Array, Int64Array, places_in, run_starts
 from muledetect.clock import DAY, HOUR, MINUTE
 from muledetect.facts import Snapshot
 from muledetect.facts.columns import numbers
@@ -86,7 +86,7 @@ def _group(
         return _none()
     rows = rows[np.lexsort((time[rows], holder[rows], key[rows]))]
     key, holder, time = key[rows], holder[rows], time[rows]
-    first = np.flatnonzero(np.append(True, (key[1:] != key[:-1]) | (holder[1:] != holder[:-1])))
+    first = np.flatnonzero(run_starts(key, holder))
     last = np.append(first[1:], len(rows)) - 1
     _, group, n_holders = np.unique(key[first], return_inverse=True, return_counts=True)
     n_holders, asked = n_holders[group], asked[rows[first]]

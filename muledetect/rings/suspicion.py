@@ -8,6 +8,7 @@ logistic model of few columns, twice over, which carries the suspicion two steps
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
@@ -244,3 +245,34 @@ def _count_dealings(  # type: ignore[no-untyped-def]
                 found[3, k] += 1
                 found[4, k] += paid_by[target[i]] != k and target[i] != a
     return found
+
+
+#: Less suspicious accounts bind no ring together. Those between this and `min_suspicion` may bind but are not shown.
+LEAST_SUSPICION: Final = 0.1
+
+
+@dataclass(frozen=True, eq=False)
+class Suspects:
+    """The accounts among which rings are sought, by ascending account code."""
+
+    account: Int32Array  # account codes
+    suspicion: Float64Array  # 0 to 1, see `find_suspicion`
+    is_seed: BoolArray  # suspicious by its own score, complaints or lists, not only by its neighbours
+    n_counterparties: Int64Array  # distinct accounts that it paid or was paid by in the window
+
+    def __len__(self) -> int:
+        return len(self.account)
+
+    def positions(self, accounts: Int32Array) -> Int64Array:
+        """Return where each account stands in `account`, int64; -1 = it is no suspect. O(n log n)."""
+        return places_in(self.account, accounts)
+
+
+def find_suspects(
+    snapshot: Snapshot, evidence: AccountEvidence, *, since: int, holding_time: int, most: int, min_suspicion: float
+) -> Suspects:
+    """Return the accounts of enough suspicion, see `find_suspicion`. O(transfers of the suspects) on top of it."""
+    account, own, together = find_suspicion(snapshot, evidence, since=since, holding_time=holding_time, most=most)
+    rows = np.flatnonzero(together >= min(LEAST_SUSPICION, min_suspicion))
+    counted = count_counterparties(snapshot, account[rows], since)
+    return Suspects(account[rows], together[rows], own[rows] >= min_suspicion, counted)

@@ -119,11 +119,5 @@ class Ledger:
 
 def open_ledger(people: People, calendar: Calendar) -> Ledger:
     """Return a ledger that holds everybody's opening balance."""
-    n = len(people.opening)
-    return Ledger(
-        limits=people.daily_limit,
-        balance=people.opening.copy(),
-        spent=np.zeros(n, np.int64),
-        spent_day=np.full(n, -1, np.int64),
-        first_midnight=calendar.start % DAY,
-    )
+    spent = np.zeros(len(people.opening), np.int64)
+    return Ledger(people.daily_limit, people.opening.copy(), spent, spent - 1, calendar.start % DAY)

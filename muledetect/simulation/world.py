@@ -20,8 +20,7 @@ from muledetect.outputs.kinds import WORLD
 from muledetect.progress import Progress, silent
 from muledetect.records.write import put_text, tables_in
 from muledetect.simulation.bank.calls import CallMaker
-from muledetect.simulation.bank.complaints import make_complaints
-from muledetect.simulation.bank.labels import illicit_activity, make_labels
+from muledetect.simulation.bank.findings import illicit_activity, make_complaints, make_labels
 from muledetect.simulation.bank.sessions import SessionMaker
 from muledetect.simulation.bank.watchlists import make_entries
 from muledetect.simulation.config import WorldConfig, world_config

@@ -17,8 +17,7 @@ from muledetect.arrays import Int64Array
 from muledetect.clock import DAY, HOUR, MINUTE
 from muledetect.facts import Snapshot
 from muledetect.rings.links import LinkKind, RingContext
-from muledetect.rings.suspects import Suspects
-from muledetect.rings.suspicion import count_counterparties
+from muledetect.rings.suspicion import Suspects, count_counterparties
 from muledetect.rings.ties import Family, TieContext
 from muledetect.rings.ties.context import build_context
 from muledetect.testing import worlds

@@ -13,7 +13,7 @@ from typing import Final
 import numpy as np
 import pyarrow as pa
 
-from muledetect.arrays import Int64Array, sum_at
+from muledetect.arrays import Int64Array, run_starts, sum_at
 from muledetect.clock import Moment, parse_time
 from muledetect.errors import OptionError
 from muledetect.facts import Snapshot
@@ -65,12 +65,11 @@ def follow(
     return _summed(places, amount, hop=hop), _summed(steps, carried)
 
 
-def _summed(names: Mapping[str, Int64Array], amount: Int64Array, **lowest: Int64Array) -> dict[str, Int64Array]:
+def _summed(names: dict[str, Int64Array], amount: Int64Array, **lowest: Int64Array) -> dict[str, Int64Array]:
     """Add up the rows that share all names, sorted by them; of columns in `lowest` the smallest counts."""
     order = np.lexsort((*lowest.values(), *reversed(list(names.values()))))
-    key = np.stack([column[order] for column in names.values()])
-    begins = np.flatnonzero(np.append(True, (key[:, 1:] != key[:, :-1]).any(axis=0))[: len(order)])
-    found = dict(zip(names, key[:, begins], strict=True)) | {name: low[order][begins] for name, low in lowest.items()}
+    begins = np.flatnonzero(run_starts(*(column[order] for column in names.values())))
+    found = {name: column[order][begins] for name, column in (names | lowest).items()}
     return found | {"amount": np.add.reduceat(amount[order], begins) if len(begins) else np.zeros(0, np.int64)}
 
 

@@ -15,7 +15,7 @@ from muledetect.records import read_dataset
 from muledetect.rings import RingTables, find_rings, keep_ids, read_rings
 from muledetect.rings.communities import find_episodes
 from muledetect.rings.links import RingContext
-from muledetect.rings.suspects import Suspects
+from muledetect.rings.suspicion import Suspects
 
 Rows = list[tuple[str, str, int, int]]
 

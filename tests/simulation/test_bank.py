@@ -14,8 +14,16 @@ from sklearn.metrics import average_precision_score
 from muledetect.clock import DAY, HOUR, MINUTE, SECOND
 from muledetect.simulation.bank import watchlists
 from muledetect.simulation.bank.calls import CallMaker, hub_number, line_of, n_hubs, phone_of
-from muledetect.simulation.bank.complaints import OPEN, make_complaints
-from muledetect.simulation.bank.labels import MULE, NOT_MULE, UNKNOWN, Activity, illicit_activity, make_labels
+from muledetect.simulation.bank.findings import (
+    MULE,
+    NOT_MULE,
+    OPEN,
+    UNKNOWN,
+    Activity,
+    illicit_activity,
+    make_complaints,
+    make_labels,
+)
 from muledetect.simulation.bank.sessions import (
     DEVICE_BIND,
     FACE_FAIL,

@@ -15,7 +15,7 @@ from muledetect.arrays import Float64Array, Int64Array
 from muledetect.errors import DataError, OptionError
 from muledetect.facts import Snapshot
 from muledetect.rings.money import RelayedMoney, match_relayed_money
-from muledetect.rings.suspects import Suspects
+from muledetect.rings.suspicion import Suspects
 
 #: The one shape of all links. Source and target are account codes; undirected kinds put the smaller code first.
 LINKS: Final = pa.schema(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from typing import Final
 
 import numpy as np
@@ -16,6 +15,7 @@ from scipy.stats import poisson
 from muledetect.arrays import Float64Array
 from muledetect.clock import DAY
 from muledetect.facts.columns import numbers, texts
+from muledetect.rings.identity import name_members
 from muledetect.rings.ties._spec import TieContext, no_rows
 from muledetect.rings.ties.calls import SOON, calls_of
 
@@ -54,7 +54,7 @@ def list_unknown_centres(context: TieContext) -> pd.DataFrame:
     centre_of = dict(zip(sure["group"], sure["centre"], strict=True))
     torn = set(votes.loc[votes["n"] >= LEAST_VICTIMS, "group"]) - set(centre_of)
     group = group[~group["group"].isin(torn)]
-    names = {number: _name(rows) for number, rows in group.groupby("group")}
+    names = {number: name_members("inferred-", rows["value"]) for number, rows in group.groupby("group")}
     group["centre"] = [centre_of.get(number, names[number]) for number in group["group"]]
     added = group.merge(context.listed[["kind", "value", "centre"]], how="left", indicator=True)
     added = added[added["_merge"] == "left_only"].assign(reliability=BY_COMPANY)
@@ -135,10 +135,3 @@ def _join(calls: pd.DataFrame, suspicious: pd.DataFrame) -> pd.DataFrame:
     n = len(suspicious)
     _, group = connected_components(coo_array((np.ones(len(left)), (left, right)), shape=(n, n)), directed=False)
     return suspicious.assign(group=group)
-
-
-def _name(rows: pd.DataFrame) -> str:
-    content = hashlib.sha256()
-    for value in sorted(rows["value"]):
-        content.update(len(value).to_bytes(8, "big") + value.encode())
-    return f"inferred-{content.hexdigest()[:12]}"

@@ -11,7 +11,7 @@ from typing import Final
 
 import numpy as np
 
-from muledetect.arrays import BoolArray, Float64Array, Int64Array, UInt64Array
+from muledetect.arrays import BoolArray, Float64Array, Int64Array, UInt64Array, run_starts
 from muledetect.clock import DAY, HOUR, MINUTE, SECOND
 from muledetect.simulation.bank.whereabouts import assign_phones, locate, phone_in_house
 from muledetect.simulation.crime.rings import Houses
@@ -95,8 +95,8 @@ class SessionMaker:
         made = np.flatnonzero(in_app)
         made = made[np.argsort(rows["source"][made], kind="stable")]
         account, moment = rows["source"][made].astype(np.int64), rows["time"][made]
-        opens = np.ones(len(made), bool)
-        opens[1:] = (np.diff(account) != 0) | (np.diff(moment) > 10 * MINUTE)
+        opens = run_starts(account)
+        opens[1:] |= np.diff(moment) > 10 * MINUTE
         opener = np.flatnonzero(opens)
         # Nobody logs in before the account is opened.
         before = moment[opener] - rng.integers(8 * SECOND, 100 * SECOND, len(opener))
@@ -115,8 +115,7 @@ class SessionMaker:
     def _needs_scan(self, account: Int64Array, moment: Int64Array, amount: Int64Array) -> BoolArray:
         """Large transfers of people, and those that make a day's sum large. Rows by account, then time."""
         day = (moment - self.economy.calendar.start) // DAY
-        begins = np.ones(len(account), bool)
-        begins[1:] = (np.diff(account) != 0) | (np.diff(day) != 0)
+        begins = run_starts(account, day)
         running = np.cumsum(amount)
         earlier = (running - amount)[np.maximum.accumulate(np.where(begins, np.arange(len(account)), 0))]
         total = running - earlier

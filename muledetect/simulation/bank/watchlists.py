@@ -8,7 +8,7 @@ import numpy as np
 
 from muledetect.clock import DAY
 from muledetect.simulation.bank.calls import BOXES, LINES, WEEK, box_of, hub_number, line_of, n_hubs
-from muledetect.simulation.bank.labels import MULE
+from muledetect.simulation.bank.findings import MULE
 from muledetect.simulation.bank.whereabouts import (
     HOUSE_LINES,
     LEASE,

@@ -14,8 +14,7 @@ from muledetect.arrays import NEVER, Int64Array
 from muledetect.clock import DAY
 from muledetect.simulation.bank import watchlists
 from muledetect.simulation.bank.calls import phone_of
-from muledetect.simulation.bank.complaints import STATUSES
-from muledetect.simulation.bank.labels import LABELS, SOURCES
+from muledetect.simulation.bank.findings import LABELS, SOURCES, STATUSES
 from muledetect.simulation.bank.sessions import EVENTS
 from muledetect.simulation.crime.victims import SCAM_TYPES
 from muledetect.simulation.economy import Economy

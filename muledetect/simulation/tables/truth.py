@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from muledetect import schema
 from muledetect.arrays import NEVER, BoolArray, Int64Array, sum_at
-from muledetect.simulation.bank.labels import Activity
+from muledetect.simulation.bank.findings import Activity
 from muledetect.simulation.crime.rings import Crime
 from muledetect.simulation.crime.victims import SCAM_TYPES, Case
 from muledetect.simulation.economy import Economy
