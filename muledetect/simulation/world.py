@@ -30,11 +30,10 @@ from muledetect.simulation.crime.rings import Crime, assign_houses, members
 from muledetect.simulation.crime.victims import Case
 from muledetect.simulation.days import Span, build_calendar
 from muledetect.simulation.economy import Act, Economy, build_economy
-from muledetect.simulation.ledger import Ledger, open_ledger
 from muledetect.simulation.life import BEHAVIOURS
 from muledetect.simulation.money_truth import follow_money
 from muledetect.simulation.people import build_people
-from muledetect.simulation.plan import NORMAL, Columns, rows_at, stacked
+from muledetect.simulation.plan import NORMAL, Columns, Ledger, open_ledger, rows_at, stacked
 from muledetect.simulation.streams import stream
 from muledetect.simulation.table_writer import Put, Sample, TableWriter
 from muledetect.simulation.tables import records

@@ -40,9 +40,8 @@ from muledetect.simulation.crime.rings import Crime, Houses, assign_houses, memb
 from muledetect.simulation.crime.victims import Case
 from muledetect.simulation.days import TALKING, Calendar, Span, build_calendar
 from muledetect.simulation.economy import Economy, build_economy
-from muledetect.simulation.ledger import open_ledger
 from muledetect.simulation.people import FIRST_BUSINESS, People, build_people
-from muledetect.simulation.plan import CHANNEL, NORMAL, VICTIM, Columns, rows_at, stacked
+from muledetect.simulation.plan import CHANNEL, NORMAL, VICTIM, Columns, open_ledger, rows_at, stacked
 from muledetect.simulation.streams import stream
 
 pytestmark = pytest.mark.slow

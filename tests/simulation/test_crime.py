@@ -21,9 +21,8 @@ from muledetect.simulation.crime.rings import SHAPES, Crime, assign_houses, buil
 from muledetect.simulation.crime.victims import SCAM_TYPES, Case
 from muledetect.simulation.days import Calendar, build_calendar
 from muledetect.simulation.economy import build_economy
-from muledetect.simulation.ledger import open_ledger
 from muledetect.simulation.people import CODE, NEVER, People, build_people
-from muledetect.simulation.plan import CHANNEL, EXIT, HOP, KINDS, SPEND, TEST, VICTIM, Columns
+from muledetect.simulation.plan import CHANNEL, EXIT, HOP, KINDS, SPEND, TEST, VICTIM, Columns, open_ledger
 
 pytestmark = pytest.mark.slow
 

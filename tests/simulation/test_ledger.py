@@ -9,8 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from muledetect.clock import DAY
-from muledetect.simulation.ledger import Ledger
-from muledetect.simulation.plan import CHANNEL, COLUMNS, FIXED, OF_BALANCE, UP_TO, Plan
+from muledetect.simulation.plan import CHANNEL, COLUMNS, FIXED, OF_BALANCE, UP_TO, Ledger, Plan
 
 BY_HAND = CHANNEL["p2p_proxy"]
 

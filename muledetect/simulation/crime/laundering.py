@@ -8,9 +8,8 @@ import numpy as np
 
 from muledetect.clock import DAY, HOUR, MINUTE, SECOND
 from muledetect.simulation.crime.evasion import Tactics, wage_of
-from muledetect.simulation.crime.exits import Exits
 from muledetect.simulation.crime.rings import CONTROLLER, Crime, Ring
-from muledetect.simulation.crime.steps import Step, by_hand, record
+from muledetect.simulation.crime.steps import Exits, Step, by_hand, record
 from muledetect.simulation.crime.victims import Case, VictimPool, plan_victims
 from muledetect.simulation.days import BATCH, OFFICE
 from muledetect.simulation.economy import Economy
