@@ -58,6 +58,33 @@ def _walk(text: Any, at: Any, delimiter: Any, digits: Any) -> Any:
 
 
 @njit(cache=True, nogil=True)
+def _pass(text: Any, at: Any, delimiter: Any) -> Any:
+    # As `_walk`, without a look at digits: what nearly every line goes through.
+    fields = 1
+    n_bytes = text.size
+    while at < n_bytes:  # at the beginning of a field
+        if text[at] == _QUOTE:
+            opened = at
+            at += 1
+            while True:
+                while at < n_bytes and text[at] != _QUOTE and text[at] != _LF and text[at] != _CR:
+                    at += 1
+                if at >= n_bytes or text[at] != _QUOTE:
+                    return at, fields, opened
+                at += 1
+                if at >= n_bytes or text[at] != _QUOTE:
+                    break
+                at += 1
+        while at < n_bytes and text[at] != delimiter and text[at] != _LF and text[at] != _CR:
+            at += 1
+        if at >= n_bytes or text[at] != delimiter:
+            break
+        fields += 1
+        at += 1
+    return at, fields, -1
+
+
+@njit(cache=True, nogil=True)
 def _is_like(found: Any, fields: Any, wanted: Any) -> Any:
     """Whether a line of `fields` fields has digits where `wanted` has them."""
     if fields != found.size:
@@ -135,7 +162,7 @@ def find_strays(text: Any, delimiter: Any, width: Any, is_end: Any, plain: Any, 
     found = np.zeros(width, np.bool_)
     wanted = np.zeros(width, np.bool_)
     while at < text.size:
-        end, fields, opened = _walk(text, at, delimiter, found)
+        end, fields, opened = _pass(text, at, delimiter)
         if opened < 0:
             if fields == width:
                 whole = at
