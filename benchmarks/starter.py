@@ -140,10 +140,12 @@ def fit(parts: list[Rows], tick: int, **parameters: Any) -> MuleModel:
         "calibration": "logistic",
     }
     model = MuleModel(**{**plan, "monotone": True, **parameters})
-    model.fit(values, y, groups=group, sample_weight=weight, as_of=as_of, trained_on=TrainedOn("ever", "none", tick))
+    origin = TrainedOn("ever", "none", tick, is_prevalence_known=False)
+    model.fit(values, y, groups=group, sample_weight=weight, as_of=as_of, trained_on=origin)
     share = weight[y == 1].sum() / weight.sum()
     there = model.calibrator_
     model.calibrator_ = replace(there, intercept=there.intercept + float(logit(PREVALENCE) - logit(share)))
+    model.trained_on_ = replace(model.trained_on_, prevalence=PREVALENCE)
     model.notes_ += [
         f"Trained on {len(parts)} simulated worlds, on their whole truth; {share:.1%} of the points were mules. "
         f"Probabilities are turned to a bank of which {PREVALENCE:.1%} of accounts are; rank by it, and do not read "

@@ -270,10 +270,18 @@ def score(
     output: Annotated[Path, Option(help="Parquet file of the scores.")],
     explain: Annotated[int, Option(min=0, help="How many of the highest get reasons.")] = 200,
     language: Annotated[Literal["en", "th"], Option(help="Language of the reasons.")] = "en",
+    prevalence: Annotated[
+        str | None, Option(help="Share of accounts that are mules, such as 0.3%, or estimate: from known mules.")
+    ] = None,
+    budget: Annotated[
+        str | None, Option(help="Tiers go to so many alerts, or to a share of the accounts, such as 0.5%.")
+    ] = None,
 ) -> None:
     """Score every account at a moment, with reasons for the highest."""
     with reading.opened(output, kinds.SCORES, model) as (dataset, to):
-        scores = md.pipeline.score(dataset, model, as_of, n_explained=explain, language=language, **to)
+        scores = md.pipeline.score(
+            dataset, model, as_of, n_explained=explain, language=language, prevalence=prevalence, budget=budget, **to
+        )
     console.show_scores(out, scores)
     out.print(f"{len(scores):,} scores in {plain(output)}")
 

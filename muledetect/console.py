@@ -155,14 +155,22 @@ def show_model(out: Console, model: MuleModel, folder: Path) -> None:
 
 
 def show_scores(out: Console, scores: pa.Table, n_rows: int = 10) -> None:
-    """Print the highest scores with their reasons."""
+    """Print the highest scores with their reasons; no probability where it is not that of the bank."""
+    from muledetect.model.tiers import read_basis  # noqa: PLC0415 (brings numpy, which --help need not wait for)
+
     out.print(f"[italic]{NOTICE}[/]")
+    basis = read_basis(scores)
+    columns = {"rank": "d", "account_id": "", "probability": ".1%", "tier": ""}
+    if basis is not None and basis.source == "unknown":
+        del columns["probability"]
     rows = [
-        (*(row[name] for name in ("rank", "account_id", "probability", "tier")), _strongest(row["reasons"]))
-        for row in scores.slice(0, n_rows).to_pylist()
+        (*(row[name] for name in columns), _strongest(row["reasons"])) for row in scores.slice(0, n_rows).to_pylist()
     ]
-    columns = {"rank": "d", "account": "", "probability": ".1%", "tier": "", "reasons": ""}
-    _print_table(out, columns, rows, lines=True)
+    shown = {"account" if name == "account_id" else name: form for name, form in columns.items()}
+    _print_table(out, shown | {"reasons": ""}, rows, lines=True)
+    if basis is not None:
+        tiers = Counter(scores["tier"].to_pylist())
+        out.print(f"{plain(basis.text)}: {tiers['suspected']:,} suspected, {tiers['watch']:,} to watch.")
 
 
 def _strongest(reasons: list[dict[str, Any]], n_raising: int = 4) -> list[str]:

@@ -46,6 +46,11 @@ if TYPE_CHECKING:
     from muledetect.tracing import Traces
 
 
+#: With a known target for a smaller part of the accounts, a model does not know the share of mules in the bank: among
+#: those that were looked at it may be more than twice as large.
+LABELLED = 0.5
+
+
 def check(
     dataset: Source, *, output: str | Path | None = None, overwrite: bool = False, **reading: Any
 ) -> pd.DataFrame:
@@ -133,7 +138,7 @@ def train(
     """
     from muledetect.features import extract, feature_names
     from muledetect.graph import build_graph
-    from muledetect.labels import account_groups, account_keys, ring_groups, sample_points
+    from muledetect.labels import account_groups, account_keys, every_account, ring_groups, sample_points
     from muledetect.labels.lookback import choose_lookback
     from muledetect.labels.targets import labelled_points
     from muledetect.model import MuleModel
@@ -142,16 +147,24 @@ def train(
 
     _refuse(output, kinds.MODEL, dataset, overwrite=overwrite)
     read = load(dataset, progress=progress)
-    chosen = choose_lookback(read, as_of, target=target, lookback=lookback)
+    moments = [as_of] if isinstance(as_of, str) or not isinstance(as_of, Iterable) else list(as_of)
+    chosen = choose_lookback(read, moments, target=target, lookback=lookback)
     points, y, notes = labelled_points(
-        read, as_of, target=target, known_by=known_by, unlabelled=unlabelled, lookback=chosen.length
+        read, moments, target=target, known_by=known_by, unlabelled=unlabelled, lookback=chosen.length
     )
     notes += chosen.notes
+    is_representative = len(points) >= LABELLED * len(every_account(read, moments))
     if not len(points):
         raise DataError(
             f"train: no account has a known target at the given moments. {notes[0]} Give an earlier moment: the target "
             "'active' needs its horizon and the maturity of labels before the data end; see labels.targets."
         )
+    if not is_representative:
+        notes = [
+            *notes,
+            f"Less than {LABELLED:.0%} of the accounts have a known target, so the share of mules among these is not "
+            "that of the bank: tiers follow an alert budget, if no prevalence is given.",
+        ]
     weight = None
     if max_rows is not None:
         keys = account_keys(read, build_graph(read), as_of=int(points.as_of.max()))
@@ -163,11 +176,12 @@ def train(
     groups, plan = ring_groups(read, points), model or MuleModel()
     if n_trials:
         plan = tune(features, y, model=plan, n_trials=n_trials, groups=groups, progress=progress)
-    origin = TrainedOn(target, pack, unlabelled=unlabelled, lookback=chosen.length)
+    origin = TrainedOn(
+        target, pack, unlabelled=unlabelled, lookback=chosen.length, is_prevalence_known=is_representative
+    )
     fitted = plan.fit(
         features, y, groups=groups, sample_weight=weight, dataset=read, notes=notes,
-        trained_on=origin, leaks="refuse" if strict else "note",
-        progress=progress or silent,
+        trained_on=origin, leaks="refuse" if strict else "note", progress=progress or silent,
     )  # fmt: skip
     if output is not None:
         fitted.save(output, overwrite=overwrite)
@@ -181,11 +195,17 @@ def score(
     *,
     n_explained: int = 200,
     language: Language = "en",
+    prevalence: float | str | None = None,
+    budget: float | str | None = None,
     output: str | Path | None = None,
     overwrite: bool = False,
     progress: Progress | None = None,
 ) -> pa.Table:
     """Score every account of the bank at a moment; return the table `scores`, reasons for the highest.
+
+    Where the model does not know which share of the bank's accounts are mules, as the starter does not, its
+    probabilities are not those of the bank, and tiers follow a budget of alerts: 0.5% of the accounts, at least 10 and
+    at most 200, if they score far above the ordinary account. The metadata of the table's schema say so.
 
     Parameters
     ----------
@@ -197,21 +217,28 @@ def score(
         How many of the highest get reasons.
     language : "en" or "th"
         Of the sentences of reasons.
+    prevalence : float or str, optional
+        Share of the accounts that are mules, such as 0.003 or "0.3%": probabilities are moved to that mean, and tiers
+        follow them. "estimate": from how high the accounts score that `labels` and `watchlists` name before `as_of`;
+        not for a model that learnt from these labels.
+    budget : float or str, optional
+        Tiers go to so many alerts, or below 1 to this share of the accounts, with any model.
     output : path, optional
         Parquet file.
     dataset, overwrite, progress
         As for every step, see `muledetect.pipeline`.
     """
     from muledetect.graph import build_graph
-    from muledetect.labels import every_account
+    from muledetect.labels import every_account, known_mules
     from muledetect.model.scores import score_points
 
     _refuse(output, kinds.SCORES, dataset, model, overwrite=overwrite)
     read = load(dataset, progress=progress)
-    points = every_account(read, as_of)
+    points, graph = every_account(read, as_of), build_graph(read)
     scores = score_points(
-        open_model(model, read), read, build_graph(read), points,
-        n_explained=n_explained, language=language, progress=progress,
+        open_model(model, read), read, graph, points, n_explained=n_explained, language=language,
+        prevalence=prevalence, budget=budget, progress=progress,
+        known_mules=known_mules(read, graph, points) if prevalence == "estimate" else None,
     )  # fmt: skip
     if output is not None:
         write_table(scores, output, output=kinds.SCORES, overwrite=overwrite)

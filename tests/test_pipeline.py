@@ -34,7 +34,8 @@ from muledetect.features import _extract
 from muledetect.graph import build_graph
 from muledetect.labels import every_account
 from muledetect.model import MuleModel, load_model
-from muledetect.model.scores import TIERS, score_points
+from muledetect.model.scores import score_points
+from muledetect.model.tiers import TIERS
 from muledetect.outputs import MANIFEST
 from muledetect.records import Dataset, read_dataset, write_tables
 from muledetect.rings import RingTables, find_rings

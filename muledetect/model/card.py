@@ -44,6 +44,8 @@ def build_card(model: FittedModel, versions: Mapping[str, str], config_hash: str
             "target": origin.target,
             "country_pack": origin.pack,
             "currency": origin.currency,
+            "prevalence": origin.prevalence,
+            "is_prevalence_known": origin.is_prevalence_known,
             "clock_tick_us": origin.tick,
             "look_back": format_duration(origin.lookback) if origin.lookback else "the whole past",
             "moments": [format_time(moment) for moment in model.training_as_of_],

@@ -26,6 +26,7 @@ from muledetect.model.fitted import TrainedOn, names_of
 from muledetect.model.measures import find_leaks, measure, source_of
 from muledetect.model.options import check_parameters
 from muledetect.model.peers import PeerGroups, describe_peers
+from muledetect.model.prevalence import with_prevalence
 from muledetect.model.prior import correct_probability
 from muledetect.model.reasons import Reason, durations_among, find_reasons
 from muledetect.model.rows import Rows, known_targets, training_rows
@@ -239,6 +240,8 @@ class MuleModel(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         measured = measure(learnt.held_out, rows, source, has_prior=self.trained_on_.unlabelled == "negative")
         self.held_out_metrics_, self.clear_thresholds_ = measured.metrics, measured.clear_thresholds
         self.fairness_, self.class_prior_ = measured.fairness, measured.class_prior
+        judged = learnt.calibrated
+        self.trained_on_ = with_prevalence(self.trained_on_, judged.is_positive, judged.weights, self.class_prior_)
         self.notes_ = [
             *notes, *(f"Leakage audit: {text}" for text in self.leakage_ or ()),
             *_notes_on(rows, len(is_known), learnt, self.training_as_of_), *measured.notes,

@@ -30,6 +30,12 @@ class TrainedOn:
         What accounts without a label were taken for.
     lookback : int
         Microseconds that the features saw back from a point; 0 = the whole past. A model is asked with the same.
+    is_prevalence_known : bool
+        Is the share of mules among the training rows that among the bank's accounts? Not so for a model that comes from
+        elsewhere, or where only a part of the accounts is labelled.
+    prevalence : float or None
+        Share of mules that probabilities are calibrated at; `MuleModel.fit` fills it in. None: not kept by the earlier
+        version that trained the model.
     """
 
     target: str = ""
@@ -39,6 +45,8 @@ class TrainedOn:
     fingerprint: str = ""
     unlabelled: str = "unknown"
     lookback: int = 0
+    is_prevalence_known: bool = True
+    prevalence: float | None = None
 
 
 class HeldOut(NamedTuple):

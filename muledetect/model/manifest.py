@@ -127,14 +127,15 @@ _CLASS_PRIOR: Final = fields(
 
 _ORIGIN: Final = fields(
     target=short_text, pack=short_text, tick=whole(0, _MOST_TIME), currency=_currency, fingerprint=short_text,
-    unlabelled=one_of("unknown", "negative"), lookback=whole(0, _MOST_TIME),
+    unlabelled=one_of("unknown", "negative"), lookback=whole(0, _MOST_TIME), is_prevalence_known=flag,
+    prevalence=maybe(_SHARE),
 )  # fmt: skip
 
 
 def _trained_on(value: object, where: str) -> dict[str, Any]:
-    """Read the origin; models of version 0.1 saw the whole past and do not say so."""
-    given = {"lookback": 0, **value} if isinstance(value, dict) else value
-    return dict(_ORIGIN(given, where))
+    """Read the origin; models of version 0.1 saw the whole past and do not say so, nor tell their prevalence."""
+    former = {"lookback": 0, "is_prevalence_known": True, "prevalence": None}
+    return dict(_ORIGIN({**former, **value} if isinstance(value, dict) else value, where))
 
 
 _MANIFEST: Final = fields(

@@ -1,28 +1,31 @@
-"""Scores of points: rank, calibrated probability, proposed tier, and reasons for the rows that are shown."""
+"""Scores of points: rank, calibrated probability, proposed tier, and reasons for the rows that are shown.
+
+Probabilities and tiers rest on the prevalence, the share of mules among the accounts. What is known of it stands in the
+metadata of the table's schema, see `muledetect.model.tiers.read_basis`.
+"""
 
 from __future__ import annotations
 
-from typing import Final
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
 from muledetect import schema
+from muledetect.arrays import BoolArray, Float64Array, Int64Array
 from muledetect.errors import ModelError
 from muledetect.features import Extraction, as_table, extract_shards, registry
 from muledetect.graph import Points, TransferGraph
 from muledetect.model.estimator import MuleModel
 from muledetect.model.peers import PeerGroups, choose_peers
+from muledetect.model.prevalence import estimate_prevalence, match_prevalence, parse_share
 from muledetect.model.reasons import Reason
 from muledetect.model.sentences import Language
 from muledetect.model.table import read_features
+from muledetect.model.tiers import Basis, tiers_by_budget, tiers_by_probability
 from muledetect.progress import Progress
 from muledetect.records import Dataset
-
-#: Probabilities from which a tier is proposed. A score never proposes more than "suspected": the graver tiers come
-#: from tables and people.
-TIERS: Final = (("suspected", 0.5), ("watch", 0.1))
 
 
 def score_points(
@@ -35,6 +38,9 @@ def score_points(
     n_reasons: int = 6,
     n_against: int = 2,
     language: Language = "en",
+    prevalence: float | str | None = None,
+    budget: float | str | None = None,
+    known_mules: npt.NDArray[np.bool_] | None = None,
     threads: int | None = None,
     progress: Progress | None = None,
 ) -> pa.Table:
@@ -54,6 +60,14 @@ def score_points(
         At most so many that lower it.
     language : "en" or "th"
         Of the sentences.
+    prevalence : float, str or "estimate", optional
+        Share of the accounts that are mules, such as 0.003 or "0.3%", or to be estimated from `known_mules`: the
+        probabilities of each moment get this mean, see `match_prevalence`, so give all accounts of the bank.
+    budget : float or str, optional
+        Tiers go to so many alerts at each moment instead of following probability; see `tiers_by_budget`, also for the
+        default where the prevalence is unknown.
+    known_mules : bool[n_points], optional
+        For "estimate"; see `muledetect.labels.known_mules`.
 
     Returns
     -------
@@ -62,8 +76,12 @@ def score_points(
 
     Raises
     ------
+    DataError
+        If nobody is known to be a mule, for "estimate".
     ModelError
         If the model was not fitted on named features.
+    OptionError
+        If prevalence or budget are no shares.
     """
     names = [str(name) for name in getattr(model, "feature_names_in_", ())]
     if not names:
@@ -77,7 +95,12 @@ def score_points(
     order = np.lexsort((points.as_of, points.account, -score))
     score, points = score[order], points[order]
     rank = np.searchsorted(-score, -score, side="left") + 1
-    probability = model.probability(score)
+    known = None if known_mules is None else known_mules[order]
+    probability, basis = _at_prevalence(model, score, points.as_of, prevalence, known)
+    tier = tiers_by_probability(probability)
+    if budget is not None or basis.source == "unknown":
+        tier, n_alerts = tiers_by_budget(score, points.as_of, budget)
+        basis = replace(basis, budget=n_alerts)
     n_shown = int((rank <= n_explained).sum())
 
     def features(rows: npt.NDArray[np.intp]) -> pa.Table:
@@ -103,12 +126,27 @@ def score_points(
         "score": pa.array(score),
         "probability": pa.array(probability),
         "rank": pa.array(rank),
-        "tier": pa.array(_tiers(probability)),
+        "tier": pa.array(tier),
         "reasons": pa.array(reasons, schema.ARROW_TYPES["reasons"]),
     }
-    return pa.table(columns, schema=schema.SCORES.arrow_schema)
+    return pa.table(columns, schema=schema.SCORES.arrow_schema.with_metadata(basis.to_metadata()))
 
 
-def _tiers(probability: np.ndarray) -> np.ndarray:
-    conditions = [probability >= limit for _, limit in TIERS]
-    return np.select(conditions, [name for name, _ in TIERS], default="none")
+def _at_prevalence(
+    model: MuleModel, score: Float64Array, as_of: Int64Array, prevalence: float | str | None, known: BoolArray | None
+) -> tuple[Float64Array, Basis]:
+    """Return the probabilities at the prevalence that is asked for, and what they rest on."""
+    probability, origin = model.probability(score), model.trained_on_
+    if prevalence is None and not origin.is_prevalence_known:
+        return probability, Basis("unknown")
+    if prevalence is None:
+        return probability, Basis("training", origin.prevalence)
+    if prevalence == "estimate":
+        found = estimate_prevalence(score, np.zeros(len(score), np.bool_) if known is None else known)
+        basis = Basis("estimated", found.share, is_bound=found.is_bound)
+    else:
+        basis = Basis("stated", parse_share(prevalence, "prevalence"))
+    for moment in np.unique(as_of):
+        rows = as_of == moment
+        probability[rows] = match_prevalence(probability[rows], float(basis.prevalence or 0))
+    return probability, basis

@@ -22,6 +22,7 @@ from muledetect.graph import TransferGraph
 from muledetect.model import MuleModel
 from muledetect.model.key_transfers import Explanation, explain_scores
 from muledetect.model.store import config_hash
+from muledetect.model.tiers import Basis, read_basis
 from muledetect.progress import Progress, silent
 from muledetect.records.currency import decimals_of, unit_of
 from muledetect.records.pseudonyms import refuse_other_names
@@ -42,6 +43,9 @@ class Material:
         What the bank knew.
     scores : pandas.DataFrame
         The listed alerts by rank, as schema.SCORES, times as int64.
+    basis : Basis or None
+        What probabilities and tiers rest on, if the scores tell. Where the prevalence of the bank is unknown,
+        `scores.probability` is None: pages show ranks.
     n_ranked : int
         Accounts that were scored at this moment.
     explanation : Explanation
@@ -63,6 +67,7 @@ class Material:
 
     snapshot: Snapshot
     scores: pd.DataFrame
+    basis: Basis | None
     n_ranked: int
     explanation: Explanation
     rings: RingTables
@@ -140,7 +145,8 @@ def gather_material(
     if n_alerts < 1:
         raise OptionError(f"report: n_alerts must be at least 1; got {n_alerts}.")
     found = rings if rings is not None else RingTables()
-    at = _scores_at(_read_scores(scores), found, snapshot.as_of)
+    given = as_arrow(scores, "scores")
+    basis, at = read_basis(given), _scores_at(_read_scores(given), found, snapshot.as_of)
     listed = at.filter(pc.less_equal(at["rank"], n_alerts))
     dataset = snapshot.facts.dataset
     refuse_other_names(listed["account_id"], dataset.account_ids, "scores: column 'account_id'")
@@ -151,12 +157,16 @@ def gather_material(
             "that was scored."
         )
     explanation = explain_scores(dataset, snapshot.facts.graph, listed, progress=progress)
+    shown = frame_of(listed)
+    if basis is not None and basis.source == "unknown":
+        shown["probability"] = pd.Series([None] * len(shown), dtype=object)
     progress("trace", 0.0)
     traces, disputes = _trace(snapshot)
     progress("victims", 0.0)
     return Material(
         snapshot=snapshot,
-        scores=frame_of(listed),
+        scores=shown,
+        basis=basis,
         n_ranked=at.num_rows,
         explanation=explanation,
         rings=found,

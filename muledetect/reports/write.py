@@ -89,7 +89,7 @@ def write_report(
     ring_files = {name: f"rings/{at:04d}.html" for at, name in enumerate(ring_ids, 1)}
     page = partial(
         render, language=language, zone=zone, minor_units=material.minor_units, currency=material.currency,
-        as_of=material.as_of, missing=material.missing, fingerprint=material.snapshot.fingerprint,
+        as_of=material.as_of, missing=material.missing, basis=material.basis, fingerprint=material.snapshot.fingerprint,
     )  # fmt: skip
     with new_folder(output, REPORT, overwrite=overwrite) as folder:
         rows = []
@@ -130,6 +130,7 @@ def _write_tables(material: Material, alerts: list[dict[str, Any]], folder: Path
     listed = [{**row, "codes": " ".join(row["codes"])} for row in alerts]
     columns = {name: [row[name] for row in listed] for name in _ALERTS}
     columns["hold"] = pa.array(columns["hold"], pa.int64())
+    columns["probability"] = pa.array(columns["probability"], pa.float64())
     tables = {
         "alerts": pa.table(columns),
         "rings": material.rings.rings,

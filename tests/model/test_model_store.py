@@ -198,7 +198,7 @@ NUMBER = "-?[0-9.e+-]+"
         ({"trees": ["0" * 64]}, "'trees' names 1 files, and 'parameters.n_bags' is 2"),
         ({"trees": 5}, "'trees' must be a list of 1 to"),
         ({"trained_on": {"run": "me"}}, "'trained_on' lacks keys"),
-        ({"trained_on": None}, "'trained_on' must be an object with 7 keys; got null"),
+        ({"trained_on": None}, "'trained_on' must be an object with 9 keys; got null"),
         ({"n_positives": 10**6}, "'n_positives' is larger than 'n_rows'"),
         ({"notes": [{}]}, r"'notes\[0\]' must be a text"),
         ({"held_out": {"recall": "1"}}, "'held_out.recall' must be a number"),
