@@ -47,8 +47,8 @@ if TYPE_CHECKING:
 
 
 #: With a known target for a smaller part of the accounts, a model does not know the share of mules in the bank: among
-#: those that were looked at it may be more than twice as large.
-LABELLED = 0.5
+#: those that were looked at it may be more than four times as large.
+LABELLED = 0.25
 
 
 def check(

@@ -180,7 +180,7 @@ def test_a_model_of_the_bank_knows_its_prevalence_unless_few_accounts_are_labell
     assert (basis.source, basis.prevalence) == ("training", whole.trained_on_.prevalence)
     labels = worlds.small_world()["labels"]
     is_mule = pc.equal(labels["label"].cast(pa.string()), "mule")
-    few = labels.filter(pc.or_(is_mule, pa.array(np.arange(len(labels)) % 4 == 0)))
+    few = labels.filter(pc.or_(is_mule, pa.array(np.arange(len(labels)) % 8 == 0)))
     investigated = read_dataset({**worlds.small_world(), "labels": few})
     model = pipeline.train(investigated, worlds.TRAINED_AT, target="ever", model=worlds.small_model())
     assert not model.trained_on_.is_prevalence_known
