@@ -4,7 +4,7 @@ A model that comes from elsewhere does not know it. Its scores rank, but its pro
 that it was calibrated on.
 
 >>> match_prevalence(np.array([0.9, 0.1, 0.1]), 0.1).round(3).tolist()
-[0.289, 0.006, 0.006]
+[0.29, 0.005, 0.005]
 
 References
 ----------
