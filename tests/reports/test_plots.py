@@ -25,6 +25,7 @@ from matplotlib.text import Text
 import muledetect as md
 from muledetect import schema
 from muledetect.errors import DataError, FeatureError, OptionError
+from muledetect.model.tiers import Basis
 from muledetect.reports.plots._canvas import BLUE, GREEN, GREY, ORANGE, as_text
 from muledetect.rings.ring import TIMELINE
 from muledetect.tracing.traces import SUMMARY
@@ -169,6 +170,12 @@ def test_reasons_are_bars_of_their_contributions_the_weightiest_first() -> None:
     assert {"+2.00", "+0.50", "-0.25", "PASS_THROUGH: 94% left again", "FAN_IN: 3 payers"} <= set(shown)
     assert "log-odds" in axes.get_xlabel()
     assert any("probability 0.900, rank 1 on 2025-03-11 · suspicion, not a finding" in text for text in shown)
+
+
+def test_no_probability_is_told_where_it_is_not_that_of_the_bank() -> None:
+    unknown = scores().replace_schema_metadata(Basis("unknown", None, 10).to_metadata())
+    shown = texts(md.plots.plot_reasons(unknown, "a"))
+    assert any("prevalence unknown, rank 1 on 2025-03-11 · suspicion, not a finding" in text for text in shown)
 
 
 def test_reasons_are_those_of_the_moment_that_is_asked_for() -> None:

@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 from muledetect.clock import Moment, format_time, parse_time
 from muledetect.errors import DataError, OptionError
 from muledetect.frames import as_arrow
+from muledetect.model.tiers import read_basis
 from muledetect.reports.plots._canvas import BLUE, GREY, NOTE, ORANGE, as_text, axes_of, quiet, title
 
 if TYPE_CHECKING:
@@ -66,7 +67,8 @@ def plot_reasons(scores: Any, account_id: str, *, as_of: Moment | None = None, a
     axes.margins(x=0.12)
     axes.set_yticks([])
     axes.set_xlabel("added to the score (log-odds); below 0: speaks for the account")
-    chance = f"probability {row['probability']:.3f}, rank {row['rank']:,} on {format_time(row['as_of'])[:10]}"
+    chance = "prevalence unknown" if row["probability"] is None else f"probability {row['probability']:.3f}"
+    chance = f"{chance}, rank {row['rank']:,} on {format_time(row['as_of'])[:10]}"
     title(axes, f"Reasons for the score of {account_id}", note=f"{chance} · {NOTE}")
     quiet(axes).spines["left"].set_visible(False)
     return axes
@@ -86,6 +88,9 @@ def _row(scores: Any, account_id: str, as_of: Moment | None) -> dict[str, Any]:
     if not rows:
         raise OptionError("plot_reasons: the account has no score in this table, or none at as_of.")
     latest: dict[str, Any] = max(rows, key=lambda row: row["as_of"])
+    basis = read_basis(table)
+    if basis is not None and basis.source == "unknown":
+        latest["probability"] = None
     if not latest["reasons"]:
         raise OptionError(
             "plot_reasons: the score of the account was not explained. Raise n_explained of `score`, so that it is."
