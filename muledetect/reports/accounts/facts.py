@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 
 from muledetect import schema
 from muledetect.arrays import Int64Array
+from muledetect.graph import TransferGraph
 from muledetect.model.sentences import write_reason
 from muledetect.reports.accounts.advice import find_coercion, find_exculpatory, suggest_actions
 from muledetect.reports.accounts.case import AccountCase
@@ -209,30 +210,40 @@ def _relation(other: str, victims: Mapping[str, str], members: frozenset[str], k
 def _victims(material: Material, code: int) -> pd.DataFrame:
     """Return who seems to have lost money to an account: complainants first, then those inferred, largest first."""
     graph, disputes = material.graph, material.disputes
-    mine = disputes[disputes["payee"] == code].drop_duplicates("transfer", keep="last").set_index("transfer")
+    mine = disputes[disputes["payee"] == code]
     paid = graph.incoming.transfer[graph.incoming.start[code] : graph.incoming.stop[code]].astype(np.int64)
     payers = graph.source[paid].astype(np.int64)
-    confirmed = np.isin(paid, mine.index.to_numpy(np.int64))
+    confirmed = np.isin(paid, mine["transfer"].to_numpy(np.int64))
     inferred = material.is_victim[payers] & ~np.isin(payers, mine["victim"].to_numpy(np.int64))
-    chosen = confirmed | inferred
-    if not chosen.any():
-        return pd.DataFrame(columns=list(VICTIMS), dtype=object)
-    losses = pd.DataFrame(
-        {
-            "account_id": graph.account_ids.take(pa.array(payers[chosen])).to_pylist(),
-            "kind": np.where(confirmed, "confirmed", "inferred")[chosen],
-            "amount": graph.amount[paid[chosen]],
-            "time": graph.time[paid[chosen]],
-        },
-        index=paid[chosen],
-    ).join(mine[["complaint_id", "scam_type"]])
-    found = losses.groupby(["account_id", "kind"], as_index=False).agg(
-        complaint_ids=("complaint_id", lambda ids: sorted(set(ids.dropna()))),
-        n_transfers=("amount", "size"), amount=("amount", "sum"), first_time=("time", "first"),
-        last_time=("time", "last"), scam_type=("scam_type", "first"),
-    )  # fmt: skip
-    found["scam_type"] = found["scam_type"].astype(object).where(found["scam_type"].notna(), None)
-    return found.sort_values(["kind", "amount", "account_id"], ascending=[True, False, True])[list(VICTIMS)]
+    if not (confirmed | inferred).any():
+        return pd.DataFrame({name: pd.Series(dtype=object) for name in VICTIMS})
+    named = {
+        int(at): (complaint, kind)
+        for at, complaint, kind in zip(mine["transfer"], mine["complaint_id"], mine["scam_type"], strict=True)
+    }
+    chosen = np.flatnonzero(confirmed | inferred)
+    found: dict[tuple[str, str], list[int]] = {}
+    for name, at in zip(graph.account_ids.take(pa.array(payers[chosen])).to_pylist(), chosen.tolist(), strict=True):
+        found.setdefault((name, "confirmed" if confirmed[at] else "inferred"), []).append(int(paid[at]))
+    rows = [_victim(graph, key, transfers, named) for key, transfers in found.items()]
+    ordered = sorted(rows, key=lambda row: (row["kind"], -row["amount"], row["account_id"]))
+    return pd.DataFrame(ordered, columns=list(VICTIMS))
+
+
+def _victim(
+    graph: TransferGraph, key: tuple[str, str], transfers: list[int], named: Mapping[int, tuple[str, str | None]]
+) -> dict[str, Any]:
+    complaints = [named[at] for at in transfers if at in named]
+    return {
+        "account_id": key[0],
+        "kind": key[1],
+        "complaint_ids": sorted({complaint for complaint, _ in complaints}),
+        "n_transfers": len(transfers),
+        "amount": int(graph.amount[transfers].sum()),
+        "first_time": int(graph.time[transfers[0]]),
+        "last_time": int(graph.time[transfers[-1]]),
+        "scam_type": next((kind for _, kind in complaints if kind is not None), None),
+    }
 
 
 def _memberships(material: Material, ring_files: Mapping[str, str]) -> dict[str, dict[str, Any]]:

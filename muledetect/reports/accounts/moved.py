@@ -29,8 +29,8 @@ class Moved:
     ----------
     at, ranges : mapping of account id to pandas.DataFrame
         `BY_METHOD` and `BY_COMPLAINT` of each listed account that complaint money reached.
-    holds : pandas.DataFrame
-        Holds above 0.
+    held : mapping of complaint id to list
+        Bank, account and amount of each hold above 0.
     place : pandas.Series
         Position of each transfer that is named anywhere, by its id.
     carried : pandas.DataFrame
@@ -41,7 +41,7 @@ class Moved:
 
     at: Mapping[str, pd.DataFrame]
     ranges: Mapping[str, pd.DataFrame]
-    holds: pd.DataFrame
+    held: Mapping[str, list[tuple[str | None, str, int]]]
     place: pd.Series[int]
     carried: pd.DataFrame
     carries: BoolArray
@@ -75,11 +75,14 @@ class Moved:
 
     def recoverable(self, complaint_ids: Iterable[str]) -> pd.DataFrame:
         """Return where the money of complaints can be held now: `bank_id`, `n_accounts`, `hold`, largest first."""
-        mine = self.holds[self.holds["complaint_id"].isin(set(complaint_ids))]
-        banks = mine.assign(bank_id=mine["bank_id"].fillna("")).groupby("bank_id", as_index=False)
-        sums = banks.agg(n_accounts=("account_id", "nunique"), hold=("hold", "sum"))
-        ordered = sums.sort_values(["hold", "bank_id"], ascending=[False, True])
-        return ordered.assign(bank_id=ordered["bank_id"].replace("", None))
+        banks: dict[str | None, tuple[set[str], int]] = {}
+        for complaint_id in complaint_ids:
+            for bank, account, hold in self.held.get(complaint_id, ()):
+                accounts, total = banks.get(bank, (set(), 0))
+                banks[bank] = (accounts | {account}, total + hold)
+        rows = [(bank, len(accounts), total) for bank, (accounts, total) in banks.items()]
+        listed = sorted(rows, key=lambda row: (-row[2], row[0] or ""))
+        return pd.DataFrame(listed, columns=["bank_id", "n_accounts", "hold"])
 
 
 def follow_money(material: Material) -> Moved:
@@ -102,7 +105,7 @@ def follow_money(material: Material) -> Moved:
     return Moved(
         at=_by_account(moved[["account_id", *BY_METHOD]]),
         ranges=_by_account(_ranges(moved, material.disputes, holds)),
-        holds=holds[holds["hold"] > 0],
+        held=_held(holds),
         place=place,
         carried=carried,
         carries=carries,
@@ -126,6 +129,13 @@ def _ranges(moved: pd.DataFrame, disputes: pd.DataFrame, holds: pd.DataFrame) ->
     joined["expires_at"] = joined["expires_at"].astype(object).where(joined["expires_at"].notna(), None)
     ordered = joined.sort_values(["account_id", "in_high", "complaint_id"], ascending=[True, False, True])
     return ordered[["account_id", *BY_COMPLAINT]]
+
+
+def _held(holds: pd.DataFrame) -> dict[str, list[tuple[str | None, str, int]]]:
+    found: dict[str, list[tuple[str | None, str, int]]] = {}
+    for row in holds[holds["hold"] > 0].to_dict("records"):
+        found.setdefault(row["complaint_id"], []).append((row["bank_id"], row["account_id"], row["hold"]))
+    return found
 
 
 def _at(material: Material, steps: pd.DataFrame) -> pd.DataFrame:
