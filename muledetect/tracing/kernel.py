@@ -14,7 +14,6 @@ from typing import Final, NamedTuple
 
 import numba
 import numpy as np
-from numba import literal_unroll
 
 from muledetect.arrays import NEVER, Int8Array, Int64Array, first_transfer_at
 from muledetect.facts.accounts import PLACES
@@ -47,7 +46,8 @@ class _Case(NamedTuple):
 # The state is a list of tables of int64 that grow, and the number of rows of each. Those of one case: accounts that
 # held its money, their money by the tick of its arrival (oldest first), the accounts that the tick has reached, and
 # money on its way to an account. Those of all cases: the two results.
-_HELD, _LOTS, _WAVE, _ARRIVALS, _ROWS, _STEPS = range(6)
+# Numbers of numpy: numba compiles a function anew for each plain number that it is called with.
+_HELD, _LOTS, _WAVE, _ARRIVALS, _ROWS, _STEPS = np.arange(6)
 # columns of held accounts
 _BALANCE, _TRACED, _HOP, _IN, _OUT, _DUE, _TICK, _PASSED, _ARRIVED, _HEAD, _TAIL, _ACCOUNT = range(12)
 # columns of lots
@@ -90,24 +90,21 @@ def trace_transfers(  # type: ignore[no-untyped-def]
         for slot in range(n[_HELD]):
             slot_of[held[slot, _ACCOUNT]] = -1
             if held[slot, _TRACED] > 0:
-                row = (number, held[slot, _ACCOUNT], held[slot, _HOP], 0, held[slot, _TRACED])
-                _append(tables, n, _ROWS, row)
+                at = _append(tables, n, _ROWS)
+                row = tables[_ROWS][at]
+                row[0], row[1], row[2] = number, held[slot, _ACCOUNT], held[slot, _HOP]
+                row[3], row[4] = 0, held[slot, _TRACED]
     return tables[_ROWS][: n[_ROWS]].copy(), tables[_STEPS][: n[_STEPS]].copy()
 
 
 @numba.njit(cache=True, nogil=True)
-def _append(tables, n, which, values):  # type: ignore[no-untyped-def]
-    """Add a row to a table of the state, which grows as needed; return its place."""
+def _append(tables, n, which):  # type: ignore[no-untyped-def]
+    """Add a row to a table of the state, which grows as needed; return its place, to be filled."""
     place = n[which]
     if place == tables[which].shape[0]:
         wider = np.empty((2 * place, tables[which].shape[1]), np.int64)
         wider[:place] = tables[which]
         tables[which] = wider
-    row = tables[which][place]
-    column = 0
-    for value in literal_unroll(values):
-        row[column] = value
-        column += 1  # noqa: SIM113 (literal_unroll takes a tuple of several types, enumerate does not)
     n[which] += 1
     return place
 
@@ -117,8 +114,10 @@ def _send(tables, n, ledger, case, transfer, part, hop):  # type: ignore[no-unty
     """Put money of the case on its way along a transfer."""
     target = ledger.target[transfer]
     place = case.exit_place[transfer] if case.exit_place[transfer] else case.stop_place[target]
-    _append(tables, n, _ARRIVALS, (target, part, hop, place))
-    _append(tables, n, _STEPS, (case.number, transfer, part))
+    at, nth = _append(tables, n, _ARRIVALS), _append(tables, n, _STEPS)
+    arrival, step = tables[_ARRIVALS][at], tables[_STEPS][nth]
+    arrival[0], arrival[1], arrival[2], arrival[3] = target, part, hop, place
+    step[0], step[1], step[2] = case.number, transfer, part
 
 
 @numba.njit(cache=True, nogil=True)
@@ -135,18 +134,25 @@ def _take_in(tables, n, ledger, case, slot_of, moment):  # type: ignore[no-untyp
         if place == 0 and part < case.loss // DUST_SHARE:
             place = DUST
         if place:
-            _append(tables, n, _ROWS, (case.number, a, hop, place, part))
+            at = _append(tables, n, _ROWS)
+            row = tables[_ROWS][at]
+            row[0], row[1], row[2], row[3], row[4] = case.number, a, hop, place, part
             continue
         if slot < 0:
-            slot = _append(tables, n, _HELD, (0, 0, hop, 0, 0, NEVER, NEVER, NEVER, 0, -1, -1, a))
+            slot = _append(tables, n, _HELD)
             slot_of[a] = slot
+            account = tables[_HELD][slot]
+            account[:] = 0
+            account[_DUE], account[_TICK], account[_PASSED] = NEVER, NEVER, NEVER
+            account[_HEAD], account[_TAIL], account[_ACCOUNT] = -1, -1, a
         held = tables[_HELD]
         if held[slot, _TRACED] == 0 and held[slot, _ARRIVED] == 0 and held[slot, _TICK] != moment:
             # it holds nothing of the case since long or never did: what it did meanwhile was not followed
             _open(tables, n, ledger, case, slot, moment)
         held[slot, _HOP] = hop
         if held[slot, _ARRIVED] == 0:
-            _append(tables, n, _WAVE, (slot,))
+            at = _append(tables, n, _WAVE)
+            tables[_WAVE][at, 0] = slot
         held[slot, _ARRIVED] += part
     n[_ARRIVALS] = 0
 
@@ -183,7 +189,8 @@ def _next_tick(tables, n, heap):  # type: ignore[no-untyped-def]
             slot = heappop(heap)[1]
             if held[slot, _TRACED] > 0 and held[slot, _DUE] == moment and held[slot, _TICK] != moment:
                 held[slot, _TICK] = moment  # it may be in the heap twice
-                _append(tables, n, _WAVE, (slot,))
+                at = _append(tables, n, _WAVE)
+                tables[_WAVE][at, 0] = slot
     wave = tables[_WAVE]
     for k in range(n[_WAVE]):
         held[wave[k, 0], _TICK] = NEVER
@@ -274,7 +281,9 @@ def _pay(tables, n, ledger, case, slot, moment):  # type: ignore[no-untyped-def]
             rest -= part
             _send(tables, n, ledger, case, i, part, held[slot, _HOP] + 1)
     if rest > 0:
-        _append(tables, n, _ROWS, (case.number, a, held[slot, _HOP], UNDIVIDED, rest))
+        at = _append(tables, n, _ROWS)
+        row = tables[_ROWS][at]
+        row[0], row[1], row[2], row[3], row[4] = case.number, a, held[slot, _HOP], UNDIVIDED, rest
 
 
 @numba.njit(cache=True, nogil=True)
@@ -294,7 +303,9 @@ def _add_lot(tables, n, case, slot, amount):  # type: ignore[no-untyped-def]
     if case.method not in (FIFO, LIFO):
         return
     held = tables[_HELD]
-    lot = _append(tables, n, _LOTS, (amount, 0, -1, held[slot, _TAIL]))
+    lot = _append(tables, n, _LOTS)
+    row = tables[_LOTS][lot]
+    row[_LEFT], row[_DIRTY], row[_NEXT], row[_BEFORE] = amount, 0, -1, held[slot, _TAIL]
     if held[slot, _TAIL] >= 0:
         tables[_LOTS][held[slot, _TAIL], _NEXT] = lot
     else:
