@@ -79,12 +79,12 @@ def demo(
     output: Annotated[Path, Option(help="Folder for the data, model, scores, rings and metrics.")] = Path(
         "muledetect-demo"
     ),
-    accounts: Annotated[int, Option(min=2_000, help="Accounts of the simulated bank.")] = 12_000,
+    accounts: Annotated[int, Option(min=2_000, help="Accounts of each simulated bank.")] = 12_000,
     days: Annotated[int, Option(min=90, help="Days to simulate.")] = 120,
     seed: Annotated[int, Option(min=0, help="Equal seeds give equal worlds.")] = 0,
     overwrite: Overwrite = False,
 ) -> None:
-    """Simulate a bank, train, score, find rings and measure, on one screen."""
+    """Simulate two banks, train on one, score, find rings and measure on the other, on one screen."""
     from muledetect.demo import run_demo
 
     with progress_bar() as progress:
@@ -407,15 +407,19 @@ def evaluate(
     baselines_at: Annotated[
         list[str] | None, Option(help="Baselines learn at this moment instead of the model's; repeat.")
     ] = None,
+    baselines_from: Annotated[
+        Path | None, Option(help="Data set of another bank, from which the model has learnt.")
+    ] = None,
     watched: Annotated[
         list[str] | None, Option("--watch", help="Score all at this moment too, for the time to detect; repeat.")
     ] = None,
 ) -> None:
     """Measure a model at a later moment, on rings that it had not seen, next to the baselines."""
-    with reading.opened(output, kinds.EVALUATION, model, found_rings) as (dataset, to):
+    with reading.opened(output, kinds.EVALUATION, model, found_rings, baselines_from) as (dataset, to):
         result = md.pipeline.evaluate(
             dataset, model, as_of, found_rings=found_rings, use_truth=truth, known_by=known_by, budget=budget,
-            watched=watched or (), baselines_at=baselines_at or (), leave_one_out=leave_one_out, **to,
+            watched=watched or (), baselines_at=baselines_at or (), baselines_from=baselines_from,
+            leave_one_out=leave_one_out, **to,
         )  # fmt: skip
     console.show_evaluation(out, result)
     out.print(f"metrics in {plain(output)}")

@@ -48,10 +48,10 @@ def plain(value: object) -> str:
 
 
 def show_demo(out: Console, result: Demo) -> None:
-    """Print the whole demo: data, model, scores, rings, metrics, files."""
-    out.rule("1 · data")
+    """Print the whole demo: data, model, scores, rings, metrics; at the end in five lines what was found, and where."""
+    out.rule("1 · data of the bank that is looked at")
     show_read(out, result.dataset)
-    out.rule("2 · model")
+    out.rule("2 · model, learnt on another bank")
     show_model(out, result.model, result.folder / "model")
     out.rule("3 · accounts to look at first")
     show_scores(out, result.scores, n_rows=5)
@@ -59,9 +59,36 @@ def show_demo(out: Console, result: Demo) -> None:
     show_rings(out, result.rings)
     out.rule("5 · how good is it, against the whole truth of the simulated world")
     show_evaluation(out, result.evaluation)
-    out.rule("files")
-    for name in ("data/", "model/", "scores.parquet", "rings/", "evaluation/", "report/index.html"):
-        out.print(plain(result.folder / name))
+    out.rule("in short")
+    for line in _in_short(result):
+        out.print(plain(line), soft_wrap=True)
+
+
+def _in_short(result: Demo) -> list[str]:
+    """Return in five lines what was found and where to look."""
+    found, folder = result.evaluation, result.folder
+    curve = found.tables["budget_curve"]
+    n_alerts = math.ceil(found.budget * len(result.scores) - 1e-9)
+    at = curve[(curve["method"] == curve["method"].iloc[-1]) & (curve["k"] == n_alerts)].iloc[0]
+    best, plainly = (found.table.loc[name] for name in (found.table.index[-1], "plain LightGBM"))
+    most = found.within_caps
+    kept = (
+        f"up to {most['n_alerts']:,.0f} alerts, which find {most['recall']:.0%} of the mules"
+        if most.get("n_alerts")
+        else "at no budget"
+    )
+    return [
+        f"Mules: {n_alerts:,} alerts find {at['recall']:.0%} of {found.n_positive:,} mules "
+        f"[95%: {at['recall_low']:.0%} to {at['recall_high']:.0%}]; {at['precision']:.0%} of the alerts are right. "
+        f"Average precision {best['average_precision']:.2f}, of plain LightGBM {plainly['average_precision']:.2f}.",
+        f"Honest customers: every group stays within its cap of false alerts {kept}.",
+        f"Rings and money: {len(result.rings):,} rings; {found.detection['preventable']:.0%} of the money of new cases "
+        "could still have been held or stopped at the first alert.",
+        f"Look at: {folder / 'report' / 'index.html'} (accounts and rings), {folder / 'report' / 'model.html'} (how "
+        f"good the model is), {folder / 'traces'} (where the money is).",
+        f"Files: {folder / 'scores.parquet'}, {folder / 'rings'}, {folder / 'model'}; the bank is in "
+        f"{folder / 'data'}, the one it learnt from in {folder / 'training_data'}.",
+    ]
 
 
 def show_read(out: Console, dataset: Dataset) -> None:
@@ -292,6 +319,7 @@ def show_evaluation(out: Console, result: Evaluation) -> None:
         f"Brier score {result.brier:.5f} · calibration error {result.calibration_error:.5f} "
         f"[{result.calibration_interval[0]:.5f}, {result.calibration_interval[1]:.5f}]"
     )
+    _show_layers(out, result)
     _show_false_positives(out, result)
     if result.victims.get("n_likely"):
         out.print(
@@ -307,6 +335,25 @@ def show_evaluation(out: Console, result: Evaluation) -> None:
         )
 
 
+def _show_layers(out: Console, result: Evaluation) -> None:
+    table = result.tables.get("layers")
+    if table is None or not len(table):
+        return
+    rows = [
+        (
+            row["layer"], row["n_positive"], f"{row['recall']:.2f} [{row['recall_low']:.2f}, {row['recall_high']:.2f}]",
+            "few accounts" if row["is_few"] else "",
+        )
+        for row in table.to_dict("records")
+    ]  # fmt: skip
+    out.print(f"Mules found by hops from the victims, at {_budget(result)}:")
+    _print_table(out, {"hops": "", "mules": ",", "found [95%]": ">", "": ""}, rows)
+
+
+def _budget(result: Evaluation) -> str:
+    return f"{result.budget:.2%} of accounts" if result.budget < 1 else f"{result.budget:,.0f} accounts"
+
+
 def _show_false_positives(out: Console, result: Evaluation) -> None:
     table = result.tables.get("false_positives")
     if table is None or not len(table):
@@ -318,9 +365,18 @@ def _show_false_positives(out: Console, result: Evaluation) -> None:
         )
         for row in table[table["n"] > 0].to_dict("records")
     ]  # fmt: skip
-    budget = f"{result.budget:.2%} of accounts" if result.budget < 1 else f"{result.budget:,.0f} accounts"
-    out.print(f"False positives by customer group, at {budget}:")
+    if not rows:
+        return
+    out.print(f"False positives by customer group, at {_budget(result)}:")
     _print_table(out, {"group": "", "accounts": ",", "alerted [95%]": ">", "cap": ".0%", "": ""}, rows)
+    most = result.within_caps
+    if most.get("n_alerts"):
+        out.print(
+            f"Every group stays within its cap up to {most['n_alerts']:,.0f} alerts ({most['share']:.2%} of accounts): "
+            f"{most['precision']:.0%} of them are mules, and they are {most['recall']:.0%} of all mules."
+        )
+    elif most:
+        out.print("No budget keeps every group within its cap: the highest score of all is of an honest customer.")
 
 
 def _show_detection(out: Console, found: Mapping[str, float]) -> None:

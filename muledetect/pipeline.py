@@ -488,6 +488,7 @@ def evaluate(
     budget: float = 0.01,
     watched: Iterable[Moment] = (),
     baselines_at: Iterable[Moment] = (),
+    baselines_from: Source | None = None,
     leave_one_out: bool = False,
     output: str | Path | None = None,
     overwrite: bool = False,
@@ -495,7 +496,8 @@ def evaluate(
 ) -> Evaluation:
     """Rank the accounts at `as_of` by the model and by the baselines, and measure against the labels.
 
-    Rings and persons with a positive where the baselines learn are left out of the test.
+    Rings and persons with a positive where the baselines learn are left out of the test; with `baselines_from`, which
+    is another bank, nobody is.
 
     Parameters
     ----------
@@ -515,6 +517,9 @@ def evaluate(
         `truth_transfers` and `truth_money`.
     baselines_at : iterable of moments
         Baselines learn there instead of at the model's own training moments.
+    baselines_from : Dataset, path or mapping of tables, optional
+        Another data set from which the model has learnt: baselines learn there, at the same moments, and `known_by`
+        counts there. It must be of other people than `dataset`; ids may be alike.
     leave_one_out : bool
         Measure the recall of each shape of ring by a model that learnt from none of it, too; trains again for each.
     output : path, optional
@@ -524,13 +529,14 @@ def evaluate(
     """
     from muledetect.evaluation import measure_model
 
-    _refuse(output, kinds.EVALUATION, dataset, model, found_rings, overwrite=overwrite)
+    _refuse(output, kinds.EVALUATION, dataset, model, found_rings, baselines_from, overwrite=overwrite)
     read = load(dataset, progress=progress)
+    other = None if baselines_from is None else load(baselines_from, progress=progress)
     result = measure_model(
         read, open_model(model, read), as_of, found_rings=open_rings(found_rings, read.account_ids, "found_rings"),
         use_truth=use_truth,
         known_by=known_by, budget=budget, watched=watched, baselines_at=baselines_at,
-        leave_one_out=leave_one_out, progress=progress,
+        baselines_from=other, leave_one_out=leave_one_out, progress=progress,
     )  # fmt: skip
     if output is not None:
         result.write(output, overwrite=overwrite)

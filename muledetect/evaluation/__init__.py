@@ -18,7 +18,13 @@ if TYPE_CHECKING:
     from muledetect.evaluation.detection import detect_accounts, detect_cases, summarise_detection
     from muledetect.evaluation.drift import Drift, compare_periods
     from muledetect.evaluation.evasion import Ranked, evasion_curve
-    from muledetect.evaluation.false_positives import FalsePositiveCap, customer_groups, measure_false_positives
+    from muledetect.evaluation.false_positives import (
+        FalsePositiveCap,
+        budget_within_caps,
+        customer_groups,
+        measure_false_positives,
+    )
+    from muledetect.evaluation.layers import measure_layers
     from muledetect.evaluation.measure import measure_by_part, measure_model
     from muledetect.evaluation.metrics import (
         average_precision,
@@ -56,6 +62,7 @@ __all__ = [
     "brier_score",
     "budget_curve",
     "budget_grid",
+    "budget_within_caps",
     "calibration_error",
     "compare_baselines",
     "compare_moments",
@@ -73,6 +80,7 @@ __all__ = [
     "likely_victims",
     "measure_by_part",
     "measure_false_positives",
+    "measure_layers",
     "measure_model",
     "measure_parts",
     "measure_ranking",
@@ -104,7 +112,8 @@ __getattr__, __dir__ = on_demand(
         "detection": "detect_accounts detect_cases summarise_detection",
         "drift": "Drift compare_periods",
         "evasion": "Ranked evasion_curve",
-        "false_positives": "FalsePositiveCap customer_groups measure_false_positives",
+        "false_positives": "FalsePositiveCap budget_within_caps customer_groups measure_false_positives",
+        "layers": "measure_layers",
         "measure": "measure_by_part measure_model",
         "metrics": "average_precision bootstrap_interval brier_score calibration_error precision_at recall_at "
         "reliability_curve roc_auc value_recall_at value_recall_interval",

@@ -161,7 +161,7 @@ def baseline_scores(
         if set(columns) <= set(_names(test)):
             scores[name] = np.sum([_column(test, column) for column in columns], axis=0)
     scores["rules only"] = rules_score(test)
-    without = _without_graph(_names(train))
+    without = without_graph(_names(train))
     if without:
         scores["plain LightGBM"] = _plain_trees(_select(train, without), y_train, _select(test, without))
         plain = MuleModel(**(model.get_params() if model is not None else {}))
@@ -187,7 +187,8 @@ def _plain_trees(train: Features, y_train: npt.ArrayLike, test: Features) -> Flo
     return trees.raw_scores(boosters, read_features(test, seen.names).values, trees.threads(None))
 
 
-def _without_graph(names: Sequence[str]) -> list[str]:
+def without_graph(names: Sequence[str]) -> list[str]:
+    """Return the columns that baselines without the graph learn from."""
     kept = []
     for name in names:
         try:

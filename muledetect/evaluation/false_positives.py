@@ -43,6 +43,37 @@ GROUP_OF_PERSONA: Final = {
 }
 
 
+def budget_within_caps(
+    y: npt.ArrayLike, score: npt.ArrayLike, groups: pd.DataFrame, *, caps: Sequence[FalsePositiveCap] = DEFAULT_CAPS
+) -> int:
+    """Return the largest number of alerts at which every customer group stays within its cap.
+
+    Parameters
+    ----------
+    y : array of shape (n,)
+        Rows of target 1 or NaN take alerts but count in no group.
+    score : array of shape (n,)
+    groups : table with `group`, `row`
+        As `customer_groups` gives.
+    caps : sequence of FalsePositiveCap
+
+    Returns
+    -------
+    int
+        0 if the first alert breaks a cap already; n if no group can break its cap. Rows of equal score are alerted
+        together or not at all. O(n log n).
+    """
+    target, ranked = np.asarray(y, dtype=np.float64), np.asarray(score, dtype=np.float64)
+    below = -np.inf
+    for limit in caps:
+        at = np.unique(groups.loc[groups["group"] == limit.group, "row"].to_numpy(dtype=np.int64))
+        honest = -np.sort(-ranked[at[target[at] == 0]])
+        allowed = int(np.floor(limit.cap * len(honest) + 1e-9))
+        if allowed < len(honest):
+            below = max(below, float(honest[allowed]))
+    return int((ranked > below).sum())
+
+
 @takes_tables("accounts", "truth_accounts", "complaints", "transfers", "truth_transfers")
 def customer_groups(
     account_ids: npt.ArrayLike,

@@ -1,7 +1,8 @@
-"""A model at a moment after its training: ranking beside baselines, parts, false positives, time to detect, rings."""
+"""A model at a moment after its training or on another bank: ranking beside baselines, parts, time to detect, rings."""
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
@@ -11,14 +12,15 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from muledetect.arrays import Float64Array, Int64Array
+from muledetect.arrays import BoolArray, Float64Array, Int64Array
 from muledetect.clock import Moment, format_time, parse_time
 from muledetect.errors import DataError, ModelError
-from muledetect.evaluation.baselines import MODEL, baseline_scores, check_sides, compare_scores
-from muledetect.evaluation.budget import budget_curve, budget_grid
+from muledetect.evaluation.baselines import MODEL, baseline_scores, check_sides, compare_scores, without_graph
+from muledetect.evaluation.budget import budget_curve, budget_grid, measure_ranking
 from muledetect.evaluation.by_part import leave_one_typology_out, measure_parts, subgroup_parts, typology_parts
 from muledetect.evaluation.calibration import calibration_intervals, calibration_over_time
-from muledetect.evaluation.false_positives import customer_groups, measure_false_positives
+from muledetect.evaluation.false_positives import budget_within_caps, customer_groups, measure_false_positives
+from muledetect.evaluation.layers import NOT_KNOWN, measure_layers
 from muledetect.evaluation.metrics import brier_score
 from muledetect.evaluation.report import Evaluation
 from muledetect.evaluation.rings import RingMetrics, compare_rings
@@ -43,11 +45,15 @@ from muledetect.tracing import trace
 #: Draws behind every interval of the ranking.
 N_DRAWS: Final = 200
 
+ANOTHER: Final = "The model and the baselines learnt from another data set: no account of this one is left out."
+
 
 class _Sides(NamedTuple):
     """What the baselines learn from, and the accounts that are ranked: none of a ring or person with a positive there.
 
-    Features, targets and groups (rings and persons) of both; of the test also the points, and notes on it.
+    Features, targets and groups (rings and persons) of both; of the test also the points, and notes on it. `seen` are
+    the groups of the test's data set of which a positive was learnt from; `views` are features of every account at each
+    watched moment.
     """
 
     learnt: pa.Table
@@ -58,11 +64,8 @@ class _Sides(NamedTuple):
     groups: Int64Array
     points: Points
     notes: list[str]
-
-    @property
-    def seen(self) -> Int64Array:
-        """Groups of which a positive was learnt from."""
-        return np.asarray(self.learnt_groups[self.y == 1])
+    seen: Int64Array
+    views: list[tuple[Moment, pa.Table]]
 
 
 def measure_model(
@@ -76,13 +79,17 @@ def measure_model(
     budget: float = 0.01,
     watched: Iterable[Moment] = (),
     baselines_at: Iterable[Moment] = (),
+    baselines_from: Dataset | None = None,
     leave_one_out: bool = False,
     progress: Progress | None = None,
 ) -> Evaluation:
     """Rank the accounts at a moment by the model and by the baselines; see `muledetect.pipeline.evaluate`."""
     origin_of(model)  # refuses a model of unknown origin before the work
     moments = list(baselines_at) or sorted({*model.training_as_of_, *model.calibration_as_of_})
-    sides = _sides(dataset, model, as_of, moments, use_truth=use_truth, known_by=known_by, progress=progress)
+    sides = _sides(
+        dataset, model, as_of, moments, use_truth=use_truth, known_by=known_by, learnt_from=baselines_from,
+        watched=list(watched), every_column=leave_one_out, progress=progress,
+    )  # fmt: skip
     (progress or silent)("baselines and measures", 0.0)
     scores = baseline_scores(sides.learnt, sides.y, sides.test, groups=sides.learnt_groups, model=model)
     score = np.asarray(scores[MODEL], dtype=np.float64)
@@ -96,8 +103,8 @@ def measure_model(
     )
     tables["budget_curve"] = budget_curve(sides.sought, scores, budgets=budgets, **ranked)
     if leave_one_out:
-        tables["left_out"] = _left_out(dataset, model, sides, budget)
-    views = _watch(dataset, model, list(watched), progress)
+        tables["left_out"] = _left_out(dataset, baselines_from or dataset, model, sides, budget)
+    views = [(moment, points, model.decision_function(points)) for moment, points in sides.views]
     detection = watch_detection(dataset, views, sides.seen, budget=budget)
     if detection.curve is not None:
         tables["detection_curve"] = detection.curve
@@ -110,11 +117,15 @@ def measure_model(
         brier=brier_score(sides.sought, probability),
         calibration_error=calibration.error,
         calibration_interval=(calibration.error_low, calibration.error_high),
-        notes=[*sides.notes[:-1], receipts.note, *detection.notes, sides.notes[-1]],
+        notes=[
+            *sides.notes[:-1], receipts.note, *([] if len(tables["layers"]) else [NOT_KNOWN]), *detection.notes,
+            sides.notes[-1],
+        ],
         rings=_compare_rings(dataset, found_rings),
         tables=tables,
         budget=budget,
         detection=detection.figures,
+        within_caps=_within_caps(dataset, ids, sides, score),
         victims=_victims(dataset, snapshot, ids, score, budget),
         about={
             "as_of": format_time(parse_time(as_of)), "data_set": dataset.fingerprint, "model": config_hash(model),
@@ -131,33 +142,56 @@ def _sides(
     *,
     use_truth: bool,
     known_by: Moment | None,
+    learnt_from: Dataset | None,
+    watched: Sequence[Moment],
+    every_column: bool,
     progress: Progress | None,
 ) -> _Sides:
     names, pack, target = origin_of(model)
     unlabelled: Any = model.trained_on_.unlabelled
+    source = dataset if learnt_from is None else learnt_from
     points, y, _ = labelled_points(
-        dataset, moments, target=target, known_by=known_by, unlabelled=unlabelled, lookback=model.trained_on_.lookback
+        source, moments, target=target, known_by=known_by, unlabelled=unlabelled, lookback=model.trained_on_.lookback
     )
     if len(np.unique(y)) < 2:
         raise DataError(
             f"evaluate: at the {len(moments):,} moment(s) from which baselines learn, {int((y == 1).sum()):,} accounts "
-            f"are known as positive and {int((y == 0).sum()):,} as negative. Give 'baselines_at', as for a model that "
-            "was trained on another data set."
+            f"are known as positive and {int((y == 0).sum()):,} as negative. For a model that was trained on another "
+            "data set, give that one as 'baselines_from', or moments of this one as 'baselines_at'."
         )
     at, truth, notes = test_points(dataset, as_of, target=target, use_truth=use_truth)
-    learnt_groups, groups = ring_groups(dataset, points), ring_groups(dataset, at)
-    is_seen = np.isin(groups, learnt_groups[y == 1])
+    learnt_groups, groups = ring_groups(source, points), ring_groups(dataset, at)
+    seen = learnt_groups[y == 1] if learnt_from is None else np.zeros(0, np.int64)
+    is_seen = np.isin(groups, seen)
     check_sides(truth[~is_seen])
-    notes.append(
+    notes.append(_who_is_left_out(is_seen, truth) if learnt_from is None else ANOTHER)
+    wanted = list(dict.fromkeys([*names, *rule_columns(pack)]))
+    at = at[~is_seen]
+    sight: Any = {"lookback": model.trained_on_.lookback or None, "progress": progress}
+    parts = [at, *(every_account(dataset, moment) for moment in watched)]
+    test, *views = _extract_parts(dataset, parts, wanted, **sight)
+    # baselines look at few columns; only a model that is trained anew needs all of them
+    read = names if every_column else without_graph(names) or names
+    learnt = extract(source, points, read, hide_groups=account_groups(source), **sight)
+    shown = list(zip(watched, views, strict=True))
+    return _Sides(learnt, y, learnt_groups, test, truth[~is_seen], groups[~is_seen], at, notes, seen, shown)
+
+
+def _extract_parts(dataset: Dataset, parts: Sequence[Points], names: Sequence[str], **sight: Any) -> list[pa.Table]:
+    """Return the features of each of several sets of points; what all points share is computed once."""
+    account, as_of = (np.concatenate([getattr(part, name) for part in parts]) for name in ("account", "as_of"))
+    whole = Points(account, as_of, parts[0].fingerprint)
+    table = extract(dataset, whole, names, **sight)
+    ends = np.cumsum([0, *map(len, parts)])
+    return [table.slice(begin, end - begin) for begin, end in itertools.pairwise(ends.tolist())]
+
+
+def _who_is_left_out(is_seen: BoolArray, truth: np.ndarray) -> str:
+    return (
         f"{int(is_seen.sum()):,} accounts of rings and persons seen in training are left out, "
         f"{int((truth[is_seen] == 1).sum()):,} of them positive; where that is most of them, precision and observed "
         "shares are lower than the whole bank would show."
     )
-    wanted = list(dict.fromkeys([*names, *rule_columns(pack)]))
-    seen: Any = {"lookback": model.trained_on_.lookback or None, "progress": progress}
-    test = extract(dataset, at[~is_seen], wanted, **seen)
-    learnt = extract(dataset, points, names, hide_groups=account_groups(dataset), **seen)
-    return _Sides(learnt, y, learnt_groups, test, truth[~is_seen], groups[~is_seen], at[~is_seen], notes)
 
 
 def measure_by_part(
@@ -171,7 +205,7 @@ def measure_by_part(
     k: float,
     groups: npt.ArrayLike | None = None,
 ) -> dict[str, pd.DataFrame]:
-    """Return what the tables of a data set allow to measure: typologies, subgroups, false positives, reliability.
+    """Return what the tables of a data set allow to measure: layers, typologies, subgroups, false positives, and so on.
 
     Parameters
     ----------
@@ -187,20 +221,29 @@ def measure_by_part(
     """
     of_typology = typology_parts(account_ids, tables.get("truth_rings"), tables.get("truth_accounts"))
     of_subgroup = subgroup_parts(account_ids, as_of, tables.get("accounts"), tables.get("holders"))
-    customers = customer_groups(
-        account_ids,
-        accounts=tables.get("accounts"),
-        truth_accounts=tables.get("truth_accounts"),
-        complaints=tables.get("complaints"),
-        transfers=tables.get("transfers"),
-        truth_transfers=tables.get("truth_transfers"),
-    )
+    customers = _customers(tables, account_ids)
     return {
+        "layers": measure_layers(y, score, account_ids, tables.get("truth_rings"), k=k, groups=groups),
         "typologies": measure_parts(y, score, of_typology, k=k, groups=groups),
         "subgroups": measure_parts(y, score, of_subgroup, k=k, probability=probability, groups=groups),
         "false_positives": measure_false_positives(y, score, customers, k=k, blocks=groups),
         "reliability": calibration_intervals(y, probability, groups=groups).bins,
     }
+
+
+def _customers(tables: Mapping[str, pa.Table], account_ids: npt.ArrayLike) -> pd.DataFrame:
+    names = ("accounts", "truth_accounts", "complaints", "transfers", "truth_transfers")
+    return customer_groups(account_ids, **{name: tables.get(name) for name in names})
+
+
+def _within_caps(dataset: Dataset, ids: Sequence[str], sides: _Sides, score: Float64Array) -> dict[str, float]:
+    """Return the largest budget that keeps every customer group within its cap, and what it finds."""
+    k = budget_within_caps(sides.sought, score, _customers(dataset.tables, ids))
+    if k == 0:
+        return {"n_alerts": 0.0}
+    rates = measure_ranking(sides.sought, score, [k], groups=sides.groups, n_draws=N_DRAWS).rates.iloc[0]
+    names = [f"{name}{end}" for name in ("precision", "recall") for end in ("", "_low", "_high")]
+    return {"n_alerts": float(k), "share": k / len(score), **{name: float(rates[name]) for name in names}}
 
 
 def test_points(
@@ -257,12 +300,14 @@ def _n_alerts(budget: float, n_rows: int) -> int:
     return int(np.ceil(budget * n_rows - 1e-9)) if budget < 1 else int(budget)
 
 
-def _left_out(dataset: Dataset, model: MuleModel, sides: _Sides, budget: float) -> pd.DataFrame:
+def _left_out(dataset: Dataset, learnt_from: Dataset, model: MuleModel, sides: _Sides, budget: float) -> pd.DataFrame:
     """Return the recall of each shape of ring by a model that learnt from none of it."""
-    if "truth_rings" not in dataset.tables:
-        raise DataError("evaluate: leaving typologies out needs the table truth_rings; measure without it.")
-    truth = dataset.tables["truth_rings"], dataset.tables.get("truth_accounts")
-    of_side = [typology_parts(side["account_id"].to_pylist(), *truth) for side in (sides.learnt, sides.test)]
+    of_side = []
+    for side, of in ((sides.learnt, learnt_from), (sides.test, dataset)):
+        if "truth_rings" not in of.tables:
+            raise DataError("evaluate: leaving typologies out needs the table truth_rings; measure without it.")
+        ids = side["account_id"].to_pylist()
+        of_side.append(typology_parts(ids, of.tables["truth_rings"], of.tables.get("truth_accounts")))
     return leave_one_typology_out(
         sides.learnt, sides.y, of_side[0], sides.test, sides.sought, of_side[1], k=budget, model=model,
         train_groups=sides.learnt_groups, test_groups=sides.groups,
@@ -288,17 +333,6 @@ def _victims(
         pc.less(paid["time"].cast(pa.int64()), snapshot.as_of),
     )
     return count_alerted_victims(likely, alerted, set(paid.filter(is_lost)["source"].to_pylist()))
-
-
-def _watch(dataset: Dataset, model: MuleModel, moments: Sequence[Moment], progress: Progress | None) -> list[View]:
-    """Return every account at each moment, with its score."""
-    names, _, _ = origin_of(model)
-    watched = []
-    for moment in moments:
-        lookback = model.trained_on_.lookback or None
-        features = extract(dataset, every_account(dataset, moment), names, lookback=lookback, progress=progress)
-        watched.append((moment, features.select(["account_id", "as_of"]), model.decision_function(features)))
-    return watched
 
 
 def _over_time(

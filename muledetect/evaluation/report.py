@@ -82,7 +82,7 @@ class Evaluation:
     rings : RingMetrics, optional
         Where the data set has true rings.
     tables : mapping of str to pandas.DataFrame
-        `typologies`, `subgroups`, `false_positives` and `reliability` at `budget`, see
+        `layers`, `typologies`, `subgroups`, `false_positives` and `reliability` at `budget`, see
         `muledetect.evaluation.measure_by_part`; `budget_curve`; with watched moments `calibration_over_time` and
         `detection_curve`; with found rings `ties`; `traces` where the truth about money is known; `left_out` where
         asked for.
@@ -90,6 +90,9 @@ class Evaluation:
         Alerts: a number, or below 1 a share of the accounts.
     detection : mapping of str to float
         Time to detect and value still there; see `muledetect.evaluation.watch.Detection`. Empty without `watched`.
+    within_caps : mapping of str to float
+        The largest budget at which every customer group stays within its cap: `n_alerts`, `share` of the accounts, and
+        `precision` and `recall` there, each with `_low` and `_high`. `n_alerts` alone where it is 0.
     victims : mapping of str to float
         Likely victims of the alerted accounts, how many of them are alerted themselves, and how well they are
         recognised; see `muledetect.evaluation.count_alerted_victims`.
@@ -106,8 +109,15 @@ class Evaluation:
     tables: Mapping[str, pd.DataFrame] = field(default_factory=dict)
     budget: float = 0.01
     detection: Mapping[str, float] = field(default_factory=dict)
+    within_caps: Mapping[str, float] = field(default_factory=dict)
     victims: Mapping[str, float] = field(default_factory=dict)
     about: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def n_positive(self) -> int:
+        """Positives that were measured."""
+        bins = self.tables.get("reliability")
+        return 0 if bins is None else int(bins["n_positive"].sum())
 
     def __repr__(self) -> str:
         best = float(self.table["average_precision"].iloc[-1]) if len(self.table) else float("nan")
@@ -123,7 +133,8 @@ class Evaluation:
         names = [name for name in _SHOWN if name in self.table]
         rows = [[method, *(_with_interval(line, name) for name in names)] for method, line in self.table.iterrows()]
         titles = ["method", *(name.replace("_", " ").replace("@", " at ") for name in names)]
-        parts = {"rings": asdict(self.rings) if self.rings is not None else {}, "detection": self.detection}
+        parts = {"largest budget within caps": self.within_caps, "detection": self.detection}
+        parts["rings"] = asdict(self.rings) if self.rings is not None else {}
         more = [
             build_details(part, build_facts({name.replace("_", " "): value for name, value in figures.items()}))
             for part, figures in parts.items()
@@ -140,6 +151,7 @@ class Evaluation:
         low, high = self.calibration_interval
         figures = {"brier": self.brier, "calibration_error": self.calibration_error, "budget": self.budget}
         figures |= {"calibration_error_low": low, "calibration_error_high": high}
+        figures |= {f"within_caps_{name}": value for name, value in self.within_caps.items()}
         figures |= {f"victims_{name}": value for name, value in self.victims.items()}
         figures |= {f"detection_{name}": value for name, value in self.detection.items()}
         if self.rings is not None:

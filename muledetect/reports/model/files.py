@@ -60,6 +60,7 @@ TABLES: Final[Mapping[str, Mapping[str, Kind]]] = {
         number="as_of n n_positive observed probability error error_low error_high", rates="ratio"
     ),
     "detection_curve": _columns(text="what", number="minutes at_risk share low high"),
+    "layers": _columns(text="layer", number="n_positive", rates="recall", flag="is_few"),
     "typologies": _columns(text="part value", number="n n_positive", rates="recall", flag="is_few"),
     "subgroups": _columns(text="part value", number="n n_positive", rates="recall false_positive_rate", flag="is_few"),
     "false_positives": _columns(text="group", number="n n_alerted rate low high cap", flag="passes is_sure"),

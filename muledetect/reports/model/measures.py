@@ -165,9 +165,12 @@ def _at_least(said: Said, grade: str) -> Text | str:
 
 
 def typologies(said: Said, found: EvaluationFiles) -> Parts:
-    """Recall of each typology, and of typologies that training never saw."""
-    table, left = (found.tables.get(name) for name in ("typologies", "left_out"))
+    """Recall of each layer and typology, and of typologies that training never saw."""
+    layers, table, left = (found.tables.get(name) for name in ("layers", "typologies", "left_out"))
     tables = []
+    if layers is not None:
+        rows = layers.assign(layer=in_words(layers["layer"], value_name))
+        tables.append(make_table("layers", said["tables"]["layers"], rows, note=_budget_note(found)))
     if table is not None:
         rows = _with_names(table[table["n_positive"] > 0])
         tables.append(make_table("typologies", said["tables"]["typologies"], rows, note=_budget_note(found)))
@@ -205,8 +208,14 @@ def false_positives(said: Said, found: EvaluationFiles) -> Parts:
     table, figures = found.tables["false_positives"], found.figures
     rows = table.assign(group=in_words(table["group"], partial(named, NAMES["groups"])))
     n_alerted, n_likely = as_count(figures.get("victims_n_alerted")), figures.get("victims_n_likely")
+    facts = []
+    if "within_caps_n_alerts" in figures:
+        recall = f"{figures.get('within_caps_recall', 0.0):.0%}"
+        facts.append(make_fact(said["facts"]["within_caps"], figures["within_caps_n_alerts"], recall=recall))
+    if n_likely:
+        facts.append(make_fact(said["facts"]["n_likely"], n_likely, n=n_alerted))
     return {
-        "facts": [make_fact(said["facts"]["n_likely"], n_likely, n=n_alerted)] if n_likely else [],
+        "facts": facts,
         "tables": [make_table("false_positives", said["tables"]["false_positives"], rows, note=_budget_note(found))],
     }
 
