@@ -59,8 +59,8 @@ class Demo:
 def run_demo(
     output: str | Path = "muledetect-demo",
     *,
-    n_accounts: int = 12_000,
-    n_days: int = 120,
+    n_accounts: int = 10_500,
+    n_days: int = 90,
     seed: int = 0,
     overwrite: bool = False,
     progress: Progress | None = None,
