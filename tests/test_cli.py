@@ -200,9 +200,16 @@ def test_import_own_names_the_command_that_says_what_columns_are(tmp_path: Path)
 @pytest.mark.slow
 def test_a_demo_shows_accounts_rings_and_baselines(tmp_path: Path) -> None:
     said = run("demo", "--accounts", 2000, "--days", 90, "--output", tmp_path / "demo")
-    for text in ("accounts to look at first", "LightGBM with all", "scores.parquet", "Brier score"):
+    for text in ("accounts to look at first", "LightGBM with all", "Brier score", "hops", "no account of this one"):
         assert text in said
-    assert (tmp_path / "demo" / "model" / "manifest.json").exists()
+    short = [line for line in said[said.index("in short") :].splitlines()[1:] if line.strip()]
+    starts = ("Mules: 20 alerts find", "Honest customers:", "Rings and money:", "Look at:", "Files:")
+    assert len(short) == len(starts)
+    assert all(line.startswith(start) for line, start in zip(short, starts, strict=True))
+    for name in ("training_data/world.json", "model/manifest.json", "traces/holds.parquet", "report/index.html"):
+        assert (tmp_path / "demo" / name).exists()
+    seeds = [json.loads((tmp_path / "demo" / name / "world.json").read_text()) for name in ("training_data", "data")]
+    assert seeds[0] != seeds[1]
 
 
 @pytest.mark.slow

@@ -314,7 +314,7 @@ def test_an_evaluation_writes_what_it_returns(first: Run, tmp_path: Path) -> Non
     result = pipeline.evaluate(
         first.dataset, first.model, SCORED_AT, found_rings=first.rings, use_truth=True, output=tmp_path
     )
-    tables = "baselines budget_curve false_positives reliability subgroups ties traces typologies".split()
+    tables = "baselines budget_curve false_positives layers reliability subgroups ties traces typologies".split()
     assert sorted(content(tmp_path)) == sorted([*(f"{name}.parquet" for name in tables), "report.json", MANIFEST])
     report = json.loads((tmp_path / "report.json").read_text())
     assert report["figures"]["brier"] == pytest.approx(result.brier)
@@ -330,6 +330,27 @@ def test_an_evaluation_writes_what_it_returns(first: Run, tmp_path: Path) -> Non
     assert "victims" in {row["group"] for row in report["tables"]["false_positives"]}
     read = pq.read_table(tmp_path / "baselines.parquet").to_pandas().set_index("method")
     pd.testing.assert_frame_equal(read, result.table)
+
+
+def test_a_model_of_another_bank_leaves_nobody_out(first: Run) -> None:
+    other = read_dataset(small_world())
+    bare = read_dataset(
+        {
+            **without(small_world(), "labels", "truth_rings"),
+            "truth_rings": small_world()["truth_rings"].drop_columns(["layer"]),
+        }
+    )
+    found = pipeline.evaluate(bare, first.model, SCORED_AT, use_truth=True, baselines_from=other, known_by=TRAINED_AT)
+    own = set(first.scores["account_id"].to_pylist())
+    assert found.tables["reliability"]["n"].sum() == len(own)
+    assert found.n_positive == len(own & set(small_world()["truth_rings"]["account_id"].to_pylist()))
+    assert any("no account of this one is left out" in note for note in found.notes)
+    assert len(found.tables["layers"]) == 0
+    assert any("No recall by layer" in note for note in found.notes)
+    with_layers = pipeline.evaluate(other, first.model, SCORED_AT, use_truth=True, baselines_from=other, budget=0.1)
+    assert with_layers.tables["layers"]["n_positive"].sum() == found.n_positive
+    assert 0 < with_layers.within_caps["n_alerts"] <= len(own)
+    assert not any("No recall by layer" in note for note in with_layers.notes)
 
 
 def test_time_to_detect_is_measured_at_the_watched_moments(first: Run) -> None:

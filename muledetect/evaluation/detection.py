@@ -167,6 +167,8 @@ def summarise_detection(accounts: pd.DataFrame, cases: pd.DataFrame) -> dict[str
 
 
 def _illicit(transfers: pa.Table, truth: pa.Table) -> pd.DataFrame:
+    moved = truth["transfer_id"].combine_chunks().cast(transfers["transfer_id"].type)
+    transfers = transfers.filter(pc.is_in(transfers["transfer_id"], moved))
     ids = pd.DataFrame({n: transfers[n].to_pylist() for n in ("transfer_id", "source", "target")}, dtype=object)
     ids["time"] = transfers["time"].cast(pa.int64()).to_numpy()
     known = pd.DataFrame({name: truth[name].to_pylist() for name in ("transfer_id", "kind", "amount")})

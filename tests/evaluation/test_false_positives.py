@@ -6,6 +6,7 @@ import pyarrow as pa
 
 from muledetect.evaluation import (
     FalsePositiveCap,
+    budget_within_caps,
     customer_groups,
     measure_false_positives,
 )
@@ -42,3 +43,24 @@ def test_a_cap_passes_fails_and_says_whether_it_is_sure() -> None:
     assert found["n_alerted"].tolist() == [10, 0, 0]
     assert found["passes"].tolist() == [False, True, True]
     assert found["is_sure"].tolist() == [True, True, False]
+
+
+def test_the_largest_budget_within_caps_is_the_last_one_that_passes() -> None:
+    rng = np.random.default_rng(5)
+    y, score = (rng.random(500) < 0.05).astype(float), rng.permutation(500) / 500.0
+    groups = pd.DataFrame({"group": ["a"] * 200 + ["b"] * 300, "row": range(500)})
+    caps = [FalsePositiveCap("a", 0.03), FalsePositiveCap("b", 0.02)]
+    found = budget_within_caps(y, score, groups, caps=caps)
+    assert 0 < found < 500
+    assert measure_false_positives(y, score, groups, k=found, caps=caps)["passes"].all()
+    assert not measure_false_positives(y, score, groups, k=found + 1, caps=caps)["passes"].all()
+
+
+def test_no_budget_keeps_a_group_that_scores_highest_and_may_have_no_alert() -> None:
+    # one honest account of a group of ten is above the mule; equal scores are alerted together
+    groups = pd.DataFrame({"group": ["a"] * 10, "row": range(10)})
+    caps = [FalsePositiveCap("a", 0.05)]
+    assert budget_within_caps([0.0] * 10 + [1.0], [0.9] + [0.1] * 9 + [0.8], groups, caps=caps) == 0
+    assert budget_within_caps([0.0] * 10 + [1.0], [0.8] + [0.1] * 9 + [0.8], groups, caps=caps) == 0
+    assert budget_within_caps([0.0] * 10 + [1.0], [0.7] + [0.1] * 9 + [0.8], groups, caps=caps) == 1
+    assert budget_within_caps([0.0, 1.0], [0.1, 0.2], groups.head(0), caps=caps) == 2
