@@ -85,6 +85,7 @@ def train(
     known_by: Moment | None = None,
     unlabelled: Unlabelled = "unknown",
     lookback: Duration | None = None,
+    neighbours: bool = True,
     max_rows: int | None = None,
     model: MuleModel | None = None,
     n_trials: int = 0,
@@ -118,6 +119,9 @@ def train(
     lookback : duration, optional
         How far back features see from each moment, such as "90d"; scoring uses the same. Default: the shortest record
         before one of the moments, and for the target "active" at most 180 days. See `labels.lookback`.
+    neighbours : bool
+        Let a second stage add what the scores of an account's payers and payees say, if that helps on rows held out;
+        see `muledetect.model.neighbours`.
     max_rows : int, optional
         Keep all positives and draw negatives, weighted so that probabilities stay right.
     model : MuleModel, optional
@@ -138,11 +142,14 @@ def train(
     """
     from muledetect.features import extract, feature_names
     from muledetect.graph import build_graph
-    from muledetect.labels import account_groups, account_keys, every_account, ring_groups, sample_points
+    from muledetect.labels import (
+        account_groups, account_keys, component_groups, every_account, ring_groups, sample_points,
+    )  # fmt: skip
     from muledetect.labels.lookback import choose_lookback
     from muledetect.labels.targets import labelled_points
     from muledetect.model import MuleModel
     from muledetect.model.fitted import TrainedOn
+    from muledetect.model.neighbours import training_suspicion
     from muledetect.model.tuning import tune
 
     _refuse(output, kinds.MODEL, dataset, overwrite=overwrite)
@@ -171,11 +178,17 @@ def train(
         rows, weight = sample_points(points, y, keys, max_rows=max_rows)
         notes = [*notes, f"{len(rows):,} of {len(y):,} points were drawn; weights make up for the others."]
         points, y = points[rows], y[rows]
-    names = feature_names(pack=pack, long_term=target == "ever")
-    features = extract(read, points, names, hide_groups=account_groups(read), lookback=chosen.length, progress=progress)
+    names, hidden = feature_names(pack=pack, long_term=target == "ever"), account_groups(read)
+    features = extract(read, points, names, hide_groups=hidden, lookback=chosen.length, progress=progress)
     groups, plan = ring_groups(read, points), model or MuleModel()
     if n_trials:
         plan = tune(features, y, model=plan, n_trials=n_trials, groups=groups, progress=progress)
+    if neighbours:
+        features, left_out = training_suspicion(
+            plan, read, points, features, y, groups=component_groups(read)[points.account], lookback=chosen.length,
+            hide_groups=hidden, sample_weight=weight, progress=progress,
+        )  # fmt: skip
+        notes = [*notes, *left_out]
     origin = TrainedOn(
         target, pack, unlabelled=unlabelled, lookback=chosen.length, is_prevalence_known=is_representative
     )

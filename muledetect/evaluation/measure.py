@@ -32,10 +32,12 @@ from muledetect.evaluation.victims import count_alerted_victims, likely_victims
 from muledetect.evaluation.watch import TRUTH_OF_MONEY, View, watch_detection
 from muledetect.facts import Snapshot
 from muledetect.features import extract
+from muledetect.features.suspicion import COLUMNS as SUSPICION
 from muledetect.graph import Points, build_graph
 from muledetect.labels import Target, account_groups, every_account, ring_groups
 from muledetect.labels.targets import labelled_points
 from muledetect.model import MuleModel
+from muledetect.model.neighbours import extract_for
 from muledetect.model.store import config_hash
 from muledetect.progress import Progress, silent
 from muledetect.records import Dataset
@@ -167,21 +169,25 @@ def _sides(
     notes.append(_who_is_left_out(is_seen, truth) if learnt_from is None else ANOTHER)
     wanted = list(dict.fromkeys([*names, *rule_columns(pack)]))
     at = at[~is_seen]
-    sight: Any = {"lookback": model.trained_on_.lookback or None, "progress": progress}
     parts = [at, *(every_account(dataset, moment) for moment in watched)]
-    test, *views = _extract_parts(dataset, parts, wanted, **sight)
+    test, *views = _extract_parts(dataset, model, parts, wanted, progress)
     # baselines look at few columns; only a model that is trained anew needs all of them
-    read = names if every_column else without_graph(names) or names
-    learnt = extract(source, points, read, hide_groups=account_groups(source), **sight)
+    own = [name for name in names if name not in SUSPICION]
+    learnt = extract(
+        source, points, own if every_column else without_graph(own) or own, hide_groups=account_groups(source),
+        lookback=model.trained_on_.lookback or None, progress=progress,
+    )  # fmt: skip
     shown = list(zip(watched, views, strict=True))
     return _Sides(learnt, y, learnt_groups, test, truth[~is_seen], groups[~is_seen], at, notes, seen, shown)
 
 
-def _extract_parts(dataset: Dataset, parts: Sequence[Points], names: Sequence[str], **sight: Any) -> list[pa.Table]:
+def _extract_parts(
+    dataset: Dataset, model: MuleModel, parts: Sequence[Points], names: Sequence[str], progress: Progress | None
+) -> list[pa.Table]:
     """Return the features of each of several sets of points; what all points share is computed once."""
     account, as_of = (np.concatenate([getattr(part, name) for part in parts]) for name in ("account", "as_of"))
     whole = Points(account, as_of, parts[0].fingerprint)
-    table = extract(dataset, whole, names, **sight)
+    table = extract_for(model, dataset, whole, names, progress=progress)
     ends = np.cumsum([0, *map(len, parts)])
     return [table.slice(begin, end - begin) for begin, end in itertools.pairwise(ends.tolist())]
 

@@ -9,10 +9,10 @@ import pyarrow.compute as pc
 from muledetect.clock import Moment, parse_time
 from muledetect.evaluation.drift import Drift, compare_periods
 from muledetect.evaluation.measure import origin_of
-from muledetect.features import extract
 from muledetect.graph import build_graph
 from muledetect.labels import Target, every_account, find_targets
 from muledetect.model import MuleModel
+from muledetect.model.neighbours import extract_for
 from muledetect.progress import Progress
 from muledetect.records import Dataset
 
@@ -28,10 +28,8 @@ def compare_moments(
 ) -> Drift:
     """Compare two moments under a model; see `muledetect.pipeline.monitor`."""
     names, _, target = origin_of(model)
-    lookback = model.trained_on_.lookback or None
     sides = [
-        extract(dataset, every_account(dataset, at), names, lookback=lookback, progress=progress)
-        for at in (before, after)
+        extract_for(model, dataset, every_account(dataset, at), names, progress=progress) for at in (before, after)
     ]
     scores = [model.decision_function(side) for side in sides]
     codes = [_reason_codes(model, side, score, n_explained) for side, score in zip(sides, scores, strict=True)]

@@ -35,6 +35,7 @@ from muledetect.features import (
     patterns,
     place,
     proximity,
+    suspicion,
     taint,
     taint_far,
     velocity,
@@ -92,6 +93,7 @@ _BUILT_IN: Final = (
     multihop.multihop,
     neighbours.neighbours,
     proximity.proximity,
+    suspicion.neighbour_suspicion,
 )
 _REGISTRY: Final = reduce(Registry.add, _BUILT_IN, Registry())
 

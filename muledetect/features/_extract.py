@@ -59,14 +59,16 @@ def extract_shards(
 
 
 def _by_moment(extraction: Extraction, points: Points) -> Iterator[tuple[Extraction, slice]]:
-    """Yield runs of points that see the same events, in their order: all of them where there is no look-back."""
-    starts = [0] if extraction.lookback is None else [0, *(np.flatnonzero(np.diff(points.as_of)) + 1).tolist()]
-    run, first = extraction, 0
-    for low in starts:
-        seen = extraction if extraction.lookback is None or not len(points) else extraction.before(points.as_of[low])
+    """Yield runs of points that see the same events, in order: all of them where nothing depends on the moment."""
+    if (extraction.lookback is None and extraction.suspect is None) or not len(points):
+        yield extraction, slice(0, len(points))
+        return
+    starts = [0, *(np.flatnonzero(np.diff(points.as_of)) + 1).tolist()]
+    run, first = extraction.before(points.as_of[0]), 0
+    for low in starts[1:]:
+        seen = extraction.before(points.as_of[low])
         if seen is not run:
-            if low > first:
-                yield run, slice(first, low)
+            yield run, slice(first, low)
             run, first = seen, low
     yield run, slice(first, len(points))
 

@@ -5,17 +5,34 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Hashable, Mapping
 from threading import RLock
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import pyarrow as pa
 
-from muledetect.arrays import Float32Array, Int64Array
+from muledetect.arrays import Float32Array, Float64Array, Int64Array
 from muledetect.facts import Facts
 from muledetect.features.signals import Past, build_past, signal_registry
 from muledetect.graph import TransferGraph
 from muledetect.records import Dataset
 
 T = TypeVar("T")
+
+
+class Suspicion(NamedTuple):
+    """How suspicious each account is at a moment.
+
+    Attributes
+    ----------
+    bits : float64[n_views, n_accounts]
+        `-log2(share of the scored accounts that score at least as high)`: 1 for the middle, 6.6 for the highest 1%; 0
+        for an account that was not scored.
+    view : int64[n_accounts]
+        Row of `bits` that the points of an account read. In training each reads scores of models that saw neither its
+        label nor those of its group.
+    """
+
+    bits: Float64Array
+    view: Int64Array
 
 
 class Extraction:
@@ -35,8 +52,16 @@ class Extraction:
         would tell its target.
     lookback : int, optional
         Microseconds: a point sees no event earlier than so long before it. Default: no limit.
+    suspect : callable, optional
+        Returns the `Suspicion` of all accounts at a moment (microseconds), from what points of this moment see. It is
+        asked once a moment; without it the columns of the family "suspicion" are not defined.
     threads : int, optional
         Default: all cores.
+
+    Attributes
+    ----------
+    suspicion : Suspicion or None
+        Of the moment, in what `before` returns.
     """
 
     def __init__(
@@ -46,11 +71,14 @@ class Extraction:
         *,
         hide_groups: Int64Array | None = None,
         lookback: int | None = None,
+        suspect: Callable[[Extraction, int], Suspicion] | None = None,
         threads: int | None = None,
     ) -> None:
         self.facts = _facts_of(dataset, graph)
         self.hide_groups = hide_groups
         self.lookback = lookback
+        self.suspect = suspect
+        self.suspicion: Suspicion | None = None
         self.threads = threads or os.cpu_count() or 1
         self._known: dict[Hashable, Any] = {}
         self._before: dict[int, Extraction] = {}
@@ -67,18 +95,26 @@ class Extraction:
         return self.facts.tables
 
     def before(self, as_of: int) -> Extraction:
-        """Return what points of a moment (microseconds) see: without events before the look-back, if there is one.
+        """Return what points of a moment see: no event before the look-back, and the suspicion at the moment.
 
         The latest two are kept, for points of one moment are asked for again: to explain them, and as peers.
+
+        Parameters
+        ----------
+        as_of : int
+            The moment, microseconds.
         """
         facts = self.facts if self.lookback is None else self.facts.since(int(as_of) - self.lookback)
-        if facts is self.facts:
+        if facts is self.facts and self.suspect is None:
             return self
-        with self._lock:
-            if as_of not in self._before:
-                self._before = dict([*self._before.items()][-1:])
-                self._before[as_of] = Extraction(facts, hide_groups=self.hide_groups, threads=self.threads)
-            return self._before[as_of]
+        if as_of not in self._before:
+            seen = Extraction(facts, hide_groups=self.hide_groups, threads=self.threads)
+            if facts is self.facts:
+                seen._known, seen._lock = self._known, self._lock
+            if self.suspect is not None:
+                seen.suspicion = self.suspect(seen, int(as_of))
+            self._before = dict([*[*self._before.items()][-1:], (as_of, seen)])
+        return self._before[as_of]
 
     def get(self, build: Callable[[Extraction], T]) -> T:
         """Return `build(self)`, computed once; `build` is a module's function and may ask for others in turn."""

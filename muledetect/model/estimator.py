@@ -30,6 +30,7 @@ from muledetect.model.prevalence import with_prevalence
 from muledetect.model.prior import correct_probability
 from muledetect.model.reasons import Reason, durations_among, find_reasons
 from muledetect.model.rows import Rows, known_targets, training_rows
+from muledetect.model.second_stage import is_suspicion
 from muledetect.model.sentences import Language
 from muledetect.model.store import card_of, config_hash, save_model
 from muledetect.model.table import FeatureTable, check_finite, is_table, read_features
@@ -83,6 +84,8 @@ class MuleModel(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         Only after `fit`, not after `load_model`; absent where all of one class lie in one group.
     n_trees_ : int
         Trees of each booster.
+    second_texts_ : list of str
+        Trees of the second stage, see `muledetect.model.second_stage`; empty for a model of one stage.
     held_out_metrics_ : dict
         How well `held_out_` was ranked; see `muledetect.model.card.describe_held_out`.
     clear_thresholds_ : list of dict
@@ -229,9 +232,19 @@ class MuleModel(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         rows, names = training_rows(table, is_known, is_positive, as_of, groups, sample_weight), names_of(self)
         source = None if dataset is None else source_of(table, rows, dataset)
         progress("leakage audit", 0.0)
-        self.leakage_ = None if leaks == "ignore" else find_leaks(rows, names, source, refuse=leaks == "refuse")
+        # Suspicion columns are scores, made to tell the label; those who were scored for them did not know it.
+        kept = np.flatnonzero(~is_suspicion(names))
+        audited = rows._replace(values=rows.values[:, kept])
+        self.leakage_ = (
+            None
+            if leaks == "ignore"
+            else find_leaks(audited, [names[at] for at in kept], source, refuse=leaks == "refuse")
+        )
         progress("training", 0.0)
         learnt = learn(rows, Learner(self.get_params(), names, durations_among(names)))
+        if len(kept) < len(names) and not learnt.second:
+            rows, self.n_features_in_ = audited, len(kept)
+            self.feature_names_in_ = np.array([names[at] for at in kept], dtype=object)
         self._keep_trees(rows, learnt, has_moments=as_of is not None or table.as_of is not None)
         self.trained_on_ = trained_on or TrainedOn()
         if dataset is not None:
@@ -251,8 +264,25 @@ class MuleModel(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     def decision_function(self, X: Features) -> Float64Array:
         """Return the score of each row: mean log-odds of the boosters, float64[n]. Rank by this, not by probability."""
         check_is_fitted(self, "texts_")
-        values = self._seen_by_trees(self._read_again(X).values)
-        return trees.raw_scores(self.boosters_, values, trees.threads(self.n_jobs))
+        values = self._read_again(X).values
+        if not self.second_texts_:
+            return self.first_stage(values)
+        is_near = is_suspicion(names_of(self))
+        near = np.ascontiguousarray(values[:, is_near])
+        added = trees.raw_scores(self.second_boosters_, near, trees.threads(self.n_jobs))
+        return self.first_stage(values[:, ~is_near]) + added
+
+    def first_stage(self, values: Float32Array) -> Float64Array:
+        """Return the score of rows by their own columns, without what their neighbours add, float64[n].
+
+        Parameters
+        ----------
+        values : float32[n, n_columns]
+            The columns of `feature_names_in_` that are not of the family "suspicion", in their order.
+        """
+        names = [name for name in names_of(self) if not is_suspicion([name])[0]]
+        seen = cap_durations(np.ascontiguousarray(values), durations_among(names), self.max_duration)
+        return trees.raw_scores(self.boosters_, seen, trees.threads(self.n_jobs))
 
     def predict_proba(self, X: Features) -> Float64Array:
         """Return calibrated probabilities of both classes, float64[n, 2]."""
@@ -308,7 +338,7 @@ class MuleModel(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         """
         check_is_fitted(self, "texts_")
         values = self._read_again(X).values
-        added = trees.contributions(self.boosters_, self._seen_by_trees(values), trees.threads(self.n_jobs))
+        added = self._contributions(values)
         return find_reasons(
             values, added, names_of(self), peers or self.peers_, n_reasons, n_against=n_against, language=language,
             currency=self.trained_on_.currency if currency is None else currency,
@@ -341,6 +371,8 @@ class MuleModel(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     def _keep_trees(self, rows: Rows, learnt: Learnt, *, has_moments: bool) -> None:
         self.texts_, self.n_trees_, self.calibrator_ = learnt.texts, learnt.n_trees, learnt.calibrator
         self.boosters_ = trees.open_boosters(self.texts_)
+        self.second_texts_ = learnt.second
+        self.second_boosters_ = trees.open_boosters(self.second_texts_)
         self.n_rows_, self.n_positives_ = len(rows.values), int(rows.is_positive.sum())
         self.peers_ = describe_peers(rows.values[~rows.is_positive])
         self.training_as_of_ = rows.moments if has_moments else ()
@@ -349,8 +381,15 @@ class MuleModel(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         if learnt.held_out is not None:
             self.held_out_ = learnt.held_out
 
-    def _seen_by_trees(self, values: Float32Array) -> Float32Array:
-        return cap_durations(values, durations_among(names_of(self)), self.max_duration)
+    def _contributions(self, values: Float32Array) -> Float64Array:
+        """Return what each column adds to the score: each stage adds its own, and the score is their sum."""
+        names, n_threads = names_of(self), trees.threads(self.n_jobs)
+        is_near, added = is_suspicion(names), np.empty(values.shape)
+        seen = cap_durations(values, durations_among(names), self.max_duration)
+        for columns, boosters in ((~is_near, self.boosters_), (is_near, self.second_boosters_)):
+            if columns.any():
+                added[:, columns] = trees.contributions(boosters, np.ascontiguousarray(seen[:, columns]), n_threads)
+        return added
 
     def _read_new(self, X: Features) -> FeatureTable:
         self.__dict__.pop("feature_names_in_", None)

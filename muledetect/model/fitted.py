@@ -70,6 +70,7 @@ class FittedModel(Protocol):
     classes_: npt.NDArray[Any]
     n_features_in_: int
     texts_: Sequence[TreesText]
+    second_texts_: Sequence[TreesText]
     n_trees_: int
     calibrator_: Calibrator
     peers_: Peers

@@ -47,8 +47,9 @@ def load_model(folder: str | PathLike[str]) -> MuleModel:
     """
     content, texts = read_folder(folder)
     model = _rebuild(content)
-    model.texts_ = texts
-    model.boosters_ = trees.open_boosters(texts)
+    n_first = len(content["trees"])
+    model.texts_, model.second_texts_ = texts[:n_first], texts[n_first:]
+    model.boosters_, model.second_boosters_ = map(trees.open_boosters, (model.texts_, model.second_texts_))
     model.n_trees_ = model.boosters_[0].num_trees()
     return model
 

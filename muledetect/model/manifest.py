@@ -31,6 +31,7 @@ from muledetect.model.fields import (
     whole,
 )  # fmt: skip
 from muledetect.model.options import MOST_BAGS, PARAMETERS, check_parameters, kept_parameters
+from muledetect.model.second_stage import is_suspicion
 from muledetect.model.tree_text import MOST_SCORE
 from muledetect.records.currency import exponent_of
 
@@ -57,7 +58,7 @@ def read_manifest(content: bytes) -> dict[str, Any]:
         raise ModelError(
             f"manifest: format {got}; this version reads format {FORMAT}. Train the model again with this version."
         )
-    checked: dict[str, Any] = _MANIFEST(found, "")
+    checked: dict[str, Any] = _MANIFEST({"second_trees": [], **found}, "")
     _check_together(checked)
     return checked
 
@@ -160,6 +161,7 @@ _MANIFEST: Final = fields(
     leakage=maybe(each(text)),
     versions=fields(python=short_text, numpy=short_text, lightgbm=short_text, muledetect=short_text),
     trees=each(_digest, 1, MOST_BAGS),
+    second_trees=each(_digest, 0, MOST_BAGS),
 )
 
 
@@ -170,6 +172,8 @@ def _check_together(manifest: Mapping[str, Any]) -> None:
         raise ModelError(f"manifest: 'features' names {len(names) - len(set(names)):,} features twice. {MEND}")
     if not manifest["has_feature_names"] and names != [f"x{position}" for position in range(len(names))]:
         raise ModelError(f"manifest: 'features' has names, but 'has_feature_names' is false. {MEND}")
+    if any(is_suspicion(names)) != bool(manifest["second_trees"]) or all(is_suspicion(names)):
+        raise ModelError(f"manifest: 'features' and 'second_trees' must both have a second stage, or neither. {MEND}")
     for name, values in manifest["peers"].items():
         if len(values) != len(names):
             raise ModelError(f"manifest: 'peers.{name}' has {len(values):,} values for {len(names):,} features. {MEND}")

@@ -15,9 +15,10 @@ import pyarrow as pa
 from muledetect import schema
 from muledetect.arrays import BoolArray, Float64Array, Int64Array
 from muledetect.errors import ModelError
-from muledetect.features import Extraction, as_table, extract_shards, registry
+from muledetect.features import as_table, extract_shards, registry
 from muledetect.graph import Points, TransferGraph
 from muledetect.model.estimator import MuleModel
+from muledetect.model.neighbours import extraction_of
 from muledetect.model.peers import PeerGroups, choose_peers
 from muledetect.model.prevalence import estimate_prevalence, match_prevalence, parse_share
 from muledetect.model.reasons import Reason
@@ -86,7 +87,7 @@ def score_points(
     names = [str(name) for name in getattr(model, "feature_names_in_", ())]
     if not names:
         raise ModelError("score: the model was not fitted on a table of named features. Train it with `train`.")
-    extraction = Extraction(dataset, graph, lookback=model.trained_on_.lookback or None, threads=threads)
+    extraction = extraction_of(model, dataset, graph, threads=threads)
     blocks = [
         model.decision_function(as_table(dataset.account_ids, shard, names, values))
         for shard, values in extract_shards(extraction, points, names, registry(), progress=progress)

@@ -29,6 +29,7 @@ from muledetect.model.fields import MEND
 from muledetect.model.fitted import FittedModel, names_of
 from muledetect.model.manifest import FORMAT, read_manifest
 from muledetect.model.options import kept_parameters
+from muledetect.model.second_stage import is_suspicion
 from muledetect.model.tree_text import MOST_SIGNS, TreesError, TreesText, rewrite_trees
 from muledetect.outputs import new_folder
 from muledetect.outputs.kinds import MODEL
@@ -60,7 +61,7 @@ def save_model(model: FittedModel, folder: str | PathLike[str], *, overwrite: bo
     OutputError
         If it holds what may not be replaced, see `muledetect.outputs`.
     """
-    texts = [text.encode() for text in model.texts_]
+    texts = [text.encode() for text in (*model.texts_, *model.second_texts_)]
     card = card_of(model)
     files = {_file_of(_digest(text)): text for text in texts}
     files |= {CARD: _json(card), CARD_TEXT: write_card(card).encode(), MANIFEST: _json(_manifest(model, texts))}
@@ -96,8 +97,10 @@ def read_folder(folder: str | PathLike[str]) -> tuple[dict[str, Any], list[Trees
             "Install that major version, or train the model again."
         )
     texts: list[TreesText] = []
-    for digest in content["trees"]:
-        texts.append(_read_trees(place, digest, len(content["features"]), MOST_SIGNS - sum(map(len, texts))))
+    n_near = int(is_suspicion([feature["name"] for feature in content["features"]]).sum())
+    widths = [len(content["features"]) - n_near] * len(content["trees"]) + [n_near] * len(content["second_trees"])
+    for digest, n_columns in zip([*content["trees"], *content["second_trees"]], widths, strict=True):
+        texts.append(_read_trees(place, digest, n_columns, MOST_SIGNS - sum(map(len, texts))))
     return content, texts
 
 
@@ -137,7 +140,8 @@ def _manifest(model: FittedModel, texts: list[bytes]) -> dict[str, Any]:
         "fairness": list(model.fairness_),
         "leakage": model.leakage_,
         "versions": _versions(),
-        "trees": [_digest(text) for text in texts],
+        "trees": [_digest(text) for text in texts[: len(model.texts_)]],
+        "second_trees": [_digest(text) for text in texts[len(model.texts_) :]],
     }
 
 

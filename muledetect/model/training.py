@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 import numpy as np
@@ -16,6 +16,7 @@ from muledetect.model.canonical import group_folds
 from muledetect.model.directions import directions
 from muledetect.model.fitted import HeldOut
 from muledetect.model.rows import Rows, later_rows
+from muledetect.model.second_stage import is_suspicion, learn_second
 from muledetect.model.tree_text import TreesText
 
 _N_FOLDS: Final = 3
@@ -62,34 +63,45 @@ class Learner:
                 "monotone_constraints": directions(self.names),
                 "monotone_constraints_method": "intermediate",
             }
-        weight = rows.weight
-        if given["positive_weight"] is not None:
-            n_positive = int(rows.is_positive.sum())
-            ratio = (len(rows.values) - n_positive) / n_positive
-            factor = ratio if given["positive_weight"] == "balanced" else ratio**0.5
-            weight = rows.weights * np.where(rows.is_positive, factor, 1.0)
-        n_threads = trees.threads(given["n_jobs"])
+        seen, n_threads = self._seen(rows.values), trees.threads(given["n_jobs"])
         return trees.grow(
-            self._seen(rows), rows.is_positive, weight, parameters, n_trees=n_trees, jobs=jobs, n_threads=n_threads
+            seen, rows.is_positive, self.weight(rows), parameters, n_trees=n_trees, jobs=jobs, n_threads=n_threads
         )
+
+    def weight(self, rows: Rows) -> Float64Array | None:
+        """Return the weight of each row in the trees, float64[n_rows]; None: all weigh 1."""
+        wanted = self.parameters["positive_weight"]
+        if wanted is None:
+            return rows.weight
+        n_positive = int(rows.is_positive.sum())
+        ratio = (len(rows.values) - n_positive) / n_positive
+        return rows.weights * np.where(rows.is_positive, ratio if wanted == "balanced" else ratio**0.5, 1.0)
 
     def stages(self, texts: Sequence[TreesText], rows: Rows) -> Float64Array:
         """Return the scores of the rows after every `_STEP` trees, float64[n_stages, n_rows]."""
         boosters = [trees.open_booster(text) for text in texts]
-        return trees.staged_scores(boosters, self._seen(rows), _STEP, trees.threads(self.parameters["n_jobs"]))
+        return trees.staged_scores(boosters, self._seen(rows.values), _STEP, trees.threads(self.parameters["n_jobs"]))
+
+    def score(self, boosters: Sequence[Any], values: Float32Array) -> Float64Array:
+        """Return the score of rows by each booster, float64[n_boosters, n_rows]."""
+        seen, n_threads = self._seen(values), trees.threads(self.parameters["n_jobs"])
+        return np.array([trees.raw_scores([booster], seen, n_threads) for booster in boosters])
 
     def bag(self) -> list[trees.Job]:
         """Return one job a bag, each with its seed."""
         first = int(self.parameters["random_state"] or 0) * 1_000 + 1
         return [trees.Job(first + nth) for nth in range(self.parameters["n_bags"])]
 
-    def _seen(self, rows: Rows) -> Float32Array:
-        return cap_durations(rows.values, self.is_duration, self.parameters["max_duration"])
+    def _seen(self, values: Float32Array) -> Float32Array:
+        return cap_durations(values, self.is_duration, self.parameters["max_duration"])
 
 
 @dataclass
 class Learnt:
-    """Trees and calibrator; rows that trees did not see (`held_out`), where there were any; what was done, in words."""
+    """Trees and calibrator; rows that trees did not see (`held_out`), where there were any; what was done, in words.
+
+    `how` says which rows calibrated. `second` are the trees of the second stage, none where it was left out.
+    """
 
     texts: list[TreesText]
     n_trees: int
@@ -97,6 +109,8 @@ class Learnt:
     calibrated: Rows
     held_out: HeldOut | None = None
     notes: list[str] = field(default_factory=list)
+    how: str = ""
+    second: list[TreesText] = field(default_factory=list)
 
 
 def cap_durations(values: Float32Array, is_duration: BoolArray, longest: Duration | None) -> Float32Array:
@@ -109,7 +123,30 @@ def cap_durations(values: Float32Array, is_duration: BoolArray, longest: Duratio
 
 
 def learn(rows: Rows, learner: Learner) -> Learnt:
-    """Train trees and calibrator; see `MuleModel.fit`."""
+    """Train trees and calibrator; see `MuleModel.fit`. `learner` names all columns, those of both stages."""
+    is_near = is_suspicion(learner.names)
+    if not is_near.any():
+        return _learn_first(rows, learner)
+    own = rows._replace(values=np.ascontiguousarray(rows.values[:, ~is_near]))
+    names = [name for name, near in zip(learner.names, is_near, strict=True) if not near]
+    first = Learner(learner.parameters, names, learner.is_duration[~is_near])
+    learnt, near = _learn_first(own, first), rows._replace(values=np.ascontiguousarray(rows.values[:, is_near]))
+    if learnt.held_out is None:
+        return learnt
+    second, note = learn_second(near, own, first)
+    if second is None:
+        return replace(learnt, notes=[*learnt.notes, note])
+    by_position = np.argsort(rows.position)
+    place = by_position[np.searchsorted(rows.position[by_position], learnt.held_out.position)]
+    score = learnt.held_out.score + second.added[place]
+    calibrator, calibrated = _calibrate(score, learnt.calibrated, first, learnt.how)
+    return replace(
+        learnt, calibrator=calibrator, held_out=learnt.held_out._replace(score=score), second=second.texts,
+        notes=[*learnt.notes[:-1], note, calibrated],
+    )  # fmt: skip
+
+
+def _learn_first(rows: Rows, learner: Learner) -> Learnt:
     later, why = later_rows(rows)
     return _learn_across_folds(rows, learner, why) if later is None else _learn_before(rows, learner, later)
 
@@ -130,7 +167,7 @@ def _learn_before(rows: Rows, learner: Learner, later: BoolArray) -> Learnt:
     how = f"on {len(unseen.values):,} rows later than what trees grown for it saw, without groups positive before"
     calibrator, note = _calibrate(stages[n_stages - 1], unseen, learner, how)
     texts = learner.grow(rows, learner.bag(), n_trees)
-    return Learnt(texts, n_trees, calibrator, unseen, _held_out(stages[n_stages - 1], unseen), [*notes, note])
+    return Learnt(texts, n_trees, calibrator, unseen, _held_out(stages[n_stages - 1], unseen), [*notes, note], how)
 
 
 def _learn_across_folds(rows: Rows, learner: Learner, why: str) -> Learnt:
@@ -153,8 +190,9 @@ def _learn_across_folds(rows: Rows, learner: Learner, why: str) -> Learnt:
     score = np.empty(len(fold))
     for nth, text in enumerate(texts[len(bag) :]):
         score[fold == nth] = learner.stages([text], rows.take(fold == nth))[-1]
-    calibrator, note = _calibrate(score, rows, learner, f"by {n_folds} folds that keep groups whole, {why}")
-    return Learnt(texts[: len(bag)], n_trees, calibrator, rows, _held_out(score, rows), [note])
+    how = f"by {n_folds} folds that keep groups whole, {why}"
+    calibrator, note = _calibrate(score, rows, learner, how)
+    return Learnt(texts[: len(bag)], n_trees, calibrator, rows, _held_out(score, rows), [note], how)
 
 
 def _calibrate(score: Float64Array, rows: Rows, learner: Learner, how: str) -> tuple[Calibrator, str]:

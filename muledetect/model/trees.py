@@ -40,12 +40,13 @@ def grow(
     n_trees: int,
     jobs: Sequence[Job],
     n_threads: int,
+    start: Float64Array | None = None,
 ) -> list[TreesText]:
     """Train a booster for each job and return them as text, in the order of the jobs.
 
     Boosters run side by side, each in one thread: LightGBM's own threads wait for one another at every split, which on
     a machine that does anything else costs up to a hundred times the work (measured). Rows are binned once for all.
-    The text holds the trees only, not the parameters.
+    The text holds the trees only, not the parameters. Trees add to the log-odds `start` of each row, 0 by default.
 
     Raises
     ------
@@ -64,7 +65,7 @@ def grow(
         "data_random_seed": 1,
     }
     binned = lightgbm.Dataset(
-        values, is_positive.astype(np.float32), weight=weight, params=settings, free_raw_data=False
+        values, is_positive.astype(np.float32), weight=weight, init_score=start, params=settings, free_raw_data=False
     ).construct()
     opening = Lock()
 

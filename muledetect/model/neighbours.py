@@ -1,0 +1,160 @@
+"""Suspicion columns: how the accounts score that an account deals with, in scoring and in training.
+
+A mule is paid by mules and pays mules. Trees of the first stage score every account of the bank at a moment; the
+columns of family "suspicion" say how the payers and payees of an account score among all; the second stage adds to the
+score with them. In training no account reads a score of trees that saw its label, or a label of its group.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from muledetect.arrays import Float64Array, Int64Array
+from muledetect.features import Extraction, Points, as_table, extract_shards, registry
+from muledetect.features._extract import extract_values
+from muledetect.features._extraction import Suspicion
+from muledetect.features.suspicion import COLUMNS, bits_of
+from muledetect.model.estimator import MuleModel
+from muledetect.model.reasons import durations_among
+from muledetect.model.rows import known_targets, training_rows
+from muledetect.model.second_stage import N_FOLDS, PAIRS, folds_of
+from muledetect.model.table import read_features
+from muledetect.model.training import Learner
+from muledetect.model.trees import Job, open_booster
+from muledetect.progress import Progress
+from muledetect.records import Dataset
+
+#: Returns the suspicion of all accounts at a moment, from what its points see.
+Suspect: TypeAlias = Callable[[Extraction, int], Suspicion]
+
+
+def extraction_of(model: MuleModel, dataset: Any, graph: Any = None, *, threads: int | None = None) -> Extraction:
+    """Return the extraction of a model's columns: with its look-back and, for a second stage, its suspicion.
+
+    Parameters
+    ----------
+    model : MuleModel
+    dataset, graph, threads
+        As for `features.Extraction`.
+    """
+    lookback = model.trained_on_.lookback or None
+    return Extraction(dataset, graph, lookback=lookback, suspect=_suspect_by(model), threads=threads)
+
+
+def extract_for(
+    model: MuleModel,
+    dataset: Dataset,
+    points: Points,
+    names: Sequence[str] | None = None,
+    *,
+    progress: Progress | None = None,
+) -> pa.Table:
+    """Return the columns of a model, or others, at points as the model sees them; as `features.extract`.
+
+    Parameters
+    ----------
+    model : MuleModel
+    dataset : Dataset
+    points : Points
+    names : sequence of str, optional
+        Default: the columns that the model asks for.
+    progress : callable, optional
+    """
+    wanted = [registry().parse(str(name)).name for name in (model.feature_names_in_ if names is None else names)]
+    values = extract_values(extraction_of(model, dataset), points, wanted, registry(), progress)
+    return as_table(dataset.account_ids, points, wanted, values)
+
+
+def training_suspicion(
+    model: MuleModel,
+    dataset: Dataset,
+    points: Points,
+    features: pa.Table,
+    y: npt.ArrayLike,
+    *,
+    groups: Int64Array,
+    lookback: int,
+    hide_groups: Int64Array | None = None,
+    sample_weight: npt.ArrayLike | None = None,
+    progress: Progress | None = None,
+) -> tuple[pa.Table, list[str]]:
+    """Return training rows with their suspicion columns, and notes; without them where too few groups are known.
+
+    Groups are dealt into four folds. For a point of fold i, an account of fold j is scored by trees grown without both
+    folds, and one of fold i or without label by all trees grown without fold i: so its own label, and that of its
+    group, reaches no score that it reads.
+
+    Parameters
+    ----------
+    model : MuleModel
+        Its parameters are used.
+    dataset, points, features, y, sample_weight
+        Of the training rows.
+    groups : int64[n_points]
+        What must not be split: rings, holders, devices.
+    lookback : int
+        Microseconds; 0 = none.
+    hide_groups : int64[n_accounts], optional
+        As for `features.extract`.
+    progress : callable, optional
+    """
+    table = read_features(features)
+    is_known, is_positive, _ = known_targets(y)
+    rows = training_rows(table, is_known, is_positive, None, groups, sample_weight)
+    fold = folds_of(rows)
+    if fold is None:
+        return features, [f"Neighbours: left out, as fewer than {N_FOLDS} groups of mules, or of others, are known."]
+    learner = Learner({**model.get_params(), "monotone": False}, table.names, durations_among(table.names))
+    seed = learner.bag()[0].seed
+    jobs = [Job(seed, np.flatnonzero((fold != i) & (fold != j))) for i, j in PAIRS]
+    boosters = [open_booster(text) for text in learner.grow(rows, jobs, model.n_estimators)]
+    of_account = np.full(len(dataset.account_ids), -1)
+    of_account[points.account[rows.position]] = fold
+
+    def suspect(extraction: Extraction, as_of: int) -> Suspicion:
+        account, scores = _score_all(extraction, as_of, table.names, lambda values: learner.score(boosters, values))
+        bits = np.zeros((N_FOLDS, len(of_account)))
+        for view in range(N_FOLDS):
+            without = [nth for nth, pair in enumerate(PAIRS) if view in pair]
+            score = scores[without].mean(axis=0)
+            for nth in without:
+                (other,) = set(PAIRS[nth]) - {view}
+                score = np.where(of_account[account] == other, scores[nth], score)
+            bits[view, account] = bits_of(score)
+        return Suspicion(bits, np.maximum(of_account, 0))
+
+    extraction = Extraction(dataset, hide_groups=hide_groups, lookback=lookback or None, suspect=suspect)
+    values = extract_values(extraction, points, list(COLUMNS), registry(), progress)
+    for nth, name in enumerate(COLUMNS):
+        features = features.append_column(name, pa.array(np.ascontiguousarray(values[:, nth])))
+    return features, []
+
+
+def _suspect_by(model: MuleModel) -> Suspect | None:
+    """Return the suspicion by the first stage of a fitted model; None if it has no second."""
+    if not model.second_texts_:
+        return None
+    names = [str(name) for name in model.feature_names_in_ if name not in COLUMNS]
+
+    def suspect(extraction: Extraction, as_of: int) -> Suspicion:
+        account, scores = _score_all(extraction, as_of, names, lambda values: model.first_stage(values)[None])
+        bits = np.zeros((1, extraction.graph.n_accounts))
+        bits[0, account] = bits_of(scores[0])
+        return Suspicion(bits, np.zeros(extraction.graph.n_accounts, np.int64))
+
+    return suspect
+
+
+def _score_all(
+    extraction: Extraction, as_of: int, names: Sequence[str], score: Callable[[npt.NDArray[np.float32]], Float64Array]
+) -> tuple[Int64Array, Float64Array]:
+    """Return the accounts of the bank and their scores at a moment, float64[n_scores, n_accounts]."""
+    account = np.flatnonzero(extraction.facts.accounts.is_own).astype(np.int32)
+    points = Points(account, np.full(len(account), as_of))
+    blocks = [score(values.astype(np.float32)) for _, values in extract_shards(extraction, points, names, registry())]
+    return account.astype(np.int64), np.concatenate(blocks, axis=1)
