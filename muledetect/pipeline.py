@@ -143,7 +143,12 @@ def train(
     from muledetect.features import extract, feature_names
     from muledetect.graph import build_graph
     from muledetect.labels import (
-        account_groups, account_keys, component_groups, every_account, ring_groups, sample_points,
+        account_groups,
+        account_keys,
+        component_groups,
+        every_account,
+        ring_groups,
+        sample_points,
     )  # fmt: skip
     from muledetect.labels.lookback import choose_lookback
     from muledetect.labels.targets import labelled_points
