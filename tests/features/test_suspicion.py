@@ -1,0 +1,115 @@
+"""Suspicion columns against plain loops, and what training may read."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from muledetect.features import Extraction, extract, extract_shards, registry
+from muledetect.features._extraction import Suspicion
+from muledetect.features.suspicion import COLUMNS, bits_of
+from muledetect.graph import build_graph
+from muledetect.labels import account_groups, component_groups, every_account, find_targets
+from muledetect.labels.targets import labelled_points
+from muledetect.model import MuleModel
+from muledetect.model.neighbours import training_suspicion
+from muledetect.records import Dataset, read_dataset
+from muledetect.simulation import simulate
+from muledetect.testing import random_world
+
+
+def plain(dataset: Dataset, bits: np.ndarray, account: int, as_of: int) -> dict[str, float]:
+    """All columns of one account, by loops over its transfers."""
+    graph, found = build_graph(dataset), {}
+    for side, own, other in (("in", graph.target, graph.source), ("out", graph.source, graph.target)):
+        deals: dict[int, list[int]] = {}
+        for i in range(graph.n_transfers):
+            if own[i] == account and other[i] != account and graph.time[i] < as_of:
+                deals.setdefault(int(other[i]), []).append(int(graph.amount[i]))
+        known = sorted((bits[b] for b in deals), reverse=True)
+        amounts = {b: sum(deal) for b, deal in deals.items()}
+        total, rare = sum(amounts.values()), {b: 1 / len(deal) for b, deal in deals.items()}
+        found |= {
+            f"{side}_suspicion_mean": np.mean(known) if known else math.nan,
+            f"{side}_suspicion_by_amount": sum(bits[b] * a / total for b, a in amounts.items()) if known else math.nan,
+            f"{side}_suspicion_of_rare": (
+                sum(bits[b] * w for b, w in rare.items()) / sum(rare.values()) if known else math.nan
+            ),
+            f"{side}_suspicion_max": known[0] if known else math.nan,
+            f"{side}_suspicion_second": known[1] if len(known) > 1 else 0.0 if known else math.nan,
+            f"{side}_suspicious": float(sum(bit >= np.log2(100) for bit in known)),
+        }
+    return found
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_suspicion_equals_plain_loops(seed: int) -> None:
+    dataset = read_dataset(random_world(seed))
+    times = dataset.transfers["time"].cast(pa.int64()).to_numpy()
+    as_of = int(np.sort(times)[len(times) * 3 // 4])
+    points = every_account(dataset, as_of)
+    bits = np.random.default_rng(seed).choice([0.0, 1.0, 3.5, 7.0, 12.25], len(dataset.account_ids))
+
+    def suspect(_: Extraction, moment: int) -> Suspicion:
+        assert moment == as_of
+        return Suspicion(bits[None], np.zeros(len(bits), np.int64))
+
+    extraction = Extraction(dataset, suspect=suspect)
+    ((shard, values),) = extract_shards(extraction, points, list(COLUMNS), registry())
+    for account, row in zip(shard.account, values, strict=True):
+        told = plain(dataset, bits, int(account), as_of)
+        np.testing.assert_allclose(row, [told[name] for name in COLUMNS], atol=2e-4)
+
+
+def test_without_scores_suspicion_is_not_defined() -> None:
+    dataset = read_dataset(random_world(0))
+    table = extract(dataset, every_account(dataset, "2030-01-01"), list(COLUMNS))
+    assert all(np.isnan(table[name].to_numpy()).all() for name in COLUMNS)
+
+
+def test_bits_tell_the_share_that_is_as_high() -> None:
+    np.testing.assert_allclose(bits_of(np.array([5.0, 1.0, 5.0, -2.0])), [1.0, np.log2(4 / 3), 1.0, 0.0])
+
+
+@pytest.fixture(scope="module")
+def world() -> Dataset:
+    return read_dataset(simulate(n_accounts=900, n_days=80, seed=5, mule_share=0.06, evasion=0.2, least_mules=50))
+
+
+def suspicion_of(world: Dataset, flipped: int | None = None) -> tuple[pa.Table, np.ndarray]:
+    graph = build_graph(world)
+    moment = int(graph.time[-1])
+    points = every_account(world, moment)
+    truth = world.tables["truth_accounts"]
+    mules = truth.filter(truth["is_mule"])["account_id"]
+    y = np.isin(points.account, graph.codes(mules)).astype(np.float64)
+    if flipped is not None:
+        y[flipped] = 1 - y[flipped]
+    groups = component_groups(world)[points.account]
+    names = ["in_count__window_all", "out_count__window_all", "pass_through__window_24h", "in_amount__window_all"]
+    features = extract(world, points, names, hide_groups=account_groups(world))
+    model = MuleModel(n_estimators=30, n_bags=1)
+    table, notes = training_suspicion(model, world, points, features, y, groups=groups, lookback=0)
+    assert notes == []
+    return table.select(list(COLUMNS)), groups
+
+
+@pytest.mark.slow
+def test_the_label_of_a_group_reaches_no_column_of_its_own_fold(world: Dataset) -> None:
+    """Flipping a label moves columns of others, never those of its own account."""
+    before, _ = suspicion_of(world)
+    moved = 0
+    for row in (3, 57, 300):
+        after, _ = suspicion_of(world, flipped=row)
+        changed = np.column_stack([
+            ~np.isclose(before[name].to_numpy(), after[name].to_numpy(), rtol=0, atol=0, equal_nan=True)
+            for name in COLUMNS
+        ])  # fmt: skip
+        moved += int(changed.any(axis=1).sum())
+        if len(np.unique(suspicion_of(world)[1])) == len(before):
+            assert not changed[row].any()
+    assert moved > 0
