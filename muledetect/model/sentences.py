@@ -122,7 +122,7 @@ def _beside(shown: str, value: float, peers: Standing, parts: Mapping[str, str],
         alike = _percent(1 - peers.below - peers.above, parts) if is_ranked else ""
         return parts["alike"].format(share=alike, peers=who) if is_ranked else ""
     share = max(peers.below, peers.above)
-    if np.isnan(peers.median) or (value > peers.p99 and shown != "highest"):  # the higher the value, the lower is it
+    if np.isnan(peers.median) or value > peers.p99:
         name, known = "rare", peers.p99
     elif not is_ranked:
         name, known = "typical", peers.median
@@ -213,6 +213,6 @@ _WRITERS: Final[Mapping[str, Callable[[float, Mapping[str, str]], str]]] = {
     "points": lambda value, parts: parts["points"].format(value=f"{100 * value:+.0f}"),
     "times": _times,
     "odds": lambda value, parts: _times(value / (1 - value), parts),
-    "highest": lambda value, parts: _percent(2.0**-value, parts),
+    "rank": lambda value, parts: _percent(1 - 2.0**-value, parts),
     "equal_parts": lambda value, _: _number(2.0 ** min(value, 60.0)),  # no bank has 2^60 counterparties
 }
