@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import math
+from itertools import combinations
 
 import numpy as np
 import pyarrow as pa
 import pytest
-from sklearn.metrics import roc_auc_score
 
 from muledetect.features import Extraction, extract, extract_shards, registry
 from muledetect.features._extraction import Suspicion
 from muledetect.features.suspicion import COLUMNS, bits_of
 from muledetect.graph import build_graph
-from muledetect.labels import account_groups, component_groups, every_account
-from muledetect.model import MuleModel
+from muledetect.labels import component_groups, every_account
+from muledetect.model import MuleModel, neighbours
 from muledetect.model.neighbours import training_suspicion
+from muledetect.model.rows import Rows
+from muledetect.model.training import Learner
+from muledetect.model.trees import Job
 from muledetect.records import Dataset, read_dataset
 from muledetect.simulation import simulate
 from muledetect.testing import random_world
@@ -82,26 +85,49 @@ def world() -> Dataset:
 NAMES = ["in_count__window_all", "out_count__window_all", "pass_through__window_24h", "in_amount__window_all"]
 
 
-def rank_auc(value: np.ndarray, y: np.ndarray) -> float:
-    kept = ~np.isnan(value)
-    return float(roc_auc_score(y[kept], value[kept]))
-
-
 @pytest.mark.slow
-def test_labels_without_any_sense_do_not_show_in_the_columns_of_their_own_account(world: Dataset) -> None:
-    """An account that pays itself back through its neighbours' scores would tell even a label drawn at random."""
+def test_no_account_reads_a_score_of_trees_that_saw_its_label(world: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each set of trees is given a score of its own, so that every number that is read tells who gave it."""
     points = every_account(world, int(build_graph(world).time[-1]))
     groups = component_groups(world)[points.account]
-    features = extract(world, points, NAMES, hide_groups=account_groups(world))
-    away = []
-    for seed in range(5):
-        drawn = np.random.default_rng(seed).random(groups.max() + 1) < 0.3
-        y = drawn[groups].astype(np.float64)
-        model = MuleModel(n_estimators=60, n_bags=1, min_child_samples=2, reg_lambda=0.0)
-        table, notes = training_suspicion(model, world, points, features, y, groups=groups, lookback=0)
-        assert notes == []
-        away.append([rank_auc(table[name].to_numpy(), y) - 0.5 for name in COLUMNS])
-    assert np.abs(np.mean(away, axis=0)).max() < 0.04
+    labelled = np.random.default_rng(1).random(groups.max() + 1) < 0.7
+    y = np.where(labelled[groups], (np.random.default_rng(2).random(groups.max() + 1) < 0.3)[groups], np.nan)
+    seen_by: list[set[int]] = []
+    read: list[Suspicion] = []
+
+    def grow(_: Learner, rows: Rows, jobs: list[Job], n_trees: int) -> list[str]:
+        assert n_trees > 0
+        seen_by.extend(set(rows.position[job.rows].tolist()) for job in jobs)
+        return ["" for _ in jobs]
+
+    def score(_: Learner, boosters: list[None], values: np.ndarray) -> np.ndarray:
+        return np.repeat(4.0 ** np.arange(len(boosters))[:, None], len(values), axis=1)
+
+    monkeypatch.setattr(Learner, "grow", grow)
+    monkeypatch.setattr(Learner, "score", score)
+    monkeypatch.setattr(neighbours, "open_booster", lambda _: None)
+    monkeypatch.setattr(neighbours, "bits_of", lambda score: score)
+    monkeypatch.setattr(neighbours, "Suspicion", lambda *given: read.append(Suspicion(*given)) or read[-1])
+    features = extract(world, points, NAMES)
+    training_suspicion(MuleModel(), world, points, features, y, groups=groups, lookback=0)
+    (found,) = read
+    assert len(seen_by) == 6
+    known = np.flatnonzero(~np.isnan(y))
+    for row in known[:60]:
+        view = found.bits[found.view[points.account[row]]]
+        of_group = set(known[groups[known] == groups[row]].tolist())
+        for other in range(len(points)):
+            # the mean of some of 1, 4, 16, ... tells which of them it is of
+            got = view[points.account[other]]
+            makers = next(
+                chosen for n in (1, 3) for chosen in combinations(range(6), n)
+                if np.isclose(np.mean([4.0**nth for nth in chosen]), got)
+            )  # fmt: skip
+            for nth in makers:
+                assert row not in seen_by[nth]
+                assert not of_group & seen_by[nth]
+                assert other not in seen_by[nth]
+    assert len({tuple(sorted(seen)) for seen in seen_by}) == 6
 
 
 @pytest.mark.slow
