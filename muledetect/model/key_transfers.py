@@ -20,6 +20,7 @@ from muledetect.arrays import BoolArray, Float64Array, Int64Array
 from muledetect.clock import DAY, HOUR
 from muledetect.errors import DataError, ModelError
 from muledetect.features import Extraction, History, build_history
+from muledetect.features.suspicion import TOP, bits_of
 from muledetect.frames import takes_tables
 from muledetect.graph import Points, TransferGraph
 from muledetect.markup import SUSPICION, build_card, build_table
@@ -51,6 +52,7 @@ class _Own:
     """One account's transfers before a point, credits first; `name` ranks their ids, so that ties fall by id.
 
     `credit`, `debit`, `moved` are FIFO pairs: positions here, and the money that the debit spent of the credit.
+    `suspicion` says how high the counterparty scores among all accounts (bits), see `features.suspicion`.
     """
 
     time: Int64Array
@@ -63,6 +65,7 @@ class _Own:
     credit: Int64Array
     debit: Int64Array
     moved: Int64Array
+    suspicion: Float64Array
     signal: Callable[[str], Float64Array]
 
     def best(self, wanted: BoolArray, weight: npt.NDArray[Any] | None = None) -> Int64Array:
@@ -209,7 +212,7 @@ def find_key_transfers(
     as_of = explained["as_of"].cast(pa.int64()).to_numpy()
     points = Points(graph.codes(explained["account_id"]), np.asarray(as_of, dtype=np.int64))
     history = build_history(Extraction(dataset, graph), points)
-    names = _rank_ids(dataset, history)
+    names, suspicion = _rank_ids(dataset, history), _suspicion(graph, scores)
     rows: list[int] = []
     said: list[str] = []
     order: list[int] = []
@@ -217,7 +220,7 @@ def find_key_transfers(
     for row, wanted in enumerate(code for code in codes if code):
         if progress is not None and row % _SHOW_EACH == 0:
             progress("key transfers", row / len(points))
-        own = _own(history, names, row)
+        own = _own(history, names, row, suspicion[int(points.as_of[row])])
         for code in wanted if len(own.time) else ():
             found = _show(own, code)[:n]
             rows += [row] * len(found)
@@ -297,6 +300,12 @@ def _woken(own: _Own) -> Int64Array:
     return rows[int(np.argmax(gaps)) + 1 :] if len(gaps) and gaps.max() > 0 else rows[:0]
 
 
+def _suspicious(own: _Own) -> Int64Array:
+    """Return the transfers with the accounts that score among the highest 1%, or with those that score highest."""
+    least = min(TOP, own.suspicion.max(initial=0.0))
+    return own.best((own.suspicion >= least) & (own.suspicion > 0), own.suspicion)
+
+
 def _first(own: _Own) -> Int64Array:
     return np.lexsort((own.name, own.time))
 
@@ -319,6 +328,7 @@ _SHOW: Final[Mapping[str, Callable[[_Own], Int64Array]]] = MappingProxyType(
         "NEW_ACCOUNT": _first,
         "VICTIM_MONEY": partial(_marked, column="victim_share"),
         "RELAY_CHAIN": partial(_marked, column="relayed_share"),
+        "SUSPICIOUS_COUNTERPARTIES": _suspicious,
         "CYCLE": partial(_marked, column="cycle_shortest", by_share=False),
     }
 )
@@ -332,8 +342,19 @@ def _rank_ids(dataset: Dataset, history: History) -> tuple[Int64Array, Int64Arra
     return rank[: len(history.incoming.time)], rank[len(history.incoming.time) :]
 
 
-def _own(history: History, names: tuple[Int64Array, Int64Array], row: int) -> _Own:
-    into, out, pairs = history.incoming, history.outgoing, history.matches
+def _suspicion(graph: TransferGraph, scores: pa.Table) -> dict[int, Float64Array]:
+    """Return the bits of every account at each moment of a table of scores, float64[n_accounts]; 0 where none is."""
+    as_of, score = scores["as_of"].cast(pa.int64()).to_numpy(), scores["score"].to_numpy()
+    code, found = graph.codes(scores["account_id"]), {}
+    for moment in np.unique(as_of):
+        bits, rows = np.zeros(graph.n_accounts), np.flatnonzero((as_of == moment) & (code >= 0))
+        bits[code[rows]] = bits_of(score[rows])
+        found[int(moment)] = bits
+    return found
+
+
+def _own(history: History, names: tuple[Int64Array, Int64Array], row: int, bits: Float64Array) -> _Own:
+    into, out, pairs, graph = history.incoming, history.outgoing, history.matches, history.graph
     received, paid = slice(into.start[row], into.end[row]), slice(out.start[row], out.end[row])
     n_received = int(into.end[row] - into.start[row])
     # Debits come by time and pairs by debit, so those before the point are a prefix of the account's.
@@ -358,5 +379,6 @@ def _own(history: History, names: tuple[Int64Array, Int64Array], row: int) -> _O
         credit=pairs.credit[cut] - into.start[row],
         debit=pairs.debit[cut] - out.start[row] + n_received,
         moved=pairs.amount[cut],
+        suspicion=bits[np.concatenate([graph.source[into.transfer[received]], graph.target[out.transfer[paid]]])],
         signal=signal,
     )

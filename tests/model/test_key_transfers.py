@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 from small_world import SCORED_AT, small_world
 
@@ -34,6 +35,7 @@ def scored(accounts: list[str], as_of: str, codes: list[str], contribution: floa
     return pa.table({
         "account_id": pa.array(accounts, pa.string()),
         "as_of": pa.array([parse_time(as_of)] * len(accounts), pa.timestamp("us", tz="UTC")),
+        "score": pa.array(np.zeros(len(accounts))),
         "reasons": pa.array([reasons] * len(accounts), ARROW_TYPES["reasons"]),
     })  # fmt: skip
 
@@ -71,6 +73,18 @@ def shown(
 def test_a_code_is_shown_by_the_transfers_that_make_it(code: str, expected: list[str]) -> None:
     assert shown(code) == expected
     assert shown(code, n=1) == expected[:1]
+
+
+def test_a_suspicious_counterparty_is_shown_by_its_transfers_the_most_suspicious_first() -> None:
+    columns = dict(
+        zip(("transfer_id", "source", "target", "time", "amount"), zip(*TRANSFERS, strict=True), strict=True)
+    )
+    dataset = read_dataset({"transfers": pa.table({name: list(column) for name, column in columns.items()})})
+    scores = scored(["m", "boss", "v1", "job", "v2"], "2025-05-01", ["SUSPICIOUS_COUNTERPARTIES"])
+    place = scores.schema.get_field_index("score")
+    scores = scores.set_column(place, "score", pa.array([1.0, 9.0, 5.0, -3.0, -3.0]))
+    found = find_key_transfers(dataset, build_graph(dataset), scores).filter(pc.field("account_id") == "m")
+    assert found["transfer_id"].to_pylist() == ["t3"]
 
 
 def test_what_happens_at_or_after_the_point_is_never_shown() -> None:
