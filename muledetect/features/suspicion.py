@@ -27,7 +27,7 @@ def bits_of(score: Float64Array) -> Float64Array:
     """Return `-log2(share of scores at least as high)` of each score, float64[n]; equal scores get equal bits."""
     ascending = np.sort(score)
     n_at_least = len(score) - np.searchsorted(ascending, score, side="left")
-    return np.asarray(np.log2(len(score)) - np.log2(np.maximum(n_at_least, 1)))
+    return np.asarray(np.log2(max(len(score), 1)) - np.log2(n_at_least))
 
 
 def _said(side: str, others: str) -> dict[str, Column]:
