@@ -140,7 +140,8 @@ def train(
     DataError, ModelError, OptionError
         If there are no labels, only one class is known, an option is unknown, or `strict` and the audit found a leak.
     """
-    from muledetect.features import extract, feature_names
+    from muledetect.facts.snapshot import known_before
+    from muledetect.features import Extraction, as_table, extract_values, feature_names
     from muledetect.graph import build_graph
     from muledetect.labels import (
         account_groups,
@@ -184,14 +185,15 @@ def train(
         notes = [*notes, f"{len(rows):,} of {len(y):,} points were drawn; weights make up for the others."]
         points, y = points[rows], y[rows]
     names, hidden = feature_names(pack=pack, long_term=target == "ever"), account_groups(read)
-    features = extract(read, points, names, hide_groups=hidden, lookback=chosen.length, progress=progress)
+    extraction = Extraction(read, hide_groups=hidden, lookback=chosen.length)
+    features = as_table(read.account_ids, points, names, extract_values(extraction, points, names, progress=progress))
     groups, plan = ring_groups(read, points), model or MuleModel()
     if n_trials:
         plan = tune(features, y, model=plan, n_trials=n_trials, groups=groups, progress=progress)
     if neighbours:
         features, left_out = training_suspicion(
-            plan, read, points, features, y, groups=component_groups(read)[points.account], lookback=chosen.length,
-            hide_groups=hidden, sample_weight=weight, progress=progress,
+            plan, extraction, points, features, y, sample_weight=weight, progress=progress,
+            groups=component_groups(known_before(read, int(points.as_of.max())))[points.account],
         )  # fmt: skip
         notes = [*notes, *left_out]
     origin = TrainedOn(

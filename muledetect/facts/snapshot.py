@@ -10,6 +10,7 @@ True
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from functools import cached_property
 from typing import Any, Final
 
@@ -313,6 +314,11 @@ class Snapshot:
         columns = [code.astype(np.int32), table["value_hash"].cast(pa.string()).take(take), known.take(take),
                    pc.is_null(ended).take(take)]  # fmt: skip
         return pa.table([pa.array(columns[0]), *columns[1:]], names=list(types))
+
+
+def known_before(dataset: Dataset, as_of: int) -> Dataset:
+    """Return the data set with the rows of each table that had happened and were known before a moment."""
+    return replace(dataset, tables={name: cut_table(name, table, as_of) for name, table in dataset.tables.items()})
 
 
 def cut_table(name: str, table: pa.Table, as_of: int) -> pa.Table:

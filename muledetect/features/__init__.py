@@ -19,7 +19,7 @@ from typing import Any, Final
 
 import pyarrow as pa
 
-from muledetect.arrays import Int64Array
+from muledetect.arrays import Float64Array, Int64Array
 from muledetect.clock import Duration, parse_duration
 from muledetect.features import (
     _extract,
@@ -180,6 +180,31 @@ def extract(
     return _extract.extract(extraction, as_points(points, extraction.facts), names, known, progress)
 
 
+def extract_values(
+    extraction: Extraction,
+    points: Points,
+    names: Sequence[str],
+    known: Registry = _REGISTRY,
+    *,
+    progress: Progress | None = None,
+) -> Float64Array:
+    """Return features at points, float64[n_points, n_names]; what the extraction holds is not computed again.
+
+    Parameters
+    ----------
+    extraction : Extraction
+        Of the data set.
+    points : Points
+    names : sequence of str
+        Columns.
+    known : Registry
+        Where they are registered.
+    progress : callable, optional
+        Called with ("features", share done).
+    """
+    return _extract.extract_values(extraction, points, names, known, progress)
+
+
 def write_features(
     dataset: Dataset,
     points: Any,
@@ -243,6 +268,7 @@ __all__ = [
     "build_history",
     "extract",
     "extract_shards",
+    "extract_values",
     "feature",
     "feature_names",
     "load_pack",

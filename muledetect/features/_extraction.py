@@ -52,9 +52,6 @@ class Extraction:
         would tell its target.
     lookback : int, optional
         Microseconds: a point sees no event earlier than so long before it. Default: no limit.
-    suspect : callable, optional
-        Returns the `Suspicion` of all accounts at a moment (microseconds), from what points of this moment see. It is
-        asked once a moment; without it the columns of the family "suspicion" are not defined.
     threads : int, optional
         Default: all cores.
 
@@ -71,17 +68,17 @@ class Extraction:
         *,
         hide_groups: Int64Array | None = None,
         lookback: int | None = None,
-        suspect: Callable[[Extraction, int], Suspicion] | None = None,
         threads: int | None = None,
     ) -> None:
         self.facts = _facts_of(dataset, graph)
         self.hide_groups = hide_groups
         self.lookback = lookback
-        self.suspect = suspect
+        self.suspect: Callable[[Extraction, int], Suspicion] | None = None
         self.suspicion: Suspicion | None = None
         self.threads = threads or os.cpu_count() or 1
         self._known: dict[Hashable, Any] = {}
         self._before: dict[int, Extraction] = {}
+        self._plain: Extraction | None = None
         self._lock = RLock()
 
     @property
@@ -104,17 +101,39 @@ class Extraction:
         as_of : int
             The moment, microseconds.
         """
-        facts = self.facts if self.lookback is None else self.facts.since(int(as_of) - self.lookback)
-        if facts is self.facts and self.suspect is None:
-            return self
         if as_of not in self._before:
-            seen = Extraction(facts, hide_groups=self.hide_groups, threads=self.threads)
-            if facts is self.facts:
-                seen._known, seen._lock = self._known, self._lock
-            if self.suspect is not None:
+            if self.suspect is None or self._plain is None:
+                seen = self._since(as_of)
+            else:
+                seen = self._plain.before(as_of)._copy()
                 seen.suspicion = self.suspect(seen, int(as_of))
             self._before = dict([*[*self._before.items()][-1:], (as_of, seen)])
         return self._before[as_of]
+
+    def _since(self, as_of: int) -> Extraction:
+        facts = self.facts if self.lookback is None else self.facts.since(int(as_of) - self.lookback)
+        if facts is self.facts:
+            return self
+        return Extraction(facts, hide_groups=self.hide_groups, threads=self.threads)
+
+    def with_suspicion(self, suspect: Callable[[Extraction, int], Suspicion]) -> Extraction:
+        """Return an extraction that also has the suspicion columns, and shares all that was computed here.
+
+        Parameters
+        ----------
+        suspect : callable
+            Returns the `Suspicion` of all accounts at a moment (microseconds), from what points of this moment see. It
+            is asked once a moment; without it the columns of the family "suspicion" are not defined.
+        """
+        made = self._copy()
+        made.lookback, made.suspect, made._plain = self.lookback, suspect, self
+        return made
+
+    def _copy(self) -> Extraction:
+        """Return an extraction of the same events, with the same signals, without look-back or suspicion."""
+        made = Extraction(self.facts, hide_groups=self.hide_groups, threads=self.threads)
+        made._known, made._lock = self._known, self._lock
+        return made
 
     def get(self, build: Callable[[Extraction], T]) -> T:
         """Return `build(self)`, computed once; `build` is a module's function and may ask for others in turn."""

@@ -8,15 +8,14 @@ score with them. In training no account reads a score of trees that saw its labe
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
 from muledetect.arrays import Float64Array, Int64Array
-from muledetect.features import Extraction, Points, as_table, extract_shards, registry
-from muledetect.features._extract import extract_values
+from muledetect.features import Extraction, Points, as_table, extract_shards, extract_values, registry
 from muledetect.features._extraction import Suspicion
 from muledetect.features.suspicion import COLUMNS, bits_of
 from muledetect.model.estimator import MuleModel
@@ -28,6 +27,9 @@ from muledetect.model.training import Learner
 from muledetect.model.trees import Job, open_booster
 from muledetect.progress import Progress
 from muledetect.records import Dataset
+
+#: Trees that say how accounts rank in training; more change no rank much.
+_N_TREES: Final = 100
 
 #: Returns the suspicion of all accounts at a moment, from what its points see.
 Suspect: TypeAlias = Callable[[Extraction, int], Suspicion]
@@ -42,8 +44,8 @@ def extraction_of(model: MuleModel, dataset: Any, graph: Any = None, *, threads:
     dataset, graph, threads
         As for `features.Extraction`.
     """
-    lookback = model.trained_on_.lookback or None
-    return Extraction(dataset, graph, lookback=lookback, suspect=_suspect_by(model), threads=threads)
+    own = Extraction(dataset, graph, lookback=model.trained_on_.lookback or None, threads=threads)
+    return own.with_suspicion(_suspect_by(model)) if model.second_texts_ else own
 
 
 def extract_for(
@@ -66,20 +68,18 @@ def extract_for(
     progress : callable, optional
     """
     wanted = [registry().parse(str(name)).name for name in (model.feature_names_in_ if names is None else names)]
-    values = extract_values(extraction_of(model, dataset), points, wanted, registry(), progress)
+    values = extract_values(extraction_of(model, dataset), points, wanted, progress=progress)
     return as_table(dataset.account_ids, points, wanted, values)
 
 
 def training_suspicion(
     model: MuleModel,
-    dataset: Dataset,
+    extraction: Extraction,
     points: Points,
     features: pa.Table,
     y: npt.ArrayLike,
     *,
     groups: Int64Array,
-    lookback: int,
-    hide_groups: Int64Array | None = None,
     sample_weight: npt.ArrayLike | None = None,
     progress: Progress | None = None,
 ) -> tuple[pa.Table, list[str]]:
@@ -93,14 +93,12 @@ def training_suspicion(
     ----------
     model : MuleModel
         Its parameters are used.
-    dataset, points, features, y, sample_weight
+    extraction : Extraction
+        That made the features.
+    points, features, y, sample_weight
         Of the training rows.
     groups : int64[n_points]
         What must not be split: rings, holders, devices.
-    lookback : int
-        Microseconds; 0 = none.
-    hide_groups : int64[n_accounts], optional
-        As for `features.extract`.
     progress : callable, optional
     """
     table = read_features(features)
@@ -112,8 +110,9 @@ def training_suspicion(
     learner = Learner({**model.get_params(), "monotone": False}, table.names, durations_among(table.names))
     seed = learner.bag()[0].seed
     jobs = [Job(seed, np.flatnonzero((fold != i) & (fold != j))) for i, j in PAIRS]
-    boosters = [open_booster(text) for text in learner.grow(rows, jobs, model.n_estimators)]
-    of_account = np.full(len(dataset.account_ids), -1)
+    texts = learner.grow(rows, jobs, min(model.n_estimators, _N_TREES))
+    boosters = [open_booster(text) for text in texts]
+    of_account = np.full(extraction.graph.n_accounts, -1)
     of_account[points.account[rows.position]] = fold
 
     def suspect(extraction: Extraction, as_of: int) -> Suspicion:
@@ -128,17 +127,14 @@ def training_suspicion(
             bits[view, account] = bits_of(score)
         return Suspicion(bits, np.maximum(of_account, 0))
 
-    extraction = Extraction(dataset, hide_groups=hide_groups, lookback=lookback or None, suspect=suspect)
-    values = extract_values(extraction, points, list(COLUMNS), registry(), progress)
+    values = extract_values(extraction.with_suspicion(suspect), points, list(COLUMNS), progress=progress)
     for nth, name in enumerate(COLUMNS):
         features = features.append_column(name, pa.array(np.ascontiguousarray(values[:, nth])))
     return features, []
 
 
-def _suspect_by(model: MuleModel) -> Suspect | None:
-    """Return the suspicion by the first stage of a fitted model; None if it has no second."""
-    if not model.second_texts_:
-        return None
+def _suspect_by(model: MuleModel) -> Suspect:
+    """Return what gives suspicion by the first stage of a fitted model."""
     names = [str(name) for name in model.feature_names_in_ if name not in COLUMNS]
 
     def suspect(extraction: Extraction, as_of: int) -> Suspicion:

@@ -62,7 +62,9 @@ def folds_of(rows: Rows) -> Int64Array | None:
     return group_folds(dense, rows.hashes, rows.is_positive, N_FOLDS)
 
 
-def learn_second(rows: Rows, own: Rows, learner: Any) -> tuple[SecondStage | None, str]:
+def learn_second(
+    rows: Rows, own: Rows, learner: Any, first: Float64Array | None = None
+) -> tuple[SecondStage | None, str]:
     """Return the second stage, or None where it does not earn its place, and a sentence on it.
 
     It is kept if, on rows that neither stage had seen, the log loss after calibration is lower with it than without.
@@ -75,16 +77,19 @@ def learn_second(rows: Rows, own: Rows, learner: Any) -> tuple[SecondStage | Non
         The same rows with the columns of the first stage.
     learner : Learner
         Of the first stage.
+    first : float64[n_rows], optional
+        Scores of the rows by trees of the first stage that had not seen them, in their order; grown here by default.
     """
     fold = folds_of(rows)
     if fold is None:
         return None, f"Neighbours: left out, as fewer than {N_FOLDS} groups of mules, or of others, are known."
     seeds = [job.seed for job in learner.bag()]
     unseen = [np.flatnonzero(fold != nth) for nth in range(N_FOLDS)]
-    grown = learner.grow(own, [trees.Job(seeds[0], seen) for seen in unseen], learner.parameters["n_estimators"])
-    first = np.empty(len(fold))
-    for nth, text in enumerate(grown):
-        first[fold == nth] = learner.stages([text], own.take(fold == nth))[-1]
+    if first is None:
+        first = np.empty(len(fold))
+        grown = learner.grow(own, [trees.Job(seeds[0], seen) for seen in unseen], learner.parameters["n_estimators"])
+        for nth, text in enumerate(grown):
+            first[fold == nth] = learner.stages([text], own.take(fold == nth))[-1]
     n_columns, n_threads = rows.values.shape[1], trees.threads(learner.parameters["n_jobs"])
     texts = trees.grow(
         rows.values, rows.is_positive, learner.weight(rows), {**_PARAMETERS, "monotone_constraints": [1] * n_columns},

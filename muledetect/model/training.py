@@ -133,7 +133,8 @@ def learn(rows: Rows, learner: Learner) -> Learnt:
     learnt, near = _learn_first(own, first), rows._replace(values=np.ascontiguousarray(rows.values[:, is_near]))
     if learnt.held_out is None:
         return learnt
-    second, note = learn_second(near, own, first)
+    is_whole = len(learnt.held_out.score) == len(rows.values)
+    second, note = learn_second(near, own, first, learnt.held_out.score if is_whole else None)
     if second is None:
         return replace(learnt, notes=[*learnt.notes, note])
     by_position = np.argsort(rows.position)

@@ -60,7 +60,7 @@ def test_suspicion_equals_plain_loops(seed: int) -> None:
         assert moment == as_of
         return Suspicion(bits[None], np.zeros(len(bits), np.int64))
 
-    extraction = Extraction(dataset, suspect=suspect)
+    extraction = Extraction(dataset).with_suspicion(suspect)
     ((shard, values),) = extract_shards(extraction, points, list(COLUMNS), registry())
     for account, row in zip(shard.account, values, strict=True):
         told = plain(dataset, bits, int(account), as_of)
@@ -109,7 +109,7 @@ def test_no_account_reads_a_score_of_trees_that_saw_its_label(world: Dataset, mo
     monkeypatch.setattr(neighbours, "bits_of", lambda score: score)
     monkeypatch.setattr(neighbours, "Suspicion", lambda *given: read.append(Suspicion(*given)) or read[-1])
     features = extract(world, points, NAMES)
-    training_suspicion(MuleModel(), world, points, features, y, groups=groups, lookback=0)
+    training_suspicion(MuleModel(), Extraction(world), points, features, y, groups=groups)
     (found,) = read
     assert len(seen_by) == 6
     known = np.flatnonzero(~np.isnan(y))
@@ -136,6 +136,6 @@ def test_too_few_groups_give_no_second_stage(world: Dataset) -> None:
     groups = component_groups(world)[points.account]
     y = (groups == groups[0]).astype(np.float64)
     features = extract(world, points, NAMES)
-    table, notes = training_suspicion(MuleModel(), world, points, features, y, groups=groups, lookback=0)
+    table, notes = training_suspicion(MuleModel(), Extraction(world), points, features, y, groups=groups)
     assert table is features
     assert notes[0].startswith("Neighbours: left out")
