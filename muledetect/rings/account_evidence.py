@@ -1,4 +1,9 @@
-"""What speaks for or against an account before its neighbours are looked at: its score, complaints and lists."""
+"""What speaks for or against an account before its neighbours are looked at: its score, complaints and lists.
+
+A score counts by its probability. Where the prevalence of the bank is unknown, the probability has the level of another
+bank, and perhaps no account reaches that of a suspect. Then a score also counts by its rank, see `by_rank`; the higher
+of both is used.
+"""
 
 from __future__ import annotations
 
@@ -12,15 +17,16 @@ import pyarrow.compute as pc
 from muledetect.arrays import BoolArray, Float64Array, Int64Array
 from muledetect.errors import DataError
 from muledetect.facts import Snapshot
-from muledetect.facts.columns import bools, floats, numbers
+from muledetect.facts.columns import bools, equals, floats, numbers, texts
 from muledetect.frames import as_arrow
+from muledetect.score_basis import TIERS, read_basis
 
 
 @dataclass(frozen=True, eq=False)
 class AccountEvidence:
     """One value an account of the graph."""
 
-    probability: Float64Array  # of the scores; NaN without one
+    probability: Float64Array  # of the scores, or by their rank; NaN without one
     # distinct payers that complain about the account; those that the bank does not know count as one
     n_complaints: Int64Array
     has_complained: BoolArray  # a complaint names the account as the one that paid
@@ -40,8 +46,9 @@ def gather_evidence(snapshot: Snapshot, probability: Float64Array) -> AccountEvi
 def read_scores(scores: Any, snapshot: Snapshot) -> Float64Array:
     """Return the probability of each account's latest score made at or before the moment; NaN without one.
 
-    Rows without a score or of unknown accounts drop out. Raises DataError if a column is missing, an account has two
-    scores of one moment, a probability is outside 0 to 1, or every score was made after `as_of`.
+    Where the prevalence is unknown (`is_prevalence_unknown`) it is at least that of the score's rank (`by_rank`). Rows
+    without a score or of unknown accounts drop out. Raises DataError if a column is missing, an account has two scores
+    of one moment, a probability is outside 0 to 1, or every score was made after `as_of`.
     """
     table = as_arrow(scores, "scores")
     missing = [name for name in ("account_id", "score", "probability") if name not in table.column_names]
@@ -58,6 +65,8 @@ def read_scores(scores: Any, snapshot: Snapshot) -> Float64Array:
     score, probability = floats(table, "score"), floats(table, "probability")
     if np.any((probability < 0) | (probability > 1)):
         raise DataError("scores: column 'probability' must lie in 0 to 1; some rows do not.")
+    if is_prevalence_unknown(table):
+        probability = np.maximum(probability, by_rank(score, made_at, is_alert(table)))
     usable = np.flatnonzero((account >= 0) & np.isfinite(score) & np.isfinite(probability))
     rows = usable[np.lexsort((made_at[usable], account[usable]))]
     if np.any((np.diff(account[rows]) == 0) & (np.diff(made_at[rows]) == 0)):
@@ -65,4 +74,44 @@ def read_scores(scores: Any, snapshot: Snapshot) -> Float64Array:
     latest = rows[np.append(np.diff(account[rows]) != 0, True)[: len(rows)]]
     found = np.full(snapshot.graph.n_accounts, np.nan)
     found[account[latest]] = probability[latest]
+    return found
+
+
+def is_prevalence_unknown(scores: pa.Table) -> bool:
+    """Return whether the probabilities are those of another bank: the metadata of the schema say so.
+
+    Metadata are lost on the way through pandas or CSV. Then it is unknown if an account has a tier for which its
+    probability is too low: its tier is of a budget. Raises DataError if the column `tier` is missing but needed.
+    """
+    basis, has_tiers = read_basis(scores), "tier" in scores.column_names
+    if basis is not None and basis.source == "unknown" and not has_tiers:
+        raise DataError(
+            f"scores: column 'tier' is missing; got {scores.column_names}. The prevalence of these scores is unknown: "
+            "the search starts from their tiers. Keep the column, or score with a `prevalence`."
+        )
+    if basis is not None or not has_tiers:
+        return basis is not None and basis.source == "unknown"
+    tier, probability = texts(scores, "tier"), floats(scores, "probability")
+    return any(bool(np.any(equals(tier, name) & (probability < least))) for name, least in TIERS)
+
+
+def is_alert(scores: pa.Table) -> BoolArray:
+    """Return which rows have a tier that proposes a look at the account."""
+    tier = texts(scores, "tier")
+    found: BoolArray = np.any([equals(tier, name) for name, _ in TIERS], axis=0)
+    return found
+
+
+def by_rank(score: Float64Array, made_at: Int64Array, is_alert: BoolArray) -> Float64Array:
+    """Return a probability by the rank of each score among those of its moment; NaN without a score.
+
+    Odds are `(b / rank) ** 2` with `b` the rank of the last alert: that one has 50%, the last of the first third 90%.
+    Equal scores share the first of their ranks. Where there is no alert it is 0: no account stands out. O(n log n).
+    """
+    found = np.full(len(score), np.nan)
+    for moment in np.unique(made_at):
+        rows = np.flatnonzero((made_at == moment) & np.isfinite(score))
+        rank = np.searchsorted(np.sort(-score[rows]), -score[rows], side="left") + 1
+        last = rank[is_alert[rows]].max(initial=0)
+        found[rows] = last**2 / (last**2 + rank**2)
     return found

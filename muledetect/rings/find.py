@@ -59,7 +59,8 @@ def find_rings(
         What the bank knew at the moment of the search; complaints, watch lists, sessions, identifiers and kinds of
         account are used where they are there.
     scores : pyarrow.Table, pandas.DataFrame or anything with `__arrow_c_stream__`
-        `account_id`, `score`, `probability`; with `as_of`, each account's latest at or before the search counts.
+        `account_id`, `score`, `probability`; with `as_of`, each account's latest at or before the search counts. Where
+        the prevalence is unknown, `tier` as well, see Notes.
     max_rings : int, optional
         Keep so many rings of the highest score; all by default.
     min_suspicion : float
@@ -94,6 +95,10 @@ def find_rings(
 
     Notes
     -----
+    Where the prevalence of the bank is unknown (the metadata of the scores say so, or tiers stand at probabilities that
+    are too low for them), each alert starts a search: its probability is at least that of its rank, odds `(b / rank) **
+    2` with `b` the rank of the last alert of its moment. With a known prevalence the probability counts as it is.
+
     O(transfers of suspects and of their counterparties, within the window, + accounts + sessions). Renaming accounts
     or reordering rows changes no partition and no number; it changes `ring_id`, a hash of the members' ids.
     """
