@@ -255,6 +255,27 @@ def test_a_file_of_a_bank_gets_to_pages_by_the_readme_alone(tmp_path: Path, monk
     assert pc.sum(read["amount"]).as_py() == transfers["amount"].sum()
     assert set(read["transfer_id"].to_pylist()) == set(transfers["transfer_id"])
     assert (tmp_path / "report" / "index.html").exists()
+    lists = {"accounts": ["account_id", "opened_at", "is_own"], "labels": ["account_id", "label", "known_ts"],
+             "complaints": ["complaint_id", "known_ts", "victim_account", "target", "amount", "time"]}  # fmt: skip
+    for name, columns in lists.items():
+        write_list(name, columns, tmp_path)
+    assert run_block("run: more") > {"trace", "train", "evaluate", "score"}
+    for name in lists:
+        assert pq.read_table(tmp_path / "bank" / f"{name}.parquet").num_rows > 0
+    assert pq.read_table(tmp_path / "traces" / "holds.parquet").num_rows > 0
+    run_block("run: excel")
+
+
+def write_list(name: str, columns: list[str], folder: Path) -> None:
+    """Write columns of a table of the sample as a bank's CSV: local times, amounts in baht."""
+    table = pq.read_table(ROOT / "data" / "sample" / f"{name}.parquet").select(columns).to_pandas()
+    if "is_own" in table:
+        table = table[table["is_own"].astype(bool)]
+    for column in table.select_dtypes("datetimetz"):
+        table[column] = table[column].dt.tz_convert("Asia/Bangkok").dt.strftime("%Y-%m-%d %H:%M:%S")
+    if "amount" in table:
+        table["amount"] = [f"{amount // 100}.{amount % 100:02d}" for amount in table["amount"]]
+    table.to_csv(folder / f"{name}.csv", index=False)
 
 
 @pytest.mark.slow
