@@ -205,6 +205,13 @@ SECTIONS: Final = {
         10,
         "Reasons of found mules beside the truth of the simulated bank.",
     ),
+    "nightly": Section(
+        "One model, scored every week while the record grows",
+        "python benchmarks/nightly.py --accounts 1500 --mules 0.1",
+        6,
+        "Whether ranking and probabilities last, with the look-back and without, and when the monitor alarms. The bank "
+        "is small and has many mules, so that the run is short.",
+    ),
     "leakage": Section(
         "Leaks of labels into columns",
         "python benchmarks/leakage.py --worlds 2",

@@ -1,7 +1,8 @@
 """Look-back: a data set without what lies before a moment, so that a record that grows changes no meaning.
 
 Events fall out: transfers, sessions, calls, complaints and labels, and entries that had ended. What says how things are
-stays, however old: accounts, holders, identifiers and entries of lists that still count.
+stays, however old: accounts, holders, identifiers and entries of lists that still count. An identifier that was known
+before counts as known from just before the moment: a device's age would else grow with the record.
 """
 
 from __future__ import annotations
@@ -34,6 +35,8 @@ _AGED_BY: Final[Mapping[str, str]] = MappingProxyType(
 def drop_before(dataset: Dataset, graph: TransferGraph, moment: int) -> tuple[Dataset, TransferGraph]:
     """Return a data set and its graph without events before a moment (microseconds); account codes stay. O(rows)."""
     tables = {name: _since(table, _AGED_BY[name], moment) for name, table in dataset.tables.items() if name in _AGED_BY}
+    if "identifiers" in tables:
+        tables["identifiers"] = _known_from(tables["identifiers"], moment - 1)
     return replace(dataset, tables={**dataset.tables, **tables}), graph.since(moment)
 
 
@@ -53,3 +56,14 @@ def _since(table: pa.Table, clock: str, moment: int) -> pa.Table:
         return table
     keep: Any = pc.greater_equal(table[clock], pa.scalar(int(moment), pa.timestamp("us", tz="UTC")))
     return table.filter(pc.fill_null(keep, True))
+
+
+def _known_from(table: pa.Table, earliest: int) -> pa.Table:
+    bound = pa.scalar(int(earliest), pa.timestamp("us", tz="UTC"))
+    for name in ("valid_from", "known_ts"):
+        if name in table.column_names:
+            at, known = table.schema.get_field_index(name), table[name]
+            # a time that is not known stays unknown
+            later = pc.if_else(pc.less(known, bound), bound, known)
+            table = table.set_column(at, table.schema.field(at), later)
+    return table
