@@ -31,6 +31,9 @@ _AGED_BY: Final[Mapping[str, str]] = MappingProxyType(
     }
 )
 
+#: Since when the bank has an identifier.
+_STARTS: Final = ("valid_from", "known_ts")
+
 
 def drop_before(dataset: Dataset, graph: TransferGraph, moment: int) -> tuple[Dataset, TransferGraph]:
     """Return a data set and its graph without events before a moment (microseconds); account codes stay. O(rows)."""
@@ -43,7 +46,7 @@ def drop_before(dataset: Dataset, graph: TransferGraph, moment: int) -> tuple[Da
 def first_event(dataset: Dataset, graph: TransferGraph) -> int | None:
     """Return the moment of the earliest event (microseconds), which `drop_before` needs to be later than to matter."""
     times = [int(graph.time[0])] if graph.n_transfers else []
-    for name, clock in _AGED_BY.items():
+    for name, clock in (*_AGED_BY.items(), *(("identifiers", start) for start in _STARTS)):
         table = dataset.tables.get(name)
         if name != "transfers" and table is not None and clock in table.column_names:
             earliest = pc.min(table[clock].cast(pa.int64())).as_py()
@@ -60,7 +63,7 @@ def _since(table: pa.Table, clock: str, moment: int) -> pa.Table:
 
 def _known_from(table: pa.Table, earliest: int) -> pa.Table:
     bound = pa.scalar(int(earliest), pa.timestamp("us", tz="UTC"))
-    for name in ("valid_from", "known_ts"):
+    for name in _STARTS:
         if name in table.column_names:
             at, known = table.schema.get_field_index(name), table[name]
             # a time that is not known stays unknown

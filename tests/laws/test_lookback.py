@@ -62,7 +62,9 @@ def test_what_lies_before_the_look_back_changes_no_column(world: Dataset, points
         rows = points.as_of == moment
         short = without_past(world, int(moment) - LOOKBACK)
         assert len(short.transfers) < len(world.transfers)
-        assert differing(whole[rows], values(short, points[rows], None)) == []
+        assert differing(whole[rows], values(short, points[rows])) == []
+        # a device stays on file however old: only the look-back says that it counts from there
+        assert differing(whole[rows], values(short, points[rows], None)) == ["newest_device_age"]
 
 
 @pytest.mark.slow
@@ -82,3 +84,13 @@ def test_another_past_before_the_look_back_changes_no_column(world: Dataset, poi
 @pytest.mark.slow
 def test_a_look_back_longer_than_the_record_changes_nothing(world: Dataset, points: Points) -> None:
     assert differing(values(world, points, 365 * DAY), values(world, points, None)) == []
+
+
+def test_a_device_known_before_the_look_back_is_no_older_than_it(world: Dataset, points: Points) -> None:
+    table = extract(world, points, ["newest_device_age"], lookback=LOOKBACK)
+    age, whole = table["newest_device_age"].to_numpy(), extract(world, points, ["newest_device_age"])[2].to_numpy()
+    is_longer = whole > LOOKBACK / 1e6
+    assert is_longer.any()
+    assert (whole < LOOKBACK / 1e6).any()
+    assert np.allclose(age[is_longer], LOOKBACK / 1e6, rtol=1e-6)
+    assert np.array_equal(age[~is_longer], whole[~is_longer], equal_nan=True)
