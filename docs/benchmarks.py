@@ -210,8 +210,8 @@ SECTIONS: Final = {
         "python benchmarks/nightly.py --accounts 1500 --mules 0.1",
         6,
         "Whether ranking and probabilities last, with the look-back and without, and when the monitor alarms. The bank "
-        "is so small that most weeks have at most six active mules that nobody has found, and their number changes much "
-        "from week to week. So average precision and its trend say little here; a bank of 6,000 accounts is the default.",
+        "is so small that most weeks have at most six active mules that nobody has found, and their number changes "
+        "much. So average precision and its trend say little here; a bank of 6,000 accounts is the default.",
     ),
     "leakage": Section(
         "Leaks of labels into columns",
