@@ -146,7 +146,7 @@ _VERSIONS: Final = {name: _read_version(feature) for name, feature in registry()
 
 
 def amlsim(folder: Path, cache: Path, halves: int) -> Iterator[Problem]:
-    """Yield the two protocols of `amlsim.py`: halves of the rings at the end, and 60% of the span against the end.
+    """Yield two protocols: halves of the rings at the end, and 60% of the span against the end.
 
     Labels have no time at which they were known, so at the test features know only what was known in training: the
     labels of the training half, or those of accounts that had turned bad by 60%.
@@ -201,7 +201,7 @@ def synthfin(folder: Path, cache: Path) -> Problem:
     """
     corners = []
     for part in ("1", "2"):
-        dataset = read_dataset(_imported(folder / part, cache), currency="USD")
+        dataset = read_dataset(imported(folder / part, cache), currency="USD")
         graph = build_graph(dataset)
         points = every_account(dataset, int(graph.time[-1]) + graph.tick)
         y = find_targets(dataset, graph, points, target="ever")
@@ -217,7 +217,8 @@ def synthfin(folder: Path, cache: Path) -> Problem:
     )
 
 
-def _imported(folder: Path, cache: Path) -> Path:
+def imported(folder: Path, cache: Path) -> Path:
+    """Return the folder as a data set; CSV files of the generator are imported into the cache."""
     if (folder / "transfers.parquet").exists():
         return folder
     target = cache / "synthfin" / f"data-{folder.name}"
@@ -268,11 +269,11 @@ def learning(place: Path, here: Path) -> Corner:
     )
 
 
-def ranking(place: Path, here: Path) -> Corner:
+def ranking(place: Path, here: Path, days: Sequence[int] = TESTED) -> Corner:
     """Return the rows of a simulated bank that are ranked against the truth: accounts that it had not found by then."""
     dataset = read_dataset(place)
     graph = build_graph(dataset)
-    points = every_account(dataset, [_start(graph.time) + day * DAY for day in TESTED])
+    points = every_account(dataset, [_start(graph.time) + day * DAY for day in days])
     truth, labels = dataset.tables["truth_accounts"], dataset.tables["labels"]
     truth = truth.filter(truth["is_mule"])
     first, last = (_by_account(graph.codes(truth["account_id"]), truth[c], points) for c in _ILLICIT)

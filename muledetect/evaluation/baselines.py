@@ -163,7 +163,7 @@ def baseline_scores(
     scores["rules only"] = rules_score(test)
     without = without_graph(_names(train))
     if without:
-        scores["plain LightGBM"] = _plain_trees(_select(train, without), y_train, _select(test, without))
+        scores["plain LightGBM"] = plain_trees(_select(train, without), y_train, _select(test, without))
         plain = MuleModel(**(model.get_params() if model is not None else {}))
         kept = [name for name in _names(train) if name in ("account_id", "as_of")] + without
         plain.fit(_select(train, kept), y_train, groups=groups)
@@ -174,7 +174,7 @@ def baseline_scores(
     return scores
 
 
-def _plain_trees(train: Features, y_train: npt.ArrayLike, test: Features) -> Float64Array:
+def plain_trees(train: Features, y_train: npt.ArrayLike, test: Features) -> Float64Array:
     """Return the log-odds of LightGBM with its own defaults: one booster, no calibration, no bagging, no cap."""
     seen, target = read_features(train), np.asarray(y_train, dtype=np.float64)
     known = np.flatnonzero(~np.isnan(target))
