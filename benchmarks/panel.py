@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
@@ -154,7 +155,8 @@ def show(problem: Problem, draws: int) -> None:
     order = [name for name in parts[0].index if name != "*oracle*"] + ["*oracle*"] * ("*oracle*" in parts[0].index)
     mean = pd.concat(parts).groupby(level=0).mean().loc[order]
     print(f"**{problem.name}.** {problem.says}")
-    print(*dict.fromkeys(note for some in notes for note in some))
+    counts = Counter(note for some in notes for note in some)
+    print(*(note if n == len(parts) else f"In {n} of {len(parts)} trials: {note}" for note, n in counts.items()))
     if "*oracle*" in mean.index:
         table = pd.DataFrame([part.loc["*oracle*"] for part in parts])
         said = {
