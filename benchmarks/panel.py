@@ -33,7 +33,8 @@ from muledetect.evaluation import (
     rules_score,
 )
 from muledetect.evaluation.baselines import plain_trees, without_graph
-from muledetect.features import extract, feature_names
+from muledetect.facts.snapshot import known_before
+from muledetect.features import Extraction, as_table, extract_values, feature_names
 from muledetect.features.suspicion import COLUMNS as SUSPICION
 from muledetect.graph import build_graph
 from muledetect.labels import account_groups, account_keys, component_groups, ring_groups, sample_points
@@ -78,12 +79,13 @@ class Learnt:
     def fit(self, lookback: int) -> tuple[pa.Table, MuleModel, MuleModel]:
         """Return own columns of the training rows, and the model with neighbours and without."""
         dataset, target, pack = self.trial.learnt, self.trial.target, self.trial.pack
-        hidden = account_groups(dataset)
         names = feature_names(pack=pack, long_term=target == "ever")
-        own = extract(dataset, self.points, names, hide_groups=hidden, lookback=lookback or None)
+        extraction = Extraction(dataset, hide_groups=account_groups(dataset), lookback=lookback or None)
+        own = as_table(dataset.account_ids, self.points, names, extract_values(extraction, self.points, names))
+        known = known_before(dataset, int(self.points.as_of.max()))
         near, _ = training_suspicion(
-            MuleModel(), dataset, self.points, own, self.y, groups=component_groups(dataset)[self.points.account],
-            lookback=lookback, hide_groups=hidden, sample_weight=self.weight,
+            MuleModel(), extraction, self.points, own, self.y, groups=component_groups(known)[self.points.account],
+            sample_weight=self.weight,
         )  # fmt: skip
         options = {
             "groups": self.groups, "sample_weight": self.weight, "leaks": "ignore",
