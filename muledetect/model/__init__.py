@@ -17,13 +17,15 @@ from muledetect.lazy import on_demand
 if TYPE_CHECKING:
     from muledetect.model.estimator import MuleModel
     from muledetect.model.loading import load_model, load_starter
+    from muledetect.model.neighbours import extract_for
 
-__all__ = ["MuleModel", "load_model", "load_starter"]
+__all__ = ["MuleModel", "extract_for", "load_model", "load_starter"]
 
 __getattr__, __dir__ = on_demand(
     __name__,
     {
         "estimator": "MuleModel",
         "loading": "load_model load_starter",
+        "neighbours": "extract_for",
     },
 )

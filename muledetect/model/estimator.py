@@ -269,6 +269,11 @@ class MuleModel(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             return self.first_stage(values)
         is_near = is_suspicion(names_of(self))
         near = np.ascontiguousarray(values[:, is_near])
+        if np.isnan(near).all(axis=1).any():  # with scores the counts are defined for every account
+            raise ModelError(
+                "model: the columns of family 'suspicion' are not defined, as they need scores of a model. Extract "
+                "them with `muledetect.model.extract_for(model, dataset, points)`."
+            )
         added = trees.raw_scores(self.second_boosters_, near, trees.threads(self.n_jobs))
         return self.first_stage(values[:, ~is_near]) + added
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -49,7 +49,9 @@ def assemble(context: RingContext, found: Found, links: Mapping[str, pa.Table], 
     share of the members' inflow that left again within the holding time. `value_in` is the inflow from accounts
     outside the ring. `recoverable` is what members received beyond what they paid out, at most `value_in`.
     """
-    inside = _inside(found, links)
+    found, inside = _bound(found, _inside(found, links))
+    if not len(found.account):
+        return RingTables()
     first_time, last_time = _active(found, inside)
     flows = measure_flows(context.snapshot, found.account, found.ring, found.begin, found.end)
     measures = _measure(context, found, flows)
@@ -99,6 +101,23 @@ def _inside(found: Found, links: Mapping[str, pa.Table]) -> pa.Table:
         chosen = chosen.append_column("ring", pa.array(ring[at[is_inside]], pa.int64()))
         parts.append(chosen.append_column("kind", pa.array([kind] * chosen.num_rows, pa.string())))
     return pa.concat_tables(parts)
+
+
+def _bound(found: Found, inside: pa.Table) -> tuple[Found, pa.Table]:
+    """Return the rings that a link between two members binds, numbered anew, and their links.
+
+    Members that only a third account joined, which is itself in no ring, are not held together by anything.
+    """
+    ring = inside["ring"].to_numpy()
+    number = np.full(found.n_rings, -1, np.int64)
+    kept = np.unique(ring)
+    number[kept] = np.arange(len(kept))
+    rows = number[found.ring] >= 0
+    columns = {field.name: getattr(found, field.name)[rows] for field in fields(found)}
+    place = inside.schema.get_field_index("ring")
+    return Found(**{**columns, "ring": number[found.ring[rows]]}), inside.set_column(
+        place, "ring", pa.array(number[ring])
+    )
 
 
 def _active(found: Found, inside: pa.Table) -> tuple[Int64Array, Int64Array]:

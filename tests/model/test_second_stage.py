@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from muledetect.errors import ModelError
 from muledetect.features.suspicion import COLUMNS
 from muledetect.model import MuleModel, load_model
 
@@ -87,6 +88,14 @@ def test_rows_in_another_order_give_the_same_model(fitted: MuleModel) -> None:
     )
     assert again.texts_ == fitted.texts_
     assert again.second_texts_ == fitted.second_texts_
+
+
+def test_columns_without_scores_are_refused(fitted: MuleModel) -> None:
+    table, _, _ = table_of(1.5, seed=6)
+    for name in COLUMNS:
+        table = table.set_column(table.schema.get_field_index(name), name, pa.array(np.full(N, np.nan)))
+    with pytest.raises(ModelError, match=r"extract_for\(model, dataset, points\)"):
+        fitted.decision_function(table)
 
 
 def test_the_calibrator_knows_both_stages(fitted: MuleModel) -> None:
