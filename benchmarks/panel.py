@@ -34,7 +34,7 @@ from muledetect.evaluation import (
 )
 from muledetect.evaluation.baselines import plain_trees, without_graph
 from muledetect.facts.snapshot import known_before
-from muledetect.features import Extraction, as_table, extract_values, feature_names
+from muledetect.features import Extraction, extract_with, feature_names
 from muledetect.features.suspicion import COLUMNS as SUSPICION
 from muledetect.graph import build_graph
 from muledetect.labels import account_groups, account_keys, component_groups, ring_groups, sample_points
@@ -81,7 +81,7 @@ class Learnt:
         dataset, target, pack = self.trial.learnt, self.trial.target, self.trial.pack
         names = feature_names(pack=pack, long_term=target == "ever")
         extraction = Extraction(dataset, hide_groups=account_groups(dataset), lookback=lookback or None)
-        own = as_table(dataset.account_ids, self.points, names, extract_values(extraction, self.points, names))
+        own = extract_with(extraction, self.points, names)
         known = known_before(dataset, int(self.points.as_of.max()))
         near, _ = training_suspicion(
             MuleModel(), extraction, self.points, own, self.y, groups=component_groups(known)[self.points.account],

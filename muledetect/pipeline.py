@@ -141,7 +141,7 @@ def train(
         If there are no labels, only one class is known, an option is unknown, or `strict` and the audit found a leak.
     """
     from muledetect.facts.snapshot import known_before
-    from muledetect.features import Extraction, as_table, extract_values, feature_names
+    from muledetect.features import Extraction, extract_with, feature_names
     from muledetect.graph import build_graph
     from muledetect.labels import (
         account_groups,
@@ -186,7 +186,7 @@ def train(
         points, y = points[rows], y[rows]
     names, hidden = feature_names(pack=pack, long_term=target == "ever"), account_groups(read)
     extraction = Extraction(read, hide_groups=hidden, lookback=chosen.length)
-    features = as_table(read.account_ids, points, names, extract_values(extraction, points, names, progress=progress))
+    features = extract_with(extraction, points, names, progress=progress)
     groups, plan = ring_groups(read, points), model or MuleModel()
     if n_trials:
         plan = tune(features, y, model=plan, n_trials=n_trials, groups=groups, progress=progress)

@@ -32,12 +32,12 @@ from muledetect.evaluation.victims import count_alerted_victims, likely_victims
 from muledetect.evaluation.watch import TRUTH_OF_MONEY, View, watch_detection
 from muledetect.facts import Snapshot
 from muledetect.features import extract
-from muledetect.features.suspicion import COLUMNS as SUSPICION
 from muledetect.graph import Points, build_graph
 from muledetect.labels import Target, account_groups, every_account, ring_groups
 from muledetect.labels.targets import labelled_points
 from muledetect.model import MuleModel
 from muledetect.model.neighbours import extract_for
+from muledetect.model.second_stage import own_columns
 from muledetect.model.store import config_hash
 from muledetect.progress import Progress, silent
 from muledetect.records import Dataset
@@ -172,7 +172,7 @@ def _sides(
     parts = [at, *(every_account(dataset, moment) for moment in watched)]
     test, *views = _extract_parts(dataset, model, parts, wanted, progress)
     # baselines look at few columns; only a model that is trained anew needs all of them
-    own = [name for name in names if name not in SUSPICION]
+    own = own_columns(names)
     learnt = extract(
         source, points, own if every_column else without_graph(own) or own, hide_groups=account_groups(source),
         lookback=model.trained_on_.lookback or None, progress=progress,

@@ -18,7 +18,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from muledetect.arrays import MISSING, BoolArray, Int8Array, Int32Array, Int64Array
+from muledetect.arrays import BoolArray, Int8Array, Int32Array, Int64Array
 from muledetect.clock import Moment, format_time, parse_time
 from muledetect.facts.accounts import PLACES, PUBLIC_KINDS, Accounts, find_hubs
 from muledetect.facts.balances import balances_before
@@ -285,13 +285,6 @@ class Snapshot:
         See `balances.balance_before` for the rule. O(transfers of the accounts since the last statement).
         """
         return balances_before(accounts, np.full(len(accounts), self.as_of), self._facts.ledger(self.graph))
-
-    @property
-    def stated_balances(self) -> tuple[Int64Array, Int64Array, Int64Array, Int64Array]:
-        """Balances of payers and payees after transfers, and of accounts with their moment, for tracing kernels."""
-        *_, of_source, of_target, balance, balance_at = self._facts.ledger(self.graph)
-        before = balance_at < self.as_of
-        return of_source, of_target, np.where(before, balance, MISSING), np.where(before, balance_at, MISSING)
 
     def identifiers(self, kind: str) -> pa.Table:
         """Return what accounts are known to have used of one kind, from table identifiers.

@@ -19,8 +19,8 @@ from typing import Any, Final
 
 import pyarrow as pa
 
-from muledetect.arrays import Float64Array, Int64Array
-from muledetect.clock import Duration, parse_duration
+from muledetect.arrays import Int64Array
+from muledetect.clock import Duration
 from muledetect.features import (
     _extract,
     amounts,
@@ -170,25 +170,14 @@ def extract(
     use `extract_shards` or `write_features`.
     """
     known, names = _extract.choose(features, _REGISTRY, pack)
-    extraction = Extraction(
-        dataset,
-        graph,
-        hide_groups=hide_groups,
-        lookback=None if lookback is None else parse_duration(lookback),
-        threads=threads,
-    )
+    extraction = Extraction(dataset, graph, hide_groups=hide_groups, lookback=lookback, threads=threads)
     return _extract.extract(extraction, as_points(points, extraction.facts), names, known, progress)
 
 
-def extract_values(
-    extraction: Extraction,
-    points: Points,
-    names: Sequence[str],
-    known: Registry = _REGISTRY,
-    *,
-    progress: Progress | None = None,
-) -> Float64Array:
-    """Return features at points, float64[n_points, n_names]; what the extraction holds is not computed again.
+def extract_with(
+    extraction: Extraction, points: Points, names: Sequence[str], *, progress: Progress | None = None
+) -> pa.Table:
+    """Compute features at points, as `extract`; what the extraction holds is not computed again.
 
     Parameters
     ----------
@@ -196,13 +185,11 @@ def extract_values(
         Of the data set.
     points : Points
     names : sequence of str
-        Columns.
-    known : Registry
-        Where they are registered.
+        Columns of built-in features.
     progress : callable, optional
         Called with ("features", share done).
     """
-    return _extract.extract_values(extraction, points, names, known, progress)
+    return _extract.extract(extraction, points, names, _REGISTRY, progress)
 
 
 def write_features(
@@ -241,13 +228,7 @@ def write_features(
     from muledetect.records.write import atomic_parquet  # noqa: PLC0415
 
     known, names = _extract.choose(features, _REGISTRY, pack)
-    extraction = Extraction(
-        dataset,
-        graph,
-        hide_groups=hide_groups,
-        lookback=None if lookback is None else parse_duration(lookback),
-        threads=threads,
-    )
+    extraction = Extraction(dataset, graph, hide_groups=hide_groups, lookback=lookback, threads=threads)
     with atomic_parquet(path, output=FEATURES, overwrite=overwrite) as write:
         coded = as_points(points, extraction.facts)
         for shard, values in _extract.extract_shards(extraction, coded, names, known, progress=progress):
@@ -268,7 +249,7 @@ __all__ = [
     "build_history",
     "extract",
     "extract_shards",
-    "extract_values",
+    "extract_with",
     "feature",
     "feature_names",
     "load_pack",

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, TypeVar
 import pyarrow as pa
 
 from muledetect.arrays import Float32Array, Float64Array, Int64Array
+from muledetect.clock import Duration, parse_duration
 from muledetect.facts import Facts
 from muledetect.features.signals import Past, build_past, signal_registry
 from muledetect.graph import TransferGraph
@@ -50,8 +51,8 @@ class Extraction:
     hide_groups : int64[n_accounts], optional
         Group (ring, holder) of each account. Labels of a point's own group are hidden from the point: in training they
         would tell its target.
-    lookback : int, optional
-        Microseconds: a point sees no event earlier than so long before it. Default: no limit.
+    lookback : duration, optional
+        A point sees no event earlier than so long before it. Default: no limit.
     threads : int, optional
         Default: all cores.
 
@@ -67,12 +68,12 @@ class Extraction:
         graph: TransferGraph | None = None,
         *,
         hide_groups: Int64Array | None = None,
-        lookback: int | None = None,
+        lookback: Duration | None = None,
         threads: int | None = None,
     ) -> None:
         self.facts = _facts_of(dataset, graph)
         self.hide_groups = hide_groups
-        self.lookback = lookback
+        self.lookback = None if lookback is None else parse_duration(lookback)
         self.suspect: Callable[[Extraction, int], Suspicion] | None = None
         self.suspicion: Suspicion | None = None
         self.threads = threads or os.cpu_count() or 1

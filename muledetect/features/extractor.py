@@ -20,7 +20,7 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
 from muledetect.arrays import Float64Array, Int64Array
-from muledetect.clock import Duration, parse_duration
+from muledetect.clock import Duration
 from muledetect.errors import DataError
 from muledetect.facts import Facts
 from muledetect.features._extract import choose, extract_values
@@ -120,9 +120,8 @@ class FeatureExtractor(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         self._registry, self._names = known, names
         if self._facts is None or self._facts.dataset is not dataset:
             self._facts = Facts(dataset)
-        lookback = None if self.lookback is None else parse_duration(self.lookback)
         self._extraction = Extraction(
-            self._facts, hide_groups=self.hide_groups, lookback=lookback, threads=self.threads
+            self._facts, hide_groups=self.hide_groups, lookback=self.lookback, threads=self.threads
         )
         if X is not dataset:
             as_points(X, self._facts)

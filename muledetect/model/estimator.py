@@ -30,7 +30,7 @@ from muledetect.model.prevalence import with_prevalence
 from muledetect.model.prior import correct_probability
 from muledetect.model.reasons import Reason, durations_among, find_reasons
 from muledetect.model.rows import Rows, known_targets, training_rows
-from muledetect.model.second_stage import is_suspicion
+from muledetect.model.second_stage import is_suspicion, own_columns
 from muledetect.model.sentences import Language
 from muledetect.model.store import card_of, config_hash, save_model
 from muledetect.model.table import FeatureTable, check_finite, is_table, read_features
@@ -232,19 +232,14 @@ class MuleModel(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         rows, names = training_rows(table, is_known, is_positive, as_of, groups, sample_weight), names_of(self)
         source = None if dataset is None else source_of(table, rows, dataset)
         progress("leakage audit", 0.0)
-        # Suspicion columns are scores, made to tell the label; those who were scored for them did not know it.
-        kept = np.flatnonzero(~is_suspicion(names))
-        audited = rows._replace(values=rows.values[:, kept])
-        self.leakage_ = (
-            None
-            if leaks == "ignore"
-            else find_leaks(audited, [names[at] for at in kept], source, refuse=leaks == "refuse")
-        )
+        # Suspicion columns are scores and are made to tell the label, so the audit leaves them out.
+        own, own_names = rows.columns(~is_suspicion(names)), own_columns(names)
+        self.leakage_ = None if leaks == "ignore" else find_leaks(own, own_names, source, refuse=leaks == "refuse")
         progress("training", 0.0)
         learnt = learn(rows, Learner(self.get_params(), names, durations_among(names)))
-        if len(kept) < len(names) and not learnt.second:
-            rows, self.n_features_in_ = audited, len(kept)
-            self.feature_names_in_ = np.array([names[at] for at in kept], dtype=object)
+        if len(own_names) < len(names) and not learnt.second:
+            rows, self.n_features_in_ = own, len(own_names)
+            self.feature_names_in_ = np.array(own_names, dtype=object)
         self._keep_trees(rows, learnt, has_moments=as_of is not None or table.as_of is not None)
         self.trained_on_ = trained_on or TrainedOn()
         if dataset is not None:
@@ -285,8 +280,8 @@ class MuleModel(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         values : float32[n, n_columns]
             The columns of `feature_names_in_` that are not of the family "suspicion", in their order.
         """
-        names = [name for name in names_of(self) if not is_suspicion([name])[0]]
-        seen = cap_durations(np.ascontiguousarray(values), durations_among(names), self.max_duration)
+        is_duration = durations_among(own_columns(names_of(self)))
+        seen = cap_durations(np.ascontiguousarray(values), is_duration, self.max_duration)
         return trees.raw_scores(self.boosters_, seen, trees.threads(self.n_jobs))
 
     def predict_proba(self, X: Features) -> Float64Array:

@@ -15,13 +15,14 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from muledetect.arrays import Float64Array, Int64Array
-from muledetect.features import Extraction, Points, as_table, extract_shards, extract_values, registry
+from muledetect.features import Extraction, Points, extract_shards, extract_with, registry
 from muledetect.features._extraction import Suspicion
 from muledetect.features.suspicion import COLUMNS, bits_of
 from muledetect.model.estimator import MuleModel
+from muledetect.model.fitted import names_of
 from muledetect.model.reasons import durations_among
 from muledetect.model.rows import known_targets, training_rows
-from muledetect.model.second_stage import N_FOLDS, PAIRS, folds_of
+from muledetect.model.second_stage import N_FOLDS, PAIRS, folds_of, own_columns
 from muledetect.model.table import read_features
 from muledetect.model.training import Learner
 from muledetect.model.trees import Job, open_booster
@@ -68,8 +69,7 @@ def extract_for(
     progress : callable, optional
     """
     wanted = [registry().parse(str(name)).name for name in (model.feature_names_in_ if names is None else names)]
-    values = extract_values(extraction_of(model, dataset), points, wanted, progress=progress)
-    return as_table(dataset.account_ids, points, wanted, values)
+    return extract_with(extraction_of(model, dataset), points, wanted, progress=progress)
 
 
 def training_suspicion(
@@ -127,15 +127,15 @@ def training_suspicion(
             bits[view, account] = bits_of(score)
         return Suspicion(bits, np.maximum(of_account, 0))
 
-    values = extract_values(extraction.with_suspicion(suspect), points, list(COLUMNS), progress=progress)
-    for nth, name in enumerate(COLUMNS):
-        features = features.append_column(name, pa.array(np.ascontiguousarray(values[:, nth])))
+    made = extract_with(extraction.with_suspicion(suspect), points, list(COLUMNS), progress=progress)
+    for name in COLUMNS:
+        features = features.append_column(name, made[name])
     return features, []
 
 
 def _suspect_by(model: MuleModel) -> Suspect:
     """Return what gives suspicion by the first stage of a fitted model."""
-    names = [str(name) for name in model.feature_names_in_ if name not in COLUMNS]
+    names = own_columns(names_of(model))
 
     def suspect(extraction: Extraction, as_of: int) -> Suspicion:
         account, scores = _score_all(extraction, as_of, names, lambda values: model.first_stage(values)[None])

@@ -33,6 +33,10 @@ class Rows(NamedTuple):
         """Return some of the rows."""
         return Rows(*(None if column is None else column[rows] for column in self))  # type: ignore[arg-type]
 
+    def columns(self, wanted: BoolArray) -> Rows:
+        """Return the rows with some of the columns; nothing is copied where all are wanted."""
+        return self if wanted.all() else self._replace(values=np.ascontiguousarray(self.values[:, wanted]))
+
     @property
     def weights(self) -> Float64Array:
         """The weight of each row, 1 where none is given."""

@@ -53,6 +53,11 @@ def is_suspicion(names: Sequence[str]) -> BoolArray:
     return np.array([name in COLUMNS for name in names], dtype=np.bool_)
 
 
+def own_columns(names: Sequence[str]) -> list[str]:
+    """Return the columns that the first stage reads, in their order."""
+    return [name for name in names if name not in COLUMNS]
+
+
 def folds_of(rows: Rows) -> Int64Array | None:
     """Return a fold for each row that keeps groups whole; None where there are too few groups of a class."""
     for is_wanted in (rows.is_positive, ~rows.is_positive):

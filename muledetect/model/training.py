@@ -16,7 +16,7 @@ from muledetect.model.canonical import group_folds
 from muledetect.model.directions import directions
 from muledetect.model.fitted import HeldOut
 from muledetect.model.rows import Rows, later_rows
-from muledetect.model.second_stage import is_suspicion, learn_second
+from muledetect.model.second_stage import is_suspicion, learn_second, own_columns
 from muledetect.model.tree_text import TreesText
 
 _N_FOLDS: Final = 3
@@ -127,10 +127,9 @@ def learn(rows: Rows, learner: Learner) -> Learnt:
     is_near = is_suspicion(learner.names)
     if not is_near.any():
         return _learn_first(rows, learner)
-    own = rows._replace(values=np.ascontiguousarray(rows.values[:, ~is_near]))
-    names = [name for name, near in zip(learner.names, is_near, strict=True) if not near]
-    first = Learner(learner.parameters, names, learner.is_duration[~is_near])
-    learnt, near = _learn_first(own, first), rows._replace(values=np.ascontiguousarray(rows.values[:, is_near]))
+    own, near = rows.columns(~is_near), rows.columns(is_near)
+    first = Learner(learner.parameters, own_columns(learner.names), learner.is_duration[~is_near])
+    learnt = _learn_first(own, first)
     if learnt.held_out is None:
         return learnt
     is_whole = len(learnt.held_out.score) == len(rows.values)
