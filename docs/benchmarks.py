@@ -143,22 +143,10 @@ SECTIONS: Final = {
         5,
         "The same on data of another maker.",
     ),
-    "model": Section(
-        "The model beside plain LightGBM",
-        "python benchmarks/model.py --amlsim AMLSIM --worlds FOLDER --cache FOLDER",
-        60,
-        "Ranking and probabilities. Data sets, points and splits are those of docs/ablation.md.",
-    ),
-    "model_synthfin": Section(
-        "The model beside plain LightGBM, on synthfin",
-        "python benchmarks/model.py --synthfin SYNTHFIN --cache FOLDER",
-        20,
-        "The same on data of another maker.",
-    ),
     "rings": Section(
         "Rings",
-        "python benchmarks/rings.py",
-        60,
+        "python benchmarks/rings.py --seeds 3",
+        20,
         "Rings found in simulated banks, beside components, Louvain, Leiden and flow peeling. The flow peeling is "
         "written after the paper of FlowScope, not with its code.",
         ("networkx",),
@@ -183,15 +171,15 @@ SECTIONS: Final = {
     ),
     "ties": Section(
         "Which call centre a ring works for",
-        "python benchmarks/ties.py",
-        20,
+        "python benchmarks/ties.py --worlds 3",
+        3,
         "How often a tie is right, by its grade and by the tables that a bank has. The last line counts ties that "
         "calls support although who was called was shuffled.",
     ),
     "trace": Section(
         "Traces: are they right",
-        "python benchmarks/trace.py --truth",
-        15,
+        "python benchmarks/trace.py --truth --worlds 2",
+        1,
         "Traced money beside the true place of the money, some hours after the last payment and at the end.",
     ),
     "trace_speed": Section(
@@ -202,14 +190,14 @@ SECTIONS: Final = {
     ),
     "trace_exact": Section(
         "Traces: are they exact",
-        "python benchmarks/trace.py --exact",
-        20,
-        "Money is neither made nor lost in one million random disputes.",
+        "python benchmarks/trace.py --exact --cases 2e5",
+        4,
+        "Money is neither made nor lost in 200,000 random disputes.",
     ),
     "promises": Section(
         "Promises of clearing, calibration and budgets",
-        "python benchmarks/promises.py --seeds 20 --accounts 15000",
-        40,
+        "python benchmarks/promises.py --seeds 6 --accounts 8000",
+        8,
         "Limits are set on half of the rings; the other half, a month later, shows whether they hold.",
     ),
     "reasons": Section(
@@ -228,14 +216,14 @@ SECTIONS: Final = {
     ),
     "leakage": Section(
         "Leaks of labels into columns",
-        "python benchmarks/leakage.py --worlds 2",
-        15,
+        "python benchmarks/leakage.py --worlds 1",
+        8,
         "Planted leaks that are found, and false alarms in clean banks.",
     ),
     "label_reality": Section(
         "Missing, wrong and late labels",
-        "python benchmarks/label_reality.py --accounts 4000",
-        20,
+        "python benchmarks/label_reality.py --accounts 3000 --presets thai_bank",
+        6,
         "What labels that are not perfect cost.",
     ),
     "own_data": Section(
