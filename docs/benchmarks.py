@@ -145,7 +145,7 @@ SECTIONS: Final = {
     ),
     "rings": Section(
         "Rings",
-        "python benchmarks/rings.py --seeds 3",
+        "python benchmarks/rings.py --seeds 3 --accounts 8000",
         20,
         "Rings found in simulated banks, beside components, Louvain, Leiden and flow peeling. The flow peeling is "
         "written after the paper of FlowScope, not with its code.",
