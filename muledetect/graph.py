@@ -99,6 +99,8 @@ class TransferGraph:
     def since(self, moment: Moment) -> TransferGraph:
         """Return the graph without the transfers before `moment`; account codes stay. O(transfers + accounts)."""
         n_gone = int(np.searchsorted(self.time, parse_time(moment), side="left"))
+        if n_gone == 0:
+            return self
         return _index(
             time=self.time[n_gone:],
             source=self.source[n_gone:],

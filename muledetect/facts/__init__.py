@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 from muledetect.lazy import on_demand
 
 if TYPE_CHECKING:
-    from muledetect.facts.known import Facts
+    from muledetect.facts.known import Facts, facts_of
     from muledetect.facts.snapshot import Snapshot, StandingComplaints
 
-__all__ = ["Facts", "Snapshot", "StandingComplaints"]
+__all__ = ["Facts", "Snapshot", "StandingComplaints", "facts_of"]
 
-__getattr__, __dir__ = on_demand(__name__, {"known": "Facts", "snapshot": "Snapshot StandingComplaints"})
+__getattr__, __dir__ = on_demand(__name__, {"known": "Facts facts_of", "snapshot": "Snapshot StandingComplaints"})

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable, Hashable, Mapping
+from dataclasses import replace
 from threading import RLock
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import pyarrow as pa
 
@@ -21,6 +23,12 @@ from muledetect.records import Dataset
 
 T = TypeVar("T")
 
+#: Tables that signals read.
+_OF_SIGNALS: Final = ("transfers", "sessions")
+
+_FACTS: Final[dict[int, Facts]] = {}
+_LOCK: Final = RLock()
+
 
 class Facts:
     """The graph of a data set and all facts about it, each computed when it is first asked for; safe with threads.
@@ -33,11 +41,17 @@ class Facts:
     dataset : Dataset
     graph : TransferGraph, optional
         Of the same data set; saves building it again.
+
+    Attributes
+    ----------
+    signals_from : Facts
+        With the same transfers and sessions, often these facts themselves: signals are kept there.
     """
 
     def __init__(self, dataset: Dataset, graph: TransferGraph | None = None) -> None:
         self.dataset = dataset
         self.graph = build_graph(dataset) if graph is None else graph
+        self.signals_from = self
         self._known: dict[Hashable, Any] = {}
         self._lock = RLock()
 
@@ -116,7 +130,10 @@ class Facts:
         earliest = self.once("first event", lambda: first_event(self.dataset, self.graph))
         if earliest is None or moment <= earliest:
             return self
-        return Facts(*drop_before(self.dataset, self.graph, moment))
+        made = Facts(*drop_before(self.dataset, self.graph, moment))
+        if all(len(made.tables.get(name, ())) == len(self.tables.get(name, ())) for name in _OF_SIGNALS):
+            made.signals_from = self.signals_from  # nothing that they read has fallen out
+        return made
 
     def once(self, key: Hashable, build: Callable[[], T]) -> T:
         """Return `build()`, computed by whoever asks first; `key` is hashable, such as a module's function."""
@@ -129,6 +146,23 @@ class Facts:
     @property
     def _transfers(self) -> pa.Table:
         return self.dataset.transfers
+
+
+def facts_of(dataset: Dataset, graph: TransferGraph | None = None) -> Facts:
+    """Return the facts of a data set, the same object for as long as the data set lives.
+
+    Parameters
+    ----------
+    dataset : Dataset
+    graph : TransferGraph, optional
+        Of the data set; saves building it again where there are no facts yet.
+    """
+    with _LOCK:
+        if id(dataset) not in _FACTS:
+            # a twin of the data set: facts that hold the data set itself would keep it alive
+            _FACTS[id(dataset)] = Facts(replace(dataset), graph)
+            weakref.finalize(dataset, _FACTS.pop, id(dataset))
+        return _FACTS[id(dataset)]
 
 
 def visible_tables(dataset: Dataset) -> Mapping[str, pa.Table]:

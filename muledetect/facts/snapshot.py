@@ -24,7 +24,7 @@ from muledetect.facts.accounts import PLACES, PUBLIC_KINDS, Accounts, find_hubs
 from muledetect.facts.balances import balances_before
 from muledetect.facts.columns import numbers
 from muledetect.facts.complaints import NOT_KNOWN, UNMATCHED
-from muledetect.facts.known import Facts
+from muledetect.facts.known import Facts, facts_of
 from muledetect.facts.matching import transfers_of
 from muledetect.records import Dataset
 from muledetect.schema import ACCOUNT_KINDS
@@ -152,7 +152,7 @@ class Snapshot:
     """
 
     def __init__(self, dataset: Dataset | Facts, as_of: Moment) -> None:
-        self._facts = dataset if isinstance(dataset, Facts) else Facts(dataset)
+        self._facts = dataset if isinstance(dataset, Facts) else facts_of(dataset)
         self.as_of = parse_time(as_of)
         self.graph = self._facts.graph.until(self.as_of)
         self.tables: Mapping[str, pa.Table] = _CutTables(self._facts.tables, self.as_of, self.graph.n_transfers)

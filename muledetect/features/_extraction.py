@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from muledetect.arrays import Float32Array, Float64Array, Int64Array
 from muledetect.clock import Duration, parse_duration
-from muledetect.facts import Facts
+from muledetect.facts import Facts, facts_of
 from muledetect.features.signals import Past, build_past, signal_registry
 from muledetect.graph import TransferGraph
 from muledetect.records import Dataset
@@ -143,12 +143,14 @@ class Extraction:
     @property
     def past(self) -> Past:
         """The transfers as signals see them, with default look-back."""
-        return self._once("past", lambda: build_past(self.graph, tables=self.tables, threads=self.threads))
+        of = self.facts.signals_from
+        return of.once(("past", self.threads), lambda: build_past(of.graph, tables=of.tables, threads=self.threads))
 
     def signal(self, column: str) -> Float32Array:
         """Return a built-in signal, float32[n_transfers]."""
         made = signal_registry().of_column(column)
-        values = self._once(("signal", made.name), lambda: made.compute(self.past))
+        of = self.facts.signals_from
+        values = of.once(("signal", made.name, self.threads), lambda: made.compute(self.past))
         return values[:, list(made.columns).index(column)]
 
     def _once(self, key: Hashable, build: Callable[[], T]) -> T:
@@ -165,4 +167,4 @@ def _facts_of(given: Dataset | Facts | TransferGraph, graph: TransferGraph | Non
     if isinstance(given, TransferGraph):
         none = pa.table({})
         return Facts(Dataset({"transfers": none}, given.account_ids, none, (), {}, currency="", tick=given.tick), given)
-    return Facts(given, graph)
+    return facts_of(given, graph)
