@@ -13,7 +13,7 @@ from typing import Any, Final, Literal, get_args, get_origin
 
 import typer
 
-from muledetect import cli, convert, demo, pipeline, records, rings, simulation, tracing
+from muledetect import cli, convert, demo, engine, pipeline, records, rings, simulation, tracing
 from muledetect.records.layouts import import_layout
 from muledetect.records.own import suggest_columns
 
@@ -28,6 +28,8 @@ PYTHON: Final = {
     'md.simulation.write_world(config, "world")\n'
     'dataset = md.simulate(preset="small", seed=1)  # or in memory',
     "check": 'findings = md.pipeline.check("data/sample", output="rejects.parquet")',
+    "prepare": 'store = md.prepare("data/sample", "store", memory="4GB")\n'
+    "md.pipeline.check(store.path)  # every step takes the store, or its path",
     "columns": "from muledetect.records.own import suggest_columns\n\n"
     'suggest_columns("umsaetze.csv", source_tz="Asia/Bangkok", currency="THB").write("columns.toml")',
     "import": 'md.convert.import_own("umsaetze.csv", "columns.toml", "dataset")',
@@ -54,6 +56,7 @@ FUNCTIONS: Final[dict[str, tuple[Callable[..., Any], ...]]] = {
     "demo": (demo.run_demo,),
     "simulate": (simulation.write_world, simulation.WorldConfig),
     "check": (pipeline.check, records.read_dataset),
+    "prepare": (engine.prepare, records.read_dataset),
     "columns": (suggest_columns,),
     "import": (convert.import_layout, import_layout),
     "train": (pipeline.train,),

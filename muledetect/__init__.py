@@ -23,6 +23,7 @@ from muledetect.lazy import on_demand
 if TYPE_CHECKING:
     from muledetect import (
         datasets,
+        engine,
         evaluation,
         facts,
         features,
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
         testing,
         tracing,
     )
+    from muledetect.engine import Store, open_store, prepare
     from muledetect.errors import DataError, FeatureError, ModelError, MuleDetectError, OptionError, OutputError
     from muledetect.facts import Snapshot
     from muledetect.features.extractor import FeatureExtractor
@@ -62,12 +64,15 @@ __all__ = [
     "OptionError",
     "OutputError",
     "Snapshot",
+    "Store",
     "__version__",
     "evaluate",
     "explain",
     "find_rings",
     "load_model",
     "load_starter",
+    "open_store",
+    "prepare",
     "read_dataset",
     "report",
     "score",
@@ -82,6 +87,7 @@ __all__ = [
 __getattr__, __dir__ = on_demand(
     __name__,
     {
+        "engine": "Store open_store prepare",
         "errors": "DataError FeatureError ModelError MuleDetectError OptionError OutputError",
         "facts": "Snapshot",
         "features.extractor": "FeatureExtractor",
@@ -91,8 +97,8 @@ __getattr__, __dir__ = on_demand(
         "records": "Dataset read_dataset",
         "versions": "show_versions",
     },
-    rooms="datasets evaluation facts features graph labels model pipeline plots=reports.plots records reports rings "
-    "schema simulation testing tracing",
+    rooms="datasets engine evaluation facts features graph labels model pipeline plots=reports.plots records reports "
+    "rings schema simulation testing tracing",
     moved={
         "Columns": "records.own.Columns",
         "Imported": "records.own.Imported",

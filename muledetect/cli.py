@@ -16,7 +16,7 @@ from typer import Argument, Option
 
 import muledetect as md
 from muledetect import console
-from muledetect.command import AsOf, ModelFolder, Moments, Overwrite, Reading, err, out, progress_bar, reads
+from muledetect.command import AsOf, Memory, ModelFolder, Moments, Overwrite, Reading, err, out, progress_bar, reads
 from muledetect.console import plain
 from muledetect.errors import DataError, MuleDetectError, OptionError, OutputError
 from muledetect.outputs import kinds
@@ -128,6 +128,23 @@ def check(
     console.show_check(out, dataset, findings, output)
     if "error" in set(findings["severity"]):
         raise DataError(f"check: no transfer is left, so there is nothing to work with. {output} has each row and why.")
+
+
+@app.command(epilog="Example: `muledetect prepare data/sample --output store`")
+@reads
+def prepare(
+    reading: Reading,
+    output: Annotated[Path, Option(help="Folder of the store, which every command takes as its data set.")],
+    memory: Memory = None,
+) -> None:
+    """Validate a data set of any size and write it as a store: sorted columns on disk that are mapped, not read."""
+    with progress_bar() as progress:
+        store = md.prepare(
+            reading.dataset, output, memory=memory, overwrite=reading.overwrite, progress=progress,
+            currency=reading.currency, money=reading.money, source_tz=reading.source_tz,
+            pseudonymise=reading.pseudonymise,
+        )  # fmt: skip
+    console.show_store(out, store, output)
 
 
 @app.command(

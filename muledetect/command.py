@@ -34,6 +34,13 @@ ModelFolder = Annotated[
         "--model", help="Folder of the model; for all but train also: starter, the one that ships with the package."
     ),
 ]
+Memory = Annotated[
+    str | None,
+    Option(
+        "--memory",
+        help="Memory to take, such as 4GB; if not given, MULEDETECT_MEMORY, or half of the machine's.",
+    ),
+]
 Overwrite = Annotated[
     bool,
     Option(
@@ -47,7 +54,7 @@ Overwrite = Annotated[
 class Reading:
     """The data set that a command is given, how it is read, and whether the output may replace other files."""
 
-    dataset: Annotated[Path, Argument(help="Folder of tables (Parquet, partitioned Parquet or CSV).")]
+    dataset: Annotated[Path, Argument(help="Folder of tables (Parquet, partitioned Parquet or CSV), or a store.")]
     currency: Annotated[
         str | None, Option(help="ISO 4217 code of the amounts; if not given, the one that the data set names.")
     ] = None

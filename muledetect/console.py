@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
+    from muledetect.engine import Store
     from muledetect.evaluation import Drift, Evaluation
     from muledetect.model import MuleModel
     from muledetect.model.key_transfers import Explanation
@@ -110,6 +111,14 @@ def show_check(out: Console, dataset: Dataset, findings: pd.DataFrame, rejects: 
     show_read(out, dataset)
     _print_findings(out, zip(findings["severity"], findings["n_rows"], findings["text"], strict=True))
     out.print(f"{dataset.rejects.num_rows:,} rejected or repaired rows in {plain(rejects)}")
+
+
+def show_store(out: Console, store: Store, folder: Path) -> None:
+    """Print what a store holds, and the findings of reading."""
+    show_read(out, store.dataset)
+    findings = store.dataset.findings
+    _print_findings(out, ((found.severity, found.n_rows, found.text) for found in findings))
+    out.print(f"{store!r} in {plain(folder)}")
 
 
 def _print_findings(out: Console, findings: Iterable[tuple[str, int, str]]) -> None:

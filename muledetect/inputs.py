@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import pyarrow as pa
 
 from muledetect.clock import Moment, format_time, parse_time
+from muledetect.engine.opened import Store
 from muledetect.errors import DataError, OptionError
 from muledetect.frames import as_arrow
 from muledetect.progress import Progress
@@ -22,8 +23,8 @@ if TYPE_CHECKING:
     from muledetect.model import MuleModel
     from muledetect.rings import RingTables
 
-#: A data set: as it was read, the path of its folder, or table name -> path or table of any library.
-Source = Dataset | str | Path | Mapping[str, Any]
+#: A data set: as it was read, a store, the path of the folder of one, or table name -> path or table of any library.
+Source = Dataset | Store | str | Path | Mapping[str, Any]
 
 #: Names the model that ships with the package; a folder of this name is given as "./starter".
 STARTER: Final = "starter"
@@ -34,7 +35,7 @@ def load(dataset: Source, *, progress: Progress | None = None, **reading: Any) -
 
     Parameters
     ----------
-    dataset : Dataset, path or mapping of tables
+    dataset : Dataset, Store, path or mapping of tables
     progress : callable, optional
         Called with the stage in words and the fraction done, 0 to 1.
     **reading
@@ -62,6 +63,8 @@ def read_source(dataset: Source, **reading: Any) -> Dataset:
     """Return a data set as `load`, also if no transfer is left of it."""
     from muledetect.records import read_dataset
 
+    if isinstance(dataset, Store):
+        return dataset.dataset
     return dataset if isinstance(dataset, Dataset) else read_dataset(dataset, **reading)
 
 

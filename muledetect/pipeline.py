@@ -1,10 +1,10 @@
 """The straight line: data set -> model -> scores -> rings, traces -> reports; each step is also a command.
 
-Each function takes a `Dataset`, the path of its folder or a mapping of tables, and returns its result. With `output` it
-also writes it there: that place is refused before the work if it is an input or holds what we did not write, and is old
-or new, never half of one, see `muledetect.outputs`. `overwrite` also replaces files of the same names that are not ours
-or were changed. `progress` is called with the stage in words and the fraction done, 0 to 1, or 0.0 where that is not
-known.
+Each function takes a `Dataset`, a `Store`, the path of the folder of one, or a mapping of tables, and returns its
+result. With `output` it also writes it there: that place is refused before the work if it is an input or holds what we
+did not write, and is old or new, never half of one, see `muledetect.outputs`. `overwrite` also replaces files of the
+same names that are not ours or were changed. `progress` is called with the stage in words and the fraction done, 0 to
+1, or 0.0 where that is not known.
 
 >>> import muledetect as md
 >>> dataset = md.datasets.load_sample()

@@ -75,6 +75,11 @@ REVEALED: Final = Output("a revealed table")
 
 WORLD: Final = Output("a simulated world", ("*.parquet", "world.json"))
 DATASET: Final = Output("an imported data set", ("*.parquet",))
+STORE: Final = Output(
+    "a store",
+    ("store.json", "*.parquet", "transfers/*/*.parquet", "mapped/*.arrow", "mapped/transfers/*.npy",
+     "mapped/transfers/*.arrow"),
+)  # fmt: skip
 #: Folders hold other names of a model's trees than ours, too: those stay.
 MODEL: Final = Output("a model", ("manifest.json", "card.json", "card.md", f"trees-{'[0-9a-f]' * 16}.txt"))
 EXPLANATION: Final = Output("an explanation", _tables("key_transfers", "suspicious_periods"))

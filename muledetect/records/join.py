@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from muledetect.arrays import Int32Array
 from muledetect.records import reasons
 from muledetect.records.dataset import Finding
 from muledetect.records.encode import IdEncoder
@@ -17,25 +18,22 @@ from muledetect.schema import INPUTS
 Readers = Mapping[str, TableReader]
 
 
-def join_accounts(readers: Readers, accounts: IdEncoder) -> tuple[IdEncoder, list[Finding]]:
+def join_accounts(readers: Readers, accounts: IdEncoder) -> tuple[IdEncoder, Int32Array | None, list[Finding]]:
     """Spell the accounts of all tables in one way; tell how many had another way, or more than one.
 
-    `accounts` holds the ids of the transfers as they were written. Returns the encoder of the accounts; codes of the
-    transfers are replaced where they changed. The cost is that of the different ids, not of the rows.
+    `accounts` holds the ids of the transfers as they were written. Returns the encoder of the accounts, and the code in
+    it by the code in the old one (None: nothing changed). The cost is that of the different ids, not of the rows.
     """
     written = accounts.ids()
     plain = plain_ids(written)
     forms = _loose_forms(readers, plain)
     names = without_forms(plain, forms)
     if names is written:
-        return accounts, []
+        return accounts, None, []
     joined = IdEncoder()
     code_of = joined.encode(names)
-    columns = readers["transfers"].columns
-    for column in ("source", "target"):
-        columns[column] = [pa.array(code_of[chunk.to_numpy()]) for chunk in columns[column]]
     n_changed = pc.sum(pc.not_equal(written, names)).as_py() or 0
-    return joined, [_describe(n_changed, len(written) - len(joined), len(joined), forms)]
+    return joined, code_of, [_describe(n_changed, len(written) - len(joined), len(joined), forms)]
 
 
 def _loose_forms(readers: Readers, accounts: pa.StringArray) -> tuple[Form, ...]:

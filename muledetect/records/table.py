@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
@@ -46,11 +46,18 @@ class TableReader:
 
     `accounts` is the encoder that all account columns share; without `keep_extra`, columns outside the contract are
     named in `left_out` and not read. After `read`, `columns` holds the accepted rows by
-    column; a coded column is an int32 code array over `encoders[name]`.
+    column; a coded column is an int32 code array over `encoders[name]`. With `keep`, that is called with the accepted
+    columns of each batch and the numbers of their rows instead, and `columns` has names only.
     """
 
     def __init__(
-        self, table: Table, options: Options, log: RejectLog, accounts: IdEncoder, keep_extra: bool = True
+        self,
+        table: Table,
+        options: Options,
+        log: RejectLog,
+        accounts: IdEncoder,
+        keep_extra: bool = True,
+        keep: Callable[[Mapping[str, pa.Array], npt.NDArray[np.int64]], None] | None = None,
     ) -> None:
         self.table = table
         self.n_read = 0
@@ -64,6 +71,7 @@ class TableReader:
         self._log = log
         self._accounts = accounts
         self._keep_extra = keep_extra
+        self._keep = keep
         self._calendar: dict[str, tuple[int, int]] = {}
         self._types: dict[str, pa.DataType] = {}
 
@@ -143,7 +151,7 @@ class TableReader:
             self._log.doubt(self.table.name, name, reason, numbers[mask & good])
         for name in present[len(parsed) :]:
             parsed[name] = self._extra(batch, name)
-        self._store(parsed, good)
+        self._store(parsed, good, numbers)
         self.n_read += batch.num_rows
 
     def _parse(self, column: Column, values: pa.Array) -> Cells:
@@ -205,13 +213,17 @@ class TableReader:
                 "Export all files alike."
             ) from error
 
-    def _store(self, parsed: dict[str, pa.Array], good: BoolArray) -> None:
+    def _store(self, parsed: dict[str, pa.Array], good: BoolArray, numbers: npt.NDArray[np.int64]) -> None:
         keep = None if good.all() else pa.array(good)
-        for name, values in parsed.items():
-            accepted = values if keep is None else values.filter(keep)
-            if name == "transfer_id" and self.table.name == "transfers":
-                self.id_hashes.append(hash_strings(accepted.cast(pa.string())))
-            self.columns[name].append(self._compact(name, accepted))
+        accepted = {name: values if keep is None else values.filter(keep) for name, values in parsed.items()}
+        compact = {name: self._compact(name, values) for name, values in accepted.items()}
+        if self._keep is not None:
+            self._keep(compact, numbers[good])
+            return
+        if self.table.name == "transfers":
+            self.id_hashes.append(hash_strings(accepted["transfer_id"].cast(pa.string())))
+        for name, values in compact.items():
+            self.columns[name].append(values)
 
     def _compact(self, name: str, values: pa.Array) -> pa.Array:
         column = next((column for column in self.table.columns if column.name == name), None)

@@ -39,6 +39,7 @@ LINES = {
     "demo": "demo --output {out}",
     "simulate": "simulate {out} --accounts 200 --days 14",
     "check .parquet": "check {bank} --output {out}",
+    "prepare": "prepare {bank} --output {out}",
     "columns .toml": "columns {csv} --source-tz UTC --currency THB --output {out}",
     "import own": "import own {csv} --columns {toml} --output {out}",
     "import amlsim": "import amlsim {amlsim} --currency USD --output {out}",

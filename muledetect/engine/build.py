@@ -1,0 +1,143 @@
+"""Make the transfers of a store in bounded memory: rows go to disk as they are read, and DuckDB sorts them there.
+
+The rules are those of `records`: rows are parsed by `TableReader`, repeated ids are judged by `duplicates.judge` and
+reversals by `find_reversals`, on the rows that they are about and no others.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import pyarrow as pa
+
+from muledetect.arrays import BoolArray, Int32Array, Int64Array
+from muledetect.engine.columns import put_arrow
+from muledetect.engine.memory import resident
+from muledetect.engine.parts import Parts, part_of
+from muledetect.engine.rows import Rows
+from muledetect.engine.spill import Spill
+from muledetect.engine.steps import at_step
+from muledetect.engine.transfers import TransfersWriter, write_in_order
+from muledetect.records import reasons
+from muledetect.records.duplicates import judge, with_values
+from muledetect.records.reading import Cause, Reading, check_total, empty_type
+from muledetect.records.stored import ACCOUNTS, TRANSFERS, map_transfers
+from muledetect.records.table import TableReader
+from muledetect.schema import INPUTS
+
+#: Rows of repeated ids that are judged at once.
+_JUDGED_ROWS: Final = 1 << 20
+#: Memory beside DuckDB's: batches as they are parsed, sorted and written.
+_BESIDE: Final = 400_000_000
+_LEAST: Final = 250_000_000
+
+
+@dataclass
+class Building(Reading):
+    """A reading whose transfers go to files in `folder`; it takes about `memory` bytes."""
+
+    folder: Path = field(kw_only=True)
+    memory: int = field(kw_only=True)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.scratch = self.folder / "scratch"
+        self.scratch.mkdir()
+        (self.folder / TRANSFERS).mkdir(parents=True)
+        self.spill = Spill(self.scratch)
+        self.code_of: Int32Array | None = None
+        #: Of the transfers, for the header of the store.
+        self.columns: tuple[Mapping[str, Any], ...] = ()
+        self.parted_by = ""
+
+    def _reader(self, name: str) -> TableReader:
+        keep = self.spill.keep if name == "transfers" else None
+        return TableReader(INPUTS[name], self.options, self.log, self.accounts, self.pseudonyms is None, keep)
+
+    def _respell(self, code_of: Int32Array) -> None:
+        self.code_of = code_of
+
+    def _sorted_transfers(self) -> tuple[pa.StringArray, pa.Table]:
+        self._end_of_input()
+        at_step("read")
+        memory = max(self.memory - resident() - _BESIDE, _LEAST)
+        with Rows(self.spill, self.code_of, self.scratch / "sorting", memory) as rows:
+            self._judge_repeats(rows)
+            self._judge_reversals(rows)
+            at_step("judged")
+            account_ids, rank = self._account_ranks(rows.used_accounts(len(self.accounts)))
+            put_arrow(pa.table({"account_id": account_ids}), self.folder / ACCOUNTS)
+            n_rows = self._write(rows, account_ids, rank)
+        shutil.rmtree(self.scratch)
+        at_step("sorted")
+        return account_ids, map_transfers(self.folder, self.columns, n_rows, account_ids)
+
+    def _end_of_input(self) -> None:
+        """Bring the last rows to disk; where there was none, the columns are told."""
+        if not self.spill.fields:
+            empty = {name: pa.array([], empty_type("transfers", name)) for name in self.readers["transfers"].columns}
+            self.spill.keep(empty, np.empty(0, np.int64))
+        self.spill.flush()
+
+    def _judge_repeats(self, rows: Rows) -> None:
+        """Leave out rows whose id comes again, part by part of the hashes of ids: rows of one id are in one part."""
+        n_parts = -(-rows.find_repeats() // _JUDGED_ROWS)
+        judged: list[Int64Array] = []
+        for part in range(n_parts):
+            self.progress("looking for repeats", part / n_parts)
+            suspects, numbers = rows.repeats(part, n_parts)
+            found = judge(suspects, np.arange(len(suspects)), INPUTS["transfers"].key, True)
+            self._keep("first", with_values(suspects, found.filled), numbers, found.causes("transfer_id"))
+            judged.append(numbers)
+        rows.replace("first", judged)
+
+    def _judge_reversals(self, rows: Rows) -> None:
+        """Turn reversals around; leave out those that do not fit, and transfers that moved no money."""
+        if any(one.name == "reversal_of" for one in self.spill.fields):
+            involved, numbers = rows.involved_in_reversals()
+            if len(numbers):
+                turned, causes = self._settled(involved, lambda positions: numbers[positions])
+                self._keep("turned", turned, numbers, causes)
+                rows.replace("turned", [numbers])
+        rejected = self._rejected_status()
+        if rejected is not None:
+            self.log.add("transfers", "status", reasons.NOT_SETTLED, "repair", rows.without_status(rejected))
+
+    def _keep(self, group: str, rows: pa.Table, numbers: Int64Array, causes: list[Cause]) -> None:
+        """Log the rows at positions, and bring the others to disk; the first cause of a row counts."""
+        keep: BoolArray = np.ones(len(numbers), np.bool_)
+        for column, reason, severity, positions in causes:
+            fresh = positions[keep[positions]]
+            keep[fresh] = False
+            self.log.add("transfers", column, reason, severity, numbers[fresh])
+        self.spill.put(group, self.spill.on_disk(rows.filter(pa.array(keep)), numbers[keep]))
+
+    def _write(self, rows: Rows, account_ids: pa.StringArray, rank: Int32Array) -> int:
+        """Write the rows in canonical order, as mapped columns and as Parquet; return how many there are."""
+        found = rows.describe()
+        check_total(found["total"])
+        nothing = (pa.array([], pa.string()), np.empty(0, np.int32))
+        encoders = self.readers["transfers"].encoders
+        values = {
+            one.name: encoders[one.name].finish() if one.name in encoders else nothing
+            for one in self.spill.fields
+            if one.kind == "coded" and one.name != "currency"
+        }
+        self.parted_by = part_of(found["n"], found["first"], found["last"])
+        parts = Parts(self.folder / "transfers", self.parted_by)
+        writer = TransfersWriter(self.folder, self.spill, parts, account_ids, values, self.options.currency, found)
+        self.columns = writer.columns
+        return write_in_order(writer, self._told(rows.in_order(rank), found["n"]))
+
+    def _told(self, batches: Iterator[pa.Table], n_rows: int) -> Iterator[pa.Table]:
+        done = 0
+        self.progress("ordering transfers", 0.0)
+        for batch in batches:
+            yield batch
+            done += len(batch)
+            self.progress("ordering transfers", done / max(n_rows, 1))

@@ -1,0 +1,135 @@
+"""Write transfers that come in canonical order: as columns that are mapped, and as Parquet."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import pyarrow as pa
+
+from muledetect.arrays import Int32Array
+from muledetect.engine.columns import BatchColumns, PlainColumn, TextColumn, put_values
+from muledetect.engine.parts import Parts
+from muledetect.engine.spill import ROW, Spill, restored
+from muledetect.records.reading import in_order
+from muledetect.records.stored import OTHERS, TRANSFERS
+
+#: Columns of more values go to Parquet as text: a dictionary would be written again with each group of rows.
+_FEW_VALUES: Final = 1000
+_SMALL_CODES: Final = 127
+
+
+class TransfersWriter:
+    """Turns rows of a spill, in order, into columns of the contract and writes them; use it in a `with` block.
+
+    `values` are the values of each coded column, sorted, and their place by code; `currency` that of all rows, "" for
+    none; `found` is what `Rows.describe` says. `columns` are then those of the header of a store.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        spill: Spill,
+        parts: Parts,
+        account_ids: pa.StringArray,
+        values: Mapping[str, tuple[pa.StringArray, Int32Array]],
+        currency: str,
+        found: Mapping[str, int],
+    ) -> None:
+        self._spill, self._parts, self._account_ids, self._currency = spill, parts, account_ids, currency
+        self._values = {name: (texts, np.append(rank, np.int32(-1))) for name, (texts, rank) in values.items()}
+        self._opened = ExitStack()
+        empty = self._finished(
+            pa.table({ROW: pa.array([], pa.int64()), **{f.key: pa.array([], f.stored) for f in spill.fields}})
+        )
+        kinds = {field.name: field.kind for field in spill.fields} | {"currency": "coded"}
+        kinds = {name: "other" if kind == "held" else kind for name, kind in kinds.items()}
+        #: Name and kind of each column, in the order of the data set.
+        self.columns = tuple({"name": name, "kind": kinds[name]} for name in empty.column_names)
+        self._others = [column["name"] for column in self.columns if column["kind"] == "other"]
+        self._open(folder, empty, found)
+
+    def _open(self, folder: Path, empty: pa.Table, found: Mapping[str, int]) -> None:
+        self._writers: dict[str, PlainColumn | TextColumn] = {}
+        for column in self.columns:
+            name, stem = column["name"], folder / TRANSFERS / column["name"]
+            kind = empty.schema.field(name).type
+            if column["kind"] == "text":
+                self._writers[name] = TextColumn(stem, found["n"], found[name], self._opened)
+            elif column["kind"] != "other":
+                numbers = kind.index_type if pa.types.is_dictionary(kind) else pa.int64()
+                self._writers[name] = PlainColumn(stem, numbers.to_pandas_dtype(), self._opened)
+            if column["kind"] == "coded":
+                put_values(stem, empty[name].chunk(0).dictionary)
+        if self._others:
+            self._batches = BatchColumns(folder / OTHERS, empty.select(self._others).schema, self._opened)
+
+    def __enter__(self) -> TransfersWriter:
+        return self
+
+    def __exit__(self, *told: Any) -> None:
+        if told[0] is None:
+            self._parts.close()
+        self._opened.__exit__(*told)
+
+    def append(self, batch: pa.Table) -> None:
+        """Write rows that follow those before."""
+        rows = self._finished(batch)
+        for name, writer in self._writers.items():
+            cells = rows[name].chunk(0)
+            writer.append(cells.indices if pa.types.is_dictionary(cells.type) else cells)
+        if self._others:
+            self._batches.append(rows.select(self._others))
+        payers = rows["source"].chunk(0).indices.to_numpy()
+        self._parts.append(_as_text(rows), batch[ROW].to_numpy(), payers)
+
+    def _finished(self, batch: pa.Table) -> pa.Table:
+        """Return rows as they are in a data set, one chunk a column."""
+        made: dict[str, pa.Array] = {}
+        for field in self._spill.fields:
+            if field.kind == "held":
+                made[field.name] = self._spill.held_rows(field.name, batch[ROW].to_numpy())
+            elif field.kind == "account":
+                codes = _whole(batch[field.key])
+                made[field.name] = pa.DictionaryArray.from_arrays(codes, self._account_ids, safe=False)
+            elif field.name in self._values:
+                made[field.name] = self._coded(field.name, _whole(batch[field.key]))
+            elif field.name != "currency":
+                made[field.name] = _whole(restored(batch[field.key], field))
+        if self._currency:
+            zeros = pa.array(np.zeros(len(batch), np.int8))
+            made["currency"] = pa.DictionaryArray.from_arrays(zeros, pa.array([self._currency]))
+        rows = pa.table(made)
+        return rows.select(in_order("transfers", rows))
+
+    def _coded(self, name: str, codes: pa.Array) -> pa.DictionaryArray:
+        values, wide = self._values[name]
+        numbers = wide[codes.to_numpy()].astype(np.int8 if len(values) < _SMALL_CODES else np.int32)
+        missing = numbers < 0
+        indices = pa.array(numbers, mask=missing) if missing.any() else pa.array(numbers)
+        return pa.DictionaryArray.from_arrays(indices, values, safe=False)
+
+
+def write_in_order(writer: TransfersWriter, batches: Iterable[pa.Table]) -> int:
+    """Write all batches; return the number of rows."""
+    n_rows = 0
+    with writer:
+        for batch in batches:
+            writer.append(batch)
+            n_rows += len(batch)
+    return n_rows
+
+
+def _as_text(rows: pa.Table) -> pa.Table:
+    for place, column in enumerate(rows.columns):
+        kind = column.type
+        if pa.types.is_dictionary(kind) and column.num_chunks and len(column.chunk(0).dictionary) > _FEW_VALUES:
+            rows = rows.set_column(place, rows.column_names[place], column.cast(kind.value_type))
+    return rows
+
+
+def _whole(column: pa.ChunkedArray) -> pa.Array:
+    return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
