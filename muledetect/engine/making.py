@@ -38,7 +38,7 @@ from muledetect.records.write import put_table
 
 @returning_memory()
 def prepare(
-    source: Any,
+    dataset: Any,
     output: str | Path,
     *,
     memory: str | None = None,
@@ -53,7 +53,7 @@ def prepare(
 
     Parameters
     ----------
-    source : path, mapping or table
+    dataset : path, mapping or table
         As for `read_dataset`.
     output : path
         Folder of the store.
@@ -74,11 +74,11 @@ def prepare(
         If the disk is full; what stood there stays.
     """
     limit = memory_limit(memory)
-    if is_store(source):
-        raise DataError(f"{Path(source).name}: is a store already. Give the data set that it was made of.")
-    place = check_output(output, kinds.STORE, inputs=[source, reading.get("pseudonymise")], overwrite=overwrite)
+    if is_store(dataset):
+        raise DataError(f"{Path(dataset).name}: is a store already. Give the data set that it was made of.")
+    place = check_output(output, kinds.STORE, inputs=[dataset, reading.get("pseudonymise")], overwrite=overwrite)
     with new_folder(output, kinds.STORE, overwrite=overwrite) as folder, telling_space(folder):
-        job = begin(partial(Building, folder=folder, memory=limit), source, progress=progress, **reading)
+        job = begin(partial(Building, folder=folder, memory=limit), dataset, progress=progress, **reading)
         put_store(job.finish(), job, folder)
     return open_store(place, verify=False)
 
