@@ -369,12 +369,22 @@ def trace(
     method: Annotated[list[str] | None, Option(help="fifo, lifo, pro_rata or libr; repeat. All.")] = None,
     max_hops: Annotated[int, Option(min=1, help="Accounts that money is followed through.")] = 8,
     hold_for: Annotated[str, Option(help="How long a hold stands.")] = "24h",
+    smallest_hold: Annotated[
+        float, Option(min=0, help="No smaller hold is proposed: share of the dispute, or from 1 on minor units.")
+    ] = 0.001,
 ) -> None:
     """Trace the money of complaints, conserved to the last unit, and propose what to hold: amounts, not accounts."""
     with reading.opened(output, kinds.trace_of(output)) as (dataset, to):
         chosen: dict[str, Any] = {"methods": tuple(method)} if method else {}
         found = md.pipeline.trace(
-            dataset, as_of, complaint_ids=complaint, max_hops=max_hops, hold_for=hold_for, **to, **chosen
+            dataset,
+            as_of,
+            complaint_ids=complaint,
+            max_hops=max_hops,
+            hold_for=hold_for,
+            smallest_hold=smallest_hold,
+            **to,
+            **chosen,
         )
     console.show_traces(out, found)
     out.print(f"{found!r} in {plain(output)}")

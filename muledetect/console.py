@@ -300,6 +300,8 @@ def show_traces(out: Console, found: Traces, n_rows: int = 8) -> None:
     ]  # fmt: skip
     columns = {"complaint": "", "account": "", "bank": "", "traced, over the methods": ">", "in the account": ">"}
     _print_table(out, {**columns, "hold": ",.0f"}, rows)
+    if found.not_proposed:
+        out.print(f"Holds that are too small to propose: {found.not_proposed / unit:,.0f} in all.")
     out.print("Hold the amount, not the account. A trace is a calculation, not a finding about a person.")
 
 

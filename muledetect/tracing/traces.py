@@ -54,6 +54,8 @@ class Traces:
         time; empty unless asked for.
     currency : str
         ISO 4217 code of all money; empty where it is not known.
+    not_proposed : int
+        Sum of the holds that were too small to propose, minor units; in `holds` they are 0.
     """
 
     trace: pa.Table = field(default_factory=schema.TRACE.empty)
@@ -62,6 +64,7 @@ class Traces:
     untraced: pa.Table = field(default_factory=UNTRACED.empty_table)
     steps: pa.Table = field(default_factory=schema.TRACE_STEPS.empty)
     currency: str = ""
+    not_proposed: int = 0
 
     @property
     def tables(self) -> dict[str, pa.Table]:
@@ -83,6 +86,7 @@ class Traces:
         facts = {
             "complaints": len(cases), "untraced": len(self.untraced), "accounts to hold in": _n_held(self.holds),
             f"holds, {unit_of(self.currency)}": format_amount(sum(hold.values()), self.currency),
+            "too small to hold": format_amount(self.not_proposed, self.currency),
         }  # fmt: skip
         table = build_table(titles, rows, n_rows=len(cases), right=titles[1:])
         return build_card("Traces of complaints", build_facts(facts), table, note=f"{_RANGES} {SUSPICION}")

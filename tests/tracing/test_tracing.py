@@ -126,6 +126,27 @@ def test_a_hold_is_never_more_than_what_is_there_and_never_double() -> None:
     assert holds["q1"]["expires_at"].timestamp() * 1e6 == END + 6 * HOUR
 
 
+def test_a_hold_that_is_too_small_is_not_proposed_and_told_in_sum() -> None:
+    # 10,000 are lost; m keeps 9, n 10 and the rest leaves: a thousandth is 10
+    rows: list[Row] = [("v", "m", 0, 10_000), ("m", "n", HOUR, 9_991), ("n", "away", 2 * HOUR, 9_981)]
+    tables = world(rows, {"q": 0})
+    tables["accounts"] = pa.table({"account_id": ["m", "n", "away"], "is_own": [True, True, False]})
+
+    def holds(**options: Any) -> tuple[dict[str, tuple[int, int]], int]:
+        found = trace(tables, **options)
+        return {
+            row["account_id"]: (row["hold"], row["shortfall"]) for row in found.holds.to_pylist()
+        }, found.not_proposed
+
+    assert holds(smallest_hold=0) == ({"m": (9, 0), "n": (10, 0)}, 0)
+    assert holds() == ({"m": (0, 9), "n": (10, 0)}, 9)
+    assert holds(smallest_hold=10) == holds()
+    assert holds(smallest_hold=11) == ({"m": (0, 9), "n": (0, 10)}, 19)
+    assert [row["expires_at"] is None for row in trace(tables).holds.to_pylist()] == [True, False]
+    with pytest.raises(OptionError, match="smallest_hold must be 0 or more"):
+        trace(tables, smallest_hold=-1)
+
+
 def test_earlier_complaints_are_served_first_and_equals_share_down() -> None:
     account, known = np.array([7, 7, 7, 8]), np.array([2, 1, 2, 9])
     granted = share_available(account, known, np.array([50, 60, 25, 9]), np.array([100, 100, 100, 5]))
