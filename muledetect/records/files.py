@@ -270,7 +270,9 @@ def _read_text(path: Path, form: FileForm, wanted: Sequence[str]) -> Iterator[Ba
     )
     try:
         with stream:
-            found = csv_batches(stream, names, form.delimiter, wanted=wanted, nothing=form.nothing, refuse=refuse)
+            found = csv_batches(
+                stream, names, form.delimiter, refuse, wanted=wanted, nothing=form.nothing, skip_blank=False
+            )
             for batch in found:
                 left, mended = np.array(refused, np.int64), stream.intake.n_mended
                 numbers = input_rows(left, np.arange(n_before, n_before + batch.num_rows))
@@ -293,25 +295,25 @@ def csv_batches(
     stream: TextStream,
     names: Sequence[str],
     delimiter: str,
+    refuse: Callable[[pacsv.InvalidRow], str],
     *,
     wanted: Sequence[str] | None = None,
     nothing: Sequence[str] = (),
-    refuse: Callable[[pacsv.InvalidRow], str] | None = None,
+    skip_blank: bool = True,
 ) -> Iterator[pa.RecordBatch]:
     """Yield the rows of a text below its headings as columns of text; the one place where CSV is parsed.
 
-    `refuse` is called with each ragged row, and blank lines are rows then; without it the first is an error, and blank
-    lines are none.
+    `refuse` is called with each ragged row, whose number counts from 1. Blank lines are no rows, with `skip_blank`.
     """
     try:
         yield from pacsv.open_csv(
             stream,
             # in one thread, or Arrow cannot tell the number of a ragged row
             read_options=pacsv.ReadOptions(
-                use_threads=refuse is None, block_size=_BLOCK_BYTES, column_names=list(names)
+                use_threads=False, block_size=_BLOCK_BYTES, column_names=list(names)
             ),
             parse_options=pacsv.ParseOptions(
-                delimiter=delimiter, newlines_in_values=True, ignore_empty_lines=refuse is None,
+                delimiter=delimiter, newlines_in_values=True, ignore_empty_lines=skip_blank,
                 invalid_row_handler=refuse,
             ),
             convert_options=pacsv.ConvertOptions(

@@ -17,6 +17,7 @@ first `FREE_BYTES` are free, since small files of equal rows are common. Whoever
 from __future__ import annotations
 
 import os
+from array import array
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -50,6 +51,9 @@ class Intake:
     def __init__(self, where: str, files: Sequence[Path]) -> None:
         #: Quotes that were read as plain signs so far, because nothing closes them.
         self.n_mended = 0
+        #: Rows so far, and the numbers (from 0) of those with another number of fields than the headings.
+        self.n_rows = 0
+        self.ragged = array("q")
         self._where = where
         self._n_in = sum(file.stat().st_size for file in files)
         self._n_before = 0
@@ -91,6 +95,7 @@ class Intake:
         with file:
             for batch in file.iter_batches(batch_size=n_rows):
                 n_seen += batch.num_rows
+                self.n_rows += batch.num_rows
                 self._came_out(batch.nbytes)
                 self._n_now = n_bytes * n_seen / max(file.metadata.num_rows, 1)
                 yield batch

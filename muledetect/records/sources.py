@@ -20,6 +20,7 @@ from urllib.parse import unquote
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 
 from muledetect.errors import DataError
@@ -41,8 +42,8 @@ _MISSPELT: Final = 0.8
 class TableSource:
     """One table, not read yet. `batches()` may be called once; `n_rows` is None where it is not known before.
 
-    `intake` counts how much of its files has been read, where it has files. `former` are the former names of columns
-    that it has; its batches have the names of today.
+    `intake` counts how much of its files has been read and which rows are ragged, where it has files. `former` are the
+    former names of columns that it has; its batches have the names of today.
     """
 
     where: str
@@ -262,17 +263,24 @@ def _open_csv(name: str, path: Path, delimiter: str | None, intake: Intake) -> T
     columns, found = _read_header(name, path, delimiter)
 
     def batches() -> Iterator[pa.RecordBatch]:
+        first, n_ragged = intake.n_rows, len(intake.ragged)
+
+        def refuse(row: pacsv.InvalidRow) -> str:
+            intake.ragged.append(first + row.number - 1)
+            return "skip"
+
         try:
             text = TextStream(path, delimiter=found, width=len(columns), skip=1, intake=intake)
             with text as stream:
-                for batch in csv_batches(stream, columns, found):
+                for batch in csv_batches(stream, columns, found, refuse):
+                    intake.n_rows += batch.num_rows
                     yield from _slices(batch)
+            intake.n_rows += len(intake.ragged) - n_ragged
         except DataError as error:
             raise DataError(f"{name}: {error}") from error
         except (pa.ArrowException, OSError, ValueError) as error:
             said = str(error)
-            detail = " (a row has another number of fields than the header)" if "Expected" in said else ""
-            detail = " (it is not UTF-8)" if "UTF8" in said or "utf-8" in said.lower() else detail
+            detail = " (it is not UTF-8)" if "UTF8" in said or "utf-8" in said.lower() else ""
             raise DataError(
                 f"{name}: file {path} cannot be read as CSV{detail}. Save it as UTF-8 CSV with one header row, "
                 "or import it as it is: `muledetect columns`."

@@ -18,7 +18,7 @@ from muledetect.records import reasons
 from muledetect.records.currency import EXPONENTS
 from muledetect.records.encode import IdEncoder, hash_strings
 from muledetect.records.parse import Cells, ColumnError, Options, check_currency, check_type, mask_of, parse
-from muledetect.records.rejects import Fault, RejectLog
+from muledetect.records.rejects import Fault, RejectLog, Rows, input_rows
 from muledetect.records.sources import TableSource
 from muledetect.schema import Column, Table, did_you_mean
 
@@ -39,6 +39,11 @@ def prefetched(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
 def _plain(kind: pa.DataType) -> pa.DataType:
     """Return string for the other text types, so that equal input gives equal tables whatever library made it."""
     return pa.string() if pa.types.is_large_string(kind) or pa.types.is_string_view(kind) else kind
+
+
+def _ragged(source: TableSource) -> Rows:
+    """Return the numbers of the ragged rows that were met so far, ascending; they are in no batch."""
+    return np.array([] if source.intake is None else source.intake.ragged, np.int64)
 
 
 class TableReader:
@@ -84,7 +89,7 @@ class TableReader:
             self.columns[name] = []
         for batch in prefetched(source.batches()):
             try:
-                self._read_batch(batch, present)
+                self._read_batch(batch, present, _ragged(source))
             except ColumnError:
                 return
             except pa.ArrowInvalid:
@@ -93,6 +98,9 @@ class TableReader:
             share = source.share(self.n_read)  # of a stream nobody knows the end: the number of rows moves instead
             told = f", {self.n_read:,} rows" if share is None else ""
             progress(f"reading {self.table.name}{told}", share or 0.0)
+        ragged = _ragged(source)
+        self._log.add(self.table.name, self.table.required[0], reasons.RAGGED, "reject", ragged)
+        self.n_read += len(ragged)
         if source.intake is not None and source.intake.n_mended:
             self._log.doubt(self.table.name, self.table.required[0], reasons.QUOTE, source.intake.n_mended)
         for old in source.former:
@@ -122,7 +130,7 @@ class TableReader:
         self._types = {found: _plain(schema.field(found).type) for found in extra}
         return [column.name for column in self.table.columns if column.name in names] + extra
 
-    def _read_batch(self, batch: pa.RecordBatch, present: list[str]) -> None:
+    def _read_batch(self, batch: pa.RecordBatch, present: list[str], ragged: Rows) -> None:
         names = set(batch.schema.names)
         faults: list[Fault] = []
         parsed: dict[str, pa.Array] = {}
@@ -145,7 +153,7 @@ class TableReader:
             is_written = cells.written is not None and self._is_joined(column)
             parsed[column.name] = cells.written if is_written else cells.values
         faults += self._early(parsed)
-        numbers = np.arange(self.n_read, self.n_read + batch.num_rows)
+        numbers = input_rows(ragged, np.arange(self.n_read, self.n_read + batch.num_rows))
         good = self._log.reject(self.table.name, faults, numbers)
         for name, mask, reason in doubts:
             self._log.doubt(self.table.name, name, reason, numbers[mask & good])

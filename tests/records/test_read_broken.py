@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from muledetect.errors import DataError, OptionError
-from muledetect.records import Dataset, read_dataset
+from muledetect.records import Dataset, read_dataset, reasons
 
 UTC = "UTC"
 TIMES = [f"2025-03-0{day}T09:30:00Z" for day in (1, 2, 3)]
@@ -236,7 +236,6 @@ FOLDERS: dict[str, tuple[Callable[[Path], object], str]] = {
         lambda f: (f / "transfers.csv").write_text(HEADER + "é,2025-03-01T00:00:00Z,a,b,1\n", "latin-1"),
         "UTF-8",
     ),
-    "ragged CSV": (lambda f: (f / "transfers.csv").write_text(HEADER + "t1,x\n"), "another number of fields"),
     "repeated column": (
         lambda f: (f / "transfers.csv").write_text(HEADER.strip() + ",amount\n" + "1,2,3,4,5,6\n"),
         "'amount' twice",
@@ -252,6 +251,31 @@ def test_a_broken_folder_stops_and_names_the_file(case: str, tmp_path: Path) -> 
     with pytest.raises(DataError) as stopped:
         read_dataset(tmp_path)
     assert message in str(stopped.value)
+
+
+def test_ragged_rows_are_rejected_by_number_over_all_files(tmp_path: Path) -> None:
+    folder = tmp_path / "transfers"
+    folder.mkdir()
+    good = [f"t{nth},2025-03-0{nth + 1}T00:00:00Z,a,b,{10 + nth}" for nth in range(6)]
+    blank, short, long = "", "t7,2025-03-01T00:00:00Z,a", "t8,2025-03-01T00:00:00Z,a,b,1,000.00"
+    (folder / "1.csv").write_text(HEADER + "\n".join([good[0], short, good[1], blank, "t9,never,a,b,1"]) + "\n")
+    (folder / "2.csv").write_text(HEADER + "\n".join([long, good[2], good[3], good[2], short]) + "\n")
+    pq.write_table(transfers(transfer_id=["p1", "p2", "p3"])["transfers"].slice(0, 1), folder / "3.parquet")
+    (folder / "4.csv").write_text(HEADER + "\n".join([good[4], short, good[5]]) + "\n")
+    dataset = read_dataset(tmp_path)
+    ragged = [row["row"] for row in dataset.rejects.to_pylist() if row["reason"] == reasons.RAGGED]
+    assert ragged == [1, 4, 8, 11]
+    of_others = {row["reason"]: row["row"] for row in dataset.rejects.to_pylist() if row["reason"] != reasons.RAGGED}
+    assert of_others == {reasons.UNREADABLE: 3, reasons.DUPLICATE: 7}
+    assert dataset.transfers.num_rows == 7
+    assert accounted_for(dataset)
+
+
+def test_a_file_of_ragged_rows_only_leaves_nothing(tmp_path: Path) -> None:
+    (tmp_path / "transfers.csv").write_text(HEADER + "t1,x\n" * 3)
+    dataset = read_dataset(tmp_path)
+    assert {found.reason for found in dataset.findings if found.severity == "error"} == {reasons.NOTHING_LEFT}
+    assert dataset.rows_read["transfers"] == len(dataset.rejects) == 3
 
 
 def test_a_million_rejects_are_counted_and_stay_small() -> None:
