@@ -14,6 +14,7 @@ from muledetect.facts import Snapshot
 from muledetect.records import read_dataset
 from muledetect.rings import RingTables, find_rings, keep_ids, read_rings
 from muledetect.rings.communities import find_episodes
+from muledetect.rings.find import _edges
 from muledetect.rings.links import RingContext
 from muledetect.rings.suspicion import Suspects
 
@@ -246,3 +247,51 @@ def test_a_link_weighs_the_same_to_the_last_bit_whichever_end_comes_first() -> N
     context = RingContext(cast(Any, None), suspects, 0, 1, 1, max_counterparties=200)  # rarity reads suspects only
     left, right = random.integers(0, n, 5_000), random.integers(0, n, 5_000)
     np.testing.assert_array_equal(context.rarity(left, right), context.rarity(right, left))
+
+
+def links(rows: list[tuple[int, int, int, int, float]]) -> pa.Table:
+    source, target, first, last, weight = zip(*rows, strict=True)
+    return pa.table(
+        {
+            "source": pa.array(source, pa.int32()),
+            "target": pa.array(target, pa.int32()),
+            "first_time": times(list(first)),
+            "last_time": times(list(last)),
+            "weight": pa.array(weight, pa.float64()),
+        }
+    )
+
+
+def test_edges_join_the_episodes_of_their_time_and_an_old_shared_phone_joins_none() -> None:
+    # accounts 3, 5 and 9 with one episode each, on days 10 to 12; 9 also has one on days 40 to 41
+    suspects = Suspects(np.array([3, 5, 9], np.int32), np.array([0.5, 0.25, 1.0]), np.ones(3, np.bool_), np.ones(3))
+    context = RingContext(cast(Any, None), suspects, 0, 1, rest=7 * DAY, max_counterparties=200)
+    suspect, first, last = np.array([0, 1, 2, 2]), np.array([10, 10, 10, 40]), np.array([12, 12, 12, 41])
+    episodes = find_episodes(suspect, first * DAY, last * DAY, rest=7 * DAY)
+    table = links(
+        [
+            (3, 5, 1 * DAY, 2 * DAY, 0.8),  # both used it, but eight days before the episodes began
+            (3, 5, 1 * DAY, 3 * DAY, 0.8),  # seven days before: close enough
+            (5, 9, 11 * DAY, 11 * DAY, 0.8),
+            (9, 3, 40 * DAY, 40 * DAY, 0.8),  # in the second episode of 9; long after the only one of 3
+        ]
+    )
+    left, right, weight = _edges(context, episodes, table, opens=False)
+    assert list(zip(left.tolist(), right.tolist(), strict=True)) == [(-1, -1), (0, 1), (1, 2), (3, -1)]
+    np.testing.assert_array_equal(weight, [0.8 * (0.5 * 0.25), 0.8 * (0.5 * 0.25), 0.8 * 0.25, 0.8 * 0.5])
+    left, right, _ = _edges(context, episodes, table, opens=True)
+    assert list(zip(left.tolist(), right.tolist(), strict=True)) == [(0, 1), (0, 1), (1, 2), (3, 0)]
+
+
+def test_an_edge_weighs_the_same_to_the_last_bit_whichever_end_comes_first() -> None:
+    n, random = 200, np.random.default_rng(2)
+    suspects = Suspects(np.arange(n, dtype=np.int32), random.random(n), np.ones(n, np.bool_), np.ones(n))
+    context = RingContext(cast(Any, None), suspects, 0, 1, rest=DAY, max_counterparties=200)
+    episodes = find_episodes(np.arange(n), np.zeros(n, np.int64), np.full(n, DAY), rest=DAY)
+    rows = [(int(s), int(t), 0, DAY, float(w)) for s, t, w in zip(
+        random.integers(0, n, 2_000), random.integers(0, n, 2_000), random.random(2_000), strict=True)]  # fmt: skip
+    turned = [(t, s, *rest) for s, t, *rest in rows]
+    left, right, weight = _edges(context, episodes, links(rows), opens=True)
+    right_again, left_again, weight_again = _edges(context, episodes, links(turned), opens=True)
+    for one, other in ((left, left_again), (right, right_again), (weight, weight_again)):
+        np.testing.assert_array_equal(one, other)
