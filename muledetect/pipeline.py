@@ -152,7 +152,7 @@ def train(
         sample_points,
     )  # fmt: skip
     from muledetect.labels.lookback import choose_lookback
-    from muledetect.labels.targets import labelled_points
+    from muledetect.labels.targets import labelled_points, refuse_one_class
     from muledetect.model import MuleModel
     from muledetect.model.fitted import TrainedOn
     from muledetect.model.neighbours import training_suspicion
@@ -172,6 +172,7 @@ def train(
             f"train: no account has a known target at the given moments. {notes[0]} Give an earlier moment: the target "
             "'active' needs its horizon and the maturity of labels before the data end; see labels.targets."
         )
+    refuse_one_class(y, target)
     if not is_representative:
         notes = [
             *notes,

@@ -386,12 +386,32 @@ def test_likely_victims_of_the_alerted_are_counted(first: Run) -> None:
     assert 0 < found.victims["recall"] <= 1
 
 
+def test_labels_of_one_class_stop_before_features_are_made(first: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise AssertionError("features are made")
+
+    monkeypatch.setattr("muledetect.features.extract_with", refuse)
+    monkeypatch.setattr("muledetect.evaluation.measure.extract_for", refuse)
+    labels = small_world()["labels"]
+    is_mule = pc.equal(labels["label"].cast(pa.string()), "mule")
+    honest = read_dataset({**small_world(), "labels": labels.filter(pc.invert(is_mule))})
+    with pytest.raises(DataError, match=r"train: .* 0 are mules and [\d,]+ are not; .*a later moment"):
+        pipeline.train(honest, SCORED_AT, target="ever", model=small_model())
+    mules = read_dataset({**small_world(), "labels": labels.filter(is_mule)})
+    with pytest.raises(DataError, match=r"an earlier moment: that an account is not 'active'"):
+        pipeline.train(mules, SCORED_AT, model=small_model())
+    with pytest.raises(DataError, match=r"evaluate: baselines learn at 1 moment.* know 0 mules .*--baselines-from"):
+        pipeline.evaluate(honest, first.model, SCORED_AT)
+    with pytest.raises(DataError, match=r"none is left to measure on.*--baselines-at"):
+        pipeline.evaluate(first.dataset, first.model, TRAINED_AT, baselines_at=[SCORED_AT])
+
+
 def test_where_only_mules_are_labelled_probabilities_are_those_of_being_a_mule() -> None:
     world = small_world()
     labels = world["labels"]
     is_mule = pc.equal(labels["label"].cast(pa.string()), "mule")
     dataset = read_dataset({**world, "labels": labels.filter(is_mule)})
-    with pytest.raises(ModelError, match="one class only"):
+    with pytest.raises(DataError, match=r"0 are not; both are needed.*--unlabelled negative"):
         pipeline.train(dataset, SCORED_AT, target="ever", model=small_model())
     model = pipeline.train(dataset, SCORED_AT, target="ever", model=small_model(), unlabelled="negative")
     assert model.n_rows_ == len(every_account(dataset, SCORED_AT))

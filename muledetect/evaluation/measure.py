@@ -156,15 +156,17 @@ def _sides(
         source, moments, target=target, known_by=known_by, unlabelled=unlabelled, lookback=model.trained_on_.lookback
     )
     if len(np.unique(y)) < 2:
-        raise DataError(
-            f"evaluate: at the {len(moments):,} moment(s) from which baselines learn, {int((y == 1).sum()):,} accounts "
-            f"are known as positive and {int((y == 0).sum()):,} as negative. For a model that was trained on another "
-            "data set, give that one as 'baselines_from', or moments of this one as 'baselines_at'."
-        )
+        raise DataError(_cannot_learn(moments, y))
     at, truth, notes = test_points(dataset, as_of, target=target, use_truth=use_truth)
     learnt_groups, groups = ring_groups(source, points), ring_groups(dataset, at)
     seen = learnt_groups[y == 1] if learnt_from is None else np.zeros(0, np.int64)
     is_seen = np.isin(groups, seen)
+    if (truth == 1).any() and not (truth[~is_seen] == 1).any():
+        raise DataError(
+            f"evaluate: all {int((truth == 1).sum()):,} mules at the moment belong to rings or persons that the labels "
+            "named where the baselines learn, so none is left to measure on. Give an earlier moment as 'baselines_at' "
+            "(--baselines-at), or a later 'as_of' (--as-of)."
+        )
     check_sides(truth[~is_seen])
     notes.append(_who_is_left_out(is_seen, truth) if learnt_from is None else ANOTHER)
     wanted = list(dict.fromkeys([*names, *rule_columns(pack)]))
@@ -179,6 +181,18 @@ def _sides(
     )  # fmt: skip
     shown = list(zip(watched, views, strict=True))
     return _Sides(learnt, y, learnt_groups, test, truth[~is_seen], groups[~is_seen], at, notes, seen, shown)
+
+
+def _cannot_learn(moments: Sequence[Moment], y: Float64Array) -> str:
+    """Return why baselines cannot learn from labels of one class, and how to mend it."""
+    times = sorted(parse_time(moment) for moment in moments)
+    when = " to ".join(dict.fromkeys(format_time(time) for time in (times[0], times[-1])))
+    return (
+        f"evaluate: baselines learn at {len(times):,} moment(s) ({when}), where the labels know "
+        f"{int((y == 1).sum()):,} mules and {int((y == 0).sum()):,} others; both are needed. Give a moment "
+        "when mules were known as 'baselines_at' (--baselines-at); by default these are the moments that the model "
+        "learnt from. If it learnt from another data set, give that one as 'baselines_from' (--baselines-from)."
+    )
 
 
 def _extract_parts(

@@ -187,6 +187,29 @@ def _has_spell(findings: Findings, points: Points, starts_by: Int64Array, ends_a
     return is_hit
 
 
+def refuse_one_class(y: Float64Array, target: Target) -> None:
+    """Raise DataError where all known targets are positive, or all negative: nothing can be learnt from them."""
+    n_positive, n_negative = int((y == 1).sum()), int((y == 0).sum())
+    if n_positive and n_negative:
+        return
+    if not n_positive:
+        mend = "Give a later moment, when mules are known."
+    else:
+        mend = (
+            "Add accounts that were looked at and found honest to labels, or count accounts without a label as honest: "
+            "unlabelled='negative' (--unlabelled negative)."
+        )
+        if target == "active":
+            mend = (
+                "Give an earlier moment: that an account is not 'active' is known 37 days later (horizon and maturity "
+                f"of labels), so the records must go on for as long. {mend}"
+            )
+    raise DataError(
+        f"train: of the accounts with a known target at the given moments, {n_positive:,} are mules and "
+        f"{n_negative:,} are not; both are needed. {mend}"
+    )
+
+
 def labelled_points(
     dataset: Dataset,
     as_of: Moment | Iterable[Moment],

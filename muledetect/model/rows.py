@@ -69,7 +69,7 @@ def known_targets(y: Any) -> tuple[BoolArray, BoolArray, npt.NDArray[Any]]:
     classes = np.unique(known)
     if len(classes) == 1:
         raise ModelError(
-            f"model: y holds one class only ({classes[0]!r}); both positives and negatives are needed. "
+            f"model: y holds one class only ({classes[0]}); both positives and negatives are needed. "
             "Choose an earlier or later moment, or check the labels."
         )
     if len(classes) != 2:
