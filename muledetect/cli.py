@@ -117,7 +117,7 @@ def simulate(
 
 
 @app.command(epilog="Example: `muledetect check data/sample --output rejects.parquet`")
-@reads
+@partial(reads, without="memory")
 def check(
     reading: Reading,
     output: Annotated[Path, Option(help="Where to write the rejected rows.")] = Path("rejects.parquet"),
@@ -131,7 +131,7 @@ def check(
 
 
 @app.command(epilog="Example: `muledetect prepare data/sample --output store`")
-@reads
+@partial(reads, without="memory")
 def prepare(
     reading: Reading,
     output: Annotated[Path, Option(help="Folder of the store, which every command takes as its data set.")],

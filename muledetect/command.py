@@ -6,6 +6,7 @@ import inspect
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, get_type_hints
 
@@ -49,6 +50,15 @@ Overwrite = Annotated[
     ),
 ]
 
+Limit = Annotated[
+    str | None,
+    Option(
+        "--memory",
+        help="Most memory to take, such as 4GB: what has a row a transfer is kept in scratch files (in TMPDIR). If not "
+        "given, MULEDETECT_MEMORY counts, else there is no limit.",
+    ),
+]
+
 
 @dataclass(frozen=True)
 class Reading:
@@ -70,6 +80,7 @@ class Reading:
             help="Write pseudonyms for account and holder ids, under a key that `key` made; `reveal` turns them back.",
         ),
     ] = None
+    memory: Limit = None
     overwrite: Overwrite = False
 
     @contextmanager
@@ -83,7 +94,7 @@ class Reading:
         with progress_bar() as progress:
             given = [path for path in (self.dataset, *inputs, self.pseudonymise) if path is not None]
             check_output(output, kind, inputs=given, overwrite=self.overwrite)
-            read = read_source if may_be_empty else load
+            read = read_source if may_be_empty else partial(load, memory=self.memory)
             dataset = read(
                 self.dataset, progress=progress, currency=self.currency, money=self.money, source_tz=self.source_tz,
                 pseudonymise=self.pseudonymise,

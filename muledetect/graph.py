@@ -99,16 +99,7 @@ class TransferGraph:
     def since(self, moment: Moment) -> TransferGraph:
         """Return the graph without the transfers before `moment`; account codes stay. O(transfers + accounts)."""
         n_gone = int(np.searchsorted(self.time, parse_time(moment), side="left"))
-        if n_gone == 0:
-            return self
-        return _index(
-            time=self.time[n_gone:],
-            source=self.source[n_gone:],
-            target=self.target[n_gone:],
-            amount=self.amount[n_gone:],
-            account_ids=self.account_ids,
-            tick=self.tick,
-        )
+        return self if n_gone == 0 else part_of(self, n_gone, self.n_transfers)
 
     def codes(self, account_ids: Sequence[str] | pa.Array | pa.ChunkedArray) -> Int32Array:
         """Return the account codes of ids, int32; -1 where the graph does not know the id."""
@@ -145,6 +136,18 @@ def build_graph(dataset: Dataset) -> TransferGraph:
         amount=_view(columns["amount"]),
         account_ids=dataset.account_ids,
         tick=dataset.tick,
+    )
+
+
+def part_of(graph: TransferGraph, low: int, high: int) -> TransferGraph:
+    """Return the graph of the transfers `low:high` alone; account codes stay. O(its transfers + accounts)."""
+    return _index(
+        time=graph.time[low:high],
+        source=graph.source[low:high],
+        target=graph.target[low:high],
+        amount=graph.amount[low:high],
+        account_ids=graph.account_ids,
+        tick=graph.tick,
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -12,10 +13,12 @@ from muledetect.clock import Moment, format_time, parse_time
 from muledetect.engine.opened import Store
 from muledetect.errors import DataError, OptionError
 from muledetect.frames import as_arrow
+from muledetect.memory import Room, give_back, open_room
 from muledetect.progress import Progress
 from muledetect.records import Dataset
 from muledetect.records.intake import read_parquet
 from muledetect.records.pseudonyms import refuse_other_names
+from muledetect.records.stored import is_store
 
 # Rooms are imported where they are needed: a command waits for no other.
 if TYPE_CHECKING:
@@ -30,12 +33,17 @@ Source = Dataset | Store | str | Path | Mapping[str, Any]
 STARTER: Final = "starter"
 
 
-def load(dataset: Source, *, progress: Progress | None = None, **reading: Any) -> Dataset:
+def load(
+    dataset: Source, *, memory: str | int | None = None, progress: Progress | None = None, **reading: Any
+) -> Dataset:
     """Return a data set as it is, or read it from its folder or from a mapping of table name to path or table.
 
     Parameters
     ----------
     dataset : Dataset, Store, path or mapping of tables
+    memory : str or int, optional
+        Such as "4GB": what is derived of the data set is kept in scratch files, and so are the tables that are read
+        here. Default: the environment's `MULEDETECT_MEMORY`, else no limit; see `muledetect.memory`.
     progress : callable, optional
         Called with the stage in words and the fraction done, 0 to 1.
     **reading
@@ -46,7 +54,12 @@ def load(dataset: Source, *, progress: Progress | None = None, **reading: Any) -
     DataError
         If no transfer is left, or the data set cannot be read at all.
     """
-    read = read_source(dataset, progress=progress, **reading)
+    if isinstance(dataset, Dataset) and dataset.room.limit is not None and memory is None:
+        room = dataset.room
+    else:
+        room = open_room(memory)
+    is_read = not isinstance(dataset, Dataset | Store) and not is_store(dataset)
+    read = _in_room(read_source(dataset, progress=progress, **reading), room, is_ours=is_read)
     if not read.transfers.num_rows:
         n_read = read.rows_read.get("transfers", 0)
         causes = [found.text for found in read.findings if found.table == "transfers" and found.severity != "error"]
@@ -68,8 +81,21 @@ def read_source(dataset: Source, **reading: Any) -> Dataset:
     return dataset if isinstance(dataset, Dataset) else read_dataset(dataset, **reading)
 
 
+def _in_room(dataset: Dataset, room: Room, *, is_ours: bool) -> Dataset:
+    """Return a data set whose facts and signals are kept in a room, and so are the tables, if they are ours to move."""
+    if room.limit is None or dataset.room.limit == room.limit:
+        return dataset
+    tables = {name: room.keep_table(table) for name, table in dataset.tables.items()} if is_ours else dataset.tables
+    moved = replace(dataset, tables=tables, room=room)
+    give_back()
+    return moved
+
+
 def open_snapshot(
-    dataset: Source | Snapshot, as_of: Moment | None = None, progress: Progress | None = None
+    dataset: Source | Snapshot,
+    as_of: Moment | None = None,
+    progress: Progress | None = None,
+    memory: str | int | None = None,
 ) -> Snapshot:
     """Return a snapshot as it is, or that of a data set at a moment; a snapshot has its own."""
     from muledetect.facts import Snapshot
@@ -77,7 +103,7 @@ def open_snapshot(
     if not isinstance(dataset, Snapshot):
         if as_of is None:
             raise OptionError("as_of: say at which moment; only a Snapshot has one of its own.")
-        return Snapshot(load(dataset, progress=progress), as_of)
+        return Snapshot(load(dataset, memory=memory, progress=progress), as_of)
     if as_of is not None and parse_time(as_of) != dataset.as_of:
         raise OptionError(
             f"as_of: the snapshot is of {format_time(dataset.as_of)}; got {as_of}. Leave as_of out, or take another "

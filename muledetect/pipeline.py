@@ -3,8 +3,10 @@
 Each function takes a `Dataset`, a `Store`, the path of the folder of one, or a mapping of tables, and returns its
 result. With `output` it also writes it there: that place is refused before the work if it is an input or holds what we
 did not write, and is old or new, never half of one, see `muledetect.outputs`. `overwrite` also replaces files of the
-same names that are not ours or were changed. `progress` is called with the stage in words and the fraction done, 0 to
-1, or 0.0 where that is not known.
+same names that are not ours or were changed. `memory`, such as "4GB", is the most memory to take: what has a row a
+transfer is then kept in scratch files; without it the environment's `MULEDETECT_MEMORY` counts, see
+`muledetect.memory`. `progress` is called with the stage in words and the fraction done, 0 to 1, or 0.0 where that is
+not known.
 
 >>> import muledetect as md
 >>> dataset = md.datasets.load_sample()
@@ -92,6 +94,7 @@ def train(
     strict: bool = False,
     output: str | Path | None = None,
     overwrite: bool = False,
+    memory: str | int | None = None,
     progress: Progress | None = None,
 ) -> MuleModel:
     """Fit a model on every account with a known target at the given moments, and write it to the folder `output`.
@@ -132,7 +135,7 @@ def train(
         End without a model if the audit finds a leak.
     output : path, optional
         Folder of the model.
-    overwrite, progress
+    overwrite, memory, progress
         As for every step, see `muledetect.pipeline`.
 
     Raises
@@ -159,7 +162,7 @@ def train(
     from muledetect.model.tuning import tune
 
     _refuse(output, kinds.MODEL, dataset, overwrite=overwrite)
-    read = load(dataset, progress=progress)
+    read = load(dataset, memory=memory, progress=progress)
     moments = [as_of] if isinstance(as_of, str) or not isinstance(as_of, Iterable) else list(as_of)
     chosen = choose_lookback(read, moments, target=target, lookback=lookback)
     points, y, notes = labelled_points(
@@ -220,6 +223,7 @@ def score(
     budget: float | str | None = None,
     output: str | Path | None = None,
     overwrite: bool = False,
+    memory: str | int | None = None,
     progress: Progress | None = None,
 ) -> pa.Table:
     """Score every account of the bank at a moment; return the table `scores`, reasons for the highest.
@@ -246,7 +250,7 @@ def score(
         Tiers go to so many alerts, or below 1 to this share of the accounts, with any model.
     output : path, optional
         Parquet file.
-    dataset, overwrite, progress
+    dataset, overwrite, memory, progress
         As for every step, see `muledetect.pipeline`.
     """
     from muledetect.graph import build_graph
@@ -254,7 +258,7 @@ def score(
     from muledetect.model.scores import score_points
 
     _refuse(output, kinds.SCORES, dataset, model, overwrite=overwrite)
-    read = load(dataset, progress=progress)
+    read = load(dataset, memory=memory, progress=progress)
     points, graph = every_account(read, as_of), build_graph(read)
     scores = score_points(
         open_model(model, read), read, graph, points, n_explained=n_explained, language=language,
@@ -274,6 +278,7 @@ def threshold(
     *,
     output: str | Path | None = None,
     overwrite: bool = False,
+    memory: str | int | None = None,
     progress: Progress | None = None,
 ) -> AlertThreshold:
     """Return the lowest score from which on at most `per_day` new alerts a day arose between the moments.
@@ -287,7 +292,7 @@ def threshold(
         Alerts that the team can look at in a day.
     output : path, optional
         JSON file.
-    dataset, overwrite, progress
+    dataset, overwrite, memory, progress
         As for every step, see `muledetect.pipeline`.
     """
     from muledetect.graph import build_graph
@@ -296,7 +301,7 @@ def threshold(
     from muledetect.model.thresholds import alert_threshold
 
     _refuse(output, kinds.THRESHOLD, dataset, model, overwrite=overwrite)
-    read = load(dataset, progress=progress)
+    read = load(dataset, memory=memory, progress=progress)
     used, graph = open_model(model, read), build_graph(read)
     points = every_account(read, as_of)
     scores = score_points(used, read, graph, points, n_explained=0, progress=progress)
@@ -314,6 +319,7 @@ def explain(
     n_transfers: int = 10,
     output: str | Path | None = None,
     overwrite: bool = False,
+    memory: str | int | None = None,
     progress: Progress | None = None,
 ) -> Explanation:
     """Find the transfers that show each reason of explained scores, and when each account was most suspicious.
@@ -326,14 +332,14 @@ def explain(
         At most so many transfers a reason.
     output : path, optional
         Folder of the tables `key_transfers` and `suspicious_periods`.
-    dataset, overwrite, progress
+    dataset, overwrite, memory, progress
         As for every step, see `muledetect.pipeline`.
     """
     from muledetect.graph import build_graph
     from muledetect.model.key_transfers import explain_scores
 
     _refuse(output, kinds.EXPLANATION, dataset, scores, overwrite=overwrite)
-    read = load(dataset, progress=progress)
+    read = load(dataset, memory=memory, progress=progress)
     table = open_scores(scores, read.account_ids)
     found = explain_scores(read, build_graph(read), table, n_transfers=n_transfers, progress=progress)
     if output is not None:
@@ -350,6 +356,7 @@ def find_rings(
     previous: RingTables | str | Path | None = None,
     output: str | Path | None = None,
     overwrite: bool = False,
+    memory: str | int | None = None,
     progress: Progress | None = None,
     **options: Any,
 ) -> RingTables:
@@ -366,7 +373,7 @@ def find_rings(
         An earlier search, whose ids stay (`keep_ids`): table `ring_events` then says what became of each ring.
     output : path, optional
         Folder of the tables.
-    overwrite, progress
+    overwrite, memory, progress
         As for every step, see `muledetect.pipeline`.
     **options
         As for `muledetect.rings.find_rings`, such as `window`.
@@ -374,7 +381,7 @@ def find_rings(
     from muledetect import rings
 
     _refuse(output, kinds.RINGS, dataset, scores, previous, overwrite=overwrite)
-    snapshot = open_snapshot(dataset, as_of, progress)
+    snapshot = open_snapshot(dataset, as_of, progress, memory)
     ids = snapshot.graph.account_ids
     earlier = open_rings(previous, ids, "previous")
     found = rings.find_rings(snapshot, open_scores(scores, ids), progress=progress, **options)
@@ -394,6 +401,7 @@ def trace(
     *,
     output: str | Path | None = None,
     overwrite: bool = False,
+    memory: str | int | None = None,
     progress: Progress | None = None,
     **options: Any,
 ) -> Traces:
@@ -407,7 +415,7 @@ def trace(
         Exclusive; that of the snapshot if one is given.
     output : path, optional
         One that ends in ".parquet" gets table `trace` alone; a folder gets all tables.
-    overwrite, progress
+    overwrite, memory, progress
         As for every step, see `muledetect.pipeline`.
     **options
         As for `muledetect.tracing.trace`, such as `complaint_ids` and `methods`.
@@ -416,7 +424,7 @@ def trace(
 
     kind = kinds.trace_of(output)
     _refuse(output, kind, dataset, overwrite=overwrite)
-    found = tracing.trace(open_snapshot(dataset, as_of, progress), progress=progress, **options)
+    found = tracing.trace(open_snapshot(dataset, as_of, progress, memory), progress=progress, **options)
     if output is not None and kind is kinds.TRACE:
         write_table(found.trace, output, output=kind, overwrite=overwrite)
     elif output is not None:
@@ -439,6 +447,7 @@ def report(
     language: Language = "en",
     time_zone: str = "UTC",
     goaml: bool = False,
+    memory: str | int | None = None,
     progress: Progress | None = None,
 ) -> dict[str, int]:
     """Write self-contained HTML pages for people; return the number of pages by kind.
@@ -469,7 +478,7 @@ def report(
         IANA name of the zone of the times that are shown.
     goaml : bool
         Also write a draft of each case in the shape of goAML.
-    dataset, overwrite, progress
+    dataset, overwrite, memory, progress
         As for every step, see `muledetect.pipeline`.
 
     Raises
@@ -483,7 +492,7 @@ def report(
     from muledetect.reports.write import write_report
 
     _refuse(output, kinds.REPORT, dataset, scores, rings, model, evaluation, drift, overwrite=overwrite)
-    read = load(dataset, progress=progress)
+    read = load(dataset, memory=memory, progress=progress)
     table, found, used = open_scores(scores), open_rings(rings), None if model is None else open_model(model, read)
     snapshot = Snapshot(read, latest_moment(table) if as_of is None else as_of)
     material = gather_material(snapshot, table, rings=found, model=used, n_alerts=n_alerts, progress=progress or silent)
@@ -513,6 +522,7 @@ def evaluate(
     leave_one_out: bool = False,
     output: str | Path | None = None,
     overwrite: bool = False,
+    memory: str | int | None = None,
     progress: Progress | None = None,
 ) -> Evaluation:
     """Rank the accounts at `as_of` by the model and by the baselines, and measure against the labels.
@@ -545,14 +555,14 @@ def evaluate(
         Measure the recall of each shape of ring by a model that learnt from none of it, too; trains again for each.
     output : path, optional
         Folder of `report.json` and one table a file.
-    dataset, overwrite, progress
+    dataset, overwrite, memory, progress
         As for every step, see `muledetect.pipeline`.
     """
     from muledetect.evaluation import measure_model
 
     _refuse(output, kinds.EVALUATION, dataset, model, found_rings, baselines_from, overwrite=overwrite)
-    read = load(dataset, progress=progress)
-    other = None if baselines_from is None else load(baselines_from, progress=progress)
+    read = load(dataset, memory=memory, progress=progress)
+    other = None if baselines_from is None else load(baselines_from, memory=memory, progress=progress)
     result = measure_model(
         read, open_model(model, read), as_of, found_rings=open_rings(found_rings, read.account_ids, "found_rings"),
         use_truth=use_truth,
@@ -573,6 +583,7 @@ def monitor(
     n_explained: int = 200,
     output: str | Path | None = None,
     overwrite: bool = False,
+    memory: str | int | None = None,
     progress: Progress | None = None,
 ) -> Drift:
     """Compare two moments: features, scores, reasons of the highest, calibration where labels are ripe, label delay.
@@ -588,13 +599,13 @@ def monitor(
         Highest scores of each moment whose reasons are compared.
     output : path, optional
         Folder of `drift.json` and its tables.
-    dataset, overwrite, progress
+    dataset, overwrite, memory, progress
         As for every step, see `muledetect.pipeline`.
     """
     from muledetect.evaluation import compare_moments
 
     _refuse(output, kinds.DRIFT, dataset, model, overwrite=overwrite)
-    read = load(dataset, progress=progress)
+    read = load(dataset, memory=memory, progress=progress)
     found = compare_moments(read, open_model(model, read), before, after, n_explained=n_explained, progress=progress)
     if output is not None:
         found.write(output, overwrite=overwrite)

@@ -19,6 +19,7 @@ from muledetect.facts.lookback import drop_before, first_event
 from muledetect.facts.matching import Reversals, find_reversals
 from muledetect.facts.sightings import People, Seen, find_sightings, number_people
 from muledetect.graph import TransferGraph, build_graph
+from muledetect.memory import Room
 from muledetect.records import Dataset
 
 T = TypeVar("T")
@@ -50,13 +51,18 @@ class Facts:
 
     def __init__(self, dataset: Dataset, graph: TransferGraph | None = None) -> None:
         self.dataset = dataset
-        self.graph = build_graph(dataset) if graph is None else graph
+        self.graph = self.room.keep(build_graph(dataset) if graph is None else graph)
         self.signals_from = self
         self._known: dict[Hashable, Any] = {}
         self._lock = RLock()
 
     def __repr__(self) -> str:
         return f"Facts({self.graph!r})"
+
+    @property
+    def room(self) -> Room:
+        """Where arrays with a row a transfer are kept."""
+        return self.dataset.room
 
     @property
     def tables(self) -> Mapping[str, pa.Table]:
@@ -98,7 +104,7 @@ class Facts:
     @property
     def seen(self) -> Seen:
         """Who is behind the accounts, sessions by account, and who was seen on what."""
-        return self.once("seen", lambda: find_sightings(self.graph, self.tables))
+        return self.once("seen", lambda: find_sightings(self.graph, self.tables, self.room))
 
     @property
     def people(self) -> People:
@@ -139,7 +145,7 @@ class Facts:
         """Return `build()`, computed by whoever asks first; `key` is hashable, such as a module's function."""
         with self._lock:
             if key not in self._known:
-                self._known[key] = build()
+                self._known[key] = self.room.keep(build())
             found: T = self._known[key]
             return found
 

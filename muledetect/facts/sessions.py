@@ -15,6 +15,7 @@ import pyarrow as pa
 from muledetect.arrays import Float64Array, Int32Array, Int64Array, UInt8Array
 from muledetect.facts.columns import bools, equals, floats, group, numbers
 from muledetect.graph import TransferGraph
+from muledetect.memory import HEAP, Room
 from muledetect.records.encode import IdEncoder
 
 Tables = Mapping[str, pa.Table]
@@ -56,8 +57,10 @@ class Sessions(NamedTuple):
     longitude: Float64Array
 
 
-def build_sessions(graph: TransferGraph, tables: Tables, values: Values | None = None) -> Sessions | None:
-    """Return sessions by account and time; those of accounts that the graph does not know are left out.
+def build_sessions(
+    graph: TransferGraph, tables: Tables, values: Values | None = None, room: Room = HEAP
+) -> Sessions | None:
+    """Return sessions by account and time, kept in a room; those of accounts that the graph does not know are left out.
 
     Without `values` no value is coded.
     """
@@ -67,8 +70,9 @@ def build_sessions(graph: TransferGraph, tables: Tables, values: Values | None =
     time = numbers(table, "time")
     by_time = np.argsort(time, kind="stable")  # linear where they are in order already
     start, place = group(graph.codes(table["account_id"])[by_time], graph.n_accounts)
-    row = by_time[place]
-    coded = np.full((len(IN_SESSION), len(row)), -1, np.int32)
+    row = room.keep(by_time[place])
+    del by_time, place
+    coded = room.full((len(IN_SESSION), len(row)), -1, np.int32)
     for number, (kind, name) in enumerate(IN_SESSION.items()):
         if values is not None and name in table.column_names:
             coded[number] = values.encode(kind, table[name])[row]
@@ -79,8 +83,8 @@ def build_sessions(graph: TransferGraph, tables: Tables, values: Values | None =
     if "event" in table.column_names:
         for name, bit in (("face_ok", FACE_OK), ("face_fail", FACE_FAIL)):
             flags |= np.where(equals(table["event"], name)[row], bit, 0).astype(np.uint8)
-    places = [floats(table, name)[row] for name in ("latitude", "longitude")]
-    return Sessions(start, row, time[row], coded, flags, *places)
+    places = [room.keep(floats(table, name)[row]) for name in ("latitude", "longitude")]
+    return Sessions(start, row, room.keep(time[row]), coded, flags, *places)
 
 
 @numba.njit(cache=True, nogil=True)

@@ -15,6 +15,7 @@ from muledetect.arrays import MISSING, NEVER, BoolArray, Int8Array, Int32Array, 
 from muledetect.facts.columns import equals, group, numbers
 from muledetect.facts.sessions import IN_SESSION, KINDS, Sessions, Tables, Values, build_sessions, previous_use
 from muledetect.graph import TransferGraph
+from muledetect.memory import HEAP, Room
 from muledetect.records.encode import IdEncoder
 
 #: A device or contact with more holders than this ties nobody: a branch's tablet, a company's address.
@@ -56,11 +57,11 @@ class Seen(NamedTuple):
     sightings: Sightings
 
 
-def find_sightings(graph: TransferGraph, tables: Tables) -> Seen:
-    """Return who was seen on what. O(rows), but O(n log n) where sessions are not in time order."""
+def find_sightings(graph: TransferGraph, tables: Tables, room: Room = HEAP) -> Seen:
+    """Return who was seen on what, kept in a room. O(rows), but O(n log n) where sessions are not in time order."""
     values = Values()
     people, holders = number_people(graph, tables)
-    sessions = build_sessions(graph, tables, values)
+    sessions = build_sessions(graph, tables, values, room)
     sightings, offsets = _sightings(graph, tables, values, people, sessions, holders)
     return Seen(values, offsets, people, sessions, sightings)
 

@@ -12,7 +12,7 @@ import pyarrow as pa
 from muledetect.arrays import Float32Array, Float64Array, Int64Array
 from muledetect.clock import Duration, parse_duration
 from muledetect.facts import Facts, facts_of
-from muledetect.features.signals import Past, build_past, signal_registry
+from muledetect.features.signals import Past, build_past, compute_signal, signal_registry
 from muledetect.graph import TransferGraph
 from muledetect.records import Dataset
 
@@ -144,19 +144,22 @@ class Extraction:
     def past(self) -> Past:
         """The transfers as signals see them, with default look-back."""
         of = self.facts.signals_from
-        return of.once(("past", self.threads), lambda: build_past(of.graph, tables=of.tables, threads=self.threads))
+        return of.once(
+            ("past", self.threads),
+            lambda: build_past(of.graph, tables=of.tables, threads=self.threads, room=of.room),
+        )
 
     def signal(self, column: str) -> Float32Array:
         """Return a built-in signal, float32[n_transfers]."""
         made = signal_registry().of_column(column)
         of = self.facts.signals_from
-        values = of.once(("signal", made.name, self.threads), lambda: made.compute(self.past))
+        values = of.once(("signal", made.name, self.threads), lambda: compute_signal(made, self.past))
         return values[:, list(made.columns).index(column)]
 
     def _once(self, key: Hashable, build: Callable[[], T]) -> T:
         with self._lock:
             if key not in self._known:
-                self._known[key] = build()
+                self._known[key] = self.facts.room.keep(build())
             known: T = self._known[key]
             return known
 

@@ -137,46 +137,50 @@ def multihop(history: History, *, window: int) -> Float64Array:
 def _ways(extraction: Extraction) -> Ways:
     """Index the links by both of their groups. O(links)."""
     past = replace(extraction.past, lookback=max(LONGEST, extraction.graph.tick))
-    links, paid, received = build_links(past), past.paid, past.received
-    rate, start, debit, turned_rate = _turn(links, len(received.time))
-    up = Way(received, links.debit_of, links.start, links.credit, _ends(received, links.credit), rate, -1)
-    first = past.paid_at[debit]
+    links, paid, received, room = build_links(past), past.paid, past.received, past.room
+    n, n_links = len(received.time), len(links.credit)
+    rate, turned_rate = room.empty(n_links, np.float64), room.empty(n_links, np.float64)
+    start, first = room.full(n + 1, 0, np.int64), room.empty(n_links, np.int32)
+    _turn(links, past.paid_at, rate, start, first, turned_rate)
+    account, up_stop, down_stop = room.empty(n, np.int32), room.empty(n_links, np.int32), room.empty(n_links, np.int32)
+    _ends(received, links.credit, account, up_stop)
+    _ends(paid, first, account, down_stop)
+    up = Way(received, links.debit_of, links.start, links.credit, up_stop, rate, -1)
     is_exit = has_channel(extraction.tables["transfers"], extraction.graph.n_transfers, EXITS)
-    return Ways(up, Way(paid, links.credit_of, start, first, _ends(paid, first), turned_rate, 1), is_exit)
+    return Ways(up, Way(paid, links.credit_of, start, first, down_stop, turned_rate, 1), is_exit)
 
 
 @numba.njit(cache=True, nogil=True)
-def _turn(links, n_credits):  # type: ignore[no-untyped-def]
-    """Return the rate of each link; and start, debit group and rate of the links by credit group, in debits' order."""
-    start = np.zeros(n_credits + 1, np.int64)
+def _turn(links, paid_at, rate, start, first, turned_rate) -> None:  # type: ignore[no-untyped-def]
+    """Write the rate of each link; and start, first debit and rate of the links by credit group, in debits' order.
+
+    Invariant of the last loop: `start[c]` is the next free place of group c, which ends where group c + 1 begins.
+    """
     for k in range(len(links.credit)):
         start[links.credit[k] + 1] += 1
-    start = np.cumsum(start)
-    free = start[:-1].copy()
-    rate, turned_rate = np.empty(len(links.credit)), np.empty(len(links.credit))
-    debit = np.empty(len(links.credit), np.int32)
+    for c in range(1, len(start)):
+        start[c] += start[c - 1]
     for d in range(len(links.start) - 1):
         for k in range(links.start[d], links.start[d + 1]):
             credit = links.credit[k]
             rate[k] = links.amount[k] / links.debit_total[d] / links.credit_total[credit]
-            debit[free[credit]], turned_rate[free[credit]] = d, rate[k]
-            free[credit] += 1
-    return rate, start, debit, turned_rate
+            first[start[credit]], turned_rate[start[credit]] = paid_at[d], rate[k]
+            start[credit] += 1
+    for c in range(len(start) - 1, 0, -1):
+        start[c] = start[c - 1]
+    start[0] = 0
 
 
 @numba.njit(cache=True, nogil=True)
-def _ends(book, first):  # type: ignore[no-untyped-def]
-    """Return the positions behind the groups of one account and tick that begin at `first`."""
-    account = np.empty(len(book.time), np.int32)
+def _ends(book, first, account, stop) -> None:  # type: ignore[no-untyped-def]
+    """Write the positions behind the groups of one account and tick that begin at `first`; `account` is room for it."""
     for a in range(len(book.start)):
         account[book.start[a] : book.stop[a]] = a
-    stop = np.empty(len(first), np.int32)
     for k in range(len(first)):
         h = first[k] + 1
         while h < len(account) and account[h] == account[first[k]] and book.time[h] == book.time[first[k]]:
             h += 1
         stop[k] = h
-    return stop
 
 
 @numba.njit(cache=True, nogil=True)

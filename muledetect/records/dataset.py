@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from muledetect import clock
 from muledetect.markup import Html, build_card, build_details, build_facts, build_list, build_table
+from muledetect.memory import HEAP, Room
 from muledetect.records.reasons import Severity, mend
 from muledetect.schema import INPUTS
 
@@ -66,6 +67,8 @@ class Dataset:
         Resolution of the transfers' clock, microseconds: 1_000_000 if seconds are known, 86_400_000_000 if days.
     fingerprint : str
         Hex digest of the accepted content, the same for any row order and file split.
+    room : Room
+        Where what is derived of it is kept; see `muledetect.memory`.
     """
 
     tables: Mapping[str, pa.Table]
@@ -76,6 +79,7 @@ class Dataset:
     currency: str
     tick: int
     fingerprint: str = field(default="")
+    room: Room = field(default=HEAP, compare=False)
 
     @property
     def transfers(self) -> pa.Table:

@@ -19,6 +19,7 @@ import pyarrow as pa
 from muledetect.clock import Duration
 from muledetect.features.signals import _extract, access, cycles, pairs, relay, scatter, senders, sessions, shapes
 from muledetect.features.signals._past import LONGEST, LOOKBACK, MAX_DEGREE, Book, Past, Ties, build_past
+from muledetect.features.signals._slices import compute_signal
 from muledetect.features.signals._spec import Signal, SignalRegistry, describe_signals, signal
 from muledetect.progress import Progress
 from muledetect.records import Dataset
@@ -118,6 +119,7 @@ __all__ = [
     "SignalRegistry",
     "Ties",
     "build_past",
+    "compute_signal",
     "describe_signals",
     "extract_signals",
     "signal",

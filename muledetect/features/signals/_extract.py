@@ -12,6 +12,7 @@ from muledetect.clock import Duration, parse_duration
 from muledetect.errors import FeatureError
 from muledetect.facts.known import visible_tables
 from muledetect.features.signals._past import Past, Ties, build_past
+from muledetect.features.signals._slices import compute_signal
 from muledetect.features.signals._spec import Signal, SignalRegistry
 from muledetect.graph import build_graph
 from muledetect.progress import Progress
@@ -41,6 +42,7 @@ def extract(
         max_degree=max_degree,
         tables=visible_tables(dataset),
         threads=threads,
+        room=dataset.room,
     )
     values = dict(_computed(past, names, registry, progress))
     transfers = dataset.transfers
@@ -73,7 +75,7 @@ def _computed(
     """Compute each signal once; keep only the columns asked for."""
     makers = {registry.of_column(name).name: registry.of_column(name) for name in names}
     for n_done, maker in enumerate(makers.values(), start=1):
-        values = maker.compute(past)
+        values = compute_signal(maker, past)
         yield from ((name, values[:, place]) for place, name in enumerate(maker.columns) if name in set(names))
         if progress:
             progress("signals", n_done / len(makers))

@@ -58,17 +58,17 @@ def build_links(past: Past) -> Links:
     A credit is available to later debits, and to those of its own tick where ties are simultaneous. Money that stayed
     longer than the look-back is spent in its turn but is in no pair.
     """
-    n, graph = len(past), past.graph
+    n, graph, room = len(past), past.graph, past.room
     links = Links(
-        start=np.zeros(n + 1, np.int64),
+        start=room.full(n + 1, 0, np.int64),
         credit=np.empty(0, np.int32),
         amount=np.empty(0, np.int64),
         is_firm=np.empty(0, np.bool_),
-        debit_of=np.full(n, -1, np.int32),
-        credit_of=np.full(n, -1, np.int32),
-        is_passed_on=np.zeros(n, np.bool_),
-        debit_total=np.zeros(n, np.int64),
-        credit_total=np.zeros(len(past.received.time), np.int64),
+        debit_of=room.full(n, -1, np.int32),
+        credit_of=room.full(n, -1, np.int32),
+        is_passed_on=room.full(n, False, np.bool_),
+        debit_total=room.full(n, 0, np.int64),
+        credit_total=room.full(len(past.received.time), 0, np.int64),
     )
     past.by_transfer(_group, graph.time, graph.source, graph.amount, past.paid_at, links.debit_of, links.debit_total)
     rules = (past.paid, past.received, past.lookback, past.is_simultaneous)
@@ -76,7 +76,9 @@ def build_links(past: Past) -> Links:
     np.cumsum(links.start, out=links.start)
     n_pairs = int(links.start[-1])
     links = links._replace(
-        credit=np.empty(n_pairs, np.int32), amount=np.empty(n_pairs, np.int64), is_firm=np.empty(n_pairs, np.bool_)
+        credit=room.empty(n_pairs, np.int32),
+        amount=room.empty(n_pairs, np.int64),
+        is_firm=room.empty(n_pairs, np.bool_),
     )
     past.by_account(_match, *rules, False, links)
     return links

@@ -24,6 +24,7 @@ from muledetect.arrays import Float32Array, Int32Array, Int64Array, first_at_lea
 from muledetect.clock import DAY, HOUR, SECOND
 from muledetect.errors import OptionError
 from muledetect.graph import TransferGraph
+from muledetect.memory import HEAP, Room
 
 #: May transfers of one tick follow each other, or not?
 Ties = Literal["strict", "simultaneous"]
@@ -95,6 +96,8 @@ class Past:
     tables : mapping of str to pyarrow.Table
         The data set's tables without those that hold the truth.
     threads : int
+    room : Room
+        Where arrays with a row a transfer are made.
     """
 
     graph: TransferGraph
@@ -107,6 +110,7 @@ class Past:
     max_degree: int = MAX_DEGREE
     tables: Mapping[str, pa.Table] = field(default_factory=dict, repr=False)
     threads: int = 1
+    room: Room = field(default=HEAP, repr=False)
 
     def __len__(self) -> int:
         return self.graph.n_transfers
@@ -114,13 +118,13 @@ class Past:
     @cached_property
     def before(self) -> Before:
         """Where each transfer's ends stood in their other books at its time. O(n); 8 bytes a transfer, once."""
-        found = Before(np.full(len(self), -1, np.int32), np.full(len(self), -1, np.int32))
+        found = Before(self.room.full(len(self), -1, np.int32), self.room.full(len(self), -1, np.int32))
         self.by_account(_before, self.paid, self.received, self.is_simultaneous, *found)
         return found
 
     def unknown(self, n_columns: int) -> Float32Array:
         """Return float32[n_transfers, n_columns] full of NaN; a kernel fills rows, which lie in one piece."""
-        return np.full((len(self), n_columns), np.nan, np.float32)
+        return self.room.full((len(self), n_columns), np.nan, np.float32)
 
     def by_account(self, kernel: Callable[..., None], *arguments: Any) -> None:
         """Run `kernel(low, high, *arguments)` over ranges of account codes of equal work, in threads.
@@ -152,6 +156,7 @@ def build_past(
     max_degree: int | None = MAX_DEGREE,
     tables: Mapping[str, pa.Table] | None = None,
     threads: int | None = None,
+    room: Room = HEAP,
 ) -> Past:
     """Pack the books of a graph. O(n); 56 bytes a transfer.
 
@@ -169,6 +174,8 @@ def build_past(
         The bank's other tables, for signals that read them.
     threads : int, optional
         Default: all cores.
+    room : Room
+        Where the books are kept.
 
     Raises
     ------
@@ -187,8 +194,7 @@ def build_past(
         (*graph.incoming, graph.time, graph.amount, graph.source, graph.target),
     )
     with ThreadPoolExecutor(min(threads, 2)) as pool:
-        packed = list(pool.map(lambda side: _pack(*side), sides))
-    (paid, paid_at), (received, received_at) = ((Book(*columns[:6]), columns[6]) for columns in packed)
+        (paid, paid_at), (received, received_at) = pool.map(lambda side: _book(side, room), sides)
     return Past(
         graph=graph,
         paid=paid,
@@ -200,7 +206,17 @@ def build_past(
         max_degree=max_degree or 0,
         tables=tables or {},
         threads=threads,
+        room=room,
     )
+
+
+def _book(side: tuple[npt.NDArray[Any], ...], room: Room) -> tuple[Book, Int32Array]:
+    """Return a packed book, and the place of each transfer in it."""
+    n = len(side[3])
+    time, amount, other, transfer = (room.empty(n, kind) for kind in (np.int64, np.int64, np.int32, np.int32))
+    place = room.full(n, -1, np.int32)
+    start, stop, n = _pack(*side, time, amount, other, transfer, place)  # type: ignore[call-arg]
+    return Book(start, stop, time[:n], amount[:n], other[:n], transfer[:n]), place
 
 
 def _cut(work: npt.NDArray[np.int64], threads: int) -> list[tuple[int, int]]:
@@ -213,12 +229,11 @@ def _cut(work: npt.NDArray[np.int64], threads: int) -> list[tuple[int, int]]:
 
 
 @numba.njit(cache=True, nogil=True)
-def _pack(start, stop, transfer, time, amount, other, own):  # type: ignore[no-untyped-def]
+def _pack(  # type: ignore[no-untyped-def]
+    start, stop, transfer, time, amount, other, own, times, amounts, others, transfers, place
+):
     n_accounts, n_entries = len(start), 0
     new_start, new_stop = np.empty(n_accounts, np.int64), np.empty(n_accounts, np.int64)
-    times, amounts = np.empty(len(time), np.int64), np.empty(len(time), np.int64)
-    others, transfers = np.empty(len(time), np.int32), np.empty(len(time), np.int32)
-    place = np.full(len(time), -1, np.int32)
     for a in range(n_accounts):
         new_start[a] = n_entries
         for j in range(start[a], stop[a]):
@@ -229,8 +244,7 @@ def _pack(start, stop, transfer, time, amount, other, own):  # type: ignore[no-u
                 place[i] = n_entries
                 n_entries += 1
         new_stop[a] = n_entries
-    n = n_entries
-    return new_start, new_stop, times[:n], amounts[:n], others[:n], transfers[:n], place
+    return new_start, new_stop, n_entries
 
 
 @numba.njit(cache=True, nogil=True)

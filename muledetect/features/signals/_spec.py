@@ -19,13 +19,26 @@ from muledetect.features.signals._past import Past
 
 @dataclass(frozen=True, slots=True)
 class Signal:
-    """A registered signal: a pure function of a `Past`, and what is known of its columns."""
+    """A registered signal: a pure function of a `Past`, and what is known of its columns.
+
+    Parameters
+    ----------
+    name, family : str
+    function : callable
+        Of a `Past`.
+    columns : mapping of column name -> Column
+    tables : tuple of str
+        Tables besides transfers that it reads.
+    reach : int, optional
+        A transfer's value rests on nothing earlier than so many look-backs before it; None: no bound.
+    """
 
     name: str
     family: str
     function: Callable[[Past], Float32Array]
     columns: Mapping[str, Column]
     tables: tuple[str, ...] = ()
+    reach: int | None = None
 
     def compute(self, past: Past) -> Float32Array:
         """Return float32[n_transfers, n_columns]; a transfer from an account to itself has 0 counts, NaN elsewhere.
@@ -136,6 +149,7 @@ def signal(
     unit: Unit | None = None,
     text: str = "",
     tables: tuple[str, ...] = (),
+    reach: int | None = None,
 ) -> Callable[[Callable[[Past], Float32Array]], Signal]:
     """Turn a function of a `Past` into a `Signal`; it stays unregistered until a registry adds it.
 
@@ -149,6 +163,10 @@ def signal(
         Unit and meaning of a single column, named like the function.
     tables : tuple of str
         Tables besides transfers that it reads; without them its value is NaN.
+    reach : int, optional
+        A transfer's value rests on nothing earlier than so many look-backs before it: a large bank is then computed by
+        slices of time. 1 for earlier transfers within the look-back, 2 if it also reads what was so before those.
+        Default: no bound.
 
     Raises
     ------
@@ -170,6 +188,6 @@ def signal(
                 )
         if len(inspect.signature(function).parameters) != 1:
             raise FeatureError(f"signal {name!r}: must take the past and nothing else.")
-        return Signal(name, family, function, MappingProxyType(named), tables)
+        return Signal(name, family, function, MappingProxyType(named), tables, reach)
 
     return register

@@ -92,7 +92,9 @@ def cycles(past: Past) -> Float32Array:
     and longer lengths are NaN, never a part of the truth; `cycles_left_out` says how many lengths these are, and
     `cycle_shortest` is NaN if no shorter cycle was found.
 
-    The search grows from both ends, always from the cheaper one, until the two meet. O(min of the two sides' entries).
+    The search grows from both ends, always from the cheaper one, until the two meet. What is cheaper is guessed by all
+    that accounts had done by then, at any time, so which lengths are left out has no bound in time. O(min of the two
+    sides' entries).
     """
     found = _search_all(past, LONGEST_CYCLE, LOW_RATIO, HIGH_RATIO, is_temporal=True)
     by_length = found[:, : LONGEST_CYCLE - 1]
@@ -159,7 +161,7 @@ def count_simple_cycles(past: Past, max_length: int = LONGEST_SIMPLE_CYCLE) -> F
 
 def _search_all(past: Past, max_length: int, low_ratio: float, high_ratio: float, *, is_temporal: bool) -> Float32Array:
     """Return counts by length, then the best ratio."""
-    found = np.zeros((len(past), max_length), np.float32)
+    found = past.room.full((len(past), max_length), 0, np.float32)
     found[:, -1] = np.nan
     past.by_account(
         _close, past.paid, past.received, past.before.debits, past.before.credits, past.lookback, past.is_simultaneous,

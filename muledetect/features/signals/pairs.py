@@ -13,6 +13,7 @@ from muledetect.features.signals._spec import signal
 
 @signal(
     family="fan",
+    reach=1,
     columns={
         "source_fan_out": Column(
             "count", "different accounts that the payer paid within the look-back, this one included"

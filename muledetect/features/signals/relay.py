@@ -79,10 +79,11 @@ def relay(past: Past) -> Float32Array:
     """
     found = past.unknown(8)
     links, graph = build_links(past), past.graph
-    is_unusual = np.zeros(len(past), np.bool_)
+    is_unusual = past.room.full(len(past), False, np.bool_)
     past.by_account(_mark_unusual, past.paid, past.received, past.lookback, graph.n_accounts, is_unusual)
     past.by_transfer(_pass_on, graph.time, graph.amount, past.received.time, links, is_unusual, found)
-    _follow(graph.time, graph.amount, past.received.time, links, past.is_simultaneous, found)
+    money = past.room.full((len(past.received.time), 4), 0, np.float64)
+    _follow(graph.time, graph.amount, past.received.time, links, past.is_simultaneous, money, found)
     return found
 
 
@@ -138,13 +139,12 @@ def _pass_on(low, high, time, amount, received_time, links, is_unusual, found) -
 
 
 @numba.njit(cache=True, nogil=True)
-def _follow(time, amount, received_time, links, is_simultaneous, found) -> None:  # type: ignore[no-untyped-def]
+def _follow(time, amount, received_time, links, is_simultaneous, money, found) -> None:  # type: ignore[no-untyped-def]
     """Take the ticks in turn, in rounds: learn from the credit groups, then tell the credit groups.
 
     Invariant: the row of a credit group in `money` is whole once its tick is done. A tick without links of its own
     needs one round. One that has them begins with a round in which each transfer knows only itself.
     """
-    money = np.zeros((len(received_time), 4))
     low = 0
     while low < len(time):
         stop = low + 1
@@ -209,6 +209,7 @@ def _is_tangled(low, stop, time, received_time, links):  # type: ignore[no-untyp
 
 @signal(
     family="relay",
+    reach=2,
     columns={
         "origins_2": Column("count", "different accounts that paid the payer's payers before these paid it"),
         "origins_left_out": Column("count", "credits of the payer whose payer was too busy to look behind"),

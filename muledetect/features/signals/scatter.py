@@ -14,6 +14,7 @@ from muledetect.features.signals._spec import signal
 
 @signal(
     family="shapes",
+    reach=2,
     columns={
         "scatter_gather": Column("count", "middles, the payer included, between one account and the payee"),
         "scatter_origins": Column(
@@ -35,11 +36,11 @@ def scatter_gather(past: Past) -> Float32Array:
     """
     found = past.unknown(3)
     before, after = (
-        np.full(len(past.received.time), -1, np.int32),
-        np.full(len(past.received.time), 2**31 - 1, np.int32),
+        past.room.full(len(past.received.time), -1, np.int32),
+        past.room.full(len(past.received.time), 2**31 - 1, np.int32),
     )
     past.by_account(_link, past.received, past.graph.n_accounts, before, after)
-    is_busy = np.zeros(len(past.received.time), np.bool_)
+    is_busy = past.room.full(len(past.received.time), False, np.bool_)
     past.by_account(
         _gather, past.received, past.before.credits, before, after, past.lookback, past.is_simultaneous,
         past.max_degree, past.graph.n_accounts, is_busy, found,

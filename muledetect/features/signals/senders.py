@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import numba
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from muledetect.arrays import Float32Array
+from muledetect.arrays import Float32Array, Int64Array
 from muledetect.features._columns import Column
 from muledetect.features.signals._past import Past
 from muledetect.features.signals._spec import signal
+
+# Balances are read in blocks of so many transfers.
+_BLOCK: Final = 2**20
 
 
 @signal(
@@ -41,14 +46,16 @@ def senders(past: Past) -> Float32Array:
     past.by_account(_habits, past.paid, past.received, past.lookback, past.graph.n_accounts, found)
     transfers = past.tables.get("transfers")
     if transfers is not None and "source_balance_after" in transfers.column_names:
-        found[:, 0] = _drained(past.graph.amount.astype(np.float64), transfers["source_balance_after"])
+        # a graph that ends before the table has its first rows
+        for low in range(0, len(past), _BLOCK):
+            rows = slice(low, min(low + _BLOCK, len(past)))
+            found[rows, 0] = _drained(past.graph.amount[rows], transfers["source_balance_after"][rows])
     return found
 
 
-def _drained(amount: np.ndarray[tuple[int], np.dtype[np.float64]], balance: pa.ChunkedArray) -> Float32Array:
-    # a graph that ends before the table has its first rows
-    left = pc.fill_null(balance[: len(amount)].cast(pa.float64()), np.nan).to_numpy()
-    drained: Float32Array = (amount / (amount + np.maximum(left, 0.0))).astype(np.float32)
+def _drained(amount: Int64Array, balance: pa.ChunkedArray) -> Float32Array:
+    whole, left = amount.astype(np.float64), pc.fill_null(balance.cast(pa.float64()), np.nan).to_numpy()
+    drained: Float32Array = (whole / (whole + np.maximum(left, 0.0))).astype(np.float32)
     return drained
 
 

@@ -39,7 +39,7 @@ def session_flags(past: Past) -> Float32Array:
     O(transfers + sessions); 24 bytes a session.
     """
     found = past.unknown(3)
-    sessions = build_sessions(past.graph, past.tables)
+    sessions = build_sessions(past.graph, past.tables, room=past.room)
     if sessions is None:
         return found
     flags, began = _own_sessions(past, sessions)
@@ -55,7 +55,7 @@ def session_flags(past: Past) -> Float32Array:
 
 def _own_sessions(past: Past, sessions: Sessions) -> tuple[npt.NDArray[np.uint8], Int64Array]:
     """Return flags and beginning of each transfer's session; MISSING where it is unknown."""
-    flags, began = np.zeros(len(past), np.uint8), np.full(len(past), MISSING)
+    flags, began = past.room.full(len(past), 0, np.uint8), past.room.full(len(past), MISSING, np.int64)
     transfers, table = past.tables.get("transfers"), past.tables["sessions"]
     if transfers is None or "session_id" not in transfers.column_names:
         return flags, began

@@ -17,6 +17,7 @@ from muledetect.features.signals._spec import signal
 
 @signal(
     family="shapes",
+    reach=2,
     columns={
         "common_payers": Column("count", "accounts that paid both ends within the look-back"),
         "common_payees": Column("count", "accounts that both ends paid within the look-back"),

@@ -1,0 +1,76 @@
+"""Signals by slices of time: the same kernels over a part of the transfers, equal to one pass over all of them.
+
+A signal whose values rest on so many look-backs before a transfer is exact in a slice that begins so much earlier: what
+the slice computes for the transfers before its own is thrown away. Slices end between two ticks, never inside one. A
+signal that remembers more, such as who paid whom at any time or money that waits, has no such bound: it walks the whole
+books, account by account, in one slice.
+"""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import replace
+from typing import Final
+
+import numpy as np
+
+from muledetect.arrays import Float32Array
+from muledetect.features.signals._past import Past, build_past
+from muledetect.features.signals._spec import Signal
+from muledetect.graph import TransferGraph, part_of
+
+#: What a transfer of a slice takes while a signal is computed: its books, its index, and values of eight columns.
+BYTES: Final = 120
+
+# Slices take at most so much of the limit; and a slice is at least so many times as long as what it repeats.
+_SHARE: Final = 2
+_LONGER: Final = 2
+
+
+def compute_signal(signal: Signal, past: Past, *, most: int | None = None) -> Float32Array:
+    """Return the columns of a signal, float32[n_transfers, n_columns].
+
+    Parameters
+    ----------
+    signal : Signal
+    past : Past
+    most : int, optional
+        Transfers of a slice. Default: as many as the past's room has memory for, all of them where it has no limit.
+    """
+    if past.room.limit is None and most is None:
+        return signal.compute(past)
+    values: Float32Array = past.room.empty((len(signal.columns), len(past)), np.float32)
+    for low, high in _slices(past, signal.reach, most):
+        first, part = _slice_of(past, low, high, signal.reach)
+        values[:, low:high] = signal.compute(part)[low - first :].T  # a column lies in one piece: few are read at once
+    return values.T
+
+
+def _slices(past: Past, reach: int | None, most: int | None) -> list[tuple[int, int]]:
+    """Return the ranges of transfers that are computed together."""
+    n, time = len(past), past.graph.time
+    fit = (past.room.limit or 0) // (_SHARE * BYTES)
+    if reach is None or n <= (most or fit):
+        return [(0, n)]
+    bounds, low = [0], 0
+    while low < n:
+        n_again = low - int(np.searchsorted(time, time[low] - reach * past.lookback))
+        # a slice shorter than what it computes again would do everything many times over
+        high = min(n, low + (most or max(fit - n_again, _LONGER * n_again, 1)))
+        low = int(np.searchsorted(time, time[high - 1], side="right"))  # the whole last tick
+        bounds.append(low)
+    return list(itertools.pairwise(bounds))
+
+
+def _slice_of(past: Past, low: int, high: int, reach: int | None) -> tuple[int, Past]:
+    """Return the first transfer of what the transfers `low:high` rest on, and the past from there on to `high`."""
+    graph = past.graph
+    if reach is None or (low, high) == (0, len(past)):
+        return 0, past
+    first = int(np.searchsorted(graph.time, graph.time[low] - reach * past.lookback))
+    tables = dict(past.tables)
+    if "transfers" in tables:
+        tables["transfers"] = tables["transfers"].slice(first, high - first)
+    part: TransferGraph = part_of(graph, first, high)
+    made = build_past(part, lookback=past.lookback, tables=tables, threads=past.threads, room=past.room)
+    return first, replace(made, is_simultaneous=past.is_simultaneous, max_degree=past.max_degree)

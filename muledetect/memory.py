@@ -1,0 +1,220 @@
+"""Room for what has a row a transfer: on the heap, or, with a limit of memory, in scratch files that are mapped.
+
+The pages of a mapped file are no memory of the process: the operating system writes them out and takes them back when
+it needs them. What stays on the heap is then bounded by the accounts and the work in hand, not by the transfers. The
+files have no name: they are gone when nobody uses them, also after an error or a kill.
+
+>>> room = open_room("4GB")
+>>> room.full((3, 2), 7, "int32").tolist()
+[[7, 7], [7, 7], [7, 7]]
+"""
+
+from __future__ import annotations
+
+import ctypes
+import dataclasses
+import errno
+import mmap
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Mapping
+from math import prod
+from types import MappingProxyType
+from typing import Any, BinaryIO, Final, TypeVar, cast
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from muledetect.errors import OptionError
+
+T = TypeVar("T")
+
+#: Says the limit where no argument or option does.
+VARIABLE: Final = "MULEDETECT_MEMORY"
+
+#: Smaller arrays stay on the heap: each mapped one takes a file of the process.
+LEAST: Final = 2**20
+
+_UNITS: Final[Mapping[str, int]] = MappingProxyType({"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12})
+_SIZE: Final = re.compile(r"(\d+(?:\.\d+)?)\s*([kmgt]?)(i?)b?", re.IGNORECASE)
+
+
+def parse_memory(memory: str | int | None) -> int | None:
+    """Return a size such as "4GB", "500 MB" or "4GiB" in bytes; a whole number is bytes, None is no limit.
+
+    Without an argument the environment variable `MULEDETECT_MEMORY` counts.
+
+    Parameters
+    ----------
+    memory : str or int, optional
+
+    Raises
+    ------
+    OptionError
+        If it is not a positive size.
+    """
+    stated = os.environ.get(VARIABLE) or None if memory is None else memory
+    if stated is None:
+        return None
+    match = _SIZE.fullmatch(str(stated).strip())
+    unit = _UNITS[match[2].lower()] if match else 0
+    if match and match[3] and unit > 1:
+        unit = 2 ** (10 * "kmgt".index(match[2].lower()) + 10)
+    size = int(float(match[1]) * unit) if match else 0
+    if size <= 0 or isinstance(stated, bool):
+        where = f"{VARIABLE} (environment)" if memory is None else "memory"
+        raise OptionError(f"{where}: {stated!r} is no size. Write a number and a unit, such as 4GB or 800MB.")
+    return size
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Room:
+    """Where arrays with a row a transfer are kept.
+
+    Parameters
+    ----------
+    limit : int, optional
+        Bytes that the process may hold. None: arrays stay on the heap.
+    folder : str, optional
+        Of the scratch files; default: that of the environment (TMPDIR).
+    least : int
+        Arrays of fewer bytes stay on the heap.
+    """
+
+    limit: int | None = None
+    folder: str | None = None
+    least: int = LEAST
+
+    def empty(self, shape: int | tuple[int, ...], dtype: npt.DTypeLike) -> npt.NDArray[Any]:
+        """Return an array whose values are not set yet.
+
+        Raises
+        ------
+        OSError
+            If the disk of the scratch files is full; the message says how much is needed.
+        """
+        shape, kind = (shape,) if isinstance(shape, int) else shape, np.dtype(dtype)
+        size = prod(shape) * kind.itemsize
+        if self.limit is None or size < max(self.least, 1):
+            return np.empty(shape, kind)
+        with tempfile.TemporaryFile(dir=self.folder, prefix="muledetect-") as file:
+            _reserve(cast(BinaryIO, file), size)
+            return np.frombuffer(mmap.mmap(file.fileno(), size), kind).reshape(shape)
+
+    def full(self, shape: int | tuple[int, ...], value: Any, dtype: npt.DTypeLike) -> npt.NDArray[Any]:
+        """Return an array that holds `value` everywhere."""
+        made = self.empty(shape, dtype)
+        made[...] = value
+        return made
+
+    def keep(self, value: T) -> T:
+        """Return the same value with its large arrays moved into scratch files, for long use.
+
+        Parameters
+        ----------
+        value : any
+            Arrays, and tuples, mappings and dataclasses of these; all else is returned as it is. What views a table or
+            a mapped file is not copied.
+        """
+        if self.limit is None:
+            return value
+        moved = cast(T, self._moved(value))
+        give_back()
+        return moved
+
+    def _moved(self, value: Any) -> Any:
+        if isinstance(value, np.ndarray):
+            return self._move_array(value)
+        if isinstance(value, tuple):
+            parts = [self._moved(part) for part in value]
+            return type(value)(*parts) if hasattr(value, "_fields") else tuple(parts)
+        if type(value) in (dict, MappingProxyType):
+            return type(value)({key: self._moved(part) for key, part in value.items()})
+        if dataclasses.is_dataclass(value) and not isinstance(value, type):
+            fields = [field.name for field in dataclasses.fields(value) if field.init]
+            old = {name: getattr(value, name) for name in fields}
+            new = {name: self._moved(part) for name, part in old.items()}
+            return dataclasses.replace(value, **new) if any(new[name] is not old[name] for name in fields) else value
+        return value
+
+    def _move_array(self, array: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        owner = array
+        while isinstance(owner.base, np.ndarray):
+            owner = owner.base
+        # what neither owns its values nor views an array that does is a view of a file or of a table
+        if owner.base is not None or array.nbytes < self.least or array.dtype.hasobject:
+            return array
+        made = self.empty(array.shape, array.dtype)
+        made[...] = array
+        made.flags.writeable = array.flags.writeable
+        return made
+
+    def keep_table(self, table: pa.Table) -> pa.Table:
+        """Return a table that reads its columns from a scratch file; it must not be a view of one already.
+
+        Parameters
+        ----------
+        table : pyarrow.Table
+        """
+        if self.limit is None or table.nbytes < self.least:
+            return table
+        whole = table.combine_chunks().unify_dictionaries()
+        with tempfile.TemporaryFile(dir=self.folder, prefix="muledetect-") as file:
+            _need(cast(BinaryIO, file), table.nbytes)
+            with pa.ipc.new_file(pa.PythonFile(file, mode="w"), whole.schema) as writer:
+                writer.write_table(whole)
+            file.flush()
+            mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        return pa.ipc.open_file(pa.py_buffer(mapped)).read_all()
+
+
+def give_back() -> None:
+    """Return to the system what was freed; allocators keep it for later otherwise."""
+    pa.default_memory_pool().release_unused()
+    trim = getattr(ctypes.CDLL(None) if os.name == "posix" else None, "malloc_trim", None)  # of glibc
+    if trim is not None:
+        trim(0)
+
+
+#: Everything on the heap, as without a limit.
+HEAP: Final = Room()
+
+
+def open_room(memory: str | int | None = None, folder: str | None = None) -> Room:
+    """Return the room for a limit of memory, `HEAP` without one.
+
+    Parameters
+    ----------
+    memory : str or int, optional
+        As `parse_memory`.
+    folder : str, optional
+        Of the scratch files; default: that of the environment (TMPDIR).
+    """
+    limit = parse_memory(memory)
+    return HEAP if limit is None else Room(limit, folder)
+
+
+def _reserve(file: BinaryIO, size: int) -> None:
+    """Take the disk's blocks now: on a full disk a mapped file would end the process when it is written."""
+    _need(file, size)
+    if hasattr(os, "posix_fallocate"):
+        try:
+            os.posix_fallocate(file.fileno(), 0, size)
+        except OSError as error:
+            raise (_full(size) if error.errno in (errno.ENOSPC, errno.EDQUOT) else error) from error
+    else:
+        file.truncate(size)
+
+
+def _need(file: BinaryIO, size: int) -> None:
+    folder = os.path.dirname(file.name) if isinstance(file.name, str) else tempfile.gettempdir()
+    if shutil.disk_usage(folder).free < size:
+        raise _full(size)
+
+
+def _full(size: int) -> OSError:
+    said = f"scratch files need {size / 1e9:.1f} GB more; set TMPDIR to a disk that has them"
+    return OSError(errno.ENOSPC, said)

@@ -1,0 +1,118 @@
+"""Law 6: one pass, threads, shards and slices give equal results, bit for bit, in memory and in scratch files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+import muledetect as md
+from muledetect.features import Extraction, _extract, registry
+from muledetect.features.packs import load_pack
+from muledetect.features.signals import Past, Signal, build_past, compute_signal, signal_registry
+from muledetect.graph import Points, build_graph
+from muledetect.memory import HEAP, Room
+from muledetect.records import Dataset, read_dataset
+from muledetect.testing import random_world
+from tests.small_world import SCORED_AT, TRAINED_AT, small_model, small_world
+
+SIGNALS = list(signal_registry().signals.values())
+#: Every array goes to a file, however small, and slices are as short as their look-back allows.
+FILES = Room(limit=100_000, least=0)
+
+
+def pasts(room: Room = HEAP, threads: int = 1) -> Iterator[tuple[Dataset, Past]]:
+    """Yield worlds of every clock with bursts, ties, hubs and transfers to oneself, and one that has no transfer."""
+    for seed in range(8):
+        dataset = read_dataset(random_world(seed, n_transfers=[60, 400][seed % 2]))
+        # with a low degree, searches stop at hubs
+        rules = {"tables": dataset.tables, "threads": threads, "room": room, "max_degree": [2, 64][seed // 4]}
+        yield dataset, build_past(build_graph(dataset), **rules)
+    dataset = read_dataset(random_world(0))
+    graph = build_graph(dataset).until("1999-01-01")
+    yield dataset, build_past(graph, tables=dataset.tables, threads=threads, room=room)
+
+
+def same(one: np.ndarray, other: np.ndarray) -> bool:
+    """Return whether two matrices hold the same bits, wherever their values lie in memory."""
+    return np.ascontiguousarray(one).tobytes() == np.ascontiguousarray(other).tobytes()
+
+
+@pytest.mark.parametrize("signal", SIGNALS, ids=lambda signal: signal.name)
+def test_a_signal_is_the_same_in_one_pass_in_threads_and_in_slices(signal: Signal) -> None:
+    for (_, past), (_, threaded), (_, filed) in zip(pasts(), pasts(threads=2), pasts(FILES, 2), strict=True):
+        whole = signal.compute(past)
+        assert same(whole, signal.compute(threaded))
+        assert same(whole, compute_signal(signal, filed))
+        for most in (1, 2, 7, 50):
+            assert same(whole, compute_signal(signal, past, most=most)), f"slices of {most}"
+
+
+def test_a_bound_that_is_too_short_is_seen() -> None:
+    """The worlds are such that slices with too little overlap differ, for every signal that has a bound."""
+    for signal in (signal for signal in SIGNALS if signal.reach):
+        short = replace(signal, reach=signal.reach - 1)
+        assert any(not same(signal.compute(past), compute_signal(short, past, most=3)) for _, past in pasts()), signal
+
+
+def test_many_signals_have_a_bound() -> None:
+    assert sum(signal.reach is not None for signal in SIGNALS) >= 4
+
+
+@pytest.fixture(scope="module")
+def world() -> Dataset:
+    """A bank in which one account has half of the transfers, and one appears on the last day."""
+    tables = dict(small_world())
+    transfers, rows = tables["transfers"], np.arange(0, tables["transfers"].num_rows, 2)
+    hub = pa.array(np.where(np.arange(len(transfers)) % 6 == 0, "hub", transfers["source"].to_pylist()), pa.string())
+    target = pa.array([*transfers["target"].to_pylist()[:-1], "late"], pa.string())
+    position = transfers.schema.get_field_index
+    transfers = transfers.set_column(position("source"), "source", hub).set_column(position("target"), "target", target)
+    return read_dataset({**tables, "transfers": transfers.take(pa.array(np.union1d(rows, [len(transfers) - 1])))})
+
+
+@pytest.fixture(scope="module")
+def points(world: Dataset) -> Points:
+    n, last = len(world.account_ids), int(build_graph(world).time[-1])
+    account = np.concatenate([np.arange(-1, n), np.arange(-1, n)]).astype(np.int32)
+    return Points(account, np.repeat([last - 9 * 86_400_000_000, last + 1], n + 1))
+
+
+def columns(dataset: Dataset, points: Points, *, threads: int, lookback: str | None = None) -> np.ndarray:
+    names = registry().names(load_pack("TH"), every=True)
+    extraction = Extraction(dataset, lookback=lookback, threads=threads)
+    return _extract.extract_values(extraction, points, names, registry())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("lookback", [None, "21d"])
+def test_features_are_the_same_in_one_pass_in_shards_and_in_files(
+    world: Dataset, points: Points, lookback: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = columns(world, points, threads=1, lookback=lookback)
+    assert same(whole, columns(world, points, threads=2, lookback=lookback))
+    filed = replace(world, room=FILES)
+    monkeypatch.setattr(_extract, "_SHARD_POINTS", len(points) // 8)
+    assert same(whole, columns(filed, points, threads=2, lookback=lookback))
+    monkeypatch.setattr(_extract, "_SHARD_TRANSFERS", 50)
+    assert same(whole, columns(filed, points, threads=1, lookback=lookback))
+
+
+@pytest.mark.slow
+def test_models_scores_rings_and_traces_are_the_same_with_little_memory(world: Dataset) -> None:
+    results = []
+    for memory in (None, "2GB"):
+        bank = replace(world, room=HEAP if memory is None else Room(2_000_000_000, least=0))
+        model = md.train(bank, TRAINED_AT, target="ever", model=small_model())
+        scores = md.score(bank, model, SCORED_AT, n_explained=20)
+        rings = md.find_rings(bank, scores, SCORED_AT)
+        results.append((model.texts_, scores, rings, md.trace(bank, SCORED_AT)))
+    (model, scores, rings, traces), (again, scores_again, rings_again, traces_again) = results
+    assert model == again
+    assert scores.equals(scores_again, check_metadata=True)
+    assert rings.tables == rings_again.tables
+    assert traces.tables == traces_again.tables
+    assert min(len(rings.rings), len(traces.trace)) > 0

@@ -1,0 +1,138 @@
+"""Room with a limit of memory: sizes as people write them, arrays in files without a name, full disks."""
+
+from __future__ import annotations
+
+import errno
+import mmap
+import os
+import subprocess
+import sys
+from collections import namedtuple
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+import muledetect as md
+from muledetect.errors import OptionError
+from muledetect.features.signals import build_past
+from muledetect.graph import graph_from_records
+from muledetect.memory import HEAP, VARIABLE, Room, open_room, parse_memory
+
+FILES = Room(limit=10**9, least=0)
+
+
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [("4GB", 4 * 10**9), ("500 mb", 5 * 10**8), ("1.5GiB", 3 * 2**29), ("2g", 2 * 10**9), ("1000", 1000), (7, 7)],
+)
+def test_sizes_are_read_as_people_write_them(text: str | int, size: int) -> None:
+    assert parse_memory(text) == size
+
+
+@pytest.mark.parametrize("text", ["", "much", "0", "-1GB", "4 elephants", True])
+def test_what_is_no_size_is_refused(text: str) -> None:
+    with pytest.raises(OptionError, match="no size"):
+        parse_memory(text)
+
+
+def test_the_environment_counts_where_nothing_is_stated(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(VARIABLE, raising=False)
+    assert open_room() is HEAP
+    monkeypatch.setenv(VARIABLE, "3GB")
+    assert (open_room().limit, open_room("1GB").limit) == (3 * 10**9, 10**9)
+    monkeypatch.setenv(VARIABLE, "lots")
+    with pytest.raises(OptionError, match=VARIABLE):
+        open_room()
+
+
+def is_mapped(array: np.ndarray) -> bool:
+    while isinstance(array, np.ndarray):
+        array = array.base
+    return isinstance(array, mmap.mmap) or (isinstance(array, memoryview) and isinstance(array.obj, mmap.mmap))
+
+
+def test_without_a_limit_nothing_moves() -> None:
+    array = np.arange(10)
+    assert HEAP.keep(array) is array
+    assert not is_mapped(HEAP.full(10**6, 0, np.int64))
+
+
+def test_what_is_kept_holds_the_same_values_in_files() -> None:
+    class Pair(NamedTuple):
+        one: np.ndarray
+        others: tuple[np.ndarray, str]
+
+    pair = Pair(np.arange(6).reshape(2, 3), (np.array([np.nan, -0.0], np.float32), "text"))
+    kept = FILES.keep(pair)
+    assert isinstance(kept, Pair)
+    assert kept.one.tobytes() == pair.one.tobytes()
+    assert kept.others[0].tobytes() == pair.others[0].tobytes()
+    assert kept.others[1] == "text"
+    assert is_mapped(kept.one)
+    assert is_mapped(kept.others[0])
+    assert FILES.keep(kept.one) is kept.one  # not copied again
+    assert FILES.keep({"a": pair.one})["a"].tolist() == pair.one.tolist()
+
+
+def test_arrays_that_may_not_be_written_stay_so() -> None:
+    array = np.arange(3)
+    array.flags.writeable = False
+    assert not FILES.keep(array).flags.writeable
+
+
+def test_views_of_tables_are_not_copied() -> None:
+    view = pa.array([1, 2, 3]).to_numpy()
+    assert FILES.keep(view) is view
+
+
+def test_the_parts_of_a_frozen_object_move_and_the_object_stays_what_it_is() -> None:
+    past = build_past(graph_from_records([("a", "b", "2025-01-01", 5), ("b", "c", "2025-01-02", 4)]))
+    kept = FILES.keep(past)
+    assert is_mapped(kept.paid.time)
+    assert repr(kept) == repr(past)
+
+
+def test_a_table_is_read_from_its_file() -> None:
+    table = pa.table({"a": ["x", None, "y"], "b": pa.array(["u", "v", "u"]).dictionary_encode(), "c": [1, 2, 3]})
+    many = pa.concat_tables([table, table])
+    assert FILES.keep_table(many).equals(many)
+    assert FILES.keep_table(table.slice(0, 0)).equals(table.slice(0, 0))
+
+
+def test_small_and_empty_arrays_need_no_file() -> None:
+    assert not is_mapped(Room(limit=10**9).empty(10, np.int64))
+    assert FILES.empty((0, 3), np.int64).shape == (0, 3)
+
+
+def test_files_leave_nothing_behind(tmp_path: Path) -> None:
+    room = Room(limit=10**9, folder=str(tmp_path), least=0)
+    array = room.full(1000, 7, np.int64)
+    table = room.keep_table(pa.table({"a": [1]}))
+    assert list(tmp_path.iterdir()) == []
+    assert (array.sum(), table["a"].to_pylist()) == (7000, [1])
+
+
+def test_files_leave_nothing_behind_when_the_process_is_killed(tmp_path: Path) -> None:
+    code = (
+        "import os, signal; from muledetect.memory import Room\n"
+        "kept = Room(10**9, least=0).full(10**6, 1, 'int64'); os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], env={**os.environ, "TMPDIR": str(tmp_path)}, check=False)
+    assert done.returncode != 0
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_full_disk_is_an_error_that_says_how_much_is_needed(monkeypatch: pytest.MonkeyPatch) -> None:
+    usage = namedtuple("usage", "total used free")
+    monkeypatch.setattr("shutil.disk_usage", lambda _: usage(10**6, 10**6, 0))
+    with pytest.raises(OSError, match=r"need 8.0 GB more; set TMPDIR") as caught:
+        FILES.empty(10**9, np.int64)
+    assert caught.value.errno == errno.ENOSPC
+
+
+def test_a_step_says_what_is_no_size_before_it_reads_anything() -> None:
+    with pytest.raises(OptionError, match="memory"):
+        md.score("no such folder", "starter", "2025-01-01", memory="a lot")
