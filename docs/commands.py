@@ -30,6 +30,7 @@ PYTHON: Final = {
     "check": 'findings = md.pipeline.check("data/sample", output="rejects.parquet")',
     "prepare": 'store = md.prepare("data/sample", "store", memory="4GB")\n'
     "md.pipeline.check(store.path)  # every step takes the store, or its path",
+    "update": 'store = md.engine.update("store", "new_rows")\nstore.header.changed_days',
     "columns": "from muledetect.records.own import suggest_columns\n\n"
     'suggest_columns("umsaetze.csv", source_tz="Asia/Bangkok", currency="THB").write("columns.toml")',
     "import": 'md.convert.import_own("umsaetze.csv", "columns.toml", "dataset")',
@@ -57,6 +58,7 @@ FUNCTIONS: Final[dict[str, tuple[Callable[..., Any], ...]]] = {
     "simulate": (simulation.write_world, simulation.WorldConfig),
     "check": (pipeline.check, records.read_dataset),
     "prepare": (engine.prepare, records.read_dataset),
+    "update": (engine.update,),
     "columns": (suggest_columns,),
     "import": (convert.import_layout, import_layout),
     "train": (pipeline.train,),

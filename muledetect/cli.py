@@ -147,6 +147,19 @@ def prepare(
     console.show_store(out, store, output)
 
 
+@app.command(epilog="Example: `muledetect update store new_rows --memory 4GB`")
+def update(
+    store: Annotated[Path, Argument(help="Folder that `prepare` wrote; it becomes the store of all rows.")],
+    new_rows: Annotated[Path, Argument(help="Folder of tables, or file of transfers, as the data set of the store.")],
+    memory: Memory = None,
+) -> None:
+    """Add late and new rows to a store, as if it had been prepared with them; say which days changed."""
+    with progress_bar() as progress:
+        updated = md.engine.update(store, new_rows, memory=memory, progress=progress)
+    console.show_store(out, updated, store)
+    console.show_changed_days(out, updated)
+
+
 @app.command(
     epilog="Example: `muledetect columns umsaetze.csv --source-tz Asia/Bangkok --currency THB --output columns.toml`"
 )

@@ -35,6 +35,9 @@ if TYPE_CHECKING:
 #: Stands above every list of accounts.
 NOTICE = "Suspicion, not a finding. Internal: do not disclose to the customer. Review before any measure."
 
+#: So many changed days are listed; `store.json` has all.
+_MOST_DAYS = 20
+
 _SEVERITY = {"error": "bold red", "reject": "red", "repair": "yellow", "warn": "cyan"}
 
 
@@ -119,6 +122,16 @@ def show_store(out: Console, store: Store, folder: Path) -> None:
     findings = store.dataset.findings
     _print_findings(out, ((found.severity, found.n_rows, found.text) for found in findings))
     out.print(f"{store!r} in {plain(folder)}")
+
+
+def show_changed_days(out: Console, store: Store) -> None:
+    """Print the days that the last update of a store changed."""
+    days = store.header.changed_days
+    rows = [(day, f"{store.header.days[day][0]:,}" if day in store.header.days else "0") for day in days[-_MOST_DAYS:]]
+    if rows:
+        _print_table(out, {"day (UTC) that changed": "", "transfers now": ""}, rows)
+    more = f", the last {_MOST_DAYS} above" if len(days) > _MOST_DAYS else ""
+    out.print(f"{len(days):,} days changed{more}")
 
 
 def _print_findings(out: Console, findings: Iterable[tuple[str, int, str]]) -> None:

@@ -7,7 +7,7 @@ reversals by `find_reversals`, on the rows that they are about and no others.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -18,14 +18,17 @@ import pyarrow as pa
 from muledetect.arrays import BoolArray, Int32Array, Int64Array
 from muledetect.engine.columns import put_arrow
 from muledetect.engine.memory import resident
-from muledetect.engine.parts import Parts, part_of
+from muledetect.engine.parts import Old, Parts, part_of
 from muledetect.engine.rows import Rows
 from muledetect.engine.spill import Spill
+from muledetect.engine.state import ROWS, save_state
 from muledetect.engine.steps import at_step
 from muledetect.engine.transfers import TransfersWriter, write_in_order
+from muledetect.errors import DataError
 from muledetect.records import reasons
 from muledetect.records.duplicates import judge, with_values
 from muledetect.records.reading import Cause, Reading, check_total, empty_type
+from muledetect.records.sources import TableSource
 from muledetect.records.stored import ACCOUNTS, TRANSFERS, map_transfers
 from muledetect.records.table import TableReader
 from muledetect.schema import INPUTS
@@ -39,21 +42,38 @@ _LEAST: Final = 250_000_000
 
 @dataclass
 class Building(Reading):
-    """A reading whose transfers go to files in `folder`; it takes about `memory` bytes."""
+    """A reading whose transfers go to files in `folder`; it takes about `memory` bytes.
+
+    `old` are the Parquet files of the store that this one takes the place of.
+    """
 
     folder: Path = field(kw_only=True)
     memory: int = field(kw_only=True)
+    old: Old | None = field(kw_only=True, default=None)
 
     def __post_init__(self) -> None:
         super().__post_init__()
         self.scratch = self.folder / "scratch"
         self.scratch.mkdir()
         (self.folder / TRANSFERS).mkdir(parents=True)
-        self.spill = Spill(self.scratch)
+        # Rows as they were read have real ids, so that no store of pseudonyms may hold them.
+        self.keeps_rows = self.pseudonyms is None
+        rows = self.folder / ROWS / "transfers" if self.keeps_rows else self.scratch
+        rows.mkdir(parents=True, exist_ok=True)
+        self.spill = Spill(rows, self.scratch)
         self.code_of: Int32Array | None = None
         #: Of the transfers, for the header of the store.
         self.columns: tuple[Mapping[str, Any], ...] = ()
         self.parted_by = ""
+        self.parts = Parts(self.folder / "transfers", "month")
+
+    def open(self, opened: Mapping[str, TableSource | DataError], tables: Iterable[str] | None) -> None:
+        """Read every table, and write down what was read."""
+        super().open(opened, tables)
+        self._end_of_input()
+        at_step("read")
+        if self.keeps_rows:
+            save_state(self, tables)
 
     def _reader(self, name: str) -> TableReader:
         keep = self.spill.keep if name == "transfers" else None
@@ -63,8 +83,6 @@ class Building(Reading):
         self.code_of = code_of
 
     def _sorted_transfers(self) -> tuple[pa.StringArray, pa.Table]:
-        self._end_of_input()
-        at_step("read")
         memory = max(self.memory - resident() - _BESIDE, _LEAST)
         with Rows(self.spill, self.code_of, self.scratch / "sorting", memory) as rows:
             self._judge_repeats(rows)
@@ -129,8 +147,8 @@ class Building(Reading):
             if one.kind == "coded" and one.name != "currency"
         }
         self.parted_by = part_of(found["n"], found["first"], found["last"])
-        parts = Parts(self.folder / "transfers", self.parted_by)
-        writer = TransfersWriter(self.folder, self.spill, parts, account_ids, values, self.options.currency, found)
+        self.parts = Parts(self.folder / "transfers", self.parted_by, self.old)
+        writer = TransfersWriter(self.folder, self.spill, self.parts, account_ids, values, self.options.currency, found)
         self.columns = writer.columns
         return write_in_order(writer, self._told(rows.in_order(rank), found["n"]))
 

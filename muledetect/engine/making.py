@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict
 from functools import partial
 from importlib.metadata import version
@@ -83,8 +84,13 @@ def prepare(
     return open_store(place, verify=False)
 
 
-def put_store(dataset: Dataset, job: Building, folder: Path) -> None:
-    """Write what a store holds beside its transfers, plainly: to a folder that nobody reads yet."""
+def put_store(
+    dataset: Dataset, job: Building, folder: Path, old_days: Mapping[str, tuple[int, str]] | None = None
+) -> None:
+    """Write what a store holds beside its transfers, plainly: to a folder that nobody reads yet.
+
+    `old_days` are those of the store that this one takes the place of, to tell which ones changed.
+    """
     others = {name: table for name, table in dataset.tables.items() if name != "transfers"}
     for name, table in others.items():
         put_both(table, name, folder)
@@ -92,6 +98,10 @@ def put_store(dataset: Dataset, job: Building, folder: Path) -> None:
     put_table(dataset.rejects, folder / "rejects.parquet")
     put_table(pa.table({"account_id": dataset.account_ids}), folder / "account_ids.parquet")
     at_step("tables")
+    days = job.parts.days
+    changed_days = (
+        [] if old_days is None else sorted(day for day in {*days, *old_days} if days.get(day) != old_days.get(day))
+    )
     body = {
         "currency": dataset.currency,
         "tick": dataset.tick,
@@ -102,6 +112,9 @@ def put_store(dataset: Dataset, job: Building, folder: Path) -> None:
         "tables": {name: len(table) for name, table in others.items()},
         "rows_read": dict(dataset.rows_read),
         "findings": [list(asdict(found).values()) for found in dataset.findings],
+        "days": job.parts.days,
+        "parts": job.parts.sums,
+        "changed_days": list(changed_days),
         "files": {name: [(folder / name).stat().st_size, sum_of(folder / name)] for name in files_of(folder)},
     }
     put_header(body, folder)

@@ -38,7 +38,7 @@ class Store:
 
         `progress` is called with the stage in words and the fraction done.
         """
-        check_files(self.path, self.header, all_files=True, progress=progress)
+        check_files(self.path, self.header, below=[""], progress=progress)
 
     def __fspath__(self) -> str:
         return os.fspath(self.path)
@@ -50,7 +50,7 @@ class Store:
         return f"Store(transfers={header.n_transfers:,}{tables}; by {header.parted_by}, {size / 1e6:,.1f} MB)"
 
 
-def open_store(path: str | Path, *, verify: bool = True, progress: Progress | None = None) -> Store:
+def open_store(path: str | os.PathLike[str], *, verify: bool = True, progress: Progress | None = None) -> Store:
     """Open a store that `prepare` made.
 
     Parameters

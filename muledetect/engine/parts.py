@@ -6,7 +6,9 @@ looks for the payments of one account reads one group of each file, as the stati
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -16,7 +18,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from muledetect import clock
-from muledetect.arrays import Int32Array, Int64Array
+from muledetect.arrays import Int32Array, Int64Array, UInt64Array
+from muledetect.records.fingerprint import RowSum, hash_any
 
 FILE_ROWS: Final = 1 << 19
 GROUP_ROWS: Final = 1 << 16
@@ -44,60 +47,108 @@ def free_name(name: str, taken: Iterable[str]) -> str:
     return name
 
 
-class Parts:
-    """Writes rows in canonical order into the folders of their days or months. `rows_of` counts them by folder."""
+@dataclass
+class Old:
+    """Parquet files of the store that a new one takes the place of, by name, and the sum of the rows of each."""
 
-    def __init__(self, folder: Path, parted_by: str) -> None:
-        self.rows_of: dict[str, int] = {}
+    folder: Path
+    sums: Mapping[str, str]
+
+
+class Parts:
+    """Writes rows in canonical order into the folders of their days or months.
+
+    A file whose rows are those of the `old` file of its name is not written: the old file is linked. `sums` are those
+    of the rows of each file, by name; `days` those of the rows of each day, with their number.
+    """
+
+    def __init__(self, folder: Path, parted_by: str, old: Old | None = None) -> None:
+        self.sums: dict[str, str] = {}
+        self.days: dict[str, tuple[int, str]] = {}
         self._folder = folder
         self._parted_by = parted_by
+        self._old = old or Old(folder, {})
         self._part = ""
         self._n_files = 0
-        self._waiting: list[tuple[pa.Table, Int32Array]] = []
+        self._waiting: list[tuple[pa.Table, Int32Array, UInt64Array]] = []
         self._n_waiting = 0
+        self._day: tuple[np.datetime64, RowSum] = (np.datetime64(0, "D"), RowSum())
 
     def append(self, rows: pa.Table, numbers: Int64Array, payers: Int32Array) -> None:
         """Take rows that follow those before; `numbers` are those in the input, `payers` codes in the order of ids."""
         taken = [*rows.column_names, self._parted_by]
         rows = rows.append_column(free_name(INPUT_ROW, taken), pa.array(numbers))
-        folder = free_name(self._parted_by, rows.column_names)
-        names = part_names(rows["time"].combine_chunks().view(pa.int64()).to_numpy(), self._parted_by)
-        edges = np.flatnonzero(names[1:] != names[:-1]) + 1
-        for start, end in zip([0, *edges.tolist()], [*edges.tolist(), len(names)], strict=True):
-            if start < end:
-                self._append(f"{folder}={names[start]}", rows.slice(start, end - start), payers[start:end])
+        folder, hashes = free_name(self._parted_by, rows.column_names), hash_any(rows)
+        times = rows["time"].combine_chunks().view(pa.int64()).to_numpy()
+        names = part_names(times, "day")
+        for start, end in _runs(names):
+            self._add_day(names[start], hashes[start:end])
+        names = part_names(times, self._parted_by)
+        for start, end in _runs(names):
+            here = slice(start, end)
+            self._append(f"{folder}={names[start]}", rows.slice(start, end - start), payers[here], hashes[here])
 
-    def _append(self, part: str, rows: pa.Table, payers: Int32Array) -> None:
+    def _add_day(self, day: np.datetime64, hashes: UInt64Array) -> None:
+        if day != self._day[0]:
+            self._end_day()
+            self._day = (day, RowSum())
+        self._day[1].add(hashes)
+
+    def _end_day(self) -> None:
+        day, found = self._day
+        if found.n_rows:
+            self.days[str(day)] = (found.n_rows, found.text)
+
+    def _append(self, part: str, rows: pa.Table, payers: Int32Array, hashes: UInt64Array) -> None:
         if part != self._part:
-            self.close()
+            self._end_file()
             self._part, self._n_files = part, 0
         start = 0
         while start < len(rows):
             # files are cut by rows, not by batches, so that equal rows give equal files
-            taken = min(FILE_ROWS - self._n_waiting, len(rows) - start)
-            self._waiting.append((rows.slice(start, taken), payers[start : start + taken]))
-            self._n_waiting += taken
-            start += taken
+            end = min(start + FILE_ROWS - self._n_waiting, len(rows))
+            self._waiting.append((rows.slice(start, end - start), payers[start:end], hashes[start:end]))
+            self._n_waiting += end - start
+            start = end
             if self._n_waiting == FILE_ROWS:
-                self.close()
+                self._end_file()
+
+    def _end_file(self) -> None:
+        """Write what is waiting, or let the old file stand that holds the same."""
+        if not self._n_waiting:
+            return
+        found = RowSum()
+        for _, _, hashes in self._waiting:
+            found.add(hashes)
+        name = f"{self._part}/part-{self._n_files:04d}.parquet"
+        place = self._folder / name
+        place.parent.mkdir(parents=True, exist_ok=True)
+        if self._old.sums.get(name) == found.text:
+            os.link(self._old.folder / name, place)
+        else:
+            rows = pa.concat_tables([part for part, _, _ in self._waiting])
+            order = np.argsort(np.concatenate([payers for _, payers, _ in self._waiting]), kind="stable")
+            put_rows(rows.take(pa.array(order)), place)
+        self.sums[name] = found.text
+        self._waiting, self._n_waiting, self._n_files = [], 0, self._n_files + 1
 
     def close(self) -> None:
         """Write what is waiting."""
-        if not self._n_waiting:
-            return
-        rows = pa.concat_tables([part for part, _ in self._waiting])
-        order = np.argsort(np.concatenate([payers for _, payers in self._waiting]), kind="stable")
-        place = self._folder / self._part / f"part-{self._n_files:04d}.parquet"
-        place.parent.mkdir(parents=True, exist_ok=True)
-        put_rows(rows.take(pa.array(order)), place)
-        self.rows_of[self._part] = self.rows_of.get(self._part, 0) + len(rows)
-        self._waiting, self._n_waiting, self._n_files = [], 0, self._n_files + 1
+        self._end_file()
+        self._end_day()
+
+
+def _runs(names: npt.NDArray[np.datetime64]) -> Iterator[tuple[int, int]]:
+    """Yield where each run of equal names starts and ends."""
+    edges = (np.flatnonzero(names[1:] != names[:-1]) + 1).tolist()
+    for start, end in zip([0, *edges], [*edges, len(names)], strict=True):
+        if start < end:
+            yield start, end
 
 
 def put_rows(rows: pa.Table, place: Path) -> None:
     """Write one file, with statistics by group and by page."""
-    alone = {"transfer_id", "reversal_of", "amount", INPUT_ROW}
-    coded = [name for name in rows.column_names if name not in alone]
+    coded = [f.name for f in rows.schema if f.type == pa.string() and f.name not in ("transfer_id", "reversal_of")]
     pq.write_table(
         rows, place, compression="zstd", row_group_size=GROUP_ROWS, use_dictionary=coded, write_page_index=True
     )

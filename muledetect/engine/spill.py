@@ -64,21 +64,31 @@ def field_of(name: str, place: int, found: pa.DataType) -> Field:
 
 
 class Spill:
-    """Takes accepted rows batch by batch and writes them to files of 2^20 rows."""
+    """Takes accepted rows batch by batch and writes them to files of 2^20 rows, in the folder `rows`.
 
-    def __init__(self, folder: Path) -> None:
+    Groups of rows that are put in their place go to `scratch`.
+    """
+
+    def __init__(self, rows: Path, scratch: Path) -> None:
         self.fields: list[Field] = []
+        self.schema = pa.schema([])
         #: Columns that DuckDB would change: in memory, beside the numbers of all rows.
         self.held: dict[str, list[pa.Array]] = {}
         self.numbers: list[Int64Array] = []
-        self._folder = folder
+        self._folders = {"read": rows}
+        self._scratch = scratch
         self._files: dict[str, list[Path]] = {}
         self._waiting: list[pa.Table] = []
+
+    def begin(self, schema: pa.Schema) -> None:
+        """Say which columns the rows have, and their types in the first batch."""
+        self.schema = schema
+        self.fields = [field_of(field.name, place, field.type) for place, field in enumerate(schema)]
 
     def keep(self, columns: Mapping[str, pa.Array], numbers: Int64Array) -> None:
         """Take the accepted rows of a batch, and their numbers in the input."""
         if not self.fields:
-            self.fields = [field_of(name, place, cells.type) for place, (name, cells) in enumerate(columns.items())]
+            self.begin(pa.schema([(name, cells.type) for name, cells in columns.items()]))
         for field in self.fields:
             if field.kind == "held":
                 self.held.setdefault(field.name, []).append(columns[field.name])
@@ -96,9 +106,13 @@ class Spill:
 
     def put(self, group: str, rows: pa.Table) -> None:
         """Write a file of a group, as `on_disk` gave its rows."""
+        pq.write_table(rows, self.next_file(group), compression="lz4", use_dictionary=False)
+
+    def next_file(self, group: str) -> Path:
+        """Return the place of one more file of a group."""
         files = self._files.setdefault(group, [])
-        files.append(self._folder / f"{group}-{len(files)}.parquet")
-        pq.write_table(rows, files[-1], compression="lz4", use_dictionary=False)
+        files.append(self._folders.get(group, self._scratch) / f"{group}-{len(files):06d}.parquet")
+        return files[-1]
 
     def source(self, group: str) -> str:
         """Return the files of a group, as SQL."""

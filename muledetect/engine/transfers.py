@@ -17,8 +17,6 @@ from muledetect.engine.spill import ROW, Spill, restored
 from muledetect.records.reading import in_order
 from muledetect.records.stored import OTHERS, TRANSFERS
 
-#: Columns of more values go to Parquet as text: a dictionary would be written again with each group of rows.
-_FEW_VALUES: Final = 1000
 _SMALL_CODES: Final = 127
 
 
@@ -124,10 +122,10 @@ def write_in_order(writer: TransfersWriter, batches: Iterable[pa.Table]) -> int:
 
 
 def _as_text(rows: pa.Table) -> pa.Table:
+    """Return rows with text instead of codes: a Parquet file depends on its own rows only, not on values elsewhere."""
     for place, column in enumerate(rows.columns):
-        kind = column.type
-        if pa.types.is_dictionary(kind) and column.num_chunks and len(column.chunk(0).dictionary) > _FEW_VALUES:
-            rows = rows.set_column(place, rows.column_names[place], column.cast(kind.value_type))
+        if pa.types.is_dictionary(column.type):
+            rows = rows.set_column(place, rows.column_names[place], column.cast(column.type.value_type))
     return rows
 
 

@@ -88,14 +88,52 @@ def _words(chunk: pa.Array) -> Any:
     return (chunk.cast(pa.float64()).fill_null(0.0).to_numpy(zero_copy_only=False) + 0.0).view(np.uint64)
 
 
+class RowSum:
+    """A sum of rows by their hashes, the same in any order: how many they are, and two lanes of 64 bits."""
+
+    def __init__(self) -> None:
+        self.n_rows = 0
+        self._lanes = (0, 0)
+
+    def add(self, hashes: UInt64Array) -> None:
+        """Add rows, given by what `hash_rows` says of them."""
+        first, second = _add_up(hashes, _LANE)
+        self._lanes = (self._lanes[0] + int(first)) % 2**64, (self._lanes[1] + int(second)) % 2**64
+        self.n_rows += len(hashes)
+
+    @property
+    def text(self) -> str:
+        """Both lanes, 32 hexadecimal digits."""
+        return f"{self._lanes[0]:016x}{self._lanes[1]:016x}"
+
+    def __str__(self) -> str:
+        return f"{self.n_rows} {self._lanes[0]} {self._lanes[1]}"
+
+
+def hash_any(table: pa.Table) -> UInt64Array:
+    """Return a 64-bit hash of every row as `hash_rows`, uint64; cells of other types count by how Python shows them."""
+    for place, field in enumerate(table.schema):
+        if not _is_plain(field.type):
+            shown = [None if cell is None else repr(cell) for cell in table.column(place).to_pylist()]
+            table = table.set_column(place, field.name, pa.array(shown, pa.string()))
+    return hash_rows(table)
+
+
+def _is_plain(kind: pa.DataType) -> bool:
+    if pa.types.is_dictionary(kind):
+        return bool(pa.types.is_string(kind.value_type) or pa.types.is_large_string(kind.value_type))
+    is_text = pa.types.is_string(kind) or pa.types.is_large_string(kind)
+    is_number = pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind)
+    return bool(is_text or is_number or (pa.types.is_timestamp(kind) and kind.unit == "us"))
+
+
 def fingerprint(tables: Mapping[str, pa.Table], currency: str) -> str:
     """Return the SHA-256 digest of all contract columns of accepted tables, 64 hexadecimal digits. O(rows)."""
     digest = hashlib.sha256(currency.encode())
     for name in sorted(tables):
         table = tables[name].select([c for c in tables[name].column_names if c in INPUTS[name].names])
-        lanes = [0, 0]
+        total = RowSum()
         for start in range(0, table.num_rows, _CHUNK):
-            first, second = _add_up(hash_rows(table.slice(start, _CHUNK)), _LANE)
-            lanes = [(lanes[0] + int(first)) % 2**64, (lanes[1] + int(second)) % 2**64]
-        digest.update(f"\n{name} {table.num_rows} {lanes[0]} {lanes[1]}".encode())
+            total.add(hash_rows(table.slice(start, _CHUNK)))
+        digest.update(f"\n{name} {total}".encode())
     return digest.hexdigest()

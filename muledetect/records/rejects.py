@@ -47,6 +47,21 @@ class RejectLog:
             n_before, first = self._doubts.get((table, column, reason), (0, first))
             self._doubts[table, column, reason] = (n_before + n_rows, first)
 
+    @property
+    def doubts(self) -> Mapping[tuple[str, str, str], tuple[int, int | None]]:
+        """Rows worth a warning by table, column and reason: how many, and the first."""
+        return self._doubts
+
+    def restore(self, rejects: pa.Table, doubts: Mapping[tuple[str, str, str], tuple[int, int | None]]) -> None:
+        """Take what an earlier log held: its `to_table` and its `doubts`."""
+        texts = zip(*(rejects[name].cast(pa.string()).to_pylist() for name in _TEXTS), strict=True)
+        causes: dict[Cause, list[int]] = {}
+        for cause, row in zip(texts, rejects["row"].to_pylist(), strict=True):
+            causes.setdefault(cause, []).append(row)
+        for (table, column, reason, severity), rows in causes.items():
+            self.add(table, column, reason, severity, np.array(rows, np.int64))
+        self._doubts.update(doubts)
+
     def warnings(self, rows_read: Mapping[str, int]) -> list[Finding]:
         """Return one warning a doubt, by table in the order of `rows_read`, then by column and reason."""
         return [

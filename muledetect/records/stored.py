@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,7 +48,8 @@ class Header:
     """What `store.json` says: everything of a data set but its rows, and the sums of all files.
 
     `columns` are those of the transfers in order, each with its kind: time, number, account, coded, text or other;
-    `files` maps each file to its bytes and its SHA-256 sum.
+    `days` maps each day to the number and the sum of its rows, `parts` each Parquet file of transfers to the sum of its
+    rows, `files` each file to its bytes and its SHA-256 sum; `changed_days` are those that the last update changed.
     """
 
     currency: str
@@ -60,6 +61,9 @@ class Header:
     tables: Mapping[str, int]
     rows_read: Mapping[str, int]
     findings: tuple[Finding, ...]
+    days: Mapping[str, tuple[int, str]]
+    parts: Mapping[str, str]
+    changed_days: tuple[str, ...]
     files: Mapping[str, tuple[int, str]]
 
 
@@ -80,7 +84,9 @@ def read_header(folder: Path) -> Header:
         raise _damaged(folder, HEADER)
     findings = tuple(Finding(*found) for found in body.pop("findings"))
     files = {name: (int(size), str(total)) for name, (size, total) in body.pop("files").items()}
-    return Header(**body | {"columns": tuple(body["columns"])}, findings=findings, files=files)
+    body |= {name: tuple(body[name]) for name in ("columns", "changed_days")}
+    body["days"] = {day: (int(n_rows), str(total)) for day, (n_rows, total) in body["days"].items()}
+    return Header(**body, findings=findings, files=files)
 
 
 def digest_of(body: Mapping[str, Any]) -> str:
@@ -95,10 +101,12 @@ def _damaged(folder: Path, name: str, told: str = "is damaged") -> DataError:
     )
 
 
-def check_files(folder: Path, header: Header, *, all_files: bool = False, progress: Progress | None = None) -> None:
+def check_files(
+    folder: Path, header: Header, *, below: Iterable[str] = (MAPPED,), progress: Progress | None = None
+) -> None:
     """Stop if a file of a store is missing, too short, too long, or has another sum than when it was written.
 
-    Sums are those of the mapped files, with `all_files` of the Parquet files, too.
+    Sums are those of the files in the folders `below`; "" for all.
     """
     for name, (size, _) in header.files.items():
         place = folder / name
@@ -106,7 +114,8 @@ def check_files(folder: Path, header: Header, *, all_files: bool = False, progre
             raise _damaged(folder, name, "is missing")
         if place.stat().st_size != size:
             raise _damaged(folder, name, f"has {place.stat().st_size:,} bytes instead of {size:,}")
-    wanted = [name for name in header.files if all_files or name.startswith(f"{MAPPED}/")]
+    starts = tuple(f"{part}/" if part else "" for part in below)
+    wanted = [name for name in header.files if name.startswith(starts)]
     show, total, done = progress or silent, sum(header.files[name][0] for name in wanted) or 1, 0
     # Hashing lets go of the interpreter, so two files are read at a time.
     with ThreadPoolExecutor(max_workers=min(os.cpu_count() or 1, 4)) as pool:

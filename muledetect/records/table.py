@@ -52,7 +52,8 @@ class TableReader:
     `accounts` is the encoder that all account columns share; without `keep_extra`, columns outside the contract are
     named in `left_out` and not read. After `read`, `columns` holds the accepted rows by
     column; a coded column is an int32 code array over `encoders[name]`. With `keep`, that is called with the accepted
-    columns of each batch and the numbers of their rows instead, and `columns` has names only.
+    columns of each batch and the numbers of their rows instead, and `columns` has names only. `known` are the
+    columns of rows that were read before: the rows to come may lack some, and have no others.
     """
 
     def __init__(
@@ -63,9 +64,12 @@ class TableReader:
         accounts: IdEncoder,
         keep_extra: bool = True,
         keep: Callable[[Mapping[str, pa.Array], npt.NDArray[np.int64]], None] | None = None,
+        known: Mapping[str, pa.DataType] | None = None,
     ) -> None:
         self.table = table
         self.n_read = 0
+        #: Rows that were read before those of the source.
+        self.n_before = 0
         self.columns: dict[str, list[pa.Array]] = {}
         self.encoders: dict[str, IdEncoder] = {}
         self.id_hashes: list[npt.NDArray[np.uint64]] = []
@@ -77,8 +81,15 @@ class TableReader:
         self._accounts = accounts
         self._keep_extra = keep_extra
         self._keep = keep
+        self._known = known
         self._calendar: dict[str, tuple[int, int]] = {}
         self._types: dict[str, pa.DataType] = {}
+
+    @property
+    def kinds(self) -> dict[str, pa.DataType]:
+        """Arrow types of the accepted columns, text as it is before it is coded."""
+        contract = {column.name: column.arrow_type for column in self.table.columns}
+        return {name: contract.get(name) or self._types[name] for name in self.columns}
 
     def read(self, source: TableSource, progress: Progress) -> None:
         """Read all batches; what makes the whole table unusable is put into `stops`."""
@@ -86,7 +97,7 @@ class TableReader:
         if self.stops:
             return
         for name in present:
-            self.columns[name] = []
+            self.columns.setdefault(name, [])
         for batch in prefetched(source.batches()):
             try:
                 self._read_batch(batch, present, _ragged(source))
@@ -99,7 +110,7 @@ class TableReader:
             told = f", {self.n_read:,} rows" if share is None else ""
             progress(f"reading {self.table.name}{told}", share or 0.0)
         ragged = _ragged(source)
-        self._log.add(self.table.name, self.table.required[0], reasons.RAGGED, "reject", ragged)
+        self._log.add(self.table.name, self.table.required[0], reasons.RAGGED, "reject", ragged + self.n_before)
         self.n_read += len(ragged)
         if source.intake is not None and source.intake.n_mended:
             self._log.doubt(self.table.name, self.table.required[0], reasons.QUOTE, source.intake.n_mended)
@@ -125,10 +136,21 @@ class TableReader:
                 if problem:
                     self.stops.append(f"{name}: column {column.name!r}: {problem}.")
         extra = [found for found in names if found not in self.table.names]
+        known = {} if self._known is None else self._known
+        self._refuse_unknown(names)
+        extra += [found for found in known if found not in (*names, *self.table.names)]
         if not self._keep_extra:
             self.left_out, extra = extra, []
-        self._types = {found: _plain(schema.field(found).type) for found in extra}
-        return [column.name for column in self.table.columns if column.name in names] + extra
+        self._types = {found: known.get(found) or _plain(schema.field(found).type) for found in extra}
+        return [column.name for column in self.table.columns if column.name in (*names, *known)] + extra
+
+    def _refuse_unknown(self, names: list[str]) -> None:
+        unknown = [] if self._known is None else [found for found in names if found not in self._known]
+        if unknown:
+            self.stops.append(
+                f"{self.table.name}: column {unknown[0]!r} is new: the rows before have none. Leave it out, or prepare "
+                "the store again from all rows."
+            )
 
     def _read_batch(self, batch: pa.RecordBatch, present: list[str], ragged: Rows) -> None:
         names = set(batch.schema.names)
@@ -153,7 +175,8 @@ class TableReader:
             is_written = cells.written is not None and self._is_joined(column)
             parsed[column.name] = cells.written if is_written else cells.values
         faults += self._early(parsed)
-        numbers = input_rows(ragged, np.arange(self.n_read, self.n_read + batch.num_rows))
+        first = self.n_read - self.n_before
+        numbers = self.n_before + input_rows(ragged, np.arange(first, first + batch.num_rows))
         good = self._log.reject(self.table.name, faults, numbers)
         for name, mask, reason in doubts:
             self._log.doubt(self.table.name, name, reason, numbers[mask & good])

@@ -80,6 +80,31 @@ def test_a_killed_prepare_leaves_the_old_or_the_new_store(
     assert sorted(os.listdir(tmp_path)) == ["bank", "store", "undisturbed"]
 
 
+@pytest.mark.parametrize("step", STEPS)
+def test_a_killed_update_leaves_the_old_or_the_new_store(step: str, source: Path, tmp_path: Path) -> None:
+    (tmp_path / "stores").mkdir()
+    store, undisturbed = tmp_path / "stores" / "store", tmp_path / "undisturbed"
+    for place in (store, undisturbed):
+        engine.prepare({"transfers": table(50)}, place)
+    old = tree(store)
+    new = tree(engine.update(undisturbed, source).path)
+    assert new != old
+    line = ("update", str(store), str(source))
+    ended = subprocess.run([sys.executable, "-c", DRIVER, step, *line], capture_output=True, text=True, check=False)
+    assert ended.returncode == -signal.SIGKILL, ended.stderr
+    is_new = step in ("in place", "cleared")
+    assert {name: held for name, held in tree(store).items() if not name.endswith(".partial")} == (
+        new if is_new else old
+    )
+    engine.open_store(store).verify()
+    engine.update(store, source)
+    assert os.listdir(store.parent) == ["store"]
+    found = engine.open_store(store)
+    assert found.dataset.transfers.equals(engine.open_store(undisturbed).dataset.transfers)
+    if not is_new:
+        assert tree(store) == new
+
+
 LIMITED = """
 import resource, signal, sys
 from muledetect import cli
