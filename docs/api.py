@@ -26,6 +26,7 @@ MODULES: Final = (
     "muledetect.convert",
     "muledetect.datasets",
     "muledetect.demo",
+    "muledetect.warm_up",
     "muledetect.engine",
     "muledetect.outputs",
     "muledetect.records",

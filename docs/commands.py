@@ -13,7 +13,7 @@ from typing import Any, Final, Literal, get_args, get_origin
 
 import typer
 
-from muledetect import cli, convert, demo, engine, pipeline, records, rings, simulation, tracing
+from muledetect import cli, convert, demo, engine, pipeline, records, rings, simulation, tracing, warm_up
 from muledetect.records.layouts import import_layout
 from muledetect.records.own import suggest_columns
 
@@ -24,6 +24,7 @@ PAGE: Final = Path(__file__).parent / "commands.md"
 #: `simulate`.
 PYTHON: Final = {
     "demo": 'md.demo.run_demo("muledetect-demo")',
+    "warm-up": "from muledetect.warm_up import warm_up\n\nwarm_up()",
     "simulate": 'config = md.simulation.world_config("thai_bank", n_accounts=20_000, evasion=0.5, seed=1)\n'
     'md.simulation.write_world(config, "world")\n'
     'dataset = md.simulate(preset="small", seed=1)  # or in memory',
@@ -55,6 +56,7 @@ PYTHON: Final = {
 #: The function of each command, and those that its further keywords go to.
 FUNCTIONS: Final[dict[str, tuple[Callable[..., Any], ...]]] = {
     "demo": (demo.run_demo,),
+    "warm-up": (warm_up.warm_up,),
     "simulate": (simulation.write_world, simulation.WorldConfig),
     "check": (pipeline.check, records.read_dataset),
     "prepare": (engine.prepare, records.read_dataset),

@@ -92,6 +92,20 @@ def demo(
     console.show_demo(out, result)
 
 
+@app.command(epilog="Example: `muledetect warm-up`")
+def warm_up(
+    target: Annotated[
+        Literal["active", "ever"], Option(help="Of models of this target; ever needs a part of the kernels.")
+    ] = "active",
+) -> None:
+    """Compile the kernels, so that the first run is as fast as later ones; in the image of a container, say."""
+    from muledetect.warm_up import warm_up as compile_kernels
+
+    with progress_bar() as progress:
+        compile_kernels(target, progress=progress)
+    out.print("The kernels are compiled; numba keeps them on disk.")
+
+
 @app.command(
     epilog="Example: `muledetect simulate world --preset thai_bank --accounts 20000 --set evasion=0.5 --seed 1`"
 )

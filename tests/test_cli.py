@@ -25,6 +25,7 @@ from muledetect.visible import read_visible
 
 COMMANDS = (
     "demo",
+    "warm-up",
     "simulate",
     "check",
     "columns",

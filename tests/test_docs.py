@@ -299,7 +299,7 @@ def test_the_pages_name_no_script_or_command_that_is_not_there() -> None:
     scripts = set(re.findall(r"python ((?:benchmarks|docs)/\w+\.py)", "".join(pages)))
     assert len(scripts) > 5
     assert not {script for script in scripts if not (ROOT / script).exists()}
-    named = set(re.findall(r"(?:^|`)muledetect ([a-z]+)", "\n".join(pages), re.MULTILINE))
+    named = set(re.findall(r"(?:^|`)muledetect ([a-z]+(?:-[a-z]+)*)", "\n".join(pages), re.MULTILINE))
     assert len(named) > 10
     assert named <= set(commands.commands())
     options = {option for command in commands.commands().values() for param in command.params for option in param.opts}

@@ -37,7 +37,7 @@ READING = {
     "monitor": "monitor {bank} --model starter --before 2025-02-01 --after 2025-03-01 --output {out}",
 }
 #: Commands that take no data set, or another kind of input; what they do with an empty one is tested by itself.
-OTHERS = {"demo", "simulate", "key", "check", "columns", "import", "export", "reveal"}
+OTHERS = {"demo", "warm_up", "prepare", "update", "simulate", "key", "check", "columns", "import", "export", "reveal"}
 
 
 def write(state: str, folder: Path) -> Path:
