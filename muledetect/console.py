@@ -76,18 +76,20 @@ def _in_short(result: Demo) -> list[str]:
     at = curve[(curve["method"] == curve["method"].iloc[-1]) & (curve["k"] == n_alerts)].iloc[0]
     best, plainly = (found.table.loc[name] for name in (found.table.index[-1], "plain LightGBM"))
     most = found.within_caps
-    kept = (
-        f"up to {most['n_alerts']:,.0f} alerts, which find {most['recall']:.0%} of the mules"
-        if most.get("n_alerts")
-        else "at no budget"
-    )
+    caps = found.tables["false_positives"]["cap"]
+    cap = f"its cap of false alerts ({caps.min():.0%} to {caps.max():.0%} of the group)"
+    kept = f"no number of alerts keeps every group within {cap}"
+    if most.get("n_alerts"):
+        kept = (
+            f"{most['n_alerts']:,.0f} alerts keep every group within {cap} and find {most['recall']:.0%} of mules"
+        )
     return [
         f"Mules: {n_alerts:,} alerts find {at['recall']:.0%} of {found.n_positive:,} mules "
         f"[95%: {at['recall_low']:.0%} to {at['recall_high']:.0%}]; {at['precision']:.0%} of the alerts are right. "
         f"Average precision {best['average_precision']:.2f}, of plain LightGBM {plainly['average_precision']:.2f}.",
-        f"Honest customers: every group stays within its cap of false alerts {kept}.",
-        f"Rings and money: {len(result.rings):,} rings; {found.detection['preventable']:.0%} of the money of new cases "
-        "could still have been held or stopped at the first alert.",
+        f"Honest customers: {kept}.",
+        f"Rings and money: {len(result.rings):,} rings found. Of the money of new cases, "
+        f"{found.detection['preventable']:.0%} could still have been held or stopped at the first alert.",
         f"Look at: {folder / 'report' / 'index.html'} (accounts and rings), {folder / 'report' / 'model.html'} (how "
         f"good the model is), {folder / 'traces'} (where the money is).",
         f"Files: {folder / 'scores.parquet'}, {folder / 'rings'}, {folder / 'model'}; the bank is in "
@@ -371,7 +373,11 @@ def _show_layers(out: Console, result: Evaluation) -> None:
         for row in table.to_dict("records")
     ]  # fmt: skip
     out.print(f"Mules found by hops from the victims, at {_budget(result)}:")
-    _print_table(out, {"hops": "", "mules": ",", "found [95%]": ">", "": ""}, rows)
+    columns = {"hops": "", "mules": ",", "found [95%]": ">"}
+    if any(few for *_, few in rows):
+        _print_table(out, columns | {"": ""}, rows)
+    else:
+        _print_table(out, columns, [row[:-1] for row in rows])
 
 
 def _budget(result: Evaluation) -> str:
@@ -413,7 +419,8 @@ def _show_detection(out: Console, found: Mapping[str, float]) -> None:
     out.print(
         f"Time to detect: {found['n_detected']:,.0f} of {found['n_accounts']:,.0f} accounts that received illicit "
         f"money were alerted. {soon}When they were alerted, {found['share_gone']:.0%} of what they had received was "
-        f"gone. {found['still_in_bank']:.0%} of all stolen money was still in the bank."
+        f"gone. At the first alert of each new case, {found['still_in_bank']:.0%} of the stolen money was still in the "
+        "bank."
     )
 
 
