@@ -80,9 +80,7 @@ def _in_short(result: Demo) -> list[str]:
     cap = f"its cap of false alerts ({caps.min():.0%} to {caps.max():.0%} of the group)"
     kept = f"no number of alerts keeps every group within {cap}"
     if most.get("n_alerts"):
-        kept = (
-            f"{most['n_alerts']:,.0f} alerts keep every group within {cap} and find {most['recall']:.0%} of mules"
-        )
+        kept = f"{most['n_alerts']:,.0f} alerts keep every group within {cap} and find {most['recall']:.0%} of mules"
     return [
         f"Mules: {n_alerts:,} alerts find {at['recall']:.0%} of {found.n_positive:,} mules "
         f"[95%: {at['recall_low']:.0%} to {at['recall_high']:.0%}]; {at['precision']:.0%} of the alerts are right. "

@@ -68,8 +68,8 @@ def run_demo(
     """Simulate two banks, learn from what the one knew at its end, and score, ring, measure and report the other.
 
     The evaluation uses the whole truth of the measured bank, also the mules that the bank never found. The two banks
-    have nobody in common, so none of its mules is left out. A second process compiles kernels (see
-    `muledetect.warm_up`), simulates the measured bank and traces its complaints while the first one learns.
+    have nobody in common, so none of its mules is left out. A second process simulates the measured bank and traces
+    its complaints while the first one learns.
 
     Parameters
     ----------
@@ -91,7 +91,6 @@ def run_demo(
     end = parse_time(config.start) + n_days * DAY
     second = ThreadPoolExecutor(1)
     try:
-        warm = second.submit(_command, "warm-up", "--target", "ever")
         bank = second.submit(
             _command, "simulate", places["data"], "--accounts", n_accounts, "--days", n_days, "--seed", seed + 1,
             overwrite=overwrite,
@@ -107,7 +106,6 @@ def run_demo(
             overwrite=overwrite, progress=progress,
         )  # fmt: skip
         (progress or silent)("waiting for the other bank", 0.0)
-        warm.result()
         bank.result()
         read = pipeline.load(places["data"], progress=progress)
         scores = pipeline.score(
@@ -132,7 +130,7 @@ def run_demo(
     return Demo(Path(output), read, model, scores, rings, evaluation)
 
 
-def _command(*arguments: object, overwrite: bool = False) -> None:
+def _command(*arguments: object, overwrite: bool) -> None:
     """Run one of our commands in a process of its own."""
     options = ["--overwrite"] if overwrite else []
     done = subprocess.run(  # noqa: S603 (our own command)

@@ -18,8 +18,7 @@ def warm_up(target: Target = "active", *, progress: Progress | None = None) -> N
     Kernels are compiled where they are first used, here on a small simulated bank, and kept on disk by numba: beside
     the package, or in the folder that `NUMBA_CACHE_DIR` names. What is compiled already is only loaded.
 
-    It begins with the features that are used last: a program that compiles in order at the same time, as `demo` does,
-    meets it in the middle, and each has done half.
+    Let nothing else compile into the same folder meanwhile: a process that did so once ended with a segmentation fault.
 
     Parameters
     ----------
@@ -33,7 +32,6 @@ def warm_up(target: Target = "active", *, progress: Progress | None = None) -> N
     from muledetect.facts import Snapshot
     from muledetect.features import Extraction, extract_with, feature_names, registry
     from muledetect.features._extraction import Suspicion
-    from muledetect.features.patterns import AGGREGATES
     from muledetect.features.suspicion import COLUMNS
     from muledetect.labels import account_groups, every_account
     from muledetect.records import read_dataset
@@ -49,10 +47,7 @@ def warm_up(target: Target = "active", *, progress: Progress | None = None) -> N
     columns: dict[str, list[str]] = {}
     for name in dict.fromkeys([*feature_names(pack="TH", long_term=target == "ever"), *rule_columns("TH")]):
         columns.setdefault(registry().parse(name).feature, []).append(name)
-    for n_done, (feature, names) in enumerate(reversed(columns.items()), start=1):
-        if feature == "patterns":
-            for aggregate in reversed(AGGREGATES.values()):
-                extraction.before(int(points.as_of[0])).signal(aggregate.signal)
+    for n_done, names in enumerate(columns.values(), start=1):
         extract_with(extraction, points, names)
         tell("compiling", n_done / len(columns))
     snapshot = Snapshot(dataset, as_of)
