@@ -31,7 +31,7 @@ from scipy.special import logit
 from muledetect.clock import DAY
 from muledetect.convert import import_layout
 from muledetect.evaluation import average_precision, bootstrap_interval, rule_columns, rules_score
-from muledetect.features import extract, feature_names, registry
+from muledetect.features import Extraction, extract, extract_with, feature_names, registry
 from muledetect.graph import Points, build_graph
 from muledetect.labels import account_groups
 from muledetect.labels.splits import split_by_group
@@ -39,6 +39,7 @@ from muledetect.labels.targets import labelled_points
 from muledetect.model import MuleModel, load_model, load_starter
 from muledetect.model.fitted import TrainedOn
 from muledetect.model.loading import PLACES, STARTERS
+from muledetect.model.neighbours import training_suspicion
 from muledetect.records import Dataset, read_dataset
 from muledetect.simulation import simulate
 
@@ -60,7 +61,7 @@ PREVALENCE = 0.003
 
 
 class Rows(NamedTuple):
-    """Points of one world: features, targets, groups, weights, moments."""
+    """Points of one world: features with the suspicion of neighbours, targets, groups, weights, moments."""
 
     values: pd.DataFrame
     y: np.ndarray
@@ -112,7 +113,18 @@ def rows_of(world: Mapping[str, pa.Table], tick: int, seed: int) -> Rows:
     points = Points(np.concatenate(account).astype(np.int32), np.concatenate(as_of))
     y = (first[points.account] < points.as_of).astype(np.float64)
     weight = np.where(y == 1, 1.0, 1 / KEPT)
-    return Rows(extract(dataset, points, columns()).to_pandas(), y, groups[points.account], weight, points.as_of)
+    extraction = Extraction(dataset)
+    own = extract_with(extraction, points, columns())
+    table, _ = training_suspicion(
+        plan(), extraction, points, own, y, groups=groups[points.account], sample_weight=weight
+    )
+    return Rows(table.to_pandas(), y, groups[points.account], weight, points.as_of)
+
+
+def plan(**parameters: Any) -> MuleModel:
+    """Return the model before it is trained: few and large leaves, scores that rise and fall as the domain knows."""
+    chosen = {"n_estimators": 200, "n_bags": 2, "num_leaves": 7, "min_child_samples": 100, "reg_lambda": 20.0}
+    return MuleModel(**{**chosen, "calibration": "logistic", "monotone": True, **parameters})
 
 
 def make_rows(seed: int) -> dict[tuple[str, int], Rows]:
@@ -131,15 +143,7 @@ def fit(parts: list[Rows], tick: int, **parameters: Any) -> MuleModel:
     values = pd.concat([part.values for part in parts], ignore_index=True).drop(columns=["account_id", "as_of"])
     group = np.concatenate([part.group + nth * 10**7 for nth, part in enumerate(parts)])
     y, weight, as_of = (np.concatenate([part[at] for part in parts]) for at in (1, 3, 4))
-    plan = {
-        "n_estimators": 200,
-        "n_bags": 2,
-        "num_leaves": 7,
-        "min_child_samples": 100,
-        "reg_lambda": 20.0,
-        "calibration": "logistic",
-    }
-    model = MuleModel(**{**plan, "monotone": True, **parameters})
+    model = plan(**parameters)
     origin = TrainedOn("ever", "none", tick, is_prevalence_known=False)
     model.fit(values, y, groups=group, sample_weight=weight, as_of=as_of, trained_on=origin)
     share = weight[y == 1].sum() / weight.sum()

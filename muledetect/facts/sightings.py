@@ -24,6 +24,9 @@ HUB: Final = 200
 #: Likewise a network or cell: with more of one bank's holders than this it is no home, den or small office.
 CROWD: Final = 20
 
+#: What sharing each of `KINDS` means: 0 a device, 1 a way to reach the holder, 2 a network, 3 only a place.
+ROLE: Final = np.array([{"device": 0, "ip": 2, "wifi": 2, "cell": 3, "terminal": 3}.get(kind, 1) for kind in KINDS])
+
 
 class People(NamedTuple):
     """Holders of accounts; an account without a holder is a person of its own."""
@@ -64,6 +67,13 @@ def find_sightings(graph: TransferGraph, tables: Tables, room: Room = HEAP) -> S
     sessions = build_sessions(graph, tables, values, room)
     sightings, offsets = _sightings(graph, tables, values, people, sessions, holders)
     return Seen(values, offsets, people, sessions, sightings)
+
+
+def person_of(people: People, account: Int32Array) -> Int64Array:
+    """Return the person behind each account; -1 for an account that the graph does not know, which is below 0."""
+    if not len(people.of_account):
+        return np.full(len(account), -1)
+    return np.where(account >= 0, people.of_account[np.maximum(account, 0)], -1).astype(np.int64)
 
 
 def terminal_users(graph: TransferGraph, tables: Tables) -> Int32Array:

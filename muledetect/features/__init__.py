@@ -94,6 +94,7 @@ _BUILT_IN: Final = (
     neighbours.neighbours,
     proximity.proximity,
     suspicion.neighbour_suspicion,
+    suspicion.sharer_suspicion,
 )
 _REGISTRY: Final = reduce(Registry.add, _BUILT_IN, Registry())
 

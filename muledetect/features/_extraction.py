@@ -30,10 +30,14 @@ class Suspicion(NamedTuple):
     view : int64[n_accounts]
         Row of `bits` that the points of an account read. In training each reads scores of models that saw neither its
         label nor those of its group.
+    score : float64[n_accounts], optional
+        Score by the own columns of each account, NaN where it was not scored; points of a model read it instead of
+        having it computed again.
     """
 
     bits: Float64Array
     view: Int64Array
+    score: Float64Array | None = None
 
 
 class Extraction:

@@ -14,8 +14,8 @@ import numpy as np
 from muledetect.arrays import MISSING, Float64Array, Int64Array, first_at_least
 from muledetect.clock import DAY
 from muledetect.facts.columns import group
-from muledetect.facts.sessions import KINDS, previous_use
-from muledetect.facts.sightings import CROWD, HUB, n_holders
+from muledetect.facts.sessions import previous_use
+from muledetect.facts.sightings import CROWD, HUB, ROLE, n_holders, person_of
 from muledetect.features._columns import ON_REQUEST, Column
 from muledetect.features._history import History
 from muledetect.features._spec import feature
@@ -23,9 +23,6 @@ from muledetect.records.encode import IdEncoder
 
 if TYPE_CHECKING:
     from muledetect.features._extraction import Extraction
-
-# What sharing each kind means: 0 a device, 1 a way to reach the holder, 2 a network, 3 only a place.
-_ROLE: Final = np.array([{"device": 0, "ip": 2, "wifi": 2, "cell": 3, "terminal": 3}.get(kind, 1) for kind in KINDS])
 
 # Weights of the others on a network, in units of 2**-20: integers, so that no order of networks shows.
 _UNIT: Final = 2.0**20
@@ -56,9 +53,8 @@ def shared_identity(history: History) -> Float64Array:
     if not {"identifiers", "sessions"} & history.tables.keys():
         return np.full((len(history), 4), np.nan)
     known = history.facts.seen
-    found: Float64Array = _shared_identity(
-        _person(history), history.as_of, known.sightings, _ROLE, _WEIGHT
-    )  # fmt: skip
+    person = person_of(known.people, history.points.account)
+    found: Float64Array = _shared_identity(person, history.as_of, known.sightings, ROLE, _WEIGHT)
     return found
 
 
@@ -106,7 +102,7 @@ def openings(history: History) -> Float64Array:
     known = history.facts.seen
     _openings(
         rows, history.points.account, history.as_of, known.people, history.extraction.get(_opening_index),
-        known.sightings, _ROLE, found,
+        known.sightings, ROLE, found,
     )  # fmt: skip
     return found
 
@@ -149,15 +145,6 @@ def _earlier_uses(extraction: Extraction) -> tuple[Int64Array, Int64Array]:
     if sessions is None:
         return np.empty(0, np.int64), np.empty(0, np.int64)
     return previous_use(sessions.start, sessions.value[0]), previous_use(sessions.start, sessions.value[1])
-
-
-def _person(history: History) -> Int64Array:
-    """Return the person of each point, -1 for an account that the graph does not know."""
-    account = history.points.account
-    of_account = history.facts.seen.people.of_account
-    if not len(of_account):
-        return np.full(len(account), -1)
-    return np.where(account >= 0, of_account[np.maximum(account, 0)], -1).astype(np.int64)
 
 
 @numba.njit(cache=True, nogil=True)

@@ -1,4 +1,6 @@
-"""Suspicion: how suspicious the accounts are that an account deals with, by the scores of a first model.
+"""Suspicion: how suspicious the accounts are that an account deals with or shares an identifier with.
+
+It is measured by the scores of a first model.
 
 A model gives these columns to its second stage. Without its scores they are not defined.
 """
@@ -10,8 +12,10 @@ from typing import Final
 import numba
 import numpy as np
 
-from muledetect.arrays import Float64Array
+from muledetect.arrays import Float64Array, Int64Array
+from muledetect.facts.sightings import CROWD, ROLE, n_holders, person_of
 from muledetect.features._columns import ON_REQUEST, Column
+from muledetect.features._extraction import Suspicion
 from muledetect.features._history import History
 from muledetect.features._spec import feature
 
@@ -43,10 +47,23 @@ def _said(side: str, others: str) -> dict[str, Column]:
     return {**said, f"{side}_suspicious": count}
 
 
-COLUMNS: Final = {**_said("in", "payers"), **_said("out", "payees")}
+_DEALT_WITH: Final = {**_said("in", "payers"), **_said("out", "payees")}
+
+_SHARERS: Final = "accounts that share a holder, device, contact or network with it"
+
+_SHARING: Final = {
+    "shared_suspicion_mean": Column("ratio", f"suspicion of the {_SHARERS}, mean (bits)", only=ON_REQUEST),
+    "shared_suspicion_max": Column(
+        "ratio", f"suspicion of the most suspicious of the {_SHARERS} (bits)", only=ON_REQUEST
+    ),
+    "shared_suspicious": Column("count", f"{_SHARERS} and score among the highest 1%", only=ON_REQUEST),
+}
+
+#: All columns of the family, the only ones that a second stage reads.
+COLUMNS: Final = {**_DEALT_WITH, **_SHARING}
 
 
-@feature(family="suspicion", columns=COLUMNS)
+@feature(family="suspicion", columns=_DEALT_WITH)
 def neighbour_suspicion(history: History) -> Float64Array:
     """Suspicion of the accounts that paid the account, and of those that it paid, in all of its past that is seen.
 
@@ -58,16 +75,40 @@ def neighbour_suspicion(history: History) -> Float64Array:
     """
     suspicion = history.extraction.suspicion
     if suspicion is None:
-        return np.full((len(history), len(COLUMNS)), np.nan)
-    bits = np.rint(suspicion.bits * _BITS).astype(np.int64)
-    account = history.points.account
-    view = np.where(account >= 0, suspicion.view[account], 0)
+        return np.full((len(history), len(_DEALT_WITH)), np.nan)
+    bits, view = _read(suspicion, history)
     into, out, graph = history.incoming, history.outgoing, history.graph
     sides = [
         _neighbours(side.start, side.end, side.transfer, other, side.amount, view, bits)
         for side, other in ((into, graph.source), (out, graph.target))
     ]
     return np.column_stack(sides)
+
+
+@feature(family="suspicion", columns=_SHARING, tables=("accounts", "identifiers", "sessions"))
+def sharer_suspicion(history: History) -> Float64Array:
+    """Suspicion of the accounts that share a holder, a device, a way to reach the holder or a network with the account.
+
+    They are the other accounts of its holder, and those of holders that were known before the point to have used what
+    its holder had used, where at most 20 holders did; each counts once. Their bits: mean, highest, and how many are
+    among the highest 1%. NaN (and 0 for the count) where nothing is shared; all NaN without scores, and without the
+    tables `accounts`, `identifiers` and `sessions`. O(accounts of at most 20 holders an identifier).
+    """
+    suspicion = history.extraction.suspicion
+    if suspicion is None or not {"accounts", "identifiers", "sessions"} & history.tables.keys():
+        return np.full((len(history), len(_SHARING)), np.nan)
+    bits, view = _read(suspicion, history)
+    seen, account = history.facts.seen, history.points.account
+    found: Float64Array = _sharers(
+        person_of(seen.people, account), account, history.as_of, view, seen.people, seen.sightings, ROLE, bits
+    )
+    return found
+
+
+def _read(suspicion: Suspicion, history: History) -> tuple[Int64Array, Int64Array]:
+    """Return the bits of all accounts as integers, and the view of each point."""
+    account = history.points.account
+    return np.rint(suspicion.bits * _BITS).astype(np.int64), np.where(account >= 0, suspicion.view[account], 0)
 
 
 @numba.njit(cache=True, nogil=True)
@@ -109,4 +150,42 @@ def _neighbours(start, end, transfer, other, amount, view, bits) -> Float64Array
             found[p, 1] = by_amount / _WEIGHT / _BITS
             found[p, 2] = rare / weights / _BITS if weights > 0 else 0.0
             found[p, 3], found[p, 4] = largest / _BITS, second / _BITS
+    return found
+
+
+@numba.njit(cache=True, nogil=True)
+def _sharers(person, account, as_of, view, people, sightings, role, bits) -> Float64Array:  # type: ignore[no-untyped-def]
+    """Invariant: `met[q] == p` for the holders whose accounts are listed at point p."""
+    found = np.full((len(person), 3), np.nan)
+    n_people = len(people.start) - 1
+    met = np.full(n_people, -1, np.int64)
+    others = np.empty(n_people, np.int64)
+    top = np.int64(np.rint(TOP * _BITS))
+    for p in range(len(person)):
+        found[p, 2] = 0
+        if person[p] < 0:
+            continue
+        met[person[p]], others[0], n_others = p, person[p], 1
+        for e in range(sightings.own_start[person[p]], sightings.own_start[person[p] + 1]):
+            value = sightings.own_value[e]
+            if sightings.own_since[e] >= as_of[p] or role[sightings.kind[value]] > 2:
+                continue
+            n_here = n_holders(sightings, value, as_of[p])
+            if n_here > CROWD:
+                continue
+            for f in range(sightings.start[value], sightings.start[value] + n_here):
+                other = sightings.person[f]
+                if other < n_people and met[other] != p:
+                    met[other], others[n_others] = p, other
+                    n_others += 1
+        n, total, n_top, largest = 0, np.int64(0), 0, np.int64(0)
+        for k in range(n_others):
+            for j in range(people.start[others[k]], people.start[others[k] + 1]):
+                if people.account[j] == account[p] or people.since[j] >= as_of[p]:
+                    continue
+                here = bits[view[p], people.account[j]]
+                n, total, n_top, largest = n + 1, total + here, n_top + (here >= top), max(largest, here)
+        found[p, 2] = n_top
+        if n > 0:
+            found[p, 0], found[p, 1] = total / n / _BITS, largest / _BITS
     return found

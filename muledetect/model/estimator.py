@@ -263,14 +263,28 @@ class MuleModel(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         if not self.second_texts_:
             return self.first_stage(values)
         is_near = is_suspicion(names_of(self))
-        near = np.ascontiguousarray(values[:, is_near])
+        return self.first_stage(values[:, ~is_near]) + self.second_stage(values[:, is_near])
+
+    def second_stage(self, values: Float32Array) -> Float64Array:
+        """Return what the neighbours add to the score of rows, float64[n].
+
+        Parameters
+        ----------
+        values : float32[n, n_columns]
+            The columns of `feature_names_in_` that are of the family "suspicion", in their order.
+
+        Raises
+        ------
+        ModelError
+            If they are not defined.
+        """
+        near = np.ascontiguousarray(values)
         if np.isnan(near).all(axis=1).any():  # with scores the counts are defined for every account
             raise ModelError(
                 "model: the columns of family 'suspicion' are not defined, as they need scores of a model. Extract "
                 "them with `muledetect.model.extract_for(model, dataset, points)`."
             )
-        added = trees.raw_scores(self.second_boosters_, near, trees.threads(self.n_jobs))
-        return self.first_stage(values[:, ~is_near]) + added
+        return trees.raw_scores(self.second_boosters_, near, trees.threads(self.n_jobs))
 
     def first_stage(self, values: Float32Array) -> Float64Array:
         """Return the score of rows by their own columns, without what their neighbours add, float64[n].

@@ -23,7 +23,7 @@ from muledetect.model.fitted import names_of
 from muledetect.model.reasons import durations_among
 from muledetect.model.rows import known_targets, training_rows
 from muledetect.model.second_stage import N_FOLDS, PAIRS, folds_of, own_columns
-from muledetect.model.table import read_features
+from muledetect.model.table import check_finite, read_features
 from muledetect.model.training import Learner
 from muledetect.model.trees import Job, open_booster
 from muledetect.progress import Progress
@@ -36,7 +36,9 @@ _N_TREES: Final = 100
 Suspect: TypeAlias = Callable[[Extraction, int], Suspicion]
 
 
-def extraction_of(model: MuleModel, dataset: Any, graph: Any = None, *, threads: int | None = None) -> Extraction:
+def extraction_of(
+    model: MuleModel, dataset: Any, graph: Any = None, *, threads: int | None = None, progress: Progress | None = None
+) -> Extraction:
     """Return the extraction of a model's columns: with its look-back and, for a second stage, its suspicion.
 
     Parameters
@@ -44,9 +46,11 @@ def extraction_of(model: MuleModel, dataset: Any, graph: Any = None, *, threads:
     model : MuleModel
     dataset, graph, threads
         As for `features.Extraction`.
+    progress : callable, optional
+        Called while the first stage scores the bank.
     """
     own = Extraction(dataset, graph, lookback=model.trained_on_.lookback or None, threads=threads)
-    return own.with_suspicion(_suspect_by(model)) if model.second_texts_ else own
+    return own.with_suspicion(_suspect_by(model, progress)) if model.second_texts_ else own
 
 
 def extract_for(
@@ -69,7 +73,42 @@ def extract_for(
     progress : callable, optional
     """
     wanted = [registry().parse(str(name)).name for name in (model.feature_names_in_ if names is None else names)]
-    return extract_with(extraction_of(model, dataset), points, wanted, progress=progress)
+    return extract_with(extraction_of(model, dataset, progress=progress), points, wanted, progress=progress)
+
+
+def score_shards(
+    model: MuleModel, extraction: Extraction, points: Points, *, progress: Progress | None = None
+) -> Float64Array:
+    """Return the score of each point, float64[n_points]; equal to `decision_function` of its columns.
+
+    The first stage has scored every account of the bank at each moment before neighbours can be read, so these accounts
+    are not extracted again.
+
+    Parameters
+    ----------
+    model : MuleModel
+    extraction : Extraction
+        As `extraction_of` gives it for the model.
+    points : Points
+        Those of one moment side by side; else each run costs a scoring of the bank.
+    progress : callable, optional
+    """
+    names = names_of(model)
+    own, near = own_columns(names), [name for name in names if name in COLUMNS]
+    if not near:
+        return _each(model.first_stage, extraction, points, own, progress)
+    found = np.empty(len(points))
+    starts = np.flatnonzero(np.diff(points.as_of, prepend=points.as_of[:1] - 1))
+    for rows in map(slice, starts, np.append(starts[1:], len(points))):
+        seen, some = extraction.before(points.as_of[rows.start]), points[rows]
+        known = None if seen.suspicion is None else seen.suspicion.score
+        score = (
+            np.full(len(some), np.nan) if known is None else np.where(some.account >= 0, known[some.account], np.nan)
+        )
+        is_new = np.isnan(score)
+        score[is_new] = _each(model.first_stage, seen, some[is_new], own, progress)
+        found[rows] = score + _each(model.second_stage, seen, some, near, progress)
+    return found
 
 
 def training_suspicion(
@@ -133,24 +172,44 @@ def training_suspicion(
     return features, []
 
 
-def _suspect_by(model: MuleModel) -> Suspect:
+def _suspect_by(model: MuleModel, progress: Progress | None = None) -> Suspect:
     """Return what gives suspicion by the first stage of a fitted model."""
     names = own_columns(names_of(model))
 
     def suspect(extraction: Extraction, as_of: int) -> Suspicion:
-        account, scores = _score_all(extraction, as_of, names, lambda values: model.first_stage(values)[None])
-        bits = np.zeros((1, extraction.graph.n_accounts))
-        bits[0, account] = bits_of(scores[0])
-        return Suspicion(bits, np.zeros(extraction.graph.n_accounts, np.int64))
+        account, scores = _score_all(extraction, as_of, names, model.first_stage, progress)
+        bits, score = np.zeros((1, extraction.graph.n_accounts)), np.full(extraction.graph.n_accounts, np.nan)
+        bits[0, account], score[account] = bits_of(scores), scores
+        return Suspicion(bits, np.zeros(extraction.graph.n_accounts, np.int64), score)
 
     return suspect
 
 
 def _score_all(
-    extraction: Extraction, as_of: int, names: Sequence[str], score: Callable[[npt.NDArray[np.float32]], Float64Array]
+    extraction: Extraction,
+    as_of: int,
+    names: Sequence[str],
+    score: Callable[[npt.NDArray[np.float32]], Float64Array],
+    progress: Progress | None = None,
 ) -> tuple[Int64Array, Float64Array]:
-    """Return the accounts of the bank and their scores at a moment, float64[n_scores, n_accounts]."""
+    """Return the accounts of the bank and their scores at a moment, as `score` gives them."""
     account = np.flatnonzero(extraction.facts.accounts.is_own).astype(np.int32)
     points = Points(account, np.full(len(account), as_of))
-    blocks = [score(values.astype(np.float32)) for _, values in extract_shards(extraction, points, names, registry())]
-    return account.astype(np.int64), np.concatenate(blocks, axis=1)
+    return account.astype(np.int64), _each(score, extraction, points, names, progress)
+
+
+def _each(
+    score: Callable[[npt.NDArray[np.float32]], Float64Array],
+    extraction: Extraction,
+    points: Points,
+    names: Sequence[str],
+    progress: Progress | None,
+) -> Float64Array:
+    """Return the scores of points shard by shard; the last axis is that of the points."""
+    blocks = []
+    for _, values in extract_shards(extraction, points, names, registry(), progress=progress):
+        with np.errstate(over="ignore"):
+            seen = values.astype(np.float32)
+        check_finite(seen, names)
+        blocks.append(score(seen))
+    return np.concatenate(blocks, axis=-1)

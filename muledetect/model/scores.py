@@ -18,7 +18,7 @@ from muledetect.errors import ModelError
 from muledetect.features import as_table, extract_shards, registry
 from muledetect.graph import Points, TransferGraph
 from muledetect.model.estimator import MuleModel
-from muledetect.model.neighbours import extraction_of
+from muledetect.model.neighbours import extraction_of, score_shards
 from muledetect.model.peers import PeerGroups, choose_peers
 from muledetect.model.prevalence import estimate_prevalence, match_prevalence, parse_share
 from muledetect.model.reasons import Reason
@@ -87,12 +87,8 @@ def score_points(
     names = [str(name) for name in getattr(model, "feature_names_in_", ())]
     if not names:
         raise ModelError("score: the model was not fitted on a table of named features. Train it with `train`.")
-    extraction = extraction_of(model, dataset, graph, threads=threads)
-    blocks = [
-        model.decision_function(as_table(dataset.account_ids, shard, names, values))
-        for shard, values in extract_shards(extraction, points, names, registry(), progress=progress)
-    ]
-    score = np.concatenate(blocks) if blocks else np.empty(0)
+    extraction = extraction_of(model, dataset, graph, threads=threads, progress=progress)
+    score = score_shards(model, extraction, points, progress=progress)
     order = np.lexsort((points.as_of, points.account, -score))
     score, points = score[order], points[order]
     rank = np.searchsorted(-score, -score, side="left") + 1

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import math
 from itertools import combinations
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pytest
+from known import Known
 
-from muledetect.features import Extraction, extract, extract_shards, registry
+from muledetect.clock import DAY
+from muledetect.features import Extraction, extract, extract_shards, extract_with, registry
 from muledetect.features._extraction import Suspicion
 from muledetect.features.suspicion import COLUMNS, bits_of
-from muledetect.graph import build_graph
+from muledetect.graph import Points, build_graph
 from muledetect.labels import component_groups, every_account
-from muledetect.model import MuleModel, neighbours
-from muledetect.model.neighbours import training_suspicion
+from muledetect.model import MuleModel, extract_for, neighbours
+from muledetect.model.fitted import TrainedOn
+from muledetect.model.neighbours import extraction_of, score_shards, training_suspicion
 from muledetect.model.rows import Rows
 from muledetect.model.training import Learner
 from muledetect.model.trees import Job
@@ -45,7 +49,31 @@ def plain(dataset: Dataset, bits: np.ndarray, account: int, as_of: int) -> dict[
             f"{side}_suspicion_second": known[1] if len(known) > 1 else 0.0 if known else math.nan,
             f"{side}_suspicious": float(sum(bit >= np.log2(100) for bit in known)),
         }
-    return found
+    return found | sharing(
+        Known(dataset, as_of), dict(zip(dataset.account_ids.to_pylist(), bits, strict=True)), account
+    )
+
+
+def sharing(known: Known, bits: dict[str, float], account: int) -> dict[str, float]:
+    """The columns of those that share a holder or an identifier with one account, by loops over who used what."""
+    own = list(bits)[account]
+    users: dict[tuple[str, str], set] = {}
+    for kind, value, person, _ in known.sightings():
+        if kind not in {"cell", "terminal"}:
+            users.setdefault((kind, value), set()).add(person)
+    people = {known.person(own)}.union(*(u for u in users.values() if known.person(own) in u and len(u) <= 20))
+
+    def is_known(entry: str) -> bool:
+        opened = known.accounts[entry]["opened_at"]
+        used = any(entry in (row["source"], row["target"]) for row in known.transfers)
+        return used or (opened is not None and opened < known.as_of)
+
+    near = [bits[other] for other in bits if other != own and known.person(other) in people and is_known(other)]
+    return {
+        "shared_suspicion_mean": np.mean(near) if near else math.nan,
+        "shared_suspicion_max": max(near, default=math.nan),
+        "shared_suspicious": float(sum(bit >= np.log2(100) for bit in near)),
+    }
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -139,3 +167,44 @@ def test_too_few_groups_give_no_second_stage(world: Dataset) -> None:
     table, notes = training_suspicion(MuleModel(), Extraction(world), points, features, y, groups=groups)
     assert table is features
     assert notes[0].startswith("Neighbours: left out")
+
+
+@pytest.mark.slow
+def test_scores_are_those_of_the_columns_and_own_columns_are_computed_once(
+    world: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    graph = build_graph(world)
+    end = int(graph.time[-1])
+    trained = every_account(world, end - 10 * DAY)
+    truth = world.tables["truth_accounts"]
+    mules = graph.codes(truth["account_id"].filter(truth["is_mule"]))
+    y = np.isin(trained.account, mules).astype(np.float64)
+    groups = trained.account.astype(np.int64)
+    extraction = Extraction(world, lookback="30d")
+    table, notes = training_suspicion(
+        MuleModel(n_estimators=20), extraction, trained, extract_with(extraction, trained, NAMES), y, groups=groups
+    )
+    assert not notes
+    model = MuleModel(n_estimators=20).fit(
+        table, y, groups=groups, leaks="ignore", trained_on=TrainedOn("ever", lookback=30 * DAY)
+    )
+    assert model.second_texts_
+    bank = every_account(world, [end - 5 * DAY, end])
+    elsewhere = Points(np.setdiff1d(np.arange(graph.n_accounts), bank.account)[:3].astype(np.int32), np.full(3, end))
+    everyone = Points(np.append(bank.account, elsewhere.account), np.append(bank.as_of, elsewhere.as_of))
+    told = model.decision_function(extract_for(model, world, everyone))
+    asked: list[int] = []
+
+    def counted(extraction: Extraction, points: Points, names: list[str], *given: Any, **more: Any) -> Any:
+        asked.extend([len(points)] * (NAMES[0] in names))
+        return extract_shards(extraction, points, names, *given, **more)
+
+    monkeypatch.setattr(neighbours, "extract_shards", counted)
+    assert np.array_equal(score_shards(model, extraction_of(model, world), everyone), told)
+    assert len(elsewhere) == 3
+    assert sum(asked) == len(everyone)
+    some = everyone[np.random.default_rng(0).permutation(len(everyone))[:40]]
+    some = some[np.argsort(some.as_of, kind="stable")]
+    wanted = dict(zip(zip(everyone.account, everyone.as_of, strict=True), told, strict=True))
+    found = score_shards(model, extraction_of(model, world), some)
+    assert found.tolist() == [wanted[point] for point in zip(some.account, some.as_of, strict=True)]

@@ -55,6 +55,17 @@ def test_neighbours_that_tell_nothing_are_left_out() -> None:
     )
 
 
+def test_a_few_rings_prove_nothing_so_neighbours_stay() -> None:
+    """The same noise, but most mules are of one ring: what is lost on it alone is no more than its standard error."""
+    table, _, _ = table_of(0.0)
+    group = np.where(np.arange(N) < 100, 0, np.arange(N) // 10)
+    y = ((group == 0) | np.isin(group, [40, 80, 120, 160])).astype(np.float64)
+    own = np.random.default_rng(1).normal(0, 1.5, N) + y
+    table = table.set_column(table.schema.get_field_index("in_count__window_7d"), "in_count__window_7d", pa.array(own))
+    model = MuleModel(n_estimators=50, n_bags=1).fit(table, y, groups=group, leaks="ignore")
+    assert model.second_texts_
+
+
 def test_a_score_never_falls_with_the_suspicion_of_neighbours(fitted: MuleModel) -> None:
     table, _, _ = table_of(1.5, seed=2)
     before = fitted.decision_function(table)
