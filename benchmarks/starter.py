@@ -5,9 +5,10 @@
 
 `--build` simulates worlds that differ in how mules evade, how busy honest life is and how many counterparties are
 outside, and trains one model on their clock and one on times cut to days. Columns: those of `transfers` alone that keep
-their value when an account falls silent and have no unit of money. Few and large leaves, and scores that rise and fall
-only as the domain knows, are for models that go far from where they were trained; `--between` shows what they do from
-some worlds to others.
+their value when an account falls silent and have no unit of money; the second stage reads the scores of payers and
+payees. No look-back: "ever a mule" asks about the whole record, and that of a bank may be longer than the worlds. Few
+and large leaves, and scores that rise and fall only as the domain knows, are for models that go far from where they
+were trained; `--between` shows what they do from some worlds to others.
 
 Without `--build` it prints average precision beside the rules and beside a model trained there, on accounts that the
 latter did not see.
@@ -32,11 +33,12 @@ from muledetect.clock import DAY
 from muledetect.convert import import_layout
 from muledetect.evaluation import average_precision, bootstrap_interval, rule_columns, rules_score
 from muledetect.features import Extraction, extract, extract_with, feature_names, registry
+from muledetect.features.suspicion import COLUMNS as SUSPICION
 from muledetect.graph import Points, build_graph
 from muledetect.labels import account_groups
 from muledetect.labels.splits import split_by_group
 from muledetect.labels.targets import labelled_points
-from muledetect.model import MuleModel, load_model, load_starter
+from muledetect.model import MuleModel, extract_for, load_model, load_starter
 from muledetect.model.fitted import TrainedOn
 from muledetect.model.loading import PLACES, STARTERS
 from muledetect.model.neighbours import training_suspicion
@@ -71,15 +73,19 @@ class Rows(NamedTuple):
 
 
 def columns() -> list[str]:
-    """Return the columns of a starter model."""
+    """Return the columns of the first stage of a starter model."""
     known = registry()
     return [
         name
         for name in feature_names(long_term=True)
-        if known.column(name).unit != "amount"
-        and not name.startswith(OF_A_CURRENCY)
-        and not set(known.features[known.parse(name).feature].tables) - {"transfers"}
+        if known.column(name).unit != "amount" and not name.startswith(OF_A_CURRENCY) and is_of_transfers(name)
     ]
+
+
+def is_of_transfers(name: str) -> bool:
+    """Return whether a column needs no table but the transfers."""
+    known = registry()
+    return set(known.features[known.parse(name).feature].tables) <= {"transfers"}
 
 
 def bare(transfers: pa.Table, tick: int) -> Dataset:
@@ -118,6 +124,7 @@ def rows_of(world: Mapping[str, pa.Table], tick: int, seed: int) -> Rows:
     table, _ = training_suspicion(
         plan(), extraction, points, own, y, groups=groups[points.account], sample_weight=weight
     )
+    table = table.select([name for name in table.column_names if name not in SUSPICION or is_of_transfers(name)])
     return Rows(table.to_pandas(), y, groups[points.account], weight, points.as_of)
 
 
@@ -205,11 +212,12 @@ def measure(name: str, dataset: Dataset, as_of: str) -> None:
     rules = rule_columns("none")
     trained_on = feature_names(long_term=True)
     table = extract(dataset, points, list(dict.fromkeys([*trained_on, *rules]))).to_pandas()
+    by_starter = starter.decision_function(extract_for(starter, dataset, points))
     there = MuleModel().fit(table.loc[is_train, trained_on], y[is_train], groups=group[is_train])
     test = table[is_test].reset_index(drop=True)
     scores = {
         "rules only": rules_score(pa.Table.from_pandas(test, preserve_index=False)),
-        "starter, no training there": starter.decision_function(test[list(starter.feature_names_in_)]),
+        "starter, no training there": by_starter[is_test],
         "trained there": there.decision_function(test[trained_on]),
     }
     print(f"## {name}: tick {dataset.tick / 1e6:g} s, {int(is_test.sum()):,} accounts, {notes[0]}")

@@ -7,7 +7,7 @@ only rise with them.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -26,23 +26,14 @@ N_FOLDS: Final = 4
 #: Every pair of folds: trees grown without it score the accounts of one for the points of the other.
 PAIRS: Final = tuple(itertools.combinations(range(N_FOLDS), 2))
 
-_N_TREES: Final = 100
+#: Trees and leaves, as a part of those of the first stage: a dozen columns, and what they say is much alike everywhere.
+_TREES: Final = 6
+_LEAVES: Final = 2
 _N_BAGS: Final = 2
 
 #: Standard errors by which the log loss on rows held out must be higher with the second stage than without it, before
 #: it is left out: a one-sided test at 5%. On data of three makers neighbours help, and a few rings prove nothing.
 _CERTAIN: Final = 1.645
-
-#: Few leaves and strong shrinkage: a dozen columns, and what they say is much alike everywhere.
-_PARAMETERS: Final = {
-    "learning_rate": 0.05,
-    "num_leaves": 7,
-    "min_data_in_leaf": 20,
-    "feature_fraction": 0.5,
-    "bagging_fraction": 0.8,
-    "lambda_l2": 5.0,
-    "monotone_constraints_method": "basic",
-}
 
 
 class SecondStage(NamedTuple):
@@ -104,8 +95,8 @@ def learn_second(
     n_columns, n_threads = rows.values.shape[1], trees.threads(learner.parameters["n_jobs"])
     start = first + fit_calibrator(first, rows.is_positive, rows.weights, kind="shift")[0].intercept
     texts = trees.grow(
-        rows.values, rows.is_positive, learner.weight(rows), {**_PARAMETERS, "monotone_constraints": [1] * n_columns},
-        n_trees=_N_TREES, n_threads=n_threads, start=start,
+        rows.values, rows.is_positive, learner.weight(rows), _parameters(learner.parameters, n_columns),
+        n_trees=max(1, learner.parameters["n_estimators"] // _TREES), n_threads=n_threads, start=start,
         jobs=[*(trees.Job(seeds[0] + nth) for nth in range(_N_BAGS)), *(trees.Job(seeds[0], seen) for seen in unseen)],
     )  # fmt: skip
     added = np.empty(len(fold))
@@ -116,6 +107,20 @@ def learn_second(
     if difference > _CERTAIN * error:
         return None, f"Neighbours: left out, as their scores do not help here ({change})."
     return SecondStage(texts[:_N_BAGS], added), f"Neighbours: their scores are used ({change})."
+
+
+def _parameters(given: Mapping[str, Any], n_columns: int) -> dict[str, Any]:
+    """Return the parameters of the trees: as careful as those of the first stage, and only rising."""
+    return {
+        "learning_rate": given["learning_rate"],
+        "num_leaves": max(2, given["num_leaves"] // _LEAVES),
+        "min_data_in_leaf": given["min_child_samples"],
+        "feature_fraction": 0.5,
+        "bagging_fraction": given["subsample"],
+        "lambda_l2": given["reg_lambda"],
+        "monotone_constraints": [1] * n_columns,
+        "monotone_constraints_method": "basic",
+    }
 
 
 def _compare(before: Float64Array, after: Float64Array, rows: Rows) -> tuple[tuple[float, float], float, float]:
