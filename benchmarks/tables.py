@@ -49,6 +49,7 @@ from ablation import SHARE, Measured, measure
 from muledetect.evaluation import rules_score
 from muledetect.features import Feature
 from muledetect.model import load_starter
+from muledetect.model.second_stage import own_columns
 
 HERE: Final = Path(__file__).parent
 FIRST_SEED: Final = 51
@@ -108,14 +109,14 @@ def labels_part(banks: Banks, options: argparse.Namespace) -> dict[str, object]:
     whole = together()[-1]
     starter = load_starter()
     names = names_that(no_labels)
-    theirs = [str(name) for name in starter.feature_names_in_]
+    theirs = own_columns([str(name) for name in starter.feature_names_in_])
     banks.fill([whole], list(dict.fromkeys([*names, *theirs])))
     sides = list(banks.sides(whole, names))
     rows = [line("none: rules only", _fixed(sides, lambda v: rules_score(pd.DataFrame(v, columns=names)), options))]
     of_starter = list(banks.sides(whole, theirs))
     rows.append(
-        line("none: the starter model",
-             _fixed(of_starter, lambda v: starter.decision_function(pd.DataFrame(v, columns=theirs)), options))
+        line("none: the starter model, its first stage",
+             _fixed(of_starter, starter.first_stage, options))
     )  # fmt: skip
     n_known = [len(np.unique(learnt.account[learnt.y == 1])) for learnt, _ in sides]
     for n in (*(n for n in LABELLED if n < min(n_known)), None):

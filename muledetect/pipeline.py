@@ -123,8 +123,8 @@ def train(
         How far back features see from each moment, such as "90d"; scoring uses the same. Default: the shortest record
         before one of the moments, and for the target "active" at most 180 days. See `labels.lookback`.
     neighbours : bool
-        Let a second stage add what the scores of an account's payers and payees say, if that helps on rows held out;
-        see `muledetect.model.neighbours`.
+        Let a second stage add what the scores of an account's payers, payees and sharers of identifiers say, unless
+        rows held out speak clearly against it; see `muledetect.model.neighbours`.
     max_rows : int, optional
         Keep all positives and draw negatives, weighted so that probabilities stay right.
     model : MuleModel, optional

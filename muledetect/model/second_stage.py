@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 import numpy as np
+from scipy.special import stdtrit
 
 from muledetect.arrays import BoolArray, Float64Array, Int64Array
 from muledetect.features.suspicion import COLUMNS
@@ -31,9 +32,12 @@ _TREES: Final = 6
 _LEAVES: Final = 2
 _N_BAGS: Final = 2
 
-#: Standard errors by which the log loss on rows held out must be higher with the second stage than without it, before
-#: it is left out: a one-sided test at 5%. On data of three makers neighbours help, and a few rings prove nothing.
-_CERTAIN: Final = 1.645
+#: How certain it must be that the log loss on rows held out is higher with the second stage than without it, before it
+#: is left out. On data of three makers neighbours help, so it stays unless a bank's own rows say otherwise.
+_CERTAIN: Final = 0.95
+
+#: Fewer equal groups than this prove nothing.
+_LEAST_GROUPS: Final = 2
 
 
 class SecondStage(NamedTuple):
@@ -68,8 +72,8 @@ def learn_second(
     """Return the second stage, or None where it does not earn its place, and a sentence on it.
 
     It is kept unless rows that neither stage had seen speak clearly against it: the log loss after calibration is
-    higher with it by more than 1.645 standard errors of the difference, where groups are what is drawn. With one large
-    ring among few the error is as large as the difference, and then they say nothing.
+    higher with it, by a one-sided t test at 5% over groups. Groups of very different size are worth as many equal ones
+    as have their mean variance: with one large ring among few, one bank's rows prove nothing.
 
     Parameters
     ----------
@@ -102,9 +106,9 @@ def learn_second(
     added = np.empty(len(fold))
     for nth, text in enumerate(texts[_N_BAGS:]):
         added[fold == nth] = trees.raw_scores([trees.open_booster(text)], rows.values[fold == nth], n_threads)
-    losses, difference, error = _compare(first, first + added, rows)
+    losses, is_worse = _compare(first, first + added, rows)
     change = f"log loss {losses[0]:.5f} by own columns, {losses[1]:.5f} with neighbours, on rows that were not seen"
-    if difference > _CERTAIN * error:
+    if is_worse:
         return None, f"Neighbours: left out, as their scores do not help here ({change})."
     return SecondStage(texts[:_N_BAGS], added), f"Neighbours: their scores are used ({change})."
 
@@ -123,8 +127,12 @@ def _parameters(given: Mapping[str, Any], n_columns: int) -> dict[str, Any]:
     }
 
 
-def _compare(before: Float64Array, after: Float64Array, rows: Rows) -> tuple[tuple[float, float], float, float]:
-    """Return the log losses of two scores, how much higher the second is, and the standard error of that by groups."""
+def _compare(before: Float64Array, after: Float64Array, rows: Rows) -> tuple[tuple[float, float], bool]:
+    """Return the log losses of two scores, and whether that of the second is certainly higher; see `learn_second`.
+
+    With `v` the square of what a group adds to the difference, the standard error is `sqrt(sum(v))` and the groups are
+    worth `sum(v)**2 / sum(v**2)` equal ones (Satterthwaite 1946).
+    """
     # sums depend on the order, and which of two equal rows comes first may hang on a name
     order = np.lexsort((rows.weights, rows.is_positive, before, after))
     sought, weight = rows.is_positive[order], rows.weights[order]
@@ -133,5 +141,11 @@ def _compare(before: Float64Array, after: Float64Array, rows: Rows) -> tuple[tup
     excess = losses[1] - losses[0]
     difference = float(excess @ share)
     group = np.unique(rows.group[order], return_inverse=True)[1]
-    of_group = np.bincount(group, weights=(excess - difference) * share)
-    return (float(losses[0] @ share), float(losses[1] @ share)), difference, float(np.sqrt(np.sort(of_group**2).sum()))
+    squares = np.sort(np.bincount(group, weights=(excess - difference) * share) ** 2)
+    told = float(losses[0] @ share), float(losses[1] @ share)
+    if not squares.any():
+        return told, False
+    n_groups = squares.sum() ** 2 / (squares**2).sum()
+    if n_groups <= _LEAST_GROUPS:
+        return told, False
+    return told, bool(difference > stdtrit(n_groups - 1, _CERTAIN) * np.sqrt(squares.sum()))

@@ -46,7 +46,7 @@ def test_neighbours_that_tell_are_kept_and_raise_the_ranking(fitted: MuleModel) 
 
 def test_neighbours_that_tell_nothing_are_left_out() -> None:
     table, y, group = table_of(0.0)
-    model = MuleModel(n_estimators=300, n_bags=1).fit(table, y, groups=group, leaks="ignore")
+    model = MuleModel(n_estimators=100, learning_rate=0.3, n_bags=1).fit(table, y, groups=group, leaks="ignore")
     assert not model.second_texts_
     assert list(model.feature_names_in_) == ["in_count__window_7d"]
     assert any("left out, as their scores do not help" in note for note in model.notes_)
