@@ -220,7 +220,7 @@ def measure(name: str, dataset: Dataset, as_of: str) -> None:
         "starter, no training there": by_starter[is_test],
         "trained there": there.decision_function(test[trained_on]),
     }
-    print(f"## {name}: tick {dataset.tick / 1e6:g} s, {int(is_test.sum()):,} accounts, {notes[0]}")
+    print(f"{name}: tick {dataset.tick / 1e6:g} s, {int(is_test.sum()):,} accounts, {notes[0]}")
     for label, score in scores.items():
         low, high = bootstrap_interval(average_precision, y[is_test], score, groups=group[is_test], n_draws=200)
         print(f"  {label}: {average_precision(y[is_test], score):.3f} [{low:.3f}, {high:.3f}]", flush=True)

@@ -16,6 +16,7 @@ from muledetect.errors import ModelError
 from muledetect.model import MuleModel, load_model, trees
 from muledetect.model.fitted import TrainedOn
 from muledetect.model.loading import PLACES
+from muledetect.model.second_stage import is_suspicion
 from muledetect.model.tree_text import MOST_DEPTH, rewrite_trees
 from muledetect.outputs import MANIFEST
 
@@ -454,9 +455,14 @@ def test_whatever_can_be_trained_can_be_saved_and_loaded(
 
 @pytest.mark.parametrize("name", ["second", "day"])
 def test_starter_models_are_written_anew_with_the_same_bytes(name: str) -> None:
-    for file in (PLACES / name).glob("trees-*.txt"):
-        text = file.read_text()
-        assert rewrite_trees(text, len(load_model(PLACES / name).feature_names_in_)) == text
+    is_near = is_suspicion(load_model(PLACES / name).feature_names_in_.tolist())
+    manifest = json.loads((PLACES / name / "manifest.json").read_text())
+    assert len(list((PLACES / name).glob("trees-*.txt"))) == len([*manifest["trees"], *manifest["second_trees"]])
+    for stage, n_columns in (("trees", int((~is_near).sum())), ("second_trees", int(is_near.sum()))):
+        assert manifest[stage]
+        for digest in manifest[stage]:
+            text = (PLACES / name / f"trees-{digest[:16]}.txt").read_text()
+            assert rewrite_trees(text, n_columns) == text
 
 
 def chain(n_splits: int) -> str:
