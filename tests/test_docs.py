@@ -23,6 +23,7 @@ from typer.testing import CliRunner
 import muledetect
 from muledetect import cli
 from muledetect.features.signals import describe_signals, signal_registry
+from muledetect.records import read_dataset
 from muledetect.schema import INPUTS, OUTPUTS, describe_tables
 
 ROOT = Path(__file__).parent.parent
@@ -164,6 +165,9 @@ def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
     rows = [f"{place};{1 + place % 28:02d}.03.2025 {place % 24:02d}:15;A{place % 7};B{place % 5};1.{place:03d},50"
             for place in range(200)]  # fmt: skip
     (folder / "umsaetze.csv").write_text("\n".join(["Nr;Buchung;Auftraggeber;Empfänger;Betrag", *rows]), "utf-8")
+    (folder / "new_rows").mkdir()
+    transfers = pq.read_table(ROOT / "data" / "sample" / "transfers.parquet")
+    pq.write_table(transfers.slice(0, 50), folder / "new_rows" / "transfers.parquet")
     return folder
 
 
@@ -223,7 +227,8 @@ def run_block(mark: str) -> set[str]:
         assert program == "muledetect"
         done = CliRunner().invoke(cli.app, arguments)
         assert done.exit_code in ({0, 3, 4} if arguments[0] == "monitor" else {0}), f"{arguments[0]}: {done.output}"
-        assert Path(arguments[arguments.index("--model" if arguments[0] == "train" else "--output") + 1]).exists()
+        written = "--model" if arguments[0] == "train" else "--output"
+        assert Path(arguments[arguments.index(written) + 1 if written in arguments else 1]).exists()
     return {line[1] for line in lines}
 
 
@@ -276,6 +281,19 @@ def write_list(name: str, columns: list[str], folder: Path) -> None:
     if "amount" in table:
         table["amount"] = [f"{amount // 100}.{amount % 100:02d}" for amount in table["amount"]]
     table.to_csv(folder / f"{name}.csv", index=False)
+
+
+@pytest.mark.slow
+def test_a_store_is_prepared_scored_and_updated_as_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    transfers = pq.read_table(ROOT / "data" / "sample" / "transfers.parquet")
+    cut = len(transfers) - 1000
+    for name, rows in (("bank", transfers.slice(0, cut)), ("new_rows", transfers.slice(cut))):
+        (tmp_path / name).mkdir()
+        pq.write_table(rows, tmp_path / name / "transfers.parquet")
+    monkeypatch.chdir(tmp_path)
+    assert run_block("run: store") == {"prepare", "score", "update"}
+    read = read_dataset({"transfers": transfers})
+    assert read_dataset(tmp_path / "store").fingerprint == read.fingerprint
 
 
 @pytest.mark.slow
