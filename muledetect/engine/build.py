@@ -21,16 +21,18 @@ from muledetect.engine.memory import resident
 from muledetect.engine.parts import Old, Parts, part_of
 from muledetect.engine.rows import Rows
 from muledetect.engine.spill import Spill
-from muledetect.engine.state import ROWS, save_state
+from muledetect.engine.state import ROWS, save_state, table_file
 from muledetect.engine.steps import at_step
+from muledetect.engine.tables import TableSpill
 from muledetect.engine.transfers import TransfersWriter, write_in_order
 from muledetect.errors import DataError
 from muledetect.records import reasons
 from muledetect.records.duplicates import judge, with_values
 from muledetect.records.reading import Cause, Reading, check_total, empty_type
 from muledetect.records.sources import TableSource
-from muledetect.records.stored import ACCOUNTS, TRANSFERS, map_transfers
+from muledetect.records.stored import ACCOUNTS, MAPPED, TRANSFERS, map_table, map_transfers
 from muledetect.records.table import TableReader
+from muledetect.records.write import put_table
 from muledetect.schema import INPUTS
 
 #: Rows of repeated ids that are judged at once.
@@ -58,9 +60,10 @@ class Building(Reading):
         (self.folder / TRANSFERS).mkdir(parents=True)
         # Rows as they were read have real ids, so that no store of pseudonyms may hold them.
         self.keeps_rows = self.pseudonyms is None
-        rows = self.folder / ROWS / "transfers" if self.keeps_rows else self.scratch
-        rows.mkdir(parents=True, exist_ok=True)
-        self.spill = Spill(rows, self.scratch)
+        self.rows = self.folder / ROWS if self.keeps_rows else self.scratch
+        (self.rows / "transfers").mkdir(parents=True)
+        self.spill = Spill(self.rows / "transfers", self.scratch)
+        self.tables: dict[str, TableSpill] = {}
         self.code_of: Int32Array | None = None
         #: Of the transfers, for the header of the store.
         self.columns: tuple[Mapping[str, Any], ...] = ()
@@ -76,8 +79,25 @@ class Building(Reading):
             save_state(self, tables)
 
     def _reader(self, name: str) -> TableReader:
-        keep = self.spill.keep if name == "transfers" else None
+        keep = self.spill.keep if name == "transfers" else self._table_spill(name, None).keep
         return TableReader(INPUTS[name], self.options, self.log, self.accounts, self.pseudonyms is None, keep)
+
+    def _table_spill(self, name: str, old: pa.Table | None) -> TableSpill:
+        self.tables[name] = TableSpill(self.rows / table_file(name), old)
+        return self.tables[name]
+
+    def _end_of_table(self, name: str) -> None:
+        """Map the rows of a table beside the transfers."""
+        reader = self.readers[name]
+        if name != "transfers" and not reader.stops:
+            rows = self.tables.pop(name).close(reader.kinds)
+            reader.columns = {column: rows[column].chunks for column in reader.columns}
+
+    def _placed(self, name: str, table: pa.Table) -> pa.Table:
+        put_table(table, self.folder / f"{name}.parquet")
+        place = self.folder / MAPPED / f"{name}.arrow"
+        put_arrow(table, place)
+        return map_table(place)
 
     def _respell(self, code_of: Int32Array) -> None:
         self.code_of = code_of

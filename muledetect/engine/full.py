@@ -1,4 +1,4 @@
-"""A disk that is full: how much is needed is told."""
+"""A disk that is full, or memory that is too little: what is needed is told."""
 
 from __future__ import annotations
 
@@ -11,15 +11,25 @@ from pathlib import Path
 
 import duckdb
 
+from muledetect.errors import OptionError
+
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _WORDS = ("No space left", "disk space", "Disk quota")
 
 
 @contextmanager
 def telling_space(folder: Path) -> Iterator[None]:
-    """Let the error of a full disk, also DuckDB's, say how much was written when it happened and how much is free."""
+    """Let the error of a full disk, also DuckDB's, say how much was written when it happened and how much is free.
+
+    Too little memory for DuckDB is an OptionError.
+    """
     try:
         yield
+    except duckdb.OutOfMemoryException as error:
+        raise OptionError(
+            "memory: it is not enough to sort the transfers beside the ids that are held. Give more, such as "
+            "--memory 8GB, or MULEDETECT_MEMORY; docs/store.md says what is held."
+        ) from error
     except (OSError, duckdb.Error) as error:
         number = getattr(error, "errno", None)
         if number not in _FULL and not any(word in str(error) for word in _WORDS):

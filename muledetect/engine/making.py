@@ -27,7 +27,6 @@ from muledetect.records.reading import returning_memory
 from muledetect.records.stored import (
     FORMAT,
     HEADER,
-    MAPPED,
     REJECTS,
     digest_of,
     files_of,
@@ -92,8 +91,6 @@ def put_store(
     `old_days` are those of the store that this one takes the place of, to tell which ones changed.
     """
     others = {name: table for name, table in dataset.tables.items() if name != "transfers"}
-    for name, table in others.items():
-        put_both(table, name, folder)
     put_arrow(dataset.rejects, folder / REJECTS)
     put_table(dataset.rejects, folder / "rejects.parquet")
     put_table(pa.table({"account_id": dataset.account_ids}), folder / "account_ids.parquet")
@@ -118,12 +115,6 @@ def put_store(
         "files": {name: [(folder / name).stat().st_size, sum_of(folder / name)] for name in files_of(folder)},
     }
     put_header(body, folder)
-
-
-def put_both(table: pa.Table, name: str, folder: Path) -> None:
-    """Write a table as Parquet, and as an Arrow file to be mapped."""
-    put_table(table, folder / f"{name}.parquet")
-    put_arrow(table, folder / MAPPED / f"{name}.arrow")
 
 
 def put_header(body: dict[str, Any], folder: Path) -> None:

@@ -33,6 +33,11 @@ _SCHEMA: Final = f"{ROWS}/transfers.schema.arrow"
 _ROW: Final = "row"
 
 
+def table_file(name: str) -> str:
+    """Return the name of the file of a table beside the transfers, in `rows/`."""
+    return f"table.{name}.arrow"
+
+
 def save_state(job: Building, tables: Iterable[str] | None) -> None:
     """Write what a reading holds when all of its input has been read; `tables` are those that it was told to read."""
     log, readers, options, folder = job.log, job.readers, job.options, job.folder
@@ -53,10 +58,6 @@ def save_state(job: Building, tables: Iterable[str] | None) -> None:
     encoders = {"accounts": job.accounts} | {f"of.{name}": one for name, one in readers["transfers"].encoders.items()}
     for name, encoder in encoders.items():
         put_arrow(pa.table({"value": encoder.ids()}), folder / ROWS / f"ids.{name}.arrow")
-    for name, reader in readers.items():
-        if name != "transfers":
-            columns = {one: pa.chunked_array(reader.columns[one], kind) for one, kind in reader.kinds.items()}
-            put_arrow(pa.table(columns), folder / ROWS / f"table.{name}.arrow")
     (folder / _STATE).write_text(json.dumps(said, indent=1) + "\n", "utf-8", newline="\n")
 
 
@@ -74,7 +75,7 @@ class State:
 
     def rows_of(self, name: str) -> pa.Table:
         """Return the rows of a table beside the transfers, as they were read."""
-        return map_table(self._folder / ROWS / f"table.{name}.arrow")
+        return map_table(self._folder / ROWS / table_file(name))
 
     def known(self, name: str) -> dict[str, pa.DataType] | None:
         """Return the columns of a table, and their types; None if the store has no such table."""

@@ -53,17 +53,13 @@ class Updating(Building):
         return TableSource(name, schema, 0, lambda: iter(()))
 
     def _reader(self, name: str) -> TableReader:
-        state, is_transfers = self.state, name == "transfers"
-        keep = self.spill.keep if is_transfers else None
-        known = state.known(name)
+        state, known, is_transfers = self.state, self.state.known(name), name == "transfers"
+        old = None if is_transfers or known is None else state.rows_of(name)
+        keep = self.spill.keep if is_transfers else self._table_spill(name, old).keep
         reader = TableReader(INPUTS[name], self.options, self.log, self.accounts, keep=keep, known=known)
-        if known is not None:
-            reader.n_read = reader.n_before = state.n_read[name]
-            if is_transfers and reader.n_read:
-                state.restore_transfers(self.accounts, reader.encoders, self.spill)
-            elif not is_transfers:
-                rows = state.rows_of(name)
-                reader.columns = {column: rows[column].chunks for column in known}
+        reader.n_read = reader.n_before = state.n_read.get(name, 0)
+        if is_transfers and reader.n_read:
+            state.restore_transfers(self.accounts, reader.encoders, self.spill)
         return reader
 
 

@@ -104,6 +104,7 @@ class Reading:
                 stops.append(str(error))
             stops += reader.stops
             self.readers[name] = reader
+            self._end_of_table(name)
             # What the first rows name must hold for all, or the order of rows would choose the currency.
             if not self.is_currency_stated and reader.currencies - {self.options.currency}:
                 stops.append(several_currencies(reader.currencies))
@@ -112,6 +113,9 @@ class Reading:
 
     def _reader(self, name: str) -> TableReader:
         return TableReader(INPUTS[name], self.options, self.log, self.accounts, self.pseudonyms is None)
+
+    def _end_of_table(self, name: str) -> None:
+        """Hear that all rows of a table have been read."""
 
     def finish(self) -> Dataset:
         """Repair, order and describe what was read."""
@@ -123,11 +127,12 @@ class Reading:
         tables = {}
         for place, name in enumerate(name for name in self.readers if name != "transfers"):
             self.progress("looking for repeats", place / len(self.readers))
-            tables[name] = self._other(name)
-        if "accounts" in tables:
-            self.account_codes = self.accounts.encode(tables["accounts"].column("account_id").combine_chunks())
-        if self.pseudonyms:
-            tables = {name: self.pseudonyms.hide_table(table, INPUTS[name]) for name, table in tables.items()}
+            table = self._other(name)
+            if name == "accounts":
+                self.account_codes = self.accounts.encode(table.column("account_id").combine_chunks())
+            if self.pseudonyms:
+                table = self.pseudonyms.hide_table(table, INPUTS[name])
+            tables[name] = self._placed(name, table)
         self.progress("looking for repeats", (len(self.readers) - 1) / len(self.readers))
         account_ids, transfers = self._sorted_transfers()
         tick = self.tick or clock_tick(_as_integers(transfers["time"]))
@@ -149,6 +154,10 @@ class Reading:
         return Dataset(
             tables, account_ids, self.log.to_table(), findings, rows_read, self.options.currency, tick, digest
         )
+
+    def _placed(self, name: str, table: pa.Table) -> pa.Table:  # noqa: ARG002 - for those who place it elsewhere
+        """Return a finished table where it is to be kept."""
+        return table
 
     def _respell(self, code_of: Int32Array) -> None:
         """Replace the account codes of the transfers: ids were spelt anew."""

@@ -19,6 +19,8 @@ from muledetect.schema import INPUTS
 _HUB_HOLDERS: Final = 200
 #: A day is a gap if it has less than a twentieth of the median day, where the median day has at least this many.
 _BUSY_DAY: Final = 20
+#: Transfers that are looked at together.
+_SLICE: Final = 1 << 20
 _UNKNOWN: Final = np.int64(-(2**63))
 _BALANCES: Final = ("source_balance_after", "target_balance_after")
 
@@ -87,11 +89,21 @@ def _transfer_warnings(transfers: pa.Table, tick: int) -> Iterator[Count]:
         yield "transfers", "status", reasons.RETURNED, len(returned)
     present = [name for name in _BALANCES if name in transfers.column_names]
     if present:
-        nothing = np.full(len(times), _UNKNOWN)
-        paid, got = (_integers(transfers, name) if name in present else nothing for name in _BALANCES)
-        n_accounts = len(transfers["source"].chunk(0).dictionary)
-        wrong = _count_wrong(times, source, target, _integers(transfers, "amount"), paid, got, n_accounts)
-        yield "transfers", present[0], reasons.BALANCE, int(wrong)
+        yield "transfers", present[0], reasons.BALANCE, _wrong_balances(transfers, present)
+
+
+def _wrong_balances(transfers: pa.Table, present: list[str]) -> int:
+    """Return how many balances do not follow from the ones before, slice by slice: only balances are carried over."""
+    n_accounts = len(transfers["source"].chunk(0).dictionary)
+    balance, seen, wrong = np.full(n_accounts, _UNKNOWN), np.full(n_accounts, _UNKNOWN), 0
+    for start in range(0, len(transfers), _SLICE):
+        rows = transfers.slice(start, _SLICE)
+        nothing = np.full(len(rows), _UNKNOWN)
+        paid, got = (_integers(rows, name) if name in present else nothing for name in _BALANCES)
+        source, target = (_codes(rows, name) for name in ("source", "target"))
+        times, amounts = (_integers(rows, name) for name in ("time", "amount"))
+        wrong += int(_count_wrong(times, source, target, amounts, paid, got, balance, seen))
+    return wrong
 
 
 def _quiet_days(times: Int64Array) -> int:
@@ -106,7 +118,8 @@ def _quiet_days(times: Int64Array) -> int:
 
 
 def _integers(table: pa.Table, name: str) -> Int64Array:
-    column = table.column(name).combine_chunks().view(pa.int64())
+    found = table.column(name)
+    column = (found.chunk(0) if found.num_chunks == 1 else found.combine_chunks()).view(pa.int64())
     numbers: Int64Array = (column.fill_null(_UNKNOWN) if column.null_count else column).to_numpy()
     return numbers
 
@@ -118,11 +131,10 @@ def _codes(transfers: pa.Table, name: str) -> Int32Array:
 
 @njit(cache=True, nogil=True)
 def _count_wrong(
-    time: Any, source: Any, target: Any, amount: Any, source_after: Any, target_after: Any, n_accounts: Any
+    time: Any, source: Any, target: Any, amount: Any, source_after: Any, target_after: Any, balance: Any, seen: Any
 ) -> Any:
-    # balance[a] = what account a must have now, _UNKNOWN if nothing was seen or simultaneous transfers hide the order.
-    balance = np.full(n_accounts, _UNKNOWN)
-    seen = np.full(n_accounts, _UNKNOWN)
+    # balance[a] = what account a must have now, seen[a] = its last time; the balance is _UNKNOWN
+    # if nothing was seen or simultaneous transfers hide the order.
     wrong = 0
     for i in range(time.size):
         for side in range(2):
@@ -150,9 +162,12 @@ def _after_closing(tables: Mapping[str, pa.Table], account_ids: pa.StringArray) 
     end = np.full(len(account_ids), np.iinfo(np.int64).max)
     end[pc.index_in(closed["account_id"], account_ids).to_numpy()] = _integers(closed, "closed_at")
     transfers = tables["transfers"]
-    times = _integers(transfers, "time")
-    late = (times > end[_codes(transfers, "source")]) | (times > end[_codes(transfers, "target")])
-    yield "transfers", "time", reasons.AFTER_CLOSING, int(np.count_nonzero(late))
+    n_late = 0
+    for start in range(0, len(transfers), _SLICE):
+        rows = transfers.slice(start, _SLICE)
+        times = _integers(rows, "time")
+        n_late += int(np.count_nonzero((times > end[_codes(rows, "source")]) | (times > end[_codes(rows, "target")])))
+    yield "transfers", "time", reasons.AFTER_CLOSING, n_late
 
 
 def _early_labels(tables: Mapping[str, pa.Table]) -> Iterator[Count]:

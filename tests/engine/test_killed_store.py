@@ -14,6 +14,7 @@ import pytest
 
 from muledetect import engine
 from muledetect.engine import full
+from muledetect.errors import OptionError
 from muledetect.records import read_dataset
 
 pytestmark = pytest.mark.slow
@@ -133,6 +134,21 @@ def test_a_full_disk_leaves_the_old_store_and_is_told(
     assert caught.value.errno == errno.ENOSPC
     assert tree(store) == old
     assert sorted(os.listdir(tmp_path)) == ["bank", "store"]
+
+
+def test_too_little_memory_is_told_and_leaves_the_old_store(
+    source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = tmp_path / "store"
+    old = tree(engine.prepare({"transfers": table(50)}, store).path)
+
+    def fails(*_: object) -> None:
+        raise full.duckdb.OutOfMemoryException("failed to allocate")
+
+    monkeypatch.setattr("muledetect.engine.rows.Rows.in_order", fails)
+    with pytest.raises(OptionError, match="memory: it is not enough to sort"):
+        engine.prepare(source, store)
+    assert tree(store) == old
 
 
 def test_a_disk_quota_ends_the_command_and_leaves_the_old_store(source: Path, tmp_path: Path) -> None:
