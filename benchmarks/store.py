@@ -106,7 +106,7 @@ def work(way: str, source: Path, store: Path, memory: str) -> None:
         build_graph(engine.open_store(store, progress=progress).dataset)
     seconds = time.perf_counter() - begun
     peaks["VmHWM"] = resident("VmHWM")
-    print(json.dumps({"way": way, "seconds": seconds, **peaks, "stages": stages}))
+    print(json.dumps({"way": way, "seconds": seconds, "cpu": sum(os.times()[:2]), **peaks, "stages": stages}))
 
 
 def main() -> None:
@@ -142,10 +142,11 @@ def main() -> None:
     print(f"{n_rows:,} transfers, {os.cpu_count()} cores, --memory {options.memory}")
     for way in options.ways.split(","):
         took = run(way, source, store, options.memory)
+        stages = {name: round(spent, 1) for name, spent in took["stages"].items() if spent >= 1.0}
         print(
-            f"{way:8} {took['seconds']:6.1f} s, {n_rows / took['seconds'] / 1e6:5.2f}M rows/s, own memory "
-            f"{took['RssAnon'] / 1e9:5.2f} GB, pages of files {took['RssFile'] / 1e9:5.2f} GB, peak "
-            f"{took['VmHWM'] / 1e9:5.2f} GB; stages { ({name: round(t, 1) for name, t in took['stages'].items()}) }"
+            f"{way:8} {took['seconds']:6.1f} s ({took['cpu']:.1f} s of processor), "
+            f"{n_rows / took['seconds'] / 1e6:.2f}M rows/s, own memory {took['RssAnon'] / 1e9:.2f} GB, "
+            f"pages of files {took['RssFile'] / 1e9:.2f} GB, peak {took['VmHWM'] / 1e9:.2f} GB; stages {stages}"
         )
     if store.exists():
         size = {

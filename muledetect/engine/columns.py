@@ -61,9 +61,9 @@ class Bits:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *told: Any) -> None:
-        self._numbers.append(np.packbits(self._rest, bitorder="little"))
-        self._numbers.__exit__(*told)
+    def __exit__(self, *_: object) -> None:
+        with self._numbers:
+            self._numbers.append(np.packbits(self._rest, bitorder="little"))
         if not self._has_null:
             self._path.unlink()
 

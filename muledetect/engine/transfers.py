@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Self
 
 import numpy as np
 import pyarrow as pa
@@ -39,7 +39,6 @@ class TransfersWriter:
     ) -> None:
         self._spill, self._parts, self._account_ids, self._currency = spill, parts, account_ids, currency
         self._values = {name: (texts, np.append(rank, np.int32(-1))) for name, (texts, rank) in values.items()}
-        self._opened = ExitStack()
         empty = self._finished(
             pa.table({ROW: pa.array([], pa.int64()), **{f.key: pa.array([], f.stored) for f in spill.fields}})
         )
@@ -48,30 +47,34 @@ class TransfersWriter:
         #: Name and kind of each column, in the order of the data set.
         self.columns = tuple({"name": name, "kind": kinds[name]} for name in empty.column_names)
         self._others = [column["name"] for column in self.columns if column["kind"] == "other"]
-        self._open(folder, empty, found)
+        self._folder, self._empty, self._found = folder, empty, found
 
-    def _open(self, folder: Path, empty: pa.Table, found: Mapping[str, int]) -> None:
+    def __enter__(self) -> Self:
+        with ExitStack() as opened:
+            self._open(opened)
+            self._opened = opened.pop_all()
+        return self
+
+    def _open(self, opened: ExitStack) -> None:
+        folder, empty, found = self._folder, self._empty, self._found
         self._writers: dict[str, PlainColumn | TextColumn] = {}
         for column in self.columns:
             name, stem = column["name"], folder / TRANSFERS / column["name"]
             kind = empty.schema.field(name).type
             if column["kind"] == "text":
-                self._writers[name] = TextColumn(stem, found["n"], found[name], self._opened)
+                self._writers[name] = TextColumn(stem, found["n"], found[name], opened)
             elif column["kind"] != "other":
                 numbers = kind.index_type if pa.types.is_dictionary(kind) else pa.int64()
-                self._writers[name] = PlainColumn(stem, numbers.to_pandas_dtype(), self._opened)
+                self._writers[name] = PlainColumn(stem, numbers.to_pandas_dtype(), opened)
             if column["kind"] == "coded":
                 put_values(stem, empty[name].chunk(0).dictionary)
         if self._others:
-            self._batches = BatchColumns(folder / OTHERS, empty.select(self._others).schema, self._opened)
-
-    def __enter__(self) -> TransfersWriter:
-        return self
+            self._batches = BatchColumns(folder / OTHERS, empty.select(self._others).schema, opened)
 
     def __exit__(self, *told: Any) -> None:
-        if told[0] is None:
-            self._parts.close()
-        self._opened.__exit__(*told)
+        with self._opened:
+            if told[0] is None:
+                self._parts.close()
 
     def append(self, batch: pa.Table) -> None:
         """Write rows that follow those before."""
