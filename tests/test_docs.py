@@ -211,11 +211,12 @@ def test_links_of_the_pages_lead_somewhere(path: Path) -> None:
 
 README = (ROOT / "README.md").read_text("utf-8")
 STEPS = (ROOT / "docs" / "how_it_works.md").read_text("utf-8")
+STORE = (ROOT / "docs" / "store.md").read_text("utf-8")
 
 
 def block(mark: str) -> str:
-    """Return the block of code that follows a mark in README.md or docs/how_it_works.md."""
-    found = re.findall(rf"^<!-- {mark} -->\n```\w+\n(.*?)^```$", README + STEPS, re.MULTILINE | re.DOTALL)
+    """Return the block of code that follows a mark in README.md, docs/how_it_works.md or docs/store.md."""
+    found = re.findall(rf"^<!-- {mark} -->\n```\w+\n(.*?)^```$", README + STEPS + STORE, re.MULTILINE | re.DOTALL)
     assert len(found) == 1, f"{len(found)} blocks are marked {mark!r}"
     return found[0]
 

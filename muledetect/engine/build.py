@@ -38,7 +38,7 @@ from muledetect.schema import INPUTS
 #: Rows of repeated ids that are judged at once.
 _JUDGED_ROWS: Final = 1 << 20
 #: Memory beside DuckDB's: batches as they are parsed, sorted and written.
-_BESIDE: Final = 400_000_000
+_BESIDE: Final = 700_000_000
 _LEAST: Final = 250_000_000
 
 

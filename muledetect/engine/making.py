@@ -19,7 +19,7 @@ from muledetect.engine.memory import memory_limit
 from muledetect.engine.opened import Store, open_store
 from muledetect.engine.steps import at_step
 from muledetect.errors import DataError
-from muledetect.outputs import check_output, kinds, new_folder
+from muledetect.outputs import check_output, kinds, new_folder, sha256
 from muledetect.progress import Progress
 from muledetect.records import Dataset
 from muledetect.records.read import begin
@@ -31,7 +31,6 @@ from muledetect.records.stored import (
     digest_of,
     files_of,
     is_store,
-    sum_of,
 )
 from muledetect.records.write import put_table
 
@@ -112,7 +111,7 @@ def put_store(
         "days": job.parts.days,
         "parts": job.parts.sums,
         "changed_days": list(changed_days),
-        "files": {name: [(folder / name).stat().st_size, sum_of(folder / name)] for name in files_of(folder)},
+        "files": {name: [(folder / name).stat().st_size, sha256(folder / name)] for name in files_of(folder)},
     }
     put_header(body, folder)
 

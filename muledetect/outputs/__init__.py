@@ -20,13 +20,13 @@ from typing import TYPE_CHECKING
 from muledetect.lazy import on_demand
 
 if TYPE_CHECKING:
-    from muledetect.outputs._manifest import MANIFEST
+    from muledetect.outputs._manifest import MANIFEST, sha256
     from muledetect.outputs._replace import check_output, is_ours, new_file, new_folder
     from muledetect.outputs.kinds import Output
 
-__all__ = ["MANIFEST", "Output", "check_output", "is_ours", "new_file", "new_folder"]
+__all__ = ["MANIFEST", "Output", "check_output", "is_ours", "new_file", "new_folder", "sha256"]
 
 __getattr__, __dir__ = on_demand(
     __name__,
-    {"_manifest": "MANIFEST", "kinds": "Output", "_replace": "check_output is_ours new_file new_folder"},
+    {"_manifest": "MANIFEST sha256", "kinds": "Output", "_replace": "check_output is_ours new_file new_folder"},
 )
