@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from datetime import date
 from types import MappingProxyType
 from typing import Any, Final
@@ -26,7 +26,7 @@ TACTICS: Final = (
 _SHARES: Final = (
     *("new_mule_share", "dormant_mule_share", "stolen_share", "company_mule_share", "complaint_share"),
     *("wrong_complaint_share", "found_share", "reviewed_share", "wrong_label_share", "evasion"),
-    *TACTICS,
+    *("later_evasion", *TACTICS),
 )
 
 _RANGES: Final[Mapping[str, tuple[float, float]]] = {
@@ -41,6 +41,7 @@ _RANGES: Final[Mapping[str, tuple[float, float]]] = {
     "commission_low": (0.0, 0.5),
     "commission_high": (0.0, 0.5),
     "median_complaint_delay_h": (0.1, 2000.0),
+    "change_day": (0, 3650),
     "activity": (0.01, 20.0),
     **dict.fromkeys(_SHARES, (0.0, 1.0)),
     "mule_share": (0.0, 0.1),
@@ -108,6 +109,9 @@ class WorldConfig:
         Honest accounts wrongly called `mule`, as a share of the mules found.
     evasion : float
         How much the offices do to look normal, from 0 (nothing) to 1 (all they can).
+    change_day, later_evasion : int and float, optional
+        Rings that form on this day of the world (counted from 0) or later follow `later_evasion` instead of
+        `evasion`. None: the offices never change their tactics.
     splitting, waiting, camouflage, salary_like, old_accounts, device_rotation, pass_through : float, optional
         One tactic of evasion by itself, 0 to 1; None follows `evasion`. Money goes on in smaller parts; it rests
         longer; mules spend like anybody; it comes in like pay, monthly and round; recruits are real old accounts;
@@ -140,6 +144,8 @@ class WorldConfig:
     reviewed_share: float = 0.7
     wrong_label_share: float = 0.03
     evasion: float = 0.25
+    change_day: int = 0
+    later_evasion: float | None = None
     splitting: float | None = None
     waiting: float | None = None
     camouflage: float | None = None
@@ -166,6 +172,12 @@ class WorldConfig:
         """Return how far one of `TACTICS` is turned up, 0 to 1."""
         own = getattr(self, name)
         return float(self.evasion if own is None else own)
+
+    def on_day(self, day: float) -> WorldConfig:
+        """Return the config that a ring follows which forms on a day of the world."""
+        if self.later_evasion is None or day < self.change_day:
+            return self
+        return replace(self, evasion=self.later_evasion)
 
     def as_dict(self) -> dict[str, Any]:
         """Return all parameters as plain values, for JSON."""

@@ -360,3 +360,16 @@ def test_money_goes_out_by_every_way_and_cards_meet_at_the_border() -> None:
              for machine in np.unique(done["terminal"][drawn]).tolist()}  # fmt: skip
     assert max(map(len, cards.values())) >= 5
     assert set(done["kind"].tolist()) <= set(range(1, len(KINDS)))
+
+
+def test_rings_follow_other_tactics_from_the_day_of_a_change_on() -> None:
+    plain, changed = underworld(evasion=0.0), underworld(evasion=0.0, change_day=45, later_evasion=1.0)
+    start = build_calendar(plain.config).start
+    dials = {(ring.start - start >= 45 * DAY, ring.tactics.config.evasion) for ring in changed.crime.rings}
+    assert dials == {(False, 0.0), (True, 1.0)}
+    # who formed earlier does all as if nothing came later
+    early = [number for number, ring in enumerate(plain.crime.rings) if ring.start - start < 45 * DAY]
+    for number in early:
+        assert changed.crime.rings[number].memberships == plain.crime.rings[number].memberships
+    never = underworld(evasion=0.0, change_day=90, later_evasion=1.0)
+    assert [ring.memberships for ring in never.crime.rings] == [ring.memberships for ring in plain.crime.rings]

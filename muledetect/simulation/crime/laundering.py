@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from muledetect.clock import DAY, HOUR, MINUTE, SECOND
-from muledetect.simulation.crime.evasion import Tactics, wage_of
+from muledetect.simulation.crime.evasion import wage_of
 from muledetect.simulation.crime.rings import CONTROLLER, Crime, Ring
 from muledetect.simulation.crime.steps import Exits, Step, by_hand, record
 from muledetect.simulation.crime.victims import Case, VictimPool, plan_victims
@@ -42,7 +42,7 @@ class Launderer:
         self.exits = exits
         self.ring = ring
         self.rng = rng = economy.rng
-        self.tactics = Tactics(economy.config)
+        self.tactics = ring.tactics
         self.ceilings = {account: self.tactics.ceiling(rng) for account in ring.members}
         self.paces = {account: float(np.exp(rng.normal(0.0, 0.5))) for account in ring.members}
         self.n_used = dict.fromkeys(ring.members, 0)

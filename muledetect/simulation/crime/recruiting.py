@@ -59,6 +59,7 @@ def _new_ring(
     office = int(rng.integers(0, n_offices))
     return Ring(
         number=number,
+        tactics=Tactics(config.on_day((start - calendar.start) / DAY)),
         shape=shape,
         layout=layout,
         # An office launders for several centres, and for others now and then.
@@ -155,7 +156,11 @@ def _recruit_unwitting(config: WorldConfig, people: People, for_sale: _ForSale, 
     pool = np.flatnonzero(honest)
     for ring in rings:
         rng = stream(config.seed, "bystanders", ring.number)
-        n = int(rng.poisson(0.8 * config.tactic("pass_through") * len(ring.layout))) if ring.depth > 1 else 0
+        n = (
+            int(rng.poisson(0.8 * ring.tactics.config.tactic("pass_through") * len(ring.layout)))
+            if ring.depth > 1
+            else 0
+        )
         for account in dict.fromkeys(pool[rng.integers(0, len(pool), n)].tolist()):
             layer = int(rng.integers(1, ring.depth))
             ring.memberships.append(Membership(account, layer, PERIPHERAL, ring.start, ring.end, is_unwitting=True))
@@ -170,7 +175,6 @@ def _give_past(config: WorldConfig, people: People, calendar: Calendar, rings: l
             known = first.get(member.account)
             if not member.is_unwitting and (known is None or member.start < known[0].start):
                 first[member.account] = member, ring.number
-    tactics = Tactics(config)
     n_of_holder = np.bincount(people.holder, minlength=len(people.holder))
     seller: dict[tuple[int, bool], int] = {}
     # Whose identity may be stolen: people who had an account before and are in no ring.
@@ -178,7 +182,8 @@ def _give_past(config: WorldConfig, people: People, calendar: Calendar, rings: l
     honest = {own: np.flatnonzero(innocent & (people.is_own == own)) for own in (True, False)}
     for hired, ring_number in first.values():
         rng = stream(config.seed, "recruit", hired.account)
-        kind = _kind(rng, config)
+        tactics = rings[ring_number].tactics
+        kind = _kind(rng, tactics.config)
         if kind == COMPANY and n_of_holder[hired.account] != 1:
             # A person with several accounts does not become a company.
             kind = OLD

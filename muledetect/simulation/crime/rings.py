@@ -152,9 +152,13 @@ class Membership:
 
 @dataclass(slots=True)
 class Ring:
-    """One ring. Victims pay it from `start` to `end` (us); its commission stays in the layer `commission_layer`."""
+    """One ring. Victims pay it from `start` to `end` (us); its commission stays in the layer `commission_layer`.
+
+    `tactics` are those of the day on which it formed.
+    """
 
     number: int
+    tactics: Tactics
     shape: str
     layout: Layout
     centre: int
@@ -227,12 +231,11 @@ class Houses:
 
 def assign_houses(config: WorldConfig, crime: Crime, n_accounts: int) -> Houses:
     """Move most recruits into their office's house around their time in a ring; others stay where they live."""
-    tactics = Tactics(config)
     houses = Houses(*(np.full(n_accounts, value, np.int64) for value in (-1, 0, 0, 0)))
     for ring in crime.rings:
         rng = stream(config.seed, "houses", ring.number)
         for member in ring.memberships:
-            is_moved, change_hours = rng.random() < 0.5, tactics.phone_change_hours(rng)
+            is_moved, change_hours = rng.random() < 0.5, ring.tactics.phone_change_hours(rng)
             before, after = rng.exponential(1.0), rng.exponential(1.0) + 1.0
             if member.is_unwitting or not is_moved or houses.office[member.account] >= 0:
                 continue
