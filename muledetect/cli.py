@@ -487,13 +487,16 @@ def evaluate(
 def monitor(
     reading: Reading,
     model: ModelFolder,
-    before: Annotated[str, Option(help="Exclusive moment to compare with, such as that of the training.")],
+    before: Annotated[str, Option(help="Exclusive last moment of the reference, such as that of the acceptance.")],
     after: Annotated[str, Option(help="Exclusive moment that is looked at.")],
     output: Annotated[Path, Option(help="Folder for drift.json and its tables.")],
+    weeks: Annotated[
+        int, Option(min=1, help="Weekly reference moments up to --before; below 5 limits are fixed.")
+    ] = 10,
 ) -> None:
-    """Compare two moments: features, scores, reasons, calibration, delay of labels."""
+    """Compare a moment with weekly moments before: features, scores, reasons, what ripe labels say of the scores."""
     with reading.opened(output, kinds.DRIFT, model) as (dataset, to):
-        found = md.pipeline.monitor(dataset, model, before, after, **to)
+        found = md.pipeline.monitor(dataset, model, before, after, weeks=weeks, **to)
     console.show_drift(out, found)
     out.print(f"drift in {plain(output)}")
     raise typer.Exit(found.exit_status)

@@ -423,12 +423,15 @@ def _show_detection(out: Console, found: Mapping[str, float]) -> None:
 
 
 def show_drift(out: Console, found: Drift, n_rows: int = 15) -> None:
-    """Print the worst checks between two periods."""
-    columns = {"subject": "", "measure": "", "value": ".3f", "watch": ".3f", "alarm": ".3f", "grade": ""}
+    """Print the worst checks, what to do, and how the verdict came about."""
+    columns = {"subject": "", "measure": "", "value": ".3f"}
+    columns |= {"usual": ".3f", "watch": ".3f", "alarm": ".3f", "limits": "", "grade": ""}
     _print_table(out, columns, found.checks[list(columns)].head(n_rows).itertuples(index=False))
     counts = found.checks["grade"].value_counts()
     shown = ", ".join(f"{counts.get(grade, 0):,} {grade}" for grade in ("ok", "watch", "alarm"))
     out.print(f"{len(found.checks):,} checks: {shown}; in all: {found.worst}")
+    for line in (*found.advice, *found.notes):
+        out.print(plain(line))
 
 
 def _print_table(

@@ -155,7 +155,7 @@ def train(
         sample_points,
     )  # fmt: skip
     from muledetect.labels.lookback import choose_lookback
-    from muledetect.labels.targets import labelled_points, refuse_one_class
+    from muledetect.labels.targets import drop_unripe, labelled_points, refuse_one_class
     from muledetect.model import MuleModel
     from muledetect.model.fitted import TrainedOn
     from muledetect.model.neighbours import training_suspicion
@@ -168,8 +168,10 @@ def train(
     points, y, notes = labelled_points(
         read, moments, target=target, known_by=known_by, unlabelled=unlabelled, lookback=chosen.length
     )
-    notes += chosen.notes
-    is_representative = len(points) >= LABELLED * len(every_account(read, moments))
+    points, y, unripe = drop_unripe(points, y)
+    notes += chosen.notes + unripe
+    n_accounts = len(every_account(read, sorted(set(points.as_of.tolist()))))
+    is_representative = len(points) >= LABELLED * n_accounts
     if not len(points):
         raise DataError(
             f"train: no account has a known target at the given moments. {notes[0]} Give an earlier moment: the target "
@@ -181,6 +183,13 @@ def train(
             *notes,
             f"Less than {LABELLED:.0%} of the accounts have a known target, so the share of mules among these is not "
             "that of the bank: tiers follow an alert budget, if no prevalence is given.",
+        ]
+    if len(points) < n_accounts:
+        notes = [
+            *notes,
+            f"Probabilities are those among the {len(points) / n_accounts:.0%} of accounts with a known target. In the "
+            f"whole bank they are too high, at most {n_accounts / len(points):.1f} times, if mules were found more "
+            "often than other accounts were cleared; state a prevalence when you score.",
         ]
     weight = None
     if max_rows is not None:
@@ -580,21 +589,30 @@ def monitor(
     before: Moment,
     after: Moment,
     *,
+    weeks: int = 10,
     n_explained: int = 200,
     output: str | Path | None = None,
     overwrite: bool = False,
     memory: str | int | None = None,
     progress: Progress | None = None,
 ) -> Drift:
-    """Compare two moments: features, scores, reasons of the highest, calibration where labels are ripe, label delay.
+    """Compare a moment with weekly moments before: features, scores, reasons, and what ripe labels say of the scores.
 
-    `Drift.exit_status` is 0 (ok), 3 (watch) or 4 (alarm).
+    A change alarms if it is beyond what the weekly moments differ among themselves, and not small. In a bank that goes
+    on as in these weeks, expect anything but ok in at most 1 of 20 cases, see decision 046. `Drift.advice` says what to
+    do. `Drift.exit_status` is 0 (ok), 3 (watch) or 4 (alarm).
 
     Parameters
     ----------
     model : MuleModel or path
-    before, after : Moment
-        Exclusive. Labels are compared by when they were known: up to `before`, and from there up to `after`.
+    before : Moment
+        Exclusive; the last reference moment. Best is a time between training and `after` in which nothing was wrong.
+    after : Moment
+        Exclusive moment that is looked at. Labels tell of the scores of 37, 51 and 65 days earlier, as far as
+        these are after `before`: younger labels are not ripe.
+    weeks : int
+        Reference moments: `before`, and each week before it as far as the record spans the model's look-back. With
+        fewer than five the limits are fixed ones and alarm often.
     n_explained : int
         Highest scores of each moment whose reasons are compared.
     output : path, optional
@@ -606,7 +624,9 @@ def monitor(
 
     _refuse(output, kinds.DRIFT, dataset, model, overwrite=overwrite)
     read = load(dataset, memory=memory, progress=progress)
-    found = compare_moments(read, open_model(model, read), before, after, n_explained=n_explained, progress=progress)
+    found = compare_moments(
+        read, open_model(model, read), before, after, weeks=weeks, n_explained=n_explained, progress=progress
+    )
     if output is not None:
         found.write(output, overwrite=overwrite)
     return found

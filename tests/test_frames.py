@@ -32,7 +32,7 @@ from muledetect.evaluation import (
     value_recall,
     visible_rings,
 )
-from muledetect.evaluation.drift import compare_periods
+from muledetect.evaluation.periods import Period, compare_periods
 from muledetect.frames import as_arrow, is_frame
 from muledetect.labels import ForwardSplit, GroupFolds
 from muledetect.labels.targets import labelled_points
@@ -215,7 +215,7 @@ def test_evaluation_takes_tables_of_any_library(given: Given) -> None:
     same(compare_baselines(given(rows), target, given(rows), target, model=model, n_draws=5),
          compare_baselines(rows, target, rows, target, model=model, n_draws=5))  # fmt: skip
     first, last = np.arange(len(table)) % 2, np.arange(len(table)) / len(table)
-    drift = [compare_periods(t, t, first, last, labels_a=labels, labels_b=labels, n_draws=5)
+    drift = [compare_periods([Period(t, first, labels=labels)], Period(t, last, labels=labels))
              for t, labels in ((given(table), tables["labels"]), (table, known["labels"]))]  # fmt: skip
     same(drift[0].checks, drift[1].checks)
     same(drift[0].delays, drift[1].delays)

@@ -115,8 +115,8 @@ def hostile_evaluation() -> Evaluation:
 
 
 def hostile_drift() -> Drift:
-    check = {"subject": HOSTILE, "measure": "psi", "value": 0.3, "chance": 0.1, "watch": 0.1, "alarm": 0.25,
-             "grade": "alarm"}  # fmt: skip
+    check = {"subject": HOSTILE, "measure": "psi", "value": 0.3, "usual": 0.1, "watch": 0.1, "alarm": 0.25,
+             "limits": "own", "grade": "alarm"}  # fmt: skip
     return Drift(pd.DataFrame([check]), pd.DataFrame(), 1_000, 2_000)
 
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from muledetect.evaluation.budget import budget_curve, budget_grid, measure_ranking
     from muledetect.evaluation.by_part import leave_one_typology_out, measure_parts, subgroup_parts, typology_parts
     from muledetect.evaluation.detection import detect_accounts, detect_cases, summarise_detection
-    from muledetect.evaluation.drift import Drift, compare_periods
+    from muledetect.evaluation.drift import Drift
     from muledetect.evaluation.evasion import Ranked, evasion_curve
     from muledetect.evaluation.false_positives import (
         FalsePositiveCap,
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     )
     from muledetect.evaluation.money import money_at
     from muledetect.evaluation.monitor import compare_moments
+    from muledetect.evaluation.periods import Outcome, Period, compare_periods
     from muledetect.evaluation.report import Evaluation, EvaluationReport
     from muledetect.evaluation.rings import RingMetrics, compare_rings, value_recall, visible_rings
     from muledetect.evaluation.rules import rule_columns, rules_score
@@ -55,6 +56,8 @@ __all__ = [
     "Evaluation",
     "EvaluationReport",
     "FalsePositiveCap",
+    "Outcome",
+    "Period",
     "Ranked",
     "RingMetrics",
     "average_precision",
@@ -110,7 +113,7 @@ __getattr__, __dir__ = on_demand(
         "budget": "budget_curve budget_grid measure_ranking",
         "by_part": "leave_one_typology_out measure_parts subgroup_parts typology_parts",
         "detection": "detect_accounts detect_cases summarise_detection",
-        "drift": "Drift compare_periods",
+        "drift": "Drift",
         "evasion": "Ranked evasion_curve",
         "false_positives": "FalsePositiveCap budget_within_caps customer_groups measure_false_positives",
         "layers": "measure_layers",
@@ -119,6 +122,7 @@ __getattr__, __dir__ = on_demand(
         "reliability_curve roc_auc value_recall_at value_recall_interval",
         "money": "money_at",
         "monitor": "compare_moments",
+        "periods": "Outcome Period compare_periods",
         "report": "Evaluation EvaluationReport",
         "rings": "RingMetrics compare_rings value_recall visible_rings",
         "rules": "rule_columns rules_score",

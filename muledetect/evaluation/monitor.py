@@ -1,23 +1,43 @@
-"""Two moments of a data set under one model: what drifted between them."""
+"""A moment of a data set under one model beside several moments before it: what is not as usual."""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from muledetect.arrays import Float64Array
-from muledetect.clock import Moment, parse_time
-from muledetect.evaluation.drift import Drift, compare_periods
+from muledetect.arrays import BoolArray, Float64Array
+from muledetect.clock import DAY, Moment, format_duration, format_time, parse_time
+from muledetect.evaluation.drift import Drift
 from muledetect.evaluation.measure import origin_of
-from muledetect.graph import build_graph
-from muledetect.labels import Target, every_account, find_targets
+from muledetect.evaluation.periods import HIGH, Outcome, Period, compare_periods
+from muledetect.graph import Points, build_graph
+from muledetect.labels import every_account, find_targets, known_mules
 from muledetect.model import MuleModel
 from muledetect.model.neighbours import extract_for
 from muledetect.progress import Progress
 from muledetect.records import Dataset
+
+#: Reference moments by default; weekly ones hold every phase of the month twice.
+WEEKS: Final = 10
+
+#: When the labels of a moment are ripe: horizon and maturity of `labels.find_targets`.
+RIPE: Final = 37 * DAY
+
+#: So many moments whose labels are ripe are looked at together, for mules are few.
+N_RIPE: Final = 3
+
+#: Between two of them: targets reach a week to both sides.
+_SPACING: Final = 14 * DAY
+
+#: Labels whose delay is compared became known within so long before a moment.
+_LABELS: Final = 28 * DAY
+
+#: Mules that score among this share of the accounts count as found.
+FOUND: Final = 2 * HIGH
 
 
 class View(NamedTuple):
@@ -35,12 +55,40 @@ def compare_moments(
     before: Moment,
     after: Moment,
     *,
+    weeks: int = WEEKS,
     n_explained: int = 200,
     progress: Progress | None = None,
 ) -> Drift:
-    """Compare two moments under a model; see `muledetect.pipeline.monitor`."""
-    a, b = (view_moment(dataset, model, at, n_explained=n_explained, progress=progress) for at in (before, after))
-    return compare_views(dataset, a, dataset, b, model)
+    """Compare a moment with earlier ones under a model; see `muledetect.pipeline.monitor`."""
+    reference = reference_moments(dataset, model, before, weeks)
+    seen = [view_moment(dataset, model, at, n_explained=n_explained, progress=progress) for at in reference]
+    new = view_moment(dataset, model, after, n_explained=n_explained, progress=progress)
+    ripe = [view_moment(dataset, model, at, n_explained=0, progress=progress) for at in ripe_moments(before, after)]
+    return compare_views(dataset, model, seen, new, ripe)
+
+
+def reference_moments(dataset: Dataset, model: MuleModel, before: Moment, weeks: int = WEEKS) -> list[int]:
+    """Return a moment and the same time of the weeks before it, as far as the record spans the model's look-back.
+
+    Parameters
+    ----------
+    dataset : Dataset
+    model : MuleModel
+    before : Moment
+        The last one.
+    weeks : int
+        At most so many moments.
+    """
+    last, times = parse_time(before), build_graph(dataset).time
+    first = int(times[0]) + model.trained_on_.lookback if len(times) else last
+    earlier = [last - 7 * DAY * n for n in range(weeks - 1, 0, -1)]
+    return [*(at for at in earlier if at >= first), last]
+
+
+def ripe_moments(before: Moment, after: Moment) -> list[int]:
+    """Return the latest moments after `before` whose labels are ripe at `after`, two weeks apart: three, or fewer."""
+    latest = parse_time(after) - RIPE
+    return [at for n in range(N_RIPE) if (at := latest - n * _SPACING) > parse_time(before)][::-1]
 
 
 def view_moment(
@@ -64,47 +112,99 @@ def view_moment(
     return View(parse_time(at), features, score, _reason_codes(model, features, score, n_explained))
 
 
-def compare_views(dataset_a: Dataset, a: View, dataset_b: Dataset, b: View, model: MuleModel) -> Drift:
-    """Compare two views, also of two data sets.
+def compare_views(
+    dataset: Dataset, model: MuleModel, reference: Sequence[View], new: View, ripe: Sequence[View] = ()
+) -> Drift:
+    """Compare a view with reference views.
+
+    Only accounts that moved money within the model's look-back are compared: accounts that are not open yet, or sleep,
+    would tell how the list of accounts grows.
 
     Parameters
     ----------
-    dataset_a, dataset_b : Dataset
-        Whose labels are used.
-    a, b : View
-        Before and after.
+    dataset : Dataset
+        Of all views. Nothing that became known at the new moment or later is used.
     model : MuleModel
-        That made both.
+        That made all views.
+    reference : sequence of View
+        In order of time.
+    new : View
+    ripe : sequence of View
+        Later than the reference, with labels that are ripe at the new moment: whether the model still finds mules.
     """
-    _, _, target = origin_of(model)
-    return compare_periods(
-        a.features, b.features, a.score, b.score,
-        probability_b=model.probability(b.score), y_b=_ripe_targets(dataset_b, b.as_of, target),
-        reasons_a=a.codes, reasons_b=b.codes,
-        labels_a=_labels_known(dataset_a, None, a.as_of), labels_b=_labels_known(dataset_b, a.as_of, b.as_of),
-    )  # fmt: skip
+    periods = [_period(dataset, model, view, _outcome(dataset, model, [view], new.as_of)) for view in reference]
+    outcome = _outcome(dataset, model, ripe, new.as_of)
+    notes = [_told(reference, new, ripe)]
+    return compare_periods(periods, _period(dataset, model, new, outcome), notes=notes)
+
+
+def _told(reference: Sequence[View], new: View, ripe: Sequence[View]) -> str:
+    days = [format_time(view.as_of)[:10] for view in (reference[0], reference[-1], new)]
+    labels = " and ".join(format_time(view.as_of)[:10] for view in ripe)
+    return (
+        f"{days[2]} beside {len(reference):,} moments from {days[0]} to {days[1]}. "
+        + (
+            f"Labels are those of scores of {labels}."
+            if ripe
+            else "Labels: none is ripe yet, so nothing tells whether "
+        )
+        + ("" if ripe else f"mules are still found; {format_duration(RIPE)} after the reference they are.")
+    )
+
+
+def _period(dataset: Dataset, model: MuleModel, view: View, outcome: Outcome) -> Period:
+    is_active = _is_active(dataset, model, view)
+    rows, labels = pa.array(is_active), _labels_known(dataset, view.as_of - _LABELS, view.as_of)
+    return Period(view.features.filter(rows), view.score[is_active], view.codes, labels, outcome)
+
+
+def _is_active(dataset: Dataset, model: MuleModel, view: View) -> BoolArray:
+    """Return which accounts of a view moved money within the look-back."""
+    graph, lookback = build_graph(dataset), model.trained_on_.lookback
+    first, last = np.searchsorted(graph.time, [view.as_of - lookback if lookback else 0, view.as_of])
+    moved = np.zeros(graph.n_accounts, np.bool_)
+    moved[graph.source[first:last]] = moved[graph.target[first:last]] = True
+    return np.asarray(moved[graph.codes(view.features["account_id"])])
+
+
+def _outcome(dataset: Dataset, model: MuleModel, views: Sequence[View], now: int) -> Outcome:
+    """Return what labels say that were known when each view was ripe; nothing of views that are not ripe yet."""
+    found = [Outcome()]
+    for view in views:
+        labels = dataset.tables.get("labels")
+        if labels is None or not labels.num_rows or view.as_of + RIPE > now:
+            continue
+        graph = build_graph(dataset)
+        codes, at = graph.codes(view.features["account_id"]).astype(np.int32), view.as_of + RIPE
+        points = Points(codes, np.full(len(codes), view.as_of), dataset.fingerprint)
+        origin: Any = model.trained_on_
+        y = find_targets(
+            dataset, graph, points, target=origin.target, unlabelled=origin.unlabelled, lookback=origin.lookback,
+            data_end=at, known_by=at - 1,
+        )  # fmt: skip
+        is_active = _is_active(dataset, model, view)
+        high = np.quantile(view.score[is_active], 1 - FOUND)
+        # what the bank knew already needs no model
+        new = ~np.isnan(y) & ~known_mules(dataset, graph, points)
+        is_mule = new & (y == 1)
+        probability = model.probability(view.score[new])
+        found.append(Outcome(float(probability.sum()), int(is_mule.sum()), int((view.score[is_mule] > high).sum())))
+    expected, observed, n_high = (sum(parts) for parts in zip(*found, strict=True))
+    return Outcome(expected, int(observed), int(n_high))
 
 
 def _reason_codes(model: MuleModel, features: pa.Table, score: np.ndarray, n: int) -> list[list[str]]:
     highest = np.lexsort((np.array(features["account_id"].to_pylist()), -score))[:n]
+    if not len(highest):
+        return []
     shown = features.take(pa.array(np.sort(highest)))
     return [[reason["code"] for reason in reasons if reason["contribution"] > 0] for reasons in model.explain(shown)]
 
 
-def _ripe_targets(dataset: Dataset, as_of: int, target: Target) -> np.ndarray | None:
-    """Return the targets at a moment, or None where the data set has no labels that are ripe."""
-    if "labels" not in dataset.tables:
-        return None
-    y = find_targets(dataset, build_graph(dataset), every_account(dataset, as_of), target=target)
-    return y if (y == 0).any() and (y == 1).any() else None
-
-
-def _labels_known(dataset: Dataset, since: int | None, until: int) -> pa.Table | None:
+def _labels_known(dataset: Dataset, since: int, until: int) -> pa.Table | None:
     table = dataset.tables.get("labels")
     if table is None or not {"known_ts", "activity_start"} <= set(table.column_names):
         return None
-    known = pc.fill_null(table["known_ts"].cast(pa.timestamp("us", tz="UTC")).cast(pa.int64()), until)
-    is_inside = pc.less(known, until)
-    if since is not None:
-        is_inside = pc.and_(is_inside, pc.greater_equal(known, since))
-    return table.filter(is_inside)
+    known = table["known_ts"].cast(pa.timestamp("us", tz="UTC")).cast(pa.int64())
+    is_inside = pc.and_(pc.less(known, until), pc.greater_equal(known, since))
+    return table.filter(pc.fill_null(is_inside, False))

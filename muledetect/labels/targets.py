@@ -227,6 +227,23 @@ def labelled_points(
     return points[is_known], y[is_known], describe_targets(findings, y)
 
 
+def drop_unripe(points: Points, y: Float64Array) -> tuple[Points, Float64Array, list[str]]:
+    """Leave out points of moments at which no account is known to be none, and say so; all stay if no moment has one.
+
+    A mule is known before the accounts around it are believed to be honest. Where labels are not ripe, every known
+    target is a mule: such a moment would teach that its time of the year is suspicious, and that mules are frequent.
+    """
+    ripe = np.unique(points.as_of[y == 0])
+    kept, n_moments = np.isin(points.as_of, ripe), len(np.unique(points.as_of))
+    if not len(ripe) or kept.all():
+        return points, y, []
+    note = (
+        f"Labels are not ripe at {n_moments - len(ripe):,} of {n_moments:,} moments, so only mules are known there; "
+        f"{int((~kept).sum()):,} points are left out."
+    )
+    return points[kept], y[kept], [note]
+
+
 def describe_targets(findings: Findings, y: Float64Array) -> list[str]:
     """Return what a reader must know about targets, as plain sentences."""
     n_unknown = int(np.isnan(y).sum())

@@ -7,6 +7,7 @@ metadata of the table's schema, see `muledetect.model.tiers.read_basis`.
 from __future__ import annotations
 
 from dataclasses import replace
+from warnings import warn
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +15,7 @@ import pyarrow as pa
 
 from muledetect import schema
 from muledetect.arrays import BoolArray, Float64Array, Int64Array
+from muledetect.clock import DAY
 from muledetect.errors import ModelError
 from muledetect.features import as_table, extract_shards, registry
 from muledetect.graph import Points, TransferGraph
@@ -98,6 +100,9 @@ def score_points(
     if budget is not None or basis.source == "unknown":
         tier, n_alerts = tiers_by_budget(score, points.as_of, budget)
         basis = replace(basis, budget=n_alerts)
+    basis = replace(basis, short_record=_short_record(model, graph, points))
+    if basis.short_record is not None:
+        warn(f"score: {basis.short_text}.", stacklevel=2)
     n_shown = int((rank <= n_explained).sum())
 
     def features(rows: npt.NDArray[np.intp]) -> pa.Table:
@@ -127,6 +132,15 @@ def score_points(
         "reasons": pa.array(reasons, schema.ARROW_TYPES["reasons"]),
     }
     return pa.table(columns, schema=schema.SCORES.arrow_schema.with_metadata(basis.to_metadata()))
+
+
+def _short_record(model: MuleModel, graph: TransferGraph, points: Points) -> tuple[int, int] | None:
+    """Return the shortest record before a point and the look-back, where the record is shorter by a day or more."""
+    wanted = model.trained_on_.lookback
+    if not wanted or not len(points) or not graph.n_transfers:
+        return None
+    seen = max(0, int(points.as_of.min()) - int(graph.time[0]))
+    return (seen - seen % DAY, wanted) if seen <= wanted - DAY else None
 
 
 def _at_prevalence(

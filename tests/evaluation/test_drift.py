@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import math
 
 import numpy as np
 import pandas as pd
@@ -8,76 +9,144 @@ import pyarrow as pa
 import pytest
 
 from muledetect.errors import OptionError
-from muledetect.evaluation.drift import Drift, _psi, compare_periods
+from muledetect.evaluation.drift import ADVICE, LIMITS, Drift
+from muledetect.evaluation.periods import Outcome, Period, _apart, _psi, compare_periods
+
+N_REFERENCE = 10
 
 
-def period(n: int, seed: int) -> tuple[pd.DataFrame, np.ndarray]:
+def period(n: int, seed: int, *, phase: float = 0.0) -> Period:
+    """Return rows of one bank; `phase` moves a column as the time of the month does."""
     rng = np.random.default_rng(seed)
     table = pd.DataFrame({"a": rng.lognormal(0, 2, n), "b": rng.poisson(1, n).astype(float), "c": rng.normal(0, 1, n)})
     table.loc[rng.random(n) < 0.1, "c"] = np.nan
-    return table, rng.normal(-3, 1, n)
+    table["salary"] = rng.normal(3 * phase, 1, n)
+    return Period(table, rng.normal(-3, 1, n))
+
+
+def reference(n: int, seed: int, **more: float) -> list[Period]:
+    return [period(n, 100 * seed + k, **more) for k in range(N_REFERENCE)]
 
 
 def grade(drift: Drift, subject: str, measure: str) -> str:
     return str(drift.checks.set_index(["subject", "measure"]).loc[(subject, measure), "grade"])
 
 
-@pytest.mark.parametrize("n", [40, 400])
-def test_periods_of_one_distribution_hardly_ever_alarm(n: int) -> None:
-    # the chance of any false finding is 1% a pair; 3 of 40 has a probability below 1%
-    worst = []
-    for seed in range(40):
-        (a, score_a), (b, score_b) = period(n, 2 * seed), period(n, 2 * seed + 1)
-        worst.append(compare_periods(a, b, score_a, score_b, n_draws=500).worst)
-    assert sum(name != "ok" for name in worst) <= 2
+@pytest.mark.parametrize(("n", "n_reference"), [(40, 1), (400, 1), (40, N_REFERENCE), (400, N_REFERENCE)])
+def test_periods_of_one_distribution_hardly_ever_alarm(n: int, n_reference: int) -> None:
+    # at most 1 in 20 comparisons may alarm by chance; 6 of 40 has a probability below 2%
+    drifts = [compare_periods(reference(n, seed)[:n_reference], period(n, 100 * seed + 99)) for seed in range(40)]
+    assert sum(drift.worst == "alarm" for drift in drifts) <= 5
 
 
-def test_each_planted_change_is_found_where_it_is() -> None:
-    (a, score_a), (b, score_b) = period(3000, 0), period(3000, 1)
-    b["a"] *= 10
-    b.loc[b.index[:900], "b"] = np.nan
-    drift = compare_periods(a, b, score_a, score_b + 1)
+def test_what_moves_with_the_month_alarms_with_fixed_limits_only() -> None:
+    # the third week of each month is another one: of ten reference periods three are such
+    weeks = [period(500, k, phase=float(k % 4 == 2)) for k in range(N_REFERENCE)]
+    new = period(500, 99, phase=1.0)
+    fixed, own = compare_periods(weeks[:1], new), compare_periods(weeks, new)
+    assert grade(fixed, "salary", "psi") == "alarm"
+    assert grade(own, "salary", "psi") == "ok"
+    assert set(fixed.checks["limits"]) == {"fixed"}
+    assert set(own.checks["limits"]) == {"own"}
+    # the same column broken is beyond any phase
+    broken = new._replace(features=new.features.assign(salary=np.nan))  # type: ignore[union-attr]
+    assert grade(compare_periods(weeks, broken), "salary", "missing") == "alarm"
+
+
+@pytest.mark.parametrize("n_reference", [1, N_REFERENCE])
+def test_each_planted_change_is_found_where_it_is(n_reference: int) -> None:
+    new = period(3000, 99)
+    table = new.features.assign(a=new.features["a"] * 10)  # type: ignore[union-attr]
+    table.loc[table.index[:900], "b"] = np.nan
+    drift = compare_periods(reference(3000, 0)[:n_reference], Period(table, np.asarray(new.scores) + 1))
     assert grade(drift, "a", "psi") == grade(drift, "b", "missing") == "alarm"
     assert grade(drift, "c", "psi") == grade(drift, "c", "missing") == "ok"
-    assert {grade(drift, "score", m) for m in ("psi", "ks", "wasserstein")} == {"alarm"}
+    assert {grade(drift, "score", m) for m in ("psi", "alerts")} == {"alarm"}
     assert (drift.worst, drift.exit_status) == ("alarm", 4)
     assert json.loads(drift.to_json())["worst"] == "alarm"
+    assert drift.advice == [ADVICE[m] for m in ("psi", "missing", "alerts")]
+
+
+def test_a_small_change_counts_nowhere_however_unusual_it_is() -> None:
+    # with 50,000 rows a shift of 0.1 is far beyond chance and beyond the reference, but its PSI is 0.01
+    new = period(50_000, 99)
+    drift = compare_periods(reference(50_000, 1), new._replace(scores=np.asarray(new.scores) + 0.1))
+    row = drift.checks.set_index(["subject", "measure"]).loc[("score", "psi")]
+    assert row["value"] > 10 * row["usual"]
+    assert row["grade"] == "ok"
 
 
 def test_psi_is_the_sum_over_bins() -> None:
-    # a: 90 zeros, 10 ones; b: 50 and 50; the edges of ten bins are 0 and (at 90%) 0.1, so two bins are in use
-    value, _ = _psi(np.repeat([0.0, 1.0], [90, 10]), np.repeat([0.0, 1.0], [50, 50]), 0.01)
+    # 90 and 10 rows beside 50 and 50 in two of four bins: bins that nobody uses do not count
+    value, _ = _psi(np.array([0, 90, 10, 0]), np.array([0, 50, 50, 0]), 0.01)
     p, q = np.array([90.5, 10.5]) / 101, np.array([50.5, 50.5]) / 101
     assert value == pytest.approx(float(((p - q) * np.log(p / q)).sum()))
 
 
+def test_reference_periods_are_compared_with_those_that_do_not_overlap() -> None:
+    far = {n: [m for m, other in enumerate(range(10)) if abs(m - n) > 3] for n in range(10)}
+    assert _apart(list(range(10))) == list(far.items())  # type: ignore[arg-type]
+    # with five only the nearest are left out
+    assert _apart(list(range(5)))[2] == (2, [0, 4])  # type: ignore[arg-type]
+    assert _apart([0]) == []  # type: ignore[list-item]
+
+
 def test_drift_does_not_depend_on_the_order_of_rows() -> None:
-    (a, score_a), (b, score_b) = period(300, 0), period(200, 1)
+    weeks, new = reference(300, 0), period(200, 99)
     codes = [["x", "y"], ["y"], ["z"]] * 20
+    weeks = [week._replace(reasons=codes) for week in weeks]
     turned = np.random.default_rng(0).permutation(300)
-    one = compare_periods(a, b, score_a, score_b, reasons_a=codes, reasons_b=codes[:30])
-    other = compare_periods(a.iloc[turned], b, score_a[turned], score_b, reasons_a=codes[::-1], reasons_b=codes[:30])
-    pd.testing.assert_frame_equal(one.checks, other.checks, check_exact=True)
+    other = [
+        Period(week.features.iloc[turned], np.asarray(week.scores)[turned], codes[::-1])  # type: ignore[union-attr]
+        for week in weeks
+    ]
+    one, two = (compare_periods(side, new._replace(reasons=codes[:30])) for side in (weeks, other))
+    pd.testing.assert_frame_equal(one.checks, two.checks, check_exact=True)
 
 
-def test_reasons_calibration_and_label_delay_alarm_when_they_change() -> None:
-    (a, score_a), (b, score_b) = period(1000, 0), period(1000, 1)
+@pytest.mark.parametrize("n_reference", [1, N_REFERENCE])
+def test_reasons_calibration_found_mules_and_label_delay_alarm_when_they_change(n_reference: int) -> None:
     start = pd.Timestamp("2025-01-01", tz="UTC")
 
     def labels(days: float) -> pa.Table:
         known = [start + pd.Timedelta(days=days + n / 100) for n in range(100)]
         return pa.table({"known_ts": known, "activity_start": [start] * 100})
 
-    drift = compare_periods(
-        a, b, score_a, score_b, probability_b=np.full(1000, 0.05), y_b=np.r_[np.ones(150), np.zeros(850)],
-        reasons_a=[["x"]] * 100, reasons_b=[["z"]] * 100, labels_a=labels(3), labels_b=labels(30),
-    )  # fmt: skip
-    for subject, measure in (("reasons", "reasons"), ("probability", "calibration"), ("labels", "delay")):
+    usual = {"reasons": [["x"]] * 100, "labels": labels(3), "outcome": Outcome(50.0, 50, 30)}
+    weeks = [week._replace(**usual) for week in reference(1000, 0)[:n_reference]]
+    new = period(1000, 99)._replace(reasons=[["z"]] * 100, labels=labels(30), outcome=Outcome(50.0, 150, 15))
+    drift = compare_periods(weeks, new)
+    for subject, measure in (
+        ("reasons", "reasons"),
+        ("labels", "calibration"),
+        ("labels", "found"),
+        ("labels", "delay"),
+    ):
         assert grade(drift, subject, measure) == "alarm"
+    value = drift.checks.set_index(["subject", "measure"])["value"]
+    assert value["labels", "found"] == pytest.approx(0.1 - 0.6)
+    assert value["labels", "calibration"] == pytest.approx(math.log(150.5 / 50.5))
     assert drift.delays.loc[2, ["a", "b"]].tolist() == pytest.approx([3.495, 30.495])
 
 
-def test_an_empty_period_is_refused() -> None:
-    a, score = period(10, 0)
-    with pytest.raises(OptionError, match="both periods"):
-        compare_periods(a, a[:0], score, score[:0])
+def test_more_mules_found_is_no_alarm_and_few_labels_alone_are_none() -> None:
+    weeks = [week._replace(outcome=Outcome(20.0, 10, 5)) for week in reference(300, 0)]
+    for outcome in (Outcome(20.0, 10, 10), Outcome(20.0, 2, 0)):
+        assert grade(compare_periods(weeks, period(300, 99)._replace(outcome=outcome)), "labels", "found") == "ok"
+
+
+def test_unequal_weeks_widen_the_limit_of_found_mules() -> None:
+    even = [week._replace(outcome=Outcome(40.0, 40, 20)) for week in reference(300, 0)]
+    waves = [week._replace(outcome=Outcome(40.0, 40, 36 if k % 2 else 4)) for k, week in enumerate(even)]
+    new = period(300, 99)._replace(outcome=Outcome(40.0, 40, 6))
+    assert [grade(compare_periods(weeks, new), "labels", "found") for weeks in (even, waves)] == ["alarm", "ok"]
+
+
+def test_an_empty_period_and_a_lacking_limit_are_refused() -> None:
+    one = period(10, 0)
+    with pytest.raises(OptionError, match="need rows"):
+        compare_periods([one], Period(one.features[:0], np.zeros(0)))
+    with pytest.raises(OptionError, match="need rows"):
+        compare_periods([], one)
+    with pytest.raises(OptionError, match="found are lacking"):
+        compare_periods([one], one, limits={name: limit for name, limit in LIMITS.items() if name != "found"})

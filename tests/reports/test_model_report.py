@@ -18,6 +18,7 @@ from report_world import PAYLOADS
 from muledetect.errors import DataError
 from muledetect.evaluation import (
     EvaluationReport,
+    Period,
     budget_curve,
     compare_periods,
     compare_scores,
@@ -105,7 +106,8 @@ def write_folders(folder: Path, text: Callable[[str], str] = str) -> tuple[Path,
     (model / "card.json").write_text(json.dumps(card(text)))
     rng = np.random.default_rng(1)
     sides = [pd.DataFrame({text("in_amount"): rng.normal(shift, 1, 300)}) for shift in (0, 3)]
-    compare_periods(*sides, rng.random(300), rng.random(300), n_draws=20).write(drift)
+    old, new = (Period(side, rng.random(300)) for side in sides)
+    compare_periods([old], new).write(drift)
     return evaluation, model, drift
 
 

@@ -72,7 +72,7 @@ TABLES: Final[Mapping[str, Mapping[str, Kind]]] = {
 _FORMER: Final = {"innocents": "false_positives"}
 #: Tables of a comparison of two moments.
 DRIFT: Final[Mapping[str, Mapping[str, Kind]]] = {
-    "drift": _columns(text="subject measure grade", number="value chance watch alarm"),
+    "drift": _columns(text="subject measure grade", number="value usual watch alarm"),
     "label_delays": _columns(number="share a b"),
 }
 

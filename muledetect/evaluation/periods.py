@@ -1,0 +1,353 @@
+"""A new period beside several reference periods: a change counts if it is beyond what these differ among themselves.
+
+Months have phases, crime comes in waves: two periods of an unchanged bank differ more than two random samples do. So
+each check is made on every reference period too, beside the others, and its limits come from those values.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from typing import Any, Final, NamedTuple, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import pyarrow as pa
+from scipy.stats import chi2, ks_2samp, norm, t
+
+from muledetect.arrays import Float64Array, Int64Array
+from muledetect.errors import OptionError
+from muledetect.evaluation.drift import GRADES, LIMITS, Drift, Limit
+from muledetect.frames import as_arrow
+from muledetect.model.table import read_features
+
+Features: TypeAlias = "pd.DataFrame | pa.Table"
+# the same few quantiles are asked for column by column
+_normal = lru_cache(maxsize=1_000)(lambda share: float(norm.ppf(1 - share)))
+_chi_square = lru_cache(maxsize=10_000)(lambda share, df: float(chi2.ppf(1 - share, df)))
+_student = lru_cache(maxsize=1_000)(lambda share, df: float(t.ppf(1 - share, df)))
+
+_Check: TypeAlias = tuple[str, str]
+_Values: TypeAlias = dict[_Check, tuple[float, float]]
+
+#: With fewer reference periods than this their spread says too little, and limits are fixed ones.
+LEAST: Final = 5
+
+#: Share of the highest scores that `alerts` counts.
+HIGH: Final = 0.01
+
+#: Checks that share the false alarms evenly. What labels say of found mules is one of its own: few changes of tactics
+#: can be seen elsewhere.
+_FAMILIES: Final = ("columns", "score", "reasons", "found", "labels")
+
+#: Measures that are distances: they cannot be negative, and their roots are what spreads evenly.
+_DISTANCES: Final = ("psi", "reasons", "delay")
+
+#: Reference periods nearer than so many are not compared with each other: what features look back on overlaps.
+_GAP: Final = 3
+
+
+class Outcome(NamedTuple):
+    """What ripe labels say of scores.
+
+    Attributes
+    ----------
+    expected : float
+        Sum of the probabilities of all rows.
+    observed : int
+        Rows that turned out to be mules.
+    n_high : int
+        Of these, rows among the highest scores.
+    """
+
+    expected: float = 0.0
+    observed: int = 0
+    n_high: int = 0
+
+
+class Period(NamedTuple):
+    """What is compared of a period.
+
+    Attributes
+    ----------
+    features : table of features
+        `account_id` and `as_of` are none.
+    scores : array of shape (n,)
+        Raw scores of all rows.
+    reasons : sequence of sequences of str, optional
+        Codes of the reasons of each alert.
+    labels : table as `schema.LABELS`, optional
+        Labels that became known, for the delay from `activity_start` to `known_ts`.
+    outcome : Outcome, optional
+        Of rows whose labels are ripe, at this time or before.
+    """
+
+    features: Features
+    scores: npt.ArrayLike
+    reasons: Sequence[Sequence[str]] = ()
+    labels: Features | None = None
+    outcome: Outcome = Outcome()
+
+
+class _Counts(NamedTuple):
+    """A period in numbers: rows by bin of each column (the last: missing) and of the score, rows that score high."""
+
+    columns: Mapping[str, Int64Array]
+    score: Int64Array
+    n_high: int
+    codes: Counter[str]
+    delays: Float64Array
+    outcome: Outcome
+
+
+def compare_periods(
+    reference: Sequence[Period],
+    new: Period,
+    *,
+    limits: Mapping[str, Limit] = LIMITS,
+    false_alarms: float = 0.05,
+    notes: Sequence[str] = (),
+) -> Drift:
+    """Compare a period with reference periods, at best ten or more of equal length in which nothing was wrong.
+
+    Parameters
+    ----------
+    reference : sequence of Period
+        In order of time, such as one a week. The columns that all have are compared.
+    new : Period
+    limits : mapping of str to Limit
+        Sizes of a change. One that is beyond what is usual counts if it is as large as `watch`, and alarms if it is as
+        large as `alarm`. With fewer than five reference periods what is usual is not known: then only chance at this
+        number of rows is.
+    false_alarms : float
+        Comparisons in which anything is not ok, as a share, where the new period is one more like the reference
+        periods. Shared evenly among columns, score, reasons, found mules and other checks of labels, and in each of
+        these among its checks.
+    notes : sequence of str
+        What a reader must know of the periods.
+
+    Returns
+    -------
+    Drift
+
+    Raises
+    ------
+    OptionError
+        If a period has no rows, there is no reference, or a limit is lacking.
+
+    Notes
+    -----
+    PSI is sum((p - q) ln(p / q)) over ten bins of equal mass in the first reference period and one for what is missing.
+    Each check of a reference period is made beside those at least four periods away. Roots of distances, and other
+    measures as they are, are taken as normal: the limit is mean + t s sqrt(1 + 1 / K), with K - 1 degrees of freedom
+    of K reference periods. `found` and its binomial spread are widened by how unequal the reference periods are
+    (Pearson's dispersion). O(n log n) a column.
+    """
+    lacking = sorted(set(LIMITS) - set(limits))
+    if lacking:
+        raise OptionError(f"monitor: limits for {', '.join(lacking)} are lacking; start from drift.LIMITS.")
+    counted = _count([*reference, new])
+    before, now = counted[:-1], counted[-1]
+    share = false_alarms / len(_FAMILIES)
+    among = [_values(others, one, share) for one, others in _apart(before)]
+    checks = _graded(before, now, among, limits, share)
+    n_a, said = sum(int(one.score.sum()) for one in before), (*notes, _told(len(before), len(among), false_alarms))
+    return Drift(checks, _delay_table(before, now), n_a, int(now.score.sum()), said)
+
+
+def _graded(
+    before: Sequence[_Counts], now: _Counts, among: Sequence[_Values], limits: Mapping[str, Limit], share: float
+) -> pd.DataFrame:
+    """Return all checks, the worst first; `among` are the values of the reference periods themselves."""
+    found = _values(before, now, share)
+    n_of_family = Counter(_family(*check) for check in found)
+    rows = []
+    for (subject, measure), (value, chance) in found.items():
+        seen = np.array([values[subject, measure][0] for values in among if (subject, measure) in values])
+        each = share / n_of_family[_family(subject, measure)]
+        own = _limit_found(before, now, each) if measure == "found" else _limit(measure, seen, each)
+        beyond = chance if math.isnan(own) else max(chance, own)
+        watch, alarm = (max(size, beyond) for size in (limits[measure].watch, limits[measure].alarm))
+        # that more mules are found is no reason to act
+        size = -value if measure == "found" else abs(value)
+        usual = float(np.median(np.abs(seen))) if len(seen) else math.nan
+        kind = "fixed" if math.isnan(own) else "own"
+        rows.append((subject, measure, value, usual, watch, alarm, kind, int(size > watch) + int(size > alarm), size))
+    names = ["subject", "measure", "value", "usual", "watch", "alarm", "limits", "rank", "size"]
+    checks = pd.DataFrame(rows, columns=names)
+    part = (checks["size"] / checks["alarm"]).fillna(-1).to_numpy()
+    order = np.lexsort((checks["measure"].to_numpy(), checks["subject"].to_numpy(), -part, -checks["rank"].to_numpy()))
+    checks = checks.iloc[order]
+    checks["grade"] = [GRADES[rank] for rank in checks["rank"]]
+    return checks.drop(columns=["rank", "size"]).reset_index(drop=True)
+
+
+def _told(n: int, n_among: int, false_alarms: float) -> str:
+    if n_among < LEAST:
+        return (
+            f"{n:,} reference periods are too few to know what is usual: limits are fixed ones, and alarms of an "
+            "unchanged bank are likely. Ten are better."
+        )
+    return (
+        f"Limits are what {n:,} reference periods differ among themselves, and at least the fixed ones. If the new "
+        f"period is one more like these, expect anything but ok in at most 1 of {round(1 / false_alarms):,} cases."
+    )
+
+
+def _count(periods: Sequence[Period]) -> list[_Counts]:
+    """Return the periods in numbers, over bins of the first."""
+    tables = [read_features(period.features) for period in periods]
+    scores = [np.sort(np.asarray(period.scores, dtype=np.float64)) for period in periods]
+    if len(periods) < 2 or 0 in (*(len(table.values) for table in tables), *map(len, scores)):
+        raise OptionError("monitor: a new period and a reference need rows and scores. Choose other moments.")
+    names = sorted(set.intersection(*(set(table.names) for table in tables)))
+    first, score_edges = tables[0], _edges(scores[0])
+    edges = {name: _edges(first.values[:, first.names.index(name)]) for name in names}
+    high = float(np.quantile(scores[0], 1 - HIGH))
+    return [
+        _Counts(
+            {name: _in_bins(table.values[:, table.names.index(name)], edges[name]) for name in names},
+            _in_bins(score, score_edges), int((score > high).sum()),
+            Counter(code for codes in period.reasons for code in set(codes)), _delays(period.labels), period.outcome,
+        )
+        for period, table, score in zip(periods, tables, scores, strict=True)
+    ]  # fmt: skip
+
+
+def _edges(values: npt.NDArray[Any]) -> Float64Array:
+    present = values[~np.isnan(values)].astype(np.float64)
+    return np.unique(np.quantile(present, np.linspace(0.1, 0.9, 9))) if len(present) else np.zeros(0)
+
+
+def _in_bins(values: npt.NDArray[Any], edges: Float64Array) -> Int64Array:
+    # a value that many rows share stays whole, in the bin that begins with it; the last bin is for what is missing
+    places = np.where(np.isnan(values), len(edges) + 1, np.searchsorted(edges, values.astype(np.float64), "right"))
+    return np.bincount(places, minlength=len(edges) + 2).astype(np.int64)
+
+
+def _apart(periods: Sequence[_Counts]) -> list[tuple[_Counts, list[_Counts]]]:
+    """Return each period with those that are far enough from it; with few periods that is nearer."""
+    gap = min(_GAP, max(0, (len(periods) - 2) // 2))
+    paired = [(one, [other for m, other in enumerate(periods) if abs(m - n) > gap]) for n, one in enumerate(periods)]
+    return [(one, others) for one, others in paired if others]
+
+
+def _family(subject: str, measure: str) -> str:
+    if subject == "labels":
+        return "found" if measure == "found" else "labels"
+    return subject if subject in ("score", "reasons") else "columns"
+
+
+def _values(before: Sequence[_Counts], now: _Counts, share: float) -> _Values:
+    """Return the value of each check beside pooled periods, and what samples of this size stay under by chance."""
+    each = share / max(1, 2 * len(now.columns))
+    found: _Values = {}
+    for name, rows in now.columns.items():
+        pooled = np.sum([one.columns[name] for one in before], axis=0)
+        found[name, "psi"], found[name, "missing"] = _psi(pooled, rows, each), _missing(pooled, rows, each)
+    score = np.sum([one.score for one in before], axis=0)
+    found["score", "psi"] = _psi(score, now.score, share)
+    found["score", "alerts"] = _ratio(sum(one.n_high for one in before), int(score.sum()), now, share)
+    codes = sum((one.codes for one in before), Counter[str]())
+    if codes and now.codes:
+        found["reasons", "reasons"] = _divergence(codes, now.codes, share)
+    expected, observed, n_high = (sum(parts) for parts in zip(*(one.outcome for one in before), strict=True))
+    if now.outcome.expected:
+        found["labels", "calibration"] = _calibration(Outcome(expected, int(observed), int(n_high)), now.outcome, share)
+    if observed and now.outcome.observed:
+        p, q = n_high / observed, now.outcome.n_high / now.outcome.observed
+        spread = math.sqrt(p * (1 - p) * (1 / observed + 1 / now.outcome.observed))
+        found["labels", "found"] = q - p, _normal(share) * spread
+    delays = np.sort(np.concatenate([one.delays for one in before]))
+    if len(delays) and len(now.delays):
+        found["labels", "delay"] = _ks(delays, now.delays, share)
+    return found
+
+
+def _limit(measure: str, seen: Float64Array, share: float) -> float:
+    """Return the size that a value stays under but for a share, as the values of reference periods say."""
+    if len(seen) < LEAST:
+        return math.nan
+    quantile = _student(share, len(seen) - 1) * math.sqrt(1 + 1 / len(seen))
+    if measure in _DISTANCES:
+        roots = np.sqrt(np.maximum(seen, 0))
+        return float(roots.mean() + quantile * roots.std(ddof=1)) ** 2
+    both = _student(share / 2, len(seen)) * math.sqrt(1 + 1 / len(seen))
+    return both * float(np.sqrt(np.mean(seen**2)))
+
+
+def _limit_found(before: Sequence[_Counts], now: _Counts, share: float) -> float:
+    """Return how far the share of mules that scored high may fall."""
+    pairs = np.array([(one.outcome.n_high, one.outcome.observed) for one in before if one.outcome.observed], float)
+    if len(pairs) < LEAST or not now.outcome.observed:
+        return math.nan
+    p, n = pairs[:, 0].sum() / pairs[:, 1].sum(), pairs[:, 1]
+    even = max(p * (1 - p), 0.5 / n.sum())
+    dispersion = max(1.0, float((n * (pairs[:, 0] / n - p) ** 2).sum()) / even / (len(pairs) - 1))
+    spread = math.sqrt(dispersion * even * (1 / n.sum() + 1 / now.outcome.observed))
+    return _student(share, len(pairs) - 1) * spread
+
+
+def _psi(a: Int64Array, b: Int64Array, share: float) -> tuple[float, float]:
+    used = (a + b) > 0
+    n_used = int(used.sum())
+    # half a row in each bin, so that an empty one gives no infinity
+    p, q = ((count[used] + 0.5) / (count.sum() + 0.5 * n_used) for count in (a, b))
+    value = float(((p - q) * np.log(p / q)).sum())
+    return value, _chi_square(share, max(n_used - 1, 1)) * float(1 / a.sum() + 1 / b.sum())
+
+
+def _missing(a: Int64Array, b: Int64Array, share: float) -> tuple[float, float]:
+    n_a, n_b = int(a.sum()), int(b.sum())
+    pooled = (int(a[-1]) + int(b[-1]) + 1) / (n_a + n_b + 2)
+    spread = math.sqrt(pooled * (1 - pooled) * (1 / n_a + 1 / n_b))
+    return int(b[-1]) / n_b - int(a[-1]) / n_a, _normal(share / 2) * spread
+
+
+def _ratio(n_high: int, n: int, now: _Counts, share: float) -> tuple[float, float]:
+    """Return ln of how many times as many rows score high, half a row added to both."""
+    a, b = n_high + 0.5, now.n_high + 0.5
+    return math.log(b / int(now.score.sum()) / (a / n)), _normal(share / 2) * math.sqrt(1 / a + 1 / b)
+
+
+def _divergence(a: Counter[str], b: Counter[str], share: float) -> tuple[float, float]:
+    """Return the Jensen-Shannon divergence of the codes, bits; by chance it is about chi-square."""
+    names = sorted(set(a) | set(b))
+    p, q = (np.array([codes[name] for name in names], float) / codes.total() for codes in (a, b))
+    middle = (p + q) / 2
+    value = sum(float((x[x > 0] * np.log2(x[x > 0] / middle[x > 0])).sum()) for x in (p, q)) / 2
+    per_bit = (1 / a.total() + 1 / b.total()) / (8 * math.log(2))
+    return value, _chi_square(share, max(len(names) - 1, 1)) * per_bit
+
+
+def _calibration(a: Outcome, b: Outcome, share: float) -> tuple[float, float]:
+    """Return ln(observed / expected mules) less that of the reference, or as it is without one; half a mule added."""
+    logs = [math.log((one.observed + 0.5) / (one.expected + 0.5)) if one.expected else 0.0 for one in (a, b)]
+    spread = math.sqrt(sum(1 / (max(one.observed, one.expected) + 0.5) for one in (a, b) if one.expected))
+    return logs[1] - logs[0], _normal(share / 2) * spread
+
+
+def _ks(a: Float64Array, b: Float64Array, share: float) -> tuple[float, float]:
+    # Smirnov's bound for two samples: sqrt(ln(2 / share) / 2 * (1 / n_a + 1 / n_b))
+    bound = math.sqrt(math.log(2 / share) / 2 * (1 / len(a) + 1 / len(b)))
+    return float(ks_2samp(a, b, method="asymp").statistic), bound
+
+
+def _delays(labels: Features | None) -> Float64Array:
+    """Return sorted days from the start of the activity to the label, of labels that have both."""
+    table = None if labels is None else as_arrow(labels, "labels")
+    if table is None or not {"known_ts", "activity_start"} <= set(table.column_names):
+        return np.zeros(0)
+    times = table.select(["known_ts", "activity_start"]).to_pandas().dropna()
+    days = (times["known_ts"] - times["activity_start"]) / pd.Timedelta(days=1)
+    return np.sort(days.to_numpy(dtype=np.float64))
+
+
+def _delay_table(before: Sequence[_Counts], now: _Counts) -> pd.DataFrame:
+    shares = [0.1, 0.25, 0.5, 0.75, 0.9]
+    sides = {"a": np.concatenate([one.delays for one in before]), "b": now.delays}
+    curve = {name: np.quantile(days, shares) if len(days) else np.nan for name, days in sides.items()}
+    return pd.DataFrame({"share": shares, **curve})
