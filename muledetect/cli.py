@@ -487,7 +487,7 @@ def evaluate(
 def monitor(
     reading: Reading,
     model: ModelFolder,
-    before: Annotated[str, Option(help="Exclusive last moment of the reference, such as that of the acceptance.")],
+    before: Annotated[str, Option(help="End of the reference, such as the acceptance.")],
     after: Annotated[str, Option(help="Exclusive moment that is looked at.")],
     output: Annotated[Path, Option(help="Folder for drift.json and its tables.")],
     weeks: Annotated[

@@ -606,12 +606,12 @@ def monitor(
     ----------
     model : MuleModel or path
     before : Moment
-        Exclusive; the last reference moment. Best is a time between training and `after` in which nothing was wrong.
+        The reference ends here. Best are weeks between training and `after` in which nothing was wrong.
     after : Moment
         Exclusive moment that is looked at. Labels tell of the scores of 37, 51 and 65 days earlier, as far as
         these are after `before`: younger labels are not ripe.
     weeks : int
-        Reference moments: `before`, and each week before it as far as the record spans the model's look-back. With
+        Reference moments: whole weeks before `after`, as far as the record spans the model's look-back at them. With
         fewer than five the limits are fixed ones and alarm often.
     n_explained : int
         Highest scores of each moment whose reasons are compared.

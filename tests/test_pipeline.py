@@ -27,6 +27,7 @@ from small_world import (
 )
 
 from muledetect import convert, pipeline, schema
+from muledetect.clock import DAY
 from muledetect.errors import DataError, ModelError, OptionError, OutputError
 from muledetect.evaluation import measure
 from muledetect.facts import Snapshot
@@ -35,7 +36,7 @@ from muledetect.graph import build_graph
 from muledetect.labels import every_account
 from muledetect.model import MuleModel, load_model
 from muledetect.model.scores import score_points
-from muledetect.model.tiers import TIERS
+from muledetect.model.tiers import TIERS, read_basis
 from muledetect.outputs import MANIFEST
 from muledetect.records import Dataset, read_dataset, write_tables
 from muledetect.rings import RingTables, find_rings
@@ -434,7 +435,31 @@ def test_periods_are_compared(first: Run) -> None:
     assert same.worst == "ok"
     early = pipeline.monitor(first.dataset, first.model, "2025-01-10", SCORED_AT)
     assert early.exit_status == 4
-    assert set(early.checks["measure"]) >= {"psi", "missing", "ks", "reasons"}
+    assert set(early.checks["measure"]) >= {"psi", "missing", "alerts", "reasons"}
+
+
+def test_a_record_shorter_than_the_look_back_is_said(first: Run) -> None:
+    early = "2025-01-21"
+    with pytest.warns(UserWarning, match="only 20d long, the model looks back 45d"):
+        scores = pipeline.score(first.dataset, first.model, early, n_explained=0)
+    basis = read_basis(scores)
+    assert basis is not None
+    assert basis.short_record == (20 * DAY, 45 * DAY)
+    assert basis.short_text in basis.text
+    assert "20d" in basis.thai
+    assert read_basis(first.scores).short_record is None  # type: ignore[union-attr]
+
+
+def test_a_moment_of_unripe_labels_is_left_out_and_probabilities_of_a_part_are_bounded() -> None:
+    dataset = read_dataset(small_world())
+    ripe, both = (
+        pipeline.train(dataset, moments, target="active", pack="TH", lookback="14d", model=small_model())
+        for moments in (ACTIVE_AT, [*ACTIVE_AT, SCORED_AT])
+    )
+    assert not any("not ripe" in note for note in ripe.notes_)
+    assert any("not ripe at 1 of 4 moments" in note for note in both.notes_)
+    assert both.trained_on_.prevalence == ripe.trained_on_.prevalence
+    assert any("too high, at most" in note for note in ripe.notes_)
 
 
 def test_what_cannot_be_trained_on_is_told(first: Run) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -20,6 +21,8 @@ from muledetect.model import MuleModel
 from muledetect.model.neighbours import extract_for
 from muledetect.progress import Progress
 from muledetect.records import Dataset
+
+_WEEK: Final = 7 * DAY
 
 #: Reference moments by default; weekly ones hold every phase of the month twice.
 WEEKS: Final = 10
@@ -60,28 +63,33 @@ def compare_moments(
     progress: Progress | None = None,
 ) -> Drift:
     """Compare a moment with earlier ones under a model; see `muledetect.pipeline.monitor`."""
-    reference = reference_moments(dataset, model, before, weeks)
-    seen = [view_moment(dataset, model, at, n_explained=n_explained, progress=progress) for at in reference]
+
+    def views(moments: Iterable[int], n: int) -> Iterator[View]:
+        return (view_moment(dataset, model, at, n_explained=n, progress=progress) for at in moments)
+
+    reference = views(reference_moments(dataset, model, before, after, weeks), n_explained)
     new = view_moment(dataset, model, after, n_explained=n_explained, progress=progress)
-    ripe = [view_moment(dataset, model, at, n_explained=0, progress=progress) for at in ripe_moments(before, after)]
-    return compare_views(dataset, model, seen, new, ripe)
+    return compare_views(dataset, model, reference, new, views(ripe_moments(before, after), 0))
 
 
-def reference_moments(dataset: Dataset, model: MuleModel, before: Moment, weeks: int = WEEKS) -> list[int]:
-    """Return a moment and the same time of the weeks before it, as far as the record spans the model's look-back.
+def reference_moments(
+    dataset: Dataset, model: MuleModel, before: Moment, after: Moment, weeks: int = WEEKS
+) -> list[int]:
+    """Return the latest moments up to `before` that are whole weeks from `after`: the same day and time of the week.
 
     Parameters
     ----------
     dataset : Dataset
     model : MuleModel
-    before : Moment
-        The last one.
+        Whose look-back the record must span at a moment; the last moment is taken in any case.
+    before, after : Moment
     weeks : int
         At most so many moments.
     """
-    last, times = parse_time(before), build_graph(dataset).time
+    end, times = parse_time(after), build_graph(dataset).time
+    last = end + (parse_time(before) - end) // _WEEK * _WEEK
     first = int(times[0]) + model.trained_on_.lookback if len(times) else last
-    earlier = [last - 7 * DAY * n for n in range(weeks - 1, 0, -1)]
+    earlier = [last - _WEEK * n for n in range(weeks - 1, 0, -1)]
     return [*(at for at in earlier if at >= first), last]
 
 
@@ -113,9 +121,9 @@ def view_moment(
 
 
 def compare_views(
-    dataset: Dataset, model: MuleModel, reference: Sequence[View], new: View, ripe: Sequence[View] = ()
+    dataset: Dataset, model: MuleModel, reference: Iterable[View], new: View, ripe: Iterable[View] = ()
 ) -> Drift:
-    """Compare a view with reference views.
+    """Compare a view with reference views; these may be made one by one, and none is kept.
 
     Only accounts that moved money within the model's look-back are compared: accounts that are not open yet, or sleep,
     would tell how the list of accounts grows.
@@ -126,30 +134,38 @@ def compare_views(
         Of all views. Nothing that became known at the new moment or later is used.
     model : MuleModel
         That made all views.
-    reference : sequence of View
+    reference : iterable of View
         In order of time.
     new : View
-    ripe : sequence of View
+    ripe : iterable of View
         Later than the reference, with labels that are ripe at the new moment: whether the model still finds mules.
     """
-    periods = [_period(dataset, model, view, _outcome(dataset, model, [view], new.as_of)) for view in reference]
-    outcome = _outcome(dataset, model, ripe, new.as_of)
-    notes = [_told(reference, new, ripe)]
-    return compare_periods(periods, _period(dataset, model, new, outcome), notes=notes)
+    usual: list[int] = []
+    labelled: list[int] = []
+
+    def seen(views: Iterable[View], moments: list[int]) -> Iterator[View]:
+        for view in views:
+            moments.append(view.as_of)
+            yield view
+
+    def periods() -> Iterator[Period]:
+        for view in seen(reference, usual):
+            yield _period(dataset, model, view, _outcome(dataset, model, [view], new.as_of))
+
+    outcome = _outcome(dataset, model, seen(ripe, labelled), new.as_of)
+    drift = compare_periods(periods(), _period(dataset, model, new, outcome))
+    return replace(drift, notes=(_told(usual, new.as_of, labelled), *drift.notes))
 
 
-def _told(reference: Sequence[View], new: View, ripe: Sequence[View]) -> str:
-    days = [format_time(view.as_of)[:10] for view in (reference[0], reference[-1], new)]
-    labels = " and ".join(format_time(view.as_of)[:10] for view in ripe)
-    return (
-        f"{days[2]} beside {len(reference):,} moments from {days[0]} to {days[1]}. "
-        + (
-            f"Labels are those of scores of {labels}."
-            if ripe
-            else "Labels: none is ripe yet, so nothing tells whether "
-        )
-        + ("" if ripe else f"mules are still found; {format_duration(RIPE)} after the reference they are.")
+def _told(reference: Sequence[int], new: int, ripe: Sequence[int]) -> str:
+    first, last, now = (format_time(at)[:10] for at in (reference[0], reference[-1], new))
+    labels = (
+        f"Labels tell of the scores of {' and '.join(format_time(at)[:10] for at in ripe)}."
+        if ripe
+        else f"No label is ripe yet, so nothing tells whether mules are still found. {format_duration(RIPE)} after the "
+        "reference some are."
     )
+    return f"{now} beside {len(reference):,} moments from {first} to {last}. {labels}"
 
 
 def _period(dataset: Dataset, model: MuleModel, view: View, outcome: Outcome) -> Period:
@@ -167,7 +183,7 @@ def _is_active(dataset: Dataset, model: MuleModel, view: View) -> BoolArray:
     return np.asarray(moved[graph.codes(view.features["account_id"])])
 
 
-def _outcome(dataset: Dataset, model: MuleModel, views: Sequence[View], now: int) -> Outcome:
+def _outcome(dataset: Dataset, model: MuleModel, views: Iterable[View], now: int) -> Outcome:
     """Return what labels say that were known when each view was ripe; nothing of views that are not ripe yet."""
     found = [Outcome()]
     for view in views:

@@ -8,28 +8,23 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from functools import lru_cache
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain
 from typing import Any, Final, NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
-from scipy.stats import chi2, ks_2samp, norm, t
 
 from muledetect.arrays import Float64Array, Int64Array
 from muledetect.errors import OptionError
+from muledetect.evaluation.distances import divergence, kolmogorov_smirnov, log_ratio, missing, normal, psi, student
 from muledetect.evaluation.drift import GRADES, LIMITS, Drift, Limit
 from muledetect.frames import as_arrow
 from muledetect.model.table import read_features
 
 Features: TypeAlias = "pd.DataFrame | pa.Table"
-# the same few quantiles are asked for column by column
-_normal = lru_cache(maxsize=1_000)(lambda share: float(norm.ppf(1 - share)))
-_chi_square = lru_cache(maxsize=10_000)(lambda share, df: float(chi2.ppf(1 - share, df)))
-_student = lru_cache(maxsize=1_000)(lambda share, df: float(t.ppf(1 - share, df)))
-
 _Check: TypeAlias = tuple[str, str]
 _Values: TypeAlias = dict[_Check, tuple[float, float]]
 
@@ -104,18 +99,13 @@ class _Counts(NamedTuple):
 
 
 def compare_periods(
-    reference: Sequence[Period],
-    new: Period,
-    *,
-    limits: Mapping[str, Limit] = LIMITS,
-    false_alarms: float = 0.05,
-    notes: Sequence[str] = (),
+    reference: Iterable[Period], new: Period, *, limits: Mapping[str, Limit] = LIMITS, false_alarms: float = 0.05
 ) -> Drift:
     """Compare a period with reference periods, at best ten or more of equal length in which nothing was wrong.
 
     Parameters
     ----------
-    reference : sequence of Period
+    reference : iterable of Period
         In order of time, such as one a week. The columns that all have are compared.
     new : Period
     limits : mapping of str to Limit
@@ -126,8 +116,6 @@ def compare_periods(
         Comparisons in which anything is not ok, as a share, where the new period is one more like the reference
         periods. Shared evenly among columns, score, reasons, found mules and other checks of labels, and in each of
         these among its checks.
-    notes : sequence of str
-        What a reader must know of the periods.
 
     Returns
     -------
@@ -149,12 +137,12 @@ def compare_periods(
     lacking = sorted(set(LIMITS) - set(limits))
     if lacking:
         raise OptionError(f"monitor: limits for {', '.join(lacking)} are lacking; start from drift.LIMITS.")
-    counted = _count([*reference, new])
+    counted = _count(chain(reference, [new]))
     before, now = counted[:-1], counted[-1]
     share = false_alarms / len(_FAMILIES)
     among = [_values(others, one, share) for one, others in _apart(before)]
     checks = _graded(before, now, among, limits, share)
-    n_a, said = sum(int(one.score.sum()) for one in before), (*notes, _told(len(before), len(among), false_alarms))
+    n_a, said = sum(int(one.score.sum()) for one in before), (_told(len(before), len(among), false_alarms),)
     return Drift(checks, _delay_table(before, now), n_a, int(now.score.sum()), said)
 
 
@@ -197,24 +185,28 @@ def _told(n: int, n_among: int, false_alarms: float) -> str:
     )
 
 
-def _count(periods: Sequence[Period]) -> list[_Counts]:
-    """Return the periods in numbers, over bins of the first."""
-    tables = [read_features(period.features) for period in periods]
-    scores = [np.sort(np.asarray(period.scores, dtype=np.float64)) for period in periods]
-    if len(periods) < 2 or 0 in (*(len(table.values) for table in tables), *map(len, scores)):
-        raise OptionError("monitor: a new period and a reference need rows and scores. Choose other moments.")
-    names = sorted(set.intersection(*(set(table.names) for table in tables)))
-    first, score_edges = tables[0], _edges(scores[0])
-    edges = {name: _edges(first.values[:, first.names.index(name)]) for name in names}
-    high = float(np.quantile(scores[0], 1 - HIGH))
-    return [
-        _Counts(
-            {name: _in_bins(table.values[:, table.names.index(name)], edges[name]) for name in names},
-            _in_bins(score, score_edges), int((score > high).sum()),
-            Counter(code for codes in period.reasons for code in set(codes)), _delays(period.labels), period.outcome,
-        )
-        for period, table, score in zip(periods, tables, scores, strict=True)
-    ]  # fmt: skip
+def _count(periods: Iterable[Period]) -> list[_Counts]:
+    """Return the periods in numbers, over bins of the first; one at a time, so that one table is in memory."""
+    found: list[_Counts] = []
+    edges: dict[str, Float64Array] = {}
+    score_edges, high = np.zeros(0), math.inf
+    for period in periods:
+        table, score = read_features(period.features), np.asarray(period.scores, dtype=np.float64)
+        if not len(table.values) or not len(score):
+            raise OptionError("monitor: each period needs rows and scores, and one has none. Choose other moments.")
+        columns = dict(zip(table.names, table.values.T, strict=True))
+        if not found:
+            edges, score_edges = {name: _edges(columns[name]) for name in sorted(columns)}, _edges(score)
+            high = float(np.quantile(score, 1 - HIGH))
+        counts = {name: _in_bins(columns[name], edges[name]) for name in edges if name in columns}
+        codes = Counter(code for alert in period.reasons for code in set(alert))
+        n_high = int((score > high).sum())
+        of_score, delays = _in_bins(score, score_edges), _delays(period.labels)
+        found.append(_Counts(counts, of_score, n_high, codes, delays, period.outcome))
+    if len(found) < 2:
+        raise OptionError("monitor: there is no reference period to compare with. Give one or more, at best ten.")
+    shared = [name for name in edges if all(name in one.columns for one in found)]
+    return [one._replace(columns={name: one.columns[name] for name in shared}) for one in found]
 
 
 def _edges(values: npt.NDArray[Any]) -> Float64Array:
@@ -247,23 +239,25 @@ def _values(before: Sequence[_Counts], now: _Counts, share: float) -> _Values:
     found: _Values = {}
     for name, rows in now.columns.items():
         pooled = np.sum([one.columns[name] for one in before], axis=0)
-        found[name, "psi"], found[name, "missing"] = _psi(pooled, rows, each), _missing(pooled, rows, each)
+        found[name, "psi"], found[name, "missing"] = psi(pooled, rows, each), missing(pooled, rows, each)
     score = np.sum([one.score for one in before], axis=0)
-    found["score", "psi"] = _psi(score, now.score, share)
-    found["score", "alerts"] = _ratio(sum(one.n_high for one in before), int(score.sum()), now, share)
+    found["score", "psi"] = psi(score, now.score, share)
+    found["score", "alerts"] = log_ratio(
+        (sum(one.n_high for one in before), int(score.sum())), (now.n_high, int(now.score.sum())), share
+    )
     codes = sum((one.codes for one in before), Counter[str]())
     if codes and now.codes:
-        found["reasons", "reasons"] = _divergence(codes, now.codes, share)
+        found["reasons", "reasons"] = divergence(codes, now.codes, share)
     expected, observed, n_high = (sum(parts) for parts in zip(*(one.outcome for one in before), strict=True))
     if now.outcome.expected:
         found["labels", "calibration"] = _calibration(Outcome(expected, int(observed), int(n_high)), now.outcome, share)
     if observed and now.outcome.observed:
         p, q = n_high / observed, now.outcome.n_high / now.outcome.observed
         spread = math.sqrt(p * (1 - p) * (1 / observed + 1 / now.outcome.observed))
-        found["labels", "found"] = q - p, _normal(share) * spread
+        found["labels", "found"] = q - p, normal(share) * spread
     delays = np.sort(np.concatenate([one.delays for one in before]))
     if len(delays) and len(now.delays):
-        found["labels", "delay"] = _ks(delays, now.delays, share)
+        found["labels", "delay"] = kolmogorov_smirnov(delays, now.delays, share)
     return found
 
 
@@ -271,11 +265,11 @@ def _limit(measure: str, seen: Float64Array, share: float) -> float:
     """Return the size that a value stays under but for a share, as the values of reference periods say."""
     if len(seen) < LEAST:
         return math.nan
-    quantile = _student(share, len(seen) - 1) * math.sqrt(1 + 1 / len(seen))
+    quantile = student(share, len(seen) - 1) * math.sqrt(1 + 1 / len(seen))
     if measure in _DISTANCES:
         roots = np.sqrt(np.maximum(seen, 0))
         return float(roots.mean() + quantile * roots.std(ddof=1)) ** 2
-    both = _student(share / 2, len(seen)) * math.sqrt(1 + 1 / len(seen))
+    both = student(share / 2, len(seen)) * math.sqrt(1 + 1 / len(seen))
     return both * float(np.sqrt(np.mean(seen**2)))
 
 
@@ -288,52 +282,14 @@ def _limit_found(before: Sequence[_Counts], now: _Counts, share: float) -> float
     even = max(p * (1 - p), 0.5 / n.sum())
     dispersion = max(1.0, float((n * (pairs[:, 0] / n - p) ** 2).sum()) / even / (len(pairs) - 1))
     spread = math.sqrt(dispersion * even * (1 / n.sum() + 1 / now.outcome.observed))
-    return _student(share, len(pairs) - 1) * spread
-
-
-def _psi(a: Int64Array, b: Int64Array, share: float) -> tuple[float, float]:
-    used = (a + b) > 0
-    n_used = int(used.sum())
-    # half a row in each bin, so that an empty one gives no infinity
-    p, q = ((count[used] + 0.5) / (count.sum() + 0.5 * n_used) for count in (a, b))
-    value = float(((p - q) * np.log(p / q)).sum())
-    return value, _chi_square(share, max(n_used - 1, 1)) * float(1 / a.sum() + 1 / b.sum())
-
-
-def _missing(a: Int64Array, b: Int64Array, share: float) -> tuple[float, float]:
-    n_a, n_b = int(a.sum()), int(b.sum())
-    pooled = (int(a[-1]) + int(b[-1]) + 1) / (n_a + n_b + 2)
-    spread = math.sqrt(pooled * (1 - pooled) * (1 / n_a + 1 / n_b))
-    return int(b[-1]) / n_b - int(a[-1]) / n_a, _normal(share / 2) * spread
-
-
-def _ratio(n_high: int, n: int, now: _Counts, share: float) -> tuple[float, float]:
-    """Return ln of how many times as many rows score high, half a row added to both."""
-    a, b = n_high + 0.5, now.n_high + 0.5
-    return math.log(b / int(now.score.sum()) / (a / n)), _normal(share / 2) * math.sqrt(1 / a + 1 / b)
-
-
-def _divergence(a: Counter[str], b: Counter[str], share: float) -> tuple[float, float]:
-    """Return the Jensen-Shannon divergence of the codes, bits; by chance it is about chi-square."""
-    names = sorted(set(a) | set(b))
-    p, q = (np.array([codes[name] for name in names], float) / codes.total() for codes in (a, b))
-    middle = (p + q) / 2
-    value = sum(float((x[x > 0] * np.log2(x[x > 0] / middle[x > 0])).sum()) for x in (p, q)) / 2
-    per_bit = (1 / a.total() + 1 / b.total()) / (8 * math.log(2))
-    return value, _chi_square(share, max(len(names) - 1, 1)) * per_bit
+    return student(share, len(pairs) - 1) * spread
 
 
 def _calibration(a: Outcome, b: Outcome, share: float) -> tuple[float, float]:
     """Return ln(observed / expected mules) less that of the reference, or as it is without one; half a mule added."""
     logs = [math.log((one.observed + 0.5) / (one.expected + 0.5)) if one.expected else 0.0 for one in (a, b)]
     spread = math.sqrt(sum(1 / (max(one.observed, one.expected) + 0.5) for one in (a, b) if one.expected))
-    return logs[1] - logs[0], _normal(share / 2) * spread
-
-
-def _ks(a: Float64Array, b: Float64Array, share: float) -> tuple[float, float]:
-    # Smirnov's bound for two samples: sqrt(ln(2 / share) / 2 * (1 / n_a + 1 / n_b))
-    bound = math.sqrt(math.log(2 / share) / 2 * (1 / len(a) + 1 / len(b)))
-    return float(ks_2samp(a, b, method="asymp").statistic), bound
+    return logs[1] - logs[0], normal(share / 2) * spread
 
 
 def _delays(labels: Features | None) -> Float64Array:

@@ -9,7 +9,7 @@ import pytest
 
 from muledetect.clock import DAY, parse_time
 from muledetect.errors import DataError, OptionError
-from muledetect.graph import TransferGraph, graph_from_records
+from muledetect.graph import Points, TransferGraph, graph_from_records
 from muledetect.labels import (
     account_groups,
     component_groups,
@@ -22,6 +22,7 @@ from muledetect.labels import (
     split_by_group,
     split_by_time,
 )
+from muledetect.labels.targets import drop_unripe
 
 TIME = pa.timestamp("us", tz="UTC")
 
@@ -278,3 +279,15 @@ def test_a_group_lies_on_one_side() -> None:
     assert (first ^ second).all()
     with pytest.raises(OptionError, match="between 0 and 1"):
         split_by_group(groups, share=1.0)
+
+
+def test_moments_at_which_only_mules_are_known_are_left_out() -> None:
+    day = np.array([1, 1, 2, 2, 3])
+    points = Points(np.array([0, 1, 0, 1, 0], np.int32), day * DAY)
+    kept, y, notes = drop_unripe(points, np.array([0.0, 1.0, 1.0, 1.0, 0.0]))
+    assert kept.as_of.tolist() == [DAY, DAY, 3 * DAY]
+    assert y.tolist() == [0.0, 1.0, 0.0]
+    assert "1 of 3 moments" in notes[0]
+    assert "2 points" in notes[0]
+    # nothing would be left
+    assert len(drop_unripe(points, np.ones(5))[0]) == 5

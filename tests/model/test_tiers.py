@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from muledetect.clock import DAY
 from muledetect.errors import DataError, OptionError
 from muledetect.model.tiers import (
     BUDGET,
@@ -152,6 +153,11 @@ def test_probability_proposes_no_more_than_suspected() -> None:
             Basis("estimated", 0.0001, is_bound=True),
             "prevalence at least 0.01%, estimated from known mules: tiers follow probability",
         ),
+        (
+            Basis("training", 0.01, short_record=(40 * DAY, 90 * DAY)),
+            "prevalence as in the training: tiers follow probability; the record is only 40d long, the model looks "
+            "back 90d: scores are less reliable",
+        ),
     ],
 )
 def test_what_tiers_rest_on_is_said_and_stays_with_the_table(basis: Basis, text: str) -> None:
@@ -168,7 +174,8 @@ def test_a_table_that_does_not_say_is_told_from_one_that_was_changed() -> None:
     assert read_basis(pa.table({"a": [1]})) is None
     sound = Basis("stated", 0.1, 5).to_metadata()
     for changed in ({"prevalence": "much"}, {"prevalence": "7"}, {"prevalence_source": "me"}, {"budget": "-1"},
-                    {"budget": "x"}, {"prevalence": "nan"}):  # fmt: skip
+                    {"budget": "x"}, {"prevalence": "nan"}, {"short_record": "7"},
+                    {"short_record": "x/9"}):  # fmt: skip
         told = sound | {f"muledetect.{name}": value for name, value in changed.items()}
         with pytest.raises(DataError, match=r"^scores: the metadata muledetect\.\* .* Score again\.$"):
             read_basis(pa.table({"a": [1]}).replace_schema_metadata(told))
