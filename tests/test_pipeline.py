@@ -468,7 +468,7 @@ def test_what_cannot_be_trained_on_is_told(first: Run) -> None:
     with pytest.raises(OptionError, match="'later'"):
         pipeline.train(first.dataset, TRAINED_AT, target="later")  # type: ignore[arg-type]
     with pytest.raises(OptionError, match="pack"):
-        pipeline.train(first.dataset, TRAINED_AT, pack="XX")
+        pipeline.train(first.dataset, TRAINED_AT, target="ever", pack="XX")
     with pytest.raises(DataError, match="no account has a known target"):
         pipeline.train(first.dataset, [])
     with pytest.raises((DataError, ModelError), match=r"one class|no account"):

@@ -69,7 +69,7 @@ class Drift:
     checks : pandas.DataFrame
         One row a check: `subject`, `measure`, `value`, `usual` (median size among the reference periods themselves),
         `watch` and `alarm` (sizes of `value` beyond which it has that grade), `limits` ("own": at least what the spread
-        of the reference periods allows; "fixed": there are too few of them), `grade`; the worst first.
+        of the reference periods allows; "fixed": there are too few of them for a spread), `grade`; the worst first.
     delays : pandas.DataFrame
         Days from the start of the activity to the label: one row a `share` of the labels, columns `a` (reference) and
         `b`.

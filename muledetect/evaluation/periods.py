@@ -110,8 +110,8 @@ def compare_periods(
     new : Period
     limits : mapping of str to Limit
         Sizes of a change. One that is beyond what is usual counts if it is as large as `watch`, and alarms if it is as
-        large as `alarm`. With fewer than five reference periods what is usual is not known: then only chance at this
-        number of rows is.
+        large as `alarm`. With fewer than five reference periods usual is what these show at most, and what chance does
+        at this number of rows.
     false_alarms : float
         Comparisons in which anything is not ok, as a share, where the new period is one more like the reference
         periods. Shared evenly among columns, score, reasons, found mules and other checks of labels, and in each of
@@ -157,7 +157,7 @@ def _graded(
         seen = np.array([values[subject, measure][0] for values in among if (subject, measure) in values])
         each = share / n_of_family[_family(subject, measure)]
         own = _limit_found(before, now, each) if measure == "found" else _limit(measure, seen, each)
-        beyond = chance if math.isnan(own) else max(chance, own)
+        beyond = max(chance, float(np.abs(seen).max(initial=0)) if math.isnan(own) else own)
         watch, alarm = (max(size, beyond) for size in (limits[measure].watch, limits[measure].alarm))
         # that more mules are found is no reason to act
         size = -value if measure == "found" else abs(value)

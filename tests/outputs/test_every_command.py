@@ -52,7 +52,7 @@ LINES = {
     "trace .parquet": "trace {bank} --as-of 2025-03-05 --output {out}",
     "report": "report {bank} --scores {scores} --rings {rings} --alerts 3 --output {out}",
     "evaluate": "evaluate {bank} --model {model} --as-of 2025-03-05 --truth --output {out}",
-    "monitor": "monitor {bank} --model {model} --before 2025-03-05 --after 2025-03-05 --output {out}",
+    "monitor": "monitor {bank} --model {model} --before 2025-03-05 --after 2025-03-05 --weeks 1 --output {out}",
     "key": "key {out}",
     "reveal": "reveal {key} --table {hidden} --output {out}",
     "reveal .parquet": "reveal {key} --table {hidden_file} --output {out}",
