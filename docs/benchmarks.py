@@ -98,6 +98,14 @@ SECTIONS: Final = {
         25,
         "One million accounts, read, scored and explained in one process.",
     ),
+    "scale": Section(
+        "Scoring with a limit of memory",
+        "python benchmarks/scale.py --folder FOLDER --accounts 100000 --days 31 --memory 2GB --prepare",
+        8,
+        "The same bank in memory and with `--memory`, from a store. *Own memory* is what the process holds; *pages of "
+        "files* what the system keeps for it of its mapped files, and can take back.",
+        ("duckdb",),
+    ),
     "report": Section(
         "Pages for people",
         "python benchmarks/report.py --accounts 40000 --alerts 1000 --rings 100 --folder FOLDER --browser",

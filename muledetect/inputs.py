@@ -13,7 +13,7 @@ from muledetect.clock import Moment, format_time, parse_time
 from muledetect.engine.opened import Store
 from muledetect.errors import DataError, OptionError
 from muledetect.frames import as_arrow
-from muledetect.memory import Room, give_back, open_room
+from muledetect.memory import Room, give_back, need_of_reading, need_of_work, open_room
 from muledetect.progress import Progress
 from muledetect.records import Dataset
 from muledetect.records.intake import read_parquet
@@ -59,6 +59,8 @@ def load(
     else:
         room = open_room(memory)
     is_read = not isinstance(dataset, Dataset | Store) and not is_store(dataset)
+    if room.limit is not None and is_read:
+        _refuse_reading(room.limit, dataset)
     read = _in_room(read_source(dataset, progress=progress, **reading), room, is_ours=is_read)
     if not read.transfers.num_rows:
         n_read = read.rows_read.get("transfers", 0)
@@ -81,10 +83,33 @@ def read_source(dataset: Source, **reading: Any) -> Dataset:
     return dataset if isinstance(dataset, Dataset) else read_dataset(dataset, **reading)
 
 
+def _refuse_reading(limit: int, source: Any) -> None:
+    """Stop before Parquet files are read that do not fit; what other files take is not known before."""
+    if not isinstance(source, str | Path) or not Path(source).is_dir():
+        return
+    need = need_of_reading(sum(file.stat().st_size for file in Path(source).rglob("*.parquet")))
+    if need > limit:
+        raise OptionError(
+            f"memory: to read this folder takes about {need / 1e9:.1f} GB; got {limit / 1e9:g} GB. Prepare it once "
+            "with `muledetect prepare DATASET --output STORE`, which takes less, and give the store."
+        )
+
+
+def _refuse_work(limit: int, dataset: Dataset) -> None:
+    n_sessions = len(dataset.tables.get("sessions", ()))
+    need = need_of_work(dataset.transfers.num_rows, len(dataset.account_ids), n_sessions)
+    if need > limit:
+        raise OptionError(
+            f"memory: {dataset.transfers.num_rows:,} transfers of {len(dataset.account_ids):,} accounts need about "
+            f"{need / 1e9:.1f} GB; got {limit / 1e9:g} GB. Give that much, or a data set of a shorter time."
+        )
+
+
 def _in_room(dataset: Dataset, room: Room, *, is_ours: bool) -> Dataset:
     """Return a data set whose facts and signals are kept in a room, and so are the tables, if they are ours to move."""
     if room.limit is None or dataset.room.limit == room.limit:
         return dataset
+    _refuse_work(room.limit, dataset)
     tables = {name: room.keep_table(table) for name, table in dataset.tables.items()} if is_ours else dataset.tables
     moved = replace(dataset, tables=tables, room=room)
     give_back()

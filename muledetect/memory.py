@@ -19,7 +19,7 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from math import prod
 from types import MappingProxyType
 from typing import Any, BinaryIO, Final, TypeVar, cast
@@ -37,6 +37,13 @@ VARIABLE: Final = "MULEDETECT_MEMORY"
 
 #: Smaller arrays stay on the heap: each mapped one takes a file of the process.
 LEAST: Final = 2**20
+
+# What is on the heap in any case, in bytes; and times the size of Parquet files while they are read.
+_PROGRAM: Final = 500_000_000
+_AN_ACCOUNT: Final = 1_000
+_A_TRANSFER: Final = 40
+_A_SESSION: Final = 90
+_READING: Final = 6
 
 _UNITS: Final[Mapping[str, int]] = MappingProxyType({"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12})
 _SIZE: Final = re.compile(r"(\d+(?:\.\d+)?)\s*([kmgt]?)(i?)b?", re.IGNORECASE)
@@ -110,6 +117,14 @@ class Room:
         made[...] = value
         return made
 
+    def join(self, parts: Sequence[npt.NDArray[Any]], dtype: npt.DTypeLike) -> npt.NDArray[Any]:
+        """Return flat arrays one after the other."""
+        made, at = self.empty(sum(map(len, parts)), dtype), 0
+        for part in parts:
+            made[at : at + len(part)] = part
+            at += len(part)
+        return made
+
     def keep(self, value: T) -> T:
         """Return the same value with its large arrays moved into scratch files, for long use.
 
@@ -169,6 +184,25 @@ class Room:
             file.flush()
             mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
         return pa.ipc.open_file(pa.py_buffer(mapped)).read_all()
+
+
+def need_of_work(n_transfers: int, n_accounts: int, n_sessions: int) -> int:
+    """Return about how many bytes scoring takes of its own, besides what is in files.
+
+    Fitted to `benchmarks/scale.py`: the program with its model and two shards in work; what is kept by account; and
+    what is on the heap for a moment while transfers or sessions are indexed, of which only one is at a time.
+
+    Parameters
+    ----------
+    n_transfers, n_accounts, n_sessions : int
+        Rows of the data set; accounts with those of other banks.
+    """
+    return _PROGRAM + _AN_ACCOUNT * n_accounts + max(_A_TRANSFER * n_transfers, _A_SESSION * n_sessions)
+
+
+def need_of_reading(n_bytes: int) -> int:
+    """Return about how many bytes reading Parquet files of `n_bytes` takes."""
+    return _PROGRAM + _READING * n_bytes
 
 
 def give_back() -> None:

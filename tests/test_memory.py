@@ -19,7 +19,11 @@ import muledetect as md
 from muledetect.errors import OptionError
 from muledetect.features.signals import build_past
 from muledetect.graph import graph_from_records
-from muledetect.memory import HEAP, VARIABLE, Room, open_room, parse_memory
+from muledetect.inputs import load
+from muledetect.memory import HEAP, VARIABLE, Room, need_of_work, open_room, parse_memory
+from muledetect.records import read_dataset
+from muledetect.simulation import world_config, write_world
+from muledetect.testing import random_world
 
 FILES = Room(limit=10**9, least=0)
 
@@ -136,3 +140,28 @@ def test_a_full_disk_is_an_error_that_says_how_much_is_needed(monkeypatch: pytes
 def test_a_step_says_what_is_no_size_before_it_reads_anything() -> None:
     with pytest.raises(OptionError, match="memory"):
         md.score("no such folder", "starter", "2025-01-01", memory="a lot")
+
+
+def test_a_limit_that_cannot_be_held_is_refused_before_the_work(tmp_path: Path) -> None:
+    write_world(world_config("small", n_accounts=300, n_days=30), tmp_path / "bank")
+    with pytest.raises(OptionError, match=r"read this folder takes about 0.5 GB; got 0.4 GB. Prepare it once"):
+        md.score(tmp_path / "bank", "starter", "2025-01-20", memory="400MB")
+    bank = read_dataset(tmp_path / "bank")
+    with pytest.raises(OptionError, match=r"transfers of .* accounts need about 0.5 GB; got 0.3 GB"):
+        md.score(bank, "starter", "2025-01-20", memory="300MB")
+
+
+def test_what_work_needs_grows_with_every_table() -> None:
+    least = need_of_work(0, 0, 0)
+    assert least < need_of_work(0, 10**6, 0) < need_of_work(10**8, 10**6, 0) < need_of_work(10**8, 10**6, 10**8)
+    assert need_of_work(26_000_000, 1_400_000, 16_000_000) < 4 * 10**9  # one million accounts, a month, in 4 GB
+
+
+def test_a_data_set_with_a_limit_keeps_it_unless_told_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(VARIABLE, raising=False)
+    bank = read_dataset(random_world(0))
+    assert load(bank) is bank
+    limited = load(bank, memory="2GB")
+    monkeypatch.setenv(VARIABLE, "1GB")
+    assert (limited.room.limit, load(limited).room.limit, load(bank).room.limit) == (2 * 10**9, 2 * 10**9, 10**9)
+    assert limited == bank

@@ -65,7 +65,7 @@ def find_sightings(graph: TransferGraph, tables: Tables, room: Room = HEAP) -> S
     values = Values()
     people, holders = number_people(graph, tables)
     sessions = build_sessions(graph, tables, values, room)
-    sightings, offsets = _sightings(graph, tables, values, people, sessions, holders)
+    sightings, offsets = _sightings(graph, tables, values, people, sessions, holders, room)
     return Seen(values, offsets, people, sessions, sightings)
 
 
@@ -110,7 +110,13 @@ def number_people(graph: TransferGraph, tables: Tables) -> tuple[People, IdEncod
 
 
 def _sightings(
-    graph: TransferGraph, tables: Tables, values: Values, people: People, sessions: Sessions | None, holders: IdEncoder
+    graph: TransferGraph,
+    tables: Tables,
+    values: Values,
+    people: People,
+    sessions: Sessions | None,
+    holders: IdEncoder,
+    room: Room,
 ) -> tuple[Sightings, Int64Array]:
     found: list[tuple[str, Int32Array, Int32Array, Int64Array]] = []  # kind, value, person, time
     n_people = len(people.start) - 1
@@ -126,7 +132,7 @@ def _sightings(
         for number, kind in enumerate(IN_SESSION):
             value = sessions.value[number]
             rows = np.flatnonzero((value >= 0) & (previous_use(sessions.start, value) < 0))
-            found.append((kind, value[rows], person[rows], sessions.time[rows]))
+            found.append((kind, *room.keep((value[rows], person[rows], sessions.time[rows]))))
     transfers = tables.get("transfers")
     if transfers is not None and "terminal_id" in transfers.column_names:
         value = values.encode("terminal", transfers["terminal_id"].slice(0, graph.n_transfers))
@@ -134,11 +140,12 @@ def _sightings(
         user = terminal_users(graph, tables)[rows]
         found.append(("terminal", value[rows], people.of_account[user], graph.time[rows]))
     offsets = values.offsets()
-    value = np.concatenate([np.empty(0, np.int32), *(v + np.int32(offsets[KINDS.index(k)]) for k, v, _, _ in found)])
-    person = np.concatenate([np.empty(0, np.int32), *(p for _, _, p, _ in found)])
-    since = np.concatenate([np.empty(0, np.int64), *(t for _, _, _, t in found)])
+    value = room.join([v + np.int32(offsets[KINDS.index(k)]) for k, v, _, _ in found], np.int32)
+    person = room.join([p for _, _, p, _ in found], np.int32)
+    since = room.join([t for _, _, _, t in found], np.int64)
+    found.clear()
     kind_of = np.repeat(np.arange(len(KINDS), dtype=np.int8), np.diff(offsets))
-    return _pair(value, person, since, int(offsets[-1]), n_people, kind_of), offsets
+    return _pair(value, person, since, int(offsets[-1]), n_people, kind_of, room), offsets
 
 
 def _entities(
@@ -157,14 +164,14 @@ def _entities(
 
 
 def _pair(
-    value: Int32Array, person: Int32Array, since: Int64Array, n_values: int, n_people: int, kind: Int8Array
+    value: Int32Array, person: Int32Array, since: Int64Array, n_values: int, n_people: int, kind: Int8Array, room: Room
 ) -> Sightings:
-    by_time = np.argsort(since, kind="stable")
+    by_time = room.keep(np.argsort(since, kind="stable"))
     start, place = group(value[by_time], n_values)
-    place = by_time[place]
+    place = room.keep(by_time[place])
     is_first = _first_meetings(start, person[place], n_people)
-    place = place[is_first]
-    value, person, since = value[place], person[place], since[place]
+    place = room.keep(place[is_first])
+    value, person, since = room.keep(value[place]), room.keep(person[place]), room.keep(since[place])
     start = np.concatenate([[0], np.cumsum(np.bincount(value, minlength=n_values))]).astype(np.int64)
     own_start, own = group(person, n_people)
     return Sightings(start, person, since, own_start, value[own], since[own], kind)

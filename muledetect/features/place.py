@@ -132,23 +132,31 @@ def _days(extraction: Extraction) -> Days:
     if sessions is None:
         none = np.empty(0, np.int32)
         return Days(np.empty((3, 0), np.int32), none, np.zeros(1, np.int64), none, np.empty(0, np.int64))
-    by_time = np.argsort(sessions.time, kind="stable")
+    room = extraction.facts.room
+    by_time = room.keep(np.argsort(sessions.time, kind="stable"))
     person = np.repeat(people.of_account, np.diff(sessions.start))
     groups, parts, n_groups = [], [], 0
     for number in _PLACES:
         value = sessions.value[number]
         start, place = group(value[by_time], int(value.max(initial=-1)) + 1)
-        place = by_time[place]
+        place = room.keep(by_time[place])
         made, of_group, is_first = _group_days(start, place, sessions.time, person, len(people.start), len(value))
-        groups.append(np.where(made >= 0, made + n_groups, -1).astype(np.int32))
+        made[made >= 0] += np.int32(n_groups)
         first = place[is_first]
+        groups.append(room.keep(made))
         parts.append(
-            (of_group + np.int32(known.offsets[number]), made[first] + n_groups, person[first], sessions.time[first])
+            room.keep((of_group + np.int32(known.offsets[number]), made[first], person[first], sessions.time[first]))
         )
         n_groups += len(of_group)
-    value, key, who, when = (np.concatenate(columns) for columns in zip(*parts, strict=True))
+    kinds = (np.int32, np.int32, np.int32, np.int64)
+    value, key, who, when = (
+        room.join(columns, of) for columns, of in zip(zip(*parts, strict=True), kinds, strict=True)
+    )
     start = np.concatenate([[0], np.cumsum(np.bincount(key, minlength=n_groups))]).astype(np.int64)
-    return Days(np.stack(groups), value.astype(np.int32), start, who, when)
+    made = room.empty((len(groups), len(person)), np.int32)
+    for number, rows in enumerate(groups):
+        made[number] = rows
+    return Days(made, value, start, who, when)
 
 
 def _terminal_uses(extraction: Extraction) -> Uses:

@@ -217,7 +217,7 @@ class IdEncoder:
         """Return the code of every id, int32; -1 for null. `ids` is text, or a dictionary of text."""
         if pa.types.is_dictionary(ids.type):
             # Only what occurs is learnt: categories of a frame that no row has are no ids.
-            indices = ids.indices.cast(pa.int64()).fill_null(-1).to_numpy(zero_copy_only=False)
+            indices = ids.indices.cast(pa.int32()).fill_null(-1).to_numpy(zero_copy_only=False)
             occurs = np.zeros(len(ids.dictionary) + 1, np.bool_)
             occurs[indices] = True
             mapped = np.full(len(occurs), np.int32(-1), np.int32)
