@@ -14,7 +14,6 @@ from __future__ import annotations
 import ctypes
 import dataclasses
 import errno
-import mmap
 import os
 import re
 import shutil
@@ -29,6 +28,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from muledetect.errors import OptionError
+from muledetect.mapped import map_file
 
 T = TypeVar("T")
 
@@ -109,7 +109,8 @@ class Room:
             return np.empty(shape, kind)
         with tempfile.TemporaryFile(dir=self.folder, prefix="muledetect-") as file:
             _reserve(cast(BinaryIO, file), size)
-            return np.frombuffer(mmap.mmap(file.fileno(), size), kind).reshape(shape)
+            mapped = map_file(cast(BinaryIO, file), is_written=True, limit=self.limit)
+            return np.frombuffer(mapped, kind).reshape(shape)
 
     def full(self, shape: int | tuple[int, ...], value: Any, dtype: npt.DTypeLike) -> npt.NDArray[Any]:
         """Return an array that holds `value` everywhere."""
@@ -182,7 +183,7 @@ class Room:
             with pa.ipc.new_file(pa.PythonFile(file, mode="w"), whole.schema) as writer:
                 writer.write_table(whole)
             file.flush()
-            mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+            mapped = map_file(cast(BinaryIO, file), limit=self.limit)
         return pa.ipc.open_file(pa.py_buffer(mapped)).read_all()
 
 

@@ -1,0 +1,82 @@
+"""Mapped files of the process, and letting go of their pages while it holds too many.
+
+What is mapped counts as memory that the process holds, though the system could take it back. With a limit, a thread lets
+go of all these pages whenever the process holds more than a part of the limit. Nothing is lost: pages that were written
+stay with their file, and whoever needs one gets it again, from the system's cache where it still is there.
+"""
+
+from __future__ import annotations
+
+import mmap
+import time
+from pathlib import Path
+from threading import Lock, Thread
+from typing import BinaryIO, Final
+from weakref import WeakSet
+
+#: From this part of the limit on, pages are let go; how often it is looked, in seconds.
+FULL: Final = 0.75
+EVERY: Final = 0.05
+
+_PAGE: Final = mmap.PAGESIZE
+_STATM: Final = Path("/proc/self/statm")
+#: Only Linux says what a process holds, and keeps what was written to pages that are let go.
+_CAN: Final = _STATM.exists() and hasattr(mmap, "MADV_DONTNEED")
+
+
+class _Files:
+    """The mapped files that are in use, and the thread that lets go of their pages while there are any."""
+
+    def __init__(self) -> None:
+        self._files: WeakSet[mmap.mmap] = WeakSet()
+        self._lock = Lock()
+        self._limit: int | None = None
+        self._thread: Thread | None = None
+
+    def add(self, mapped: mmap.mmap, limit: int | None) -> None:
+        with self._lock:
+            self._files.add(mapped)
+            self._limit = self._limit if limit is None else limit
+            if _CAN and self._limit is not None and self._thread is None:
+                self._thread = Thread(target=self._watch, name="muledetect-pages", daemon=True)
+                self._thread.start()
+
+    def _watch(self) -> None:
+        while True:
+            with self._lock:
+                files = list(self._files)
+                if not files or self._limit is None:
+                    self._thread, self._limit = None, None
+                    return
+                most = self._limit * FULL
+            if resident() > most:
+                for file in files:
+                    file.madvise(mmap.MADV_DONTNEED)
+                file = None
+            files.clear()  # whose last user is gone goes at once
+            time.sleep(EVERY)
+
+
+_FILES: Final = _Files()
+
+
+def resident() -> int:
+    """Return the bytes that the process holds, with pages of mapped files; 0 where nobody tells."""
+    return int(_STATM.read_bytes().split()[1]) * _PAGE if _CAN else 0
+
+
+def map_file(file: BinaryIO, *, is_written: bool = False, limit: int | None = None) -> mmap.mmap:
+    """Return a whole file that is not empty, mapped.
+
+    Parameters
+    ----------
+    file : binary file
+        Opened for reading, and for writing if it is to be written.
+    is_written : bool
+        What is written to the mapped bytes goes to the file.
+    limit : int, optional
+        Bytes that the process may hold from now on, as long as a file is mapped.
+    """
+    mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_WRITE if is_written else mmap.ACCESS_READ)
+    _FILES.add(mapped, limit)
+    return mapped
