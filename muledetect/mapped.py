@@ -1,8 +1,8 @@
 """Mapped files of the process, and letting go of their pages while it holds too many.
 
-What is mapped counts as memory that the process holds, though the system could take it back. With a limit, a thread lets
-go of all these pages whenever the process holds more than a part of the limit. Nothing is lost: pages that were written
-stay with their file, and whoever needs one gets it again, from the system's cache where it still is there.
+What is mapped counts as memory that the process holds, though the system could take it back. With a limit, a thread
+lets go of all these pages whenever the process holds more than a part of the limit. Nothing is lost: pages that were
+written stay with their file, and whoever needs one gets it again, from the system's cache where it still is there.
 """
 
 from __future__ import annotations
@@ -50,11 +50,14 @@ class _Files:
                     return
                 most = self._limit * FULL
             if resident() > most:
-                for file in files:
-                    file.madvise(mmap.MADV_DONTNEED)
-                file = None
-            files.clear()  # whose last user is gone goes at once
+                _let_go(files)
+            files.clear()  # a file whose last user is gone goes at once
             time.sleep(EVERY)
+
+
+def _let_go(files: list[mmap.mmap]) -> None:
+    for file in files:
+        file.madvise(mmap.MADV_DONTNEED)
 
 
 _FILES: Final = _Files()

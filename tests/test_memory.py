@@ -165,3 +165,20 @@ def test_a_data_set_with_a_limit_keeps_it_unless_told_otherwise(monkeypatch: pyt
     monkeypatch.setenv(VARIABLE, "1GB")
     assert (limited.room.limit, load(limited).room.limit, load(bank).room.limit) == (2 * 10**9, 2 * 10**9, 10**9)
     assert limited == bank
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux says what a process holds")
+def test_pages_of_files_are_let_go_and_what_was_written_stays() -> None:
+    """A process that fills 600 MB of files under a limit of 300 MB never holds much more, and reads all of it again."""
+    code = (
+        "import numpy as np, time; from muledetect.memory import Room\n"
+        "room, kept, most = Room(300_000_000), [], 0\n"
+        "held = lambda: int(open('/proc/self/statm').read().split()[1]) * 4096\n"
+        "for n in range(30):\n"
+        "    kept.append(room.full(2_500_000, n, np.int64)); time.sleep(0.1); most = max(most, held())\n"
+        "assert all((array == n).all() for n, array in enumerate(kept))\n"
+        "print(most)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], check=True, stdout=subprocess.PIPE)
+    assert int(done.stdout) < 320_000_000

@@ -18,6 +18,7 @@ import numpy as np
 import pyarrow as pa
 
 from muledetect.errors import DataError, OptionError
+from muledetect.mapped import map_file
 from muledetect.progress import Progress, silent
 from muledetect.records.dataset import Dataset, Finding
 
@@ -177,8 +178,8 @@ def refuse_options(**given: Any) -> None:
 
 def map_table(path: Path) -> pa.Table:
     """Return an uncompressed Arrow file as a table over its pages."""
-    with pa.memory_map(str(path)) as file:
-        return pa.ipc.open_file(file).read_all()
+    with path.open("rb") as file:
+        return pa.ipc.open_file(pa.py_buffer(map_file(file))).read_all()
 
 
 def map_numbers(path: Path) -> tuple[pa.Buffer, np.dtype[Any], int]:
@@ -187,11 +188,9 @@ def map_numbers(path: Path) -> tuple[pa.Buffer, np.dtype[Any], int]:
         np.lib.format.read_magic(file)
         shape, _, kind = np.lib.format.read_array_header_1_0(file)
         start = file.tell()
-    if not shape[0]:
-        return pa.py_buffer(b""), kind, 0
-    with pa.memory_map(str(path)) as mapped:
-        mapped.seek(start)
-        return mapped.read_buffer(shape[0] * kind.itemsize), kind, shape[0]
+        if not shape[0]:
+            return pa.py_buffer(b""), kind, 0
+        return pa.py_buffer(map_file(file)).slice(start, shape[0] * kind.itemsize), kind, shape[0]
 
 
 def map_transfers(
