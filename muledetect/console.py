@@ -414,11 +414,17 @@ def _show_detection(out: Console, found: Mapping[str, float]) -> None:
     soon = (
         f"Half of all were alerted within {hours:,.1f} h of their first such credit. " if math.isfinite(hours) else ""
     )
+    gone = ""
+    if found["n_detected"]:
+        gone = f"When they were alerted, {found['share_gone']:.0%} of what they had received was gone. "
+    there = ""
+    if math.isfinite(found["still_in_bank"]):
+        there = (
+            f"At the first alert of each new case, {found['still_in_bank']:.0%} of the stolen money was still there."
+        )
     out.print(
         f"Time to detect: {found['n_detected']:,.0f} of {found['n_accounts']:,.0f} accounts that received illicit "
-        f"money were alerted. {soon}When they were alerted, {found['share_gone']:.0%} of what they had received was "
-        f"gone. At the first alert of each new case, {found['still_in_bank']:.0%} of the stolen money was still in the "
-        "bank."
+        f"money were alerted. {soon}{gone}{there}"
     )
 
 
