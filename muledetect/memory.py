@@ -39,7 +39,7 @@ VARIABLE: Final = "MULEDETECT_MEMORY"
 LEAST: Final = 2**20
 
 # What is on the heap in any case, in bytes; and times the size of Parquet files while they are read.
-_PROGRAM: Final = 500_000_000
+_PROGRAM: Final = 600_000_000
 _AN_ACCOUNT: Final = 1_000
 _A_TRANSFER: Final = 40
 _A_SESSION: Final = 90

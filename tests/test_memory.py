@@ -144,10 +144,10 @@ def test_a_step_says_what_is_no_size_before_it_reads_anything() -> None:
 
 def test_a_limit_that_cannot_be_held_is_refused_before_the_work(tmp_path: Path) -> None:
     write_world(world_config("small", n_accounts=300, n_days=30), tmp_path / "bank")
-    with pytest.raises(OptionError, match=r"read this folder takes about 0.5 GB; got 0.4 GB. Prepare it once"):
+    with pytest.raises(OptionError, match=r"read this folder takes about 0.6 GB; got 0.4 GB. Prepare it once"):
         md.score(tmp_path / "bank", "starter", "2025-01-20", memory="400MB")
     bank = read_dataset(tmp_path / "bank")
-    with pytest.raises(OptionError, match=r"transfers of .* accounts need about 0.5 GB; got 0.3 GB"):
+    with pytest.raises(OptionError, match=r"transfers of .* accounts need about 0.6 GB; got 0.3 GB"):
         md.score(bank, "starter", "2025-01-20", memory="300MB")
 
 

@@ -50,6 +50,8 @@ def extract_shards(
         Called with the stage and the fraction done.
     """
     plan, n_done = _plan(names, registry), 0
+    if progress:
+        progress("features", 0.0)  # signals come first, and do not know how far they are
     for seen, rows in _by_moment(extraction, points):
         for shard, values in _computed(seen, points[rows], len(names), plan):
             n_done += len(shard)

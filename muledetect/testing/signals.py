@@ -19,7 +19,7 @@ import numpy.typing as npt
 from muledetect.arrays import Float32Array
 from muledetect.clock import DAY, HOUR
 from muledetect.facts.known import visible_tables
-from muledetect.features.signals import Signal, Ties, build_past
+from muledetect.features.signals import Signal, Ties, build_past, compute_signal
 from muledetect.graph import build_graph
 from muledetect.records import Dataset
 from muledetect.testing import worlds
@@ -47,8 +47,8 @@ def check_signals(signals: Sequence[Signal], *, n_worlds: int = 20, seed: int = 
 
     The laws: no look-ahead (what happens or is known from a moment on, deleted or changed, changes no earlier transfer)
     · order of rows, order within a tick and names do not matter · no unit of time or money shows: scaling amounts and
-    shifting times change nothing · any number of threads gives equal bytes · counts are whole, flags 0 or 1, nothing is
-    infinite.
+    shifting times change nothing · any number of threads gives equal bytes · with a `reach`, so do slices of time ·
+    counts are whole, flags 0 or 1, nothing is infinite.
 
     Parameters
     ----------
@@ -75,6 +75,8 @@ def check_signals(signals: Sequence[Signal], *, n_worlds: int = 20, seed: int = 
             for law in worlds.laws(world, number, cuts=cuts, shifts=shifts, factors=[8], scale="units"):
                 _compare(law, number, base, _values(law.read(dataset.tick), signals, way))
             _compare(worlds.Law("threads", world), number, base, _values(dataset, signals, way, threads=3))
+            if any(signal.reach is not None for signal in signals):
+                _compare(worlds.Law("slices of time", world), number, base, _values(dataset, signals, way, most=3))
 
 
 class _Table(NamedTuple):
@@ -94,12 +96,14 @@ def _compare(law: worlds.Law, seed: int, base: _Table, got: _Table) -> None:
         worlds.check_equal(where, base.columns[column][rows], values[known], known)
 
 
-def _values(dataset: Dataset, signals: Sequence[Signal], way: _Way, threads: int = 1) -> _Table:
+def _values(
+    dataset: Dataset, signals: Sequence[Signal], way: _Way, threads: int = 1, most: int | None = None
+) -> _Table:
     graph = build_graph(dataset)
     past = build_past(
         graph, lookback=way[0], ties=way[1], max_degree=way[2], tables=visible_tables(dataset), threads=threads
     )
     columns = {}
     for signal in signals:
-        columns.update(dict(zip(signal.columns, signal.compute(past).T, strict=True)))
+        columns.update(dict(zip(signal.columns, compute_signal(signal, past, most=most).T, strict=True)))
     return _Table(dataset.transfers["transfer_id"].to_pylist(), graph.time, columns)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -16,6 +18,7 @@ from muledetect.features.signals import (
     signal_names,
     signal_registry,
 )
+from muledetect.features.signals.senders import senders
 from muledetect.graph import graph_from_records
 from muledetect.records import read_dataset
 from muledetect.testing import check_signal, random_world
@@ -45,6 +48,12 @@ def test_a_signal_that_depends_on_the_order_within_a_tick_is_found_out() -> None
 
     with pytest.raises(AssertionError, match="names of accounts"):
         check_signal(place, n_worlds=8)
+
+
+def test_a_signal_that_sees_further_back_than_it_says_is_found_out() -> None:
+    forgetful = replace(senders, reach=1)  # it remembers the largest payment for ever
+    with pytest.raises(AssertionError, match="slices of time"):
+        check_signal(forgetful, n_worlds=4)
 
 
 def test_a_signal_that_shows_the_unit_of_money_is_found_out() -> None:
