@@ -106,7 +106,8 @@ def score_shards(
             np.full(len(some), np.nan) if known is None else np.where(some.account >= 0, known[some.account], np.nan)
         )
         is_new = np.isnan(score)
-        score[is_new] = _each(model.first_stage, seen, some[is_new], own, progress)
+        if is_new.any():
+            score[is_new] = _each(model.first_stage, seen, some[is_new], own, progress)
         found[rows] = score + _each(model.second_stage, seen, some, near, progress)
     return found
 

@@ -110,7 +110,13 @@ def world() -> Dataset:
     return read_dataset(simulate(n_accounts=900, n_days=80, seed=5, mule_share=0.06, evasion=0.2, least_mules=50))
 
 
-NAMES = ["in_count__window_all", "out_count__window_all", "pass_through__window_24h", "in_amount__window_all"]
+NAMES = [
+    "in_count__window_all",
+    "out_count__window_all",
+    "pass_through__window_24h",
+    "in_amount__window_all",
+    "in_beyond_pass__window_30d",
+]
 
 
 @pytest.mark.slow
@@ -190,6 +196,8 @@ def test_scores_are_those_of_the_columns_and_own_columns_are_computed_once(
     )
     assert model.second_texts_
     bank = every_account(world, [end - 5 * DAY, end])
+    alone = [score_shards(model, extraction_of(model, world), bank[bank.as_of == at]) for at in np.unique(bank.as_of)]
+    assert np.array_equal(np.concatenate(alone), model.decision_function(extract_for(model, world, bank)))
     elsewhere = Points(np.setdiff1d(np.arange(graph.n_accounts), bank.account)[:3].astype(np.int32), np.full(3, end))
     everyone = Points(np.append(bank.account, elsewhere.account), np.append(bank.as_of, elsewhere.as_of))
     told = model.decision_function(extract_for(model, world, everyone))
