@@ -598,9 +598,9 @@ def monitor(
 ) -> Drift:
     """Compare a moment with weekly moments before: features, scores, reasons, and what ripe labels say of the scores.
 
-    A change alarms if it is beyond what the weekly moments differ among themselves, and not small. In a bank that goes
-    on as in these weeks, expect anything but ok in at most 1 of 20 cases, see decision 046. `Drift.advice` says what to
-    do. `Drift.exit_status` is 0 (ok), 3 (watch) or 4 (alarm).
+    A change alarms if it is beyond what the weekly moments differ among themselves, and not small. In simulated banks
+    where nothing changed 5 of 48 comparisons alarmed; many changes of tactics are not seen, see decision 046.
+    `Drift.advice` says what to do. `Drift.exit_status` is 0 (ok), 3 (watch) or 4 (alarm).
 
     Parameters
     ----------

@@ -74,7 +74,7 @@ class Basis:
         end = " ค่าความน่าจะเป็นไม่ใช่ของธนาคารนี้" if self.source == "unknown" else ""
         if self.short_record:
             seen, wanted = (format_duration(length) for length in self.short_record)
-            end += f" ข้อมูลย้อนหลังมีเพียง {seen} แบบจำลองใช้ {wanted} คะแนนจึงเชื่อถือได้น้อยลง"
+            end += f" ข้อมูลย้อนหลังมีเพียง {seen} แบบจำลองใช้ {wanted} ค่าความน่าจะเป็นจึงเชื่อถือได้น้อยลง"
         return f"{_THAI[self.source].format(share=share)}: ระดับเป็นไปตาม{tiers}{end}"
 
     @property
@@ -83,7 +83,7 @@ class Basis:
         if self.short_record is None:
             return ""
         seen, wanted = (format_duration(length) for length in self.short_record)
-        return f"the record is only {seen} long, the model looks back {wanted}: scores are less reliable"
+        return f"the record is only {seen} long, the model looks back {wanted}: probabilities are less reliable"
 
     def to_metadata(self) -> dict[str, str]:
         """Return metadata of an Arrow schema."""

@@ -113,7 +113,7 @@ def compare_periods(
         large as `alarm`. With fewer than five reference periods usual is what these show at most, and what chance does
         at this number of rows.
     false_alarms : float
-        Comparisons in which anything is not ok, as a share, where the new period is one more like the reference
+        Comparisons in which anything is not ok that are aimed at, as a share, where the new period is one more like the reference
         periods. Shared evenly among columns, score, reasons, found mules and other checks of labels, and in each of
         these among its checks.
 
@@ -181,7 +181,7 @@ def _told(n: int, n_among: int, false_alarms: float) -> str:
         )
     return (
         f"Limits are what {n:,} reference periods differ among themselves, and at least the fixed ones. If the new "
-        f"period is one more like these, expect anything but ok in at most 1 of {round(1 / false_alarms):,} cases."
+        f"period is one more like these, the aim is that at most 1 of {round(1 / false_alarms):,} is not ok."
     )
 
 

@@ -156,7 +156,7 @@ def test_probability_proposes_no_more_than_suspected() -> None:
         (
             Basis("training", 0.01, short_record=(40 * DAY, 90 * DAY)),
             "prevalence as in the training: tiers follow probability; the record is only 40d long, the model looks "
-            "back 90d: scores are less reliable",
+            "back 90d: probabilities are less reliable",
         ),
     ],
 )
