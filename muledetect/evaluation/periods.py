@@ -113,9 +113,9 @@ def compare_periods(
         large as `alarm`. With fewer than five reference periods usual is what these show at most, and what chance does
         at this number of rows.
     false_alarms : float
-        Comparisons in which anything is not ok that are aimed at, as a share, where the new period is one more like the reference
-        periods. Shared evenly among columns, score, reasons, found mules and other checks of labels, and in each of
-        these among its checks.
+        Share of comparisons in which anything is not ok that is aimed at, where the new period is one more like the
+        reference periods. Shared evenly among columns, score, reasons, found mules and other checks of labels, and in
+        each of these among its checks.
 
     Returns
     -------
