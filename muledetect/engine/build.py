@@ -16,7 +16,7 @@ import numpy as np
 import pyarrow as pa
 
 from muledetect.arrays import BoolArray, Int32Array, Int64Array
-from muledetect.engine.columns import put_arrow
+from muledetect.engine.columns import put_arrow, put_values
 from muledetect.engine.memory import resident
 from muledetect.engine.parts import Old, Parts, part_of
 from muledetect.engine.rows import Rows
@@ -28,7 +28,8 @@ from muledetect.engine.transfers import TransfersWriter, write_in_order
 from muledetect.errors import DataError
 from muledetect.records import reasons
 from muledetect.records.duplicates import judge, with_values
-from muledetect.records.reading import Cause, Reading, check_total, empty_type
+from muledetect.records.encode import IdEncoder
+from muledetect.records.reading import Cause, Reading, check_total, empty_type, give_back
 from muledetect.records.sources import TableSource
 from muledetect.records.stored import ACCOUNTS, MAPPED, TRANSFERS, map_table, map_transfers
 from muledetect.records.table import TableReader
@@ -38,8 +39,8 @@ from muledetect.schema import INPUTS
 #: Rows of repeated ids that are judged at once.
 _JUDGED_ROWS: Final = 1 << 20
 #: Memory beside DuckDB's: batches as they are parsed, sorted and written.
-_BESIDE: Final = 700_000_000
-_LEAST: Final = 250_000_000
+_BESIDE: Final = 500_000_000
+_LEAST: Final = 400_000_000
 
 
 @dataclass
@@ -103,8 +104,7 @@ class Building(Reading):
         self.code_of = code_of
 
     def _sorted_transfers(self) -> tuple[pa.StringArray, pa.Table]:
-        memory = max(self.memory - resident() - _BESIDE, _LEAST)
-        with Rows(self.spill, self.code_of, self.scratch / "sorting", memory) as rows:
+        with Rows(self.spill, self.code_of, self.scratch / "sorting", self._for_sorting()) as rows:
             self._judge_repeats(rows)
             self._judge_reversals(rows)
             at_step("judged")
@@ -159,18 +159,28 @@ class Building(Reading):
         """Write the rows in canonical order, as mapped columns and as Parquet; return how many there are."""
         found = rows.describe()
         check_total(found["total"])
-        nothing = (pa.array([], pa.string()), np.empty(0, np.int32))
-        encoders = self.readers["transfers"].encoders
-        values = {
-            one.name: encoders[one.name].finish() if one.name in encoders else nothing
-            for one in self.spill.fields
-            if one.kind == "coded" and one.name != "currency"
-        }
+        values = self._values()
+        rows.limit(self._for_sorting())
         self.parted_by = part_of(found["n"], found["first"], found["last"])
         self.parts = Parts(self.folder / "transfers", self.parted_by, self.old)
         writer = TransfersWriter(self.folder, self.spill, self.parts, account_ids, values, self.options.currency, found)
         self.columns = writer.columns
         return write_in_order(writer, self._told(rows.in_order(rank), found["n"]))
+
+    def _values(self) -> dict[str, tuple[pa.StringArray, Int32Array]]:
+        """Return the values of each coded column, mapped, and their place by code; encoders go, to make room."""
+        encoders, made = self.readers["transfers"].encoders, {}
+        for one in self.spill.fields:
+            if one.kind == "coded" and one.name != "currency":
+                texts, place = encoders.pop(one.name).finish()
+                made[one.name] = (put_values(self.folder / TRANSFERS / one.name, texts), place)
+        self.accounts = IdEncoder()
+        give_back()
+        return made
+
+    def _for_sorting(self) -> int:
+        """Return how much memory DuckDB may take beside what is held now."""
+        return max(self.memory - resident() - _BESIDE, _LEAST)
 
     def _told(self, batches: Iterator[pa.Table], n_rows: int) -> Iterator[pa.Table]:
         done = 0

@@ -15,7 +15,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from muledetect.arrays import BoolArray
-from muledetect.records.stored import BYTES, NUMBERS, OFFSETS, VALID, VALUES
+from muledetect.records.stored import BYTES, NUMBERS, OFFSETS, VALID, VALUES, map_table
 
 _INT32_MAX: Final = 2**31 - 1
 
@@ -137,9 +137,11 @@ class BatchColumns:
         self._file.write_table(batch.combine_chunks())
 
 
-def put_values(stem: Path, values: pa.Array) -> None:
-    """Write the values of a coded column, by code."""
-    put_arrow(pa.table({"value": values}), _beside(stem, VALUES))
+def put_values(stem: Path, values: pa.Array) -> pa.Array:
+    """Write the values of a coded column, by code; return them mapped."""
+    place = _beside(stem, VALUES)
+    put_arrow(pa.table({"value": values}), place)
+    return map_table(place)["value"].chunk(0)
 
 
 def put_arrow(table: pa.Table, path: Path) -> None:

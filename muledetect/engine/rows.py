@@ -48,6 +48,10 @@ class Rows:
     def __exit__(self, *_: object) -> None:
         self._database.close()
 
+    def limit(self, memory: int) -> None:
+        """Let DuckDB take so many bytes from now on."""
+        self._database.execute(f"SET memory_limit = '{memory // 2**20}MiB'")
+
     def find_repeats(self) -> int:
         """Find the ids that come more than once, and return how many rows have one."""
         self._database.execute(

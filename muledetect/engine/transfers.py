@@ -66,7 +66,7 @@ class TransfersWriter:
             elif column["kind"] != "other":
                 numbers = kind.index_type if pa.types.is_dictionary(kind) else pa.int64()
                 self._writers[name] = PlainColumn(stem, numbers.to_pandas_dtype(), opened)
-            if column["kind"] == "coded":
+            if column["kind"] == "coded" and name not in self._values:
                 put_values(stem, empty[name].chunk(0).dictionary)
         if self._others:
             self._batches = BatchColumns(folder / OTHERS, empty.select(self._others).schema, opened)

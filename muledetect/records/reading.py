@@ -39,14 +39,14 @@ _MOST_MONEY: Final = 2**62
 Cause: TypeAlias = tuple[str, str, reasons.Severity, Int64Array]
 
 
-def _give_back() -> None:
+def give_back() -> None:
     """Return freed memory to the system: the columns that come next are larger than the batches that have gone."""
     pa.default_memory_pool().release_unused()
 
 
 @contextmanager
 def returning_memory() -> Iterator[None]:
-    """Let Arrow take memory from where numpy does, which `_give_back` can return; a quarter less at the peak.
+    """Let Arrow take memory from where numpy does, which `give_back` can return; a quarter less at the peak.
 
     Arrow's own allocators keep what other threads freed, and batches are decoded in other threads.
     """
@@ -55,7 +55,7 @@ def returning_memory() -> Iterator[None]:
     try:
         yield
     finally:
-        _give_back()
+        give_back()
         pa.set_memory_pool(usual)
 
 
@@ -214,7 +214,7 @@ class Reading:
         return rows.select(in_order(name, rows)).combine_chunks()
 
     def _transfers(self) -> dict[str, pa.ChunkedArray]:
-        _give_back()
+        give_back()
         rows = self._without_duplicates("transfers", self._gather("transfers"))
         rows, causes = self._settled(rows, partial(input_rows, self.log.rows("transfers")))
         rows = self._leave_out("transfers", rows, causes)
@@ -282,9 +282,9 @@ class Reading:
                 used[chunk.to_numpy()] = True
         account_ids, rank = self._account_ranks(used)
         source, target = (_ranked(columns.pop(name), rank) for name in ("source", "target"))
-        _give_back()
+        give_back()
         times, amounts = (_as_integers(columns.pop(name)) for name in ("time", "amount"))
-        _give_back()
+        give_back()
         check_total(_total(amounts))
         order = canonical_order(times, source, target, amounts, columns["transfer_id"])
         taken = None if order is None else pa.array(order)
@@ -301,7 +301,7 @@ class Reading:
         for name in list(columns):
             self.progress("ordering transfers", len(done) / (len(columns) + len(done)))
             column = _single(columns.pop(name))
-            _give_back()
+            give_back()
             done[name] = _taken(decoded(column, encoders[name]) if name in encoders else column, taken)
         if self.options.currency:
             zeros = pa.array(np.zeros(len(done["time"]), np.int8))

@@ -7,6 +7,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -190,6 +191,19 @@ def test_many_rows_of_few_moments_are_in_canonical_order_over_files_and_days(tmp
     assert ids.equals(store.dataset.transfers["transfer_id"])
     at = pc.take(table["transfer_id"], written["input_row"])
     assert at.equals(written["transfer_id"])
+
+
+def test_duckdb_reads_the_parquet_of_a_store_by_month_and_payer(tmp_path: Path) -> None:
+    cells = [(f"t{i}", f"2025-0{1 + i % 3}-0{1 + i % 9}T09:00:00Z", f"a{i % 5}", "b", 5 + i) for i in range(90)]
+    store = engine.prepare(rows(*cells, channel=["card"] * 90), tmp_path / "it's a store")
+    place = str(store.path / "transfers" / "*" / "*.parquet").replace("'", "''")
+    read = f"FROM read_parquet('{place}', hive_partitioning = true)"
+    query = f"SELECT sum(amount) {read} WHERE month = '2025-02' AND source = 'a1'"
+    found = duckdb.sql(query).fetchall()
+    assert found == [(sum(row[4] for row in cells if row[1].startswith("2025-02") and row[2] == "a1"),)]
+    for file in (store.path / "transfers").rglob("*.parquet"):
+        payers = pq.read_table(file, partitioning=None)["source"].to_pylist()
+        assert payers == sorted(payers)
 
 
 def test_the_graph_of_a_store_is_mapped_and_not_copied(tmp_path: Path) -> None:
