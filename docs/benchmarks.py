@@ -106,6 +106,13 @@ SECTIONS: Final = {
         "files* what the system keeps for it of its mapped files, and can take back.",
         ("duckdb",),
     ),
+    "store": Section(
+        "A store: a data set that is prepared once",
+        "python benchmarks/store.py --folder FOLDER --accounts 80000 --days 25 --memory 1GB",
+        3,
+        "A bank with all tables, read into memory, prepared as a store with a limit, and opened as a store.",
+        ("duckdb",),
+    ),
     "report": Section(
         "Pages for people",
         "python benchmarks/report.py --accounts 40000 --alerts 1000 --rings 100 --folder FOLDER --browser",

@@ -83,11 +83,14 @@ def read_header(folder: Path) -> Header:
         )
     if not sound:
         raise _damaged(folder, HEADER)
-    findings = tuple(Finding(*found) for found in body.pop("findings"))
-    files = {name: (int(size), str(total)) for name, (size, total) in body.pop("files").items()}
-    body |= {name: tuple(body[name]) for name in ("columns", "changed_days")}
-    body["days"] = {day: (int(n_rows), str(total)) for day, (n_rows, total) in body["days"].items()}
-    return Header(**body, findings=findings, files=files)
+    try:
+        findings = tuple(Finding(*found) for found in body.pop("findings"))
+        files = {name: (int(size), str(total)) for name, (size, total) in body.pop("files").items()}
+        body |= {name: tuple(body[name]) for name in ("columns", "changed_days")}
+        body["days"] = {day: (int(n_rows), str(total)) for day, (n_rows, total) in body["days"].items()}
+        return Header(**body, findings=findings, files=files)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise _damaged(folder, HEADER) from error
 
 
 def digest_of(body: Mapping[str, Any]) -> str:

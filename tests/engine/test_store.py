@@ -20,6 +20,7 @@ from muledetect import engine, pipeline
 from muledetect.errors import DataError, MuleDetectError, OptionError
 from muledetect.graph import build_graph
 from muledetect.records import Dataset, read_dataset
+from muledetect.records.stored import digest_of
 from muledetect.simulation import simulate, world_config, write_world
 
 NOW = "2026-01-01"
@@ -286,6 +287,17 @@ def test_a_store_of_another_version_and_options_for_reading_are_refused(tmp_path
         engine.open_store(tmp_path / "store")
     with pytest.raises(DataError, match="is no store"):
         engine.open_store(tmp_path)
+
+
+@pytest.mark.parametrize("part", ["findings", "files", "columns", "changed_days", "days", "n_transfers"])
+def test_a_header_that_lacks_a_part_is_refused_although_its_sum_is_right(part: str, tmp_path: Path) -> None:
+    engine.prepare(rows(("1", "2025-03-03T09:00:00Z", "a", "b", 5)), tmp_path / "store")
+    header = tmp_path / "store" / "store.json"
+    said = json.loads(header.read_text())
+    del said["store"][part]
+    header.write_text(json.dumps(said | {"sha256": digest_of(said["store"])}))
+    with pytest.raises(DataError, match="is damaged"):
+        engine.open_store(tmp_path / "store")
 
 
 @pytest.mark.parametrize("memory", ["4", "much", "1KB", "0.1GB"])
