@@ -41,7 +41,8 @@ LIMITS: Final[Mapping[str, Limit]] = {
     "missing": Limit(0.02, 0.1),
     "alerts": Limit(math.log(1.5), math.log(2.5)),
     "reasons": Limit(0.05, 0.15),
-    "found": Limit(0.1, 0.2),
+    "transfers": Limit(math.log(1.5), math.log(2)),
+    "found": Limit(0.5, 1.0),
     "calibration": Limit(math.log(1.25), math.log(2)),
     "delay": Limit(0.2, 0.4),
 }
@@ -53,7 +54,9 @@ ADVICE: Final[Mapping[str, str]] = {
     "missing": "missing: ask whether a source of data stopped or began; scores without it are not those of the model.",
     "alerts": "alerts: another number of accounts scores high. Read some of the new alerts, then find a new threshold.",
     "reasons": "reasons: the highest scores rest on other behaviour. Read some alerts: a new scheme, or a new error?",
-    "found": "found: of the mules that the bank has found since, fewer scored high than before. Train again with the "
+    "transfers": "transfers: a channel has many more transfers than usual, or fewer. Ask whether a source of data "
+    "stopped or began; until it is mended, scores are not those of the model.",
+    "found": "found: the mules that the bank has found since had scored lower than those before. Train again with the "
     "newest labels, and look at those that were missed.",
     "calibration": "calibration: do not read probabilities as such; give a prevalence, or train again.",
     "delay": "delay: labels take another time. Measure only what is ripe, and train with a later `known_by`.",

@@ -14,7 +14,7 @@ from muledetect.arrays import BoolArray, Float64Array
 from muledetect.clock import DAY, Moment, format_duration, format_time, parse_time
 from muledetect.evaluation.drift import Drift
 from muledetect.evaluation.measure import origin_of
-from muledetect.evaluation.periods import HIGH, Outcome, Period, compare_periods
+from muledetect.evaluation.periods import Outcome, Period, compare_periods, pool_outcomes
 from muledetect.graph import Points, build_graph
 from muledetect.labels import every_account, find_targets, known_mules
 from muledetect.model import MuleModel
@@ -38,9 +38,6 @@ _SPACING: Final = 14 * DAY
 
 #: Labels whose delay is compared became known within so long before a moment.
 _LABELS: Final = 28 * DAY
-
-#: Mules that score among this share of the accounts count as found.
-FOUND: Final = 2 * HIGH
 
 
 class View(NamedTuple):
@@ -171,7 +168,18 @@ def _told(reference: Sequence[int], new: int, ripe: Sequence[int]) -> str:
 def _period(dataset: Dataset, model: MuleModel, view: View, outcome: Outcome) -> Period:
     is_active = _is_active(dataset, model, view)
     rows, labels = pa.array(is_active), _labels_known(dataset, view.as_of - _LABELS, view.as_of)
-    return Period(view.features.filter(rows), view.score[is_active], view.codes, labels, outcome)
+    transfers = _count_transfers(dataset, view.as_of)
+    return Period(view.features.filter(rows), view.score[is_active], view.codes, labels, outcome, transfers)
+
+
+def _count_transfers(dataset: Dataset, as_of: int) -> dict[str, int]:
+    """Return the transfers of the week before a moment by channel; without channels all together."""
+    first, last = np.searchsorted(build_graph(dataset).time, [as_of - _WEEK, as_of])
+    transfers = dataset.transfers.slice(first, last - first)
+    if "channel" not in transfers.column_names:
+        return {"any": len(transfers)}
+    counted = pc.value_counts(transfers["channel"].cast(pa.string())).to_pylist()
+    return {row["values"] or "unknown": row["counts"] for row in counted}
 
 
 def _is_active(dataset: Dataset, model: MuleModel, view: View) -> BoolArray:
@@ -185,7 +193,7 @@ def _is_active(dataset: Dataset, model: MuleModel, view: View) -> BoolArray:
 
 def _outcome(dataset: Dataset, model: MuleModel, views: Iterable[View], now: int) -> Outcome:
     """Return what labels say that were known when each view was ripe; nothing of views that are not ripe yet."""
-    found = [Outcome()]
+    found: list[Outcome] = []
     for view in views:
         labels = dataset.tables.get("labels")
         if labels is None or not labels.num_rows or view.as_of + RIPE > now:
@@ -199,14 +207,19 @@ def _outcome(dataset: Dataset, model: MuleModel, views: Iterable[View], now: int
             data_end=at, known_by=at - 1,
         )  # fmt: skip
         is_active = _is_active(dataset, model, view)
-        high = np.quantile(view.score[is_active], 1 - FOUND)
         # what the bank knew already needs no model
         new = ~np.isnan(y) & ~known_mules(dataset, graph, points)
         is_mule = new & (y == 1)
         probability = model.probability(view.score[new])
-        found.append(Outcome(float(probability.sum()), int(is_mule.sum()), int((view.score[is_mule] > high).sum())))
-    expected, observed, n_high = (sum(parts) for parts in zip(*found, strict=True))
-    return Outcome(expected, int(observed), int(n_high))
+        heights = _heights(view.score[is_mule], view.score[is_active])
+        found.append(Outcome(float(probability.sum()), int(is_mule.sum()), tuple(heights.tolist())))
+    return pool_outcomes(found)
+
+
+def _heights(score: Float64Array, among: Float64Array) -> Float64Array:
+    """Return `-log2(share of the others that score at least as high)`; bits, at most those of the highest."""
+    n_at_least = len(among) - np.searchsorted(np.sort(among), score, side="left")
+    return np.asarray(np.log2(max(len(among), 1)) - np.log2(np.maximum(n_at_least, 1)))
 
 
 def _reason_codes(model: MuleModel, features: pa.Table, score: np.ndarray, n: int) -> list[list[str]]:

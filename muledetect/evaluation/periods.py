@@ -10,6 +10,7 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain
+from types import MappingProxyType
 from typing import Any, Final, NamedTuple, TypeAlias
 
 import numpy as np
@@ -36,7 +37,10 @@ HIGH: Final = 0.01
 
 #: Checks that share the false alarms evenly. What labels say of found mules is one of its own: few changes of tactics
 #: can be seen elsewhere.
-_FAMILIES: Final = ("columns", "score", "reasons", "found", "labels")
+_FAMILIES: Final = ("columns", "transfers", "score", "reasons", "found", "labels")
+
+#: Channels with a smaller share of the transfers are not counted one by one.
+_LEAST_SHARE: Final = 0.01
 
 #: Measures that are distances: they cannot be negative, and their roots are what spreads evenly.
 _DISTANCES: Final = ("psi", "reasons", "delay")
@@ -54,13 +58,13 @@ class Outcome(NamedTuple):
         Sum of the probabilities of all rows.
     observed : int
         Rows that turned out to be mules.
-    n_high : int
-        Of these, rows among the highest scores.
+    heights : tuple of float
+        Of these, how high each scored: bits, `-log2(share of the rows that score at least as high)`.
     """
 
     expected: float = 0.0
     observed: int = 0
-    n_high: int = 0
+    heights: tuple[float, ...] = ()
 
 
 class Period(NamedTuple):
@@ -78,6 +82,8 @@ class Period(NamedTuple):
         Labels that became known, for the delay from `activity_start` to `known_ts`.
     outcome : Outcome, optional
         Of rows whose labels are ripe, at this time or before.
+    transfers : mapping of str to int, optional
+        Transfers by channel, in a span as long for every period.
     """
 
     features: Features
@@ -85,6 +91,7 @@ class Period(NamedTuple):
     reasons: Sequence[Sequence[str]] = ()
     labels: Features | None = None
     outcome: Outcome = Outcome()
+    transfers: Mapping[str, int] = MappingProxyType({})
 
 
 class _Counts(NamedTuple):
@@ -96,6 +103,7 @@ class _Counts(NamedTuple):
     codes: Counter[str]
     delays: Float64Array
     outcome: Outcome
+    transfers: Mapping[str, int]
 
 
 def compare_periods(
@@ -114,8 +122,8 @@ def compare_periods(
         at this number of rows.
     false_alarms : float
         Share of comparisons in which anything is not ok that is aimed at, where the new period is one more like the
-        reference periods. Shared evenly among columns, score, reasons, found mules and other checks of labels, and in
-        each of these among its checks.
+        reference periods. Shared evenly among columns, transfers, score, reasons, found mules and other checks of
+        labels, and in each of these among its checks.
 
     Returns
     -------
@@ -131,8 +139,9 @@ def compare_periods(
     PSI is sum((p - q) ln(p / q)) over ten bins of equal mass in the first reference period and one for what is missing.
     Each check of a reference period is made beside those at least four periods away. Roots of distances, and other
     measures as they are, are taken as normal: the limit is mean + t s sqrt(1 + 1 / K), with K - 1 degrees of freedom
-    of K reference periods. `found` and its binomial spread are widened by how unequal the reference periods are
-    (Pearson's dispersion). O(n log n) a column.
+    of K reference periods. `found` is how much lower found mules scored, in bits: 1 means twice as many accounts before
+    them. Its spread is that of single mules, widened by how unequal the reference periods are (Pearson's dispersion).
+    O(n log n) a column.
     """
     lacking = sorted(set(LIMITS) - set(limits))
     if lacking:
@@ -202,7 +211,7 @@ def _count(periods: Iterable[Period]) -> list[_Counts]:
         codes = Counter(code for alert in period.reasons for code in set(alert))
         n_high = int((score > high).sum())
         of_score, delays = _in_bins(score, score_edges), _delays(period.labels)
-        found.append(_Counts(counts, of_score, n_high, codes, delays, period.outcome))
+        found.append(_Counts(counts, of_score, n_high, codes, delays, period.outcome, period.transfers))
     if len(found) < 2:
         raise OptionError("monitor: there is no reference period to compare with. Give one or more, at best ten.")
     shared = [name for name in edges if all(name in one.columns for one in found)]
@@ -230,7 +239,7 @@ def _apart(periods: Sequence[_Counts]) -> list[tuple[_Counts, list[_Counts]]]:
 def _family(subject: str, measure: str) -> str:
     if subject == "labels":
         return "found" if measure == "found" else "labels"
-    return subject if subject in ("score", "reasons") else "columns"
+    return measure if measure == "transfers" else subject if subject in ("score", "reasons") else "columns"
 
 
 def _values(before: Sequence[_Counts], now: _Counts, share: float) -> _Values:
@@ -238,8 +247,8 @@ def _values(before: Sequence[_Counts], now: _Counts, share: float) -> _Values:
     each = share / max(1, 2 * len(now.columns))
     found: _Values = {}
     for name, rows in now.columns.items():
-        pooled = np.sum([one.columns[name] for one in before], axis=0)
-        found[name, "psi"], found[name, "missing"] = psi(pooled, rows, each), missing(pooled, rows, each)
+        seen = np.sum([one.columns[name] for one in before], axis=0)
+        found[name, "psi"], found[name, "missing"] = psi(seen, rows, each), missing(seen, rows, each)
     score = np.sum([one.score for one in before], axis=0)
     found["score", "psi"] = psi(score, now.score, share)
     found["score", "alerts"] = log_ratio(
@@ -248,13 +257,14 @@ def _values(before: Sequence[_Counts], now: _Counts, share: float) -> _Values:
     codes = sum((one.codes for one in before), Counter[str]())
     if codes and now.codes:
         found["reasons", "reasons"] = divergence(codes, now.codes, share)
-    expected, observed, n_high = (sum(parts) for parts in zip(*(one.outcome for one in before), strict=True))
+    pooled = pool_outcomes(one.outcome for one in before)
     if now.outcome.expected:
-        found["labels", "calibration"] = _calibration(Outcome(expected, int(observed), int(n_high)), now.outcome, share)
-    if observed and now.outcome.observed:
-        p, q = n_high / observed, now.outcome.n_high / now.outcome.observed
-        spread = math.sqrt(p * (1 - p) * (1 / observed + 1 / now.outcome.observed))
-        found["labels", "found"] = q - p, normal(share) * spread
+        found["labels", "calibration"] = _calibration(pooled, now.outcome, share)
+    if pooled.heights and now.outcome.heights:
+        a, b = np.array(pooled.heights), np.array(now.outcome.heights)
+        chance = normal(share) * float(a.std()) * math.sqrt(1 / len(a) + 1 / len(b))
+        found["labels", "found"] = math.fsum(b) / len(b) - math.fsum(a) / len(a), chance
+    found |= _volumes(before, now, share)
     delays = np.sort(np.concatenate([one.delays for one in before]))
     if len(delays) and len(now.delays):
         found["labels", "delay"] = kolmogorov_smirnov(delays, now.delays, share)
@@ -274,15 +284,36 @@ def _limit(measure: str, seen: Float64Array, share: float) -> float:
 
 
 def _limit_found(before: Sequence[_Counts], now: _Counts, share: float) -> float:
-    """Return how far the share of mules that scored high may fall."""
-    pairs = np.array([(one.outcome.n_high, one.outcome.observed) for one in before if one.outcome.observed], float)
-    if len(pairs) < LEAST or not now.outcome.observed:
+    """Return how many bits lower found mules may score."""
+    periods = [np.sort(one.outcome.heights) for one in before if one.outcome.heights]
+    if len(periods) < LEAST or not now.outcome.heights:
         return math.nan
-    p, n = pairs[:, 0].sum() / pairs[:, 1].sum(), pairs[:, 1]
-    even = max(p * (1 - p), 0.5 / n.sum())
-    dispersion = max(1.0, float((n * (pairs[:, 0] / n - p) ** 2).sum()) / even / (len(pairs) - 1))
-    spread = math.sqrt(dispersion * even * (1 / n.sum() + 1 / now.outcome.observed))
-    return student(share, len(pairs) - 1) * spread
+    every = np.concatenate(periods)
+    n, mean = np.array([len(one) for one in periods]), math.fsum(every) / len(every)
+    between = math.fsum(len(one) * (math.fsum(one) / len(one) - mean) ** 2 for one in periods) / (len(periods) - 1)
+    within = math.fsum((every - mean) ** 2) / len(every)
+    spread = math.sqrt(max(between, within) * (1 / n.sum() + 1 / len(now.outcome.heights)))
+    return student(share, len(periods) - 1) * spread
+
+
+def pool_outcomes(outcomes: Iterable[Outcome]) -> Outcome:
+    """Return the outcome of several periods together."""
+    parts = list(outcomes)
+    heights = sorted(bits for one in parts for bits in one.heights)
+    return Outcome(math.fsum(one.expected for one in parts), sum(one.observed for one in parts), tuple(heights))
+
+
+def _volumes(before: Sequence[_Counts], now: _Counts, share: float) -> _Values:
+    """Return ln of how many times as many transfers a channel has as in the mean of the other periods."""
+    usual = sum((Counter(one.transfers) for one in before), Counter[str]())
+    names = [name for name, count in usual.items() if count >= _LEAST_SHARE * usual.total()]
+    n = len(before)
+    return {
+        (f"channel {name}", "transfers"): log_ratio(
+            (usual[name], n), (now.transfers.get(name, 0), 1), share / len(names)
+        )
+        for name in sorted(names)
+    }
 
 
 def _calibration(a: Outcome, b: Outcome, share: float) -> tuple[float, float]:

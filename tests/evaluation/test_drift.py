@@ -25,6 +25,11 @@ def period(n: int, seed: int, *, phase: float = 0.0) -> Period:
     return Period(table, rng.normal(-3, 1, n))
 
 
+def outcome(expected: float, n_high: int, n_low: int) -> Outcome:
+    """Return mules of which some are among the highest 1 of 64 and the others among the highest half."""
+    return Outcome(expected, n_high + n_low, (6.0,) * n_high + (1.0,) * n_low)
+
+
 def reference(n: int, seed: int, **more: float) -> list[Period]:
     return [period(n, 100 * seed + k, **more) for k in range(N_REFERENCE)]
 
@@ -106,41 +111,62 @@ def test_drift_does_not_depend_on_the_order_of_rows() -> None:
 
 
 @pytest.mark.parametrize("n_reference", [1, N_REFERENCE])
-def test_reasons_calibration_found_mules_and_label_delay_alarm_when_they_change(n_reference: int) -> None:
+def test_reasons_calibration_found_mules_channels_and_label_delay_alarm_when_they_change(n_reference: int) -> None:
     start = pd.Timestamp("2025-01-01", tz="UTC")
 
     def labels(days: float) -> pa.Table:
         known = [start + pd.Timedelta(days=days + n / 100) for n in range(100)]
         return pa.table({"known_ts": known, "activity_start": [start] * 100})
 
-    usual = {"reasons": [["x"]] * 100, "labels": labels(3), "outcome": Outcome(50.0, 50, 30)}
+    usual = {
+        "reasons": [["x"]] * 100,
+        "labels": labels(3),
+        "outcome": outcome(50.0, 30, 20),
+        "transfers": {"card": 1000, "p2p": 500},
+    }
     weeks = [week._replace(**usual) for week in reference(1000, 0)[:n_reference]]
-    new = period(1000, 99)._replace(reasons=[["z"]] * 100, labels=labels(30), outcome=Outcome(50.0, 150, 15))
+    new = period(1000, 99)._replace(reasons=[["z"]] * 100, labels=labels(30), outcome=outcome(50.0, 15, 135))
+    new = new._replace(transfers={"card": 1010, "wallet": 3})
     drift = compare_periods(weeks, new)
     for subject, measure in (
         ("reasons", "reasons"),
         ("labels", "calibration"),
         ("labels", "found"),
         ("labels", "delay"),
+        ("channel p2p", "transfers"),
     ):
         assert grade(drift, subject, measure) == "alarm"
+    assert grade(drift, "channel card", "transfers") == "ok"
     value = drift.checks.set_index(["subject", "measure"])["value"]
-    assert value["labels", "found"] == pytest.approx(0.1 - 0.6)
+    assert value["labels", "found"] == pytest.approx(5 * (0.1 - 0.6))
     assert value["labels", "calibration"] == pytest.approx(math.log(150.5 / 50.5))
     assert drift.delays.loc[2, ["a", "b"]].tolist() == pytest.approx([3.495, 30.495])
 
 
 def test_more_mules_found_is_no_alarm_and_few_labels_alone_are_none() -> None:
-    weeks = [week._replace(outcome=Outcome(20.0, 10, 5)) for week in reference(300, 0)]
-    for outcome in (Outcome(20.0, 10, 10), Outcome(20.0, 2, 0)):
-        assert grade(compare_periods(weeks, period(300, 99)._replace(outcome=outcome)), "labels", "found") == "ok"
+    weeks = [week._replace(outcome=outcome(20.0, 5, 5)) for week in reference(300, 0)]
+    for new in (outcome(20.0, 10, 0), outcome(20.0, 0, 2)):
+        assert grade(compare_periods(weeks, period(300, 99)._replace(outcome=new)), "labels", "found") == "ok"
 
 
 def test_unequal_weeks_widen_the_limit_of_found_mules() -> None:
-    even = [week._replace(outcome=Outcome(40.0, 40, 20)) for week in reference(300, 0)]
-    waves = [week._replace(outcome=Outcome(40.0, 40, 36 if k % 2 else 4)) for k, week in enumerate(even)]
-    new = period(300, 99)._replace(outcome=Outcome(40.0, 40, 6))
+    even = [week._replace(outcome=outcome(40.0, 20, 20)) for week in reference(300, 0)]
+    waves = [
+        week._replace(outcome=outcome(40.0, 36 if k % 2 else 4, 4 if k % 2 else 36)) for k, week in enumerate(even)
+    ]
+    new = period(300, 99)._replace(outcome=outcome(40.0, 6, 34))
     assert [grade(compare_periods(weeks, new), "labels", "found") for weeks in (even, waves)] == ["alarm", "ok"]
+
+
+def test_a_channel_that_swings_with_the_weeks_alarms_beyond_its_swing_only() -> None:
+    weeks = [
+        week._replace(transfers={"bill": 600 if k % 4 == 2 else 200, "card": 5000, "rare": 3})
+        for k, week in enumerate(reference(300, 0))
+    ]
+    found = {n: compare_periods(weeks, period(300, 99)._replace(transfers={"bill": n, "card": 5000})) for n in (600, 5)}
+    assert [grade(drift, "channel bill", "transfers") for drift in found.values()] == ["ok", "alarm"]
+    # a channel of fewer than 1% of the transfers is not counted by itself
+    assert "channel rare" not in set(found[5].checks["subject"])
 
 
 def test_an_empty_period_and_a_lacking_limit_are_refused() -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from functools import cache
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 from small_world import permuted, renamed, small_model, small_world, with_another_future
 
@@ -60,6 +62,20 @@ def test_five_weeks_have_limits_of_their_own_and_two_have_fixed_ones() -> None:
     assert set(few.checks["limits"]) == {"fixed"}
     assert "too few" in few.notes[-1]
     assert {"found", "calibration", "delay"} <= set(few.checks["measure"])
+
+
+def test_a_channel_that_stops_in_the_last_week_alarms() -> None:
+    transfers = bank().transfers
+    name = transfers["channel"].cast(pa.string()).to_pandas().value_counts().index[0]
+    is_lost = pc.and_(
+        pc.equal(transfers["channel"].cast(pa.string()), name),
+        pc.greater_equal(transfers["time"].cast(pa.int64()), parse_time(AFTER) - 7 * DAY),
+    )
+    broken = read_dataset({**bank().tables, "transfers": transfers.filter(pc.invert(is_lost))})
+    graded = [
+        monitor(dataset, "2025-02-22").checks.set_index(["subject", "measure"])["grade"] for dataset in (bank(), broken)
+    ]
+    assert [grade[f"channel {name}", "transfers"] for grade in graded] == ["ok", "alarm"]
 
 
 def test_no_label_is_ripe_soon_after_the_reference_and_that_is_said() -> None:
