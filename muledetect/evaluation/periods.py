@@ -35,9 +35,9 @@ LEAST: Final = 5
 #: Share of the highest scores that `alerts` counts.
 HIGH: Final = 0.01
 
-#: Checks that share the false alarms evenly. What labels say of found mules is one of its own: few changes of tactics
-#: can be seen elsewhere.
-_FAMILIES: Final = ("columns", "transfers", "score", "reasons", "found", "labels")
+#: Checks that share the false alarms. What labels say of found mules gets half of them: it alone says whether the model
+#: still works, and few changes of tactics can be seen elsewhere. The others share evenly.
+_FAMILIES: Final = ("columns", "transfers", "score", "reasons", "labels")
 
 #: Channels with a smaller share of the transfers are not counted one by one.
 _LEAST_SHARE: Final = 0.01
@@ -122,8 +122,8 @@ def compare_periods(
         at this number of rows.
     false_alarms : float
         Share of comparisons in which anything is not ok that is aimed at, where the new period is one more like the
-        reference periods. Shared evenly among columns, transfers, score, reasons, found mules and other checks of
-        labels, and in each of these among its checks.
+        reference periods. Half of it is for found mules; columns, transfers, score, reasons and other checks of
+        labels share the rest evenly, and in each of these its checks.
 
     Returns
     -------
@@ -148,7 +148,7 @@ def compare_periods(
         raise OptionError(f"monitor: limits for {', '.join(lacking)} are lacking; start from drift.LIMITS.")
     counted = _count(chain(reference, [new]))
     before, now = counted[:-1], counted[-1]
-    share = false_alarms / len(_FAMILIES)
+    share = false_alarms / 2 / len(_FAMILIES)
     among = [_values(others, one, share) for one, others in _apart(before)]
     checks = _graded(before, now, among, limits, share)
     n_a, said = sum(int(one.score.sum()) for one in before), (_told(len(before), len(among), false_alarms),)
@@ -165,7 +165,7 @@ def _graded(
     for (subject, measure), (value, chance) in found.items():
         seen = np.array([values[subject, measure][0] for values in among if (subject, measure) in values])
         each = share / n_of_family[_family(subject, measure)]
-        own = _limit_found(before, now, each) if measure == "found" else _limit(measure, seen, each)
+        own = _limit_found(before, now, share * len(_FAMILIES)) if measure == "found" else _limit(measure, seen, each)
         beyond = max(chance, float(np.abs(seen).max(initial=0)) if math.isnan(own) else own)
         watch, alarm = (max(size, beyond) for size in (limits[measure].watch, limits[measure].alarm))
         # that more mules are found is no reason to act
@@ -262,7 +262,7 @@ def _values(before: Sequence[_Counts], now: _Counts, share: float) -> _Values:
         found["labels", "calibration"] = _calibration(pooled, now.outcome, share)
     if pooled.heights and now.outcome.heights:
         a, b = np.array(pooled.heights), np.array(now.outcome.heights)
-        chance = normal(share) * float(a.std()) * math.sqrt(1 / len(a) + 1 / len(b))
+        chance = normal(share * len(_FAMILIES)) * float(a.std()) * math.sqrt(1 / len(a) + 1 / len(b))
         found["labels", "found"] = math.fsum(b) / len(b) - math.fsum(a) / len(a), chance
     found |= _volumes(before, now, share)
     delays = np.sort(np.concatenate([one.delays for one in before]))
