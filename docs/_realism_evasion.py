@@ -27,7 +27,7 @@ from muledetect.simulation import WorldConfig, world_config, write_world
 Float64 = npt.NDArray[np.float64]
 Metric = Callable[[Float64, Float64, Float64], float]
 
-SHOWN: Final = ("random", "rules only", "LightGBM without graph", "LightGBM with all")
+SHOWN: Final = ("random", "rules only", "LightGBM without graph", "this model")
 SHARE: Final = 0.005
 PACK: Final = "TH"
 

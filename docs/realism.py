@@ -239,7 +239,7 @@ def evasion(found: Dial, base: Mapping[str, Any]) -> str:
         for setting, (_, worlds) in found.items()
     ]
     usual = world_config(PRESET)
-    rules, model = (found[usual.evasion][0].loc[method] for method in ("rules only", "LightGBM with all"))
+    rules, model = (found[usual.evasion][0].loc[method] for method in ("rules only", "this model"))
     n_worlds = len(next(iter(found.values()))[1])
     return f"""## Evasion
 

@@ -79,7 +79,7 @@ def demo(
     output: Annotated[Path, Option(help="Folder for the data, model, scores, rings and metrics.")] = Path(
         "muledetect-demo"
     ),
-    accounts: Annotated[int, Option(min=2_000, help="Accounts of each simulated bank.")] = 10_500,
+    accounts: Annotated[int, Option(min=2_000, help="Accounts of each simulated bank.")] = 6_500,
     days: Annotated[int, Option(min=90, help="Days to simulate.")] = 90,
     seed: Annotated[int, Option(min=0, help="Equal seeds give equal worlds.")] = 0,
     overwrite: Overwrite = False,

@@ -35,6 +35,8 @@ _WRITTEN: Final[dict[str, Output]] = {
     "report": kinds.REPORT,
 }
 
+#: Mules of each bank, so that about a hundred can be measured.
+LEAST_MULES: Final = 105
 #: Accounts with reasons and a case file: enough to look at, and each takes time.
 N_CASES: Final = 40
 #: The measured bank is watched so often and so many days apart, for the time to detect.
@@ -59,7 +61,7 @@ class Demo:
 def run_demo(
     output: str | Path = "muledetect-demo",
     *,
-    n_accounts: int = 10_500,
+    n_accounts: int = 6_500,
     n_days: int = 90,
     seed: int = 0,
     overwrite: bool = False,
@@ -76,7 +78,8 @@ def run_demo(
     output : path
         Folder of the data of both banks, the model, scores, rings, traces, evaluation and report.
     n_accounts, n_days, seed : int
-        Size of each bank, length of the worlds, and which worlds: that of training has `seed`, the other one more.
+        Size of each bank, length of the worlds, and which worlds: that of training has `seed`, the other one more. A
+        bank has 105 mules or 1% of its accounts, whichever is more.
     overwrite : bool
         Also replace what is not ours, or was changed.
     progress : callable, optional
@@ -87,13 +90,13 @@ def run_demo(
     places = {name: Path(output) / name for name in _WRITTEN}
     for name, kind in _WRITTEN.items():
         check_output(places[name], kind, overwrite=overwrite)
-    config = world_config(n_accounts=n_accounts, n_days=n_days, seed=seed)
+    config = world_config(n_accounts=n_accounts, n_days=n_days, seed=seed, least_mules=LEAST_MULES)
     end = parse_time(config.start) + n_days * DAY
     second = ThreadPoolExecutor(1)
     try:
         bank = second.submit(
             _command, "simulate", places["data"], "--accounts", n_accounts, "--days", n_days, "--seed", seed + 1,
-            overwrite=overwrite,
+            "--set", f"least_mules={LEAST_MULES}", overwrite=overwrite,
         )  # fmt: skip
         traced = second.submit(
             _command, "trace", places["data"], "--as-of", format_time(end), "--output", places["traces"],

@@ -201,7 +201,7 @@ def test_import_own_names_the_command_that_says_what_columns_are(tmp_path: Path)
 @pytest.mark.slow
 def test_a_demo_shows_accounts_rings_and_baselines(tmp_path: Path) -> None:
     said = run("demo", "--accounts", 2000, "--days", 90, "--output", tmp_path / "demo")
-    for text in ("accounts to look at first", "LightGBM with all", "Brier score", "hops", "no account of this one"):
+    for text in ("accounts to look at first", "this model", "Brier score", "hops", "no account of this one"):
         assert text in said
     short = [line for line in said[said.index("in short") :].splitlines()[1:] if line.strip()]
     starts = ("Mules: 20 alerts find", "Honest customers:", "Rings and money:", "Look at:", "Files:")

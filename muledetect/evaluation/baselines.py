@@ -31,7 +31,7 @@ PLAIN: Final = {"learning_rate": 0.1, "num_leaves": 31, "min_data_in_leaf": 20, 
 PLAIN_TREES: Final = 100
 
 #: Name of the model itself in tables of methods.
-MODEL: Final = "LightGBM with all"
+MODEL: Final = "this model"
 
 #: Where methods are compared: a number of alerts, and shares of the rows.
 ALERTS: Final = (100, 0.001, 0.005, 0.01)
