@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
@@ -31,12 +30,12 @@ from muledetect.evaluation.value import illicit_receipts
 from muledetect.evaluation.victims import count_alerted_victims, likely_victims
 from muledetect.evaluation.watch import TRUTH_OF_MONEY, View, watch_detection
 from muledetect.facts import Snapshot
-from muledetect.features import extract
+from muledetect.features import Extraction, extract, extract_with
 from muledetect.graph import Points, build_graph
 from muledetect.labels import Target, account_groups, every_account, ring_groups
 from muledetect.labels.targets import labelled_points
 from muledetect.model import MuleModel
-from muledetect.model.neighbours import extract_for
+from muledetect.model.neighbours import extraction_of, score_shards
 from muledetect.model.second_stage import own_columns
 from muledetect.model.store import config_hash
 from muledetect.progress import Progress, silent
@@ -54,8 +53,8 @@ class _Sides(NamedTuple):
     """What the baselines learn from, and the accounts that are ranked: none of a ring or person with a positive there.
 
     Features, targets and groups (rings and persons) of both; of the test also the points, and notes on it. `seen` are
-    the groups of the test's data set of which a positive was learnt from; `views` are features of every account at each
-    watched moment.
+    the groups of the test's data set of which a positive was learnt from; `views` are the scores of every account at
+    each watched moment.
     """
 
     learnt: pa.Table
@@ -67,7 +66,7 @@ class _Sides(NamedTuple):
     points: Points
     notes: list[str]
     seen: Int64Array
-    views: list[tuple[Moment, pa.Table]]
+    views: list[View]
 
 
 def measure_model(
@@ -106,12 +105,11 @@ def measure_model(
     tables["budget_curve"] = budget_curve(sides.sought, scores, budgets=budgets, **ranked)
     if leave_one_out:
         tables["left_out"] = _left_out(dataset, baselines_from or dataset, model, sides, budget)
-    views = [(moment, points, model.decision_function(points)) for moment, points in sides.views]
-    detection = watch_detection(dataset, views, sides.seen, budget=budget)
+    detection = watch_detection(dataset, sides.views, sides.seen, budget=budget)
     if detection.curve is not None:
         tables["detection_curve"] = detection.curve
     tables |= _compare_ties(dataset, found_rings) | _compare_traces(dataset, snapshot)
-    tables |= _over_time(dataset, model, views, sides.seen, use_truth=use_truth)
+    tables |= _over_time(dataset, model, sides.views, sides.seen, use_truth=use_truth)
     calibration = calibration_intervals(sides.sought, probability, groups=sides.groups)
     target = "membership of truth_rings" if use_truth else str(model.trained_on_.target)
     return Evaluation(
@@ -171,16 +169,16 @@ def _sides(
     notes.append(_who_is_left_out(is_seen, truth) if learnt_from is None else ANOTHER)
     wanted = list(dict.fromkeys([*names, *rule_columns(pack)]))
     at = at[~is_seen]
-    parts = [at, *(every_account(dataset, moment) for moment in watched)]
-    test, *views = _extract_parts(dataset, model, parts, wanted, progress)
+    extraction = extraction_of(model, dataset, progress=progress)
+    test = extract_with(extraction, at, wanted, progress=progress)
     # baselines look at few columns; only a model that is trained anew needs all of them
     own = own_columns(names)
     learnt = extract(
         source, points, own if every_column else without_graph(own) or own, hide_groups=account_groups(source),
         lookback=model.trained_on_.lookback or None, progress=progress,
     )  # fmt: skip
-    shown = list(zip(watched, views, strict=True))
-    return _Sides(learnt, y, learnt_groups, test, truth[~is_seen], groups[~is_seen], at, notes, seen, shown)
+    views = [_view(dataset, model, extraction, moment, progress) for moment in watched]
+    return _Sides(learnt, y, learnt_groups, test, truth[~is_seen], groups[~is_seen], at, notes, seen, views)
 
 
 def _cannot_learn(moments: Sequence[Moment], y: Float64Array) -> str:
@@ -195,15 +193,13 @@ def _cannot_learn(moments: Sequence[Moment], y: Float64Array) -> str:
     )
 
 
-def _extract_parts(
-    dataset: Dataset, model: MuleModel, parts: Sequence[Points], names: Sequence[str], progress: Progress | None
-) -> list[pa.Table]:
-    """Return the features of each of several sets of points; what all points share is computed once."""
-    account, as_of = (np.concatenate([getattr(part, name) for part in parts]) for name in ("account", "as_of"))
-    whole = Points(account, as_of, parts[0].fingerprint)
-    table = extract_for(model, dataset, whole, names, progress=progress)
-    ends = np.cumsum([0, *map(len, parts)])
-    return [table.slice(begin, end - begin) for begin, end in itertools.pairwise(ends.tolist())]
+def _view(
+    dataset: Dataset, model: MuleModel, extraction: Extraction, moment: Moment, progress: Progress | None
+) -> View:
+    """Return every account at a watched moment, with its score."""
+    points = every_account(dataset, moment)
+    ids = pa.table({"account_id": dataset.account_ids.take(pa.array(points.account))})
+    return moment, ids, score_shards(model, extraction, points, progress=progress)
 
 
 def _who_is_left_out(is_seen: BoolArray, truth: np.ndarray) -> str:

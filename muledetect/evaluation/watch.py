@@ -24,7 +24,7 @@ from muledetect.graph import build_graph
 from muledetect.labels import account_groups
 from muledetect.records import Dataset
 
-#: A moment, its points (`account_id`, `as_of`) and their scores.
+#: A moment, a table of accounts (`account_id`) and their scores.
 View: TypeAlias = "tuple[Moment, pa.Table, Float64Array]"
 
 TRUTH_OF_MONEY: Final = frozenset({"truth_transfers", "truth_money"})
@@ -58,7 +58,7 @@ def watch_detection(dataset: Dataset, views: Sequence[View], seen: Int64Array, *
     ----------
     dataset : Dataset
         With `truth_transfers` and `truth_money`.
-    views : sequence of (moment, points, scores)
+    views : sequence of (moment, table with `account_id`, scores)
         Every account of the bank at each moment.
     seen : int64 array
         Groups (`account_groups`) of which the model has learnt; they take alerts but are not measured.
