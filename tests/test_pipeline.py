@@ -519,7 +519,8 @@ def test_a_folder_without_tables_is_refused(tmp_path: Path) -> None:
 
 
 def test_before_all_records_every_account_scores_alike_and_nothing_is_a_ring(first: Run) -> None:
-    scores = pipeline.score(first.dataset, first.model, "1999-01-01")
+    with pytest.warns(UserWarning, match="the record is only 0d long"):
+        scores = pipeline.score(first.dataset, first.model, "1999-01-01")
     assert len(scores) == 500
     assert set(scores["rank"].to_pylist()) == {1}
     assert np.isfinite(np.array(scores["score"])).all()

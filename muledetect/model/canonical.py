@@ -41,13 +41,27 @@ def group_folds(
     n_groups = int(group.max(initial=-1)) + 1
     n_rows = np.bincount(group, minlength=n_groups)
     n_positive = np.bincount(group, weights=is_positive, minlength=n_groups)
-    content = np.zeros(n_groups, dtype=np.uint64)
-    np.add.at(content, group, _mix(hashes))
+    content = _content_of(group, hashes)
     dealt = np.lexsort((content, -n_rows, -n_positive))
     there_and_back = np.concatenate([np.arange(n_folds), np.arange(n_folds)[::-1]])
     fold = np.empty(n_groups, dtype=np.int64)
     fold[dealt] = there_and_back[np.arange(n_groups) % (2 * n_folds)]
     return fold[group]
+
+
+def join_alike(group: npt.NDArray[np.int64], hashes: UInt64Array) -> npt.NDArray[np.int64]:
+    """Return a group for each row, int64[n_rows], in which groups whose rows have equal content are one.
+
+    Only names tell such groups apart. Where their folds matter to other rows, they must be in one fold. `group` counts
+    from 0. O(rows + groups log groups).
+    """
+    return np.unique(_content_of(group, hashes), return_inverse=True)[1].astype(np.int64)[group]
+
+
+def _content_of(group: npt.NDArray[np.int64], hashes: UInt64Array) -> UInt64Array:
+    content = np.zeros(int(group.max(initial=-1)) + 1, dtype=np.uint64)
+    np.add.at(content, group, _mix(hashes))
+    return content
 
 
 def _bits(column: npt.NDArray[Any]) -> UInt64Array:

@@ -17,7 +17,7 @@ from muledetect.arrays import BoolArray, Float64Array, Int64Array
 from muledetect.features.suspicion import COLUMNS
 from muledetect.model import trees
 from muledetect.model.calibration import fit_calibrator, losses_when_calibrated
-from muledetect.model.canonical import group_folds
+from muledetect.model.canonical import group_folds, join_alike
 from muledetect.model.rows import Rows
 from muledetect.model.tree_text import TreesText
 
@@ -58,11 +58,15 @@ def own_columns(names: Sequence[str]) -> list[str]:
 
 
 def folds_of(rows: Rows) -> Int64Array | None:
-    """Return a fold for each row that keeps groups whole; None where there are too few groups of a class."""
+    """Return a fold for each row that keeps groups whole; None where there are too few groups of a class.
+
+    Groups of equal content share a fold. Neighbours tell them apart, so which fold each is in must not hang on a name.
+    """
+    group = join_alike(np.unique(rows.group, return_inverse=True)[1].astype(np.int64), rows.hashes)
     for is_wanted in (rows.is_positive, ~rows.is_positive):
-        if len(np.unique(rows.group[is_wanted])) < N_FOLDS:
+        if len(np.unique(group[is_wanted])) < N_FOLDS:
             return None
-    dense = np.unique(rows.group, return_inverse=True)[1].astype(np.int64)
+    dense = np.unique(group, return_inverse=True)[1].astype(np.int64)
     return group_folds(dense, rows.hashes, rows.is_positive, N_FOLDS)
 
 

@@ -65,7 +65,7 @@ def test_a_bank_without_labels_is_ranked_far_better_than_by_chance_whatever_its_
 @pytest.mark.slow
 def test_baselines_need_moments_of_the_data_set_where_the_model_comes_from_elsewhere() -> None:
     dataset = read_dataset(worlds.small_world())
-    with pytest.raises(DataError, match="or moments of this one as 'baselines_at'"):
+    with pytest.raises(DataError, match="Give a moment when mules were known as 'baselines_at'"):
         pipeline.evaluate(dataset, "starter", worlds.SCORED_AT, baselines_at=["2024-01-01"])
     found = pipeline.evaluate(dataset, "starter", worlds.SCORED_AT, baselines_at=[worlds.TRAINED_AT])
     assert found.table.loc["this model", "average_precision"] > 0

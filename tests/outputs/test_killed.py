@@ -167,7 +167,7 @@ def test_a_killed_score_leaves_the_old_or_the_new_scores(tmp_path: Path) -> None
     train(dataset, "2025-02-20", target="ever", model=MuleModel(n_estimators=5, n_bags=1), output=tmp_path / "model")
     output = tmp_path / "scores.parquet"
     new = score(dataset, tmp_path / "model", "2025-02-25")
-    score(dataset, tmp_path / "model", "2025-01-15", output=output)
+    score(dataset, tmp_path / "model", "2025-02-20", output=output)
     old = output.read_bytes()
     line = ("score", tmp_path / "data", "--model", tmp_path / "model", "--as-of", "2025-02-25", "--output", output)
     for step in ("written", "noted"):
