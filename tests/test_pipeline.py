@@ -392,7 +392,7 @@ def test_labels_of_one_class_stop_before_features_are_made(first: Run, monkeypat
         raise AssertionError("features are made")
 
     monkeypatch.setattr("muledetect.features.extract_with", refuse)
-    monkeypatch.setattr("muledetect.evaluation.measure.extract_for", refuse)
+    monkeypatch.setattr("muledetect.evaluation.measure.extract_with", refuse)
     labels = small_world()["labels"]
     is_mule = pc.equal(labels["label"].cast(pa.string()), "mule")
     honest = read_dataset({**small_world(), "labels": labels.filter(pc.invert(is_mule))})
