@@ -137,7 +137,7 @@ def truth(n_worlds: int) -> None:
         complaints = complaints.filter(pa.array([status != "withdrawn" for status in complaints["status"].to_pylist()]))
         end = int(graph.time[-1]) + 1
         tables["complaints"] = complaints
-        parts.append(_measured(tables, graph, end, "end of data, as heard"))
+        parts.append(_measured(tables, graph, end, "end of data, as reported"))
         # one moment for each case: some hours after its last disputed payment
         moment = complaints["time"].cast(pa.int64()).to_numpy()
         for hours in (1, 6, 24):
@@ -150,7 +150,7 @@ def truth(n_worlds: int) -> None:
                 at = at_once.schema.get_field_index("known_ts")
                 at_once = at_once.set_column(at, at_once.schema.field(at), at_once["time"])
                 parts.append(
-                    _measured(tables | {"complaints": at_once}, graph, as_of, f"{hours} h after, heard at once")
+                    _measured(tables | {"complaints": at_once}, graph, as_of, f"{hours} h after, reported at once")
                 )
     table = (
         pd.concat(parts).groupby(["when", "method"], sort=False)[["lost", "there", "found", "saved", "innocent"]].sum()

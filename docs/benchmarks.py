@@ -205,9 +205,9 @@ SECTIONS: Final = {
     ),
     "trace_exact": Section(
         "Traces: are they exact",
-        "python benchmarks/trace.py --exact --cases 2e5",
+        "python benchmarks/trace.py --exact",
         4,
-        "Money is neither made nor lost in 200,000 random disputes.",
+        "Money is neither made nor lost in one million random disputes.",
     ),
     "promises": Section(
         "Promises of clearing, calibration and budgets",
