@@ -25,14 +25,9 @@ from datetime import timedelta
 from pathlib import Path
 
 import pyarrow.parquet as pq
+from _peaks import EVERY, resident
 
 MODEL_AT = ["2025-01-20", "2025-01-25", "2025-01-30"]
-
-
-def resident(field: str) -> int:
-    """Return a field of this process's status in bytes."""
-    line = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith(field))
-    return int(line.split()[1]) * 1024
 
 
 class Watch:
@@ -49,7 +44,7 @@ class Watch:
             now = time.perf_counter()
             self.stages[self.stage] = [max(before[0], own), max(before[1], files), before[2] + now - self.begun]
             self.begun = now
-            time.sleep(0.02)
+            time.sleep(EVERY)
 
     def __call__(self, stage: str, _share: float) -> None:
         self.stage = "reading" if stage.startswith(("reading", "looking", "ordering", "checking")) else stage

@@ -25,6 +25,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
+from _peaks import EVERY, resident
 
 from muledetect import engine
 from muledetect.graph import build_graph
@@ -48,18 +49,12 @@ _SHARED = (
 )
 
 
-def resident(field: str) -> int:
-    """Return a field of this process's status in bytes."""
-    line = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith(field))
-    return int(line.split()[1]) * 1024
-
-
 def watch(peaks: dict[str, int]) -> None:
     """Keep the peaks of this process."""
     while True:
         for field in ("RssAnon", "RssFile"):
             peaks[field] = max(peaks.get(field, 0), resident(field))
-        time.sleep(0.02)
+        time.sleep(EVERY)
 
 
 def copy_bank(bank: Path, copies: int, output: Path) -> None:
