@@ -63,9 +63,17 @@ def _let_go(files: list[mmap.mmap]) -> None:
 _FILES: Final = _Files()
 
 
-def resident() -> int:
-    """Return the bytes that the process holds, with pages of mapped files; 0 where nobody tells."""
-    return int(_STATM.read_bytes().split()[1]) * _PAGE if _CAN else 0
+def resident(*, with_files: bool = True) -> int:
+    """Return the bytes that the process holds, with pages of files or without; 0 where nobody tells.
+
+    Parameters
+    ----------
+    with_files : bool
+    """
+    if not _CAN:
+        return 0
+    held, of_files = map(int, _STATM.read_bytes().split()[1:3])
+    return (held if with_files else held - of_files) * _PAGE
 
 
 def map_file(file: BinaryIO, *, is_written: bool = False, limit: int | None = None) -> mmap.mmap:

@@ -17,7 +17,6 @@ import pyarrow as pa
 
 from muledetect.arrays import BoolArray, Int32Array, Int64Array
 from muledetect.engine.columns import put_arrow, put_values
-from muledetect.engine.memory import resident
 from muledetect.engine.parts import Old, Parts, part_of
 from muledetect.engine.rows import Rows
 from muledetect.engine.spill import Spill
@@ -26,10 +25,12 @@ from muledetect.engine.steps import at_step
 from muledetect.engine.tables import TableSpill
 from muledetect.engine.transfers import TransfersWriter, write_in_order
 from muledetect.errors import DataError
+from muledetect.mapped import resident
+from muledetect.memory import give_back
 from muledetect.records import reasons
 from muledetect.records.duplicates import judge, with_values
 from muledetect.records.encode import IdEncoder
-from muledetect.records.reading import Cause, Reading, check_total, empty_type, give_back
+from muledetect.records.reading import Cause, Reading, check_total, empty_type
 from muledetect.records.sources import TableSource
 from muledetect.records.stored import ACCOUNTS, MAPPED, TRANSFERS, map_table, map_transfers
 from muledetect.records.table import TableReader
@@ -180,7 +181,7 @@ class Building(Reading):
 
     def _for_sorting(self) -> int:
         """Return how much memory DuckDB may take beside what is held now."""
-        return max(self.memory - resident() - _BESIDE, _LEAST)
+        return max(self.memory - resident(with_files=False) - _BESIDE, _LEAST)
 
     def _told(self, batches: Iterator[pa.Table], n_rows: int) -> Iterator[pa.Table]:
         done = 0

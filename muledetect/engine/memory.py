@@ -1,4 +1,4 @@
-"""How much memory preparing a store may take, and how much this process holds.
+"""How much memory preparing a store may take.
 
 >>> memory_limit("4GB"), memory_limit("1.5GiB")
 (4000000000, 1610612736)
@@ -25,13 +25,3 @@ def memory_limit(given: str | None) -> int:
         where, text = ("memory", given) if given is not None else (VARIABLE, os.environ[VARIABLE])
         raise OptionError(f"{where}: {text} is less than the 1GB that the program itself and one batch of rows take.")
     return limit
-
-
-def resident() -> int:
-    """Return the bytes of memory that this process holds now, without pages of files; 0 where nobody tells."""
-    try:
-        with open("/proc/self/status", "rb") as file:
-            lines = [line.split() for line in file if line.startswith(b"RssAnon")]
-    except OSError:
-        return 0
-    return int(lines[0][1]) * 1024 if lines else 0

@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 
 from muledetect.arrays import BoolArray, Int32Array, Int64Array
 from muledetect.errors import DataError, OptionError
+from muledetect.memory import give_back
 from muledetect.progress import Progress
 from muledetect.records import reasons
 from muledetect.records.dataset import Dataset, Finding, describe
@@ -37,11 +38,6 @@ from muledetect.schema import INPUTS, did_you_mean
 _MOST_MONEY: Final = 2**62
 #: Column that shows why rows go, the reason, its severity, and the positions of the rows, ascending.
 Cause: TypeAlias = tuple[str, str, reasons.Severity, Int64Array]
-
-
-def give_back() -> None:
-    """Return freed memory to the system: the columns that come next are larger than the batches that have gone."""
-    pa.default_memory_pool().release_unused()
 
 
 @contextmanager
