@@ -599,7 +599,7 @@ def monitor(
     """Compare a moment with weekly moments before: features, scores, reasons, and what ripe labels say of the scores.
 
     A change alarms if it is beyond what the weekly moments differ among themselves, and not small. In simulated banks
-    where nothing changed 5 of 48 comparisons alarmed; many changes of tactics are not seen, see decision 046.
+    where nothing changed 5 of 48 comparisons alarmed; a change of tactics is seen when labels ripen, see decision 046.
     `Drift.advice` says what to do. `Drift.exit_status` is 0 (ok), 3 (watch) or 4 (alarm).
 
     Parameters

@@ -29,9 +29,9 @@ from muledetect.evaluation.traces import measure_traces
 from muledetect.evaluation.value import illicit_receipts
 from muledetect.evaluation.victims import count_alerted_victims, likely_victims
 from muledetect.evaluation.watch import TRUTH_OF_MONEY, View, watch_detection
-from muledetect.facts import Snapshot
+from muledetect.facts import Snapshot, facts_of
 from muledetect.features import Extraction, extract, extract_with
-from muledetect.graph import Points, build_graph
+from muledetect.graph import Points
 from muledetect.labels import Target, account_groups, every_account, ring_groups
 from muledetect.labels.targets import labelled_points
 from muledetect.model import MuleModel
@@ -272,7 +272,7 @@ def test_points(
     if truth is None:
         raise DataError("evaluate: there is no table truth_rings; measure against the labels instead.")
     points = every_account(dataset, as_of)
-    members = build_graph(dataset).codes(pc.unique(truth["account_id"]))
+    members = facts_of(dataset).graph.codes(pc.unique(truth["account_id"]))
     y = np.isin(points.account, members).astype(np.float64)
     return points, y, [f"{len(y):,} accounts, {int(y.sum()):,} of them truly in a ring, known to the bank or not."]
 
@@ -367,7 +367,7 @@ def _over_time(
     for moment, points, score in watched:
         at, y, _ = test_points(dataset, moment, target=target, use_truth=use_truth)
         score_of = np.full(len(dataset.account_ids), np.nan)
-        score_of[build_graph(dataset).codes(points["account_id"])] = score
+        score_of[facts_of(dataset).graph.codes(points["account_id"])] = score
         group = ring_groups(dataset, at)
         kept = ~np.isin(group, seen)
         parts.append((y[kept], score_of[at.account[kept]], at.as_of[kept], group[kept]))

@@ -15,7 +15,9 @@ from muledetect.clock import DAY, Moment, format_duration, format_time, parse_ti
 from muledetect.evaluation.drift import Drift
 from muledetect.evaluation.measure import origin_of
 from muledetect.evaluation.periods import Outcome, Period, compare_periods, pool_outcomes
-from muledetect.graph import Points, build_graph
+from muledetect.facts import facts_of
+from muledetect.features.suspicion import bits_of
+from muledetect.graph import Points
 from muledetect.labels import every_account, find_targets, known_mules
 from muledetect.model import MuleModel
 from muledetect.model.neighbours import extract_for
@@ -83,7 +85,7 @@ def reference_moments(
     weeks : int
         At most so many moments.
     """
-    end, times = parse_time(after), build_graph(dataset).time
+    end, times = parse_time(after), facts_of(dataset).graph.time
     last = end + (parse_time(before) - end) // _WEEK * _WEEK
     first = int(times[0]) + model.trained_on_.lookback if len(times) else last
     earlier = [last - _WEEK * n for n in range(weeks - 1, 0, -1)]
@@ -174,7 +176,7 @@ def _period(dataset: Dataset, model: MuleModel, view: View, outcome: Outcome) ->
 
 def _count_transfers(dataset: Dataset, as_of: int) -> dict[str, int]:
     """Return the transfers of the week before a moment by channel; without channels all together."""
-    first, last = np.searchsorted(build_graph(dataset).time, [as_of - _WEEK, as_of])
+    first, last = np.searchsorted(facts_of(dataset).graph.time, [as_of - _WEEK, as_of])
     transfers = dataset.transfers.slice(first, last - first)
     if "channel" not in transfers.column_names:
         return {"any": len(transfers)}
@@ -184,7 +186,7 @@ def _count_transfers(dataset: Dataset, as_of: int) -> dict[str, int]:
 
 def _is_active(dataset: Dataset, model: MuleModel, view: View) -> BoolArray:
     """Return which accounts of a view moved money within the look-back."""
-    graph, lookback = build_graph(dataset), model.trained_on_.lookback
+    graph, lookback = facts_of(dataset).graph, model.trained_on_.lookback
     first, last = np.searchsorted(graph.time, [view.as_of - lookback if lookback else 0, view.as_of])
     moved = np.zeros(graph.n_accounts, np.bool_)
     moved[graph.source[first:last]] = moved[graph.target[first:last]] = True
@@ -198,7 +200,7 @@ def _outcome(dataset: Dataset, model: MuleModel, views: Iterable[View], now: int
         labels = dataset.tables.get("labels")
         if labels is None or not labels.num_rows or view.as_of + RIPE > now:
             continue
-        graph = build_graph(dataset)
+        graph = facts_of(dataset).graph
         codes, at = graph.codes(view.features["account_id"]).astype(np.int32), view.as_of + RIPE
         points = Points(codes, np.full(len(codes), view.as_of), dataset.fingerprint)
         origin: Any = model.trained_on_
@@ -211,15 +213,9 @@ def _outcome(dataset: Dataset, model: MuleModel, views: Iterable[View], now: int
         new = ~np.isnan(y) & ~known_mules(dataset, graph, points)
         is_mule = new & (y == 1)
         probability = model.probability(view.score[new])
-        heights = _heights(view.score[is_mule], view.score[is_active])
-        found.append(Outcome(float(probability.sum()), int(is_mule.sum()), tuple(heights.tolist())))
+        heights = bits_of(view.score[is_mule], view.score[is_active])
+        found.append(Outcome(float(probability.sum()), tuple(heights.tolist())))
     return pool_outcomes(found)
-
-
-def _heights(score: Float64Array, among: Float64Array) -> Float64Array:
-    """Return `-log2(share of the others that score at least as high)`; bits, at most those of the highest."""
-    n_at_least = len(among) - np.searchsorted(np.sort(among), score, side="left")
-    return np.asarray(np.log2(max(len(among), 1)) - np.log2(np.maximum(n_at_least, 1)))
 
 
 def _reason_codes(model: MuleModel, features: pa.Table, score: np.ndarray, n: int) -> list[list[str]]:

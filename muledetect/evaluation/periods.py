@@ -56,15 +56,18 @@ class Outcome(NamedTuple):
     ----------
     expected : float
         Sum of the probabilities of all rows.
-    observed : int
-        Rows that turned out to be mules.
     heights : tuple of float
-        Of these, how high each scored: bits, `-log2(share of the rows that score at least as high)`.
+        How high each row scored that turned out to be a mule: bits, `-log2(share of the rows that score at least as
+        high)`.
     """
 
     expected: float = 0.0
-    observed: int = 0
     heights: tuple[float, ...] = ()
+
+    @property
+    def observed(self) -> int:
+        """Rows that turned out to be mules."""
+        return len(self.heights)
 
 
 class Period(NamedTuple):
@@ -300,7 +303,7 @@ def pool_outcomes(outcomes: Iterable[Outcome]) -> Outcome:
     """Return the outcome of several periods together."""
     parts = list(outcomes)
     heights = sorted(bits for one in parts for bits in one.heights)
-    return Outcome(math.fsum(one.expected for one in parts), sum(one.observed for one in parts), tuple(heights))
+    return Outcome(math.fsum(one.expected for one in parts), tuple(heights))
 
 
 def _volumes(before: Sequence[_Counts], now: _Counts, share: float) -> _Values:

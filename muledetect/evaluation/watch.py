@@ -20,7 +20,7 @@ from muledetect.clock import MINUTE, Moment, parse_time
 from muledetect.evaluation.by_part import ratio_interval
 from muledetect.evaluation.detection import detect_accounts, detect_cases, summarise_detection
 from muledetect.evaluation.survival import detection_curve
-from muledetect.graph import build_graph
+from muledetect.facts import facts_of
 from muledetect.labels import account_groups
 from muledetect.records import Dataset
 
@@ -100,7 +100,7 @@ def watch_detection(dataset: Dataset, views: Sequence[View], seen: Int64Array, *
 
 def _group_of(dataset: Dataset, groups: Int64Array, account_ids: pd.Series[Any]) -> Int64Array:
     """Return the group of each account; accounts that nothing is known of are one each, numbered below 0."""
-    codes = build_graph(dataset).codes(pa.array(account_ids.tolist(), pa.string()))
+    codes = facts_of(dataset).graph.codes(pa.array(account_ids.tolist(), pa.string()))
     found = -1 - np.arange(len(codes), dtype=np.int64)
     found[codes >= 0] = groups[codes[codes >= 0]]
     return found

@@ -186,11 +186,12 @@ def extract_with(
         Of the data set.
     points : Points
     names : sequence of str
-        Columns of built-in features.
+        Columns of built-in features; one that goes by a former name comes under the present one.
     progress : callable, optional
         Called with ("features", share done).
     """
-    return _extract.extract(extraction, points, names, _REGISTRY, progress)
+    present = [_REGISTRY.parse(str(name)).name for name in names]
+    return _extract.extract(extraction, points, present, _REGISTRY, progress)
 
 
 def write_features(

@@ -27,11 +27,15 @@ _BITS: Final = 2.0**16
 _WEIGHT: Final = 2.0**20
 
 
-def bits_of(score: Float64Array) -> Float64Array:
-    """Return `-log2(share of scores at least as high)` of each score, float64[n]; equal scores get equal bits."""
-    ascending = np.sort(score)
-    n_at_least = len(score) - np.searchsorted(ascending, score, side="left")
-    return np.asarray(np.log2(max(len(score), 1)) - np.log2(n_at_least))
+def bits_of(score: Float64Array, among: Float64Array | None = None) -> Float64Array:
+    """Return `-log2(share of scores at least as high)` of each score, float64[n]; equal scores get equal bits.
+
+    The share is that of the scores themselves or of those of others, `among`. What is higher than all of those gets the
+    bits of their highest.
+    """
+    others = score if among is None else among
+    n_at_least = len(others) - np.searchsorted(np.sort(others), score, side="left")
+    return np.asarray(np.log2(max(len(others), 1)) - np.log2(np.maximum(n_at_least, 1)))
 
 
 def _said(side: str, others: str) -> dict[str, Column]:

@@ -53,7 +53,7 @@ def join_alike(group: npt.NDArray[np.int64], hashes: UInt64Array) -> npt.NDArray
     """Return a group for each row, int64[n_rows], in which groups whose rows have equal content are one.
 
     Only names tell such groups apart. Where their folds matter to other rows, they must be in one fold. `group` counts
-    from 0. O(rows + groups log groups).
+    from 0 without a gap, and so do the groups returned. O(rows + groups log groups).
     """
     return np.unique(_content_of(group, hashes), return_inverse=True)[1].astype(np.int64)[group]
 

@@ -72,7 +72,7 @@ def extract_for(
         Default: the columns that the model asks for.
     progress : callable, optional
     """
-    wanted = [registry().parse(str(name)).name for name in (model.feature_names_in_ if names is None else names)]
+    wanted = names_of(model) if names is None else names
     return extract_with(extraction_of(model, dataset, progress=progress), points, wanted, progress=progress)
 
 

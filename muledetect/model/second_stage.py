@@ -66,8 +66,7 @@ def folds_of(rows: Rows) -> Int64Array | None:
     for is_wanted in (rows.is_positive, ~rows.is_positive):
         if len(np.unique(group[is_wanted])) < N_FOLDS:
             return None
-    dense = np.unique(group, return_inverse=True)[1].astype(np.int64)
-    return group_folds(dense, rows.hashes, rows.is_positive, N_FOLDS)
+    return group_folds(group, rows.hashes, rows.is_positive, N_FOLDS)
 
 
 def learn_second(

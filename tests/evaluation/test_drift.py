@@ -27,7 +27,7 @@ def period(n: int, seed: int, *, phase: float = 0.0) -> Period:
 
 def outcome(expected: float, n_high: int, n_low: int) -> Outcome:
     """Return mules of which some are among the highest 1 of 64 and the others among the highest half."""
-    return Outcome(expected, n_high + n_low, (6.0,) * n_high + (1.0,) * n_low)
+    return Outcome(expected, (6.0,) * n_high + (1.0,) * n_low)
 
 
 def reference(n: int, seed: int, **more: float) -> list[Period]:
