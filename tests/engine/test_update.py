@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import itertools
 import os
 from decimal import Decimal
@@ -19,6 +18,7 @@ from muledetect.errors import DataError, OutputError
 from muledetect.records import read_dataset
 from muledetect.records.pseudonyms import new_key
 from muledetect.simulation import simulate
+from tests.stores import content
 
 NOW = "2026-01-01"
 COLUMNS = (
@@ -39,15 +39,6 @@ def transfers(*rows: tuple[Any, ...]) -> pa.Table:
     kinds = [pa.int64() if name in ("amount", "target_balance_after") else pa.string() for name in COLUMNS]
     cells = [[row[place] if place < len(row) else None for row in rows] for place in range(len(COLUMNS))]
     return pa.table({n: pa.array(c, k) for n, c, k in zip(COLUMNS, cells, kinds, strict=True)})
-
-
-def content(folder: Path) -> dict[str, Any]:
-    """Return all that a store holds but the rows as they were read, whose files are cut by update."""
-    header = dataclasses.asdict(engine.open_store(folder).header)
-    del header["files"], header["changed_days"]
-    paths = [p for p in folder.rglob("*") if p.is_file() and p.name[0] != "." and p.name != "store.json"]
-    names = {p.relative_to(folder).as_posix(): p for p in paths}
-    return {"header": header} | {n: p.read_bytes() for n, p in names.items() if not n.startswith("rows/")}
 
 
 def compare(folder: Path, *parts: dict[str, pa.Table], **reading: Any) -> engine.Store:
