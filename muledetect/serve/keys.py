@@ -1,0 +1,71 @@
+"""Idempotency keys: a request that is sent again gets the answer of the first time, and does nothing.
+
+Keys are remembered in memory. After a restart it is the log that keeps a row from being counted twice: each row of a
+repeated request is then answered as "duplicate".
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import OrderedDict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Final
+
+from muledetect.serve.refusals import Refusal
+
+_MOST: Final = 100_000
+_LONGEST: Final = 200
+_WORKING: Final = object()
+
+
+class Keys:
+    """The keys of the last requests with their answers, at most so many."""
+
+    def __init__(self, most: int = _MOST) -> None:
+        self._known: OrderedDict[str, tuple[bytes, Any]] = OrderedDict()
+        self._most = most
+
+    @contextmanager
+    def once(self, key: str | None, path: str, body: bytes) -> Iterator[Answered]:
+        """Yield the earlier answer to a key, or nothing; set `answer` within the block to have it remembered.
+
+        A request that fails forgets its key, so that it can be sent again.
+        """
+        if key is None:
+            yield Answered()
+            return
+        if not 0 < len(key) <= _LONGEST or not key.isascii() or not key.isprintable():
+            raise Refusal("bad_key", f"Idempotency-Key: must be 1 to {_LONGEST} visible ASCII signs.")
+        digest = hashlib.sha256(path.encode() + b"\0" + body).digest()
+        known = self._known.get(key)
+        if known is not None and known[0] != digest:
+            raise Refusal("key_reused", "Idempotency-Key: was used for another request. Take a new key for each.")
+        if known is not None and known[1] is _WORKING:
+            raise Refusal("key_in_use", "Idempotency-Key: the first request is still being worked on. Try again.")
+        held = Answered(None if known is None else known[1])
+        if known is None:
+            self._known[key] = digest, _WORKING
+        try:
+            yield held
+        finally:
+            if held.answer is None:
+                del self._known[key]
+            else:
+                self._known[key] = digest, held.answer
+                self._forget()
+
+    def _forget(self) -> None:
+        while len(self._known) > self._most:
+            oldest = next(iter(self._known))
+            if self._known[oldest][1] is _WORKING:  # bounded by the queue, so it may stay
+                self._known.move_to_end(oldest)
+            else:
+                del self._known[oldest]
+
+
+class Answered:
+    """The answer to a request, or None as long as there is none."""
+
+    def __init__(self, answer: Any = None) -> None:
+        self.answer = answer

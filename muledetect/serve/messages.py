@@ -1,0 +1,182 @@
+"""JSON rows by the contract of `schema.toml`: what a request may hold, and nothing else.
+
+>>> read_row(TRANSFERS, {"transfer_id": "t1", "time": "2025-03-01T09:30:00Z", "source": "007", "target": "008",
+...                      "amount": 150000})["time"]
+1740821400000000
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final
+
+import pyarrow as pa
+
+from muledetect.clock import parse_time
+from muledetect.errors import OptionError
+from muledetect.records.ids import plain_ids
+from muledetect.schema import INPUTS, TRANSFERS, Column, Table, did_you_mean
+from muledetect.serve.refusals import Refusal
+
+#: Tables whose rows are events; transfers are booked, and tables of truth are never read.
+EVENTS: Final = {name: table for name, table in INPUTS.items() if name != "transfers" and not name.startswith("truth_")}
+
+_LONGEST: Final = 256
+_MOST: Final = 2**63 - 1
+
+
+def read_json(body: bytes) -> Any:
+    """Return the value of a JSON text; refuse what programs read differently: keys twice, NaN, what is no UTF-8."""
+    try:
+        return json.loads(
+            body.decode("utf-8"), object_pairs_hook=_each_once, parse_constant=_no_constant, parse_int=_whole
+        )
+    except RecursionError as error:
+        raise Refusal("bad_json", "body: nested too deep. A request is an object of rows, and rows are flat.") from error
+    except UnicodeDecodeError as error:
+        raise Refusal("bad_json", "body: is not UTF-8. Write JSON in UTF-8.") from error
+    except json.JSONDecodeError as error:
+        raise Refusal("bad_json", f"body: is no JSON, line {error.lineno}, column {error.colno}: {error.msg}.") from error
+
+
+def read_rows(value: Any, many: str, most: int) -> list[Mapping[str, Any]]:
+    """Return the rows of a request: the object itself, or the list under the name `many`; at most `most`."""
+    if not isinstance(value, dict):
+        raise Refusal("bad_json", f"body: must be an object, a row or {{{many!r}: [rows]}}; got {_kind(value)}.")
+    rows = value[many] if set(value) == {many} else [value]
+    if not isinstance(rows, list) or not rows or not all(isinstance(row, dict) for row in rows):
+        raise Refusal("bad_json", f"body: {many!r} must be a list of rows, one at least, each an object.")
+    if len(rows) > most:
+        raise Refusal("too_large", f"body: {len(rows):,} rows; at most {most:,} in a request. Send several requests.")
+    return rows
+
+
+def read_transfers(value: Any, most: int) -> list[dict[str, Any]]:
+    """Return the transfers of a JSON request, each checked by the contract."""
+    return _each("transfers", read_rows(value, "transfers", most), lambda row: read_row(TRANSFERS, row))
+
+
+def read_events(value: Any, most: int) -> list[dict[str, Any]]:
+    """Return the events of a JSON request: rows of tables, each with the name of its table under "table"."""
+    return _each("events", read_rows(value, "events", most), _event)
+
+
+def _each(what: str, rows: Sequence[Mapping[str, Any]], read: Any) -> list[dict[str, Any]]:
+    found, wrong = [], []
+    for number, row in enumerate(rows):
+        try:
+            found.append(read(row))
+        except _Wrong as error:
+            wrong.append(f"row {number}: {error}")
+    if wrong:
+        more = f" and {len(wrong) - 5:,} more" if len(wrong) > 5 else ""
+        raise Refusal("bad_row", f"{what}: {'; '.join(wrong[:5])}{more}. Nothing of the request was done; see /docs.")
+    return found
+
+
+def _event(row: Mapping[str, Any]) -> dict[str, Any]:
+    name = row.get("table")
+    if not isinstance(name, str) or name not in EVENTS:
+        hint = did_you_mean(name, list(EVENTS)) if isinstance(name, str) else ""
+        raise _Wrong(f"'table' must be one of {', '.join(EVENTS)}; transfers go to /book.{hint}")
+    return {"table": name} | read_row(EVENTS[name], {key: value for key, value in row.items() if key != "table"})
+
+
+def read_row(table: Table, row: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a row with its ids in their one spelling and times in microseconds; null cells are left out.
+
+    Raises `ValueError` with what is wrong with it, in words and without the id of an account.
+    """
+    known = {column.name: column for column in table.columns}
+    for name in row:
+        if name not in known:
+            raise _Wrong(f"there is no column {_short(name)} in {table.name}.{did_you_mean(name, table.names)}")
+    missing = [name for name in table.required if row.get(name) is None]
+    if missing:
+        raise _Wrong(f"lacks {', '.join(missing)}")
+    return {name: _cell(known[name], value) for name, value in row.items() if value is not None}
+
+
+def _cell(column: Column, value: Any) -> Any:
+    """Return a cell in the form of its contract type."""
+    where = f"column {column.name!r}"
+    if column.type in ("id", "hash", "category", "text"):
+        return _text(column, value)
+    if column.type == "time":
+        return _time(where, value)
+    if column.type == "bool":
+        if not isinstance(value, bool):
+            raise _Wrong(f"{where} must be true or false; got {_kind(value)}")
+        return value
+    if column.type in ("money", "int"):
+        if not isinstance(value, int) or isinstance(value, bool):
+            unit = " of minor units, such as satang or cents" if column.type == "money" else ""
+            raise _Wrong(f"{where} must be a whole number{unit}; got {_kind(value)}")
+    elif not isinstance(value, int | float) or isinstance(value, bool) or not math.isfinite(value):
+        raise _Wrong(f"{where} must be a number; got {_kind(value)}")
+    low, high = (0, 1) if column.type == "share" else (column.minimum, None)
+    if (low is not None and value < low) or (high is not None and value > high):
+        raise _Wrong(f"{where} must be {low} or more{f' and {high} or less' if high is not None else ''}")
+    return value if column.type in ("money", "int") else float(value)
+
+
+def _text(column: Column, value: Any) -> str:
+    where = f"column {column.name!r}"
+    if not isinstance(value, str) or not 0 < len(value) <= _LONGEST:
+        raise _Wrong(f"{where} must be text of 1 to {_LONGEST} signs; got {_kind(value)}")
+    if column.values and value not in column.values:
+        raise _Wrong(f"{where} must be one of {', '.join(column.values)}.{did_you_mean(value, column.values)}")
+    try:
+        text = str(plain_ids(pa.array([value], pa.string()))[0]) if column.type in ("id", "hash") else value
+        text.encode()
+    except (UnicodeEncodeError, pa.ArrowInvalid) as error:
+        raise _Wrong(f"{where} holds half of a sign, which is no text") from error
+    if not text:
+        raise _Wrong(f"{where} holds only signs that cannot be seen")
+    return text
+
+
+def _time(where: str, value: Any) -> int:
+    try:
+        moment = datetime.fromisoformat(value) if isinstance(value, str) else None
+        if moment is not None and moment.tzinfo is not None:
+            return parse_time(moment)
+    except (ValueError, OverflowError, OptionError):
+        pass
+    raise _Wrong(f"{where} must be an ISO time with its zone, such as 2025-03-01T09:30:00Z; got {_kind(value)}")
+
+
+class _Wrong(ValueError):
+    """What is wrong with one row."""
+
+
+def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise Refusal("bad_json", "body: an object holds a key twice. Write each key once.")
+    return found
+
+
+def _no_constant(text: str) -> Any:
+    raise Refusal("bad_json", f"body: {text} is no number of JSON. Leave the column out where there is no value.")
+
+
+def _whole(text: str) -> int:
+    # the length comes first: Python takes long to read a number of a million digits
+    if len(text) > 20 or not -_MOST <= int(text) <= _MOST:
+        raise Refusal("bad_json", "body: holds a whole number beyond 64 bits. Amounts are minor units.")
+    return int(text)
+
+
+def _kind(value: Any) -> str:
+    if isinstance(value, bool) or value is None:
+        return {None: "null", True: "true", False: "false"}[value]
+    named = {str: "text", int: "a whole number", float: "a number with a fraction", list: "a list", dict: "an object"}
+    return named.get(type(value), "something else")
+
+
+def _short(name: str) -> str:
+    return repr(name if len(name) <= 40 else name[:40] + "...")

@@ -1,0 +1,62 @@
+"""Start the service: the server around the application, its address, and its signals."""
+
+from __future__ import annotations
+
+import logging
+import signal
+from typing import Final
+
+import uvicorn
+
+from muledetect.errors import OptionError
+from muledetect.serve.app import Service
+from muledetect.serve.guards import LOOPBACK
+
+#: Seconds that open requests get when the service stops.
+_GRACE: Final = 20
+#: Connections that may be open; beyond it the server answers 503.
+_CONNECTIONS: Final = 4_000
+_HEADER_BYTES: Final = 1 << 15
+
+
+def check_address(host: str, *, has_tokens: bool) -> None:
+    """Refuse an address that others can reach, where no token is asked for."""
+    if host not in LOOPBACK and not has_tokens:
+        raise OptionError(
+            f"serve: {host!r} can be reached by other machines. Give --tokens FILE, or listen on 127.0.0.1."
+        )
+
+
+def server_of(service: Service, host: str, port: int) -> uvicorn.Server:
+    """Return the server of a service, not yet started.
+
+    Parameters
+    ----------
+    service : Service
+    host : str
+        Address to listen on; loopback only, if the service has no tokens.
+    port : int
+        0 takes a free one.
+
+    Raises
+    ------
+    OptionError
+        If others can reach the address and the service has no tokens.
+    """
+    check_address(host, has_tokens=service.has_tokens)
+    config = uvicorn.Config(
+        service.app(), host=host, port=port, http="h11", ws="none", loop="asyncio", lifespan="on", access_log=False,
+        log_config=None, server_header=False, proxy_headers=False, timeout_keep_alive=30, limit_concurrency=_CONNECTIONS,
+        timeout_graceful_shutdown=_GRACE, h11_max_incomplete_event_size=_HEADER_BYTES,
+    )  # fmt: skip
+    return uvicorn.Server(config)
+
+
+def run(server: uvicorn.Server) -> None:
+    """Serve until SIGTERM or SIGINT; open requests are answered, waiting ones worked off, and the log is closed."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
+    # the server raises the signal again once it has stopped; that is a stop in good order, and no error
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: None)
+    server.run()
