@@ -41,6 +41,8 @@ MODULES: Final = (
     "muledetect.reports",
     "muledetect.reports.plots",
     "muledetect.simulation",
+    "muledetect.live",
+    "muledetect.serve",
     "muledetect.testing",
 )
 WIDTH: Final = 100

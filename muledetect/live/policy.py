@@ -30,7 +30,9 @@ Action = Literal["allow", "review", "delay", "hold"]
 ACTIONS: Final = get_args(Action)
 
 #: Said with every decision.
-NOTICE: Final = "A decision is a proposal from suspicion, not a finding about a person. Do not disclose to the customer."
+NOTICE: Final = (
+    "A decision is a proposal from suspicion, not a finding about a person. Do not disclose to the customer."
+)
 
 _TIERS: Final = tuple(name for name, _ in TIERS)
 _FIELDS: Final = {"name", "when", "action", "hold_for", "text", "source", "choice"}
@@ -133,7 +135,9 @@ class Policy:
     @property
     def window(self) -> int:
         """Length over which outflows are summed for drain rules, microseconds; 0 without such a rule."""
-        return max((parse_duration(rule.when["within"]) for rule in self.rules if rule.when["kind"] == "drain"), default=0)
+        return max(
+            (parse_duration(rule.when["within"]) for rule in self.rules if rule.when["kind"] == "drain"), default=0
+        )
 
 
 def load_policy(name: str | Path) -> Policy:

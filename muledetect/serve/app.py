@@ -30,7 +30,7 @@ from muledetect.serve.metrics import Metrics
 from muledetect.serve.openapi import describe_api, docs_page
 from muledetect.serve.pacs008 import read_pacs008
 from muledetect.serve.record import Record
-from muledetect.serve.refusals import Refusal
+from muledetect.serve.request_errors import RequestError
 from muledetect.serve.tokens import Tokens
 from muledetect.serve.worker import Kind, Worker
 
@@ -113,8 +113,9 @@ class Service:
 
         async def other(request: Request, error: Exception) -> Response:  # noqa: ARG001
             status = error.status_code if isinstance(error, HTTPException) else 404
-            refusal = Refusal("wrong_method", "the path knows other methods; see /docs.") if status == 405 else Refusal(
-                "not_found", "there is no such path; see /docs.")  # fmt: skip
+            codes = {404: ("not_found", "there is no such path"), 405: ("wrong_method", "the path knows other methods")}
+            code, text = codes.get(status, ("bad_json", "the request cannot be read"))
+            refusal = RequestError(code, f"{text}; see /docs.")
             self.metrics.requests.labels("other", refusal.status).inc()
             return _refused(refusal)
 
@@ -138,13 +139,13 @@ class Service:
                 if path not in _OPEN:
                     admit(request, self._tokens, self._rates)
                 response = await work(request)
-            except Refusal as refusal:
+            except RequestError as refusal:
                 response = _refused(refusal)
             except MuleDetectError as error:
-                response = _refused(Refusal("bad_row", str(error)))
+                response = _refused(RequestError("bad_row", str(error)))
             except Exception as error:  # a caller learns nothing of it, and the log only its kind and place
                 _LOG.error("%s %s: %s", request.method, path, _place(error))
-                response = _refused(Refusal("internal", "an error of the service; the log names its kind."))
+                response = _refused(RequestError("internal", "an error of the service; the log names its kind."))
             took = time.perf_counter() - since
             self.metrics.requests.labels(path, response.status_code).inc()
             self.metrics.seconds.labels(path).observe(took)
@@ -192,9 +193,9 @@ class Service:
         if len(names) != 1 or not names <= {"complaint_id", "transfer_id"} or not isinstance(
             next(iter(asked.values())), str
         ):  # fmt: skip
-            raise Refusal("bad_row", "body: must be {'complaint_id': text} or {'transfer_id': text}.")
+            raise RequestError("bad_row", "body: must be {'complaint_id': text} or {'transfer_id': text}.")
         if self._n_locating >= self._limits.locating:
-            raise Refusal("too_many", "others are being located. Try again after Retry-After seconds.")
+            raise RequestError("too_many", "others are being located. Try again after Retry-After seconds.")
         self._n_locating += 1
         try:
             return _json(await asyncio.to_thread(self._locate, **asked))
@@ -215,7 +216,7 @@ class Service:
     async def ready(self, _: Request) -> Response:
         """Say whether requests are worked off."""
         if not self.worker.is_alive:
-            raise Refusal("stopping", "the service is starting or stopping.")
+            raise RequestError("stopping", "the service is starting or stopping.")
         return _json({"ready": True, "waiting": self.worker.n_waiting})
 
     async def read_metrics(self, _: Request) -> Response:
@@ -290,14 +291,14 @@ def _media_type(request: Request) -> str:
 
 def _needs_json(request: Request) -> None:
     if _media_type(request) != "application/json":
-        raise Refusal("wrong_type", "Content-Type: must be application/json, or for transfers application/xml.")
+        raise RequestError("wrong_type", "Content-Type: must be application/json, or for transfers application/xml.")
 
 
 def _json(value: Any, headers: dict[str, str] | None = None) -> Response:
     return JSONResponse(value, headers=_HEADERS | (headers or {}))
 
 
-def _refused(refusal: Refusal) -> Response:
+def _refused(refusal: RequestError) -> Response:
     extra = {429: {"Retry-After": "1"}, 503: {"Retry-After": "1"}, 401: {"WWW-Authenticate": "Bearer"}}
     content = {"error": {"code": refusal.code, "message": str(refusal)}}
     return JSONResponse(content, refusal.status, headers=_HEADERS | extra.get(refusal.status, {}))

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from muledetect.clock import DAY, format_time
 from muledetect.facts import Snapshot
 from muledetect.live.policy import NOTICE, Policy, decide_traced
-from muledetect.serve.refusals import Refusal
+from muledetect.serve.request_errors import RequestError
 from muledetect.tracing import locate, trace
 
 
@@ -43,7 +43,9 @@ def _of_complaint(snapshot: Snapshot, policy: Policy, complaint_id: str) -> list
     known = snapshot.complaints
     at = pc.index(known.complaint_id, complaint_id).as_py()
     if at < 0 or known.transfer[at] < 0:
-        raise Refusal("not_found", "complaint_id: no complaint that counts now and means a booked transfer has this id.")
+        raise RequestError(
+            "not_found", "complaint_id: no complaint that counts now and means a booked transfer has this id."
+        )
     longest = max((rule.hold_for for rule in policy.rules if rule.when["kind"] == "traced"), default=DAY)
     share = (known.known >= snapshot.as_of - longest) & (known.known <= known.known[at]) & (known.transfer >= 0)
     share[at] = True
@@ -58,6 +60,6 @@ def _of_complaint(snapshot: Snapshot, policy: Policy, complaint_id: str) -> list
 def _of_transfer(snapshot: Snapshot, transfer_id: str) -> list[dict[str, Any]]:
     at = pc.index(snapshot.tables["transfers"]["transfer_id"].cast(pa.string()), transfer_id).as_py()
     if at < 0:
-        raise Refusal("not_found", "transfer_id: no booked transfer has this id.")
+        raise RequestError("not_found", "transfer_id: no booked transfer has this id.")
     rows: list[dict[str, Any]] = locate(snapshot, at).to_pylist()
     return rows

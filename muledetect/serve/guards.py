@@ -10,7 +10,7 @@ from typing import Final
 
 from starlette.requests import ClientDisconnect, Request
 
-from muledetect.serve.refusals import Refusal
+from muledetect.serve.request_errors import RequestError
 from muledetect.serve.tokens import Tokens
 
 #: Callers whose rate is kept in mind; beyond it the one that was silent longest is forgotten.
@@ -47,7 +47,9 @@ class Rates:
         if len(self._callers) > _CALLERS:
             self._callers.popitem(last=False)
         if held < 1:
-            raise Refusal("too_many", f"more than {self._rate:g} requests a second. Try again after Retry-After seconds.")
+            raise RequestError(
+                "too_many", f"more than {self._rate:g} requests a second. Try again after Retry-After seconds."
+            )
 
 
 def admit(request: Request, tokens: Tokens, rates: Rates) -> None:
@@ -58,9 +60,9 @@ def admit(request: Request, tokens: Tokens, rates: Rates) -> None:
         caller = tokens.caller(request.headers.get("authorization", ""))
         if caller is None:
             rates.take(f"host {host}")  # guesses are slow, too
-            raise Refusal("no_token", "Authorization: needs `Bearer` and a token of the service's file.")
+            raise RequestError("no_token", "Authorization: needs `Bearer` and a token of the service's file.")
     elif request.url.hostname not in LOOPBACK:  # a web page may name this machine as it likes
-        raise Refusal("no_token", "Host: a service without tokens answers to its own machine only, as 127.0.0.1.")
+        raise RequestError("no_token", "Host: a service without tokens answers to its own machine only, as 127.0.0.1.")
     rates.take(f"token {caller}" if caller is not None else f"host {host}")
 
 
@@ -73,9 +75,9 @@ async def read_body(request: Request, most: int, seconds: float) -> bytes:
         async with asyncio.timeout(seconds):
             return await _collect(request, most)
     except TimeoutError as error:
-        raise Refusal("too_slow", f"the body took longer than {seconds:g} s to arrive.") from error
+        raise RequestError("too_slow", f"the body took longer than {seconds:g} s to arrive.") from error
     except ClientDisconnect as error:
-        raise Refusal("too_slow", "the caller left before the body was there.") from error
+        raise RequestError("too_slow", "the caller left before the body was there.") from error
 
 
 async def _collect(request: Request, most: int) -> bytes:
@@ -88,5 +90,5 @@ async def _collect(request: Request, most: int) -> bytes:
     return b"".join(parts)
 
 
-def _too_large(most: int) -> Refusal:
-    return Refusal("too_large", f"the body is above {most:,} bytes. Send several requests.")
+def _too_large(most: int) -> RequestError:
+    return RequestError("too_large", f"the body is above {most:,} bytes. Send several requests.")

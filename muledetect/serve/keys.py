@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Final
 
-from muledetect.serve.refusals import Refusal
+from muledetect.serve.request_errors import RequestError
 
 _MOST: Final = 100_000
 _LONGEST: Final = 200
@@ -36,13 +36,13 @@ class Keys:
             yield Answered()
             return
         if not 0 < len(key) <= _LONGEST or not key.isascii() or not key.isprintable():
-            raise Refusal("bad_key", f"Idempotency-Key: must be 1 to {_LONGEST} visible ASCII signs.")
+            raise RequestError("bad_key", f"Idempotency-Key: must be 1 to {_LONGEST} visible ASCII signs.")
         digest = hashlib.sha256(path.encode() + b"\0" + body).digest()
         known = self._known.get(key)
         if known is not None and known[0] != digest:
-            raise Refusal("key_reused", "Idempotency-Key: was used for another request. Take a new key for each.")
+            raise RequestError("key_reused", "Idempotency-Key: was used for another request. Take a new key for each.")
         if known is not None and known[1] is _WORKING:
-            raise Refusal("key_in_use", "Idempotency-Key: the first request is still being worked on. Try again.")
+            raise RequestError("key_in_use", "Idempotency-Key: the first request is still being worked on. Try again.")
         held = Answered(None if known is None else known[1])
         if known is None:
             self._known[key] = digest, _WORKING

@@ -19,7 +19,7 @@ from muledetect.clock import parse_time
 from muledetect.errors import OptionError
 from muledetect.records.ids import plain_ids
 from muledetect.schema import INPUTS, TRANSFERS, Column, Table, did_you_mean
-from muledetect.serve.refusals import Refusal
+from muledetect.serve.request_errors import RequestError
 
 #: Tables whose rows are events; transfers are booked, and tables of truth are never read.
 EVENTS: Final = {name: table for name, table in INPUTS.items() if name != "transfers" and not name.startswith("truth_")}
@@ -35,22 +35,28 @@ def read_json(body: bytes) -> Any:
             body.decode("utf-8"), object_pairs_hook=_each_once, parse_constant=_no_constant, parse_int=_whole
         )
     except RecursionError as error:
-        raise Refusal("bad_json", "body: nested too deep. A request is an object of rows, and rows are flat.") from error
+        raise RequestError(
+            "bad_json", "body: nested too deep. A request is an object of rows, and rows are flat."
+        ) from error
     except UnicodeDecodeError as error:
-        raise Refusal("bad_json", "body: is not UTF-8. Write JSON in UTF-8.") from error
+        raise RequestError("bad_json", "body: is not UTF-8. Write JSON in UTF-8.") from error
     except json.JSONDecodeError as error:
-        raise Refusal("bad_json", f"body: is no JSON, line {error.lineno}, column {error.colno}: {error.msg}.") from error
+        raise RequestError(
+            "bad_json", f"body: is no JSON, line {error.lineno}, column {error.colno}: {error.msg}."
+        ) from error
 
 
 def read_rows(value: Any, many: str, most: int) -> list[Mapping[str, Any]]:
     """Return the rows of a request: the object itself, or the list under the name `many`; at most `most`."""
     if not isinstance(value, dict):
-        raise Refusal("bad_json", f"body: must be an object, a row or {{{many!r}: [rows]}}; got {_kind(value)}.")
+        raise RequestError("bad_json", f"body: must be an object, a row or {{{many!r}: [rows]}}; got {_kind(value)}.")
     rows = value[many] if set(value) == {many} else [value]
     if not isinstance(rows, list) or not rows or not all(isinstance(row, dict) for row in rows):
-        raise Refusal("bad_json", f"body: {many!r} must be a list of rows, one at least, each an object.")
+        raise RequestError("bad_json", f"body: {many!r} must be a list of rows, one at least, each an object.")
     if len(rows) > most:
-        raise Refusal("too_large", f"body: {len(rows):,} rows; at most {most:,} in a request. Send several requests.")
+        raise RequestError(
+            "too_large", f"body: {len(rows):,} rows; at most {most:,} in a request. Send several requests."
+        )
     return rows
 
 
@@ -69,11 +75,13 @@ def _each(what: str, rows: Sequence[Mapping[str, Any]], read: Any) -> list[dict[
     for number, row in enumerate(rows):
         try:
             found.append(read(row))
-        except _Wrong as error:
+        except _RowError as error:
             wrong.append(f"row {number}: {error}")
     if wrong:
         more = f" and {len(wrong) - 5:,} more" if len(wrong) > 5 else ""
-        raise Refusal("bad_row", f"{what}: {'; '.join(wrong[:5])}{more}. Nothing of the request was done; see /docs.")
+        raise RequestError(
+            "bad_row", f"{what}: {'; '.join(wrong[:5])}{more}. Nothing of the request was done; see /docs."
+        )
     return found
 
 
@@ -81,7 +89,7 @@ def _event(row: Mapping[str, Any]) -> dict[str, Any]:
     name = row.get("table")
     if not isinstance(name, str) or name not in EVENTS:
         hint = did_you_mean(name, list(EVENTS)) if isinstance(name, str) else ""
-        raise _Wrong(f"'table' must be one of {', '.join(EVENTS)}; transfers go to /book.{hint}")
+        raise _RowError(f"'table' must be one of {', '.join(EVENTS)}; transfers go to /book.{hint}")
     return {"table": name} | read_row(EVENTS[name], {key: value for key, value in row.items() if key != "table"})
 
 
@@ -93,10 +101,10 @@ def read_row(table: Table, row: Mapping[str, Any]) -> dict[str, Any]:
     known = {column.name: column for column in table.columns}
     for name in row:
         if name not in known:
-            raise _Wrong(f"there is no column {_short(name)} in {table.name}.{did_you_mean(name, table.names)}")
+            raise _RowError(f"there is no column {_short(name)} in {table.name}.{did_you_mean(name, table.names)}")
     missing = [name for name in table.required if row.get(name) is None]
     if missing:
-        raise _Wrong(f"lacks {', '.join(missing)}")
+        raise _RowError(f"lacks {', '.join(missing)}")
     return {name: _cell(known[name], value) for name, value in row.items() if value is not None}
 
 
@@ -109,33 +117,33 @@ def _cell(column: Column, value: Any) -> Any:
         return _time(where, value)
     if column.type == "bool":
         if not isinstance(value, bool):
-            raise _Wrong(f"{where} must be true or false; got {_kind(value)}")
+            raise _RowError(f"{where} must be true or false; got {_kind(value)}")
         return value
     if column.type in ("money", "int"):
         if not isinstance(value, int) or isinstance(value, bool):
             unit = " of minor units, such as satang or cents" if column.type == "money" else ""
-            raise _Wrong(f"{where} must be a whole number{unit}; got {_kind(value)}")
+            raise _RowError(f"{where} must be a whole number{unit}; got {_kind(value)}")
     elif not isinstance(value, int | float) or isinstance(value, bool) or not math.isfinite(value):
-        raise _Wrong(f"{where} must be a number; got {_kind(value)}")
+        raise _RowError(f"{where} must be a number; got {_kind(value)}")
     low, high = (0, 1) if column.type == "share" else (column.minimum, None)
     if (low is not None and value < low) or (high is not None and value > high):
-        raise _Wrong(f"{where} must be {low} or more{f' and {high} or less' if high is not None else ''}")
+        raise _RowError(f"{where} must be {low} or more{f' and {high} or less' if high is not None else ''}")
     return value if column.type in ("money", "int") else float(value)
 
 
 def _text(column: Column, value: Any) -> str:
     where = f"column {column.name!r}"
     if not isinstance(value, str) or not 0 < len(value) <= _LONGEST:
-        raise _Wrong(f"{where} must be text of 1 to {_LONGEST} signs; got {_kind(value)}")
+        raise _RowError(f"{where} must be text of 1 to {_LONGEST} signs; got {_kind(value)}")
     if column.values and value not in column.values:
-        raise _Wrong(f"{where} must be one of {', '.join(column.values)}.{did_you_mean(value, column.values)}")
+        raise _RowError(f"{where} must be one of {', '.join(column.values)}.{did_you_mean(value, column.values)}")
     try:
         text = str(plain_ids(pa.array([value], pa.string()))[0]) if column.type in ("id", "hash") else value
         text.encode()
     except (UnicodeEncodeError, pa.ArrowInvalid) as error:
-        raise _Wrong(f"{where} holds half of a sign, which is no text") from error
+        raise _RowError(f"{where} holds half of a sign, which is no text") from error
     if not text:
-        raise _Wrong(f"{where} holds only signs that cannot be seen")
+        raise _RowError(f"{where} holds only signs that cannot be seen")
     return text
 
 
@@ -146,28 +154,28 @@ def _time(where: str, value: Any) -> int:
             return parse_time(moment)
     except (ValueError, OverflowError, OptionError):
         pass
-    raise _Wrong(f"{where} must be an ISO time with its zone, such as 2025-03-01T09:30:00Z; got {_kind(value)}")
+    raise _RowError(f"{where} must be an ISO time with its zone, such as 2025-03-01T09:30:00Z; got {_kind(value)}")
 
 
-class _Wrong(ValueError):
+class _RowError(ValueError):
     """What is wrong with one row."""
 
 
 def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) != len(pairs):
-        raise Refusal("bad_json", "body: an object holds a key twice. Write each key once.")
+        raise RequestError("bad_json", "body: an object holds a key twice. Write each key once.")
     return found
 
 
 def _no_constant(text: str) -> Any:
-    raise Refusal("bad_json", f"body: {text} is no number of JSON. Leave the column out where there is no value.")
+    raise RequestError("bad_json", f"body: {text} is no number of JSON. Leave the column out where there is no value.")
 
 
 def _whole(text: str) -> int:
     # the length comes first: Python takes long to read a number of a million digits
     if len(text) > 20 or not -_MOST <= int(text) <= _MOST:
-        raise Refusal("bad_json", "body: holds a whole number beyond 64 bits. Amounts are minor units.")
+        raise RequestError("bad_json", "body: holds a whole number beyond 64 bits. Amounts are minor units.")
     return int(text)
 
 

@@ -21,15 +21,25 @@ class Metrics:
 
     def __init__(self, n_waiting: Callable[[], int]) -> None:
         self._registry = registry = CollectorRegistry()
-        self.requests = Counter("muledetect_requests", "Requests by path and status.", ["path", "status"], registry=registry)
-        self.seconds = Histogram(
-            "muledetect_request_seconds", "From the first byte to the answer.", ["path"], buckets=_SECONDS, registry=registry
+        self.requests = Counter(
+            "muledetect_requests", "Requests by path and status.", ["path", "status"], registry=registry
         )
-        self.batch = Histogram("muledetect_scored_together", "Transfers of one pass.", buckets=_SIZES, registry=registry)
+        self.seconds = Histogram(
+            "muledetect_request_seconds",
+            "From the first byte to the answer.",
+            ["path"],
+            buckets=_SECONDS,
+            registry=registry,
+        )
+        self.batch = Histogram(
+            "muledetect_scored_together", "Transfers of one pass.", buckets=_SIZES, registry=registry
+        )
         self.decisions = Counter(
             "muledetect_decisions", "Decisions by action and rule.", ["action", "rule", "mode"], registry=registry
         )
-        self.rows = Counter("muledetect_rows", "Rows booked, by table and outcome.", ["table", "outcome"], registry=registry)
+        self.rows = Counter(
+            "muledetect_rows", "Rows booked, by table and outcome.", ["table", "outcome"], registry=registry
+        )
         waiting = Gauge("muledetect_waiting", "Requests that wait for the state.", registry=registry)
         waiting.set_function(n_waiting)
 

@@ -11,7 +11,7 @@ from muledetect.live.policy import ACTIONS, NOTICE
 from muledetect.schema import TRANSFERS, Column, Table
 from muledetect.serve.messages import EVENTS
 from muledetect.serve.pacs008 import MAPPING
-from muledetect.serve.refusals import CODES
+from muledetect.serve.request_errors import CODES
 
 _TYPES: Final[dict[str, dict[str, Any]]] = {
     "time": {"type": "string", "format": "date-time"},
@@ -54,7 +54,7 @@ def describe_api(most_rows: int, *, has_tokens: bool) -> dict[str, Any]:
         "application/xml": {"schema": {"type": "string", "description": f"{xml}. All else is dropped and listed."}},
     }
     named = ["transfer_id", "as_of", "payer", "payee", "model", "version", "decision"]
-    assessed = {"transfer_id": "text", "as_of": "time", "payer": _SCORED, "payee": _SCORED, "model": "hash of the model",
+    assessed = {"transfer_id": "text", "as_of": "time", "payer": _SCORED, "payee": _SCORED, "model": "its hash",
                 "version": "of the features", "decision": _DECISION}  # fmt: skip
     paths = {
         "/score": _post("Score transfers as of their times, before they are booked.", transfers,
@@ -72,9 +72,13 @@ def describe_api(most_rows: int, *, has_tokens: bool) -> dict[str, Any]:
         "/ready": _get("Requests are worked off."),
         "/metrics": _get("Numbers for Prometheus.", "text/plain"),
     }  # fmt: skip
-    schemas = {"transfers": _row(TRANSFERS), "event": {"oneOf": [_row(table, tagged=True) for table in EVENTS.values()]}}
+    schemas = {
+        "transfers": _row(TRANSFERS),
+        "event": {"oneOf": [_row(table, tagged=True) for table in EVENTS.values()]},
+    }
     schemas["error"] = _object(
-        {"error": _object({"code": {"enum": list(CODES)}, "message": {"type": "string"}}, ["code", "message"])}, ["error"]
+        {"error": _object({"code": {"enum": list(CODES)}, "message": {"type": "string"}}, ["code", "message"])},
+        ["error"],
     )
     components: dict[str, Any] = {"schemas": schemas}
     api: dict[str, Any] = {
@@ -104,9 +108,9 @@ def _row(table: Table, *, tagged: bool = False) -> dict[str, Any]:
 
 
 def _cell(column: Column) -> dict[str, Any]:
-    shape = {"enum": list(column.values)} if column.values else dict(_TYPES.get(column.type, _TEXT))
+    shape: dict[str, Any] = {"enum": list(column.values)} if column.values else dict(_TYPES.get(column.type, _TEXT))
     if column.minimum is not None:
-        shape["minimum"] = column.minimum
+        shape |= {"minimum": column.minimum}
     return shape | {"description": f"{column.meaning}{f' ({column.unit})' if column.type == 'money' else ''}"}
 
 

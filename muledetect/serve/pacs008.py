@@ -14,7 +14,7 @@ from xml.parsers import expat
 
 from muledetect.records.currency import EXPONENTS
 from muledetect.serve.messages import read_transfers
-from muledetect.serve.refusals import Refusal
+from muledetect.serve.request_errors import RequestError
 
 #: Column -> elements below CdtTrfTxInf (or GrpHdr), the first that is there counts.
 MAPPING: Final = {
@@ -41,7 +41,7 @@ def read_pacs008(chunks: Iterable[bytes], most: int) -> tuple[list[dict[str, Any
 
     Raises
     ------
-    Refusal
+    RequestError
         If it is no pacs.008, holds a DTD, an entity or a processing instruction, or a field breaks the contract.
     """
     message = _Message(most)
@@ -51,9 +51,9 @@ def read_pacs008(chunks: Iterable[bytes], most: int) -> tuple[list[dict[str, Any
         message.parser.Parse(b"", True)
     except (expat.ExpatError, LookupError, UnicodeError) as error:
         where = f", line {error.lineno}" if isinstance(error, expat.ExpatError) else ""
-        raise Refusal("bad_xml", f"body: is no XML that can be read{where}.") from error
+        raise RequestError("bad_xml", f"body: is no XML that can be read{where}.") from error
     if not message.rows:
-        raise Refusal("bad_xml", "body: holds no CdtTrfTxInf. Send a pacs.008 with one credit transfer at least.")
+        raise RequestError("bad_xml", "body: holds no CdtTrfTxInf. Send a pacs.008 with one credit transfer at least.")
     rows = [_row(number, fields, message.header) for number, fields in enumerate(message.rows)]
     return read_transfers({"transfers": rows}, most), sorted(message.dropped)
 
@@ -81,15 +81,15 @@ class _Message:
     def _start(self, tag: str, attributes: dict[str, str]) -> None:
         namespace, _, name = tag.rpartition(" ")
         if not _NAMESPACE.fullmatch(namespace) and not self._is_extra():
-            raise Refusal("bad_xml", "body: is no pacs.008: Document must have the namespace pacs.008.001.NN.")
+            raise RequestError("bad_xml", "body: is no pacs.008: Document must have the namespace pacs.008.001.NN.")
         depth = len(self._path)
         if depth >= _DEEPEST or (depth < len(_ROOT) and name != _ROOT[depth]):
-            raise Refusal("bad_xml", f"body: element at depth {depth} is none of pacs.008, or nested too deep.")
+            raise RequestError("bad_xml", f"body: element at depth {depth} is none of pacs.008, or nested too deep.")
         self._path.append(name)
         self._text.clear()
         if self._path[2:] == ["CdtTrfTxInf"]:
             if len(self.rows) == self._most:
-                raise Refusal("too_large", f"body: more than {self._most:,} transfers. Send several messages.")
+                raise RequestError("too_large", f"body: more than {self._most:,} transfers. Send several messages.")
             self.rows.append({})
         for key, value in attributes.items():
             self._keep(f"{self._name()}@{key}", value)
@@ -104,7 +104,7 @@ class _Message:
     def _characters(self, text: str) -> None:
         if self._name() in _WANTED:
             if sum(map(len, self._text)) + len(text) > _LONGEST:
-                raise Refusal("bad_xml", f"body: {self._name()} is longer than {_LONGEST} signs.")
+                raise RequestError("bad_xml", f"body: {self._name()} is longer than {_LONGEST} signs.")
             self._text.append(text)
         elif text.strip():
             self._drop(self._name())
@@ -121,7 +121,7 @@ class _Message:
         if name not in _WANTED or self._is_extra():
             self._drop(name)
         elif len(value) > _LONGEST:
-            raise Refusal("bad_xml", f"body: {name} is longer than {_LONGEST} signs.")
+            raise RequestError("bad_xml", f"body: {name} is longer than {_LONGEST} signs.")
         elif name.startswith("GrpHdr/"):
             self.header[name] = value
         elif self.rows:
@@ -143,12 +143,16 @@ def _row(number: int, fields: dict[str, str], header: dict[str, str]) -> dict[st
             row[column] = given[0]
     text, currency = row.get("amount"), row.get("currency")
     if text is None or currency not in EXPONENTS or not _AMOUNT.fullmatch(text):
-        raise Refusal("bad_row", f"transfers: row {number}: IntrBkSttlmAmt needs an amount and a known currency in Ccy.")
+        raise RequestError(
+            "bad_row", f"transfers: row {number}: IntrBkSttlmAmt needs an amount and a known currency in Ccy."
+        )
     minor = Decimal(text).scaleb(EXPONENTS[currency])
     if minor != minor.to_integral_value():
-        raise Refusal("bad_row", f"transfers: row {number}: IntrBkSttlmAmt has more decimals than {currency} has.")
+        raise RequestError("bad_row", f"transfers: row {number}: IntrBkSttlmAmt has more decimals than {currency} has.")
     return row | {"amount": int(minor)}
 
 
 def _refuse(*_: Any) -> int:
-    raise Refusal("bad_xml", "body: holds a document type, an entity or a program. Send plain pacs.008 without them.")
+    raise RequestError(
+        "bad_xml", "body: holds a document type, an entity or a program. Send plain pacs.008 without them."
+    )

@@ -46,13 +46,13 @@ def server_of(service: Service, host: str, port: int) -> uvicorn.Server:
     check_address(host, has_tokens=service.has_tokens)
     config = uvicorn.Config(
         service.app(), host=host, port=port, http="h11", ws="none", loop="asyncio", lifespan="on", access_log=False,
-        log_config=None, server_header=False, proxy_headers=False, timeout_keep_alive=30, limit_concurrency=_CONNECTIONS,
-        timeout_graceful_shutdown=_GRACE, h11_max_incomplete_event_size=_HEADER_BYTES,
+        log_config=None, server_header=False, proxy_headers=False, timeout_keep_alive=30,
+        limit_concurrency=_CONNECTIONS, timeout_graceful_shutdown=_GRACE, h11_max_incomplete_event_size=_HEADER_BYTES,
     )  # fmt: skip
     return uvicorn.Server(config)
 
 
-def run(server: uvicorn.Server) -> None:
+def serve_until_stopped(server: uvicorn.Server) -> None:
     """Serve until SIGTERM or SIGINT; open requests are answered, waiting ones worked off, and the log is closed."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     logging.getLogger("uvicorn.error").setLevel(logging.WARNING)

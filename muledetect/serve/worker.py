@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any, Final, Literal, NamedTuple
 
 from muledetect.live.desk import Desk
-from muledetect.serve.refusals import Refusal
+from muledetect.serve.request_errors import RequestError
 
 Kind = Literal["score", "book", "advance", "call"]
 Rows = list[dict[str, Any]]
@@ -72,11 +72,11 @@ class Worker:
         job = _Job(kind, rows, call, Future())
         with self._gate:  # what is put before the gate closes is worked off
             if not self.is_alive:
-                raise Refusal("stopping", "the service is starting or stopping. Try again.")
+                raise RequestError("stopping", "the service is starting or stopping. Try again.")
             try:
                 self._queue.put_nowait(job)
             except queue.Full as error:
-                raise Refusal("too_many", "the queue is full. Try again after Retry-After seconds.") from error
+                raise RequestError("too_many", "the queue is full. Try again after Retry-After seconds.") from error
         return job.done
 
     def stop(self, timeout: float = 30.0) -> None:

@@ -28,6 +28,7 @@ from muledetect.serve.messages import read_transfers
 from muledetect.serve.run import server_of
 
 AFTER = "9999-01-01"
+TOKEN = "correct-horse-battery-staple"  # noqa: S105
 
 
 @dataclass
@@ -37,7 +38,9 @@ class Caller:
     port: int
     token: str = ""
 
-    def send(self, method: str, path: str, body: bytes | None = None, **headers: str) -> tuple[int, Any, dict[str, str]]:
+    def send(
+        self, method: str, path: str, body: bytes | None = None, **headers: str
+    ) -> tuple[int, Any, dict[str, str]]:
         given = {name.replace("_", "-"): value for name, value in headers.items()}
         if self.token:
             given.setdefault("Authorization", f"Bearer {self.token}")

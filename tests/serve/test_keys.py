@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from muledetect.serve.keys import Keys
-from muledetect.serve.refusals import Refusal
+from muledetect.serve.request_errors import RequestError
 
 
 def ask(keys: Keys, key: str, body: bytes, answer: str | None) -> str | None:
@@ -25,12 +25,12 @@ def test_the_first_answer_stays_until_newer_keys_push_it_out() -> None:
 def test_a_key_in_work_or_of_another_request_is_refused() -> None:
     keys = Keys(most=1)
     with keys.once("a", "/book", b"1") as held:
-        with pytest.raises(Refusal, match="still being worked on"):
+        with pytest.raises(RequestError, match="still being worked on"):
             ask(keys, "a", b"1", "x")
         ask(keys, "b", b"1", "x"), ask(keys, "c", b"1", "x")  # what is in work is never forgotten
         held.answer = "done"
     assert ask(keys, "a", b"1", "x") == "done"
-    with pytest.raises(Refusal, match="another request"):
+    with pytest.raises(RequestError, match="another request"):
         ask(keys, "a", b"2", "x")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from muledetect.serve.pacs008 import read_pacs008
-from muledetect.serve.refusals import Refusal
+from muledetect.serve.request_errors import RequestError
 
 NAMESPACE = "urn:iso:std:iso:20022:tech:xsd:pacs.008.001.08"
 PAYMENT = """
@@ -84,7 +84,7 @@ HOSTILE = {
 
 @pytest.mark.parametrize("name", HOSTILE)
 def test_what_is_hostile_or_no_pacs008_is_refused(name: str) -> None:
-    with pytest.raises(Refusal) as found:
+    with pytest.raises(RequestError) as found:
         read_pacs008([HOSTILE[name]], 10)
     assert found.value.code == "bad_xml"
 
@@ -103,19 +103,19 @@ def test_what_is_hostile_or_no_pacs008_is_refused(name: str) -> None:
     ],
 )
 def test_a_field_that_breaks_the_contract_is_refused(old: str, new: str) -> None:
-    with pytest.raises(Refusal) as found:
+    with pytest.raises(RequestError) as found:
         read_pacs008([message(PAYMENT.replace(old, new))], 10)
     assert found.value.code == "bad_row"
 
 
 def test_a_field_of_another_transfer_is_never_taken_over() -> None:
     bare = PAYMENT.replace("<IBAN>GB33BUKB20201555555555</IBAN>", "")
-    with pytest.raises(Refusal, match="row 1: lacks target"):
+    with pytest.raises(RequestError, match="row 1: lacks target"):
         read_pacs008([message(PAYMENT, bare)], 10)
 
 
 def test_too_many_transfers_are_refused() -> None:
-    with pytest.raises(Refusal) as found:
+    with pytest.raises(RequestError) as found:
         read_pacs008([message(PAYMENT, PAYMENT)], 1)
     assert found.value.code == "too_large"
 

@@ -15,7 +15,6 @@ from muledetect.errors import OptionError
 from muledetect.features.packs import NAMES, load_pack
 from muledetect.live.outflows import Outflows
 from muledetect.live.policy import (
-    ACTIONS,
     Decision,
     Payment,
     decide,
@@ -70,8 +69,8 @@ TIERS = st.sampled_from([None, "none", "watch", "suspected"])
 
 @given(
     st.sampled_from(NAMES),
-    st.builds(Payment, st.integers(0, 2**50), st.integers(1, 2**60), TIERS, TIERS, st.none() | st.integers(-(2**60), 2**60),
-              st.integers(0, 2**60)),
+    st.builds(Payment, st.integers(0, 2**50), st.integers(1, 2**60), TIERS, TIERS,
+              st.none() | st.integers(-(2**60), 2**60), st.integers(0, 2**60)),
 )  # fmt: skip
 def test_no_decision_is_beyond_the_rules_of_the_pack(name: str, payment: Payment) -> None:
     policy = load_policy(name)
@@ -85,8 +84,8 @@ def test_no_decision_is_beyond_the_rules_of_the_pack(name: str, payment: Payment
 
 
 RULE: dict[str, Any] = {
-    "name": "r", "when": {"kind": "tier", "side": "payee", "tier": "watch"}, "action": "review", "text": "t", "source": "s",
-    "choice": "c",
+    "name": "r", "when": {"kind": "tier", "side": "payee", "tier": "watch"}, "action": "review", "text": "t",
+    "source": "s", "choice": "c",
 }  # fmt: skip
 
 

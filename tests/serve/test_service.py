@@ -8,8 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from served import Caller, as_bytes, bank, checked, later, running
-
+from served import TOKEN, Caller, as_bytes, bank, checked, later, running
 from small_world import small_world
 
 from muledetect.errors import OptionError
@@ -17,7 +16,6 @@ from muledetect.serve.app import Limits
 from muledetect.serve.run import check_address
 from muledetect.serve.tokens import Tokens
 
-TOKEN = "correct-horse-battery-staple"
 ACCEPTED = {"outcome": "accepted", "reason": "", "column": ""}
 
 
@@ -127,7 +125,10 @@ def test_a_row_that_breaks_the_contract_is_refused_by_column(caller: Caller, cha
 
 def test_the_type_of_a_body_and_truth_are_refused(caller: Caller) -> None:
     assert error_of(caller.post("/score", {}, Content_Type="text/plain")) == (415, "wrong_type")
-    assert error_of(caller.post("/events", {"table": "truth_rings", "ring_id": "r", "account_id": "a"})) == (400, "bad_row")
+    assert error_of(caller.post("/events", {"table": "truth_rings", "ring_id": "r", "account_id": "a"})) == (
+        400,
+        "bad_row",
+    )
     assert error_of(caller.post("/events", b"<a/>", Content_Type="application/xml")) == (415, "wrong_type")
 
 
@@ -178,7 +179,9 @@ def test_a_full_queue_refuses_at_once_and_the_others_are_answered() -> None:
 
         scorer.book = slow  # type: ignore[method-assign]
         rows, answers = later(4), []
-        threads = [threading.Thread(target=lambda row=row: answers.append(caller.post("/book", row))) for row in rows[:3]]
+        threads = [
+            threading.Thread(target=lambda row=row: answers.append(caller.post("/book", row))) for row in rows[:3]
+        ]
         threads[0].start()
         assert entered.wait(30)
         for thread in threads[1:]:
@@ -254,7 +257,9 @@ def test_requests_that_wait_are_answered_before_the_service_ends() -> None:
             return book(transfer)
 
         scorer.book = slow  # type: ignore[method-assign]
-        threads = [threading.Thread(target=lambda row=row: answers.append(caller.post("/book", row))) for row in later(3)]
+        threads = [
+            threading.Thread(target=lambda row=row: answers.append(caller.post("/book", row))) for row in later(3)
+        ]
         for thread in threads:
             thread.start()
         assert entered.wait(30)

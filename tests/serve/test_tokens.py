@@ -34,7 +34,9 @@ def test_a_file_that_others_can_read_is_refused(tmp_path: Path, mode: int) -> No
         read_tokens(written(tmp_path, TOKENS[0], mode))
 
 
-@pytest.mark.parametrize("text", ["", "# nothing\n", "short\n", "two words of a good length each\n", "ü" * 30, f"{TOKENS[0]}\n" * 2])
+@pytest.mark.parametrize(
+    "text", ["", "# nothing\n", "short\n", "two words of a good length each\n", "ü" * 30, f"{TOKENS[0]}\n" * 2]
+)
 def test_a_file_without_good_tokens_is_refused_and_not_quoted(tmp_path: Path, text: str) -> None:
     with pytest.raises(OptionError) as found:
         read_tokens(written(tmp_path, text))

@@ -24,7 +24,7 @@ CODES: Final = {
 }  # fmt: skip
 
 
-class Refusal(Exception):
+class RequestError(Exception):
     """A request that is not done.
 
     Parameters
