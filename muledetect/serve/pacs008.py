@@ -39,6 +39,13 @@ _LONGEST: Final = 256
 def read_pacs008(chunks: Iterable[bytes], most: int) -> tuple[list[dict[str, Any]], list[str]]:
     """Return the transfers of a message, and the elements that were dropped, by name, sorted.
 
+    Parameters
+    ----------
+    chunks : iterable of bytes
+        The message, in parts of any size.
+    most : int
+        Transfers of a message, at most.
+
     Raises
     ------
     RequestError

@@ -43,6 +43,10 @@ class Tokens:
 def read_tokens(path: Path) -> Tokens:
     """Return the tokens of a file, one a line; blank lines and lines that begin with # are passed over.
 
+    Parameters
+    ----------
+    path : path
+
     Raises
     ------
     OptionError
