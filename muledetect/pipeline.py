@@ -26,7 +26,6 @@ import pandas as pd
 import pyarrow as pa
 
 from muledetect.clock import Duration, Moment
-from muledetect.errors import DataError
 from muledetect.inputs import STARTER, Source, load, open_model, open_rings, open_scores, open_snapshot, read_source
 from muledetect.lazy import on_demand
 from muledetect.outputs import Output, check_output, kinds, new_folder
@@ -46,11 +45,6 @@ if TYPE_CHECKING:
     from muledetect.reports.pages import Language
     from muledetect.rings import RingTables
     from muledetect.tracing import Traces
-
-
-#: With a known target for a smaller part of the accounts, a model does not know the share of mules in the bank: among
-#: those that were looked at it may be more than four times as large.
-LABELLED = 0.25
 
 
 def check(
@@ -145,17 +139,8 @@ def train(
     """
     from muledetect.facts.snapshot import known_before
     from muledetect.features import Extraction, extract_with, feature_names
-    from muledetect.graph import build_graph
-    from muledetect.labels import (
-        account_groups,
-        account_keys,
-        component_groups,
-        every_account,
-        ring_groups,
-        sample_points,
-    )  # fmt: skip
-    from muledetect.labels.lookback import choose_lookback
-    from muledetect.labels.targets import drop_unripe, labelled_points, refuse_one_class
+    from muledetect.labels import account_groups, component_groups, ring_groups
+    from muledetect.labels.training import training_points
     from muledetect.model import MuleModel
     from muledetect.model.fitted import TrainedOn
     from muledetect.model.neighbours import training_suspicion
@@ -163,42 +148,11 @@ def train(
 
     _refuse(output, kinds.MODEL, dataset, overwrite=overwrite)
     read = load(dataset, memory=memory, progress=progress)
-    moments = [as_of] if isinstance(as_of, str) or not isinstance(as_of, Iterable) else list(as_of)
-    chosen = choose_lookback(read, moments, target=target, lookback=lookback)
-    points, y, notes = labelled_points(
-        read, moments, target=target, known_by=known_by, unlabelled=unlabelled, lookback=chosen.length
+    points, y, weight, length, is_prevalence_known, notes = training_points(
+        read, as_of, target=target, known_by=known_by, unlabelled=unlabelled, lookback=lookback, max_rows=max_rows
     )
-    points, y, unripe = drop_unripe(points, y)
-    notes += chosen.notes + unripe
-    n_accounts = len(every_account(read, sorted(set(points.as_of.tolist()))))
-    is_representative = len(points) >= LABELLED * n_accounts
-    if not len(points):
-        raise DataError(
-            f"train: no account has a known target at the given moments. {notes[0]} Give an earlier moment: the target "
-            "'active' needs its horizon and the maturity of labels before the data end; see labels.targets."
-        )
-    refuse_one_class(y, target)
-    if not is_representative:
-        notes = [
-            *notes,
-            f"Less than {LABELLED:.0%} of the accounts have a known target, so the share of mules among these is not "
-            "that of the bank: tiers follow an alert budget, if no prevalence is given.",
-        ]
-    if len(points) < n_accounts:
-        notes = [
-            *notes,
-            f"Probabilities are those among the {len(points) / n_accounts:.0%} of accounts with a known target. In the "
-            f"whole bank they are too high, at most {n_accounts / len(points):.1f} times, if mules were found more "
-            "often than other accounts were cleared; state a prevalence when you score.",
-        ]
-    weight = None
-    if max_rows is not None:
-        keys = account_keys(read, build_graph(read), as_of=int(points.as_of.max()))
-        rows, weight = sample_points(points, y, keys, max_rows=max_rows)
-        notes = [*notes, f"{len(rows):,} of {len(y):,} points were drawn; weights make up for the others."]
-        points, y = points[rows], y[rows]
-    names, hidden = feature_names(pack=pack, long_term=target == "ever"), account_groups(read)
-    extraction = Extraction(read, hide_groups=hidden, lookback=chosen.length)
+    extraction = Extraction(read, hide_groups=account_groups(read), lookback=length)
+    names = feature_names(pack=pack, long_term=target == "ever")
     features = extract_with(extraction, points, names, progress=progress)
     groups, plan = ring_groups(read, points), model or MuleModel()
     if n_trials:
@@ -209,9 +163,7 @@ def train(
             groups=component_groups(known_before(read, int(points.as_of.max())))[points.account],
         )  # fmt: skip
         notes = [*notes, *left_out]
-    origin = TrainedOn(
-        target, pack, unlabelled=unlabelled, lookback=chosen.length, is_prevalence_known=is_representative
-    )
+    origin = TrainedOn(target, pack, unlabelled=unlabelled, lookback=length, is_prevalence_known=is_prevalence_known)
     fitted = plan.fit(
         features, y, groups=groups, sample_weight=weight, dataset=read, notes=notes,
         trained_on=origin, leaks="refuse" if strict else "note", progress=progress or silent,
