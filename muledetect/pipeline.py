@@ -216,18 +216,20 @@ def score(
     """
     from muledetect.graph import build_graph
     from muledetect.labels import every_account, known_mules
-    from muledetect.model.scores import score_points
+    from muledetect.model.scores import inputs_of, score_points
+    from muledetect.outputs.kept import kept_work
 
     _refuse(output, kinds.SCORES, dataset, model, overwrite=overwrite)
     read = load(dataset, memory=memory, progress=progress)
-    points, graph = every_account(read, as_of), build_graph(read)
-    scores = score_points(
-        open_model(model, read), read, graph, points, n_explained=n_explained, language=language,
-        prevalence=prevalence, budget=budget, progress=progress,
-        known_mules=known_mules(read, graph, points) if prevalence == "estimate" else None,
-    )  # fmt: skip
-    if output is not None:
-        write_table(scores, output, output=kinds.SCORES, overwrite=overwrite)
+    points, graph, used = every_account(read, as_of), build_graph(read), open_model(model, read)
+    with kept_work(output, inputs_of(used, read, points)) as kept:
+        scores = score_points(
+            used, read, graph, points, n_explained=n_explained, language=language,
+            prevalence=prevalence, budget=budget, progress=progress, kept=kept,
+            known_mules=known_mules(read, graph, points) if prevalence == "estimate" else None,
+        )  # fmt: skip
+        if output is not None:
+            write_table(scores, output, output=kinds.SCORES, overwrite=overwrite)
     return scores
 
 

@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import platform
 import re
+from functools import cache
 from importlib.metadata import PackageNotFoundError, requires, version
+from pathlib import Path
 
 #: Extras that users of the library may have; `dev` is for those who change it.
 _EXTRAS = ("report", "notebook", "spark", "tune")
+
+
+@cache
+def code_digest() -> str:
+    """Return the SHA-256 sum of the code of the package: what one version has computed, no other continues."""
+    package, total = Path(__file__).parent, hashlib.sha256()
+    for path in sorted(package.rglob("*.py")):
+        total.update(path.relative_to(package).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
+    return total.hexdigest()
 
 
 def show_versions() -> None:

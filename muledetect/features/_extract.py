@@ -51,8 +51,9 @@ def extract_shards(
     """
     plan, n_done = _plan(names, registry), 0
     if progress:
-        progress("features", 0.0)  # signals come first, and do not know how far they are
+        progress("features", 0.0)
     for seen, rows in _by_moment(extraction, points):
+        seen.progress = progress
         for shard, values in _computed(seen, points[rows], len(names), plan):
             n_done += len(shard)
             if progress:

@@ -14,6 +14,7 @@ from muledetect.clock import Duration, parse_duration
 from muledetect.facts import Facts, facts_of
 from muledetect.features.signals import Past, build_past, compute_signal, signal_registry
 from muledetect.graph import TransferGraph
+from muledetect.progress import Progress
 from muledetect.records import Dataset
 
 T = TypeVar("T")
@@ -64,6 +65,8 @@ class Extraction:
     ----------
     suspicion : Suspicion or None
         Of the moment, in what `before` returns.
+    progress : callable or None
+        Called while signals are computed.
     """
 
     def __init__(
@@ -80,6 +83,7 @@ class Extraction:
         self.lookback = None if lookback is None else parse_duration(lookback)
         self.suspect: Callable[[Extraction, int], Suspicion] | None = None
         self.suspicion: Suspicion | None = None
+        self.progress: Progress | None = None
         self.threads = threads or os.cpu_count() or 1
         self._known: dict[Hashable, Any] = {}
         self._before: dict[int, Extraction] = {}
@@ -157,7 +161,9 @@ class Extraction:
         """Return a built-in signal, float32[n_transfers]."""
         made = signal_registry().of_column(column)
         of = self.facts.signals_from
-        values = of.once(("signal", made.name, self.threads), lambda: compute_signal(made, self.past))
+        values = of.once(
+            ("signal", made.name, self.threads), lambda: compute_signal(made, self.past, progress=self.progress)
+        )
         return values[:, list(made.columns).index(column)]
 
     def _once(self, key: Hashable, build: Callable[[], T]) -> T:

@@ -26,6 +26,7 @@ from muledetect.model.second_stage import N_FOLDS, PAIRS, folds_of, own_columns
 from muledetect.model.table import check_finite, read_features
 from muledetect.model.training import Learner
 from muledetect.model.trees import Job, open_booster
+from muledetect.outputs.kept import Kept
 from muledetect.progress import Progress
 from muledetect.records import Dataset
 
@@ -37,7 +38,13 @@ Suspect: TypeAlias = Callable[[Extraction, int], Suspicion]
 
 
 def extraction_of(
-    model: MuleModel, dataset: Any, graph: Any = None, *, threads: int | None = None, progress: Progress | None = None
+    model: MuleModel,
+    dataset: Any,
+    graph: Any = None,
+    *,
+    threads: int | None = None,
+    progress: Progress | None = None,
+    kept: Kept | None = None,
 ) -> Extraction:
     """Return the extraction of a model's columns: with its look-back and, for a second stage, its suspicion.
 
@@ -48,9 +55,11 @@ def extraction_of(
         As for `features.Extraction`.
     progress : callable, optional
         Called while the first stage scores the bank.
+    kept : Kept, optional
+        Finished shards of the first stage, where points have one moment.
     """
     own = Extraction(dataset, graph, lookback=model.trained_on_.lookback or None, threads=threads)
-    return own.with_suspicion(_suspect_by(model, progress)) if model.second_texts_ else own
+    return own.with_suspicion(_suspect_by(model, progress, kept)) if model.second_texts_ else own
 
 
 def extract_for(
@@ -77,7 +86,12 @@ def extract_for(
 
 
 def score_shards(
-    model: MuleModel, extraction: Extraction, points: Points, *, progress: Progress | None = None
+    model: MuleModel,
+    extraction: Extraction,
+    points: Points,
+    *,
+    progress: Progress | None = None,
+    kept: Kept | None = None,
 ) -> Float64Array:
     """Return the score of each point, float64[n_points]; equal to `decision_function` of its columns.
 
@@ -92,11 +106,13 @@ def score_shards(
     points : Points
         Those of one moment side by side; else each run costs a scoring of the bank.
     progress : callable, optional
+    kept : Kept, optional
+        As `extraction_of`; for a model of one stage.
     """
     names = names_of(model)
     own, near = own_columns(names), [name for name in names if name in COLUMNS]
     if not near:
-        return _each(model.first_stage, extraction, points, own, progress)
+        return _each(model.first_stage, extraction, points, own, progress, kept)
     found = np.empty(len(points))
     starts = np.flatnonzero(np.diff(points.as_of, prepend=points.as_of[:1] - 1))
     for rows in map(slice, starts, np.append(starts[1:], len(points))):
@@ -173,12 +189,12 @@ def training_suspicion(
     return features, []
 
 
-def _suspect_by(model: MuleModel, progress: Progress | None = None) -> Suspect:
+def _suspect_by(model: MuleModel, progress: Progress | None = None, kept: Kept | None = None) -> Suspect:
     """Return what gives suspicion by the first stage of a fitted model."""
     names = own_columns(names_of(model))
 
     def suspect(extraction: Extraction, as_of: int) -> Suspicion:
-        account, scores = _score_all(extraction, as_of, names, model.first_stage, progress)
+        account, scores = _score_all(extraction, as_of, names, model.first_stage, progress, kept)
         bits, score = np.zeros((1, extraction.graph.n_accounts)), np.full(extraction.graph.n_accounts, np.nan)
         bits[0, account], score[account] = bits_of(scores), scores
         return Suspicion(bits, np.zeros(extraction.graph.n_accounts, np.int64), score)
@@ -192,11 +208,12 @@ def _score_all(
     names: Sequence[str],
     score: Callable[[npt.NDArray[np.float32]], Float64Array],
     progress: Progress | None = None,
+    kept: Kept | None = None,
 ) -> tuple[Int64Array, Float64Array]:
     """Return the accounts of the bank and their scores at a moment, as `score` gives them."""
     account = np.flatnonzero(extraction.facts.accounts.is_own).astype(np.int32)
     points = Points(account, np.full(len(account), as_of))
-    return account.astype(np.int64), _each(score, extraction, points, names, progress)
+    return account.astype(np.int64), _each(score, extraction, points, names, progress, kept)
 
 
 def _each(
@@ -205,12 +222,25 @@ def _each(
     points: Points,
     names: Sequence[str],
     progress: Progress | None,
+    kept: Kept | None = None,
 ) -> Float64Array:
-    """Return the scores of points shard by shard; the last axis is that of the points."""
-    blocks = []
-    for _, values in extract_shards(extraction, points, names, registry(), progress=progress):
+    """Return the scores of points shard by shard; the last axis is that of the points. Shards that are `kept` stay."""
+    blocks = [] if kept is None else list(kept.pieces)
+    n_done = sum(map(len, blocks))
+    if n_done and n_done == len(points):
+        return np.concatenate(blocks)
+
+    def told(stage: str, done: float) -> None:
+        if progress is not None and stage == "features":
+            done = (n_done + done * (len(points) - n_done)) / max(1, len(points))
+        if progress is not None:
+            progress(stage, done)
+
+    for _, values in extract_shards(extraction, points[n_done:], names, registry(), progress=told):
         with np.errstate(over="ignore"):
             seen = values.astype(np.float32)
         check_finite(seen, names)
         blocks.append(score(seen))
+        if kept is not None:
+            kept.add(blocks[-1])
     return np.concatenate(blocks, axis=-1)

@@ -6,7 +6,9 @@ metadata of the table's schema, see `muledetect.model.tiers.read_basis`.
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import replace
+from typing import Any
 from warnings import warn
 
 import numpy as np
@@ -25,10 +27,13 @@ from muledetect.model.peers import PeerGroups, choose_peers
 from muledetect.model.prevalence import estimate_prevalence, match_prevalence, parse_share
 from muledetect.model.reasons import Reason
 from muledetect.model.sentences import Language
+from muledetect.model.store import content_hash
 from muledetect.model.table import read_features
 from muledetect.model.tiers import Basis, tiers_by_budget, tiers_by_probability
+from muledetect.outputs.kept import Kept
 from muledetect.progress import Progress
 from muledetect.records import Dataset
+from muledetect.versions import code_digest
 
 
 def score_points(
@@ -46,6 +51,7 @@ def score_points(
     known_mules: npt.NDArray[np.bool_] | None = None,
     threads: int | None = None,
     progress: Progress | None = None,
+    kept: Kept | None = None,
 ) -> pa.Table:
     """Score points and explain the highest, each beside peers among the points; see `muledetect.model.peers`.
 
@@ -71,6 +77,8 @@ def score_points(
         default where the prevalence is unknown.
     known_mules : bool[n_points], optional
         For "estimate"; see `muledetect.labels.known_mules`.
+    kept : Kept, optional
+        Finished shards of an interrupted run of the same inputs, at one moment; see `muledetect.outputs.kept`.
 
     Returns
     -------
@@ -86,11 +94,9 @@ def score_points(
     OptionError
         If prevalence or budget are no shares.
     """
-    names = [str(name) for name in getattr(model, "feature_names_in_", ())]
-    if not names:
-        raise ModelError("score: the model was not fitted on a table of named features. Train it with `train`.")
-    extraction = extraction_of(model, dataset, graph, threads=threads, progress=progress)
-    score = score_shards(model, extraction, points, progress=progress)
+    names = _names_in(model)
+    extraction = extraction_of(model, dataset, graph, threads=threads, progress=progress, kept=kept)
+    score = score_shards(model, extraction, points, progress=progress, kept=kept)
     order = np.lexsort((points.as_of, points.account, -score))
     score, points = score[order], points[order]
     rank = np.searchsorted(-score, -score, side="left") + 1
@@ -132,6 +138,25 @@ def score_points(
         "reasons": pa.array(reasons, schema.ARROW_TYPES["reasons"]),
     }
     return pa.table(columns, schema=schema.SCORES.arrow_schema.with_metadata(basis.to_metadata()))
+
+
+def inputs_of(model: MuleModel, dataset: Dataset, points: Points) -> dict[str, Any]:
+    """Return what scores of points rest on, as JSON; equal for equal scores, of this version of the code only."""
+    _names_in(model)
+    accounts = np.ascontiguousarray(points.account).tobytes() + np.ascontiguousarray(points.as_of).tobytes()
+    return {
+        "code": code_digest(),
+        "model": content_hash(model),
+        "data set": [dataset.fingerprint, dataset.tick, {name: len(rows) for name, rows in dataset.tables.items()}],
+        "points": hashlib.sha256(accounts).hexdigest(),
+    }
+
+
+def _names_in(model: MuleModel) -> list[str]:
+    names = [str(name) for name in getattr(model, "feature_names_in_", ())]
+    if not names:
+        raise ModelError("score: the model was not fitted on a table of named features. Train it with `train`.")
+    return names
 
 
 def _short_record(model: MuleModel, graph: TransferGraph, points: Points) -> tuple[int, int] | None:

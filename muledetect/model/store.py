@@ -115,6 +115,11 @@ def config_hash(model: FittedModel) -> str:
     return _digest(content.encode())
 
 
+def content_hash(model: FittedModel) -> str:
+    """Return a sha256 over all that a model is, its trees too, and the versions that compute with it."""
+    return _digest(_json(_manifest(model, [text.encode() for text in (*model.texts_, *model.second_texts_)])))
+
+
 def _manifest(model: FittedModel, texts: list[bytes]) -> dict[str, Any]:
     return {
         "format": FORMAT,

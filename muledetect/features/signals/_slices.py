@@ -18,6 +18,7 @@ from muledetect.arrays import Float32Array
 from muledetect.features.signals._past import Past, build_past
 from muledetect.features.signals._spec import Signal
 from muledetect.graph import TransferGraph, part_of
+from muledetect.progress import Progress, silent
 
 #: What a transfer of a slice takes while a signal is computed: its books, its index, and values of eight columns.
 BYTES: Final = 120
@@ -27,7 +28,9 @@ _SHARE: Final = 2
 _LONGER: Final = 2
 
 
-def compute_signal(signal: Signal, past: Past, *, most: int | None = None) -> Float32Array:
+def compute_signal(
+    signal: Signal, past: Past, *, most: int | None = None, progress: Progress | None = None
+) -> Float32Array:
     """Return the columns of a signal, float32[n_transfers, n_columns].
 
     Parameters
@@ -36,13 +39,18 @@ def compute_signal(signal: Signal, past: Past, *, most: int | None = None) -> Fl
     past : Past
     most : int, optional
         Transfers of a slice. Default: as many as the past's room has memory for, all of them where it has no limit.
+    progress : callable, optional
+        Called with "signals", the name of the signal in it, and the fraction of its slices that are done.
     """
+    told = progress or silent
+    told(f"signals: {signal.name}", 0.0)
     if past.room.limit is None and most is None:
         return signal.compute(past)
     values: Float32Array = past.room.empty((len(signal.columns), len(past)), np.float32)
     for low, high in _slices(past, signal.reach, most):
         first, part = _slice_of(past, low, high, signal.reach)
         values[:, low:high] = signal.compute(part)[low - first :].T  # a column lies in one piece: few are read at once
+        told(f"signals: {signal.name}", high / len(past) if len(past) else 1.0)
     return values.T
 
 
