@@ -283,6 +283,7 @@ def train(
     lookback: Annotated[
         str | None, Option(help="How far back features see, such as 90d; by default the shortest record before.")
     ] = None,
+    live: Annotated[bool, Option(help="Learn from columns only that can be computed as each payment arrives.")] = False,
     max_rows: Annotated[
         int | None, Option(min=1, help="Keep all positives and draw negatives, weighted, up to so many rows.")
     ] = None,
@@ -300,7 +301,7 @@ def train(
     with reading.opened(model, kinds.MODEL) as (dataset, to):
         fitted = md.pipeline.train(
             dataset, as_of, target=target, pack=pack, known_by=known_by, unlabelled=unlabelled, lookback=lookback,
-            max_rows=max_rows, model=md.MuleModel(monotone=monotone), n_trials=tune, strict=strict, **to,
+            live=live, max_rows=max_rows, model=md.MuleModel(monotone=monotone), n_trials=tune, strict=strict, **to,
         )  # fmt: skip
     console.show_model(out, fitted, model)
 

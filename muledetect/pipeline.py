@@ -82,6 +82,7 @@ def train(
     unlabelled: Unlabelled = "unknown",
     lookback: Duration | None = None,
     neighbours: bool = True,
+    live: bool = False,
     max_rows: int | None = None,
     model: MuleModel | None = None,
     n_trials: int = 0,
@@ -119,6 +120,9 @@ def train(
     neighbours : bool
         Let a second stage add what the scores of an account's payers, payees and sharers of identifiers say, unless
         rows held out speak clearly against it; see `muledetect.model.neighbours`.
+    live : bool
+        Learn from columns only that can be computed as each transfer arrives, and without a second stage: the model
+        can then score payments before they are booked, see `muledetect.live`.
     max_rows : int, optional
         Keep all positives and draw negatives, weighted so that probabilities stay right.
     model : MuleModel, optional
@@ -151,13 +155,13 @@ def train(
     points, y, weight, length, is_prevalence_known, notes = training_points(
         read, as_of, target=target, known_by=known_by, unlabelled=unlabelled, lookback=lookback, max_rows=max_rows
     )
-    extraction = Extraction(read, hide_groups=account_groups(read), lookback=length)
-    names = feature_names(pack=pack, long_term=target == "ever")
+    extraction = Extraction(read, hide_groups=account_groups(read), lookback=length, whole_days=live)
+    names = feature_names(pack=pack, long_term=target == "ever", live=live)
     features = extract_with(extraction, points, names, progress=progress)
     groups, plan = ring_groups(read, points), model or MuleModel()
     if n_trials:
         plan = tune(features, y, model=plan, n_trials=n_trials, groups=groups, progress=progress)
-    if neighbours:
+    if neighbours and not live:
         features, left_out = training_suspicion(
             plan, extraction, points, features, y, sample_weight=weight, progress=progress,
             groups=component_groups(known_before(read, int(points.as_of.max())))[points.account],

@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 
 from muledetect.facts.columns import numbers
 from muledetect.graph import TransferGraph
-from muledetect.memory import Room
+from muledetect.memory import HEAP, Room
 from muledetect.records import Dataset
 
 #: Clock by which the rows of a table grow old; a row without the time stays.
@@ -41,13 +41,19 @@ _STARTS: Final = ("valid_from", "known_ts")
 def drop_before(dataset: Dataset, graph: TransferGraph, moment: int) -> tuple[Dataset, TransferGraph]:
     """Return a data set and its graph without events before a moment (microseconds); account codes stay. O(rows)."""
     tables = {
-        name: _since(table, _AGED_BY[name], moment, dataset.room)
+        name: rows_since(name, table, moment, dataset.room)
         for name, table in dataset.tables.items()
         if name in _AGED_BY
     }
-    if "identifiers" in tables:
-        tables["identifiers"] = _known_from(tables["identifiers"], moment - 1)
     return replace(dataset, tables={**dataset.tables, **tables}), graph.since(moment)
+
+
+def rows_since(name: str, table: pa.Table, moment: int, room: Room = HEAP) -> pa.Table:
+    """Return the rows of a table that a look-back to a moment (microseconds) leaves."""
+    if name not in _AGED_BY:
+        return table
+    kept = _since(table, _AGED_BY[name], moment, room)
+    return _known_from(kept, moment - 1) if name == "identifiers" else kept
 
 
 def first_event(dataset: Dataset, graph: TransferGraph) -> int | None:

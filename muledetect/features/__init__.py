@@ -105,13 +105,19 @@ def registry() -> Registry:
 
 
 def feature_names(
-    *, pack: str | Pack = "none", families: Iterable[str] | None = None, long_term: bool = False
+    *,
+    pack: str | Pack = "none",
+    families: Iterable[str] | None = None,
+    long_term: bool = False,
+    live: bool = False,
 ) -> list[str]:
     """Return the names of the default columns under a country pack, of the given families or of all.
 
-    With `long_term`, only those that keep their value when an account falls silent (the whole past, and peaks).
+    With `long_term`, only those that keep their value when an account falls silent (the whole past, and peaks). With
+    `live`, only those that can be computed as each transfer arrives, see `muledetect.live`.
     """
-    return _REGISTRY.names(load_pack(pack) if isinstance(pack, str) else pack, families, long_term=long_term)
+    chosen = load_pack(pack) if isinstance(pack, str) else pack
+    return _REGISTRY.names(chosen, families, long_term=long_term, live=live)
 
 
 def extract(

@@ -17,10 +17,12 @@ class Column(NamedTuple):
     """The `unit` of a column and its meaning, `text`; `{window}` and other parameters in it are filled in.
 
     `tells_when` marks a column that measures how long ago something was. `only` are the windows (or other parameter
-    values) over which the column is computed by default, if not over all that the feature declares.
+    values) over which the column is computed by default, if not over all that the feature declares. `not_live` says why
+    the column cannot be computed as each transfer arrives; empty: it can, see `muledetect.live`.
     """
 
     unit: Unit
     text: str
     tells_when: bool = False
     only: tuple[str, ...] = ()
+    not_live: str = ""

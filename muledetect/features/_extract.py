@@ -23,7 +23,8 @@ from muledetect.progress import Progress
 _SHARD_TRANSFERS = 500_000
 _SHARD_POINTS = 16_384
 
-_Plan = list[tuple[Feature, tuple[tuple[str, str], ...], list[tuple[int, int]]]]
+#: Computations, each with the positions of the wanted columns and their places in what it returns.
+Plan = list[tuple[Feature, tuple[tuple[str, str], ...], list[tuple[int, int]]]]
 
 
 def extract_shards(
@@ -49,7 +50,7 @@ def extract_shards(
     progress : callable, optional
         Called with the stage and the fraction done.
     """
-    plan, n_done = _plan(names, registry), 0
+    plan, n_done = plan_of(names, registry), 0
     if progress:
         progress("features", 0.0)
     for seen, rows in _by_moment(extraction, points):
@@ -77,19 +78,12 @@ def _by_moment(extraction: Extraction, points: Points) -> Iterator[tuple[Extract
 
 
 def _computed(
-    extraction: Extraction, points: Points, n_columns: int, plan: _Plan
+    extraction: Extraction, points: Points, n_columns: int, plan: Plan
 ) -> Iterator[tuple[Points, Float64Array]]:
     shards, threads = _cut(extraction.graph, points), extraction.threads
 
     def compute(rows: slice) -> tuple[Points, Float64Array]:
-        shard = points[rows]
-        history = build_history(extraction, shard)
-        values = np.empty((n_columns, len(shard))).T  # a column lies in one piece, as Arrow wants it
-        for feature, parameters, wanted in plan:
-            computed = feature.compute(history, parameters)
-            for position, column in wanted:
-                values[:, position] = computed[:, column]
-        return shard, values
+        return points[rows], compute_columns(extraction, points[rows], n_columns, plan)
 
     with ThreadPoolExecutor(threads) as pool:
         ahead: deque[Future[tuple[Points, Float64Array]]] = deque()
@@ -105,6 +99,17 @@ def _computed(
         finally:
             for future in ahead:
                 future.cancel()
+
+
+def compute_columns(extraction: Extraction, points: Points, n_columns: int, plan: Plan) -> Float64Array:
+    """Return the columns of a plan at points that see the same events, float64[n_points, n_columns]; one thread."""
+    history = build_history(extraction, points)
+    values = np.empty((n_columns, len(points))).T  # a column lies in one piece, as Arrow wants it
+    for feature, parameters, wanted in plan:
+        computed = feature.compute(history, parameters)
+        for position, column in wanted:
+            values[:, position] = computed[:, column]
+    return values
 
 
 def extract(
@@ -153,7 +158,7 @@ def choose(
     return registry, list(dict.fromkeys(names))
 
 
-def _plan(names: Sequence[str], registry: Registry) -> _Plan:
+def plan_of(names: Sequence[str], registry: Registry) -> Plan:
     """Group columns by computation, so that each (feature, parameters) runs once."""
     calls: dict[tuple[str, tuple[tuple[str, str], ...]], list[tuple[int, int]]] = {}
     for position, name in enumerate(names):

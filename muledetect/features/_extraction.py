@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, TypeVar
 import pyarrow as pa
 
 from muledetect.arrays import Float32Array, Float64Array, Int64Array
-from muledetect.clock import Duration, parse_duration
+from muledetect.clock import DAY, Duration, parse_duration
 from muledetect.facts import Facts, facts_of
 from muledetect.features.signals import Past, build_past, compute_signal, signal_registry
 from muledetect.graph import TransferGraph
@@ -58,6 +58,9 @@ class Extraction:
         would tell its target.
     lookback : duration, optional
         A point sees no event earlier than so long before it. Default: no limit.
+    whole_days : bool
+        The look-back begins with the day (UTC) that it would begin in, so that all points of a day see the same
+        events, as those of `muledetect.live` do. Points at midnight see the same either way.
     threads : int, optional
         Default: all cores.
 
@@ -76,11 +79,13 @@ class Extraction:
         *,
         hide_groups: Int64Array | None = None,
         lookback: Duration | None = None,
+        whole_days: bool = False,
         threads: int | None = None,
     ) -> None:
         self.facts = _facts_of(dataset, graph)
         self.hide_groups = hide_groups
         self.lookback = None if lookback is None else parse_duration(lookback)
+        self.whole_days = whole_days
         self.suspect: Callable[[Extraction, int], Suspicion] | None = None
         self.suspicion: Suspicion | None = None
         self.progress: Progress | None = None
@@ -120,7 +125,9 @@ class Extraction:
         return self._before[as_of]
 
     def _since(self, as_of: int) -> Extraction:
-        facts = self.facts if self.lookback is None else self.facts.since(int(as_of) - self.lookback)
+        facts = self.facts
+        if self.lookback is not None:
+            facts = facts.since(first_seen(int(as_of), self.lookback, whole_days=self.whole_days))
         if facts is self.facts:
             return self
         return Extraction(facts, hide_groups=self.hide_groups, threads=self.threads)
@@ -136,6 +143,7 @@ class Extraction:
         """
         made = self._copy()
         made.lookback, made.suspect, made._plain = self.lookback, suspect, self
+        made.whole_days = self.whole_days
         return made
 
     def _copy(self) -> Extraction:
@@ -172,6 +180,12 @@ class Extraction:
                 self._known[key] = self.facts.room.keep(build())
             known: T = self._known[key]
             return known
+
+
+def first_seen(as_of: int, lookback: int, *, whole_days: bool) -> int:
+    """Return the first moment that a point sees, microseconds; with `whole_days`, the first of its day (UTC)."""
+    begin = as_of - lookback
+    return begin - begin % DAY if whole_days else begin
 
 
 def _facts_of(given: Dataset | Facts | TransferGraph, graph: TransferGraph | None) -> Facts:

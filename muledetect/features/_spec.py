@@ -135,12 +135,19 @@ class Registry:
         return {column: feature for feature in self.features.values() for column in feature.columns}
 
     def names(
-        self, pack: Pack, families: Iterable[str] | None = None, *, long_term: bool = False, every: bool = False
+        self,
+        pack: Pack,
+        families: Iterable[str] | None = None,
+        *,
+        long_term: bool = False,
+        every: bool = False,
+        live: bool = False,
     ) -> list[str]:
         """Return the default columns under a country pack, of the given families or all; `every`: those on request too.
 
-        With `long_term`, only the columns that keep their value when an account falls silent: those over the whole past
-        and the peaks, not those over a window that ends at the point and not those that say how long ago.
+        With `live`, only the columns that can be computed as each transfer arrives. With `long_term`, only the columns
+        that keep their value when an account falls silent: those over the whole past and the peaks, not those over a
+        window that ends at the point and not those that say how long ago.
         """
         wanted = None if families is None else set(families)
         unknown = (wanted or set()) - {feature.family for feature in self.features.values()}
@@ -154,6 +161,7 @@ class Registry:
             for parameters in feature.grid(pack)
             for column, entry in feature.columns.items()
             if every or not entry.only or {value for _, value in parameters} & set(entry.only)
+            if not (live and entry.not_live)
             if not long_term or (dict(parameters).get("window", "all") == "all" and not entry.tells_when)
         ]
 
@@ -203,6 +211,7 @@ def feature(
     tables: tuple[str, ...] = (),
     is_calendar: bool = False,
     is_decimal: bool = False,
+    not_live: str = "",
     **parameters: tuple[str, ...] | FromPack,
 ) -> Callable[[Callable[..., Float64Array]], Feature]:
     """Turn a function of a `History` into a `Feature`; it stays unregistered until a registry adds it.
@@ -221,6 +230,10 @@ def feature(
         It reads the local calendar, so shifting all times may change it.
     is_decimal : bool
         It reads the decimal digits of amounts, so only powers of ten leave it unchanged when amounts scale.
+    not_live : str
+        Why none of its columns can be computed as each transfer arrives, see `muledetect.live`. Empty: they can, for
+        they read nothing but the transfers and sessions of their own account, signals of these transfers that are
+        live, and what the table of accounts says of it.
     **parameters : tuple of str, or FromPack
         Values of each parameter that are computed by default.
 
@@ -232,6 +245,8 @@ def feature(
 
     def register(function: Callable[..., Float64Array]) -> Feature:
         named = {function.__name__: Column(unit, text)} if unit and not columns else dict(columns or {})
+        if not_live:
+            named = {name: entry._replace(not_live=not_live) for name, entry in named.items()}
         _check(function, named, parameters)
         return Feature(
             name=function.__name__,

@@ -40,6 +40,7 @@ _WEIGHT: Final = np.array(
         "newest_device_age": Column("seconds", "time since its holder was first seen on the newest device", True),
     },
     tables=("identifiers", "sessions"),
+    not_live="it reads who else was seen on what its holder used",
 )
 def shared_identity(history: History) -> Float64Array:
     """Other holders known before the point to have used what the account's holder had used.
@@ -89,6 +90,7 @@ def own_devices(history: History, *, window: int) -> Float64Array:
         ),
     },
     tables=("accounts",),
+    not_live="it reads the accounts of its holder and of its branch",
 )
 def openings(history: History) -> Float64Array:
     """Other accounts of the holder, and accounts opened together with this one.

@@ -82,6 +82,7 @@ class Steps(NamedTuple):
 
 @feature(
     family="multihop",
+    not_live="it follows money through the whole books of accounts up to three steps away",
     columns={
         "hop2_in_share": Column("ratio", "share of the money received {window} that came from two steps away"),
         "hop2_in_ends": Column("count", "accounts two steps away whose money came {window}"),

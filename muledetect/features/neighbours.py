@@ -64,7 +64,12 @@ def _said() -> dict[str, Column]:
     return said
 
 
-@feature(family="neighbourhood", columns=_said(), window=("30d",))
+@feature(
+    family="neighbourhood",
+    columns=_said(),
+    not_live="it reads the transfers of all accounts within two steps, of which there is no bound",
+    window=("30d",),
+)
 def neighbours(history: History, *, window: int) -> Float64Array:
     """Behaviour of the counterparties of each point in the window, as of the point, in two rounds.
 

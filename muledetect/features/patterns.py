@@ -15,6 +15,7 @@ from muledetect.arrays import Float64Array
 from muledetect.features._columns import Column, Unit
 from muledetect.features._history import History
 from muledetect.features._spec import feature
+from muledetect.features.signals import signal_registry
 
 How = Literal["max", "mean", "share", "count"]
 
@@ -102,7 +103,9 @@ _RECENT: Final = frozenset(
 @feature(
     family="patterns",
     columns={
-        name: aggregate.column if name in _RECENT else aggregate.column._replace(only=("all",))
+        name: aggregate.column._replace(
+            only=() if name in _RECENT else ("all",), not_live=signal_registry().of_column(aggregate.signal).not_live
+        )
         for name, aggregate in AGGREGATES.items()
     },
     window=("7d", "all"),

@@ -34,6 +34,7 @@ _PLACES: Final = (1, 2, 3)
     text="other holders in the same place on three or more days {window}",
     tables=("sessions",),
     is_calendar=True,
+    not_live="it reads who else was in the places of its sessions",
     window=("30d",),
 )
 def co_located(history: History, *, window: int) -> Float64Array:
@@ -60,6 +61,7 @@ def co_located(history: History, *, window: int) -> Float64Array:
     family="place",
     unit="count",
     text="most other holders at one terminal within 30 min of its own use {window}",
+    not_live="it reads who else used the terminals that it used",
     window=("30d",),
 )
 def common_terminal(history: History, *, window: int) -> Float64Array:

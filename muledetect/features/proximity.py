@@ -55,7 +55,13 @@ class _Question(NamedTuple):
     max_degree: int
 
 
-@feature(family="proximity", columns=_SAYS, window=("30d",), tables=("labels",))
+@feature(
+    family="proximity",
+    columns=_SAYS,
+    not_live="it walks two steps, through the books of counterparties",
+    window=("30d",),
+    tables=("labels",),
+)
 def proximity(history: History, *, window: int) -> Float64Array:
     """Value-weighted walks of one and two steps from each point to accounts with a label `mule` known before it.
 

@@ -53,6 +53,8 @@ def _said(side: str, others: str) -> dict[str, Column]:
 
 _DEALT_WITH: Final = {**_said("in", "payers"), **_said("out", "payees")}
 
+_NOT_LIVE: Final = "it needs the scores of all accounts at the moment"
+
 _SHARERS: Final = "accounts that share a holder, device, contact or network with it"
 
 _SHARING: Final = {
@@ -67,7 +69,7 @@ _SHARING: Final = {
 COLUMNS: Final = {**_DEALT_WITH, **_SHARING}
 
 
-@feature(family="suspicion", columns=_DEALT_WITH)
+@feature(family="suspicion", columns=_DEALT_WITH, not_live=_NOT_LIVE)
 def neighbour_suspicion(history: History) -> Float64Array:
     """Suspicion of the accounts that paid the account, and of those that it paid, in all of its past that is seen.
 
@@ -89,7 +91,7 @@ def neighbour_suspicion(history: History) -> Float64Array:
     return np.column_stack(sides)
 
 
-@feature(family="suspicion", columns=_SHARING, tables=("accounts", "identifiers", "sessions"))
+@feature(family="suspicion", columns=_SHARING, tables=("accounts", "identifiers", "sessions"), not_live=_NOT_LIVE)
 def sharer_suspicion(history: History) -> Float64Array:
     """Suspicion of the accounts that share a holder, a device, a way to reach the holder or a network with the account.
 

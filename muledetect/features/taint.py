@@ -38,6 +38,7 @@ _UNIT: Final = 2.0**30
         ),
     },
     tables=("complaints",),
+    not_live="it reads the credits of the account's payers",
     window=("30d",),
 )
 def complaint_taint(history: History, *, window: int) -> Float64Array:
@@ -73,6 +74,7 @@ def complaint_taint(history: History, *, window: int) -> Float64Array:
         "listed_share": Column("ratio", "share of the money exchanged {window} with accounts on a watch list"),
     },
     tables=("watchlists",),
+    not_live="it reads who else was seen on what its holder and its counterparties used",
     window=("30d",),
 )
 def watch_lists(history: History, *, window: int) -> Float64Array:

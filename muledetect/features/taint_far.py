@@ -34,6 +34,7 @@ _UNIT: Final = 2.0**30
         ),
     },
     tables=("complaints",),
+    not_live="it reads the credits of the payers of the account's payers",
     window=("30d",),
 )
 def relayed_twice(history: History, *, window: int) -> Float64Array:
@@ -62,6 +63,7 @@ def relayed_twice(history: History, *, window: int) -> Float64Array:
     unit="flag",
     text="an account that it dealt with {window} also dealt with one on a watch list",
     tables=("watchlists",),
+    not_live="it reads who else was seen on what accounts two steps away used",
     window=("30d",),
 )
 def is_near_listed(history: History, *, window: int) -> Float64Array:

@@ -170,6 +170,26 @@ def _encode(
 
 
 @njit(cache=True, nogil=True)
+def _find(offsets: Any, text: Any, slots: Any, starts: Any, store: Any, seed: Any) -> Any:
+    mask = np.uint64(slots.size - 1)
+    codes = np.full(offsets.size - 1, -1, np.int32)
+    for row in range(codes.size):
+        start = np.int64(offsets[row])
+        length = np.int64(offsets[row + 1]) - start
+        fragment = _hash_span(text, start, length, seed) >> _SHIFT_32
+        at = fragment & mask
+        while slots[at] != 0:
+            if slots[at] >> _SHIFT_32 == fragment:
+                code = np.int64(slots[at] & _LOW_32) - 1
+                known = starts[code]
+                if starts[code + 1] - known == length and _same_span(text, start, store, known, length):
+                    codes[row] = code
+                    break
+            at = (at + np.uint64(1)) & mask
+    return codes
+
+
+@njit(cache=True, nogil=True)
 def _rehash(old: Any, new: Any) -> None:
     mask = np.uint64(new.size - 1)
     for slot in old:
@@ -264,6 +284,31 @@ class IdEncoder:
         except pa.ArrowInvalid as error:
             raise DataError("ids: some are not UTF-8 text. Export them as UTF-8.") from error
         return ids
+
+    def take(self, codes: Int32Array) -> pa.StringArray:
+        """Return the ids of some codes, null for -1. O(their bytes), however many ids are known."""
+        starts, ends = self._starts[codes], self._starts[codes + 1]
+        length = np.where(codes < 0, 0, ends - starts)
+        offsets = np.concatenate([[0], np.cumsum(length)])
+        if offsets[-1] > np.iinfo(np.int32).max:
+            raise DataError("ids: those that are asked for take more than 2 GiB. Ask for fewer.")
+        # the byte at place p of the text lies at p + shift, where shift is the same for all bytes of an id
+        places = np.arange(offsets[-1]) + np.repeat(starts - offsets[:-1], length)
+        valid = pa.py_buffer(np.packbits(codes >= 0, bitorder="little")) if (codes < 0).any() else None
+        buffers = [valid, pa.py_buffer(offsets.astype(np.int32)), pa.py_buffer(self._store[places])]
+        return pa.Array.from_buffers(pa.string(), len(codes), buffers)
+
+    def find(self, ids: pa.StringArray) -> Int32Array:
+        """Return the code of every id, -1 for null and for an id that is not known; none is learnt."""
+        offsets, text = string_parts(ids)
+        codes: Int32Array = _find(offsets, text, self._slots, self._starts, self._store, self._seed)
+        codes[ids.is_null().to_numpy(zero_copy_only=False)] = -1
+        return codes
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes that the dictionary takes."""
+        return self._slots.nbytes + self._starts.nbytes + self._store.nbytes
 
     def finish(
         self, rename: Callable[[pa.StringArray], pa.StringArray] | None = None

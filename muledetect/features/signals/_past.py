@@ -98,6 +98,9 @@ class Past:
     threads : int
     room : Room
         Where arrays with a row a transfer are made.
+    known : mapping of signal name -> float32[n_known, n_columns]
+        Values of the first transfers, up to the end of a tick, that were computed before, when more of the accounts
+        around them was at hand. A signal whose values rest on its own earlier values takes them from here.
     """
 
     graph: TransferGraph
@@ -111,6 +114,7 @@ class Past:
     tables: Mapping[str, pa.Table] = field(default_factory=dict, repr=False)
     threads: int = 1
     room: Room = field(default=HEAP, repr=False)
+    known: Mapping[str, Float32Array] = field(default_factory=dict, repr=False)
 
     def __len__(self) -> int:
         return self.graph.n_transfers

@@ -31,6 +31,8 @@ class Signal:
         Tables besides transfers that it reads.
     reach : int, optional
         A transfer's value rests on nothing earlier than so many look-backs before it; None: no bound.
+    not_live : str
+        Why it cannot be computed as each transfer arrives; empty: it can.
     """
 
     name: str
@@ -39,6 +41,7 @@ class Signal:
     columns: Mapping[str, Column]
     tables: tuple[str, ...] = ()
     reach: int | None = None
+    not_live: str = ""
 
     def compute(self, past: Past) -> Float32Array:
         """Return float32[n_transfers, n_columns]; a transfer from an account to itself has 0 counts, NaN elsewhere.
@@ -150,6 +153,7 @@ def signal(
     text: str = "",
     tables: tuple[str, ...] = (),
     reach: int | None = None,
+    not_live: str = "",
 ) -> Callable[[Callable[[Past], Float32Array]], Signal]:
     """Turn a function of a `Past` into a `Signal`; it stays unregistered until a registry adds it.
 
@@ -167,6 +171,9 @@ def signal(
         A transfer's value rests on nothing earlier than so many look-backs before it: a large bank is then computed by
         slices of time. 1 for earlier transfers within the look-back, 2 if it also reads what was so before those.
         Default: no bound.
+    not_live : str
+        Why it cannot be computed as each transfer arrives, see `muledetect.live`. Empty: it can, see
+        `muledetect.live.around` for which earlier transfers it may read.
 
     Raises
     ------
@@ -188,6 +195,6 @@ def signal(
                 )
         if len(inspect.signature(function).parameters) != 1:
             raise FeatureError(f"signal {name!r}: must take the past and nothing else.")
-        return Signal(name, family, function, MappingProxyType(named), tables, reach)
+        return Signal(name, family, function, MappingProxyType(named), tables, reach, not_live)
 
     return register

@@ -71,6 +71,7 @@ _MOST: Final = 6
 
 @signal(
     family="cycles",
+    not_live="which lengths are searched rests on all that the accounts on the way ever did",
     columns={
         "cycles_2": Column("count", "times that the payee had paid the payer about as much before: cycles of 2"),
         "cycles_3": Column("count", "cycles of 3 transfers that it closed"),

@@ -83,7 +83,9 @@ def relay(past: Past) -> Float32Array:
     past.by_account(_mark_unusual, past.paid, past.received, past.lookback, graph.n_accounts, is_unusual)
     past.by_transfer(_pass_on, graph.time, graph.amount, past.received.time, links, is_unusual, found)
     money = past.room.full((len(past.received.time), 4), 0, np.float64)
-    _follow(graph.time, graph.amount, past.received.time, links, past.is_simultaneous, money, found)
+    known = past.known.get("relay", found[:0])
+    found[: len(known)] = known
+    _follow(len(known), graph.time, graph.amount, past.received.time, links, past.is_simultaneous, money, found)
     return found
 
 
@@ -139,8 +141,10 @@ def _pass_on(low, high, time, amount, received_time, links, is_unusual, found) -
 
 
 @numba.njit(cache=True, nogil=True)
-def _follow(time, amount, received_time, links, is_simultaneous, money, found) -> None:  # type: ignore[no-untyped-def]
+def _follow(n_known, time, amount, received_time, links, is_simultaneous, money, found) -> None:  # type: ignore[no-untyped-def]
     """Take the ticks in turn, in rounds: learn from the credit groups, then tell the credit groups.
+
+    What is known of the first `n_known` transfers stands in `found`; they only tell.
 
     Invariant: the row of a credit group in `money` is whole once its tick is done. A tick without links of its own
     needs one round. One that has them begins with a round in which each transfer knows only itself.
@@ -150,11 +154,12 @@ def _follow(time, amount, received_time, links, is_simultaneous, money, found) -
         stop = low + 1
         while stop < len(time) and time[stop] == time[low]:
             stop += 1
-        is_tangled = is_simultaneous and stop - low > 1 and _is_tangled(low, stop, time, received_time, links)
+        first = stop if low < n_known else low
+        is_tangled = is_simultaneous and stop - first > 1 and _is_tangled(low, stop, time, received_time, links)
         for n_done in range(ROUNDS + 1 if is_tangled else 1):
             is_news, group = False, -1
             depth, flow, layer, stem = np.float32(0), np.float32(np.nan), np.float32(np.nan), np.float32(0)
-            for i in range(low, stop):
+            for i in range(first, stop):
                 d = links.debit_of[i]
                 if d < 0:
                     continue

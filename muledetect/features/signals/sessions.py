@@ -30,6 +30,7 @@ _COLUMNS: Final = ("remote_access", "emulator", "virtual_camera")
         "is_camera_faked": Column("flag", "made with a virtual camera, or within 1 h after a session with one"),
     },
     tables=("sessions",),
+    not_live="the session that a transfer names may be one of any account",
 )
 def session_flags(past: Past) -> Float32Array:
     """Flags of the transfer's own session and of the payer's sessions of the hour before.

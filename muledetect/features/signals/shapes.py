@@ -40,6 +40,8 @@ def bipartite(past: Past) -> Float32Array:
     places = (past.paid_at, past.received_at, past.before.debits)
     rules = (past.lookback, past.is_simultaneous, past.max_degree or len(past) + 1, past.graph.n_accounts)
     past.by_account(_bipartite, past.paid, past.received, *places, *rules, found)
+    if "bipartite" in past.known:
+        found[: len(past.known["bipartite"])] = past.known["bipartite"]
     past.by_account(_stacks, past.paid, past.received, past.lookback, past.is_simultaneous, found)
     return found
 

@@ -1,0 +1,226 @@
+"""What becomes of events: the rules of `muledetect.records`, for rows that meet those that are booked.
+
+Each row is read as `read_dataset` reads it. What only shows beside other rows follows the same rules, with one
+difference that time makes: what was booked stays. A row that comes again is a duplicate; an id that comes again with
+other content is rejected, and the first row stays, where a data set rejects both; a reversal is held against its
+original and what went back of it by then.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final
+
+import numpy as np
+import pyarrow as pa
+
+from muledetect.arrays import Int64Array
+from muledetect.live.state import LiveState
+from muledetect.live.types import Booked
+from muledetect.records import reasons
+from muledetect.records.read import begin
+from muledetect.records.reading import Reading
+from muledetect.records.reversals import ENDS, find_reversals
+from muledetect.schema import INPUTS
+
+ACCEPTED: Final = Booked("accepted")
+
+#: A column that the data set did not have that the state began with: its absence is part of what columns mean.
+NEW_COLUMN: Final = "column that the state does not have"
+
+#: A table that the data set did not have that the state began with.
+NEW_TABLE: Final = "table that the state does not have"
+
+#: Columns that say something new of a row that is there; the others tell that it is the same row.
+_TURNS: Final[Mapping[str, tuple[str, ...]]] = {
+    "complaints": ("status", "status_ts"), "watchlists": ("valid_to",), "identifiers": ("valid_to",),
+    "labels": ("activity_end",), "accounts": ("closed_at", "balance", "balance_at", "daily_limit"),
+}  # fmt: skip
+
+#: Column that says which of the rows that were given a row is.
+PLACE: Final = "row_of_the_batch"
+
+
+def book_transfers(state: LiveState, rows: Sequence[Mapping[str, Any]]) -> list[Booked]:
+    """Book transfers, as if one by one in their order; return what became of each.
+
+    Parameters
+    ----------
+    state : LiveState
+        Holds them afterwards.
+    rows : sequence of mappings
+        Of the columns of the table `transfers`.
+    """
+    found: list[Booked] = []
+    for some in _runs(rows):
+        table, outcomes = read_rows(state, "transfers", some)
+        keep = [_judge(state, table, place, outcomes) for place in range(len(table))]
+        swapped = np.array([one is not None and one for one in keep], np.bool_)
+        accepted = _turned(table, np.flatnonzero(swapped)).filter(
+            pa.array([one is not None for one in keep], pa.bool_())
+        )
+        if len(accepted):
+            state.add_transfers(accepted.drop_columns(PLACE))
+        found += outcomes
+    return found
+
+
+def book_rows(state: LiveState, name: str, rows: Sequence[Mapping[str, Any]]) -> list[Booked]:
+    """Book rows of another table than transfers; return what became of each.
+
+    A row that differs from one that is there only in its status, its end or its balance takes the place of that row.
+
+    Parameters
+    ----------
+    state : LiveState
+    name : str
+        Table.
+    rows : sequence of mappings
+    """
+    found: list[Booked] = []
+    for row in rows:
+        table, outcomes = read_rows(state, name, [row])
+        if outcomes[0] == ACCEPTED and len(table):
+            outcomes[0] = _add(state, name, table.drop_columns(PLACE))
+        found += outcomes
+    return found
+
+
+def read_rows(state: LiveState, name: str, rows: Sequence[Mapping[str, Any]]) -> tuple[pa.Table, list[Booked]]:
+    """Return the rows that can be read, in contract types and with the column `row_of_the_batch`, and all outcomes."""
+    if name not in state.tables:
+        return pa.table({}), [Booked("rejected", NEW_TABLE)] * len(rows)
+    outcomes = [_refused(state, name, row) or ACCEPTED for row in rows]
+    given = [place for place, outcome in enumerate(outcomes) if outcome == ACCEPTED]
+    if not given:
+        return pa.table({}), outcomes
+    columns = dict.fromkeys(column for place in given for column in rows[place])
+    source = {column: _column([rows[place].get(column) for place in given]) for column in columns}
+    for column in INPUTS[name].required:
+        source.setdefault(column, pa.nulls(len(given), pa.string()))
+    source[PLACE] = pa.array(given, pa.int64())
+    tables = {"transfers": _NO_TRANSFERS, name: pa.table(source)}
+    read = begin(Reading, tables, currency=state.currency or None, tick=state.tick).finish()
+    of_table = read.rejects.filter(pa.compute.equal(read.rejects["table"].cast(pa.string()), name))
+    for row in of_table.to_pylist():
+        is_repeat = row["reason"] in (reasons.DUPLICATE, reasons.PAIRED)
+        outcomes[given[row["row"]]] = Booked("duplicate" if is_repeat else "rejected", row["reason"], row["column"])
+    return read.tables[name], outcomes
+
+
+_NO_TRANSFERS: Final = pa.table({name: pa.array([], pa.string()) for name in INPUTS["transfers"].required})
+
+
+def _runs(rows: Sequence[Mapping[str, Any]]) -> Iterator[Sequence[Mapping[str, Any]]]:
+    """Yield runs of rows in which no row speaks of another: no id twice, no reversal of a row of the run."""
+    begin_at, ids = 0, set[Any]()
+    for place, row in enumerate(rows):
+        if {row.get("transfer_id"), row.get("reversal_of")} & ids:
+            yield rows[begin_at:place]
+            begin_at, ids = place, set()
+        ids |= {row.get("transfer_id"), row.get("reversal_of")} - {None}
+    if len(rows) > begin_at:
+        yield rows[begin_at:]
+
+
+def _refused(state: LiveState, name: str, row: Mapping[str, Any]) -> Booked | None:
+    known = state.tables[name]
+    for column, value in row.items():
+        if value is not None and column not in known and (name, column) != ("transfers", "currency"):
+            return Booked("rejected", NEW_COLUMN, column if column in INPUTS[name].names else "")
+    return None
+
+
+def _column(values: list[Any]) -> pa.Array:
+    """Return values of one column as Arrow; as text where they are of several kinds, for the contract parses text."""
+    kinds = {type(value) for value in values if value is not None}
+    if kinds <= {int} or kinds <= {float} or kinds <= {bool} or kinds <= {str} or kinds <= {datetime}:
+        try:
+            return pa.array(values, pa.string() if kinds <= {str} else None)
+        except (pa.ArrowInvalid, OverflowError):
+            pass
+    return pa.array([None if value is None else str(value) for value in values], pa.string())
+
+
+def _judge(state: LiveState, table: pa.Table, place: int, outcomes: list[Booked]) -> bool | None:
+    """Return whether the ends of a row must be swapped; None if it goes, and say why."""
+    row = table.slice(place, 1)
+    at = row[PLACE][0].as_py()
+    rows, name = state.tables["transfers"], row["transfer_id"][0].as_py()
+    original = row["reversal_of"][0].as_py() if "reversal_of" in row.column_names else None
+    for old in state.rows_of("transfers", name).tolist():
+        outcomes[at] = _compare(rows, row, int(old), original is not None)
+        return None
+    if original is None:
+        return False
+    others = np.concatenate([state.rows_of("transfers", original), state.reversals_of(original)])
+    reason, is_swapped = _reversal(rows.take(others), row)
+    if reason:
+        outcomes[at] = Booked("rejected", reason, "reversal_of")
+        return None
+    return is_swapped
+
+
+def _compare(rows: Any, row: pa.Table, old: int, is_reversal: bool) -> Booked:
+    """Return what a row is whose id is booked: the same once more, or something else."""
+    known = rows.take(np.array([old])).to_pylist()[0]
+    new = {name: row[name][0].as_py() for name in known if name in row.column_names}
+    if is_reversal and (new["source"], new["target"]) == (known["target"], known["source"]):
+        new |= {name: new.get(other) for ends in ENDS for name, other in (ends, ends[::-1]) if name in new}
+    for name, value in new.items():
+        if value is not None and known[name] is not None and value != known[name]:
+            return Booked("rejected", reasons.DIFFERENT_CONTENT, "transfer_id")
+    is_same = all(new.get(name) == value for name, value in known.items())
+    return Booked("duplicate", reasons.DUPLICATE if is_same else reasons.PAIRED, "transfer_id")
+
+
+def _reversal(others: pa.Table, row: pa.Table) -> tuple[str, bool]:
+    """Return why a reversal is rejected, empty if it is not, and whether its ends are those of its original."""
+    names = ("transfer_id", "reversal_of", "time", "source", "target", "amount")
+    text = {"transfer_id", "reversal_of", "source", "target"}
+    both = pa.concat_tables(
+        pa.table({name: one[name].cast(pa.string()) if name in text else one[name].cast(pa.int64()) for name in names})
+        for one in (others, row)
+    )
+    accounts = {name: pa.chunked_array([one.combine_chunks()]) for name, one in zip(
+        ("source", "target"), _codes(both["source"], both["target"]), strict=True
+    )}  # fmt: skip
+    for name, codes in accounts.items():
+        both = both.set_column(names.index(name), name, codes)
+    found, last = find_reversals(both, np.zeros(len(both), np.bool_)), len(both) - 1
+    for reason, positions in found.rejected.items():
+        if last in positions:
+            return reason, False
+    return "", last in found.swapped
+
+
+def _codes(*columns: pa.ChunkedArray) -> list[pa.Array]:
+    """Return texts of several columns as codes that they share."""
+    ids = pa.compute.unique(pa.chunked_array([chunk for column in columns for chunk in column.chunks]))
+    return [pa.compute.index_in(column, ids).cast(pa.int64()).combine_chunks() for column in columns]
+
+
+def _turned(table: pa.Table, positions: Int64Array) -> pa.Table:
+    """Return the rows with the ends of some swapped."""
+    if not len(positions):
+        return table
+    rows = table.to_pylist()
+    for place in positions.tolist():
+        for one, other in ENDS:
+            if {one, other} & set(table.column_names):
+                rows[place][one], rows[place][other] = rows[place].get(other), rows[place].get(one)
+    plain = [(f.name, pa.string() if pa.types.is_dictionary(f.type) else f.type) for f in table.schema]
+    return pa.Table.from_pylist(rows, pa.schema(plain))
+
+
+def _add(state: LiveState, name: str, table: pa.Table) -> Booked:
+    """Add one row; one that is there already is left out, and one that says something new of a row takes its place."""
+    match state.add_row(name, table, _TURNS.get(name, ())):
+        case "equal":
+            return Booked("duplicate", reasons.DUPLICATE, INPUTS[name].required[0])
+        case "conflict" if INPUTS[name].key:
+            return Booked("rejected", reasons.DIFFERENT_CONTENT, INPUTS[name].key[0])
+        case "conflict":
+            state.add_rows(name, table)
+    return ACCEPTED

@@ -1,0 +1,181 @@
+"""Rows by key in lists that grow: which transfers an account paid, which sessions it had.
+
+>>> lists = Lists(np.array([0, 1, 0]), 2)
+>>> lists.add(np.array([1, 0, 2]), np.array([3, 4, 5]))
+>>> lists.of(np.array([0, 2])).tolist()
+[0, 2, 4, 5]
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numba
+import numpy as np
+
+from muledetect.arrays import AnyArray, Int32Array, Int64Array
+from muledetect.facts.columns import group
+
+#: A list that is full moves behind all others, to a place of twice its length; places of moved lists are used again
+#: only when all lists are laid out anew, when more than half of the places are empty.
+_FIRST: Final = 4
+
+
+class Lists:
+    """Ascending rows by key: `entry[start[k]:stop[k]]` for key `k`, and room up to `end[k]`.
+
+    Parameters
+    ----------
+    key : int array [n]
+        Key of each row 0, 1, ...; -1 for none.
+    n_keys : int
+    """
+
+    def __init__(self, key: AnyArray, n_keys: int) -> None:
+        start, place = group(key.astype(np.int32), n_keys)
+        self._n_keys = n_keys
+        self._start, self._stop, self._end = (_with_room(a) for a in (start[:-1], start[1:], start[1:]))
+        self._entry = _with_room(place.astype(np.int32))
+        self._used = len(place)
+        self._live = len(place)
+
+    @property
+    def start(self) -> Int64Array:
+        """First place of each key."""
+        return self._start[: self._n_keys]
+
+    @property
+    def stop(self) -> Int64Array:
+        """Place behind the last of each key."""
+        return self._stop[: self._n_keys]
+
+    @property
+    def entry(self) -> Int32Array:
+        """Rows, by places."""
+        return self._entry
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes in use."""
+        return 24 * self._n_keys + 4 * self._used
+
+    def add(self, key: AnyArray, row: AnyArray) -> None:
+        """Put rows at the end of the lists of their keys; a key that is new has an empty list; -1 is passed over."""
+        self._grow_keys(int(key.max(initial=-1)) + 1)
+        done = 0
+        while True:
+            done, self._used = _add(self._start, self._stop, self._end, self._entry, self._used, key, row, done)
+            if done == len(key):
+                break
+            self._lay_out()
+        self._live += int((key >= 0).sum())
+
+    def remove_last(self, key: AnyArray) -> None:
+        """Take the last row of each key's list away; a key that stands there twice loses two."""
+        known = key[key >= 0]
+        np.subtract.at(self._stop, known, 1)
+        self._live -= len(known)
+
+    def of(self, keys: AnyArray, since: int = 0, most: int = 2**31 - 1) -> Int64Array:
+        """Return the rows of some keys, key after key: those from row `since` on, and at most the last `most` of each.
+
+        Rows are in order of time, so a bound of rows is a bound of time. Keys without a list have no rows.
+        """
+        found: Int64Array = _gather(self.start, self.stop, self._entry, keys, since, most)
+        return found
+
+    def counts(self, keys: AnyArray) -> Int64Array:
+        """Return how many rows the lists of some keys hold."""
+        known = np.minimum(np.maximum(keys, 0), max(0, self._n_keys - 1))
+        is_known = (keys >= 0) & (keys < self._n_keys)
+        return np.where(is_known, self._stop[known] - self._start[known], 0)
+
+    def _grow_keys(self, n_keys: int) -> None:
+        if n_keys <= self._n_keys:
+            return
+        if n_keys > len(self._start):
+            self._start, self._stop, self._end = (
+                _with_room(a[: self._n_keys], n_keys) for a in (self._start, self._stop, self._end)
+            )
+        for array in (self._start, self._stop, self._end):
+            array[self._n_keys : n_keys] = 0
+        self._n_keys = n_keys
+
+    def _lay_out(self) -> None:
+        """Make room: lists side by side where half of the places are empty, else a longer array. O(rows)."""
+        if 2 * self._live < self._used:
+            packed = _with_room(np.empty(self._live, np.int32))
+            self._used = _pack(self._start, self._stop, self._end, self._n_keys, self._entry, packed)
+            self._entry = packed
+        else:
+            bigger = _with_room(np.empty(2 * self._used, np.int32))
+            bigger[: self._used] = self._entry[: self._used]
+            self._entry = bigger
+
+
+def _with_room(values: AnyArray, least: int = 0) -> AnyArray:
+    """Return a copy with room behind it; memory that is never written takes none."""
+    bigger = np.empty(max(least, len(values)) * 3 // 2 + 4_096, values.dtype)
+    bigger[: len(values)] = values
+    return bigger
+
+
+@numba.njit(cache=True, nogil=True)
+def _add(start, stop, end, entry, used, key, row, done):  # type: ignore[no-untyped-def]
+    """Add rows from number `done` on; return how many are done, fewer than all where `entry` is full."""
+    for i in range(done, len(key)):
+        k = key[i]
+        if k < 0:
+            continue
+        if stop[k] == end[k]:
+            n = stop[k] - start[k]
+            room = max(_FIRST, 2 * n)
+            if used + room > len(entry):
+                return i, used
+            for j in range(n):
+                entry[used + j] = entry[start[k] + j]
+            start[k], stop[k], end[k] = used, used + n, used + room
+            used += room
+        entry[stop[k]] = row[i]
+        stop[k] += 1
+    return len(key), used
+
+
+@numba.njit(cache=True, nogil=True)
+def _pack(start, stop, end, n_keys, entry, packed):  # type: ignore[no-untyped-def]
+    used = 0
+    for k in range(n_keys):
+        n = stop[k] - start[k]
+        for j in range(n):
+            packed[used + j] = entry[start[k] + j]
+        start[k], stop[k], end[k] = used, used + n, used + n
+        used += n
+    return used
+
+
+@numba.njit(cache=True, nogil=True)
+def _gather(start, stop, entry, keys, since, most):  # type: ignore[no-untyped-def]
+    n = 0
+    first = np.empty(len(keys), np.int64)
+    for i in range(len(keys)):
+        k = keys[i]
+        if k < 0 or k >= len(start):
+            first[i] = -1
+            continue
+        low, high = max(start[k], stop[k] - most), stop[k]
+        while low < high:
+            middle = (low + high) // 2
+            if entry[middle] < since:
+                low = middle + 1
+            else:
+                high = middle
+        first[i] = low
+        n += stop[k] - low
+    found = np.empty(n, np.int64)
+    n = 0
+    for i in range(len(keys)):
+        if first[i] >= 0:
+            for j in range(first[i], stop[keys[i]]):
+                found[n] = entry[j]
+                n += 1
+    return found

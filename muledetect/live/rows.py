@@ -1,0 +1,166 @@
+"""Tables that grow by rows: one array a column, text as codes; what is asked for comes out as Arrow.
+
+>>> rows = Rows(pa.table({"account_id": ["a", "b"], "amount": pa.array([1, None], pa.int64())}))
+>>> rows.append(pa.table({"account_id": ["c"]}))
+>>> rows.take(np.array([2, 0]))["account_id"].to_pylist(), rows.take(np.array([1]))["amount"].to_pylist()
+(['c', 'a'], [None])
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from muledetect.arrays import MISSING, AnyArray, Int64Array
+from muledetect.records.encode import IdEncoder
+
+#: Room that a new array has beyond what it holds, as a share of it, and at least so many cells. Memory that was never
+#: written takes no room: the operating system gives pages when they are first used.
+_AHEAD: Final = 0.5
+_LEAST: Final = 4_096
+
+
+class Growing:
+    """An array whose first axis grows; `values` is what it holds."""
+
+    def __init__(self, values: AnyArray) -> None:
+        self.n = 0
+        self._array = np.empty((0, *values.shape[1:]), values.dtype)
+        self.append(values)
+
+    @property
+    def values(self) -> AnyArray:
+        """What it holds; a view, so take a copy of what must stay."""
+        return self._array[: self.n]
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes that are in use; room ahead is not counted, for it was never written."""
+        return self.n * (self._array.nbytes // max(1, len(self._array)))
+
+    def append(self, values: AnyArray) -> None:
+        """Add values behind the others."""
+        n = self.n + len(values)
+        if n > len(self._array):
+            bigger = np.empty((n + max(_LEAST, int(n * _AHEAD)), *self._array.shape[1:]), self._array.dtype)
+            bigger[: self.n] = self.values
+            self._array = bigger
+        self._array[self.n : n] = values
+        self.n = n
+
+    def cut(self, n: int) -> None:
+        """Forget what lies behind the first `n`."""
+        self.n = n
+
+
+class Rows:
+    """The rows of one table. Columns are those of the table that it starts with; one that new rows lack is null there.
+
+    Parameters
+    ----------
+    table : pyarrow.Table
+        The first rows, maybe none.
+    shared : mapping of column name -> IdEncoder
+        Encoders that other tables use too.
+    """
+
+    def __init__(self, table: pa.Table, shared: Mapping[str, IdEncoder] | None = None) -> None:
+        self.schema: pa.Schema = table.schema.remove_metadata()
+        self.encoders: dict[str, IdEncoder] = {
+            field.name: (shared or {}).get(field.name) or IdEncoder() for field in self.schema if _is_text(field.type)
+        }
+        self._columns = {field.name: Growing(self._coded(field.name, table[field.name])) for field in self.schema}
+
+    def __len__(self) -> int:
+        return next(iter(self._columns.values())).n
+
+    def __getitem__(self, name: str) -> AnyArray:
+        """Return the cells of a column: int64 with `MISSING`, float64 with NaN, int8 with -1, or codes with -1."""
+        return self._columns[name].values
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._columns
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the columns, and of the dictionaries of their texts."""
+        return sum(column.nbytes for column in self._columns.values()) + sum(
+            encoder.nbytes for encoder in self.encoders.values()
+        )
+
+    def append(self, table: pa.Table) -> None:
+        """Add rows; columns that the rows here do not have are passed over."""
+        for field in self.schema:
+            given = table[field.name] if field.name in table.column_names else pa.nulls(len(table), field.type)
+            self._columns[field.name].append(self._coded(field.name, given))
+
+    def cut(self, n: int) -> None:
+        """Forget the rows behind the first `n`."""
+        for column in self._columns.values():
+            column.cut(n)
+
+    def copy_row(self, row: int, onto: int) -> None:
+        """Put a row over another."""
+        for column in self._columns.values():
+            column.values[onto] = column.values[row]
+
+    def differing(self, row: int, other: int) -> list[str]:
+        """Return the columns in which two rows differ; null equals null."""
+        return [
+            name
+            for name, column in self._columns.items()
+            if column.values[row : row + 1].tobytes() != column.values[other : other + 1].tobytes()
+        ]
+
+    def reorder(self, low: int, order: AnyArray) -> None:
+        """Put the rows from `low` on into an order."""
+        for column in self._columns.values():
+            column.values[low:] = column.values[low:][order]
+
+    def take(self, rows: Int64Array | slice, names: Iterable[str] | None = None) -> pa.Table:
+        """Return some rows, of all columns or of some, in the types that they came in."""
+        wanted = self.schema.names if names is None else [name for name in self.schema.names if name in set(names)]
+        return pa.table({name: self._arrow(name, self._columns[name].values[rows]) for name in wanted})
+
+    def _coded(self, name: str, column: Any) -> AnyArray:
+        kind = self.schema.field(name).type
+        whole = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+        if name in self.encoders:
+            return self.encoders[name].encode(whole)
+        if pa.types.is_boolean(kind):
+            return _filled(whole.cast(pa.int8()), -1, np.int8)
+        if pa.types.is_floating(kind):
+            return _filled(whole, np.nan, np.float64)
+        return _filled(whole.cast(pa.int64()), MISSING, np.int64)
+
+    def _arrow(self, name: str, cells: AnyArray) -> pa.Array:
+        kind = self.schema.field(name).type
+        if name in self.encoders:
+            if not pa.types.is_dictionary(kind):
+                return self.encoders[name].take(cells)
+            codes, place = np.unique(cells, return_inverse=True)
+            n_null = int(len(codes) > 0 and codes[0] < 0)
+            values = self.encoders[name].take(codes[n_null:])
+            indices = pa.array((place - n_null).astype(np.int32), mask=place < n_null)
+            return pa.DictionaryArray.from_arrays(indices, values)
+        if pa.types.is_boolean(kind):
+            return pa.array(cells > 0, mask=cells < 0)
+        if pa.types.is_floating(kind):
+            return pa.array(cells, kind, mask=np.isnan(cells))
+        return pa.array(cells, mask=cells == MISSING).cast(kind)
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    is_text = (pa.types.is_string, pa.types.is_large_string, pa.types.is_dictionary)
+    return any(one(kind) for one in is_text)
+
+
+def _filled(column: Any, missing: float, kind: npt.DTypeLike) -> AnyArray:
+    if column.null_count:
+        column = pc.fill_null(column, pa.scalar(missing, column.type))
+    return np.asarray(column.to_numpy(zero_copy_only=False), kind)

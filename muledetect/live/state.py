@@ -1,0 +1,308 @@
+"""What a live scorer knows: the rows of the bank in tables that grow, and the live signals of every transfer.
+
+Nothing here has a formula of its own. A question is answered by the registered signals and features, over a part of
+the bank that holds all that they read: see `around`. What was computed for a transfer stays, for signals never look
+ahead; a transfer that comes late is put in its place, and what came after it is computed again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import cached_property
+from typing import Any, Final, Literal
+
+import numpy as np
+import pyarrow as pa
+
+from muledetect.arrays import AnyArray, Float32Array, Int32Array, Int64Array
+from muledetect.facts import Facts
+from muledetect.facts.known import visible_tables
+from muledetect.facts.lookback import rows_since
+from muledetect.features import Extraction
+from muledetect.features.signals import LOOKBACK, Signal, build_past, compute_signal, signal_registry
+from muledetect.graph import graph_from_arrays
+from muledetect.live.around import Indexes, of_points, of_transfers
+from muledetect.live.lists import Lists
+from muledetect.live.rows import Growing, Rows
+from muledetect.records import Dataset
+from muledetect.records.encode import IdEncoder
+from muledetect.schema import INPUTS
+
+#: Columns of transfers that live columns read besides who, when and how much.
+_READ: Final = ("channel", "source_balance_after", "target_balance_after", "device_hash", "terminal_id")
+
+#: Columns of transfers by which different accounts meet.
+_MEETING: Final = ("device_hash", "terminal_id")
+
+#: Column by which a row of each table is found again: a repeat of it, or the row that it says something new about.
+_FOUND_BY: Final[Mapping[str, str]] = {
+    "transfers": "transfer_id", "accounts": "account_id", "holders": "holder_id", "identifiers": "entity_id",
+    "sessions": "session_id", "complaints": "complaint_id", "calls": "call_id", "watchlists": "value_hash",
+    "labels": "account_id",
+}  # fmt: skip
+
+#: Column that says whose a row is, of the tables of which live columns read the rows of one account.
+_OWNER: Final[Mapping[str, str]] = {"accounts": "account_id", "sessions": "account_id"}
+
+
+def live_signals() -> list[Signal]:
+    """Return the signals that can be computed as each transfer arrives."""
+    return [made for made in signal_registry().signals.values() if not made.not_live]
+
+
+class LiveExtraction(Extraction):
+    """An extraction over a part of the bank; signals of its transfers are those that the state holds."""
+
+    def __init__(self, facts: Facts, values: Mapping[str, Float32Array]) -> None:
+        super().__init__(facts, threads=1)
+        self._values = values
+
+    def signal(self, column: str) -> Float32Array:
+        """Return a signal of the transfers of the part; NaN if it is not live, which no live column reads."""
+        found = self._values.get(column)
+        return np.full(self.graph.n_transfers, np.nan, np.float32) if found is None else found
+
+
+class LiveState:
+    """The rows of a data set and those that came since.
+
+    Parameters
+    ----------
+    facts : Facts
+    signals : sequence of Signal, optional
+        Those to compute; default: all live ones.
+    since : int, optional
+        Begin of the look-back, see `Facts.since`; default: none.
+
+    Attributes
+    ----------
+    tables : mapping of table name -> Rows
+    accounts : IdEncoder
+        Code of each account id.
+    since : int or None
+        Begin of the look-back, microseconds: events before it are not kept.
+    """
+
+    def __init__(self, facts: Facts, signals: Sequence[Signal] | None = None, *, since: int | None = None) -> None:
+        facts = facts if since is None else facts.since(since)
+        dataset, self.since = facts.dataset, since
+        self.currency, self.tick = dataset.currency, dataset.tick
+        self.accounts = IdEncoder()
+        self.accounts.encode(dataset.account_ids)
+        owners = {name: {column: self.accounts} for name, column in _OWNER.items()}
+        shared = {**owners, "transfers": dict.fromkeys(("source", "target"), self.accounts)}
+        self.tables = {
+            name: Rows(_of_contract(name, table), shared.get(name)) for name, table in visible_tables(dataset).items()
+        }
+        rows = self.tables["transfers"]
+        self._paid, self._got = (Lists(rows[name], len(self.accounts)) for name in ("source", "target"))
+        self._used = {name: Lists(*_keys_of(rows, name)) for name in _MEETING if name in rows}
+        self._owned = {
+            name: Lists(self.tables[name][column], len(self.accounts))
+            for name, column in _OWNER.items()
+            if name in self.tables
+        }
+        self._found = {
+            name: Lists(*_keys_of(table, column))
+            for name, column in _FOUND_BY.items()
+            if (table := self.tables.get(name)) is not None and column in table
+        }
+        self._reversals = Lists(*_keys_of(rows, "reversal_of")) if "reversal_of" in rows else None
+        self.signals = live_signals() if signals is None else list(signals)
+        values = [compute_signal(made, Extraction(facts).past) for made in self.signals]
+        self._values = Growing(np.column_stack([np.empty((len(rows), 0), np.float32), *values]).astype(np.float32))
+
+    def __repr__(self) -> str:
+        counts = ", ".join(f"{name}={len(rows):,}" for name, rows in self.tables.items())
+        return f"LiveState({counts}; accounts={len(self.accounts):,}, {self.nbytes / 1e6:,.1f} MB)"
+
+    @property
+    def n_transfers(self) -> int:
+        """Number of transfers."""
+        return len(self.tables["transfers"])
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes in use, without what one question takes."""
+        lists = [self._paid, self._got, *self._used.values(), *self._owned.values(), *self._found.values()]
+        tables = sum(rows.nbytes for rows in self.tables.values())
+        return tables + sum(one.nbytes for one in lists) + self._values.nbytes
+
+    def rows_of(self, name: str, key: str) -> Int64Array:
+        """Return the rows of a table that an id finds: its own, or, of lists and identifiers, those of a value."""
+        lists = self._found.get(name)
+        if lists is None:
+            return np.empty(0, np.int64)
+        return lists.of(self.tables[name].encoders[_FOUND_BY[name]].find(pa.array([key], pa.string())))
+
+    def reversals_of(self, transfer_id: str) -> Int64Array:
+        """Return the reversals of a transfer that are booked."""
+        if self._reversals is None:
+            return np.empty(0, np.int64)
+        encoder = self.tables["transfers"].encoders["reversal_of"]
+        return self._reversals.of(encoder.find(pa.array([transfer_id], pa.string())))
+
+    @property
+    def signal_values(self) -> Float32Array:
+        """The live signals of all transfers, float32[n_transfers, n_columns]; a view, for reading."""
+        return self._values.values
+
+    def codes(self, account_ids: Sequence[str]) -> Int32Array:
+        """Return the codes of account ids, -1 for an id that no row of transfers, accounts or sessions has."""
+        return self.accounts.find(pa.array(account_ids, pa.string()))
+
+    def add_transfers(self, table: pa.Table) -> None:
+        """Book transfers: columns and types of the contract, ids new. O(transfers since the earliest of them)."""
+        table = self._kept("transfers", table)
+        if not len(table):
+            return
+        rows, n_before = self.tables["transfers"], self.n_transfers
+        rows.append(table)
+        low = int(np.searchsorted(rows["time"][:n_before], rows["time"][n_before:].min()))
+        for key, lists in self._listed():
+            lists.remove_last(key[low:n_before])
+        order = np.lexsort((rows["amount"][low:], rows["target"][low:], rows["source"][low:], rows["time"][low:]))
+        rows.reorder(low, order)
+        new = np.arange(low, self.n_transfers)
+        for key, lists in self._listed():
+            lists.add(key[low:], new)
+        self._values.cut(low)
+        self._values.append(self._compute(low))
+
+    def add_rows(self, name: str, table: pa.Table) -> None:
+        """Add rows of another table: columns and types of the contract."""
+        rows, table = self.tables[name], self._kept(name, table)
+        n_before = len(rows)
+        rows.append(table)
+        new = np.arange(n_before, len(rows))
+        for lists, column in ((self._owned.get(name), _OWNER.get(name)), (self._found.get(name), _FOUND_BY.get(name))):
+            if lists is not None and column is not None:
+                lists.add(rows[column][n_before:], new)
+
+    def add_row(
+        self, name: str, table: pa.Table, turns: Sequence[str]
+    ) -> Literal["new", "equal", "turned", "conflict"]:
+        """Add one row of another table, if no row is found by its id, or if such a row differs only in some columns.
+
+        Parameters
+        ----------
+        name : str
+        table : pyarrow.Table
+            One row.
+        turns : sequence of str
+            Columns that may differ; the row then takes the place of the other.
+
+        Returns
+        -------
+        str
+            "new", "turned", or, where nothing was changed, "equal" or "conflict".
+        """
+        rows = self.tables[name]
+        key = table[_FOUND_BY[name]].cast(pa.string())[0].as_py()
+        known, new = self.rows_of(name, key).tolist(), len(rows)
+        if not known:
+            self.add_rows(name, table)
+            return "new"
+        rows.append(table)
+        try:
+            for old in known:
+                differing = set(rows.differing(new, old))
+                if not differing:
+                    return "equal"
+                if differing <= set(turns):
+                    rows.copy_row(new, old)
+                    return "turned"
+            return "conflict"
+        finally:
+            rows.cut(new)
+
+    def around(self, accounts: Int32Array) -> tuple[LiveExtraction, Int32Array]:
+        """Return the part of the bank that live columns at points of these accounts read, and their codes in it."""
+        asked = np.unique(accounts[accounts >= 0])
+        rows = of_points(self._indexes, asked)
+        facts, codes = self._part(rows, asked)
+        names = [column for made in self.signals for column in made.columns]
+        values = self._values.values[rows]
+        extraction = LiveExtraction(facts, {name: values[:, place] for place, name in enumerate(names)})
+        return extraction, np.where(accounts >= 0, np.searchsorted(codes, accounts), -1).astype(np.int32)
+
+    def is_own(self, accounts: Int32Array) -> Any:
+        """Return which accounts are held at this bank: those of which nothing else is said."""
+        table = self.tables.get("accounts")
+        if table is None or "is_own" not in table:
+            return accounts >= 0
+        row = np.array([rows[-1] if len(rows := self._owned["accounts"].of(np.array([a]))) else -1 for a in accounts])
+        return (accounts >= 0) & ((row < 0) | (table["is_own"][row] != 0))
+
+    def to_dataset(self) -> Dataset:
+        """Return all rows as a data set; account codes are those of the state, so ids are in no order."""
+        ids = self.accounts.ids()
+        tables = {name: rows.take(slice(None)) for name, rows in self.tables.items()}
+        transfers = tables["transfers"]
+        for name in ("source", "target"):
+            coded = pa.DictionaryArray.from_arrays(pa.array(self.tables["transfers"][name]), ids)
+            transfers = transfers.set_column(transfers.schema.get_field_index(name), name, coded)
+        return self._dataset({**tables, "transfers": transfers}, ids)
+
+    def _kept(self, name: str, table: pa.Table) -> pa.Table:
+        return table if self.since is None else rows_since(name, table, self.since)
+
+    def _dataset(self, tables: Mapping[str, pa.Table], ids: pa.StringArray) -> Dataset:
+        return Dataset(tables, ids, pa.table({}), (), {}, currency=self.currency, tick=self.tick)
+
+    def _listed(self) -> list[tuple[AnyArray, Lists]]:
+        rows = self.tables["transfers"]
+        listed = [(rows["source"], self._paid), (rows["target"], self._got)]
+        listed += [(rows[name], lists) for name, lists in self._used.items()]
+        listed.append((rows["transfer_id"], self._found["transfers"]))
+        return listed if self._reversals is None else [*listed, (rows["reversal_of"], self._reversals)]
+
+    @property
+    def _indexes(self) -> Indexes:
+        rows = self.tables["transfers"]
+        used = tuple((rows[name], lists) for name, lists in self._used.items())
+        return Indexes(rows["time"], rows["source"], rows["target"], self._paid, self._got, used)
+
+    def _compute(self, low: int) -> Float32Array:
+        """Return the signals of the transfers from `low` on, which is the first of its tick."""
+        rows = of_transfers(self._indexes, low, max(LOOKBACK, self.tick))
+        n_known = int(np.searchsorted(rows, low))
+        facts, _ = self._part(rows, np.empty(0, np.int32))
+        before, known, place = self._values.values[rows[:n_known]], {}, 0
+        for made in self.signals:
+            known[made.name] = before[:, place : place + len(made.columns)]
+            place += len(made.columns)
+        past = replace(build_past(facts.graph, tables=facts.tables, threads=1), known=known)
+        values = [made.compute(past)[n_known:] for made in self.signals]
+        return np.column_stack([np.empty((self.n_transfers - low, 0), np.float32), *values])
+
+    def _part(self, rows: Int64Array, accounts: Int32Array) -> tuple[Facts, AnyArray]:
+        """Return the facts of some transfers and of what is said of some accounts, and the state's code of each."""
+        transfers = self.tables["transfers"]
+        source, target = transfers["source"][rows], transfers["target"][rows]
+        codes = np.unique(np.concatenate([source, target, accounts]))
+        graph = graph_from_arrays(
+            time=transfers["time"][rows],
+            source=np.searchsorted(codes, source).astype(np.int32),
+            target=np.searchsorted(codes, target).astype(np.int32),
+            amount=transfers["amount"][rows],
+            account_ids=self.accounts.take(codes),
+            tick=self.tick,
+        )
+        tables = {**self._empty, "transfers": transfers.take(rows, _READ)}
+        for name, lists in self._owned.items():
+            tables[name] = self.tables[name].take(lists.of(accounts))
+        return Facts(self._dataset(tables, graph.account_ids), graph), codes
+
+    @cached_property
+    def _empty(self) -> Mapping[str, pa.Table]:
+        return {name: rows.take(np.empty(0, np.int64)) for name, rows in self.tables.items()}
+
+
+def _keys_of(rows: Rows, column: str) -> tuple[AnyArray, int]:
+    return rows[column], len(rows.encoders[column])
+
+
+def _of_contract(name: str, table: pa.Table) -> pa.Table:
+    return table.select([column for column in table.column_names if column in INPUTS[name].names])

@@ -1,0 +1,122 @@
+"""Law 6 for the live state: whatever comes when, every live column and signal is that of batch, bit for bit."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from small_world import small_world
+from strategies import Scene, scenes
+
+from muledetect.arrays import AnyArray
+from muledetect.clock import DAY, HOUR
+from muledetect.facts import Facts
+from muledetect.features import Extraction, registry
+from muledetect.features._extract import compute_columns, extract_values, plan_of
+from muledetect.features.packs import load_pack
+from muledetect.graph import Points
+from muledetect.live.state import LiveState
+from muledetect.records import Dataset, read_dataset
+from muledetect.testing import random_world
+
+NAMES = registry().names(load_pack("TH"), every=True, live=True)
+PLAN = plan_of(NAMES, registry())
+
+
+def grown(dataset: Dataset, n_first: int, order: Sequence[int], steps: Sequence[int], since: int | None) -> LiveState:
+    """Begin with the first transfers and book the others in an order, some at a time."""
+    transfers = dataset.transfers
+    first = replace(dataset, tables={**dataset.tables, "transfers": transfers.slice(0, n_first)})
+    state, place, turn = LiveState(Facts(first), since=since), 0, 0
+    while place < len(order):
+        step = steps[turn % len(steps)]
+        state.add_transfers(transfers.take(pa.array(order[place : place + step])))
+        place, turn = place + step, turn + 1
+    return state
+
+
+def differing(state: LiveState, dataset: Dataset, points: Points) -> list[str]:
+    """Return the columns and signals that are not those of batch."""
+    facts = Facts(dataset) if state.since is None else Facts(dataset).since(state.since)
+    batch, ids = Extraction(facts, threads=1), dataset.account_ids.to_pylist()
+    expected = extract_values(batch, points, NAMES, registry())
+    part, codes = state.around(state.codes([ids[a] for a in points.account.tolist()]))
+    got = compute_columns(part, Points(codes, points.as_of), len(NAMES), PLAN)
+    found = [name for j, name in enumerate(NAMES) if not same(expected[:, j], got[:, j])]
+    place_of = {name: i for i, name in enumerate(facts.dataset.transfers["transfer_id"].to_pylist())}
+    booked = state.tables["transfers"].take(slice(None), ["transfer_id"])["transfer_id"].to_pylist()
+    rows = np.array([place_of[name] for name in booked], np.int64)
+    assert len(rows) == len(place_of)
+    columns = [column for made in state.signals for column in made.columns]
+    values = state.signal_values
+    return found + [c for j, c in enumerate(columns) if not same(batch.signal(c)[rows], values[:, j])]
+
+
+def same(one: AnyArray, other: AnyArray) -> bool:
+    return bool(np.array_equal(one, other, equal_nan=True))
+
+
+def points_in(dataset: Dataset, seed: int, n: int, since: int = 0) -> Points:
+    """Any accounts, at moments of transfers and just behind."""
+    random = np.random.default_rng(seed)
+    times = dataset.transfers["time"].cast(pa.int64()).to_numpy()
+    as_of = random.choice(times[times >= since], n) + random.choice([0, 0, 1, HOUR, 3 * DAY], n)
+    return Points(random.integers(0, len(dataset.account_ids), n).astype(np.int32), as_of)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_stream_with_late_transfers_equals_batch_on_every_clock(seed: int) -> None:
+    dataset = read_dataset(random_world(seed, n_accounts=40, n_transfers=200), currency="THB")
+    order = np.arange(80, 200)
+    order = order[np.argsort(order + np.random.default_rng(seed).normal(0, 4, 120))]
+    assert differing(grown(dataset, 80, order.tolist(), [1, 5, 2], None), dataset, points_in(dataset, seed, 150)) == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(4, 40))
+def test_streams_in_any_order_equal_batch(seed: int) -> None:
+    dataset = read_dataset(random_world(seed, n_accounts=8 + seed, n_transfers=150), currency="THB")
+    order = np.random.default_rng(seed).permutation(np.arange(50, 150))
+    since = int(dataset.transfers["time"].cast(pa.int64())[40].as_py()) if seed % 3 == 0 else None
+    state = grown(dataset, 50, order.tolist(), [1, 9], since)
+    assert differing(state, dataset, points_in(dataset, seed, 100, since or 0)) == []
+
+
+@pytest.mark.slow
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(scenes(), st.data())
+def test_any_small_stream_equals_batch(scene: Scene, data: st.DataObject) -> None:
+    n = len(scene.dataset.transfers)
+    n_first = data.draw(st.integers(0, n))
+    order = data.draw(st.permutations(range(n_first, n)))
+    steps = data.draw(st.lists(st.integers(1, 4), min_size=1, max_size=3))
+    state = grown(scene.dataset, n_first, order, steps, None)
+    n_accounts = len(scene.dataset.account_ids)
+    points = Points(np.arange(n_accounts, dtype=np.int32), np.full(n_accounts, scene.as_of))
+    assert differing(state, scene.dataset, points) == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("lookback", [None, 20 * DAY])
+def test_a_simulated_bank_equals_batch(lookback: int | None) -> None:
+    dataset = read_dataset(dict(small_world()))
+    time = dataset.transfers["time"].cast(pa.int64()).to_numpy()
+    n_first = len(time) - 2_000
+    since = None if lookback is None else int(time[n_first]) - lookback
+    order = np.arange(n_first, len(time))
+    order = order[np.argsort(order + np.random.default_rng(3).normal(0, 6, 2_000), kind="stable")]
+    state = grown(dataset, n_first, order.tolist(), [1, 8, 64], since)
+    assert differing(state, dataset, points_in(dataset, 3, 400, int(time[n_first]))) == []
+
+
+def test_no_live_column_is_missing_and_others_say_why() -> None:
+    known = registry()
+    every = known.names(load_pack("TH"), every=True)
+    assert {name for name in every if known.column(name).not_live} == set(every) - set(NAMES)
+    assert {"in_amount__window_7d", "in_relayed__window_all", "own_devices__window_30d"} <= set(NAMES)
+    assert not {"in_cycle__window_all", "hop2_in_share__window_30d", "in_suspicion_mean"} & set(NAMES)
