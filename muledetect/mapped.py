@@ -15,8 +15,8 @@ from typing import BinaryIO, Final
 from weakref import WeakSet
 
 #: From this part of the limit on, pages are let go; how often it is looked, in seconds.
-FULL: Final = 0.75
-EVERY: Final = 0.05
+FULL: Final = 0.7
+EVERY: Final = 0.02
 
 _PAGE: Final = mmap.PAGESIZE
 _STATM: Final = Path("/proc/self/statm")

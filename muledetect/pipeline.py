@@ -218,14 +218,14 @@ def score(
     dataset, overwrite, memory, progress
         As for every step, see `muledetect.pipeline`.
     """
-    from muledetect.graph import build_graph
+    from muledetect.facts import facts_of
     from muledetect.labels import every_account, known_mules
     from muledetect.model.scores import inputs_of, score_points
     from muledetect.outputs.kept import kept_work
 
     _refuse(output, kinds.SCORES, dataset, model, overwrite=overwrite)
     read = load(dataset, memory=memory, progress=progress)
-    points, graph, used = every_account(read, as_of), build_graph(read), open_model(model, read)
+    points, graph, used = every_account(read, as_of), facts_of(read).graph, open_model(model, read)
     with kept_work(output, inputs_of(used, read, points)) as kept:
         scores = score_points(
             used, read, graph, points, n_explained=n_explained, language=language,
@@ -262,14 +262,14 @@ def threshold(
     dataset, overwrite, memory, progress
         As for every step, see `muledetect.pipeline`.
     """
-    from muledetect.graph import build_graph
+    from muledetect.facts import facts_of
     from muledetect.labels import every_account
     from muledetect.model.scores import score_points
     from muledetect.model.thresholds import alert_threshold
 
     _refuse(output, kinds.THRESHOLD, dataset, model, overwrite=overwrite)
     read = load(dataset, memory=memory, progress=progress)
-    used, graph = open_model(model, read), build_graph(read)
+    used, graph = open_model(model, read), facts_of(read).graph
     points = every_account(read, as_of)
     scores = score_points(used, read, graph, points, n_explained=0, progress=progress)
     times = scores["as_of"].cast(pa.int64()).to_numpy()
@@ -302,13 +302,13 @@ def explain(
     dataset, overwrite, memory, progress
         As for every step, see `muledetect.pipeline`.
     """
-    from muledetect.graph import build_graph
+    from muledetect.facts import facts_of
     from muledetect.model.key_transfers import explain_scores
 
     _refuse(output, kinds.EXPLANATION, dataset, scores, overwrite=overwrite)
     read = load(dataset, memory=memory, progress=progress)
     table = open_scores(scores, read.account_ids)
-    found = explain_scores(read, build_graph(read), table, n_transfers=n_transfers, progress=progress)
+    found = explain_scores(read, facts_of(read).graph, table, n_transfers=n_transfers, progress=progress)
     if output is not None:
         with new_folder(output, kinds.EXPLANATION, overwrite=overwrite) as unfinished:
             put_tables(found.tables, unfinished)

@@ -112,7 +112,7 @@ class _Moments:
         with self._lock:
             if (moment, width) not in self._known:
                 everyone = np.arange(extraction.graph.n_accounts)
-                self._known[moment, width] = _around(extraction, everyone, moment, width)
+                self._known[moment, width] = extraction.facts.room.keep(_around(extraction, everyone, moment, width))
                 while len(self._known) > _MOMENTS_KEPT:
                     self._known.popitem(last=False)
             return self._known[moment, width]
