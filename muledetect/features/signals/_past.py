@@ -282,9 +282,9 @@ def end_of_earlier(time, low, high, moment, is_simultaneous):  # type: ignore[no
 @numba.njit(cache=True, nogil=True)
 def begin_of(time, low, stop, moment, most):  # type: ignore[no-untyped-def]
     """Return the first position in `time[low:stop]` not before `moment`; -1 if more than `most` are. O(most)."""
+    if stop - low > most and time[stop - most - 1] >= moment:
+        return -1
     first = stop
     while first > low and time[first - 1] >= moment:
         first -= 1
-        if stop - first > most:
-            return -1
     return first

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numba
 import numpy as np
 
-from muledetect.arrays import Float32Array
+from muledetect.arrays import Float32Array, first_at_least
 from muledetect.features._columns import Column
 from muledetect.features.signals._past import Past, begin_of, is_earlier
 from muledetect.features.signals._spec import signal
@@ -48,10 +48,17 @@ def bipartite(past: Past) -> Float32Array:
 
 @numba.njit(cache=True, nogil=True)
 def _end_of_window(book, place, account, now, is_simultaneous):  # type: ignore[no-untyped-def]
-    """Return the position behind what is earlier than `now`, walking from an entry of that time or before."""
-    while place < book.stop[account] and is_earlier(book.time[place], now, is_simultaneous):
-        place += 1
-    while place > book.start[account] and not is_earlier(book.time[place - 1], now, is_simultaneous):
+    """Return the position behind what is earlier than `now`, from an entry of that time or before on.
+
+    Steps double, for a busy account has many entries until now. O(log of their number).
+    """
+    moment, stop, step = now + 1 if is_simultaneous else now, book.stop[account], 1
+    if place < stop and book.time[place] < moment:
+        low, high = place + 1, place + 1
+        while high < stop and book.time[high] < moment:
+            low, high, step = high + 1, high + step, 2 * step
+        return first_at_least(book.time, low, min(high, stop), moment)
+    while place > book.start[account] and book.time[place - 1] >= moment:
         place -= 1
     return place
 
