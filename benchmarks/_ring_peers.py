@@ -6,7 +6,6 @@ import heapq
 from collections import defaultdict
 
 import graspologic_native
-import networkx as nx
 import numpy as np
 import pandas as pd
 from scipy.sparse import coo_array
@@ -21,6 +20,8 @@ SUSPECT = 0.2
 SMALLEST = 3
 #: Weight of what stays in an account, as in FlowScope (Li et al., AAAI 2020).
 STAYS = 4.0
+#: Peeling ends after so many blocks: one takes up to a second.
+MOST_BLOCKS = 40
 
 
 def pairs(graph: TransferGraph, keep: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
@@ -67,27 +68,19 @@ def leiden(graph: TransferGraph, probability: np.ndarray, *, whole: bool) -> Can
     return rank(graph, {int(name): group for name, group in label.items()}, probability)
 
 
-def louvain(graph: TransferGraph, probability: np.ndarray) -> Candidates:
-    """Louvain for modularity on the transfers between suspects."""
-    source, target, count, _ = pairs(graph, probability >= SUSPECT)
-    drawn = nx.Graph()
-    for a, b, n in zip(source.tolist(), target.tolist(), count.tolist(), strict=True):
-        drawn.add_edge(a, b, weight=n + (drawn[a][b]["weight"] if drawn.has_edge(a, b) else 0))
-    groups = nx.community.louvain_communities(drawn, seed=1) if drawn else []
-    return rank(graph, {code: group for group, own in enumerate(groups) for code in own}, probability)
-
-
-def peel(graph: TransferGraph, probability: np.ndarray, n_blocks: int) -> Candidates:
-    """Dense multi-step flow, found by greedy peeling, in the manner of FlowScope, one block after the other.
+def peel(graph: TransferGraph, probability: np.ndarray) -> Candidates:
+    """Dense multi-step flow around suspects, found by greedy peeling as FlowScope does, one block after the other.
 
     Every account may stand in the first, middle and last layer. The block's density is the sum over middle accounts of
     min(in, out) - STAYS * |in - out|, in and out counted within the block, over its size; the account whose loss hurts
     least is taken away until none is left, and the densest block on the way counts.
     """
     source, target, _, amount = pairs(graph, np.ones(graph.n_accounts, bool))
+    is_near = (probability[source] >= SUSPECT) | (probability[target] >= SUSPECT)
+    source, target, amount = source[is_near], target[is_near], amount[is_near]
     alive_pair = np.ones(len(source), bool)
     label: dict[int, int] = {}
-    for block in range(n_blocks):
+    for block in range(MOST_BLOCKS):
         found = _densest(source[alive_pair], target[alive_pair], amount[alive_pair])
         if len(found) < SMALLEST:
             break

@@ -24,7 +24,7 @@ from scipy.sparse.csgraph import connected_components
 from sklearn.model_selection import GroupKFold
 
 from muledetect.clock import DAY
-from muledetect.evaluation import visible_rings
+from muledetect.evaluation import average_precision, visible_rings
 from muledetect.features import extract, feature_names
 from muledetect.graph import TransferGraph, build_graph
 from muledetect.labels import account_keys, every_account, sample_points
@@ -38,8 +38,10 @@ SEED: Final = 31
 #: More mules than in life, so that a bank of this size has 50 rings.
 WORLD: Final = {"n_accounts": 12_000, "n_days": 90, "mule_share": 0.03}
 #: Patterns of AMLworld among the honest accounts of a bank without crime.
-BACKGROUND: Final = {"n_accounts": 12_000, "n_days": 60}
-DENSITIES: Final = (30, 120, 480)
+BACKGROUND: Final = {"n_accounts": 24_000, "n_days": 45, "activity": 0.4}
+DENSITIES: Final = (60, 120, 240)
+#: Amounts of a pattern lie so far apart at most; otherwise one transfer of 10,000 times the others is all the value.
+WIDEST: Final = 20
 FOLDS: Final = 3
 MAX_ROWS: Final = 12_000
 
@@ -64,6 +66,12 @@ class Source:
     @property
     def as_of(self) -> int:
         return _end(self.graph)
+
+    def precision(self) -> float:
+        """Return the average precision of the scores."""
+        members = set(self.true["account_id"])
+        y = [name in members for name in self.scores["account_id"].to_pylist()]
+        return average_precision(np.array(y, float), self.scores["probability"].to_numpy())
 
     def true_scores(self) -> pa.Table:
         """Return the scores of who knows all members: 1 and 0."""
@@ -213,7 +221,7 @@ def _mixed(file: Path, background: Path, n_patterns: int) -> Made:
     amount = rows["relative"] * level[pd.factorize(rows["ring_id"])[0]]
     planted = pd.DataFrame({
         "transfer_id": [f"P{k}" for k in range(len(rows))],
-        "time": honest["time"].min() + pd.Timedelta("15D") + rows["after"],
+        "time": honest["time"].min() + pd.Timedelta("10D") + rows["after"],
         "source": rows["source"].map(body), "target": rows["target"].map(body),
         "amount": amount.round().clip(1, 10**12).astype("int64"),
     })  # fmt: skip
@@ -244,4 +252,5 @@ def _patterns(file: Path, n_patterns: int, rng: np.random.Generator) -> pd.DataF
     size = ends.groupby("ring_id")["account"].nunique()
     chosen = rng.choice(np.sort(size.index[size >= 3].to_numpy()), n_patterns, replace=False)
     found = found[found["ring_id"].isin(chosen)].reset_index(drop=True)
-    return found.assign(relative=found["relative"] / found.groupby("ring_id")["relative"].transform("median"))
+    relative = found["relative"] / found.groupby("ring_id")["relative"].transform("median")
+    return found.assign(relative=relative.clip(1 / WIDEST, WIDEST))

@@ -2,7 +2,7 @@
 
 Honest accounts pay shops and employers that many pay, a few partners again and again, and now and then a stranger.
 Clubs of savers pay a host by turns. A ring has one of the shapes of `muledetect.testing.shapes`, 3 to 12 accounts that
-live on as before, and moves its money one to four times, at amounts that the honest pay, too.
+live on as before, and moves its money one to three times, at amounts that the honest pay, too.
 """
 
 from __future__ import annotations
@@ -20,12 +20,13 @@ N_DAYS: Final = 120
 N_HUBS: Final = 200
 N_CLUBS: Final = 120
 
-#: Share of the places in a ring that go to an account of another ring.
-SHARED: Final = 0.06
+#: Share of the places in a ring that go to an account of a ring before it, within threes: if any ring could share with
+#: any other, most would hang together, and no score could be out of fold by ring.
+SHARED, TOGETHER = 0.2, 3
 #: Of the payments of the honest: to shops, and to partners; the rest goes to strangers.
 TO_SHOPS, TO_PARTNERS = 0.35, 0.5
 #: Minor units: the median of what the honest pay, and of what a ring moves at a time.
-USUAL, RING_MONEY = 120_000, 400_000
+USUAL, RING_MONEY = 120_000, 300_000
 
 Rows = list[tuple[int, int, int, float]]
 
@@ -68,7 +69,7 @@ def _popular(random: np.random.Generator, size: int) -> np.ndarray:
 
 
 def _payments(random: np.random.Generator) -> pd.DataFrame:
-    rate = random.lognormal(2.0, 1.0, N_ACCOUNTS)
+    rate = random.lognormal(2.4, 1.0, N_ACCOUNTS)
     rate[:N_HUBS] *= 5
     source = np.repeat(np.arange(N_ACCOUNTS), random.poisson(rate))
     n = len(source)
@@ -117,6 +118,7 @@ def _rings(random: np.random.Generator) -> tuple[list[tuple[int, int, int, float
         ring, shape = f"g{k:03d}", shapes[k % len(shapes)]
         size = min(12, SHAPES[shape][0] + int(random.geometric(0.3)) - 1)
         own: list[int] = []
+        once = once if k % TOGETHER else []
         shared = [bool(once) and random.random() < SHARED for _ in range(size)]
         for is_shared in shared:
             own.append(once.pop(int(random.integers(len(once)))) if is_shared and once else next(fresh))
@@ -132,9 +134,9 @@ def _moved(
     rows = []
     steps = draw_shape(shape, len(own), random)
     last_hop = max(step.hop for step in steps)
-    for _ in range(int(random.integers(1, 5))):
+    for _ in range(int(random.integers(1, 4))):
         money, fee = RING_MONEY * random.lognormal(0, 0.8), random.uniform(0, 0.06)
-        gaps = np.minimum(random.geometric(0.5, last_hop + 1) - 1, 4)
+        gaps = np.minimum(random.geometric(0.35, last_hop + 1) - 1, 7)
         day = int(random.integers(0, max(1, N_DAYS - 2 - int(gaps.sum())))) + np.cumsum(gaps)
         for step in steps:
             amount = money * step.share * (1 - fee) ** step.hop * random.normal(1, 0.05)
