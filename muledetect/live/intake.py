@@ -8,12 +8,14 @@ original and what went back of it by then.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from muledetect.arrays import Int64Array
 from muledetect.live.state import LiveState
@@ -42,7 +44,11 @@ _TURNS: Final[Mapping[str, tuple[str, ...]]] = {
 PLACE: Final = "row_of_the_batch"
 
 
-def book_transfers(state: LiveState, rows: Sequence[Mapping[str, Any]]) -> list[Booked]:
+#: Told which rows of a table will be booked, just before they are.
+Keep = Callable[[str, list[Mapping[str, Any]]], None]
+
+
+def book_transfers(state: LiveState, rows: Sequence[Mapping[str, Any]], keep: Keep | None = None) -> list[Booked]:
     """Book transfers, as if one by one in their order; return what became of each.
 
     Parameters
@@ -51,22 +57,25 @@ def book_transfers(state: LiveState, rows: Sequence[Mapping[str, Any]]) -> list[
         Holds them afterwards.
     rows : sequence of mappings
         Of the columns of the table `transfers`.
+    keep : callable, optional
+        Writes accepted rows down; if it fails, they are not booked.
     """
     found: list[Booked] = []
     for some in _runs(rows):
         table, outcomes = read_rows(state, "transfers", some)
-        keep = [_judge(state, table, place, outcomes) for place in range(len(table))]
-        swapped = np.array([one is not None and one for one in keep], np.bool_)
-        accepted = _turned(table, np.flatnonzero(swapped)).filter(
-            pa.array([one is not None for one in keep], pa.bool_())
-        )
+        ends = [_judge(state, table, place, outcomes) for place in range(len(table))]
+        swapped = np.array([one is not None and one for one in ends], np.bool_)
+        is_accepted = pa.array([one is not None for one in ends], pa.bool_())
+        accepted = _turned(table, np.flatnonzero(swapped)).filter(is_accepted) if len(table) else table
         if len(accepted):
+            if keep is not None:
+                keep("transfers", [row for row, outcome in zip(some, outcomes, strict=True) if outcome == ACCEPTED])
             state.add_transfers(accepted.drop_columns(PLACE))
         found += outcomes
     return found
 
 
-def book_rows(state: LiveState, name: str, rows: Sequence[Mapping[str, Any]]) -> list[Booked]:
+def book_rows(state: LiveState, name: str, rows: Sequence[Mapping[str, Any]], keep: Keep | None = None) -> list[Booked]:
     """Book rows of another table than transfers; return what became of each.
 
     A row that differs from one that is there only in its status, its end or its balance takes the place of that row.
@@ -77,12 +86,14 @@ def book_rows(state: LiveState, name: str, rows: Sequence[Mapping[str, Any]]) ->
     name : str
         Table.
     rows : sequence of mappings
+    keep : callable, optional
+        As for `book_transfers`.
     """
     found: list[Booked] = []
     for row in rows:
         table, outcomes = read_rows(state, name, [row])
         if outcomes[0] == ACCEPTED and len(table):
-            outcomes[0] = _add(state, name, table.drop_columns(PLACE))
+            outcomes[0] = _add(state, name, table.drop_columns(PLACE), partial(keep, name, [row]) if keep else None)
         found += outcomes
     return found
 
@@ -99,10 +110,12 @@ def read_rows(state: LiveState, name: str, rows: Sequence[Mapping[str, Any]]) ->
     source = {column: _column([rows[place].get(column) for place in given]) for column in columns}
     for column in INPUTS[name].required:
         source.setdefault(column, pa.nulls(len(given), pa.string()))
+    if "reversal_of" in source and "channel" in state.tables[name]:
+        source.setdefault("channel", pa.nulls(len(given), pa.string()))  # a reversal has a channel of its own
     source[PLACE] = pa.array(given, pa.int64())
     tables = {"transfers": _NO_TRANSFERS, name: pa.table(source)}
     read = begin(Reading, tables, currency=state.currency or None, tick=state.tick).finish()
-    of_table = read.rejects.filter(pa.compute.equal(read.rejects["table"].cast(pa.string()), name))
+    of_table = read.rejects.filter(pc.equal(read.rejects["table"].cast(pa.string()), name))
     for row in of_table.to_pylist():
         is_repeat = row["reason"] in (reasons.DUPLICATE, reasons.PAIRED)
         outcomes[given[row["row"]]] = Booked("duplicate" if is_repeat else "rejected", row["reason"], row["column"])
@@ -183,10 +196,7 @@ def _reversal(others: pa.Table, row: pa.Table) -> tuple[str, bool]:
         pa.table({name: one[name].cast(pa.string()) if name in text else one[name].cast(pa.int64()) for name in names})
         for one in (others, row)
     )
-    accounts = {name: pa.chunked_array([one.combine_chunks()]) for name, one in zip(
-        ("source", "target"), _codes(both["source"], both["target"]), strict=True
-    )}  # fmt: skip
-    for name, codes in accounts.items():
+    for name, codes in zip(("source", "target"), _codes(both["source"], both["target"]), strict=True):
         both = both.set_column(names.index(name), name, codes)
     found, last = find_reversals(both, np.zeros(len(both), np.bool_)), len(both) - 1
     for reason, positions in found.rejected.items():
@@ -195,10 +205,10 @@ def _reversal(others: pa.Table, row: pa.Table) -> tuple[str, bool]:
     return "", last in found.swapped
 
 
-def _codes(*columns: pa.ChunkedArray) -> list[pa.Array]:
+def _codes(*columns: pa.ChunkedArray) -> list[pa.ChunkedArray]:
     """Return texts of several columns as codes that they share."""
-    ids = pa.compute.unique(pa.chunked_array([chunk for column in columns for chunk in column.chunks]))
-    return [pa.compute.index_in(column, ids).cast(pa.int64()).combine_chunks() for column in columns]
+    ids = pc.unique(pa.chunked_array([chunk for column in columns for chunk in column.chunks]))
+    return [pc.index_in(column, ids).cast(pa.int64()) for column in columns]
 
 
 def _turned(table: pa.Table, positions: Int64Array) -> pa.Table:
@@ -214,13 +224,17 @@ def _turned(table: pa.Table, positions: Int64Array) -> pa.Table:
     return pa.Table.from_pylist(rows, pa.schema(plain))
 
 
-def _add(state: LiveState, name: str, table: pa.Table) -> Booked:
+def _add(state: LiveState, name: str, table: pa.Table, keep: Callable[[], None] | None) -> Booked:
     """Add one row; one that is there already is left out, and one that says something new of a row takes its place."""
-    match state.add_row(name, table, _TURNS.get(name, ())):
-        case "equal":
-            return Booked("duplicate", reasons.DUPLICATE, INPUTS[name].required[0])
-        case "conflict" if INPUTS[name].key:
-            return Booked("rejected", reasons.DIFFERENT_CONTENT, INPUTS[name].key[0])
-        case "conflict":
-            state.add_rows(name, table)
+    likeness, row = state.compare(name, table, _TURNS.get(name, ()))
+    if likeness == "equal":
+        return Booked("duplicate", reasons.DUPLICATE, INPUTS[name].required[0])
+    if likeness == "other" and INPUTS[name].key:
+        return Booked("rejected", reasons.DIFFERENT_CONTENT, INPUTS[name].key[0])
+    if keep is not None:
+        keep()
+    if likeness == "turned":
+        state.turn_row(name, row, table)
+    else:
+        state.add_rows(name, table)
     return ACCEPTED

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version
-from typing import Any, Final
+from os import PathLike
+from pathlib import Path
+from time import time_ns
+from typing import Any, Final, Self
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from muledetect.arrays import Float64Array, Int64Array
+from muledetect.clock import DAY
 from muledetect.errors import DataError, ModelError
 from muledetect.facts import Facts
 from muledetect.features import as_table, registry
@@ -17,6 +22,8 @@ from muledetect.features._extract import compute_columns, plan_of
 from muledetect.features._extraction import first_seen
 from muledetect.graph import Points
 from muledetect.live.intake import PLACE, book_rows, book_transfers, read_rows
+from muledetect.live.journal import Journal
+from muledetect.live.log import Sync
 from muledetect.live.state import LiveState
 from muledetect.live.types import AccountScore, Assessment, Booked
 from muledetect.model import MuleModel
@@ -29,6 +36,9 @@ from muledetect.records import Dataset
 #: Columns of a transfer that say whom and when to score; the others count when it is booked.
 _ASKED: Final = ("transfer_id", "time", "source", "target", "amount")
 
+#: Entry of the log that says from when on events are kept.
+_SINCE: Final = "since"
+
 
 class LiveScorer:
     """A model over a state that grows by one event at a time.
@@ -40,30 +50,57 @@ class LiveScorer:
     ----------
     model : MuleModel
         Of live columns only, see `train(..., live=True)`.
-    dataset : Dataset or LiveState
+    dataset : Dataset
         What the state begins with.
     language : "en" or "th"
         Of the reasons.
     reasons : int
         At most so many an account.
+    log : path, optional
+        Folder of the log and of the snapshot; made if it is not there. A scorer that starts again books from it what
+        was acknowledged, and goes on where it was.
+    sync : "always", "interval" or "never"
+        When an acknowledged event is on the disk, see `muledetect.live.log`.
 
     Raises
     ------
     ModelError
         If the model needs a column that is not live; it names them.
+    DataError
+        If the log is damaged, or was begun with another data set or look-back.
     """
 
     def __init__(
-        self, model: MuleModel, dataset: Dataset | LiveState, *, language: Language = "en", reasons: int = 3
+        self,
+        model: MuleModel,
+        dataset: Dataset,
+        *,
+        language: Language = "en",
+        reasons: int = 3,
+        log: str | PathLike[str] | None = None,
+        sync: Sync = "always",
     ) -> None:
         self._language, self._n_reasons = language, reasons
         self._take(model)
-        if isinstance(dataset, LiveState):
-            self.state = dataset
-        else:
-            latest = dataset.transfers["time"]
-            as_of = int(pa.compute.max(latest.cast(pa.int64())).as_py() or 0)
-            self.state = LiveState(Facts(dataset), since=self._begin(as_of))
+        of_state = {"fingerprint": dataset.fingerprint, "lookback": self._lookback}
+        self.journal = None if log is None else Journal(Path(log), of_state, sync=sync)
+        try:
+            kept = None if self.journal is None else self.journal.snapshot()
+            if kept is None:
+                as_of = int(pc.max(dataset.transfers["time"].cast(pa.int64())).as_py() or 0)
+                kept = LiveState(Facts(dataset), since=self._begin(as_of))
+            self.state = kept
+            for table, rows in () if self.journal is None else self.journal.entries():
+                self._repeat(table, rows)
+        except BaseException:
+            self.close()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def score(self, transfer: Mapping[str, Any], *, explain: bool = True) -> Assessment:
         """Return what the model says of the two ends of a transfer just before its time.
@@ -86,7 +123,7 @@ class LiveScorer:
         """Return what `score` says of each transfer, from what is booked now; much cheaper than one by one.
 
         Nothing at or after a transfer's time counts. So transfers may be booked first and scored then, with the same
-        result as one by one.
+        result as one by one. A transfer that is scored after one of a later day sees the look-back of that later day.
 
         Parameters
         ----------
@@ -97,17 +134,16 @@ class LiveScorer:
             return []
         asked = self._read(transfers)
         times = asked["time"].cast(pa.int64()).to_numpy()
-        self.begin_day(int(times.max(initial=0)))
         ids = [asked[name].cast(pa.string()).to_pylist() for name in ("source", "target")]
-        account = self.state.codes([*ids[0], *ids[1]])
-        points = Points(account, np.concatenate([times, times]))
-        is_shown = self.state.is_own(account)
-        scores = self._scores(points, np.flatnonzero(is_shown), [*ids[0], *ids[1]], explain=explain)
-        n = len(times)
+        day = times // DAY
+        scores: dict[int, tuple[AccountScore | None, AccountScore | None]] = {}
+        for first in np.unique(day):
+            rows = np.flatnonzero(day == first)
+            self.begin_day(int(times[rows].max()))
+            found = self._scores([one[i] for one in ids for i in rows], np.tile(times[rows], 2), explain=explain)
+            scores |= {i: (found[k], found[len(rows) + k]) for k, i in enumerate(rows.tolist())}
         return [
-            Assessment(
-                str(one.get("transfer_id")), int(times[i]), scores[i], scores[n + i], self.model_name, self.version
-            )
+            Assessment(str(one.get("transfer_id")), int(times[i]), *scores[i], self.model_name, self.version)
             for i, one in enumerate(transfers)
         ]
 
@@ -117,7 +153,10 @@ class LiveScorer:
 
     def book_many(self, transfers: Sequence[Mapping[str, Any]]) -> list[Booked]:
         """Book transfers, as if one by one in their order; return what became of each."""
-        return book_transfers(self.state, transfers)
+        found = book_transfers(self.state, transfers, self._keep)
+        # a day late, for what is booked first may be scored then
+        self.begin_day(self.state.latest - DAY)
+        return found
 
     def advance(self, event: Mapping[str, Any]) -> Booked:
         """Take one event of any table: `{"table": "sessions", ...}` and the columns of its row.
@@ -137,7 +176,10 @@ class LiveScorer:
             table = row.pop("table", None)
             if not isinstance(table, str):
                 raise DataError("event: it does not say its table. Add 'table', such as 'sessions'.")
-            found += book_transfers(self.state, [row]) if table == "transfers" else book_rows(self.state, table, [row])
+            if table == "transfers":
+                found += self.book_many([row])
+            else:
+                found += book_rows(self.state, table, [row], self._keep)
         return found
 
     def swap(self, model: MuleModel) -> None:
@@ -153,12 +195,49 @@ class LiveScorer:
         self._take(model)
 
     def begin_day(self, moment: int) -> bool:
-        """Let the look-back begin with its day, if `moment` is of a new one; return whether it did. O(transfers)."""
-        begin = self._begin(moment)
+        """Let the look-back begin later, if `moment` is of a new day (UTC); return whether it did. O(transfers).
+
+        A moment after the clock of the machine counts as now: a transfer with a time of next year would else drive
+        out all that is known.
+        """
+        begin = self._begin(min(moment, time_ns() // 1_000))
         if begin is None or self.state.since is None or begin <= self.state.since:
             return False
-        self.state = LiveState(Facts(self.state.to_dataset()), self.state.signals, since=begin)
+        self._keep(_SINCE, [{_SINCE: begin}])
+        self.state = self.state.later(begin)
         return True
+
+    def snapshot(self) -> None:
+        """Write the state down, so that a start need not book the whole log again; the log begins anew. O(state).
+
+        Raises
+        ------
+        ModelError
+            If the scorer has no log.
+        OSError
+            If it cannot be written; the former snapshot and the log stay.
+        """
+        if self.journal is None:
+            raise ModelError("live: there is no log to put a snapshot beside. Give the scorer a folder: log=.")
+        self.journal.keep_snapshot(self.state)
+
+    def close(self) -> None:
+        """Have the log on the disk, and close it."""
+        if self.journal is not None:
+            self.journal.close()
+
+    def _keep(self, table: str, rows: list[Mapping[str, Any]]) -> None:
+        if self.journal is not None:
+            self.journal.append(table, rows)
+
+    def _repeat(self, table: str, rows: list[Mapping[str, Any]]) -> None:
+        """Book again what the log says."""
+        if table == _SINCE:
+            self.state = self.state.later(rows[0][_SINCE])
+        elif table == "transfers":
+            book_transfers(self.state, rows)
+        else:
+            book_rows(self.state, table, rows)
 
     def _take(self, model: MuleModel) -> None:
         names, known = names_of(model), registry()
@@ -186,14 +265,14 @@ class LiveScorer:
                 raise DataError(f"transfer: column {outcome.column!r}: {outcome.reason}. It cannot be scored.")
         return table.sort_by(PLACE)
 
-    def _scores(
-        self, points: Points, rows: Int64Array, ids: Sequence[str], *, explain: bool
-    ) -> list[AccountScore | None]:
-        found: list[AccountScore | None] = [None] * len(points)
+    def _scores(self, ids: Sequence[str], as_of: Int64Array, *, explain: bool) -> list[AccountScore | None]:
+        found: list[AccountScore | None] = [None] * len(ids)
+        points = Points(self.state.codes(ids), as_of)
+        rows = np.flatnonzero(self.state.is_own(points.account))
         if not len(rows):
             return found
         values = self.columns(points[rows])
-        table = as_table(pa.array(ids), Points(rows.astype(np.int32), points.as_of[rows]), self._names, values)
+        table = as_table(pa.array(ids), Points(rows.astype(np.int32), as_of[rows]), self._names, values)
         score = self._model.decision_function(table)
         probability = self._model.probability(score)
         tiers = tiers_by_probability(probability)

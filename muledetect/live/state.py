@@ -46,6 +46,10 @@ _FOUND_BY: Final[Mapping[str, str]] = {
 _OWNER: Final[Mapping[str, str]] = {"accounts": "account_id", "sessions": "account_id"}
 
 
+#: How a row stands to those of its id: there is none, one is equal, one differs only in what may change, or neither.
+Likeness = Literal["new", "equal", "turned", "other"]
+
+
 def live_signals() -> list[Signal]:
     """Return the signals that can be computed as each transfer arrives."""
     return [made for made in signal_registry().signals.values() if not made.not_live]
@@ -74,6 +78,8 @@ class LiveState:
         Those to compute; default: all live ones.
     since : int, optional
         Begin of the look-back, see `Facts.since`; default: none.
+    values : float32[n_transfers, n_columns], optional
+        The signals of the transfers, where they are at hand; the data set then has nothing before `since`.
 
     Attributes
     ----------
@@ -84,8 +90,15 @@ class LiveState:
         Begin of the look-back, microseconds: events before it are not kept.
     """
 
-    def __init__(self, facts: Facts, signals: Sequence[Signal] | None = None, *, since: int | None = None) -> None:
-        facts = facts if since is None else facts.since(since)
+    def __init__(
+        self,
+        facts: Facts,
+        signals: Sequence[Signal] | None = None,
+        *,
+        since: int | None = None,
+        values: Float32Array | None = None,
+    ) -> None:
+        facts = facts if since is None or values is not None else facts.since(since)
         dataset, self.since = facts.dataset, since
         self.currency, self.tick = dataset.currency, dataset.tick
         self.accounts = IdEncoder()
@@ -110,8 +123,11 @@ class LiveState:
         }
         self._reversals = Lists(*_keys_of(rows, "reversal_of")) if "reversal_of" in rows else None
         self.signals = live_signals() if signals is None else list(signals)
-        values = [compute_signal(made, Extraction(facts).past) for made in self.signals]
-        self._values = Growing(np.column_stack([np.empty((len(rows), 0), np.float32), *values]).astype(np.float32))
+        if values is None:
+            past = Extraction(facts).past
+            found = [np.empty((len(past), 0), np.float32), *(compute_signal(made, past) for made in self.signals)]
+            values = np.column_stack(found)
+        self._values = Growing(values)
 
     def __repr__(self) -> str:
         counts = ", ".join(f"{name}={len(rows):,}" for name, rows in self.tables.items())
@@ -180,42 +196,37 @@ class LiveState:
             if lists is not None and column is not None:
                 lists.add(rows[column][n_before:], new)
 
-    def add_row(
-        self, name: str, table: pa.Table, turns: Sequence[str]
-    ) -> Literal["new", "equal", "turned", "conflict"]:
-        """Add one row of another table, if no row is found by its id, or if such a row differs only in some columns.
+    def compare(self, name: str, table: pa.Table, turns: Sequence[str]) -> tuple[Likeness, int]:
+        """Compare a row with those that its id finds; return how it stands to them, and the row that it turns, or -1.
 
         Parameters
         ----------
         name : str
+            Another table than transfers.
         table : pyarrow.Table
             One row.
         turns : sequence of str
-            Columns that may differ; the row then takes the place of the other.
-
-        Returns
-        -------
-        str
-            "new", "turned", or, where nothing was changed, "equal" or "conflict".
+            Columns in which a row may differ that is told anew.
         """
         rows = self.tables[name]
-        key = table[_FOUND_BY[name]].cast(pa.string())[0].as_py()
-        known, new = self.rows_of(name, key).tolist(), len(rows)
+        known, new = self.rows_of(name, table[_FOUND_BY[name]].cast(pa.string())[0].as_py()).tolist(), len(rows)
         if not known:
-            self.add_rows(name, table)
-            return "new"
+            return "new", -1
         rows.append(table)
-        try:
-            for old in known:
-                differing = set(rows.differing(new, old))
-                if not differing:
-                    return "equal"
-                if differing <= set(turns):
-                    rows.copy_row(new, old)
-                    return "turned"
-            return "conflict"
-        finally:
-            rows.cut(new)
+        found = {row: set(rows.differing(new, row)) for row in known}
+        rows.cut(new)
+        if not all(found.values()):
+            return "equal", -1
+        turned = [row for row, differing in found.items() if differing <= set(turns)]
+        return ("turned", turned[0]) if turned else ("other", -1)
+
+    def turn_row(self, name: str, row: int, table: pa.Table) -> None:
+        """Put a row in the place of another whose id is the same."""
+        rows = self.tables[name]
+        n = len(rows)
+        rows.append(table)
+        rows.copy_row(n, row)
+        rows.cut(n)
 
     def around(self, accounts: Int32Array) -> tuple[LiveExtraction, Int32Array]:
         """Return the part of the bank that live columns at points of these accounts read, and their codes in it."""
@@ -234,6 +245,15 @@ class LiveState:
             return accounts >= 0
         row = np.array([rows[-1] if len(rows := self._owned["accounts"].of(np.array([a]))) else -1 for a in accounts])
         return (accounts >= 0) & ((row < 0) | (table["is_own"][row] != 0))
+
+    @property
+    def latest(self) -> int:
+        """Time of the latest transfer; 0 without transfers."""
+        return int(self.tables["transfers"]["time"][-1]) if self.n_transfers else 0
+
+    def later(self, since: int) -> LiveState:
+        """Return the state without the events before a moment; codes of accounts stay. O(transfers)."""
+        return LiveState(Facts(self.to_dataset()), self.signals, since=since)
 
     def to_dataset(self) -> Dataset:
         """Return all rows as a data set; account codes are those of the state, so ids are in no order."""

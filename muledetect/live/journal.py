@@ -1,0 +1,183 @@
+"""The folder of a live scorer: a snapshot of its state, and the log of what was booked since.
+
+    state-3/        the tables of the third snapshot, its signals, and what it says of itself
+    events-3.log    what was booked since
+
+A snapshot is there as a whole or not at all: its folder gets its name when all is on the disk. The log of the snapshot
+before goes only then. Without a snapshot there is `events-0.log`, and the state begins with the data set.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import pyarrow as pa
+
+from muledetect.errors import DataError
+from muledetect.facts import Facts
+from muledetect.live.log import Log, Sync, sync_folder
+from muledetect.live.state import LiveState, live_signals
+from muledetect.records import Dataset
+
+_HEADER: Final = "state.json"
+_ACCOUNTS: Final = "account_ids.arrow"
+_SIGNALS: Final = "signals.npy"
+
+Rows = list[Mapping[str, Any]]
+
+
+class Journal:
+    """What a scorer writes down, and finds when it starts again.
+
+    Parameters
+    ----------
+    folder : Path
+        Made if it is not there.
+    begun_with : mapping
+        What the state begins with, as JSON values; a folder that was begun with something else is refused.
+    sync : "always", "interval" or "never"
+        See `muledetect.live.log`.
+
+    Attributes
+    ----------
+    n_cut : int
+        Bytes at the end of the log that were no whole record when it was opened, and were cut off.
+
+    Raises
+    ------
+    DataError
+        If the folder was begun with another data set or look-back.
+    """
+
+    def __init__(self, folder: Path, begun_with: Mapping[str, Any], *, sync: Sync = "always") -> None:
+        self._folder, self._begun_with, self._sync = folder, dict(begun_with), sync
+        folder.mkdir(parents=True, exist_ok=True)
+        numbers = [int(path.name.removeprefix("state-")) for path in folder.glob("state-*") if path.name[6:].isdigit()]
+        self._number = max(numbers, default=0)
+        for number in range(self._number):  # left by a process that was killed while it wrote a snapshot
+            (folder / f"events-{number}.log").unlink(missing_ok=True)
+            shutil.rmtree(folder / f"state-{number}", ignore_errors=True)
+        self._log = self._open(self._number)
+
+    @property
+    def n_cut(self) -> int:
+        """Bytes that `entries` cut off."""
+        return self._log.n_cut
+
+    def append(self, table: str, rows: Rows) -> None:
+        """Write down rows that will be booked; when this returns they are where `sync` says."""
+        self._log.append(json.dumps([table, rows], default=_text, separators=(",", ":")).encode())
+
+    def entries(self) -> Iterator[tuple[str, Rows]]:
+        """Yield the tables and rows that were booked since the snapshot, in their order."""
+        records = self._log.read()
+        first = next(records, None)
+        if first is None:
+            self._log.append(self._first())
+        elif first != self._first():
+            raise DataError(
+                "log: it was begun with another data set or look-back, or by another version. Start with the same "
+                "data set, or with an empty folder."
+            )
+        for record in records:
+            table, rows = json.loads(record)
+            yield table, rows
+
+    def snapshot(self) -> LiveState | None:
+        """Return the state of the latest snapshot, None without one.
+
+        Raises
+        ------
+        DataError
+            If a file of it is missing or damaged.
+        """
+        return _read_state(self._folder / f"state-{self._number}") if self._number else None
+
+    def keep_snapshot(self, state: LiveState) -> None:
+        """Write a state down, and begin a new log; then the former snapshot and its log go."""
+        number = self._number + 1
+        for rest in (self._folder / f"events-{number}.log", self._folder / "state.new"):
+            shutil.rmtree(rest) if rest.is_dir() else rest.unlink(missing_ok=True)
+        log = self._open(number)
+        log.append(self._first())
+        log.flush()
+        _write_state(state, self._folder / "state.new")
+        (self._folder / "state.new").rename(self._folder / f"state-{number}")
+        sync_folder(self._folder)
+        self._log.close()
+        self._log, former, self._number = log, self._number, number
+        (self._folder / f"events-{former}.log").unlink()
+        shutil.rmtree(self._folder / f"state-{former}", ignore_errors=True)
+
+    def close(self) -> None:
+        """Have the log on the disk, and close it."""
+        self._log.close()
+
+    def _open(self, number: int) -> Log:
+        return Log(self._folder / f"events-{number}.log", sync=self._sync)
+
+    def _first(self) -> bytes:
+        return json.dumps(self._begun_with, sort_keys=True).encode()
+
+
+def _text(value: Any) -> str:
+    return value.isoformat() if isinstance(value, datetime) else str(value)
+
+
+def _write_state(state: LiveState, folder: Path) -> None:
+    folder.mkdir()
+    dataset, files = state.to_dataset(), {}
+    tables = {f"{name}.arrow": table for name, table in dataset.tables.items()}
+    for name, table in {**tables, _ACCOUNTS: pa.table({"account_id": dataset.account_ids})}.items():
+        with pa.ipc.new_file(str(folder / name), table.schema) as file:
+            file.write_table(table.combine_chunks())
+    np.save(folder / _SIGNALS, state.signal_values)
+    for path in sorted(folder.iterdir()):
+        files[path.name] = _digest(path)
+    header = {
+        "since": state.since, "currency": state.currency, "tick": state.tick, "files": files,
+        "tables": list(dataset.tables), "signals": [made.name for made in state.signals],
+    }  # fmt: skip
+    (folder / _HEADER).write_text(json.dumps(header, indent=1))
+    for path in folder.iterdir():
+        handle = os.open(path, os.O_RDONLY)
+        os.fsync(handle)
+        os.close(handle)
+    sync_folder(folder)
+
+
+def _read_state(folder: Path) -> LiveState:
+    header = json.loads((folder / _HEADER).read_text())
+    for name, digest in header["files"].items():
+        if not (folder / name).is_file() or _digest(folder / name) != digest:
+            raise DataError(f"snapshot: {name} is missing or damaged. Restore the folder of the log from its copy.")
+    tables = {name: _read(folder / f"{name}.arrow") for name in header["tables"]}
+    ids = _read(folder / _ACCOUNTS)["account_id"].combine_chunks()
+    for name in ("source", "target"):
+        coded = tables["transfers"][name].combine_chunks()
+        place = tables["transfers"].schema.get_field_index(name)
+        column = pa.DictionaryArray.from_arrays(coded.indices, ids)
+        tables["transfers"] = tables["transfers"].set_column(place, name, column)
+    dataset = Dataset(tables, ids, pa.table({}), (), {}, currency=header["currency"], tick=header["tick"])
+    known = {made.name: made for made in live_signals()}
+    values = np.load(folder / _SIGNALS) if set(header["signals"]) <= known.keys() else None
+    signals = None if values is None else [known[name] for name in header["signals"]]
+    return LiveState(Facts(dataset), signals, since=header["since"], values=values)
+
+
+def _read(path: Path) -> pa.Table:
+    with pa.OSFile(str(path)) as file:
+        return pa.ipc.open_file(file).read_all()
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
