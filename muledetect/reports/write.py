@@ -30,7 +30,7 @@ from muledetect.reports.model.report import ModelReport
 from muledetect.reports.pages import Language, money_text, render, show_unit, time_text, two, unit_words
 from muledetect.reports.rings.case import RingCase, ring_cases
 from muledetect.reports.rings.drawing import chart_held, draw_flow, draw_network, waterfall
-from muledetect.reports.words import REASONS, WORDS, Text
+from muledetect.reports.words import REASONS, WORDS, Text, read_words
 
 #: A ring file lists so many members and so many accounts around.
 MOST_MEMBERS: Final = 500
@@ -244,6 +244,8 @@ def _ring_facts(material: Material, case: RingCase, zone: str) -> dict[str, Any]
         "ties": [_tie(tie) for tie in case.ties],
         "victims": case.victims.head(MOST_OTHERS).to_dict("records"),
         "others": case.others.head(MOST_OTHERS).to_dict("records"),
+        "shape": case.shape.to_dict("records"),
+        "typology": read_words("rings/words.toml")["typology"].get(summary["typology"]),
         "data": {"zone": zone, "network": drawn, "charts": [chart_held(case, material.minor_units)]},
     }
 

@@ -18,6 +18,7 @@ from muledetect.rings.identity import name_members
 from muledetect.rings.links import RingContext
 from muledetect.rings.money import match_relayed_money
 from muledetect.rings.ring import TIMELINE, RingTables
+from muledetect.rings.typology import find_typologies
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,8 +64,16 @@ def assemble(context: RingContext, found: Found, links: Mapping[str, pa.Table], 
     ids = pa.array([names[k] for k in order], pa.string())
     rings = {name: np.asarray(values)[order] for name, values in measures.items()}
     spans = {"first_time": first_time[order], "last_time": last_time[order]}
+    typology, transfers = find_typologies(context.snapshot.graph, flows, found.ring)
     return RingTables(
-        rings=schema.RINGS.filled(ring_id=ids, as_of=np.full(len(order), context.snapshot.as_of), **rings, **spans),
+        rings=schema.RINGS.filled(
+            ring_id=ids,
+            as_of=np.full(len(order), context.snapshot.as_of),
+            **rings,
+            **spans,
+            typology=[typology[k] for k in order],
+            typology_transfers=[context.transfer_ids(transfers[k]).to_pylist() for k in order],
+        ),
         ring_members=_members(context, found, flows, place, ids),
         ring_links=_links(context, inside, place, ids),
         ring_others=_others(context, found, flows, place, ids),

@@ -248,9 +248,19 @@ def read_rings(folder: str | Path) -> RingTables:
         try:
             declared = schema.OUTPUTS[name]
             table = declared.with_present_names(read_parquet(Path(folder) / f"{name}.parquet", "rings"))
-            tables[name] = table.select(declared.names).cast(declared.arrow_schema)
+            tables[name] = _complete(declared, table).select(declared.names).cast(declared.arrow_schema)
         except (OSError, pa.ArrowInvalid, KeyError) as error:
             raise DataError(
                 f"rings: {name}.parquet in {Path(folder).name!r} cannot be read as table {name}; write it with `rings`."
             ) from error
     return RingTables(**tables)
+
+
+def _complete(declared: schema.Table, table: pa.Table) -> pa.Table:
+    """Return the table with the columns, null, that older versions did not write and no row must have."""
+    for column in declared.columns:
+        if not column.required and column.name not in table.column_names:
+            table = table.append_column(
+                column.name, pa.nulls(len(table), declared.arrow_schema.field(column.name).type)
+            )
+    return table

@@ -18,8 +18,9 @@ import muledetect.reports
 from muledetect.errors import OptionError
 from muledetect.model.reason_codes import TYPOLOGIES
 from muledetect.reports.pages import _id, money_text, render, shorten, time_text
-from muledetect.reports.words import REASONS, WORDS
+from muledetect.reports.words import REASONS, WORDS, read_words
 from muledetect.reports.write import write_report
+from muledetect.schema import RINGS
 from muledetect.visible import read_visible
 
 ROOM = Path(muledetect.reports.__file__).parent
@@ -164,6 +165,16 @@ def test_every_label_stands_in_both_languages(plain_pages: dict[str, str]) -> No
 
 def test_every_typology_has_a_name() -> None:
     assert set(TYPOLOGIES) <= set(REASONS)
+
+
+def test_every_typology_of_a_ring_has_a_name_and_a_sentence_and_its_page_shows_them(
+    plain_pages: dict[str, str],
+) -> None:
+    shapes, said = RINGS.column("typology").values, read_words("rings/words.toml")["typology"]
+    assert set(shapes) == set(said) <= set(WORDS)
+    page = next(text for text in plain_pages.values() if said["scatter_gather"]["en"] in text)
+    assert said["scatter_gather"]["th"] in page
+    assert page.count(f">{WORDS['scatter_gather']['en']}<") >= 2
 
 
 def test_libraries_are_the_released_files() -> None:

@@ -80,6 +80,18 @@ def test_holding_time_is_that_of_the_gangs_minutes(cases: list[RingCase]) -> Non
     assert holding["p90_s"] == 15 * 60
 
 
+def test_the_transfers_that_show_the_typology_stand_in_the_order_of_time(cases: list[RingCase]) -> None:
+    case = of(cases, "gc")
+    assert case.ring.summary["typology"] == "scatter_gather"
+    # three victims, and each time two payments of c and one each of r1 and r2
+    assert len(case.shape) == 3 * 4
+    assert set(zip(case.shape["source"], case.shape["target"], strict=True)) == {
+        ("gc", "gr1"), ("gc", "gr2"), ("gr1", "gx"), ("gr2", "gx"),
+    }  # fmt: skip
+    assert case.shape["time"].is_monotonic_increasing
+    assert case.shape["transfer_id"].is_unique
+
+
 def test_what_members_share_is_listed_most_shared_first(cases: list[RingCase]) -> None:
     shared = of(cases, "gc").shared
     assert shared.iloc[0][["kind", "item"]].tolist() == ["wifi", "house"]
@@ -155,10 +167,10 @@ def large_ring(n: int) -> RingTables:
     names = ["gc", "gr1", "gr2", "gx", *(f"quiet{at:05d}" for at in range(n - 4))]
     moment = pa.scalar(AS_OF, pa.timestamp("us", tz="UTC"))
     first, last = (pa.scalar(START + day * DAY, pa.timestamp("us", tz="UTC")) for day in (18, 20))
-    rings = pa.table({
-        "ring_id": ["R1"], "as_of": [moment], "n_accounts": [n], "score": [1.0], "stability": [0.9], "value_in": [1],
-        "n_victims": [1], "first_time": [first], "last_time": [last], "recoverable": [0],
-    }).cast(schema.RINGS.arrow_schema)  # fmt: skip
+    rings = schema.RINGS.filled(
+        ring_id=["R1"], as_of=pa.array([moment]), n_accounts=[n], score=[1.0], stability=[0.9], value_in=[1],
+        n_victims=[1], first_time=pa.array([first]), last_time=pa.array([last]), recoverable=[0],
+    )  # fmt: skip
     members = pa.table({
         "ring_id": ["R1"] * n, "account_id": names, "role": [schema.ROLES[at % 5] for at in range(n)],
         "layer": [1 + at % 4 for at in range(n)], "membership": [1 - at / (2 * n) for at in range(n)],

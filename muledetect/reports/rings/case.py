@@ -10,6 +10,7 @@ import networkx as nx
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from muledetect.clock import DAY
 from muledetect.reports.material import Material
@@ -70,6 +71,8 @@ class RingCase:
         Complaints whose victim paid a member, latest first, as `Material.disputes`, with `victim_id` and `payee_id`.
     others : pandas.DataFrame
         As schema.RING_OTHERS, largest first.
+    shape : pandas.DataFrame
+        The transfers that show the ring's typology, by time: `transfer_id`, `time`, `source`, `target`, `amount`.
     """
 
     ring: Ring
@@ -87,6 +90,7 @@ class RingCase:
     against: Sequence[Mapping[str, Any]]
     victims: pd.DataFrame
     others: pd.DataFrame
+    shape: pd.DataFrame
 
     def __repr__(self) -> str:
         return f"RingCase({self.ring!r}, {len(self.network.nodes):,} nodes, {len(self.network.flows):,} flows)"
@@ -129,7 +133,18 @@ def _ring_case(
         against=_against(material, ring, ties, len(members)),
         victims=_victims(material, members),
         others=others.reset_index(drop=True),
+        shape=_shape(material, ring),
     )
+
+
+def _shape(material: Material, ring: Ring) -> pd.DataFrame:
+    transfers = material.snapshot.tables["transfers"]
+    shown = pa.array(ring.summary["typology_transfers"] or [], transfers["transfer_id"].type)
+    columns = ["transfer_id", "time", "source", "target", "amount"]
+    rows = transfers.filter(pc.is_in(transfers["transfer_id"], value_set=shown)).select(columns)
+    moment = pa.array(rows["time"].cast(pa.int64()))
+    listed: pd.DataFrame = rows.set_column(1, "time", moment).to_pandas()
+    return listed.sort_values(["time", "transfer_id"]).reset_index(drop=True)
 
 
 def _victims(material: Material, members: pd.DataFrame) -> pd.DataFrame:
@@ -258,7 +273,7 @@ def _by_tie(table: pa.Table) -> dict[tuple[str, str], list[dict[str, Any]]]:
     return {key: sorted(rows, key=lambda row: (row["family"], -row["counts"])) for key, rows in found.items()}
 
 
-_AGAINST: Final = read_words("rings/words.toml")["against"]
+_SAID: Final = read_words("rings/words.toml")
 
 
 def _against(material: Material, ring: Ring, ties: Sequence[Mapping[str, Any]], n_members: int) -> list[dict[str, Any]]:
@@ -275,4 +290,4 @@ def _against(material: Material, ring: Ring, ties: Sequence[Mapping[str, Any]], 
             found.append(("OTHER_CENTRE", {"centre": tie["centre_id"], "against": f"{tie['against']:.1f}"}))
         if tie["by_chance"] is not None and tie["by_chance"] > 0.05:
             found.append(("BY_CHANCE", {"centre": tie["centre_id"], "share": f"{tie['by_chance']:.0%}"}))
-    return [{"code": code, "text": fill(_AGAINST[code], **values)} for code, values in found]
+    return [{"code": code, "text": fill(_SAID["against"][code], **values)} for code, values in found]
