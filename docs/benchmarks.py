@@ -106,6 +106,14 @@ SECTIONS: Final = {
         "files* what the system keeps for it of its mapped files, and can take back.",
         ("duckdb",),
     ),
+    "daily": Section(
+        "A day of a bank",
+        "python benchmarks/daily.py --folder FOLDER --accounts 100000 --days 31 --memory 4GB --explain 1000",
+        6,
+        "*All rows*: prepare a store of all rows and score. *A day*: add the rows of the last day to a store of the "
+        "days before, and score. Both give the same scores.",
+        ("duckdb",),
+    ),
     "store": Section(
         "A store: a data set that is prepared once",
         "python benchmarks/store.py --folder FOLDER --accounts 80000 --days 25 --memory 1GB",

@@ -128,6 +128,32 @@ def test_the_error_says_for_which_reasons_rows_were_left_out(tmp_path: Path) -> 
         assert reason in str(caught.value)
 
 
+@pytest.mark.parametrize("state", EMPTY)
+def test_a_store_of_no_transfer_is_made_and_says_so_and_no_step_works_on_it(state: str, tmp_path: Path) -> None:
+    write(state, tmp_path / "bank")
+    status, said = run(f"prepare {tmp_path / 'bank'} --output {tmp_path / 'store'}")
+    assert (status, "transfers: no row is left" in said) == (0, True)
+    status, said = run(f"score {tmp_path / 'store'} --model starter --as-of 2025-03-01 --output {tmp_path / 'out'}")
+    assert (status, EMPTY[state] in said) == (1, True)
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("state", EMPTY)
+def test_an_update_by_no_transfer_leaves_those_of_the_store(state: str, tmp_path: Path) -> None:
+    write(state, tmp_path / "new")
+    rows = "t8,2025-03-01T09:30:00Z,a,b,5,settled\nt9,2025-03-02T09:30:00Z,b,c,5,settled\n"
+    (tmp_path / "bank.csv").write_text(f"{HEAD.strip()},status\n{rows}", "utf-8")
+    run(f"prepare {tmp_path / 'bank.csv'} --output {tmp_path / 'store'}")
+    before = md.open_store(tmp_path / "store")
+    status, said = run(f"update {tmp_path / 'store'} {tmp_path / 'new'}")
+    after = md.open_store(tmp_path / "store")
+    assert status == 0, said
+    assert after.header.changed_days == ()
+    assert after.dataset.transfers.equals(before.dataset.transfers)
+    assert after.header.rows_read["transfers"] == 2 + int(EMPTY[state].split()[-2])
+    assert len(after.dataset.rejects) == after.header.rows_read["transfers"] - 2
+
+
 def test_an_empty_table_beside_transfers_is_a_warning(tmp_path: Path) -> None:
     write("headings only", tmp_path / "bank")
     (tmp_path / "bank" / "transfers.csv").write_text(HEAD + "t1,2025-03-01T09:30:00Z,a,b,5\n", "utf-8")

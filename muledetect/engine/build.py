@@ -17,6 +17,7 @@ import pyarrow as pa
 
 from muledetect.arrays import BoolArray, Int32Array, Int64Array
 from muledetect.engine.columns import put_arrow, put_values
+from muledetect.engine.merging import JUDGED, ORDER
 from muledetect.engine.parts import Old, Parts, part_of
 from muledetect.engine.rows import Rows
 from muledetect.engine.spill import Spill
@@ -109,6 +110,8 @@ class Building(Reading):
             self._judge_repeats(rows)
             self._judge_reversals(rows)
             at_step("judged")
+            if self.keeps_rows and self.code_of is None:
+                np.save(self.rows / JUDGED, rows.judged)
             account_ids, rank = self._account_ranks(rows.used_accounts(len(self.accounts)))
             put_arrow(pa.table({"account_id": account_ids}), self.folder / ACCOUNTS)
             n_rows = self._write(rows, account_ids, rank)
@@ -164,9 +167,16 @@ class Building(Reading):
         rows.limit(self._for_sorting())
         self.parted_by = part_of(found["n"], found["first"], found["last"])
         self.parts = Parts(self.folder / "transfers", self.parted_by, self.old)
-        writer = TransfersWriter(self.folder, self.spill, self.parts, account_ids, values, self.options.currency, found)
+        order = self.rows / ORDER if self.keeps_rows and self.code_of is None else None
+        writer = TransfersWriter(
+            self.folder, self.spill, self.parts, account_ids, values, self.options.currency, found, order
+        )
         self.columns = writer.columns
-        return write_in_order(writer, self._told(rows.in_order(rank), found["n"]))
+        return self._put_rows(writer, rows, rank, found["n"])
+
+    def _put_rows(self, writer: TransfersWriter, rows: Rows, rank: Int32Array, n_rows: int) -> int:
+        """Write the rows in canonical order; return how many there are."""
+        return write_in_order(writer, self._told(rows.in_order(rank), n_rows))
 
     def _values(self) -> dict[str, tuple[pa.StringArray, Int32Array]]:
         """Return the values of each coded column, mapped, and their place by code; encoders go, to make room."""

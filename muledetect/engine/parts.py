@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -49,10 +49,14 @@ def free_name(name: str, taken: Iterable[str]) -> str:
 
 @dataclass
 class Old:
-    """Parquet files of the store that a new one takes the place of, by name, and the sum of the rows of each."""
+    """Parquet files of the store that a new one takes the place of, by name, and the sums of the rows of each.
+
+    `days` are the number and the sum of the rows of each day.
+    """
 
     folder: Path
     sums: Mapping[str, str]
+    days: Mapping[str, tuple[int, str]] = field(default_factory=dict)
 
 
 class Parts:
@@ -73,6 +77,33 @@ class Parts:
         self._waiting: list[tuple[pa.Table, Int32Array, UInt64Array]] = []
         self._n_waiting = 0
         self._day: tuple[np.datetime64, RowSum] = (np.datetime64(0, "D"), RowSum())
+        #: Days or months that may have other rows than in the old store; None: all of them.
+        self.touched: set[str] | None = None
+
+    def changed(self, times: Int64Array) -> Iterator[tuple[int, int]]:
+        """Yield the runs of rows to `append`, by their times; old files stay that hold rows which are not touched."""
+        if self.touched is None:
+            yield 0, len(times)
+            return
+        names = part_names(times, self._parted_by)
+        for start, end in _runs(names):
+            if str(names[start]) in self.touched:
+                yield start, end
+            else:
+                self._keep(str(names[start]))
+
+    def _keep(self, name: str) -> None:
+        """Let the old files of a day or month stand."""
+        if self._part != name:
+            self._end_file()
+            self._end_day()
+            self._part, self._day = name, (np.datetime64(0, "D"), RowSum())
+            for file, total in self._old.sums.items():
+                if file.partition("/")[0].endswith(f"={name}"):
+                    (self._folder / file).parent.mkdir(parents=True, exist_ok=True)
+                    os.link(self._old.folder / file, self._folder / file)
+                    self.sums[file] = total
+            self.days.update((day, found) for day, found in self._old.days.items() if day.startswith(name))
 
     def append(self, rows: pa.Table, numbers: Int64Array, payers: Int32Array) -> None:
         """Take rows that follow those before; `numbers` are those in the input, `payers` codes in the order of ids."""

@@ -26,6 +26,7 @@ class Rows:
 
     def __init__(self, spill: Spill, code_of: Int32Array | None, scratch: Path, memory: int) -> None:
         self._spill = spill
+        self._gone: list[Int64Array] = []
         self._key = {field.name: field.key for field in spill.fields}
         self._database = duckdb.connect(
             config={
@@ -75,9 +76,15 @@ class Rows:
     def replace(self, group: str, gone: list[Int64Array]) -> None:
         """Take rows out by their numbers, and those of a group of the spill in."""
         if gone:
+            self._gone += gone
             self._put(f"not_{group}", **{ROW: np.concatenate(gone)})
             kept = f"SELECT * FROM ({self._view}) ANTI JOIN not_{group} USING ({ROW})"
             self._view = f"{kept} UNION ALL SELECT * FROM {self._spill.source(group)}"
+
+    @property
+    def judged(self) -> Int64Array:
+        """Numbers of the rows that `replace` took out, ascending: those that were judged together with others."""
+        return np.unique(np.concatenate([np.empty(0, np.int64), *self._gone]))
 
     def without_status(self, code: int) -> Int64Array:
         """Take out the rows of a status, and return their numbers."""
@@ -106,6 +113,14 @@ class Rows:
         }
         found = self._one(f"SELECT {', '.join(asked.values())} FROM ({self._view})")
         return {name: int(value or 0) for name, value in zip(asked, found, strict=True)}
+
+    def only(self, numbers: Int64Array, first: int) -> None:
+        """Leave no rows but those of some numbers, all below `first`, and those from the number `first` on."""
+        kept = f"SELECT * FROM ({self._view}) WHERE {ROW} >= {first}"
+        if len(numbers):
+            self._put("wanted", **{ROW: numbers})
+            kept += f" UNION ALL SELECT * FROM ({self._view}) SEMI JOIN wanted USING ({ROW})"
+        self._view = kept
 
     def in_order(self, rank: Int32Array) -> Iterator[pa.Table]:
         """Yield the rows in canonical order, batch by batch; accounts have their place by id, which is `rank`."""

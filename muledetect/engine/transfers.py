@@ -10,8 +10,8 @@ from typing import Any, Final, Self
 import numpy as np
 import pyarrow as pa
 
-from muledetect.arrays import Int32Array
-from muledetect.engine.columns import BatchColumns, PlainColumn, TextColumn, put_values
+from muledetect.arrays import Int32Array, Int64Array
+from muledetect.engine.columns import BatchColumns, Numbers, PlainColumn, TextColumn, put_values
 from muledetect.engine.parts import Parts
 from muledetect.engine.spill import ROW, Spill, restored
 from muledetect.records.reading import in_order
@@ -24,7 +24,8 @@ class TransfersWriter:
     """Turns rows of a spill, in order, into columns of the contract and writes them; use it in a `with` block.
 
     `values` are the values of each coded column, sorted, and their place by code; `currency` that of all rows, "" for
-    none; `found` is what `Rows.describe` says. `columns` are then those of the header of a store.
+    none; `found` is what `Rows.describe` says; `order` is the file that gets the number of each row in the input.
+    `columns` are then those of the header of a store.
     """
 
     def __init__(
@@ -36,10 +37,13 @@ class TransfersWriter:
         values: Mapping[str, tuple[pa.StringArray, Int32Array]],
         currency: str,
         found: Mapping[str, int],
+        order: Path | None = None,
     ) -> None:
+        self._order = order
+        self._numbers: Numbers | None = None
         self._spill, self._parts, self._account_ids, self._currency = spill, parts, account_ids, currency
         self._values = {name: (texts, np.append(rank, np.int32(-1))) for name, (texts, rank) in values.items()}
-        empty = self._finished(
+        empty = self.finished(
             pa.table({ROW: pa.array([], pa.int64()), **{f.key: pa.array([], f.stored) for f in spill.fields}})
         )
         kinds = {field.name: field.kind for field in spill.fields} | {"currency": "coded"}
@@ -47,7 +51,7 @@ class TransfersWriter:
         #: Name and kind of each column, in the order of the data set.
         self.columns = tuple({"name": name, "kind": kinds[name]} for name in empty.column_names)
         self._others = [column["name"] for column in self.columns if column["kind"] == "other"]
-        self._folder, self._empty, self._found = folder, empty, found
+        self._folder, self.empty, self._found = folder, empty, found
 
     def __enter__(self) -> Self:
         with ExitStack() as opened:
@@ -56,7 +60,7 @@ class TransfersWriter:
         return self
 
     def _open(self, opened: ExitStack) -> None:
-        folder, empty, found = self._folder, self._empty, self._found
+        folder, empty, found = self._folder, self.empty, self._found
         self._writers: dict[str, PlainColumn | TextColumn] = {}
         for column in self.columns:
             name, stem = column["name"], folder / TRANSFERS / column["name"]
@@ -68,6 +72,8 @@ class TransfersWriter:
                 self._writers[name] = PlainColumn(stem, numbers.to_pandas_dtype(), opened)
             if column["kind"] == "coded" and name not in self._values:
                 put_values(stem, empty[name].chunk(0).dictionary)
+        if self._order is not None:
+            self._numbers = opened.enter_context(Numbers(self._order, np.int64))
         if self._others:
             self._batches = BatchColumns(folder / OTHERS, empty.select(self._others).schema, opened)
 
@@ -77,18 +83,24 @@ class TransfersWriter:
                 self._parts.close()
 
     def append(self, batch: pa.Table) -> None:
-        """Write rows that follow those before."""
-        rows = self._finished(batch)
+        """Write rows of the spill that follow those before."""
+        self.put(self.finished(batch), batch[ROW].to_numpy())
+
+    def put(self, rows: pa.Table, numbers: Int64Array) -> None:
+        """Write rows as they are in a data set, one chunk a column, and their numbers in the input."""
         for name, writer in self._writers.items():
             cells = rows[name].chunk(0)
             writer.append(cells.indices if pa.types.is_dictionary(cells.type) else cells)
         if self._others:
             self._batches.append(rows.select(self._others))
+        if self._numbers is not None:
+            self._numbers.append(numbers)
         payers = rows["source"].chunk(0).indices.to_numpy()
-        self._parts.append(_as_text(rows), batch[ROW].to_numpy(), payers)
+        for start, end in self._parts.changed(rows["time"].chunk(0).view(pa.int64()).to_numpy()):
+            self._parts.append(_as_text(rows.slice(start, end - start)), numbers[start:end], payers[start:end])
 
-    def _finished(self, batch: pa.Table) -> pa.Table:
-        """Return rows as they are in a data set, one chunk a column."""
+    def finished(self, batch: pa.Table) -> pa.Table:
+        """Return rows of the spill as they are in a data set, one chunk a column."""
         made: dict[str, pa.Array] = {}
         for field in self._spill.fields:
             if field.kind == "held":

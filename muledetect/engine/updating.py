@@ -8,23 +8,29 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
+from muledetect.arrays import Int32Array
 from muledetect.clock import Moment
 from muledetect.engine.build import Building
 from muledetect.engine.full import telling_space
 from muledetect.engine.making import put_store
 from muledetect.engine.memory import memory_limit
+from muledetect.engine.merging import MOST, Merge, open_old
 from muledetect.engine.opened import Store, open_store
 from muledetect.engine.parts import Old
+from muledetect.engine.rows import Rows
+from muledetect.engine.spill import ROW
 from muledetect.engine.state import ROWS, State
+from muledetect.engine.transfers import TransfersWriter
 from muledetect.errors import DataError
-from muledetect.outputs import check_output, kinds, new_folder
+from muledetect.outputs import check_output, kinds, new_folder, sha256
 from muledetect.progress import Progress
 from muledetect.records.read import begin
 from muledetect.records.reading import returning_memory
 from muledetect.records.sources import TableSource
-from muledetect.records.stored import check_files
+from muledetect.records.stored import TRANSFERS, check_files
 from muledetect.records.table import TableReader
 from muledetect.schema import INPUTS
 
@@ -34,6 +40,7 @@ class Updating(Building):
     """A reading that begins where the one of an old store ended its input."""
 
     state: State = field(kw_only=True)
+    store: Store = field(kw_only=True)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -61,6 +68,30 @@ class Updating(Building):
         if is_transfers and reader.n_read:
             state.restore_transfers(self.accounts, reader.encoders, self.spill)
         return reader
+
+    def _put_rows(self, writer: TransfersWriter, rows: Rows, rank: Int32Array, n_rows: int) -> int:
+        """Merge the new rows into the old ones where this can be done; else sort all."""
+        header, first = self.store.header, self.state.n_read["transfers"]
+        is_alike = (header.columns, header.parted_by, header.currency) == (
+            writer.columns, self.parted_by, self.options.currency,
+        )  # fmt: skip
+        old = open_old(self.store.path, header, ROWS) if is_alike and self.code_of is None else None
+        if old is None or self.readers["transfers"].n_read - first > MOST:
+            return super()._put_rows(writer, rows, rank, n_rows)
+        judged = np.union1d(old.judged, rows.judged)
+        judged = judged[judged < first]
+        rows.only(judged, first)
+        found = [*rows.in_order(rank)]
+        new = pa.concat_tables([writer.finished(batch) for batch in found]) if found else writer.empty
+        numbers = np.concatenate([np.empty(0, np.int64), *(batch[ROW].to_numpy() for batch in found)])
+        merge = Merge(old, judged, new.combine_chunks(), numbers)
+        self.parts.touched, done = merge.touched(self.parted_by), 0
+        with writer:
+            for some, places in merge:
+                writer.put(some, places)
+                done += len(some)
+                self.progress("ordering transfers", done / max(n_rows, 1))
+        return done
 
 
 @returning_memory()
@@ -104,7 +135,10 @@ def update(
 
     Notes
     -----
-    New rows are parsed, old ones are not; then all rows are sorted again: O(n log n) on disk.
+    New rows are parsed, old ones are not. The new rows are sorted, with those that are judged together with others (ids
+    that come again, reversals), and merged into the old columns in one pass: O(n + new log n) on disk. All rows are
+    sorted again where ids are spelt anew, where there are columns of types that are not mapped, or above four million
+    new rows.
     """
     limit = memory_limit(memory)
     opened = open_store(store, verify=False)
@@ -115,11 +149,11 @@ def update(
             "again from all rows."
         )
     check_output(place, kinds.STORE, inputs=[new_rows])
-    check_files(place, header, below=[ROWS], progress=progress)
+    check_files(place, header, below=[ROWS, TRANSFERS], progress=progress, sum_of=sha256)
     state = State(place)
     with new_folder(place, kinds.STORE) as folder, telling_space(folder):
-        old = Old(place / "transfers", header.parts)
-        kind = partial(Updating, folder=folder, memory=limit, old=old, state=state)
+        old = Old(place / "transfers", header.parts, header.days)
+        kind = partial(Updating, folder=folder, memory=limit, old=old, state=state, store=opened)
         job = begin(kind, new_rows, delimiter=delimiter, now=now, progress=progress, **state.options)
         put_store(job.finish(), job, folder, header.days)
     return open_store(place, verify=False)

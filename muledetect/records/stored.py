@@ -106,12 +106,18 @@ def _damaged(folder: Path, name: str, told: str = "is damaged") -> DataError:
 
 
 def check_files(
-    folder: Path, header: Header, *, below: Iterable[str] = (MAPPED,), progress: Progress | None = None
+    folder: Path,
+    header: Header,
+    *,
+    below: Iterable[str] = (MAPPED,),
+    progress: Progress | None = None,
+    sum_of: Callable[[Path], str] | None = None,
 ) -> None:
     """Stop if a file of a store is missing, too short, too long, or has another sum than when it was written.
 
-    Sums are those of the files in the folders `below`; "" for all.
+    Sums are those of the files in the folders `below`; "" for all. `sum_of` gives them where they are known already.
     """
+    find = sum_of or _sum_of
     for name, (size, _) in header.files.items():
         place = folder / name
         if not place.is_file():
@@ -123,14 +129,14 @@ def check_files(
     show, total, done = progress or silent, sum(header.files[name][0] for name in wanted) or 1, 0
     # Hashing lets go of the interpreter, so two files are read at a time.
     with ThreadPoolExecutor(max_workers=min(os.cpu_count() or 1, 4)) as pool:
-        for name, found in zip(wanted, pool.map(lambda name: sum_of(folder / name), wanted), strict=True):
+        for name, found in zip(wanted, pool.map(lambda name: find(folder / name), wanted), strict=True):
             if found != header.files[name][1]:
                 raise _damaged(folder, name)
             done += header.files[name][0]
             show("checking the store", done / total)
 
 
-def sum_of(path: Path) -> str:
+def _sum_of(path: Path) -> str:
     """Return the SHA-256 sum of a file, which is read and not mapped."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from muledetect import engine
+from muledetect.engine.rows import Rows
 from muledetect.errors import DataError, OutputError
 from muledetect.records import read_dataset
 from muledetect.records.pseudonyms import new_key
@@ -94,6 +96,26 @@ def test_days_that_did_not_change_are_not_written_again(tmp_path: Path) -> None:
     assert store.header.changed_days == ("2025-02-05",)
     again = engine.update(store.path, {"transfers": transfers(rows[0])})
     assert again.header.changed_days == ()
+
+
+def test_only_new_rows_and_those_that_are_judged_together_are_sorted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = [(f"t{i}", f"2025-0{1 + i % 4}-05T09:00:00Z", "a", "b", 5) for i in range(40)]
+    store = engine.prepare({"transfers": transfers(*rows)}, tmp_path / "store")
+    in_order, n_sorted = Rows.in_order, []
+
+    def counted(self: Rows, rank: Any) -> Iterator[pa.Table]:
+        for batch in in_order(self, rank):
+            n_sorted.append(len(batch))
+            yield batch
+
+    monkeypatch.setattr(Rows, "in_order", counted)
+    new = [("new", "2025-02-05T10:00:00Z", "a", "c", 1), rows[7], ("t8", *rows[9][1:])]
+    updated = engine.update(store, {"transfers": transfers(*new)})
+    assert sum(n_sorted) == 2  # the new one, and t7 that came again; both of t8 are rejected
+    assert updated.dataset.transfers["transfer_id"].to_pylist().count("t8") == 0
+    assert len(updated.dataset.transfers) == 40
 
 
 def test_ids_that_new_rows_spell_in_another_way_are_joined_or_parted_again(tmp_path: Path) -> None:
