@@ -44,6 +44,7 @@ MODULES: Final = (
     "muledetect.simulation",
     "muledetect.live",
     "muledetect.serve",
+    "muledetect.replay",
     "muledetect.testing",
 )
 WIDTH: Final = 100

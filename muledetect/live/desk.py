@@ -10,20 +10,22 @@ from muledetect.live.outflows import Outflows
 from muledetect.live.policy import Decision, Policy, decide
 from muledetect.live.types import AccountScore, Assessment, Booked
 
+Rows = Sequence[Mapping[str, Any]]
+
 
 class Scorer(Protocol):
     """What the desk asks of a scorer; `LiveScorer` is one."""
 
-    def score_many(self, transfers: Sequence[Mapping[str, Any]]) -> list[Assessment]:
-        """Score transfers as of their times, before any of them is booked."""
+    def score_many(self, transfers: Rows, *, explain: bool = False) -> list[Assessment]:
+        """Score transfers as of their times."""
         ...
 
-    def book(self, transfer: Mapping[str, Any]) -> Booked:
-        """Count a transfer."""
+    def book_many(self, transfers: Rows) -> list[Booked]:
+        """Count transfers."""
         ...
 
-    def advance(self, event: Mapping[str, Any]) -> Booked:
-        """Count a row of another table."""
+    def advance_many(self, events: Rows) -> list[Booked]:
+        """Count rows of other tables."""
         ...
 
     def swap(self, model: Any) -> None:
@@ -49,6 +51,11 @@ class Desk:
         For drain rules; started from the records of the scorer.
     currency : str
         Of the scorer's amounts; a policy with amounts in another one is refused.
+
+    Raises
+    ------
+    OptionError
+        If the policy has amounts in another currency.
     """
 
     def __init__(self, scorer: Scorer, policy: Policy, outflows: Outflows, currency: str) -> None:
@@ -60,24 +67,49 @@ class Desk:
         self.scorer, self.policy, self.currency = scorer, policy, currency
         self._outflows = outflows
 
-    def score(self, transfers: Sequence[Mapping[str, Any]]) -> list[Answer]:
-        """Return an assessment and a decision for each transfer; nothing is booked."""
-        found = self.scorer.score_many(transfers)
-        return [Answer(one, self._decide(row, one)) for row, one in zip(transfers, found, strict=True)]
+    def score(self, transfers: Rows) -> list[Answer]:
+        """Return an assessment and a decision for each transfer; nothing is booked.
 
-    def _decide(self, transfer: Mapping[str, Any], found: Assessment) -> Decision:
-        return decide(self.policy, self._outflows.payment(transfer, _tier(found.payer), _tier(found.payee)))
+        Reasons take some milliseconds, so only transfers that are not simply allowed have them.
+        """
+        found = [self._answer(row, one) for row, one in zip(transfers, self.scorer.score_many(transfers), strict=True)]
+        shown = [place for place, answer in enumerate(found) if answer.decision.action != "allow"]
+        told = self.scorer.score_many([transfers[place] for place in shown], explain=True) if shown else []
+        for place, one in zip(shown, told, strict=True):
+            found[place] = found[place]._replace(assessment=one)
+        return found
 
-    def book(self, transfer: Mapping[str, Any]) -> Booked:
-        """Book a transfer."""
-        booked = self.scorer.book(transfer)
-        if booked.outcome == "accepted":
-            self._outflows.book(transfer)
+    def book(self, transfers: Rows) -> list[Booked]:
+        """Book transfers in their order; return what became of each."""
+        booked = self.scorer.book_many(transfers)
+        for row, one in zip(transfers, booked, strict=True):
+            self._count(row, one)
         return booked
 
-    def advance(self, event: Mapping[str, Any]) -> Booked:
-        """Take an event of another table."""
-        return self.scorer.advance(event)
+    def advance(self, events: Rows) -> list[Booked]:
+        """Take events of other tables; return what became of each."""
+        return self.scorer.advance_many(events)
+
+    def book_and_score(self, transfers: Rows) -> list[Answer]:
+        """Return what `score` would have said of each transfer just before it, and book all; without reasons.
+
+        Only for transfers in order of time: a score sees nothing at or after its moment, so that all can be booked
+        first, which is much faster.
+        """
+        booked = self.scorer.book_many(transfers)
+        answers = []
+        for row, one, outcome in zip(transfers, self.scorer.score_many(transfers), booked, strict=True):
+            answers.append(self._answer(row, one))
+            self._count(row, outcome)
+        return answers
+
+    def _answer(self, transfer: Mapping[str, Any], found: Assessment) -> Answer:
+        payment = self._outflows.payment(transfer, _tier(found.payer), _tier(found.payee))
+        return Answer(found, decide(self.policy, payment))
+
+    def _count(self, transfer: Mapping[str, Any], booked: Booked) -> None:
+        if booked.outcome == "accepted":
+            self._outflows.book(transfer)
 
 
 def _tier(score: AccountScore | None) -> str | None:

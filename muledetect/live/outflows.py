@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from muledetect.clock import parse_time
 from muledetect.facts import Snapshot
 from muledetect.live.policy import Payment, Policy
 
@@ -60,11 +61,11 @@ class Outflows:
                 self._balance[account] = stated
             elif account in self._balance:
                 self._balance[account] += change
-        self._leaves(source, transfer["time"], amount)
+        self._leaves(source, parse_time(transfer["time"]), amount)
 
     def payment(self, transfer: Mapping[str, Any], payer_tier: str | None, payee_tier: str | None) -> Payment:
         """Return what the rules look at, for a transfer that is not booked yet."""
-        time, amount, source = transfer["time"], transfer["amount"], transfer["source"]
+        time, amount, source = parse_time(transfer["time"]), transfer["amount"], transfer["source"]
         left = sum(paid for at, paid in self._left.get(source, ()) if time - self._window < at <= time)
         stated = transfer.get("source_balance_after")
         balance = self._balance.get(source) if stated is None else stated + amount

@@ -92,6 +92,7 @@ RINGS: Final = Output(
 )  # fmt: skip
 TRACES: Final = Output("traces", _tables("trace", "holds", "summary", "untraced", "steps"))
 EVALUATION: Final = Output("an evaluation", ("report.json", "*.parquet"))
+REPLAY: Final = Output("a replay", ("replay.json", *_tables("decisions", "actions", "cases", "accounts", "layers")))
 DRIFT: Final = Output("a drift", ("drift.json", *_tables("drift", "label_delays")))
 REPORT: Final = Output(
     "a report",

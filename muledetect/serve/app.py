@@ -18,11 +18,10 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
-from muledetect.clock import format_time
-from muledetect.errors import MuleDetectError
+from muledetect.errors import MuleDetectError, OptionError
 from muledetect.live.desk import Answer, Desk
+from muledetect.live.finding import described, iso_text
 from muledetect.live.policy import NOTICE, Decision
-from muledetect.serve.finding import described
 from muledetect.serve.guards import Rates, admit, read_body
 from muledetect.serve.keys import Keys
 from muledetect.serve.messages import read_events, read_json, read_transfers
@@ -199,6 +198,8 @@ class Service:
         self._n_locating += 1
         try:
             return _json(await asyncio.to_thread(self._locate, **asked))
+        except OptionError as error:
+            raise RequestError("not_found", str(error)) from error
         finally:
             self._n_locating -= 1
 
@@ -258,7 +259,7 @@ class Service:
 
     def _one(self, answer: Answer) -> dict[str, Any]:
         found = answer.assessment._asdict()
-        found["as_of"] = format_time(found["as_of"])
+        found["as_of"] = iso_text(found["as_of"])
         for side in ("payer", "payee"):
             found[side] = None if found[side] is None else found[side]._asdict()
         given = described(answer.decision)

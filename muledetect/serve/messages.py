@@ -1,8 +1,8 @@
 """JSON rows by the contract of `schema.toml`: what a request may hold, and nothing else.
 
 >>> read_row(TRANSFERS, {"transfer_id": "t1", "time": "2025-03-01T09:30:00Z", "source": "007", "target": "008",
-...                      "amount": 150000})["time"]
-1740821400000000
+...                      "amount": 150000})["time"].isoformat()
+'2025-03-01T09:30:00+00:00'
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Final
 
 import pyarrow as pa
@@ -94,7 +94,7 @@ def _event(row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def read_row(table: Table, row: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a row with its ids in their one spelling and times in microseconds; null cells are left out.
+    """Return a row with its ids in their one spelling and times in UTC; null cells are left out.
 
     Raises `ValueError` with what is wrong with it, in words and without the id of an account.
     """
@@ -147,11 +147,12 @@ def _text(column: Column, value: Any) -> str:
     return text
 
 
-def _time(where: str, value: Any) -> int:
+def _time(where: str, value: Any) -> datetime:
     try:
         moment = datetime.fromisoformat(value) if isinstance(value, str) else None
         if moment is not None and moment.tzinfo is not None:
-            return parse_time(moment)
+            parse_time(moment)
+            return moment.astimezone(UTC)
     except (ValueError, OverflowError, OptionError):
         pass
     raise _RowError(f"{where} must be an ISO time with its zone, such as 2025-03-01T09:30:00Z; got {_kind(value)}")

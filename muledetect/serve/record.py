@@ -7,9 +7,8 @@ import os
 import threading
 from pathlib import Path
 
-from muledetect.clock import format_time
 from muledetect.live.desk import Answer
-from muledetect.serve.finding import described
+from muledetect.live.finding import described, iso_text
 
 
 class Record:
@@ -28,7 +27,7 @@ class Record:
     def write(self, answer: Answer, mode: str) -> None:
         """Add a decision; `mode` is "active" or "shadow"."""
         found = answer.assessment
-        line = {"transfer_id": found.transfer_id, "as_of": format_time(found.as_of), "mode": mode,
+        line = {"transfer_id": found.transfer_id, "as_of": iso_text(found.as_of), "mode": mode,
                 "model": found.model, "version": found.version} | described(answer.decision)  # fmt: skip
         with self._lock:
             self._file.write(json.dumps(line, ensure_ascii=False) + "\n")

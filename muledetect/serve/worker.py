@@ -132,8 +132,7 @@ class Worker:
     def _one(self, job: _Job) -> Any:
         if job.call is not None:
             return job.call()
-        work = self.desk.book if job.kind == "book" else self.desk.advance
-        return [work(row) for row in job.rows]
+        return (self.desk.book if job.kind == "book" else self.desk.advance)(job.rows)
 
 
 def _settle(job: _Job, work: Callable[[], Any]) -> None:

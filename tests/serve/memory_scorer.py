@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from muledetect.clock import parse_time
 from muledetect.graph import Points, build_graph
 from muledetect.live.types import AccountScore, Assessment, Booked
 from muledetect.model import MuleModel
@@ -27,30 +28,33 @@ class MemoryScorer:
         self._read = self._read or read_dataset(self._tables, tick="1s")
         return self._read
 
-    def score_many(self, transfers: Sequence[Mapping[str, Any]]) -> list[Assessment]:
-        self.n_passes.append(len(transfers))
+    def score_many(self, transfers: Sequence[Mapping[str, Any]], *, explain: bool = False) -> list[Assessment]:
+        if not explain:
+            self.n_passes.append(len(transfers))
         dataset = self.dataset()
         graph = build_graph(dataset)
-        ends = [(row[side], row["time"]) for row in transfers for side in ("source", "target")]
+        times = [parse_time(row["time"]) for row in transfers]
+        ends = [(row[side], time) for row, time in zip(transfers, times, strict=True) for side in ("source", "target")]
         codes = graph.codes([account for account, _ in ends])
         known = np.flatnonzero(codes >= 0)
         points = Points(codes[known].astype(np.int32), np.array([ends[k][1] for k in known], np.int64))
         scores: dict[tuple[str, int], AccountScore] = {}
         if len(known):
             for row in score_points(self.model, dataset, graph, points, n_explained=0).to_pylist():
-                key = row["account_id"], int(row["as_of"].timestamp() * 1e6 + 0.5)
-                scores[key] = AccountScore(row["account_id"], row["score"], row["probability"], row["tier"])
+                key = row["account_id"], parse_time(row["as_of"])
+                told = ("a reason",) if explain else ()
+                scores[key] = AccountScore(row["account_id"], row["score"], row["probability"], row["tier"], told)
         return [
-            Assessment(row["transfer_id"], row["time"], scores.get((row["source"], row["time"])),
-                       scores.get((row["target"], row["time"])), self.name, "test")
-            for row in transfers
+            Assessment(row["transfer_id"], time, scores.get((row["source"], time)), scores.get((row["target"], time)),
+                       self.name, "test")
+            for row, time in zip(transfers, times, strict=True)
         ]  # fmt: skip
 
-    def book(self, transfer: Mapping[str, Any]) -> Booked:
-        return self._add("transfers", transfer)
+    def book_many(self, transfers: Sequence[Mapping[str, Any]]) -> list[Booked]:
+        return [self._add("transfers", row) for row in transfers]
 
-    def advance(self, event: Mapping[str, Any]) -> Booked:
-        return self._add(event["table"], {name: value for name, value in event.items() if name != "table"})
+    def advance_many(self, events: Sequence[Mapping[str, Any]]) -> list[Booked]:
+        return [self._add(row["table"], {name: v for name, v in row.items() if name != "table"}) for row in events]
 
     def swap(self, model: Any) -> None:
         self.model, self.name = model, f"after {self.name}"

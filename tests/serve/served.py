@@ -18,12 +18,12 @@ from small_world import SCORED_AT, TRAINED_AT, known_before, small_model, small_
 from muledetect.clock import parse_time
 from muledetect.facts import Snapshot
 from muledetect.live.desk import Desk
+from muledetect.live.finding import find_money
 from muledetect.live.outflows import Outflows
 from muledetect.live.policy import load_policy
 from muledetect.model import MuleModel
 from muledetect.pipeline import train
 from muledetect.serve.app import Service
-from muledetect.serve.finding import find_money
 from muledetect.serve.messages import read_transfers
 from muledetect.serve.run import server_of
 

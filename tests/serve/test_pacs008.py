@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import pytest
 
 from muledetect.serve.pacs008 import read_pacs008
@@ -36,7 +38,7 @@ def test_fields_are_mapped_and_the_rest_is_named_and_dropped() -> None:
     assert rows == [
         {
             "transfer_id": "7a562c67-ca16-48ba-b074-65581be6f001",
-            "time": 1740821400000000,
+            "time": datetime(2025, 3, 1, 9, 30, tzinfo=UTC),
             "source": "007",
             "target": "GB33BUKB20201555555555",
             "amount": 150025,
@@ -59,7 +61,7 @@ def test_the_header_gives_the_time_and_the_second_id_counts_where_the_first_is_m
         "<UETR>7a562c67-ca16-48ba-b074-65581be6f001</UETR>", ""
     )
     row = read_pacs008([message(short)], 1)[0][0]
-    assert (row["transfer_id"], row["time"]) == ("TX-1", 1740823200000000)
+    assert (row["transfer_id"], row["time"]) == ("TX-1", datetime(2025, 3, 1, 10, tzinfo=UTC))
 
 
 BOMB = '<!DOCTYPE x [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;&a;&a;&a;&a;&a;&a;">]>'

@@ -170,14 +170,14 @@ def test_a_rate_above_the_limit_is_refused_for_a_while() -> None:
 def test_a_full_queue_refuses_at_once_and_the_others_are_answered() -> None:
     with bank(limits=Limits(waiting=2)) as (service, scorer), running(service) as caller:
         entered, go_on = threading.Event(), threading.Event()
-        book = scorer.book
+        book = scorer.book_many
 
         def slow(transfer: Any) -> Any:
             entered.set()
             assert go_on.wait(30)
             return book(transfer)
 
-        scorer.book = slow  # type: ignore[method-assign]
+        scorer.book_many = slow  # type: ignore[method-assign]
         rows, answers = later(4), []
         threads = [
             threading.Thread(target=lambda row=row: answers.append(caller.post("/book", row))) for row in rows[:3]
@@ -236,7 +236,7 @@ def test_no_account_and_no_text_of_an_error_is_logged(caplog: pytest.LogCaptureF
         def broken(_: Any) -> Any:
             raise RuntimeError(f"account {row['source']}")
 
-        scorer.book = broken  # type: ignore[method-assign]
+        scorer.book_many = broken  # type: ignore[method-assign]
         status, said = caller.post("/book", row)
         assert (status, said["error"]["code"]) == (500, "internal")
         assert caller.post("/score", row)[0] == 200
@@ -249,14 +249,14 @@ def test_no_account_and_no_text_of_an_error_is_logged(caplog: pytest.LogCaptureF
 
 def test_requests_that_wait_are_answered_before_the_service_ends() -> None:
     with bank() as (service, scorer), running(service) as caller:
-        entered, answers, book = threading.Event(), [], scorer.book
+        entered, answers, book = threading.Event(), [], scorer.book_many
 
         def slow(transfer: Any) -> Any:
             entered.set()
             threading.Event().wait(0.5)
             return book(transfer)
 
-        scorer.book = slow  # type: ignore[method-assign]
+        scorer.book_many = slow  # type: ignore[method-assign]
         threads = [
             threading.Thread(target=lambda row=row: answers.append(caller.post("/book", row))) for row in later(3)
         ]
