@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from muledetect.pipeline import Demo
     from muledetect.records import Dataset
     from muledetect.records.own import Columns, Imported
+    from muledetect.replay import Found as Replayed
     from muledetect.rings import RingTables
     from muledetect.tracing import Traces
 
@@ -426,6 +427,52 @@ def _show_detection(out: Console, found: Mapping[str, float]) -> None:
         f"Time to detect: {found['n_detected']:,.0f} of {found['n_accounts']:,.0f} accounts that received illicit "
         f"money were alerted. {soon}{gone}{there}"
     )
+
+
+def show_replay(out: Console, found: Replayed, n_rows: int = 12) -> None:
+    """Print what would have been decided, and what the truth says of it."""
+    said, unit = found.figures, 10 ** _decimals(found.figures["currency"])
+    currency = said["currency"] or "minor units"
+    out.print(
+        f"{said['begin']} to {said['end']}: {said['n_transfers']:,} transfers, {said['n_decisions']:,} decisions other "
+        f"than allow, in {said['seconds']:,.1f} s"
+    )
+    money = [name for name in ("amount", "stolen", "innocent", "saved") if name in found.tables["actions"].column_names]
+    rows = [
+        (row["subject"], row["action"], row["rule"], row["n"], *(row[name] / unit for name in money))
+        for row in found.tables["actions"].slice(0, n_rows).to_pylist()
+    ]
+    columns = {"of": "", "decision": "", "rule": "", "n": ",", **{f"{name}, {currency}": ",.0f" for name in money}}
+    _print_table(out, columns, rows)
+    if "layers" not in found.tables:
+        out.print("The data set has no truth_transfers and truth_money, so nobody can say what of it was stolen.")
+        return
+    _show_saved(out, found, unit, currency)
+    out.print("Saved: if a review before the end of each hold confirms what was stolen. Nobody reacts to a hold here.")
+
+
+def _show_saved(out: Console, found: Replayed, unit: int, currency: str) -> None:
+    said = found.figures
+    rows = [
+        ("no mule" if row["layer"] is None else str(row["layer"]), row["n_accounts"], row["n_detected"],
+         *("-" if row[name] is None else f"{row[name]:,.0f}" for name in ("seconds_q25", "seconds_q50", "seconds_q75")),
+         row["saved"] / unit, row["innocent"] / unit)
+        for row in found.tables["layers"].to_pylist()
+    ]  # fmt: skip
+    columns = {
+        "hops from victims": "",
+        "got stolen money": ",",
+        "seen": ",",
+        "seconds: 25%": ">",
+        "50%": ">",
+        "75%": ">",
+    }
+    _print_table(out, columns | {f"saved, {currency}": ",.0f", "innocent held": ",.0f"}, rows)
+    share = "" if said["share_saved"] is None else f" ({said['share_saved']:.1%})"
+    each = "no innocent money was held"
+    if said["saved_per_innocent"] is not None:
+        each = f"{said['saved_per_innocent']:,.2f} for each unit of innocent money held"
+    out.print(f"Saved {said['saved'] / unit:,.0f} of {said['at_stake'] / unit:,.0f} {currency}{share}: {each}.")
 
 
 def show_drift(out: Console, found: Drift, n_rows: int = 15) -> None:

@@ -66,7 +66,7 @@ def _of_complaint(snapshot: Snapshot, policy: Policy, complaint_id: str) -> list
     share = (known.known >= snapshot.as_of - longest) & (known.known <= known.known[at]) & (known.transfer >= 0)
     share[at] = True
     ids = known.complaint_id.take(pa.array(np.flatnonzero(share))).to_pylist()
-    holds = trace(snapshot, complaint_ids=ids, hold_for=longest, smallest_hold=0).holds
+    holds = trace(snapshot, complaint_ids=ids, hold_for=longest).holds
     held = {row["account_id"]: row["hold"] for row in holds.to_pylist() if row["complaint_id"] == complaint_id}
     rows = locate(snapshot, int(known.transfer[at])).to_pylist()
     shared = [row | {"recoverable": held.get(row["account_id"], 0)} for row in rows]

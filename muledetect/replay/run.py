@@ -15,6 +15,7 @@ from muledetect.facts.known import facts_of
 from muledetect.inputs import Source, load, open_model
 from muledetect.live.desk import Desk
 from muledetect.live.finding import find_money
+from muledetect.live.history import Part, history, known_at
 from muledetect.live.outflows import Outflows
 from muledetect.live.policy import Policy, load_policy
 from muledetect.live.scorer import LiveScorer
@@ -23,7 +24,6 @@ from muledetect.outputs import check_output, kinds, new_folder
 from muledetect.progress import Progress, silent
 from muledetect.records import Dataset
 from muledetect.records.write import put_tables, put_text
-from muledetect.replay.history import Part, history, known_at
 from muledetect.replay.summary import Found
 from muledetect.replay.tally import Tally
 from muledetect.replay.targets import InProcess, Remote, Target, is_scored

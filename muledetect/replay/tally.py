@@ -8,9 +8,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from muledetect.live.desk import Answer
+from muledetect.live.history import Row
 from muledetect.live.policy import Decision
 from muledetect.records import Dataset
-from muledetect.replay.history import Row
 from muledetect.replay.stopped import Counted, Stopped, at_stake
 from muledetect.replay.summary import Found, against_truth, without_truth
 from muledetect.replay.targets import Located

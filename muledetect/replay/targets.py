@@ -12,9 +12,9 @@ from urllib.parse import urlsplit
 from muledetect.clock import parse_time
 from muledetect.errors import DataError, OptionError
 from muledetect.live.desk import Answer, Desk
+from muledetect.live.history import Part, Row
 from muledetect.live.policy import Decision
 from muledetect.live.types import AccountScore, Assessment
-from muledetect.replay.history import Part, Row
 
 #: Rows of one request.
 _MOST = 256

@@ -13,9 +13,19 @@ if TYPE_CHECKING:
     from muledetect.serve.app import Limits, Service
     from muledetect.serve.pacs008 import read_pacs008
     from muledetect.serve.run import serve_until_stopped, server_of
+    from muledetect.serve.start import open_service
     from muledetect.serve.tokens import Tokens, read_tokens
 
-__all__ = ["Limits", "Service", "Tokens", "read_pacs008", "read_tokens", "serve_until_stopped", "server_of"]
+__all__ = [
+    "Limits",
+    "Service",
+    "Tokens",
+    "open_service",
+    "read_pacs008",
+    "read_tokens",
+    "serve_until_stopped",
+    "server_of",
+]
 
 __getattr__, __dir__ = on_demand(
     __name__,
@@ -23,6 +33,7 @@ __getattr__, __dir__ = on_demand(
         "app": "Limits Service",
         "pacs008": "read_pacs008",
         "run": "serve_until_stopped server_of",
+        "start": "open_service",
         "tokens": "Tokens read_tokens",
     },
 )

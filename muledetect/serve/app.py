@@ -74,6 +74,8 @@ class Service:
         Called with `complaint_id` or `transfer_id` in a thread of its own; returns the answer of /locate.
     reload : callable
         Returns the model anew; called in a thread of its own.
+    snapshot : callable
+        Writes the state down; called by the thread that owns it.
     tokens : Tokens
         None known: every caller is let in, so listen on loopback only.
     limits : Limits
@@ -87,10 +89,11 @@ class Service:
 
     def __init__(
         self, desk: Desk, *, locate: Callable[..., dict[str, Any]], reload: Callable[[], Any],
+        snapshot: Callable[[], None] = lambda: None,
         tokens: Tokens | None = None, limits: Limits = Limits(), record: Record | None = None, shadow: bool = False,
         close: Callable[[], None] = lambda: None,
     ) -> None:  # fmt: skip
-        self._locate, self._reload, self._close = locate, reload, close
+        self._locate, self._reload, self._snapshot, self._close = locate, reload, snapshot, close
         self._tokens, self._limits, self._record, self._shadow = tokens or Tokens([]), limits, record, shadow
         self._rates, self._keys, self._n_locating = Rates(limits.per_second), Keys(), 0
         self.worker = Worker(desk, most_waiting=limits.waiting, most_scored=limits.rows, on_batch=self._count_batch)
@@ -104,7 +107,7 @@ class Service:
     def app(self) -> Starlette:
         """Return the application."""
         posts = {"/score": self.score, "/book": self.book, "/events": self.events, "/locate": self.locate,
-                 "/reload": self.reload}  # fmt: skip
+                 "/reload": self.reload, "/snapshot": self.snapshot}  # fmt: skip
         gets = {"/health": self.health, "/ready": self.ready, "/metrics": self.read_metrics,
                 "/openapi.json": self.openapi, "/docs": self.docs}  # fmt: skip
         routes = [Route(path, self._guarded(path, work), methods=["POST"]) for path, work in posts.items()]
@@ -206,9 +209,19 @@ class Service:
     async def reload(self, request: Request) -> Response:
         """Read the model's folder again and answer by it from now on; requests go on meanwhile."""
         await self._body(request)
-        model = await asyncio.to_thread(self._reload)
-        await asyncio.wrap_future(self.worker.put("call", [], lambda: self.worker.desk.scorer.swap(model)))
+        try:
+            model = await asyncio.to_thread(self._reload)
+            await asyncio.wrap_future(self.worker.put("call", [], lambda: self.worker.desk.scorer.swap(model)))
+        except (MuleDetectError, OSError) as error:
+            text = str(error) if isinstance(error, MuleDetectError) else "the model's folder cannot be read."
+            raise RequestError("bad_model", text) from error
         return _json({"reloaded": True})
+
+    async def snapshot(self, request: Request) -> Response:
+        """Write the state down, so that the next start need not book the whole log again; others wait meanwhile."""
+        await self._body(request)
+        await asyncio.wrap_future(self.worker.put("call", [], self._snapshot))
+        return _json({"kept": True})
 
     async def health(self, _: Request) -> Response:
         """Say that the process lives."""

@@ -10,6 +10,7 @@ from typing import Final
 
 from starlette.requests import ClientDisconnect, Request
 
+from muledetect.errors import OptionError
 from muledetect.serve.request_errors import RequestError
 from muledetect.serve.tokens import Tokens
 
@@ -50,6 +51,14 @@ class Rates:
             raise RequestError(
                 "too_many", f"more than {self._rate:g} requests a second. Try again after Retry-After seconds."
             )
+
+
+def check_address(host: str, *, has_tokens: bool) -> None:
+    """Refuse an address that others can reach, where no token is asked for."""
+    if host not in LOOPBACK and not has_tokens:
+        raise OptionError(
+            f"serve: {host!r} can be reached by other machines. Give --tokens FILE, or listen on 127.0.0.1."
+        )
 
 
 def admit(request: Request, tokens: Tokens, rates: Rates) -> None:

@@ -68,6 +68,7 @@ def describe_api(most_rows: int, *, has_tokens: bool) -> dict[str, Any]:
             {"as_of": "time", "currency": "code", "accounts": [{"account_id": "text", "recoverable": "minor units",
              "traced_low": "minor units", "traced_high": "minor units", "decision": _DECISION}], "notice": NOTICE}),
         "/reload": _post("Read the model's folder again, without a stop.", {}, {"reloaded": True}),
+        "/snapshot": _post("Write the state down, so that the next start is faster.", {}, {"kept": True}),
         "/health": _get("The process lives."),
         "/ready": _get("Requests are worked off."),
         "/metrics": _get("Numbers for Prometheus.", "text/plain"),

@@ -8,23 +8,14 @@ from typing import Final
 
 import uvicorn
 
-from muledetect.errors import OptionError
 from muledetect.serve.app import Service
-from muledetect.serve.guards import LOOPBACK
+from muledetect.serve.guards import check_address
 
 #: Seconds that open requests get when the service stops.
 _GRACE: Final = 20
 #: Connections that may be open; beyond it the server answers 503.
 _CONNECTIONS: Final = 4_000
 _HEADER_BYTES: Final = 1 << 15
-
-
-def check_address(host: str, *, has_tokens: bool) -> None:
-    """Refuse an address that others can reach, where no token is asked for."""
-    if host not in LOOPBACK and not has_tokens:
-        raise OptionError(
-            f"serve: {host!r} can be reached by other machines. Give --tokens FILE, or listen on 127.0.0.1."
-        )
 
 
 def server_of(service: Service, host: str, port: int) -> uvicorn.Server:

@@ -41,6 +41,16 @@ class Tokens:
 
 
 def read_tokens(path: Path) -> Tokens:
+    """Return the tokens of a file, see `token_lines`.
+
+    Parameters
+    ----------
+    path : path
+    """
+    return Tokens(token_lines(path))
+
+
+def token_lines(path: Path) -> list[str]:
     """Return the tokens of a file, one a line; blank lines and lines that begin with # are passed over.
 
     Parameters
@@ -66,7 +76,7 @@ def read_tokens(path: Path) -> Tokens:
             )
     if not tokens or len(set(tokens)) != len(tokens):
         raise OptionError(f"tokens: {path.name!r} must hold one token or more, each once, one a line.")
-    return Tokens(tokens)
+    return tokens
 
 
 def _digest(token: str) -> bytes:

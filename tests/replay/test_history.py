@@ -7,10 +7,10 @@ from functools import cache
 import pyarrow as pa
 from small_world import SCORED_AT, small_world
 
-import muledetect.replay.history as module
+import muledetect.live.history as module
 from muledetect.clock import DAY, parse_time
+from muledetect.live.history import history, known_at
 from muledetect.records import Dataset, read_dataset
-from muledetect.replay.history import history, known_at
 
 BEGIN = parse_time(SCORED_AT)
 END = BEGIN + 5 * DAY

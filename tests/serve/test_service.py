@@ -13,7 +13,7 @@ from small_world import small_world
 
 from muledetect.errors import OptionError
 from muledetect.serve.app import Limits
-from muledetect.serve.run import check_address
+from muledetect.serve.guards import check_address
 from muledetect.serve.tokens import Tokens
 
 ACCEPTED = {"outcome": "accepted", "reason": "", "column": ""}

@@ -6,6 +6,7 @@ them: that is law 1 of every column.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any, Final, NamedTuple
@@ -68,7 +69,9 @@ def known_at(dataset: Dataset, moment: int) -> Dataset:
     for name in _TABLES:
         if name in tables:
             tables[name] = tables[name].filter(pa.array(_known_from(name, tables[name]) < moment))
-    return replace(dataset, tables=tables)
+    # another data set: a log that was begun with one must not go on with the other
+    fingerprint = hashlib.sha256(f"{dataset.fingerprint} before {moment}".encode()).hexdigest()
+    return replace(dataset, tables=tables, fingerprint=fingerprint)
 
 
 def history(dataset: Dataset, begin: int, end: int) -> Iterator[Part]:
@@ -102,7 +105,8 @@ def history(dataset: Dataset, begin: int, end: int) -> Iterator[Part]:
 def _known_from(name: str, table: pa.Table) -> Int64Array:
     clocks = [numbers(table, clock) for clock in _CLOCKS[name] if clock in table.column_names]
     none = np.iinfo(np.int64).min
-    return np.maximum.reduce([np.full(len(table), none), *clocks])
+    latest: Int64Array = np.maximum.reduce([np.full(len(table), none), *clocks])
+    return latest
 
 
 def _cuts(time: Int64Array) -> Iterator[tuple[int, int]]:

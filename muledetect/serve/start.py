@@ -1,0 +1,126 @@
+"""From a data set, a model and a folder for the log to a service that is ready to run."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+from muledetect.clock import Moment, parse_time
+from muledetect.errors import OptionError
+from muledetect.facts import Snapshot
+from muledetect.facts.columns import numbers
+from muledetect.inputs import Source, load, open_model
+from muledetect.live.desk import Desk
+from muledetect.live.finding import find_money
+from muledetect.live.history import known_at
+from muledetect.live.log import Sync
+from muledetect.live.outflows import Outflows
+from muledetect.live.policy import load_policy
+from muledetect.live.scorer import LiveScorer
+from muledetect.model.sentences import Language
+from muledetect.progress import Progress
+from muledetect.records import Dataset
+from muledetect.serve.app import Limits, Service
+from muledetect.serve.record import Record
+from muledetect.serve.tokens import read_tokens
+
+
+def open_service(
+    dataset: Source,
+    model: str | Path,
+    *,
+    log: str | Path,
+    sync: Sync = "always",
+    until: Moment | None = None,
+    policy: str | Path | None = None,
+    tokens: Path | None = None,
+    decisions: Path | None = None,
+    shadow: bool = False,
+    language: Language = "en",
+    limits: Limits | None = None,
+    memory: str | int | None = None,
+    progress: Progress | None = None,
+) -> Service:
+    """Return a service that knows a data set, and what its log says was booked since.
+
+    Parameters
+    ----------
+    dataset : path, Dataset or mapping of tables
+        What the state begins with: the same at each start with one log.
+    model : path
+        Folder of a model of live columns, see `train(live=True)`; /reload reads it again.
+    log : path
+        Folder for the log and snapshots; made if it is not there.
+    sync : "always", "interval" or "never"
+        When an acknowledged row is on the disk, see `muledetect.live.log`.
+    until : Moment, optional
+        Begin with what was known before this moment only, as for a replay.
+    policy : str or path, optional
+        Country pack or JSON file; by default the pack of the model.
+    tokens : path, optional
+        File of tokens; without one every caller on this machine is let in.
+    decisions : path, optional
+        File that decisions other than allow are added to.
+    shadow : bool
+        Answer "allow" always; `decisions` says what would have been decided.
+    language : "en" or "th"
+        Of reasons.
+    limits : Limits, optional
+    memory, progress
+        As for every step, see `muledetect.pipeline`.
+
+    Raises
+    ------
+    OptionError
+        If `shadow` has no file of decisions, the policy has amounts in another currency, or a token file is not safe.
+    ModelError
+        If the model needs a column that is not live.
+    DataError
+        If the log is damaged or was begun with another data set.
+    """
+    if shadow and decisions is None:
+        raise OptionError("serve: shadow mode only records, so it needs a file of decisions. Give --decisions FILE.")
+    known = None if tokens is None else read_tokens(tokens)
+    read = load(dataset, memory=memory, progress=progress)
+    used = open_model(model, read)
+    rules = load_policy(policy or used.trained_on_.pack or "none")
+    read = read if until is None else known_at(read, parse_time(until))
+    scorer = LiveScorer(used, read, language=language, log=log, sync=sync)
+    outflows = Outflows(rules)
+    outflows.start(_snapshot_of(scorer.state.to_dataset()))
+    desk = Desk(scorer, rules, outflows, read.currency)
+
+    _warm_up(scorer, read)
+
+    def records() -> Dataset:
+        return scorer.state.to_dataset()
+
+    def locate(**asked: str) -> dict[str, Any]:
+        # in a thread of its own, so that scores go on while it traces; only to copy the state it waits for its turn
+        return find_money(_snapshot_of(service.worker.put("call", [], records).result()), rules, **asked)
+
+    def close() -> None:
+        scorer.snapshot()
+        scorer.close()
+
+    service = Service(
+        desk, locate=locate, reload=lambda: open_model(model, read), snapshot=scorer.snapshot, tokens=known,
+        limits=limits or Limits(), record=None if decisions is None else Record(decisions), shadow=shadow, close=close,
+    )  # fmt: skip
+    return service
+
+
+def _snapshot_of(records: Dataset) -> Snapshot:
+    """Return what is known now: behind all transfers and complaints that are not dated after the machine's clock."""
+    clocks = [numbers(records.transfers, "time")]
+    if "complaints" in records.tables:
+        clocks.append(numbers(records.tables["complaints"], "known_ts"))
+    latest = max(int(clock.max(initial=0)) for clock in clocks)
+    return Snapshot(records, min(latest, time.time_ns() // 1_000) + 1)
+
+
+def _warm_up(scorer: LiveScorer, records: Dataset) -> None:
+    """Score once with reasons, so that no caller waits for what is compiled or read at the first time."""
+    rows = records.transfers.select(["transfer_id", "time", "source", "target", "amount"])
+    scorer.score_many(rows.slice(max(len(rows) - 1, 0)).to_pylist(), explain=True)
