@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time as wall
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -92,10 +93,11 @@ def replay(
     target: Target = Remote(url, token) if url else in_process(read, used, rules, first)
     tally, since = Tally(read, first, last), wall.monotonic()
     wait = _pace(first, speed)
-    for part in history(read, first, last):
-        for some in part.ticks() if speed else [part]:
-            _send(some, target, tally, wait)
-        (progress or silent)("replay", (int(part.times[-1]) - first) / (last - first))
+    with closing(target):
+        for part in history(read, first, last):
+            for some in part.ticks() if speed else [part]:
+                _send(some, target, tally, wait)
+            (progress or silent)("replay", (int(part.times[-1]) - first) / (last - first))
     found = tally.found()
     found.figures.update(
         begin=format_time(first), end=format_time(last), policy=None if url else rules.name, currency=read.currency,

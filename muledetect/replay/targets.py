@@ -38,6 +38,10 @@ class Target(Protocol):
         """Return what is decided for the money of a complaint that came at a moment."""
         ...
 
+    def close(self) -> None:
+        """Let go of what was opened."""
+        ...
+
 
 def is_scored(row: Row) -> bool:
     """Whether somebody asked for a transfer: a reversal is the bank's own."""
@@ -67,6 +71,9 @@ class InProcess:
     def locate(self, complaint_id: str, time: int) -> list[Located]:
         """Trace a complaint."""
         return _located(self._locate(complaint_id, time))
+
+    def close(self) -> None:
+        """Do nothing: nothing is open."""
 
 
 class Remote:
@@ -102,6 +109,10 @@ class Remote:
     def locate(self, complaint_id: str, time: int) -> list[Located]:  # noqa: ARG002 (the service has its own clock)
         """Ask the service."""
         return _located(self._ask("/locate", {"complaint_id": complaint_id}, may_be_absent=True))
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._connection.close()
 
     def _send(self, path: str, name: str, rows: list[Row]) -> list[dict[str, Any]]:
         return [self._ask(path, {name: rows[i : i + _MOST]}) for i in range(0, len(rows), _MOST)]

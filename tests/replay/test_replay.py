@@ -108,6 +108,6 @@ def test_without_a_truth_nothing_is_called_stolen(rules: Path) -> None:
 def test_an_empty_time_and_a_model_of_other_columns_are_refused() -> None:
     with pytest.raises(OptionError, match="--from"):
         replay(small_world(), live_model(), begin="2026-01-01")
-    other = train(small_world(), TRAINED_AT, target="active", model=small_model(1))
+    other = train(small_world(), TRAINED_AT, target="ever", model=small_model(1), neighbours=False)
     with pytest.raises(ModelError, match="live"):
         replay(small_world(), other, begin=SCORED_AT)
