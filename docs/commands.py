@@ -13,15 +13,15 @@ from typing import Any, Final, Literal, get_args, get_origin
 
 import typer
 
-from muledetect import cli, convert, demo, engine, pipeline, records, rings, simulation, tracing, warm_up
+from muledetect import cli, convert, demo, engine, pipeline, records, replay, rings, serve, simulation, tracing, warm_up
 from muledetect.records.layouts import import_layout
 from muledetect.records.own import suggest_columns
 
 HEAD: Final = "| option | default | says | in Python |\n|---|---|---|---|"
 PAGE: Final = Path(__file__).parent / "commands.md"
 
-#: The same work in Python, after `import muledetect as md`; a test runs them in this order, but for `demo` and
-#: `simulate`.
+#: The same work in Python, after `import muledetect as md`; a test runs them in this order, but for `demo`,
+#: `simulate` and `serve`.
 PYTHON: Final = {
     "demo": 'md.demo.run_demo("muledetect-demo")',
     "warm-up": "from muledetect.warm_up import warm_up\n\nwarm_up()",
@@ -46,6 +46,11 @@ PYTHON: Final = {
     "monitor": 'drift = md.pipeline.monitor("data/sample", "model", "2025-03-01", "2025-04-01", output="drift")\n'
     "drift.exit_status",
     "report": 'md.report("data/sample", "scores.parquet", rings="rings", output="report")',
+    "replay": 'md.train("data/sample", "2025-03-01", target="ever", live=True, output="live_model")\n'
+    'found = md.replay.replay("data/sample", "live_model", begin="2025-04-26", policy="GB", output="replay")',
+    "serve": "from muledetect.serve import open_service, serve_until_stopped, server_of\n\n"
+    'service = open_service("data/sample", "live_model", log="log", policy="TH")\n'
+    'serve_until_stopped(server_of(service, "127.0.0.1", 8080))',
     "key": 'from muledetect.records import new_key\n\nnew_key("secret.key")',
     "reveal": 'hidden = md.read_dataset("data/sample", pseudonymise="secret.key")\n'
     'md.score(hidden, "model", "2025-04-01", output="hidden.parquet")\n'
@@ -72,6 +77,8 @@ FUNCTIONS: Final[dict[str, tuple[Callable[..., Any], ...]]] = {
     "report": (pipeline.report,),
     "evaluate": (pipeline.evaluate,),
     "monitor": (pipeline.monitor,),
+    "replay": (replay.replay,),
+    "serve": (serve.open_service, serve.server_of),
     "key": (records.new_key,),
     "reveal": (convert.reveal,),
     "export": (convert.export,),
@@ -91,6 +98,8 @@ RENAMED: Final = {
     ("score", "explain"): "n_explained", ("explain", "transfers"): "n_transfers",
     ("trace", "complaint"): "complaint_ids", ("trace", "method"): "methods",
     ("evaluate", "truth"): "use_truth", ("report", "alerts"): "n_alerts",
+    ("replay", "until"): "end", ("replay", "tokens"): "token", ("serve", "rate"): "Limits.per_second",
+    ("serve", "queue"): "Limits.waiting",
     ("key", "keyfile"): "path", ("reveal", "keyfile"): "key", ("reveal", "table"): "source",
     ("reveal", "pseudonyms"): "Pseudonyms.reveal_all", ("export", "tables"): "source",
 }  # fmt: skip

@@ -29,12 +29,15 @@ if TYPE_CHECKING:
         features,
         graph,
         labels,
+        live,
         model,
         pipeline,
         records,
+        replay,
         reports,
         rings,
         schema,
+        serve,
         simulation,
         testing,
         tracing,
@@ -97,8 +100,8 @@ __getattr__, __dir__ = on_demand(
         "records": "Dataset read_dataset",
         "versions": "show_versions",
     },
-    rooms="datasets engine evaluation facts features graph labels model pipeline plots=reports.plots records reports "
-    "rings schema simulation testing tracing",
+    rooms="datasets engine evaluation facts features graph labels live model pipeline plots=reports.plots records "
+    "replay reports rings schema serve simulation testing tracing",
     moved={
         "Columns": "records.own.Columns",
         "Imported": "records.own.Imported",

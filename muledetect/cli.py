@@ -508,8 +508,8 @@ def monitor(
 
 
 @app.command(
-    epilog="Example: `muledetect serve store --model model --log log --policy TH`. It ends in good order on SIGTERM. "
-    "See docs/live.md."
+    epilog="Example: `muledetect serve data/sample --model live_model --log log --policy TH`. It ends in good order "
+    "on SIGTERM. See docs/live.md."
 )
 def serve(
     dataset: Annotated[Path, Argument(help="Store or folder of tables that the state begins with.")],
@@ -552,7 +552,9 @@ def serve(
     serve_until_stopped(server)
 
 
-@app.command(epilog="Example: `muledetect replay data/sample --model model --policy GB --output replay`")
+@app.command(
+    epilog="Example: `muledetect replay data/sample --model live_model --from 2025-04-26 --policy GB --output replay`"
+)
 @reads
 def replay(
     reading: Reading,
