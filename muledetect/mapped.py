@@ -1,8 +1,9 @@
 """Mapped files of the process, and letting go of their pages while it holds too many.
 
 What is mapped counts as memory that the process holds, though the system could take it back. With a limit, a thread
-lets go of all these pages whenever the process holds more than a part of the limit. Nothing is lost: pages that were
-written stay with their file, and whoever needs one gets it again, from the system's cache where it still is there.
+lets go of some of these pages whenever the process holds more than a part of the limit: piece after piece of one file
+after the other, until it holds less. Nothing is lost: pages that were written stay with their file, and whoever needs
+one gets it again, from the system's cache where it still is there.
 """
 
 from __future__ import annotations
@@ -18,6 +19,11 @@ from weakref import WeakSet
 FULL: Final = 0.7
 EVERY: Final = 0.02
 
+# Part of the limit that is let go at once, and that is left to files where all else takes nearly the whole limit; bytes
+# of a piece of a file.
+_AT_ONCE: Final = 0.1
+_PIECE: Final = 1 << 25
+
 _PAGE: Final = mmap.PAGESIZE
 _STATM: Final = Path("/proc/self/statm")
 #: Only Linux says what a process holds, and keeps what was written to pages that are let go.
@@ -32,6 +38,7 @@ class _Files:
         self._lock = Lock()
         self._limit: int | None = None
         self._thread: Thread | None = None
+        self._n_let_go = 0
 
     def add(self, mapped: mmap.mmap, limit: int | None) -> None:
         with self._lock:
@@ -48,16 +55,21 @@ class _Files:
                 if not files or self._limit is None:
                     self._thread, self._limit = None, None
                     return
-                most = self._limit * FULL
+                most = max(self._limit * FULL, resident(with_files=False) + self._limit * _AT_ONCE)
             if resident() > most:
-                _let_go(files)
+                self._let_go(files, most - self._limit * _AT_ONCE)
             files.clear()  # a file whose last user is gone goes at once
             time.sleep(EVERY)
 
-
-def _let_go(files: list[mmap.mmap]) -> None:
-    for file in files:
-        file.madvise(mmap.MADV_DONTNEED)
+    def _let_go(self, files: list[mmap.mmap], most: float) -> None:
+        """Go on behind the last piece that was let go, at most once around, until the process holds less."""
+        pieces = [(file, at) for file in files for at in range(0, len(file), _PIECE)]
+        for nth in range(len(pieces)):
+            file, at = pieces[(self._n_let_go + nth) % len(pieces)]
+            file.madvise(mmap.MADV_DONTNEED, at, min(_PIECE, len(file) - at))
+            if resident() <= most:
+                break
+        self._n_let_go += nth + 1
 
 
 _FILES: Final = _Files()
