@@ -264,14 +264,15 @@ def show_rings(out: Console, found: RingTables, n_rows: int = 5) -> None:
     rows = [
         (
             row["ring_id"], row["n_accounts"], row["n_victims"], row["value_in"] / unit, row["recoverable"] / unit,
-            f"{row['first_time']:%-d %b} to {row['last_time']:%-d %b}", (row["typology"] or "-").replace("_", "-"),
-            ", ".join(f"{n} {role}" for role, n in Counter(roles[row["ring_id"]]).most_common()),
+            f"{row['first_time']:%-d %b} to {row['last_time']:%-d %b}",
+            (row["typology"] or "no shape").replace("_", "-")
+            + ": " + ", ".join(f"{n} {role}" for role, n in Counter(roles[row["ring_id"]]).most_common()),
         )
         for row in found.rings.slice(0, n_rows).to_pylist()
     ]  # fmt: skip
     received = f"received, {found.currency or 'minor units'}"
     columns = {"ring": "", "accounts": ",", "known victims": ",", received: ",.0f", "still there, at most": ",.0f"}
-    _print_table(out, {**columns, "active": "", "typology": "", "roles": ""}, rows)
+    _print_table(out, {**columns, "active": "", "typology: roles": ""}, rows)
     if len(found) > n_rows:
         out.print(f"and {len(found) - n_rows:,} more")
     tied = [row for row in found.ring_ties.to_pylist() if row["grade"] != "none"]

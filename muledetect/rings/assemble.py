@@ -64,15 +64,15 @@ def assemble(context: RingContext, found: Found, links: Mapping[str, pa.Table], 
     ids = pa.array([names[k] for k in order], pa.string())
     rings = {name: np.asarray(values)[order] for name, values in measures.items()}
     spans = {"first_time": first_time[order], "last_time": last_time[order]}
-    typology, transfers = find_typologies(context.snapshot.graph, flows, found.ring)
+    typology, transfers = find_typologies(context.snapshot.graph, flows, place[found.ring])
     return RingTables(
         rings=schema.RINGS.filled(
             ring_id=ids,
             as_of=np.full(len(order), context.snapshot.as_of),
             **rings,
             **spans,
-            typology=[typology[k] for k in order],
-            typology_transfers=[context.transfer_ids(transfers[k]).to_pylist() for k in order],
+            typology=typology,
+            typology_transfers=[context.transfer_ids(rows).to_pylist() for rows in transfers],
         ),
         ring_members=_members(context, found, flows, place, ids),
         ring_links=_links(context, inside, place, ids),

@@ -55,7 +55,7 @@ def find_typologies(graph: TransferGraph, flows: Flows, ring: Int64Array) -> tup
     flows : Flows
         Its `inner` transfers, with `payer` and `payee`, are what counts.
     ring : int64[n_members]
-        Ring of each member row.
+        Ring of each member row; -1 = not looked at.
 
     Notes
     -----
@@ -68,7 +68,7 @@ def find_typologies(graph: TransferGraph, flows: Flows, ring: Int64Array) -> tup
     by_ring = np.argsort(at, kind="stable")
     bounds = np.searchsorted(at[by_ring], np.arange(n_rings + 1))
     place = _places(ring)
-    size = np.bincount(ring, minlength=n_rings)
+    size = np.bincount(ring[ring >= 0], minlength=n_rings)
     for k in range(n_rings):
         rows = by_ring[bounds[k] : bounds[k + 1]]
         rows = rows[np.argsort(flows.inner[rows], kind="stable")]

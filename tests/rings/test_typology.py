@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from ring_worlds import AS_OF, START, Row, make_world
+from ring_worlds import AS_OF, START, Row, gang, gang_scores, make_world
 
 from muledetect.clock import DAY, HOUR
 from muledetect.facts import Snapshot
@@ -157,6 +157,18 @@ def test_three_accounts_in_a_cycle_are_found_and_named() -> None:
 
 def test_the_contract_names_the_shapes_that_are_looked_for() -> None:
     assert set(RINGS.column("typology").values) == {*KNOWN, "mixed"}
+
+
+def test_a_ring_keeps_its_typology_where_others_are_not_shown() -> None:
+    circle = [(a, b, k * HOUR, 90_000) for k, (a, b) in enumerate([("p", "q"), ("q", "r"), ("r", "p")])]
+    rows = [*circle, *gang("g", 5 * DAY), *gang("h", 12 * DAY, 3)]
+    world = make_world(rows, {**gang_scores("g", "h"), "p": 0.9, "q": 0.9, "r": 0.9})
+    snapshot = Snapshot(world.dataset, AS_OF)
+    columns = ["ring_id", "typology", "typology_transfers"]
+    found = find_rings(snapshot, world.scores).rings.select(columns).to_pylist()
+    assert sorted(row["typology"] for row in found) == ["cycle", "scatter_gather", "scatter_gather"]
+    for n in (1, 2):
+        assert find_rings(snapshot, world.scores, max_rings=n).rings.select(columns).to_pylist() == found[:n]
 
 
 def test_rings_of_a_version_without_typologies_are_still_read(tmp_path: Path) -> None:
