@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import partial
+from time import time_ns
 from typing import Any, Final
 
 import numpy as np
@@ -21,8 +22,7 @@ from muledetect.arrays import Int64Array
 from muledetect.live.state import LiveState
 from muledetect.live.types import Booked
 from muledetect.records import reasons
-from muledetect.records.read import begin
-from muledetect.records.reading import Reading
+from muledetect.records.arriving import read_arriving
 from muledetect.records.reversals import ENDS, find_reversals
 from muledetect.schema import INPUTS
 
@@ -63,7 +63,7 @@ def book_transfers(state: LiveState, rows: Sequence[Mapping[str, Any]], keep: Ke
     found: list[Booked] = []
     for some in _runs(rows):
         table, outcomes = read_rows(state, "transfers", some)
-        ends = [_judge(state, table, place, outcomes) for place in range(len(table))]
+        ends = _judge(state, table, outcomes)
         swapped = np.array([one is not None and one for one in ends], np.bool_)
         is_accepted = pa.array([one is not None for one in ends], pa.bool_())
         accepted = _turned(table, np.flatnonzero(swapped)).filter(is_accepted) if len(table) else table
@@ -113,16 +113,11 @@ def read_rows(state: LiveState, name: str, rows: Sequence[Mapping[str, Any]]) ->
     if "reversal_of" in source and "channel" in state.tables[name]:
         source.setdefault("channel", pa.nulls(len(given), pa.string()))  # a reversal has a channel of its own
     source[PLACE] = pa.array(given, pa.int64())
-    tables = {"transfers": _NO_TRANSFERS, name: pa.table(source)}
-    read = begin(Reading, tables, currency=state.currency or None, tick=state.tick).finish()
-    of_table = read.rejects.filter(pc.equal(read.rejects["table"].cast(pa.string()), name))
-    for row in of_table.to_pylist():
+    table, rejects = read_arriving(name, pa.table(source), currency=state.currency, now=time_ns() // 1_000)
+    for row in rejects.to_pylist():
         is_repeat = row["reason"] in (reasons.DUPLICATE, reasons.PAIRED)
         outcomes[given[row["row"]]] = Booked("duplicate" if is_repeat else "rejected", row["reason"], row["column"])
-    return read.tables[name], outcomes
-
-
-_NO_TRANSFERS: Final = pa.table({name: pa.array([], pa.string()) for name in INPUTS["transfers"].required})
+    return table, outcomes
 
 
 def _runs(rows: Sequence[Mapping[str, Any]]) -> Iterator[Sequence[Mapping[str, Any]]]:
@@ -156,9 +151,20 @@ def _column(values: list[Any]) -> pa.Array:
     return pa.array([None if value is None else str(value) for value in values], pa.string())
 
 
-def _judge(state: LiveState, table: pa.Table, place: int, outcomes: list[Booked]) -> bool | None:
-    """Return whether the ends of a row must be swapped; None if it goes, and say why."""
-    row = table.slice(place, 1)
+def _judge(state: LiveState, table: pa.Table, outcomes: list[Booked]) -> list[bool | None]:
+    """Return whether the ends of each row must be swapped; None if it goes, and say why."""
+    ends: list[bool | None] = [False] * len(table)
+    if not len(table):
+        return ends
+    is_met = state.is_known("transfers", table["transfer_id"])
+    if "reversal_of" in table.column_names:
+        is_met |= table["reversal_of"].is_valid().to_numpy()
+    for place in np.flatnonzero(is_met).tolist():
+        ends[place] = _judge_one(state, table.slice(place, 1), outcomes)
+    return ends
+
+
+def _judge_one(state: LiveState, row: pa.Table, outcomes: list[Booked]) -> bool | None:
     at = row[PLACE][0].as_py()
     rows, name = state.tables["transfers"], row["transfer_id"][0].as_py()
     original = row["reversal_of"][0].as_py() if "reversal_of" in row.column_names else None

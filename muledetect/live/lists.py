@@ -57,7 +57,12 @@ class Lists:
     @property
     def nbytes(self) -> int:
         """Bytes in use."""
-        return 24 * self._n_keys + 4 * self._used
+        return 24 * self._n_keys + self.nbytes_of_rows
+
+    @property
+    def nbytes_of_rows(self) -> int:
+        """Bytes of the rows, without the keys."""
+        return 4 * self._used
 
     def add(self, key: AnyArray, row: AnyArray) -> None:
         """Put rows at the end of the lists of their keys; a key that is new has an empty list; -1 is passed over."""
@@ -82,6 +87,13 @@ class Lists:
         Rows are in order of time, so a bound of rows is a bound of time. Keys without a list have no rows.
         """
         found: Int64Array = _gather(self.start, self.stop, self._entry, keys, since, most)
+        return found
+
+    def last(self, keys: AnyArray) -> Int64Array:
+        """Return the last row of some keys, -1 where there is none."""
+        found = np.full(len(keys), -1, np.int64)
+        has_rows = self.counts(keys) > 0
+        found[has_rows] = self._entry[self._stop[keys[has_rows]] - 1]
         return found
 
     def counts(self, keys: AnyArray) -> Int64Array:

@@ -11,12 +11,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
+import numba
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from muledetect.arrays import MISSING, AnyArray, Int64Array
+from muledetect.arrays import MISSING, AnyArray, Int32Array, Int64Array
 from muledetect.records.encode import IdEncoder
 
 #: Room that a new array has beyond what it holds, as a share of it, and at least so many cells. Memory that was never
@@ -71,9 +72,13 @@ class Rows:
 
     def __init__(self, table: pa.Table, shared: Mapping[str, IdEncoder] | None = None) -> None:
         self.schema: pa.Schema = table.schema.remove_metadata()
+        self._shared = dict(shared or {})
         self.encoders: dict[str, IdEncoder] = {
-            field.name: (shared or {}).get(field.name) or IdEncoder() for field in self.schema if _is_text(field.type)
+            field.name: self._shared[field.name] if field.name in self._shared else IdEncoder()
+            for field in self.schema
+            if _is_text(field.type)
         }
+        self._number_of: dict[str, Int32Array] = {}
         self._columns = {field.name: Growing(self._coded(field.name, table[field.name])) for field in self.schema}
 
     def __len__(self) -> int:
@@ -88,10 +93,9 @@ class Rows:
 
     @property
     def nbytes(self) -> int:
-        """Bytes of the columns, and of the dictionaries of their texts."""
-        return sum(column.nbytes for column in self._columns.values()) + sum(
-            encoder.nbytes for encoder in self.encoders.values()
-        )
+        """Bytes of the columns, and of the dictionaries of their texts that no other table uses."""
+        own = [encoder for name, encoder in self.encoders.items() if name not in self._shared]
+        return sum(column.nbytes for column in self._columns.values()) + sum(encoder.nbytes for encoder in own)
 
     def append(self, table: pa.Table) -> None:
         """Add rows; columns that the rows here do not have are passed over."""
@@ -127,6 +131,13 @@ class Rows:
         wanted = self.schema.names if names is None else [name for name in self.schema.names if name in set(names)]
         return pa.table({name: self._arrow(name, self._columns[name].values[rows]) for name in wanted})
 
+    def _distinct(self, name: str, cells: AnyArray) -> tuple[Int32Array, Int32Array]:
+        n_codes = len(self.encoders[name])
+        if len(self._number_of.get(name, ())) < n_codes:
+            self._number_of[name] = np.full(2 * n_codes, -1, np.int32)
+        found: tuple[Int32Array, Int32Array] = _number(cells, self._number_of.get(name, np.empty(0, np.int32)))
+        return found
+
     def _coded(self, name: str, column: Any) -> AnyArray:
         kind = self.schema.field(name).type
         whole = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
@@ -143,16 +154,29 @@ class Rows:
         if name in self.encoders:
             if not pa.types.is_dictionary(kind):
                 return self.encoders[name].take(cells)
-            codes, place = np.unique(cells, return_inverse=True)
-            n_null = int(len(codes) > 0 and codes[0] < 0)
-            values = self.encoders[name].take(codes[n_null:])
-            indices = pa.array((place - n_null).astype(np.int32), mask=place < n_null)
-            return pa.DictionaryArray.from_arrays(indices, values)
+            codes, place = self._distinct(name, cells)
+            indices = pa.array(place, mask=place < 0)
+            return pa.DictionaryArray.from_arrays(indices, self.encoders[name].take(codes))
         if pa.types.is_boolean(kind):
             return pa.array(cells > 0, mask=cells < 0)
         if pa.types.is_floating(kind):
             return pa.array(cells, kind, mask=np.isnan(cells))
         return pa.array(cells, mask=cells == MISSING).cast(kind)
+
+
+@numba.njit(cache=True, nogil=True)
+def _number(cells, number) -> tuple[Int32Array, Int32Array]:  # type: ignore[no-untyped-def]
+    """Return the distinct codes in order of appearance, and each cell's place among them; `number` is -1 throughout."""
+    codes, place, n = np.empty(len(cells), np.int32), np.empty(len(cells), np.int32), 0
+    for i in range(len(cells)):
+        code = cells[i]
+        if code >= 0 and number[code] < 0:
+            number[code], codes[n] = n, code
+            n += 1
+        place[i] = number[code] if code >= 0 else -1
+    for k in range(n):
+        number[codes[k]] = -1
+    return codes[:n], place
 
 
 def _is_text(kind: pa.DataType) -> bool:

@@ -30,6 +30,7 @@ from muledetect.model import MuleModel
 from muledetect.model.fitted import names_of
 from muledetect.model.sentences import Language
 from muledetect.model.store import config_hash
+from muledetect.model.table import check_finite
 from muledetect.model.tiers import tiers_by_probability
 from muledetect.records import Dataset
 
@@ -248,6 +249,8 @@ class LiveScorer:
                 f"live: {len(not_live)} of the {len(names)} columns of the model cannot be computed as each transfer "
                 f"arrives. Train one with `train(..., live=True)`. {told}."
             )
+        # balances are read without being declared as a table
+        self._tables = {"accounts"}.union(*(known.features[known.parse(name).feature].tables for name in names))
         self._plan, self._names, self._model = plan_of(names, known), names, model
         self._lookback = model.trained_on_.lookback
         self.model_name, self.version = config_hash(model)[:12], version("muledetect")
@@ -272,12 +275,14 @@ class LiveScorer:
         if not len(rows):
             return found
         values = self.columns(points[rows])
-        table = as_table(pa.array(ids), Points(rows.astype(np.int32), as_of[rows]), self._names, values)
-        score = self._model.decision_function(table)
+        seen = np.ascontiguousarray(values, np.float32)
+        check_finite(seen, self._names)
+        score = self._model.first_stage(seen)
         probability = self._model.probability(score)
         tiers = tiers_by_probability(probability)
         reasons: list[tuple[str, ...]] = [()] * len(rows)
         if explain:
+            table = as_table(pa.array(ids), Points(rows.astype(np.int32), as_of[rows]), self._names, values)
             told = self._model.explain(table, self._n_reasons, currency=self.state.currency, language=self._language)
             reasons = [tuple(str(reason["text"]) for reason in some) for some in told]
         for k, row in enumerate(rows.tolist()):
@@ -292,5 +297,5 @@ class LiveScorer:
         points : Points
             Account codes as `LiveState.codes` gives them.
         """
-        extraction, codes = self.state.around(points.account)
+        extraction, codes = self.state.around(points.account, self._tables)
         return compute_columns(extraction, Points(codes, points.as_of), len(self._names), self._plan)

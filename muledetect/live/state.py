@@ -7,15 +7,15 @@ ahead; a transfer that comes late is put in its place, and what came after it is
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
 import numpy as np
 import pyarrow as pa
 
-from muledetect.arrays import AnyArray, Float32Array, Int32Array, Int64Array
+from muledetect.arrays import AnyArray, BoolArray, Float32Array, Int32Array, Int64Array
 from muledetect.facts import Facts
 from muledetect.facts.known import visible_tables
 from muledetect.facts.lookback import rows_since
@@ -141,9 +141,21 @@ class LiveState:
     @property
     def nbytes(self) -> int:
         """Bytes in use, without what one question takes."""
-        lists = [self._paid, self._got, *self._used.values(), *self._owned.values(), *self._found.values()]
-        tables = sum(rows.nbytes for rows in self.tables.values())
-        return tables + sum(one.nbytes for one in lists) + self._values.nbytes
+        return sum(self.sizes().values())
+
+    def sizes(self) -> dict[str, int]:
+        """Return the bytes that grow with transfers, with accounts, and with the rows of other tables."""
+        by_account, rows = (self._paid, self._got), self.tables["transfers"]
+        keys = sum(one.nbytes - one.nbytes_of_rows for one in by_account)
+        by_other = [*self._used.values(), *(one for one in (self._found["transfers"], self._reversals) if one)]
+        others = [*self._owned.values(), *(one for name, one in self._found.items() if name != "transfers")]
+        return {
+            "transfers": rows.nbytes + self._values.nbytes + sum(one.nbytes_of_rows for one in by_account)
+            + sum(one.nbytes for one in by_other),
+            "accounts": self.accounts.nbytes + keys,
+            "other": sum(table.nbytes for name, table in self.tables.items() if name != "transfers")
+            + sum(one.nbytes for one in others),
+        }  # fmt: skip
 
     def rows_of(self, name: str, key: str) -> Int64Array:
         """Return the rows of a table that an id finds: its own, or, of lists and identifiers, those of a value."""
@@ -151,6 +163,11 @@ class LiveState:
         if lists is None:
             return np.empty(0, np.int64)
         return lists.of(self.tables[name].encoders[_FOUND_BY[name]].find(pa.array([key], pa.string())))
+
+    def is_known(self, name: str, keys: pa.ChunkedArray) -> BoolArray:
+        """Return which ids rows of a table have."""
+        codes = self.tables[name].encoders[_FOUND_BY[name]].find(keys.combine_chunks())
+        return np.asarray(self._found[name].counts(codes) > 0)
 
     def reversals_of(self, transfer_id: str) -> Int64Array:
         """Return the reversals of a transfer that are booked."""
@@ -228,23 +245,33 @@ class LiveState:
         rows.copy_row(n, row)
         rows.cut(n)
 
-    def around(self, accounts: Int32Array) -> tuple[LiveExtraction, Int32Array]:
-        """Return the part of the bank that live columns at points of these accounts read, and their codes in it."""
+    def around(
+        self, accounts: Int32Array, tables: Collection[str] = tuple(_OWNER)
+    ) -> tuple[LiveExtraction, Int32Array]:
+        """Return the part of the bank that live columns at points of these accounts read, and their codes in it.
+
+        Parameters
+        ----------
+        accounts : int32[n]
+            Codes; -1 for unknown ones.
+        tables : collection of str
+            Of those with rows of single accounts, the ones that the columns read.
+        """
         asked = np.unique(accounts[accounts >= 0])
         rows = of_points(self._indexes, asked)
-        facts, codes = self._part(rows, asked)
+        facts, codes = self._part(rows, asked, tables)
         names = [column for made in self.signals for column in made.columns]
         values = self._values.values[rows]
         extraction = LiveExtraction(facts, {name: values[:, place] for place, name in enumerate(names)})
         return extraction, np.where(accounts >= 0, np.searchsorted(codes, accounts), -1).astype(np.int32)
 
-    def is_own(self, accounts: Int32Array) -> Any:
+    def is_own(self, accounts: Int32Array) -> BoolArray:
         """Return which accounts are held at this bank: those of which nothing else is said."""
         table = self.tables.get("accounts")
         if table is None or "is_own" not in table:
-            return accounts >= 0
-        row = np.array([rows[-1] if len(rows := self._owned["accounts"].of(np.array([a]))) else -1 for a in accounts])
-        return (accounts >= 0) & ((row < 0) | (table["is_own"][row] != 0))
+            return np.asarray(accounts >= 0)
+        row = self._owned["accounts"].last(accounts)
+        return np.asarray((accounts >= 0) & ((row < 0) | (table["is_own"][row] != 0)))
 
     @property
     def latest(self) -> int:
@@ -297,8 +324,8 @@ class LiveState:
         values = [made.compute(past)[n_known:] for made in self.signals]
         return np.column_stack([np.empty((self.n_transfers - low, 0), np.float32), *values])
 
-    def _part(self, rows: Int64Array, accounts: Int32Array) -> tuple[Facts, AnyArray]:
-        """Return the facts of some transfers and of what is said of some accounts, and the state's code of each."""
+    def _part(self, rows: Int64Array, accounts: Int32Array, names: Collection[str] = ()) -> tuple[Facts, AnyArray]:
+        """Return the facts of some transfers, with rows of some accounts in some tables, and the state's codes."""
         transfers = self.tables["transfers"]
         source, target = transfers["source"][rows], transfers["target"][rows]
         codes = np.unique(np.concatenate([source, target, accounts]))
@@ -312,7 +339,8 @@ class LiveState:
         )
         tables = {**self._empty, "transfers": transfers.take(rows, _READ)}
         for name, lists in self._owned.items():
-            tables[name] = self.tables[name].take(lists.of(accounts))
+            if name in names:
+                tables[name] = self.tables[name].take(lists.of(accounts))
         return Facts(self._dataset(tables, graph.account_ids), graph), codes
 
     @cached_property

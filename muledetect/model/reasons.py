@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
+from functools import cache
 from typing import TypedDict
 
 import numpy as np
@@ -137,6 +138,7 @@ def _weigh(
     return total, best
 
 
+@cache
 def _unit(name: str) -> str:
     """Return the unit of a column, empty for one that the registry does not know."""
     try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import Final
 
 import numpy as np
@@ -117,6 +118,16 @@ class TableReader:
         for old in source.former:
             self._log.doubt(self.table.name, old, reasons.FORMER_NAME, self.n_read)
         self._check_calendar()
+
+    def read_batch(self, batch: pa.RecordBatch) -> None:
+        """Read one batch of rows that are in memory; what makes it unusable is put into `stops`."""
+        present = self._check_schema(batch.schema)
+        if self.stops:
+            return
+        for name in present:
+            self.columns.setdefault(name, [])
+        with suppress(ColumnError):  # it stands in `stops`
+            self._read_batch(batch, present, np.array([], np.int64))
 
     def _check_schema(self, schema: pa.Schema) -> list[str]:
         name, names = self.table.name, list(schema.names)

@@ -11,10 +11,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from small_world import small_world
-from strategies import Scene, scenes
+from strategies import START, Scene, scenes, transfers_table
 
 from muledetect.arrays import AnyArray
-from muledetect.clock import DAY, HOUR
+from muledetect.clock import DAY, HOUR, SECOND
 from muledetect.facts import Facts
 from muledetect.features import Extraction, registry
 from muledetect.features._extract import compute_columns, extract_values, plan_of
@@ -112,6 +112,28 @@ def test_a_simulated_bank_equals_batch(lookback: int | None) -> None:
     order = order[np.argsort(order + np.random.default_rng(3).normal(0, 6, 2_000), kind="stable")]
     state = grown(dataset, n_first, order.tolist(), [1, 8, 64], since)
     assert differing(state, dataset, points_in(dataset, 3, 400, int(time[n_first]))) == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(4))
+def test_busy_accounts_that_are_not_looked_through_equal_batch(seed: int) -> None:
+    """Hubs with more than `MAX_DEGREE` transfers in the look-back, on either side, on a clock of seconds or finer."""
+    random, n, n_accounts = np.random.default_rng(seed), 1_500, 60
+    weight = np.concatenate([np.full(4, 6.0), np.ones(n_accounts - 4)])
+    ends = random.choice(n_accounts, (2, n), p=weight / weight.sum())
+    ends[0, ::7], ends[1, 3::7] = random.integers(0, 2, len(ends[0, ::7])), random.integers(2, 4, len(ends[1, 3::7]))
+    time = START + random.integers(0, 5 * DAY // SECOND, n) * SECOND + (seed % 2) * random.integers(0, SECOND, n)
+    rows = [
+        (f"a{s:02d}", f"a{t:02d}", int(at), int(x))
+        for s, t, at, x in zip(*ends, time, random.integers(1, 9_000, n), strict=True)
+    ]
+    dataset = read_dataset({"transfers": transfers_table(rows)}, currency="THB")
+    cut = Extraction(dataset, threads=1)
+    assert all(np.nansum(cut.signal(name)) > 0 for name in ("is_bipartite_cut", "scatter_left_out", "origins_left_out"))
+    order = np.arange(1_200, n)
+    order = order[np.argsort(order + random.normal(0, 3, n - 1_200), kind="stable")]
+    state = grown(dataset, 1_200, order.tolist(), [1, 2, 20], None)
+    assert differing(state, dataset, points_in(dataset, seed, 200)) == []
 
 
 def test_no_live_column_is_missing_and_others_say_why() -> None:

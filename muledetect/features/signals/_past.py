@@ -197,8 +197,12 @@ def build_past(
         (*graph.outgoing, graph.time, graph.amount, graph.target, graph.source),
         (*graph.incoming, graph.time, graph.amount, graph.source, graph.target),
     )
-    with ThreadPoolExecutor(min(threads, 2)) as pool:
-        (paid, paid_at), (received, received_at) = pool.map(lambda side: _book(side, room), sides)
+    if threads == 1:
+        books = [_book(side, room) for side in sides]
+    else:
+        with ThreadPoolExecutor(2) as pool:
+            books = list(pool.map(lambda side: _book(side, room), sides))
+    (paid, paid_at), (received, received_at) = books
     return Past(
         graph=graph,
         paid=paid,
