@@ -121,6 +121,13 @@ SECTIONS: Final = {
         "A bank with all tables, read into memory, prepared as a store with a limit, and opened as a store.",
         ("duckdb",),
     ),
+    "live": Section(
+        "Payments as they arrive",
+        "python benchmarks/live.py --accounts 2000 --days 60 --batches 1 16 64 256",
+        2,
+        "A scorer in one process, in micro-batches: booked and scored, without reasons. The machine was shared with other "
+        "work, so the tails are those of the machine, too.",
+    ),
     "report": Section(
         "Pages for people",
         "python benchmarks/report.py --accounts 40000 --alerts 1000 --rings 100 --folder FOLDER --browser",
