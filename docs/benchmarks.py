@@ -125,8 +125,8 @@ SECTIONS: Final = {
         "Payments as they arrive",
         "python benchmarks/live.py --accounts 2000 --days 60 --batches 1 16 64 256",
         2,
-        "A scorer in one process, in micro-batches: booked and scored, without reasons. The machine was shared with other "
-        "work, so the tails are those of the machine, too.",
+        "A scorer in one process, in micro-batches: booked and scored, without reasons. The machine was shared with "
+        "much other work: rates and tails are those of the machine, too; see the rate by processor time.",
     ),
     "report": Section(
         "Pages for people",
