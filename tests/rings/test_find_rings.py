@@ -37,7 +37,8 @@ def facts(rings: RingTables, rename: dict[str, str] | None = None) -> list[Any]:
     rename = rename or {}
     found = []
     for ring in rings:
-        summary = {k: v for k, v in ring.summary.items() if k != "ring_id"}
+        # of equal transfers any may be shown, and here the ids are the numbers of the rows
+        summary = {k: v for k, v in ring.summary.items() if k not in ("ring_id", "typology_transfers")}
         people = sorted(
             (rename.get(m["account_id"], m["account_id"]), m["role"], m["layer"], m["membership"], m["is_seed"])
             for m in ring.members.to_pylist()
