@@ -62,6 +62,8 @@ class Side:
         Counterparty, ranked from 0 within the account; the rank is the same on both sides.
     is_new : bool[n_entries]
         The counterparty had not been met on this side at an earlier moment.
+    account : int32[n_entries]
+        Code of the counterparty.
     transfer : int32[n_entries]
         Position in the graph.
     before : int64[n_entries + 1]
@@ -76,6 +78,7 @@ class Side:
     amount: Int64Array
     other: Int32Array
     is_new: BoolArray
+    account: Int32Array
     transfer: Int32Array
     before: Int64Array
     _begins: dict[int, Int64Array] = field(default_factory=dict, repr=False)
@@ -261,7 +264,7 @@ def _gather(
 def _side(
     gathered: _Gathered, points: Points, local: npt.NDArray[np.intp], other: Int32Array, is_new: BoolArray, tick: int
 ) -> Side:
-    bounds, time, amount, _ = gathered
+    bounds, time, amount, code = gathered
     start, stop = bounds.start[local], bounds.stop[local]
     before = np.zeros(len(amount) + 1, np.int64)
     np.cumsum(amount, out=before[1:])
@@ -274,6 +277,7 @@ def _side(
         amount=amount,
         other=other,
         is_new=is_new,
+        account=code,
         transfer=bounds.transfer,
         before=before,
     )

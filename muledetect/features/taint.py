@@ -56,13 +56,13 @@ def complaint_taint(history: History, *, window: int) -> Float64Array:
     into, out, graph = history.incoming, history.outgoing, history.graph
     own, groups = groups_of(history)
     _complained_credits(
-        into.begin(window), into.end, into.time, into.amount, into.transfer, history.as_of, own, groups, graph.source,
-        graph.time, graph.amount, disputes, extraction.past.received, extraction.get(received_before),
-        max(window, graph.tick), found,
+        history.points.account, into.begin(window), into.end, into.time, into.amount, into.transfer, into.account,
+        history.as_of, own, groups, graph.time, graph.amount, disputes, extraction.past.received,
+        extraction.get(received_before), max(window, graph.tick), found,
     )  # fmt: skip
     _complained_payees(
-        out.begin(window), out.end, out.other, out.transfer, history.as_of, own, groups, graph.target,
-        disputes, int(history.n_others.max(initial=0)), found,
+        out.begin(window), out.end, out.other, out.account, history.as_of, own, groups, disputes,
+         int(history.n_others.max(initial=0)), found,
     )  # fmt: skip
     return found
 
@@ -91,8 +91,8 @@ def watch_lists(history: History, *, window: int) -> Float64Array:
     into, out, graph = history.incoming, history.outgoing, history.graph
     _watch_lists(
         history.points.account, history.as_of, max(window, graph.tick), *groups_of(history), entries,
-        history.facts.seen.sightings, into.begin(window), into.end, into.amount, into.transfer, graph.source,
-        out.begin(window), out.end, out.amount, out.transfer, graph.target, found,
+        history.facts.seen.sightings, into.begin(window), into.end, into.amount, into.account,
+        out.begin(window), out.end, out.amount, out.account, found,
     )  # fmt: skip
     return found
 
@@ -128,7 +128,7 @@ def relayed_share(  # type: ignore[no-untyped-def]
 
     0 if it had got more than `busiest` transfers.
     """
-    if groups[payer] == own:
+    if disputes.start[payer] == disputes.start[payer + 1] or groups[payer] == own:
         return 0.0
     part = 0
     for k in disputes.received[disputes.start[payer] : disputes.start[payer + 1]]:
@@ -142,17 +142,20 @@ def relayed_share(  # type: ignore[no-untyped-def]
 
 @numba.njit(cache=True, nogil=True)
 def _complained_credits(  # type: ignore[no-untyped-def]
-    begin, end, time, amount, transfer, as_of, own, groups, source, all_time, all_amount, disputes, received, before,
-    width, found,
+    account, begin, end, time, amount, transfer, other, as_of, own, groups, all_time, all_amount, disputes, received,
+    before, width, found,
 ) -> None:  # fmt: skip
     for p in range(len(begin)):
         n_named, total, named, relayed = 0, 0, 0, np.int64(0)
         for j in range(begin[p], end[p]):
             total += amount[j]
+        # own[p] is the group of the credit's target: with `hide_groups` no complaint about it is seen
+        a, is_any = account[p], False
+        if a >= 0 and own[p] < 0:
+            is_any = disputes.start[a] < disputes.start[a + 1]
         for j in range(begin[p], end[p]):
-            payer, t = source[transfer[j]], time[j]
-            # own[p] is the group of the credit's target: with `hide_groups` no complaint about it is seen
-            if own[p] < 0 and is_disputed(disputes, transfer[j], as_of[p]):
+            payer, t = other[j], time[j]
+            if is_any and is_disputed(disputes, transfer[j], as_of[p]):
                 n_named += 1
                 named += amount[j]
                 continue
@@ -169,13 +172,15 @@ def _complained_credits(  # type: ignore[no-untyped-def]
 
 @numba.njit(cache=True, nogil=True)
 def _complained_payees(  # type: ignore[no-untyped-def]
-    begin, end, other, transfer, as_of, own, groups, target, disputes, most_others, found
+    begin, end, other, account, as_of, own, groups, disputes, most_others, found
 ) -> None:
     """Invariant: `met[r] == p` for the counterparties of rank r that are counted at point p."""
     met = np.full(most_others, -1, np.int64)
     for p in range(len(begin)):
         for j in range(begin[p], end[p]):
-            payee = target[transfer[j]]
+            payee = account[j]
+            if disputes.account_start[payee] == disputes.account_start[payee + 1]:
+                continue
             if groups[payee] != own[p] and met[other[j]] != p and is_named(disputes, payee, as_of[p]):
                 met[other[j]] = p
                 found[p, 3] += 1
@@ -197,8 +202,8 @@ def is_listed(account, as_of, width, own, groups, entries, sightings):  # type: 
 
 @numba.njit(cache=True, nogil=True)
 def _watch_lists(  # type: ignore[no-untyped-def]
-    account, as_of, width, own, groups, entries, sightings, in_begin, in_end, in_amount, in_transfer, source,
-    out_begin, out_end, out_amount, out_transfer, target, found,
+    account, as_of, width, own, groups, entries, sightings, in_begin, in_end, in_amount, in_account,
+    out_begin, out_end, out_amount, out_account, found,
 ) -> None:  # fmt: skip
     for p in range(len(account)):
         if account[p] >= 0:
@@ -206,10 +211,10 @@ def _watch_lists(  # type: ignore[no-untyped-def]
         total, exchanged = 0, 0
         for j in range(in_begin[p], in_end[p]):
             total += in_amount[j]
-            if is_listed(source[in_transfer[j]], as_of[p], width, own[p], groups, entries, sightings):
+            if is_listed(in_account[j], as_of[p], width, own[p], groups, entries, sightings):
                 exchanged += in_amount[j]
         for j in range(out_begin[p], out_end[p]):
             total += out_amount[j]
-            if is_listed(target[out_transfer[j]], as_of[p], width, own[p], groups, entries, sightings):
+            if is_listed(out_account[j], as_of[p], width, own[p], groups, entries, sightings):
                 exchanged += out_amount[j]
         found[p, 1] = exchanged / total if total > 0 else np.nan

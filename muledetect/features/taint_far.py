@@ -51,8 +51,8 @@ def relayed_twice(history: History, *, window: int) -> Float64Array:
     found = np.full(len(history), np.nan)
     into, graph = history.incoming, history.graph
     _relayed_twice(
-        into.begin(window), into.end, into.time, into.amount, into.transfer, history.as_of, *groups_of(history),
-        graph.source, graph.time, graph.amount, disputes, extraction.get(_fed_by_complained), extraction.past.received,
+        into.begin(window), into.end, into.time, into.amount, into.account, history.as_of, *groups_of(history),
+        graph.time, graph.amount, disputes, extraction.get(_fed_by_complained), extraction.past.received,
         extraction.get(received_before), max(window, graph.tick), found,
     )  # fmt: skip
     return found
@@ -80,8 +80,8 @@ def is_near_listed(history: History, *, window: int) -> Float64Array:
     _near_listed(
         history.points.account, history.as_of, max(window, graph.tick), *groups_of(history), entries,
         extraction.facts.seen.sightings, extraction.get(_dealt_with_listed), past.paid, past.received,
-        into.begin(window), into.end, into.transfer, into.other, graph.source,
-        out.begin(window), out.end, out.transfer, out.other, graph.target,
+        into.begin(window), into.end, into.account, into.other,
+        out.begin(window), out.end, out.account, out.other,
         int(history.n_others.max(initial=0)), found,
     )  # fmt: skip
     return found
@@ -125,7 +125,7 @@ def _dealt_with_listed(extraction: Extraction) -> Dealings:
 
 @numba.njit(cache=True, nogil=True)
 def _relayed_twice(  # type: ignore[no-untyped-def]
-    begin, end, entry_time, entry_amount, entry_transfer, as_of, own, groups, source, time, amount, disputes, fed,
+    begin, end, entry_time, entry_amount, entry_account, as_of, own, groups, time, amount, disputes, fed,
     received, before, width, found,
 ) -> None:  # fmt: skip
     for p in range(len(begin)):
@@ -133,7 +133,7 @@ def _relayed_twice(  # type: ignore[no-untyped-def]
         for j in range(begin[p], end[p]):
             total += entry_amount[j]
         for j in range(begin[p], end[p]):
-            payer, moment = source[entry_transfer[j]], entry_time[j]
+            payer, moment = entry_account[j], entry_time[j]
             low, high = fed.start[payer], fed.start[payer + 1]
             first = first_at_least(fed.time, low, high, moment - width)
             if first == high or fed.time[first] > moment:
@@ -161,8 +161,8 @@ def _relayed_twice(  # type: ignore[no-untyped-def]
 
 @numba.njit(cache=True, nogil=True)
 def _near_listed(  # type: ignore[no-untyped-def]
-    account, as_of, width, own, groups, entries, sightings, near, paid, received, in_begin, in_end, in_transfer,
-    in_other, source, out_begin, out_end, out_transfer, out_other, target, n_others, found,
+    account, as_of, width, own, groups, entries, sightings, near, paid, received, in_begin, in_end, in_account,
+    in_other, out_begin, out_end, out_account, out_other, n_others, found,
 ) -> None:  # fmt: skip
     """Invariant: `met[r] == p` for the counterparties of rank r that were looked at for point p."""
     met = np.full(n_others, -1, np.int64)
@@ -170,9 +170,9 @@ def _near_listed(  # type: ignore[no-untyped-def]
         n_in = in_end[p] - in_begin[p]
         for j in range(n_in + out_end[p] - out_begin[p]):
             if j < n_in:
-                rank, other = in_other[in_begin[p] + j], source[in_transfer[in_begin[p] + j]]
+                rank, other = in_other[in_begin[p] + j], in_account[in_begin[p] + j]
             else:
-                rank, other = out_other[out_begin[p] + j - n_in], target[out_transfer[out_begin[p] + j - n_in]]
+                rank, other = out_other[out_begin[p] + j - n_in], out_account[out_begin[p] + j - n_in]
             if met[rank] == p:
                 continue
             met[rank] = p

@@ -45,11 +45,11 @@ def compute_signal(
     told = progress or silent
     told(f"signals: {signal.name}", 0.0)
     if past.room.limit is None and most is None:
-        return signal.compute(past)
+        return np.ascontiguousarray(signal.compute(past).T).T  # a column lies in one piece: each is read by itself
     values: Float32Array = past.room.empty((len(signal.columns), len(past)), np.float32)
     for low, high in _slices(past, signal.reach, most):
         first, part = _slice_of(past, low, high, signal.reach)
-        values[:, low:high] = signal.compute(part)[low - first :].T  # a column lies in one piece: few are read at once
+        values[:, low:high] = signal.compute(part)[low - first :].T
         told(f"signals: {signal.name}", high / len(past) if len(past) else 1.0)
     return values.T
 
