@@ -96,7 +96,7 @@ class Service:
         self._locate, self._reload, self._snapshot, self._close = locate, reload, snapshot, close
         self._tokens, self._limits, self._record, self._shadow = tokens or Tokens([]), limits, record, shadow
         self._rates, self._keys, self._n_locating = Rates(limits.per_second), Keys(), 0
-        self.worker = Worker(desk, most_waiting=limits.waiting, most_scored=limits.rows, on_batch=self._count_batch)
+        self.worker = Worker(desk, most_waiting=limits.waiting, most_rows=limits.rows, on_batch=self._count_batch)
         self.metrics = Metrics(lambda: self.worker.n_waiting)
 
     @property

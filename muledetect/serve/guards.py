@@ -70,9 +70,15 @@ def admit(request: Request, tokens: Tokens, rates: Rates) -> None:
         if caller is None:
             rates.take(f"host {host}")  # guesses are slow, too
             raise RequestError("no_token", "Authorization: needs `Bearer` and a token of the service's file.")
-    elif request.url.hostname not in LOOPBACK:  # a web page may name this machine as it likes
+    elif _name_of(request.headers.get("host", "")) not in LOOPBACK:  # a web page may name this machine as it likes
         raise RequestError("no_token", "Host: a service without tokens answers to its own machine only, as 127.0.0.1.")
     rates.take(f"token {caller}" if caller is not None else f"host {host}")
+
+
+def _name_of(host: str) -> str:
+    """Return the name in a Host header, without port and brackets; the header may be anything."""
+    name, colon, port = host.rpartition(":")
+    return (name if colon and port.isdigit() else host).strip("[]").lower()
 
 
 async def read_body(request: Request, most: int, seconds: float) -> bytes:

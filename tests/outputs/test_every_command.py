@@ -53,6 +53,7 @@ LINES = {
     "report": "report {bank} --scores {scores} --rings {rings} --alerts 3 --output {out}",
     "evaluate": "evaluate {bank} --model {model} --as-of 2025-03-05 --truth --output {out}",
     "monitor": "monitor {bank} --model {model} --before 2025-03-05 --after 2025-03-05 --weeks 1 --output {out}",
+    "replay": "replay {bank} --model {live} --from 2025-03-05 --until 2025-03-05T03:00Z --output {out}",
     "key": "key {out}",
     "reveal": "reveal {key} --table {hidden} --output {out}",
     "reveal .parquet": "reveal {key} --table {hidden_file} --output {out}",
@@ -71,13 +72,16 @@ RUNNING = tuple(name for name in LINES if name not in REFUSED_ONLY)
 def inputs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """Inputs for every command, made by the commands themselves."""
     place = tmp_path_factory.mktemp("inputs")
-    made = {name: place / name for name in ("bank", "model", "rings", "hidden", "key")}
+    made = {name: place / name for name in ("bank", "model", "live", "rings", "hidden", "key")}
     made |= {name: place / f"{name}.parquet" for name in ("scores", "hidden_file")}
     made |= {"csv": place / "export.csv", "toml": place / "columns.toml", "amlsim": place / "transactions.csv"}
     write_world(world_config(n_accounts=400, n_days=70, seed=4, least_mules=50), made["bank"])
     bank = read_dataset(made["bank"])
     pipeline.train(
         bank, "2025-02-10", target="ever", model=MuleModel(n_estimators=8, n_bags=1), output=made["model"]
+    )  # fmt: skip
+    pipeline.train(
+        bank, "2025-02-10", target="ever", live=True, model=MuleModel(n_estimators=8, n_bags=1), output=made["live"]
     )  # fmt: skip
     scores = pipeline.score(bank, made["model"], "2025-03-05", n_explained=5, output=made["scores"])
     pipeline.find_rings(bank, scores, "2025-03-05", output=made["rings"])

@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import json
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 
 import pytest
-from served import as_bytes, later, running
-from small_world import SCORED_AT, TRAINED_AT, small_model, small_world
+from served import Caller, as_bytes, later, running
+from small_world import SCORED_AT, TRAINED_AT, known_before, small_model, small_world
 
 from muledetect.errors import DataError, OptionError
 from muledetect.pipeline import train
+from muledetect.records import write_tables
 from muledetect.replay import replay
 from muledetect.serve import Service, open_service
 
@@ -92,3 +99,43 @@ def test_a_replay_through_http_is_that_of_this_process(folder: Path) -> None:
     assert here.tables.keys() == there.tables.keys()
     for name, table in here.tables.items():
         assert there.tables[name].equals(table), name
+
+
+@contextmanager
+def started(*arguments: object) -> Iterator[tuple[subprocess.Popen[str], Caller]]:
+    """The command in a process of its own, on a free port."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "muledetect.cli", "serve", *map(str, arguments), "--port", str(port)]
+    caller = Caller(port)
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
+        try:
+            while process.poll() is None:
+                with suppress(OSError):
+                    if caller.get("/ready")[0] == 200:
+                        break
+                time.sleep(0.1)
+            assert process.poll() is None, process.communicate()[0]
+            yield process, caller
+        finally:
+            process.kill()
+
+
+def test_a_killed_service_has_what_it_acknowledged_and_a_stopped_one_ends_in_good_order(folder: Path) -> None:
+    bank = folder / "bank"
+    write_tables(known_before(small_world(), SCORED_AT), bank)
+    rows, line = later(20), (bank, "--model", model_folder(folder), "--log", folder / "killed")
+    with started(*line) as (process, caller):
+        assert caller.post("/book", {"transfers": rows})[0] == 200
+        process.kill()
+        process.wait(30)
+    with started(*line) as (process, caller):
+        again = caller.post("/book", {"transfers": rows})[1]["rows"]
+        assert [row["outcome"] for row in again] == ["duplicate"] * len(rows)
+        process.terminate()
+        said = process.communicate(timeout=60)[0]
+    assert process.returncode == 0, said
+    assert "POST /book 200" in said
+    assert "Traceback" not in said
+    assert not any(row[side] in said for row in rows for side in ("source", "target"))
+    assert {path.name for path in (folder / "killed").iterdir()} == {"state-1", "events-1.log"}

@@ -154,7 +154,10 @@ def test_tokens_are_asked_for_and_wrong_ones_refused() -> None:
 
 
 def test_without_tokens_only_this_machine_is_answered(caller: Caller) -> None:
-    assert error_of(caller.send("GET", "/metrics", Host="evil.example")[:2]) == (401, "no_token")
+    for host in ("evil.example", "[", "127.0.0.1.evil.example:80", "", "localhost:80:90"):
+        assert error_of(caller.send("GET", "/metrics", Host=host)[:2]) == (401, "no_token")
+    for host in ("localhost:8080", "LOCALHOST", "[::1]:80", "127.0.0.1"):
+        assert caller.send("GET", "/metrics", Host=host)[0] == 200
     with pytest.raises(OptionError, match="--tokens"):
         check_address("0.0.0.0", has_tokens=False)  # noqa: S104
     check_address("0.0.0.0", has_tokens=True)  # noqa: S104
@@ -218,6 +221,31 @@ def test_scores_that_wait_are_computed_together_and_one_bad_request_fails_alone(
                 assert sorted(scorer.n_passes) == sorted([5] if score is together else [5, 1, 1, 1, 1])
         finally:
             worker.stop()
+
+
+def test_what_waits_together_is_booked_together_and_scores_come_first() -> None:
+    with bank() as (service, scorer):
+        rows, worker, order, book = checked(later(6)), service.worker, [], scorer.book_many
+
+        def booked(transfers: Any) -> Any:
+            order.append(("book", len(transfers)))
+            return book(transfers)
+
+        scorer.book_many = booked  # type: ignore[method-assign]
+        worker.start()
+        try:
+            blocked = threading.Event()
+            worker.put("call", [], lambda: blocked.wait(30))
+            jobs = [worker.put(kind, [row]) for row in rows for kind in ("book", "score")]
+            jobs.append(worker.put("call", [], lambda: order.append(("call", len(scorer.n_passes)))))
+            blocked.set()
+            for job in jobs:
+                job.result(60)
+        finally:
+            worker.stop()
+        assert order == [("book", 6), ("call", 1)]
+        assert scorer.n_passes == [6]
+        assert [job.result()[0].outcome for job in jobs[0:12:2]] == ["accepted"] * 6
 
 
 def test_a_model_is_swapped_without_a_stop_and_named_in_each_answer() -> None:
