@@ -436,7 +436,7 @@ def show_replay(out: Console, found: Replayed, n_rows: int = 12) -> None:
     currency = said["currency"] or "minor units"
     out.print(
         f"{said['begin']} to {said['end']}: {said['n_transfers']:,} transfers, {said['n_decisions']:,} decisions other "
-        f"than allow, in {said['seconds']:,.1f} s"
+        "than allow"
     )
     money = [name for name in ("amount", "stolen", "innocent", "saved") if name in found.tables["actions"].column_names]
     rows = [

@@ -91,7 +91,7 @@ def replay(
     rules = load_policy(policy or used.trained_on_.pack or "none")
     first, last = _bounds(read, used, begin, end)
     target: Target = Remote(url, token) if url else in_process(read, used, rules, first)
-    tally, since = Tally(read, first, last), wall.monotonic()
+    tally = Tally(read, first, last)
     wait = _pace(first, speed)
     with closing(target):
         for part in history(read, first, last):
@@ -101,7 +101,6 @@ def replay(
     found = tally.found()
     found.figures.update(
         begin=format_time(first), end=format_time(last), policy=None if url else rules.name, currency=read.currency,
-        seconds=round(wall.monotonic() - since, 3),
     )  # fmt: skip
     if output is not None:
         write_replay(found, output, overwrite=overwrite)
