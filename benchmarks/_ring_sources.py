@@ -193,12 +193,20 @@ def _amlsim(folder: Path) -> Made:
     dataset = read_dataset(folder, currency="USD")
     truth = dataset.tables["truth_rings"].to_pandas()
     true = truth.loc[truth["is_sar"].astype(bool), ["ring_id", "account_id"]].astype(object).drop_duplicates()
-    graph = build_graph(dataset)
-    received = np.zeros(graph.n_accounts, np.int64)
-    np.add.at(received, graph.target, graph.amount)
-    code = graph.codes(true["account_id"].tolist())
-    # members without a transfer cannot be found; the data do not say which transfers are of a ring
-    true = true[code >= 0].assign(value=received[code[code >= 0]])
+    code = build_graph(dataset).codes(true["account_id"].tolist())
+    true = true[code >= 0]  # members without a transfer cannot be found
+    # the data do not say which transfers are of a ring: those between two of its members are taken for it
+    moved = (
+        dataset.transfers.select(["source", "target", "amount"])
+        .to_pandas()
+        .astype({"source": object, "target": object})
+    )
+    payers, payees = (true.rename(columns={"account_id": side}) for side in ("source", "target"))
+    moved = moved.merge(payers, on="source").merge(payees, on=["target", "ring_id"])
+    sums = [moved.groupby(["ring_id", side])["amount"].sum() for side in ("source", "target")]
+    keys = pd.MultiIndex.from_frame(true)
+    value = np.maximum(*(total.reindex(keys).fillna(0).to_numpy() for total in sums))
+    true = true.assign(value=value.astype("int64"))
     return {"transfers": dataset.transfers.select(FIVE)}, "USD", true
 
 
