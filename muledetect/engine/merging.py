@@ -24,8 +24,8 @@ from muledetect.records.stored import Header, map_numbers, read_store
 #: Numbers in the input of the rows in canonical order, and of those that were judged together with others.
 ORDER: Final = "order.npy"
 JUDGED: Final = "judged.npy"
-#: Rows that are put in are held in memory; of more, all rows are sorted on disk.
-MOST: Final = 1 << 22
+#: Bytes of memory that a row takes which is put in; where that is too much, all rows are sorted on disk.
+A_ROW: Final = 1_000
 
 _CHUNK: Final = 1 << 18
 
@@ -149,13 +149,18 @@ class Merge:
 
 
 def _integers(column: pa.ChunkedArray) -> Int64Array:
-    found: Int64Array = column.combine_chunks().view(pa.int64()).to_numpy()
+    found: Int64Array = _whole(column).view(pa.int64()).to_numpy()
     return found
 
 
 def _codes(column: pa.ChunkedArray) -> Int32Array:
-    found: Int32Array = column.combine_chunks().indices.to_numpy()
+    found: Int32Array = _whole(column).indices.to_numpy()
     return found
+
+
+def _whole(column: pa.ChunkedArray) -> pa.Array:
+    # combine_chunks would copy a single chunk, too, and old columns are mapped
+    return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
 
 
 def _text(texts: pa.Array) -> tuple[npt.NDArray[Any], npt.NDArray[np.uint8]]:

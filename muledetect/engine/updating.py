@@ -17,7 +17,7 @@ from muledetect.engine.build import Building
 from muledetect.engine.full import telling_space
 from muledetect.engine.making import put_store
 from muledetect.engine.memory import memory_limit
-from muledetect.engine.merging import MOST, Merge, open_old
+from muledetect.engine.merging import A_ROW, Merge, open_old
 from muledetect.engine.opened import Store, open_store
 from muledetect.engine.parts import Old
 from muledetect.engine.rows import Rows
@@ -76,10 +76,11 @@ class Updating(Building):
             writer.columns, self.parted_by, self.options.currency,
         )  # fmt: skip
         old = open_old(self.store.path, header, ROWS) if is_alike and self.code_of is None else None
-        if old is None or self.readers["transfers"].n_read - first > MOST:
-            return super()._put_rows(writer, rows, rank, n_rows)
-        judged = np.union1d(old.judged, rows.judged)
+        judged = rows.judged if old is None else np.union1d(old.judged, rows.judged)
         judged = judged[judged < first]
+        n_put_in = self.readers["transfers"].n_read - first + len(judged)
+        if old is None or n_put_in * A_ROW > self.memory:
+            return super()._put_rows(writer, rows, rank, n_rows)
         rows.only(judged, first)
         found = [*rows.in_order(rank)]
         new = pa.concat_tables([writer.finished(batch) for batch in found]) if found else writer.empty
@@ -137,8 +138,8 @@ def update(
     -----
     New rows are parsed, old ones are not. The new rows are sorted, with those that are judged together with others (ids
     that come again, reversals), and merged into the old columns in one pass: O(n + new log n) on disk. All rows are
-    sorted again where ids are spelt anew, where there are columns of types that are not mapped, or above four million
-    new rows.
+    sorted again where ids are spelt anew, where there are columns of types that are not mapped, or where the rows that
+    are sorted take more than the memory.
     """
     limit = memory_limit(memory)
     opened = open_store(store, verify=False)
