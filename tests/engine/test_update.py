@@ -15,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from muledetect import engine
+from muledetect.engine import updating
 from muledetect.engine.rows import Rows
 from muledetect.errors import DataError, OutputError
 from muledetect.records import read_dataset
@@ -116,6 +117,17 @@ def test_only_new_rows_and_those_that_are_judged_together_are_sorted(
     assert sum(n_sorted) == 2  # the new one, and t7 that came again; both of t8 are rejected
     assert updated.dataset.transfers["transfer_id"].to_pylist().count("t8") == 0
     assert len(updated.dataset.transfers) == 40
+
+
+def test_where_rows_take_too_much_memory_to_be_merged_all_are_sorted_and_the_store_is_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    new = transfers(("t6", day(2), "a", "z", 3), ("t2", day(2), "c", "d", 6), ("r1", day(7), "c", "b", 4, None, "t1"))
+    merged = compare(tmp_path / "merged", {"transfers": transfers(*OLD)}, {"transfers": new})
+    monkeypatch.setattr(updating, "A_ROW", 10**12)
+    monkeypatch.setattr(updating, "Merge", None)
+    compare(tmp_path / "sorted", {"transfers": transfers(*OLD)}, {"transfers": new})
+    assert content(tmp_path / "sorted" / "store") == content(merged.path)
 
 
 def test_ids_that_new_rows_spell_in_another_way_are_joined_or_parted_again(tmp_path: Path) -> None:
