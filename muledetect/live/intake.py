@@ -232,7 +232,7 @@ def _turned(table: pa.Table, positions: Int64Array) -> pa.Table:
 
 def _add(state: LiveState, name: str, table: pa.Table, keep: Callable[[], None] | None) -> Booked:
     """Add one row; one that is there already is left out, and one that says something new of a row takes its place."""
-    likeness, row = state.compare(name, table, _TURNS.get(name, ()))
+    likeness, _ = state.compare(name, table, _TURNS.get(name, ()))
     if likeness == "equal":
         return Booked("duplicate", reasons.DUPLICATE, INPUTS[name].required[0])
     if likeness == "other" and INPUTS[name].key:
@@ -240,7 +240,7 @@ def _add(state: LiveState, name: str, table: pa.Table, keep: Callable[[], None] 
     if keep is not None:
         keep()
     if likeness == "turned":
-        state.turn_row(name, row, table)
+        state.turn_row(name, table, _TURNS[name])
     else:
         state.add_rows(name, table)
     return ACCEPTED

@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from copy import copy
 from typing import Any, Final
 
 import numba
@@ -58,6 +59,10 @@ class Growing:
         """Forget what lies behind the first `n`."""
         self.n = n
 
+    def copy(self) -> Growing:
+        """Return another array of the same values."""
+        return Growing(self.values)
+
 
 class Rows:
     """The rows of one table. Columns are those of the table that it starts with; one that new rows lack is null there.
@@ -103,6 +108,12 @@ class Rows:
             given = table[field.name] if field.name in table.column_names else pa.nulls(len(table), field.type)
             self._columns[field.name].append(self._coded(field.name, given))
 
+    def copy(self) -> Rows:
+        """Return the rows as they are now, for another thread to read; text stays in the dictionaries of these."""
+        made = copy(self)
+        made._columns, made._number_of = {name: one.copy() for name, one in self._columns.items()}, {}
+        return made
+
     def cut(self, n: int) -> None:
         """Forget the rows behind the first `n`."""
         for column in self._columns.values():
@@ -129,7 +140,11 @@ class Rows:
     def take(self, rows: Int64Array | slice, names: Iterable[str] | None = None) -> pa.Table:
         """Return some rows, of all columns or of some, in the types that they came in."""
         wanted = self.schema.names if names is None else [name for name in self.schema.names if name in set(names)]
-        return pa.table({name: self._arrow(name, self._columns[name].values[rows]) for name in wanted})
+        cells = {name: self._columns[name].values[rows] for name in wanted}
+        # Arrow would take over the cells of a slice, and these may change
+        return pa.table(
+            {name: self._arrow(name, one.copy() if isinstance(rows, slice) else one) for name, one in cells.items()}
+        )
 
     def _distinct(self, name: str, cells: AnyArray) -> tuple[Int32Array, Int32Array]:
         n_codes = len(self.encoders[name])

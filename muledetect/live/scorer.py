@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import version
 from os import PathLike
 from pathlib import Path
@@ -24,7 +25,7 @@ from muledetect.graph import Points
 from muledetect.live.intake import PLACE, book_rows, book_transfers, read_rows
 from muledetect.live.journal import Journal
 from muledetect.live.log import Sync
-from muledetect.live.state import LiveState
+from muledetect.live.state import Coming, LiveState
 from muledetect.live.types import AccountScore, Assessment, Booked
 from muledetect.model import MuleModel
 from muledetect.model.fitted import names_of
@@ -82,6 +83,8 @@ class LiveScorer:
         sync: Sync = "always",
     ) -> None:
         self._language, self._n_reasons = language, reasons
+        self._coming: Coming | None = None
+        self._pool: ThreadPoolExecutor | None = None
         self._take(model)
         of_state = {"fingerprint": dataset.fingerprint, "lookback": self._lookback}
         self.journal = None if log is None else Journal(Path(log), of_state, sync=sync)
@@ -157,6 +160,7 @@ class LiveScorer:
         found = book_transfers(self.state, transfers, self._keep)
         # a day late, for what is booked first may be scored then
         self.begin_day(self.state.latest - DAY)
+        self._look_ahead(self.state.latest)
         return found
 
     def advance(self, event: Mapping[str, Any]) -> Booked:
@@ -205,8 +209,18 @@ class LiveScorer:
         if begin is None or self.state.since is None or begin <= self.state.since:
             return False
         self._keep(_SINCE, [{_SINCE: begin}])
-        self.state = self.state.later(begin)
+        coming, self._coming = self._coming, None
+        is_made = coming is not None and coming.since == begin
+        self.state = coming.take() if coming is not None and is_made else self.state.later(begin)
         return True
+
+    def _look_ahead(self, moment: int) -> None:
+        """From noon on, let another thread make the state of the next day, so that its first transfer need not wait."""
+        begin = self._begin(min(moment, time_ns() // 1_000) + DAY // 2)
+        if self._coming is None and begin is not None and self.state.since is not None and begin > self.state.since:
+            if self._pool is None:
+                self._pool = ThreadPoolExecutor(1, "muledetect-next-day")
+            self._coming = self.state.prepare_later(begin, self._pool)
 
     def snapshot(self) -> None:
         """Write the state down, so that a start need not book the whole log again; the log begins anew. O(state).
@@ -224,6 +238,8 @@ class LiveScorer:
 
     def close(self) -> None:
         """Have the log on the disk, and close it."""
+        if self._pool is not None:
+            self._pool.shutdown(cancel_futures=True)
         if self.journal is not None:
             self.journal.close()
 

@@ -8,9 +8,10 @@ ahead; a transfer that comes late is put in its place, and what came after it is
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from concurrent.futures import Executor, Future
 from dataclasses import replace
 from functools import cached_property
-from typing import Final, Literal
+from typing import Any, Final, Literal, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -55,6 +56,21 @@ def live_signals() -> list[Signal]:
     return [made for made in signal_registry().signals.values() if not made.not_live]
 
 
+class Coming(NamedTuple):
+    """A state that another thread makes, and what was booked since its rows were copied."""
+
+    since: int
+    made: Future[LiveState]
+    told: list[tuple[str, tuple[Any, ...]]]
+
+    def take(self) -> LiveState:
+        """Return the state with all that was booked; waits if it is not made yet."""
+        state = self.made.result()
+        for what, given in self.told:
+            getattr(state, what)(*given)
+        return state
+
+
 class LiveExtraction(Extraction):
     """An extraction over a part of the bank; signals of its transfers are those that the state holds."""
 
@@ -80,6 +96,8 @@ class LiveState:
         Begin of the look-back, see `Facts.since`; default: none.
     values : float32[n_transfers, n_columns], optional
         The signals of the transfers, where they are at hand; the data set then has nothing before `since`.
+    threads : int, optional
+        To compute signals with; default: all cores.
 
     Attributes
     ----------
@@ -97,9 +115,11 @@ class LiveState:
         *,
         since: int | None = None,
         values: Float32Array | None = None,
+        threads: int | None = None,
     ) -> None:
         facts = facts if since is None or values is not None else facts.since(since)
         dataset, self.since = facts.dataset, since
+        self._told: list[tuple[str, tuple[Any, ...]]] | None = None
         self.currency, self.tick = dataset.currency, dataset.tick
         self.accounts = IdEncoder()
         self.accounts.encode(dataset.account_ids)
@@ -124,7 +144,7 @@ class LiveState:
         self._reversals = Lists(*_keys_of(rows, "reversal_of")) if "reversal_of" in rows else None
         self.signals = live_signals() if signals is None else list(signals)
         if values is None:
-            past = Extraction(facts).past
+            past = Extraction(facts, threads=threads).past
             found = [np.empty((len(past), 0), np.float32), *(compute_signal(made, past) for made in self.signals)]
             values = np.column_stack(found)
         self._values = Growing(values)
@@ -187,6 +207,7 @@ class LiveState:
 
     def add_transfers(self, table: pa.Table) -> None:
         """Book transfers: columns and types of the contract, ids new. O(transfers since the earliest of them)."""
+        self._tell("add_transfers", table)
         table = self._kept("transfers", table)
         if not len(table):
             return
@@ -205,6 +226,7 @@ class LiveState:
 
     def add_rows(self, name: str, table: pa.Table) -> None:
         """Add rows of another table: columns and types of the contract."""
+        self._tell("add_rows", name, table)
         rows, table = self.tables[name], self._kept(name, table)
         n_before = len(rows)
         rows.append(table)
@@ -237,8 +259,13 @@ class LiveState:
         turned = [row for row, differing in found.items() if differing <= set(turns)]
         return ("turned", turned[0]) if turned else ("other", -1)
 
-    def turn_row(self, name: str, row: int, table: pa.Table) -> None:
-        """Put a row in the place of another whose id is the same."""
+    def turn_row(self, name: str, table: pa.Table, turns: Sequence[str]) -> None:
+        """Put a row in the place of the one that it turns, see `compare`; add it where there is none any more."""
+        likeness, row = self.compare(name, table, turns)
+        if likeness != "turned":
+            self.add_rows(name, table)
+            return
+        self._tell("turn_row", name, table, turns)
         rows = self.tables[name]
         n = len(rows)
         rows.append(table)
@@ -282,15 +309,36 @@ class LiveState:
         """Return the state without the events before a moment; codes of accounts stay. O(transfers)."""
         return LiveState(Facts(self.to_dataset()), self.signals, since=since)
 
+    def prepare_later(self, since: int, pool: Executor) -> Coming:
+        """Let another thread make what `later` will be; what is booked meanwhile is written down for it.
+
+        The rows are copied at once, at the speed of memory; all else is done by the other thread.
+        """
+        rows, n_accounts = {name: one.copy() for name, one in self.tables.items()}, len(self.accounts)
+        self._told = []
+
+        def make() -> LiveState:
+            # one thread, for the others have payments to score
+            return LiveState(Facts(self._to_dataset(rows, n_accounts)), self.signals, since=since, threads=1)
+
+        return Coming(since, pool.submit(make), self._told)
+
     def to_dataset(self) -> Dataset:
         """Return all rows as a data set; account codes are those of the state, so ids are in no order."""
-        ids = self.accounts.ids()
-        tables = {name: rows.take(slice(None)) for name, rows in self.tables.items()}
+        return self._to_dataset(self.tables, len(self.accounts))
+
+    def _to_dataset(self, held: Mapping[str, Rows], n_accounts: int) -> Dataset:
+        ids = self.accounts.take(np.arange(n_accounts, dtype=np.int32))  # not `ids`: others may be learning ids
+        tables = {name: rows.take(slice(None)) for name, rows in held.items()}
         transfers = tables["transfers"]
         for name in ("source", "target"):
-            coded = pa.DictionaryArray.from_arrays(pa.array(self.tables["transfers"][name]), ids)
+            coded = pa.DictionaryArray.from_arrays(pa.array(held["transfers"][name].copy()), ids)
             transfers = transfers.set_column(transfers.schema.get_field_index(name), name, coded)
         return self._dataset({**tables, "transfers": transfers}, ids)
+
+    def _tell(self, what: str, *given: Any) -> None:
+        if self._told is not None:
+            self._told.append((what, given))
 
     def _kept(self, name: str, table: pa.Table) -> pa.Table:
         return table if self.since is None else rows_since(name, table, self.since)

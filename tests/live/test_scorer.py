@@ -84,6 +84,34 @@ def test_a_new_day_drives_out_what_lies_before_the_look_back(scorer: LiveScorer)
     assert not scorer.begin_day(int(micros(before().transfers)[-1]))
 
 
+def test_the_next_day_is_made_ahead_and_takes_in_what_is_booked_meanwhile() -> None:
+    first = micros(before().transfers)[-1] // DAY * DAY
+    rows, session = arriving(200), {"table": "sessions", "session_id": "s", "device_hash": "d"}
+    ready, plain = LiveScorer(model(), before()), LiveScorer(model(), before())
+    plain._look_ahead = lambda _: None  # type: ignore[method-assign]
+    for scorer in (ready, plain):
+        scorer.book_many(rows[:20])
+        scorer._look_ahead(first + DAY - HOUR)
+        scorer.book_many(rows[20:60])
+        scorer.advance({**session, "account_id": rows[0]["source"], "time": "2025-03-01T00:00:00Z"})
+        heard = {"table": "complaints", "complaint_id": "c", "known_ts": "2025-03-09T00:00:00Z"}
+        scorer.advance({**heard, "target": rows[0]["target"], "status": "open"})
+        scorer.advance({**heard, "target": rows[0]["target"], "status": "confirmed", "status_ts": heard["known_ts"]})
+    assert ready._coming is not None
+    assert len(ready._coming.told) >= 3
+    since = ready._coming.since
+    for scorer in (ready, plain):
+        assert scorer.begin_day(since + model().trained_on_.lookback)
+        assert scorer.state.since == since
+    ours, theirs = ready.state.to_dataset(), plain.state.to_dataset()
+    assert {name: table.to_pylist() for name, table in ours.tables.items()} == {
+        name: table.to_pylist() for name, table in theirs.tables.items()
+    }
+    assert ready.state.signal_values.tobytes() == plain.state.signal_values.tobytes()
+    assert ready.score_many(rows[60:80]) == plain.score_many(rows[60:80])
+    ready.close()
+
+
 def test_a_time_in_the_future_drives_nothing_out(scorer: LiveScorer) -> None:
     n_before = scorer.state.n_transfers
     scorer.state.since = 2**60  # later than any clock
