@@ -64,10 +64,17 @@ class Coming(NamedTuple):
     told: list[tuple[str, tuple[Any, ...]]]
 
     def take(self) -> LiveState:
-        """Return the state with all that was booked; waits if it is not made yet."""
-        state = self.made.result()
+        """Return the state with all that was booked, transfers in one pass; waits if it is not made yet."""
+        state, transfers = self.made.result(), []
         for what, given in self.told:
-            getattr(state, what)(*given)
+            if what == "add_transfers":
+                transfers.append(given[0])
+                for name in ("source", "target"):  # accounts get the codes that they got when they came
+                    state.accounts.encode(given[0][name].combine_chunks())
+            else:
+                getattr(state, what)(*given)
+        if transfers:
+            state.add_transfers(pa.concat_tables(transfers, promote_options="default"))
         return state
 
 
@@ -207,10 +214,10 @@ class LiveState:
 
     def add_transfers(self, table: pa.Table) -> None:
         """Book transfers: columns and types of the contract, ids new. O(transfers since the earliest of them)."""
-        self._tell("add_transfers", table)
         table = self._kept("transfers", table)
         if not len(table):
             return
+        self._tell("add_transfers", table)
         rows, n_before = self.tables["transfers"], self.n_transfers
         rows.append(table)
         low = int(np.searchsorted(rows["time"][:n_before], rows["time"][n_before:].min()))
@@ -226,8 +233,8 @@ class LiveState:
 
     def add_rows(self, name: str, table: pa.Table) -> None:
         """Add rows of another table: columns and types of the contract."""
-        self._tell("add_rows", name, table)
         rows, table = self.tables[name], self._kept(name, table)
+        self._tell("add_rows", name, table)
         n_before = len(rows)
         rows.append(table)
         new = np.arange(n_before, len(rows))
