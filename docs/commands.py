@@ -47,7 +47,7 @@ PYTHON: Final = {
     "drift.exit_status",
     "report": 'md.report("data/sample", "scores.parquet", rings="rings", output="report")',
     "replay": 'md.train("data/sample", "2025-03-01", target="ever", live=True, output="live_model")\n'
-    'found = md.replay.replay("data/sample", "live_model", begin="2025-04-26", policy="GB", output="replay")',
+    'found = md.replay.replay("data/sample", "live_model", begin="2025-03-24", policy="GB", output="replay")',
     "serve": "from muledetect.serve import open_service, serve_until_stopped, server_of\n\n"
     'service = open_service("data/sample", "live_model", log="log", policy="TH")\n'
     'serve_until_stopped(server_of(service, "127.0.0.1", 8080))',

@@ -553,7 +553,8 @@ def serve(
 
 
 @app.command(
-    epilog="Example: `muledetect replay data/sample --model live_model --from 2025-04-26 --policy GB --output replay`"
+    epilog="Example: `muledetect replay data/sample --model live_model --from 2025-03-24 --until 2025-03-31 "
+    "--policy GB --output replay`"
 )
 @reads
 def replay(

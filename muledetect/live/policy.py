@@ -162,7 +162,7 @@ def load_policy(name: str | Path) -> Policy:
             f"{did_you_mean(str(name), NAMES)}"
         )
     try:
-        return read_policy(str(name), json.loads(text))
+        return read_policy(Path(name).stem, json.loads(text))
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise OptionError(f"policy: {Path(name).name!r} is none: {error}. docs/live.md shows the form.") from error
 
