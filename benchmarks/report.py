@@ -111,7 +111,16 @@ def _large_ring(folder: Path, n: int) -> Path:
     busy = np.bincount(np.concatenate([graph.source[recent:], graph.target[recent:]]), minlength=graph.n_accounts)
     members = np.sort(np.argsort(-busy, kind="stable")[200 : 200 + n])  # shops and employers are not members
     first, at = (pa.scalar(time, pa.timestamp("us", tz="UTC")) for time in (moment - 7 * DAY, moment))
-    ring = {"ring_id": ["R"], "as_of": [at], "n_accounts": [n], "score": [1.0], "stability": [1.0], "value_in": [1]}
+    ring = {
+        "ring_id": ["R"],
+        "as_of": [at],
+        "n_accounts": [n],
+        "probability": [0.9],
+        "expected_value": [1],
+        "score": [1.0],
+        "stability": [1.0],
+        "value_in": [1],
+    }
     ring |= {"n_victims": [0], "first_time": [first], "last_time": [at], "recoverable": [0]}
     traits = {"ring_id": ["R"] * n, "account_id": graph.account_ids.take(pa.array(members))}
     traits |= {"role": [ROLES[k % 5] for k in range(n)], "layer": [1 + k % 5 for k in range(n)]}

@@ -381,12 +381,16 @@ def rings(
     window: Annotated[str, Option(help="How far back transfers are looked at, or all.")] = "180d",
     previous: Annotated[Path | None, Option(help="Folder of an earlier search; rings keep their ids.")] = None,
     holding_time: Annotated[str, Option(help="Longest stay of money that counts as relayed.")] = "72h",
+    min_precision: Annotated[
+        float, Option(help="Groups that are a ring with less probability are only counted.")
+    ] = 0.5,
 ) -> None:
     """Find rings around scores, complaints and lists, and the call centres that they seem to serve."""
     with reading.opened(output, kinds.RINGS, scores, previous) as (dataset, to):
         found = md.pipeline.find_rings(
-            dataset, scores, as_of, previous=previous, window=window, holding_time=holding_time, **to
-        )
+            dataset, scores, as_of, previous=previous, window=window, holding_time=holding_time,
+            min_precision=min_precision, **to,
+        )  # fmt: skip
     console.show_rings(out, found)
     out.print(f"{len(found):,} rings, {found.ring_ties.num_rows:,} ties in {plain(output)}")
 

@@ -256,25 +256,28 @@ def show_explanation(out: Console, found: Explanation, n_rows: int = 10) -> None
 
 
 def show_rings(out: Console, found: RingTables, n_rows: int = 5) -> None:
-    """Print the most suspicious rings."""
+    """Print the rings with the most illicit money to be expected, and what the list can and cannot bear."""
     roles: dict[str, list[str]] = {}
     for member in found.ring_members.to_pylist():
         roles.setdefault(member["ring_id"], []).append(member["role"].replace("_", "-"))
     unit = 10 ** _decimals(found.currency)
     rows = [
         (
-            row["ring_id"], row["n_accounts"], row["n_victims"], row["value_in"] / unit, row["recoverable"] / unit,
-            f"{row['first_time']:%-d %b} to {row['last_time']:%-d %b}",
+            row["ring_id"], row["probability"], row["n_accounts"], row["n_victims"], row["value_in"] / unit,
+            row["recoverable"] / unit, f"{row['first_time']:%-d %b} to {row['last_time']:%-d %b}",
             (row["typology"] or "no shape").replace("_", "-")
             + ": " + ", ".join(f"{n} {role}" for role, n in Counter(roles[row["ring_id"]]).most_common()),
         )
         for row in found.rings.slice(0, n_rows).to_pylist()
     ]  # fmt: skip
     received = f"received, {found.currency or 'minor units'}"
-    columns = {"ring": "", "accounts": ",", "known victims": ",", received: ",.0f", "still there, at most": ",.0f"}
+    columns = {"ring": "", "probability": ".0%", "accounts": ",", "known victims": ",", received: ",.0f"}
+    columns["still there, at most"] = ",.0f"
     _print_table(out, {**columns, "active": "", "typology: roles": ""}, rows)
     if len(found) > n_rows:
         out.print(f"and {len(found) - n_rows:,} more")
+    for note in found.notes:
+        out.print(note)
     tied = [row for row in found.ring_ties.to_pylist() if row["grade"] != "none"]
     if tied:
         order = {row["ring_id"]: place for place, row in enumerate(found.rings.to_pylist())}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
@@ -17,6 +17,7 @@ from muledetect.rings.flows import RELATIONS, Flows, assign_roles, find_others, 
 from muledetect.rings.identity import name_members
 from muledetect.rings.links import RingContext
 from muledetect.rings.money import match_relayed_money
+from muledetect.rings.probability import describe_groups, find_probability
 from muledetect.rings.ring import TIMELINE, RingTables
 from muledetect.rings.typology import find_typologies
 
@@ -34,6 +35,7 @@ class Found:
     membership: Float64Array
     suspicion: Float64Array
     is_seed: BoolArray
+    bond: Float64Array  # weight of the member's links within the ring
     begin: Int64Array
     end: Int64Array
 
@@ -43,12 +45,15 @@ class Found:
         return int(self.ring.max(initial=-1)) + 1
 
 
-def assemble(context: RingContext, found: Found, links: Mapping[str, pa.Table], *, max_rings: int | None) -> RingTables:
-    """Measure the rings, order them by score and write their tables.
+def assemble(
+    context: RingContext, found: Found, links: Mapping[str, pa.Table], *, min_precision: float, max_rings: int | None
+) -> RingTables:
+    """Measure the rings, order them by the illicit money to be expected and write the tables of those likely enough.
 
-    Its score is `n * (1 + r) / 2` with `n` the expected number of mules (sum of suspicion * membership) and `r` the
-    share of the members' inflow that left again within the holding time. `value_in` is the inflow from accounts
-    outside the ring. `recoverable` is what members received beyond what they paid out, at most `value_in`.
+    The score of a ring is `n * (1 + r) / 2` with `n` the expected number of mules (sum of suspicion * membership) and
+    `r` the share of the members' inflow that left again within the holding time. `value_in` is the inflow from accounts
+    outside the ring. `recoverable` is what members received beyond what they paid out, at most `value_in`. The
+    illicit money to be expected is the probability times what members paid members, and had from outside to pay it.
     """
     found, inside = _bound(found, _inside(found, links))
     if not len(found.account):
@@ -57,8 +62,10 @@ def assemble(context: RingContext, found: Found, links: Mapping[str, pa.Table], 
     flows = measure_flows(context.snapshot, found.account, found.ring, found.begin, found.end)
     measures = _measure(context, found, flows)
     ids_of = context.snapshot.graph.account_ids.take(pa.array(found.account)).to_pylist()
-    names = [name_members("R", (ids_of[k] for k in own)) for own in _by_ring(found)]
-    order = _ranked(names, measures)[:max_rings]
+    members = [frozenset(ids_of[k] for k in own) for own in _by_ring(found)]
+    names = [name_members("R", own) for own in members]
+    likely = [k for k in _ranked(names, members, measures) if measures["probability"][k] >= min_precision]
+    order = np.array(likely[:max_rings], np.int64)
     place = np.full(found.n_rings, -1, np.int64)
     place[order] = np.arange(len(order))
     ids = pa.array([names[k] for k in order], pa.string())
@@ -78,19 +85,30 @@ def assemble(context: RingContext, found: Found, links: Mapping[str, pa.Table], 
         ring_links=_links(context, inside, place, ids),
         ring_others=_others(context, found, flows, place, ids),
         ring_transfers=_timeline(context, found, flows, place, ids),
+        n_weaker=int(np.sum(measures["probability"] < min_precision)),
+        min_precision=min_precision,
     )
 
 
-def _ranked(names: Sequence[str], measures: Mapping[str, Any]) -> list[int]:
-    """Return the rings, most suspicious first; of rings with the same members, which have one name, the first."""
+#: Of two groups that share this much (Jaccard) one is shown.
+SAME: Final = 0.5
+
+
+def _ranked(names: Sequence[str], members: Sequence[frozenset[str]], measures: Mapping[str, Any]) -> list[int]:
+    """Return the rings, most illicit money to be expected first; of nearly the same accounts, the first only."""
     ranked = sorted(
         range(len(names)),
-        key=lambda k: (-measures["score"][k], -measures["n_accounts"][k], -measures["value_in"][k], names[k]),
+        key=lambda k: (-measures["expected_value"][k], -measures["probability"][k], -measures["score"][k], names[k]),
     )
-    first: dict[str, int] = {}
+    kept: list[int] = []
+    of: dict[str, list[int]] = {}
     for k in ranked:
-        first.setdefault(names[k], k)
-    return list(first.values())
+        rivals = {other for name in members[k] for other in of.get(name, [])}
+        if all(len(members[k] & members[o]) < SAME * len(members[k] | members[o]) for o in rivals):
+            kept.append(k)
+            for name in members[k]:
+                of.setdefault(name, []).append(k)
+    return kept
 
 
 def _inside(found: Found, links: Mapping[str, pa.Table]) -> pa.Table:
@@ -141,6 +159,7 @@ def _measure(context: RingContext, found: Found, flows: Flows) -> dict[str, Any]
     members = _by_ring(found)
     passed = _passed_on(context, found)
     unspent = np.maximum(flows.in_outer + flows.in_inner - flows.out_outer - flows.out_inner, 0)
+    probability = find_probability(describe_groups(found.ring, found.suspicion, found.bond, found.is_seed))
     score, stability, value_in, recoverable = [], [], [], []
     for own in members:
         # fsum is exact, so the order of the members cannot show
@@ -151,7 +170,10 @@ def _measure(context: RingContext, found: Found, flows: Flows) -> dict[str, Any]
         stability.append(math.fsum(found.membership[own].tolist()) / len(own))
         value_in.append(int(flows.in_outer[own].sum()))
         recoverable.append(min(value_in[-1], int(unspent[own].sum())))
+    moved = sum_at(flows.in_inner + np.minimum(flows.in_outer, flows.out_inner), found.ring, found.n_rings)
     return {
+        "probability": probability,
+        "expected_value": np.round(probability * moved).astype(np.int64),
         "n_accounts": [len(own) for own in members],
         "score": score,
         "stability": stability,

@@ -47,8 +47,31 @@ class Episodes:
         return np.where((found < len(self)) & (self.suspect[safe] == suspect), safe, -1).astype(np.int64)
 
 
-def find_episodes(suspect: Int64Array, first_time: Int64Array, last_time: Int64Array, *, rest: int) -> Episodes:
-    """Join spans of time of each suspect that less than `rest` microseconds part. O(n log n)."""
+#: A rest ends an episode only if it is so many times as long as the account's usual one: slow rings rest for weeks.
+RHYTHM: Final = 10
+
+
+def usual_rests(suspect: Int64Array, moment: Int64Array, n: int) -> Int64Array:
+    """Return the median time between two moments of each of `n` suspects (of an even number the lower of the two).
+
+    0 for those with fewer than two different moments. O(n log n).
+    """
+    order = np.lexsort((moment, suspect))
+    suspect, moment = suspect[order], moment[order]
+    pause = np.append(0, np.diff(moment))[: len(moment)]
+    rows = np.flatnonzero(~run_starts(suspect) & (pause > 0))
+    rows = rows[np.lexsort((pause[rows], suspect[rows]))]
+    first = np.flatnonzero(run_starts(suspect[rows]))
+    length = np.diff(np.append(first, len(rows)))
+    usual = np.zeros(n, np.int64)
+    usual[suspect[rows[first]]] = pause[rows[first + (length - 1) // 2]]
+    return usual
+
+
+def find_episodes(
+    suspect: Int64Array, first_time: Int64Array, last_time: Int64Array, *, rest: int | Int64Array
+) -> Episodes:
+    """Join spans of time of each suspect that less than its `rest` microseconds part. O(n log n)."""
     order = np.lexsort((last_time, first_time, suspect))
     suspect, first_time, last_time = suspect[order], first_time[order], last_time[order]
     if not len(order):
@@ -59,7 +82,8 @@ def find_episodes(suspect: Int64Array, first_time: Int64Array, last_time: Int64A
     width = int(last_time.max()) - base + 1
     number = np.cumsum(is_other)
     reached = np.maximum.accumulate(last_time - base + number * width) - number * width + base
-    begins = is_other | np.append(True, first_time[1:] - reached[:-1] > rest)
+    longest = rest if isinstance(rest, int) else rest[suspect[1:]]
+    begins = is_other | np.append(True, first_time[1:] - reached[:-1] > longest)
     ends = np.append(np.flatnonzero(begins)[1:], len(suspect)) - 1
     return Episodes(suspect[begins], first_time[begins], reached[ends])
 

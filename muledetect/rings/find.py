@@ -18,6 +18,7 @@ from muledetect.progress import Progress, silent
 from muledetect.rings.account_evidence import gather_evidence, read_scores
 from muledetect.rings.assemble import Found, assemble
 from muledetect.rings.communities import (
+    RHYTHM,
     Communities,
     Edges,
     Episodes,
@@ -25,8 +26,10 @@ from muledetect.rings.communities import (
     find_episodes,
     is_close_in_time,
     join_links,
+    usual_rests,
 )
 from muledetect.rings.links import KINDS, LinkKind, RingContext
+from muledetect.rings.null import factor_of, weigh_kinds
 from muledetect.rings.ring import RingTables
 from muledetect.rings.suspicion import find_suspects
 
@@ -42,6 +45,7 @@ def find_rings(
     scores: Any,
     *,
     max_rings: int | None = None,
+    min_precision: float = 0.5,
     min_suspicion: float = 0.5,
     window: Duration = "180d",
     holding_time: Duration = "72h",
@@ -62,18 +66,20 @@ def find_rings(
         `account_id`, `score`, `probability`; with `as_of`, each account's latest at or before the search counts. Where
         the prevalence is unknown, `tier` as well, see Notes.
     max_rings : int, optional
-        Keep so many rings of the highest score; all by default.
+        Keep so many rings, those with the most illicit money to be expected; all by default.
+    min_precision : float
+        Groups that are a ring with less probability are not shown, but counted as `RingTables.n_weaker`; 0 shows all.
     min_suspicion : float
-        Members have at least this suspicion, see `find_suspicion`; seeds have it by their own evidence.
+        Members have at least this suspicion, see `find_suspicion`; seeds have 0.2 or more by their own evidence.
     window : Duration
         How far back transfers are looked at.
     holding_time : Duration
         Longest stay of money that counts as relayed; at least one tick of the clock.
     rest : Duration
-        An account that deals with no other suspect for so long has ended an episode; another may be of another ring.
+        An account that deals with no other suspect for so long, and ten times as long as it does usually, has ended an
+        episode; another may be of another ring.
     max_counterparties : int
-        A soft limit: an account with more in the window joins no ring unless its own evidence says so, and then its
-        links weigh less in proportion.
+        An account with more in the window joins no ring unless its own evidence says so.
     resolution : float
         Link weight that an average pair of members must have; see `find_communities`.
     links : sequence of LinkKind
@@ -102,7 +108,7 @@ def find_rings(
     O(transfers of suspects and of their counterparties, within the window, + accounts + sessions). Renaming accounts
     or reordering rows changes no partition and no number; it changes `ring_id`, a hash of the members' ids.
     """
-    _check(min_suspicion, max_counterparties, resolution, max_rings)
+    _check(min_suspicion, min_precision, max_counterparties, resolution, max_rings)
     tell, tick = progress or silent, snapshot.graph.tick
     tell("suspicion", 0.0)
     stay, pause = parse_duration(holding_time), max(parse_duration(rest), tick)
@@ -113,20 +119,24 @@ def find_rings(
     )
     if not suspects.is_seed.any():
         return RingTables()
-    context = RingContext(snapshot, suspects, since, stay, pause, max_counterparties)
+    context = RingContext(snapshot, suspects, since, stay, pause)
     found = {}
     for place, kind in enumerate(links):
         tell("links", place / len(links))
         found[kind.name] = kind.find(context)
     tell("rings", 0.0)
-    episodes, edges = _episodes(context, found, links)
+    judged = weigh_kinds(context, found)
+    episodes, edges = _episodes(context, found, links, factor_of(judged))
     members = _members(context, episodes, edges, resolution=resolution, min_suspicion=min_suspicion)
-    if not len(members.account):
-        return RingTables()
-    return replace(assemble(context, members, found, max_rings=max_rings), currency=snapshot.currency)
+    tables = assemble(context, members, found, min_precision=min_precision, max_rings=max_rings)
+    return replace(tables, currency=snapshot.currency, ring_kinds=judged)
 
 
-def _check(min_suspicion: float, max_counterparties: int, resolution: float, max_rings: int | None) -> None:
+def _check(
+    min_suspicion: float, min_precision: float, max_counterparties: int, resolution: float, max_rings: int | None
+) -> None:
+    if not 0 <= min_precision <= 1:
+        raise OptionError(f"rings: min_precision must lie in 0 to 1; got {min_precision}.")
     if not 0 < min_suspicion <= 1:
         raise OptionError(f"rings: min_suspicion must be above 0 and at most 1; got {min_suspicion}.")
     if max_counterparties < 1:
@@ -137,20 +147,26 @@ def _check(min_suspicion: float, max_counterparties: int, resolution: float, max
         raise OptionError(f"rings: max_rings must be at least 1, or None for all; got {max_rings}.")
 
 
-def _episodes(context: RingContext, found: dict[str, pa.Table], links: Sequence[LinkKind]) -> tuple[Episodes, Edges]:
+def _episodes(
+    context: RingContext, found: dict[str, pa.Table], links: Sequence[LinkKind], factor: dict[str, float]
+) -> tuple[Episodes, Edges]:
     """Cut the suspects' time into episodes by the links of money, and join those by all links.
 
-    A link weighs in proportion to the suspicion of both ends.
+    A link weighs in proportion to the suspicion of both ends, and to what its kind counts here.
     """
     kinds = [kind for kind in links if found[kind.name].num_rows]
     opening = [found[kind.name] for kind in kinds if kind.opens_episodes]
     ends = [context.suspects.positions(table[end].to_numpy()) for table in opening for end in ("source", "target")]
     spans = [[numbers(table, name) for table in opening for _ in range(2)] for name in ("first_time", "last_time")]
     none = np.zeros(0, np.int64)
-    episodes = find_episodes(*(np.concatenate([none, *parts]) for parts in (ends, *spans)), rest=context.rest)
+    graph, paid = context.snapshot.graph, context.paid
+    who = np.concatenate([context.suspects.positions(end[paid]) for end in (graph.source, graph.target)])
+    usual = usual_rests(who, np.tile(graph.time[paid], 2), len(context.suspects))
+    rest = np.maximum(context.rest, RHYTHM * usual)
+    episodes = find_episodes(*(np.concatenate([none, *parts]) for parts in (ends, *spans)), rest=rest)
     parts = [_edges(context, episodes, found[kind.name], kind.opens_episodes) for kind in kinds]
     left, right = (np.concatenate([none, *(part[side] for part in parts)]) for side in (0, 1))
-    weight = np.concatenate([np.zeros(0), *(part[2] for part in parts)])
+    weight = np.concatenate([np.zeros(0), *(part[2] * factor[k.name] for part, k in zip(parts, kinds, strict=True))])
     return episodes, join_links(left, right, weight)
 
 
@@ -183,13 +199,13 @@ def _members(
         context.snapshot.as_of - episodes.first_time,
     )
     groups = find_communities(edges.left, edges.right, edges.weight, traits, resolution=resolution)
-    episode, label, share = _overlaps(groups, edges)
+    episode, label, share, inner = _overlaps(groups, edges)
     shown = suspects.suspicion[of[episode]] >= min_suspicion
-    episode, label, share = episode[shown], label[shown], share[shown]
+    episode, label, share, inner = episode[shown], label[shown], share[shown], inner[shown]
     begin, end = _spans(context, episodes)
     # an account with several episodes in one ring is one member, from the first on
     order = np.lexsort((episode, of[episode], label))
-    episode, label, share = episode[order], label[order], share[order]
+    episode, label, share, inner = episode[order], label[order], share[order], inner[order]
     first = np.flatnonzero(run_starts(label, of[episode]))
     last = np.append(first[1:], len(order)) - 1
     account = of[episode[first]]
@@ -198,13 +214,14 @@ def _members(
     is_ring &= np.bincount(ring, weights=suspects.is_seed[account], minlength=len(of) + 1) >= 1
     kept = np.flatnonzero(is_ring[ring])
     _, number = np.unique(ring[kept], return_inverse=True)
-    best = np.maximum.reduceat(share, first) if len(first) else share
+    best, inner = (np.maximum.reduceat(part, first) if len(first) else part for part in (share, inner))
     return Found(
         account=suspects.account[account[kept]],
         ring=number.astype(np.int64),
         membership=best[kept],
         suspicion=suspects.suspicion[account[kept]],
         is_seed=suspects.is_seed[account[kept]],
+        bond=inner[kept],
         begin=begin[episode[first[kept]]],
         end=end[episode[last[kept]]],
     )
@@ -219,8 +236,11 @@ def _spans(context: RingContext, episodes: Episodes) -> tuple[Int64Array, Int64A
     return begin, end
 
 
-def _overlaps(groups: Communities, edges: Edges) -> tuple[Int64Array, Int64Array, Float64Array]:
-    """Add the episodes that have much of their links with another community: episode, community, membership."""
+def _overlaps(groups: Communities, edges: Edges) -> tuple[Int64Array, Int64Array, Float64Array, Float64Array]:
+    """Add the episodes that have much of their links with another community.
+
+    Returns episode, community, membership and weight of the links with that community.
+    """
     label, n = groups.label, len(groups.label)
     end = np.concatenate([edges.left, edges.right])
     there = label[np.concatenate([edges.right, edges.left])]
@@ -234,9 +254,12 @@ def _overlaps(groups: Communities, edges: Edges) -> tuple[Int64Array, Int64Array
     by_size = np.lexsort((total, end))
     whole = np.bincount(end[by_size], weights=total[by_size], minlength=n)
     share = total / whole[end]
-    also = (there != label[end]) & (share >= OVERLAP)
+    own, inner = there == label[end], np.zeros(n)
+    inner[end[own]] = total[own]
+    also = ~own & (share >= OVERLAP)
     return (
         np.concatenate([np.arange(n), end[also]]),
         np.concatenate([label, there[also]]),
         np.concatenate([groups.membership, share[also]]),
+        np.concatenate([inner, total[also]]),
     )

@@ -35,6 +35,12 @@ _MONEY: Final = {"value in": "value_in", "recoverable": "recoverable"}
 _SPAN: Final = {"active from": "first_time", "to": "last_time", "as of": "as_of"}
 _MOST_ROWS: Final = 12
 
+#: Of each kind of link: links found, how often they are right by chance, how often they are, and what a link counts.
+NULL: Final = pa.schema(
+    {"kind": pa.string(), "n_links": pa.int64(), "by_chance": pa.float64(), "observed": pa.float64(),
+     "factor": pa.float64()}
+)  # fmt: skip
+
 #: Names of the output tables.
 TABLES: Final = ("rings", "ring_members", "ring_links", "ring_ties", "ring_others", "tie_evidence")
 
@@ -155,6 +161,10 @@ class RingTables:
         Transfers between members, shape `TIMELINE`; for reading, not part of the contract and not written.
     currency : str
         ISO 4217 code of all money; empty where it is not known, as after `read_rings`.
+    n_weaker, min_precision : int, float
+        Groups that are not shown, as each is a ring with less probability than this.
+    ring_kinds : pyarrow.Table
+        What each kind of link counted in this data set, see `weigh_kinds`; empty after `read_rings`.
     """
 
     rings: pa.Table = field(default_factory=schema.RINGS.empty)
@@ -165,11 +175,32 @@ class RingTables:
     tie_evidence: pa.Table = field(default_factory=schema.TIE_EVIDENCE.empty)
     ring_transfers: pa.Table = field(default_factory=TIMELINE.empty_table)
     currency: str = ""
+    n_weaker: int = 0
+    min_precision: float = 0.0
+    ring_kinds: pa.Table = field(default_factory=NULL.empty_table)
 
     @property
     def tables(self) -> dict[str, pa.Table]:
         """The output tables by name."""
         return {name: getattr(self, name) for name in TABLES}
+
+    @property
+    def notes(self) -> list[str]:
+        """What the list can and cannot bear, in plain sentences: precision, groups left out, kinds that say nothing."""
+        found = []
+        if len(self):
+            expected = sum(sorted(self.rings["probability"].to_pylist()))
+            found.append(f"of {len(self):,} rings, {expected:,.1f} are expected to be right")
+        elif not self.n_weaker:
+            found.append("no ring: nothing binds three suspicious accounts together beyond what chance brings about")
+        if self.n_weaker:
+            found.append(
+                f"{self.n_weaker:,} weaker groups not shown: each a ring with less than {self.min_precision:g}"
+            )
+        for row in self.ring_kinds.to_pylist():
+            if row["factor"] == 0:
+                found.append(f"links of kind {row['kind']} count nothing here: they do not go beyond chance")
+        return found
 
     def __len__(self) -> int:
         return int(self.rings.num_rows)
@@ -225,8 +256,12 @@ class RingTables:
         return replace(self, ring_ties=ties.ring_ties, tie_evidence=ties.tie_evidence)
 
     def write(self, folder: str | Path, *, events: pa.Table | None = None, overwrite: bool = False) -> None:
-        """Write the output tables, and those of `keep_ids`, as Parquet files of a folder: the old or the new one."""
+        """Write the output tables, and those of `keep_ids`, as Parquet files of a folder: the old or the new one.
+
+        The schema of table `rings` holds the notes as metadata `muledetect.notes`, a line each.
+        """
         tables = self.tables | ({} if events is None else {"ring_events": events})
+        tables["rings"] = self.rings.replace_schema_metadata({"muledetect.notes": "\n".join(self.notes)})
         with new_folder(folder, RINGS, overwrite=overwrite) as unfinished:
             put_tables(tables, unfinished)
 

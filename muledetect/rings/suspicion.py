@@ -3,6 +3,9 @@
 A score looks at one account. A ring shows in the accounts around it: who relays money to whom, who disputes whose
 payments, who shares a phone with whom. So each account's own evidence is joined with that of its neighbours by a
 logistic model of few columns, twice over, which carries the suspicion two steps further.
+
+What neighbours tell was learnt on other data. Here it moves suspicion from account to account and makes none: beside
+complaints and lists, the expected number of mules stays within what the scores allow.
 """
 
 from __future__ import annotations
@@ -12,18 +15,18 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
-import numba
 import numpy as np
 from scipy.special import expit, logit
 
-from muledetect.arrays import NEVER, BoolArray, Float64Array, Int32Array, Int64Array, first_at_least, places_in, sum_at
+from muledetect.arrays import BoolArray, Float64Array, Int32Array, Int64Array, places_in, sum_at
 from muledetect.facts import Snapshot
 from muledetect.rings.account_evidence import AccountEvidence
 from muledetect.rings.money import match_relayed_money
+from muledetect.rings.pairs import measure_dealings, weigh_pairs
 from muledetect.rings.sharing import IN_SESSIONS, Uses, find_uses
 
-#: Coefficients of an account's own evidence, and of that together with its neighbours'. Fitted on the truth of
-#: simulated worlds by `python benchmarks/rings.py --fit`, rounded. A name that is not here counts 0.
+#: Coefficients of an account's own evidence, and of that together with its neighbours'. Fitted on the truth of banks of
+#: several makers, each as heavy as the others, and rounded; see decision 053. A name that is not here counts 0.
 OWN: Final[Mapping[str, float]] = MappingProxyType(
     {
         "intercept": 0.0, "score": 1.2, "no_score": -5.7, "complaints": 6.7, "complaints_no_score": 2.3, "listed": 6.8,
@@ -32,27 +35,28 @@ OWN: Final[Mapping[str, float]] = MappingProxyType(
 )  # fmt: skip
 WITH_NEIGHBOURS: Final[Mapping[str, float]] = MappingProxyType(
     {
-        "intercept": 1.7, "score": 0.7, "no_score": -2.7, "complaints": 4.9, "complaints_no_score": 1.2,
-        "listed": 4.5, "complained": -1.0, "relayed_to": 1.4, "relayed_on": 3.3, "relayed_through": 0.7,
-        "paid_by": 1.0, "paid": 2.0, "relayed_share": 3.1, "passed_on": 1.2, "paid_share": 1.3,
-        "counterparties": -1.0, "device": 0.5, "ip": 0.6, "wifi": 2.1,
+        "intercept": -3.1, "score": 0.72, "no_score": -4.1, "complaints": 8.3, "listed": 7.1, "complained": -4.3,
+        "around": 1.0, "bound_in": 2.0, "bound_out": 1.8, "bound_out_only": 4.5, "strongest": 3.2, "relayed_to": 1.9,
+        "relayed_on": 2.5, "relayed_through": 4.5, "device": 1.1, "wifi": 2.4,
     }
 )  # fmt: skip
 
 #: So often each account takes in the suspicion of its neighbours.
 ROUNDS: Final = 2
 
-#: An account with fewer transfers with suspects is a one-off recipient or payer: its own evidence alone counts.
-LEAST_DEALINGS: Final = 2
-
 #: Less suspicion does not spread: everybody has a crowd of hardly suspicious neighbours.
 ACTIVE: Final = 0.2
+
+#: Whoever is bound to payers by less than this, summed over them, had nothing to pass on: what it pays is its own.
+RECEIVED: Final = 0.1
 
 #: Scores' probabilities are kept within these, so that a single very low one cannot outweigh all of its neighbours.
 CLIP: Final = (1e-3, 0.99)
 
 #: Floats are added up as multiples of this, so that no sum depends on the order of names.
 _UNIT: Final = 2.0**-40
+
+_HALVINGS: Final = 60
 
 
 def find_suspicion(
@@ -64,16 +68,50 @@ def find_suspicion(
     counterparties in the window are looked at only on own evidence; the columns are named in `columns`. O(accounts +
     transfers of the accounts with suspicion and of their counterparties), per round.
     """
-    n = snapshot.graph.n_accounts
-    own = _apply(own_columns(evidence, np.arange(n, dtype=np.int32)), OWN) * ~snapshot.serves_public
-    suspicion, accounts = own, np.flatnonzero(own >= ACTIVE).astype(np.int32)
+    everyone = np.arange(snapshot.graph.n_accounts, dtype=np.int32)
+    alone, is_private = own_columns(evidence, everyone), ~snapshot.serves_public
+    own = expit(add_up(alone, OWN)) * is_private
+    allowed, is_free = allowance(snapshot, evidence)
+    suspicion, accounts, before = own, np.flatnonzero(own >= ACTIVE).astype(np.int32), add_up(alone, WITH_NEIGHBOURS)
     for _ in range(ROUNDS):
         accounts = around(snapshot, suspicion, since=since, most=most)
         table = columns(snapshot, evidence, accounts, suspicion, since=since, holding_time=holding_time)
-        together = np.where(table["dealings"] >= LEAST_DEALINGS, _apply(table, WITH_NEIGHBOURS), own[accounts])
-        suspicion = np.zeros(n)
-        suspicion[accounts] = together * ~snapshot.serves_public[accounts]
+        odds = before.copy()
+        odds[accounts] = add_up(table, WITH_NEIGHBOURS)
+        odds -= excess(odds[is_free], allowed)
+        suspicion = np.zeros(len(everyone))
+        suspicion[accounts] = expit(odds[accounts]) * is_private[accounts]
     return accounts, own[accounts], suspicion[accounts]
+
+
+def allowance(snapshot: Snapshot, evidence: AccountEvidence) -> tuple[float, BoolArray]:
+    """Return how many mules the scores allow among the accounts of which they alone tell, and which accounts these are.
+
+    They have a score and a transfer, and neither complaint nor list names them. With `m` the sum of their
+    probabilities, it is `m r + 2 sqrt(m r) + 2`: what chance may add, and two that nobody thought of. `r`, at least 1,
+    is by how much scores fall short of what complaints and lists show: (accounts that they name + 1) / (sum of the
+    probabilities of these + 1). O(n log n).
+    """
+    graph, is_named = snapshot.graph, (evidence.n_complaints > 0) | evidence.is_listed
+    has_dealt = (graph.outgoing.stop > graph.outgoing.start) | (graph.incoming.stop > graph.incoming.start)
+    is_scored = np.isfinite(evidence.probability) & ~snapshot.serves_public & has_dealt
+    # sorted first: no name decides the last bit of a sum
+    free, named = (
+        float(np.sort(evidence.probability[rows]).sum()) for rows in (is_scored & ~is_named, is_scored & is_named)
+    )
+    expected = free * max(1.0, (np.sum(is_scored & is_named) + 1) / (named + 1))
+    return float(expected + 2 * np.sqrt(expected) + 2), is_scored & ~is_named
+
+
+def excess(odds: Float64Array, allowed: float) -> float:
+    """Return by how much log-odds must fall so that their probabilities add up to what is allowed; 0 if they do."""
+    odds, low, high = np.sort(odds), 0.0, 40.0
+    if not len(odds) or expit(odds).sum() <= allowed:
+        return low
+    for _ in range(_HALVINGS):
+        middle = (low + high) / 2
+        low, high = (middle, high) if expit(odds - middle).sum() > allowed else (low, middle)
+    return high
 
 
 def around(snapshot: Snapshot, suspicion: Float64Array, *, since: int, most: int) -> Int32Array:
@@ -84,7 +122,7 @@ def around(snapshot: Snapshot, suspicion: Float64Array, *, since: int, most: int
     transfer = dealings(snapshot, active, since)
     others = np.unique(np.concatenate([graph.source[transfer], graph.target[transfer]]))
     others = others[~is_active[others]]
-    small = others[count_counterparties(snapshot, others, since, most) <= most]
+    small = others[measure_dealings(snapshot, others, since, most).n_others <= most]
     return np.union1d(active, small).astype(np.int32)
 
 
@@ -115,17 +153,16 @@ def columns(
 ) -> dict[str, Float64Array]:  # fmt: skip
     """Return the columns of the model with neighbours, for `accounts` (ascending codes).
 
-    With `s` the suspicion of the round before, `r` how well a transfer matches money that its payer had just received
-    (`match_relayed_money`), and sums over counterparties that take the best transfer of each:
+    With `s` the suspicion of the round before, `w` the strength of a pair (`weigh_pairs`), `r` how well a transfer
+    matches money that its payer had just received (`match_relayed_money`), and sums over counterparties that take the
+    best transfer of each:
 
-    - relayed_to, relayed_on: log(1 + sum of s r) over payers and over payees
-    - paid_by, paid: log(1 + sum of s) over payers and over payees
-    - relayed_share: share of the inflow that is relayed money of payers, weighed by s; passed_on: of that, the share
-      that left within the holding time; relayed_through: log(1 + sum of s r r') with r' how well it was passed on
-    - paid_share: share of the outflow that went to payees, weighed by s; this and `paid` are 0 for an account that no
-      suspect paid: whoever only pays is a victim rather than a mule
-    - counterparties: log(1 + number of payers + number of payees)
-    - dealings: number of transfers with suspects; not part of the model
+    - around: 1
+    - bound_in: log(1 + sum of s w) over payers; bound_out: the same over payees; bound_out_only is bound_out of an
+      account that no suspect paid, and then bound_out is 0: who only pays may be a victim
+    - strongest: largest s w, over payers, and over payees as well if a suspect paid the account
+    - relayed_to, relayed_on: log(1 + sum of s w r) over payers and over payees
+    - relayed_through: log(1 + sum of s r r') over payers, with r' how well their money was passed on
     - device, ip, wifi: log(1 + largest sum of s over those that used the same at about the same time, by rarity)
     """
     graph, n = snapshot.graph, len(accounts)
@@ -133,40 +170,32 @@ def columns(
     s = np.where(suspicion >= ACTIVE, suspicion, 0.0)[accounts]
     edge = dealings(snapshot, accounts[s > 0], since)
     source, target = (places_in(accounts, end[edge]) for end in (graph.source, graph.target))
-    inside = (source >= 0) & (target >= 0)
+    inside = (source >= 0) & (target >= 0) & (source != target)
     edge, source, target = edge[inside], source[inside], target[inside]
-    debit = _rows_of(money.transfer, money.is_debit, edge)
-    credit = _rows_of(money.transfer, ~money.is_debit, edge)
-    left, passed = money.strength[debit], money.strength[credit]
-    payer, payee = s[source], s[target]
-    inflow, outflow, n_payers, n_payees, _ = _dealings_of(snapshot, accounts, since, NEVER)
-    pairs, of_transfer = np.unique(source * n + target, return_inverse=True)
-    payers, payees = np.divmod(pairs, max(n, 1))
+    left = money.strength[_rows_of(money.transfer, money.is_debit, edge)]
+    passed = money.strength[_rows_of(money.transfer, ~money.is_debit, edge)]
+    pairs = weigh_pairs(snapshot, edge, source, target, measure_dealings(snapshot, accounts, since), since=since)
+    from_payer, from_payee = s[pairs.source] * pairs.strength, s[pairs.target] * pairs.strength
 
-    def best(value: Float64Array, end: Int64Array) -> Float64Array:
-        """Sum up, by one end, the largest value of each directed pair."""
-        most = np.zeros(len(pairs))
-        np.maximum.at(most, of_transfer, value)
-        return _sum(most, end, n)
+    def best(value: Float64Array) -> Float64Array:
+        """Return the largest value of each pair's transfers."""
+        most = np.zeros(len(pairs.source))
+        np.maximum.at(most, pairs.of_transfer, value)
+        return most
 
-    dirty = payer * (money.amount[debit] / np.maximum(inflow[target], 1))
-    share = _sum(dirty, target, n)
-    on = _sum(dirty * (money.amount[credit] / graph.amount[edge]), target, n)
-    paid_by = best(payer, payees)
-    log = np.log1p
+    bound_in, bound_out = _sum(from_payer, pairs.target, n), np.log1p(_sum(from_payee, pairs.source, n))
+    received, log = bound_in > RECEIVED, np.log1p
     found = own_columns(evidence, accounts) | {
-        "relayed_to": log(best(payer * left, payees)),
-        "relayed_on": log(best(payee * left, payers)),
-        "relayed_through": log(best(payer * left * passed, payees)),
-        "paid_by": log(paid_by),
-        "paid": log(np.where(paid_by > 0, best(payee, payers), 0.0)),
-        "relayed_share": share,
-        "passed_on": np.divide(on, share, out=np.zeros(n), where=share > 0),
-        "paid_share": np.where(
-            paid_by > 0, _sum(payee * (graph.amount[edge] / np.maximum(outflow[source], 1)), source, n), 0.0
+        "around": np.ones(n),
+        "bound_in": log(bound_in),
+        "bound_out": np.where(received, bound_out, 0.0),
+        "bound_out_only": np.where(received, 0.0, bound_out),
+        "strongest": np.maximum(
+            _largest(from_payer, pairs.target, n), _largest(from_payee, pairs.source, n) * received
         ),
-        "counterparties": log(n_payers + n_payees),
-        "dealings": np.bincount(np.concatenate([source, target]), minlength=n).astype(np.float64),
+        "relayed_to": log(_sum(from_payer * best(left), pairs.target, n)),
+        "relayed_on": log(_sum(from_payee * best(passed), pairs.source, n)),
+        "relayed_through": log(_sum(s[pairs.source] * best(left * passed), pairs.target, n)),
     }
     for kind in IN_SESSIONS:
         has_sessions = "sessions" in snapshot.tables
@@ -174,15 +203,22 @@ def columns(
     return found
 
 
-def _apply(table: Mapping[str, Float64Array], weights: Mapping[str, float]) -> Float64Array:
+def add_up(table: Mapping[str, Float64Array], weights: Mapping[str, float]) -> Float64Array:
+    """Return the weighted sum of the columns that have a weight, and the intercept."""
     total = np.full(len(next(iter(table.values()))), weights["intercept"])
     for name, values in table.items():
         total = total + weights.get(name, 0.0) * values
-    return np.asarray(expit(total))
+    return total
 
 
 def _sum(value: Float64Array, at: Int64Array, n: int) -> Float64Array:
     return np.asarray(sum_at(np.round(value / _UNIT).astype(np.int64), at, n) * _UNIT, np.float64)
+
+
+def _largest(value: Float64Array, at: Int64Array, n: int) -> Float64Array:
+    most = np.zeros(n)
+    np.maximum.at(most, at, value)
+    return most
 
 
 def _shared(uses: Uses, s: Float64Array) -> Float64Array:
@@ -198,53 +234,6 @@ def _rows_of(transfer: Int64Array, chosen: BoolArray, edge: Int64Array) -> Int64
     rows = np.flatnonzero(chosen)
     order = np.argsort(transfer[rows], kind="stable")
     return rows[order[np.searchsorted(transfer[rows[order]], edge)]]
-
-
-def count_counterparties(snapshot: Snapshot, accounts: Int32Array, since: int, most: int = NEVER) -> Int64Array:
-    """Count distinct counterparties of accounts since a moment; counting stops at `most + 1`."""
-    return _dealings_of(snapshot, accounts, since, most)[4]
-
-
-def _dealings_of(snapshot: Snapshot, accounts: Int32Array, since: int, most: int) -> tuple[Int64Array, ...]:
-    graph = snapshot.graph
-    first = int(np.searchsorted(graph.time, since, side="left"))
-    return tuple(
-        _count_dealings(
-            accounts, *graph.incoming, *graph.outgoing, graph.source, graph.target, graph.amount, first, most
-        )
-    )
-
-
-@numba.njit(cache=True, nogil=True)
-def _count_dealings(  # type: ignore[no-untyped-def]
-    accounts, in_start, in_stop, in_transfer, out_start, out_stop, out_transfer, source, target, amount, first, most
-):
-    """Return inflow, outflow, distinct payers, distinct payees and distinct others, since position `first`, a column
-    an account; where there are more than `most` others, counting stops."""
-    found = np.zeros((5, len(accounts)), np.int64)
-    paid_by = np.full(len(in_start), -1, np.int32)
-    paid = np.full(len(in_start), -1, np.int32)
-    for k in range(len(accounts)):
-        a = accounts[k]
-        for j in range(first_at_least(in_transfer, in_start[a], in_stop[a], first), in_stop[a]):
-            i = in_transfer[j]
-            found[0, k] += amount[i]
-            if paid_by[source[i]] != k:
-                paid_by[source[i]] = k
-                found[2, k] += 1
-                found[4, k] += source[i] != a
-                if found[4, k] > most:
-                    break
-        for j in range(first_at_least(out_transfer, out_start[a], out_stop[a], first), out_stop[a]):
-            if found[4, k] > most:
-                break
-            i = out_transfer[j]
-            found[1, k] += amount[i]
-            if paid[target[i]] != k:
-                paid[target[i]] = k
-                found[3, k] += 1
-                found[4, k] += paid_by[target[i]] != k and target[i] != a
-    return found
 
 
 #: Less suspicious accounts bind no ring together. Those between this and `min_suspicion` may bind but are not shown.
@@ -274,5 +263,5 @@ def find_suspects(
     """Return the accounts of enough suspicion, see `find_suspicion`. O(transfers of the suspects) on top of it."""
     account, own, together = find_suspicion(snapshot, evidence, since=since, holding_time=holding_time, most=most)
     rows = np.flatnonzero(together >= min(LEAST_SUSPICION, min_suspicion))
-    counted = count_counterparties(snapshot, account[rows], since)
-    return Suspects(account[rows], together[rows], own[rows] >= min_suspicion, counted)
+    counted = measure_dealings(snapshot, account[rows], since).n_others
+    return Suspects(account[rows], together[rows], own[rows] >= ACTIVE, counted)

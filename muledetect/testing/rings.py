@@ -17,7 +17,8 @@ from muledetect.arrays import Int64Array
 from muledetect.clock import DAY, HOUR, MINUTE
 from muledetect.facts import Snapshot
 from muledetect.rings.links import LinkKind, RingContext
-from muledetect.rings.suspicion import Suspects, count_counterparties
+from muledetect.rings.pairs import measure_dealings
+from muledetect.rings.suspicion import Suspects
 from muledetect.rings.ties import Family, TieContext
 from muledetect.rings.ties.context import build_context
 from muledetect.testing import worlds
@@ -161,9 +162,9 @@ def _hold(is_held: bool, text: str) -> None:
 def _ring_context(snapshot: Snapshot) -> RingContext:
     since, n = snapshot.as_of - _WINDOW, snapshot.graph.n_accounts
     account = np.arange(n, dtype=np.int32)
-    n_counterparties = count_counterparties(snapshot, account, since)
+    n_counterparties = measure_dealings(snapshot, account, since).n_others
     suspects = Suspects(account, np.ones(n), np.ones(n, np.bool_), n_counterparties)
-    return RingContext(snapshot, suspects, since, holding_time=3 * DAY, rest=10 * DAY, max_counterparties=5)
+    return RingContext(snapshot, suspects, since, holding_time=3 * DAY, rest=10 * DAY)
 
 
 def _tie_context(snapshot: Snapshot, name_of: Mapping[str, str]) -> TieContext:

@@ -275,7 +275,8 @@ def ring_of(text: str) -> md.rings.Ring:
     """Return a ring of two accounts in which every text is this one."""
     at = pd.Timestamp("2025-03-01", tz="UTC")
     ring = {"ring_id": text, "as_of": at, "n_accounts": 2, "score": 1.0, "stability": 1.0, "value_in": 5,
-            "n_victims": 1, "first_time": at, "last_time": at, "recoverable": 1}  # fmt: skip
+            "probability": 0.9, "expected_value": 4, "n_victims": 1, "first_time": at, "last_time": at,
+            "recoverable": 1}  # fmt: skip
     member = {"ring_id": text, "role": text, "layer": 1, "membership": 1.0, "is_seed": True}
     link = {
         "ring_id": text,

@@ -237,18 +237,6 @@ def test_empty_side_tables_change_nothing(table: str) -> None:
     assert search(with_tables(world, **{table: empty[table]})).ring_links.equals(search(world).ring_links)
 
 
-def test_a_link_weighs_the_same_to_the_last_bit_whichever_end_comes_first() -> None:
-    """Which end of an undirected link is its source depends on names; (a * b) * c need not equal (a * c) * b."""
-    n = 200
-    random = np.random.default_rng(1)
-    suspects = Suspects(
-        np.arange(n, dtype=np.int32), random.random(n), np.ones(n, np.bool_), random.integers(1, 999, n)
-    )
-    context = RingContext(cast(Any, None), suspects, 0, 1, 1, max_counterparties=200)  # rarity reads suspects only
-    left, right = random.integers(0, n, 5_000), random.integers(0, n, 5_000)
-    np.testing.assert_array_equal(context.rarity(left, right), context.rarity(right, left))
-
-
 def links(rows: list[tuple[int, int, int, int, float]]) -> pa.Table:
     source, target, first, last, weight = zip(*rows, strict=True)
     return pa.table(
@@ -265,7 +253,7 @@ def links(rows: list[tuple[int, int, int, int, float]]) -> pa.Table:
 def test_edges_join_the_episodes_of_their_time_and_an_old_shared_phone_joins_none() -> None:
     # accounts 3, 5 and 9 with one episode each, on days 10 to 12; 9 also has one on days 40 to 41
     suspects = Suspects(np.array([3, 5, 9], np.int32), np.array([0.5, 0.25, 1.0]), np.ones(3, np.bool_), np.ones(3))
-    context = RingContext(cast(Any, None), suspects, 0, 1, rest=7 * DAY, max_counterparties=200)
+    context = RingContext(cast(Any, None), suspects, 0, 1, rest=7 * DAY)
     suspect, first, last = np.array([0, 1, 2, 2]), np.array([10, 10, 10, 40]), np.array([12, 12, 12, 41])
     episodes = find_episodes(suspect, first * DAY, last * DAY, rest=7 * DAY)
     table = links(
@@ -286,7 +274,7 @@ def test_edges_join_the_episodes_of_their_time_and_an_old_shared_phone_joins_non
 def test_an_edge_weighs_the_same_to_the_last_bit_whichever_end_comes_first() -> None:
     n, random = 200, np.random.default_rng(2)
     suspects = Suspects(np.arange(n, dtype=np.int32), random.random(n), np.ones(n, np.bool_), np.ones(n))
-    context = RingContext(cast(Any, None), suspects, 0, 1, rest=DAY, max_counterparties=200)
+    context = RingContext(cast(Any, None), suspects, 0, 1, rest=DAY)
     episodes = find_episodes(np.arange(n), np.zeros(n, np.int64), np.full(n, DAY), rest=DAY)
     rows = [(int(s), int(t), 0, DAY, float(w)) for s, t, w in zip(
         random.integers(0, n, 2_000), random.integers(0, n, 2_000), random.random(2_000), strict=True)]  # fmt: skip

@@ -15,6 +15,7 @@ from muledetect.arrays import Float64Array, Int64Array
 from muledetect.errors import DataError, OptionError
 from muledetect.facts import Snapshot
 from muledetect.rings.money import RelayedMoney, match_relayed_money
+from muledetect.rings.pairs import Dealings, Pairs, measure_dealings, weigh_pairs
 from muledetect.rings.suspicion import Suspects
 
 #: The one shape of all links. Source and target are account codes; undirected kinds put the smaller code first.
@@ -22,9 +23,6 @@ LINKS: Final = pa.schema(
     {"source": pa.int32(), "target": pa.int32(), "weight": pa.float64(), "first_time": pa.int64(),
      "last_time": pa.int64(), "evidence": pa.list_(pa.string())}
 )  # fmt: skip
-
-#: Two accounts with this many counterparties each (geometric mean) or fewer have links of full weight.
-FEW_COUNTERPARTIES: Final = 20
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,8 +36,6 @@ class RingContext:
     suspects : Suspects
     since, holding_time, rest : int
         Start of the window, longest stay of relayed money, and the rest that ends an episode, microseconds.
-    max_counterparties : int
-        Links of accounts with more of them weigh less in proportion.
     """
 
     snapshot: Snapshot
@@ -47,7 +43,6 @@ class RingContext:
     since: int
     holding_time: int
     rest: int
-    max_counterparties: int
 
     @cached_property
     def relayed_money(self) -> RelayedMoney:
@@ -61,16 +56,28 @@ class RingContext:
         ids = self.snapshot.tables["transfers"]["transfer_id"].take(pa.array(transfer, pa.int64()))
         return pa.concat_arrays([pa.array([], pa.string()), *ids.cast(pa.string()).chunks])
 
-    def rarity(self, source: Int64Array, target: Int64Array) -> Float64Array:
-        """Return the factor by which a link of two suspects, `source` and `target` (positions), counts, 0 to 1.
+    @cached_property
+    def dealings(self) -> Dealings:
+        """What the suspects received and paid in the window, and with how many they dealt."""
+        return measure_dealings(self.snapshot, self.suspects.account, self.since)
 
-        `min(1, 20 / sqrt(n_source n_target))`, and beyond that each account above the limit divides by how far it is
-        above: who deals with everybody is bound to nobody.
-        """
-        n = self.suspects.n_counterparties.astype(np.float64)
-        excess = np.minimum(1.0, self.max_counterparties / np.maximum(n, 1.0))
-        both = np.minimum(1.0, FEW_COUNTERPARTIES / np.sqrt(np.maximum(n[source] * n[target], 1.0)))
-        return np.asarray(both * (excess[source] * excess[target]))
+    @cached_property
+    def paid(self) -> Int64Array:
+        """Positions of the transfers from suspect to suspect that can bind them, ascending."""
+        money = self.relayed_money
+        transfer = np.unique(money.transfer[money.is_debit])
+        ends = (
+            self.suspects.positions(end[transfer]) for end in (self.snapshot.graph.source, self.snapshot.graph.target)
+        )
+        is_between = self.snapshot.is_between_accounts[transfer] & np.logical_and.reduce([end >= 0 for end in ends])
+        return np.asarray(transfer[is_between], np.int64)
+
+    @cached_property
+    def pairs(self) -> Pairs:
+        """The directed pairs of suspects of which one paid the other, and how strongly that binds them."""
+        graph = self.snapshot.graph
+        source, target = (self.suspects.positions(end[self.paid]) for end in (graph.source, graph.target))
+        return weigh_pairs(self.snapshot, self.paid, source, target, self.dealings, since=self.since)
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,17 +19,14 @@ MOST_EVIDENCE: Final = 8
 #: So many of a link's transfers, the strongest or largest, are shown; those of a relay with what each matches.
 MOST_SHOWN: Final = 3
 
-#: A payment says less than a relay; it holds a ring together where members keep or withdraw the money.
-PAYMENT_WEIGHT: Final = 0.5
-
 
 @link()
 def relay(context: RingContext) -> pa.Table:
     """Link the payer to the middleman, and the middleman to the payee, of money that was passed on.
 
-    `weight = log2(1 + sum of strengths) * rarity`, the sum over the transfers of the pair, each counted as credit of
-    the one end and as debit of the other (see `match_relayed_money`): a single whole, instant relay between accounts
-    of few counterparties weighs 1, and repetition adds less and less. O(transfers of the suspects).
+    `weight = log2(1 + sum of strengths) * strength of the pair` (see `weigh_pairs`), the sum over the transfers of the
+    pair, each counted as credit of the one end and as debit of the other (see `match_relayed_money`): repetition adds
+    less and less. O(transfers of the suspects).
     """
     money = context.relayed_money
     rows = np.flatnonzero(money.strength > 0)
@@ -55,14 +52,12 @@ def relay(context: RingContext) -> pa.Table:
 def payment(context: RingContext) -> pa.Table:
     """Link two suspects of which one paid the other in the window.
 
-    `weight = 0.5 * rarity`, however often they paid: a habit of years is no sign of a ring. O(transfers of the
-    suspects).
+    The weight is the strength of the pair, see `weigh_pairs`. O(transfers of the suspects).
     """
-    money = context.relayed_money
-    pairs = _group_by_pair(context, money.transfer[money.is_debit])
+    pairs = _group_by_pair(context, context.paid)
     amount = context.snapshot.graph.amount[pairs.transfer]
     shown = [pairs.transfer[b + np.argsort(-amount[b:e], kind="stable")[:MOST_SHOWN]] for b, e in pairs.ranges]
-    return _link_pairs(context, pairs, np.full(len(shown), PAYMENT_WEIGHT), shown)
+    return _link_pairs(context, pairs, np.ones(len(shown)), shown)
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,7 +95,8 @@ def _link_pairs(context: RingContext, pairs: _Pairs, weight: Float64Array, shown
     first = np.array([begin for begin, _ in pairs.ranges], np.int64)
     last = np.array([end - 1 for _, end in pairs.ranges], np.int64)
     source, target = pairs.source[first], pairs.target[first]
-    weight = weight * context.rarity(source, target)
+    of_pair = context.pairs.of_transfer[np.searchsorted(context.paid, pairs.transfer[first])]
+    weight = weight * context.pairs.strength[of_pair]
     time = context.snapshot.graph.time[pairs.transfer]
     keep = np.flatnonzero(weight > 0)
     positions = [np.unique(shown[k])[:MOST_EVIDENCE] for k in keep]
