@@ -1,79 +1,94 @@
-"""Fits the coefficients of rings/suspicion.py on simulated banks, trained on what they knew; part of rings.py."""
+"""Fits the coefficients of rings/suspicion.py and rings/pairs.py on the banks of _ring_sources.py; part of rings.py.
+
+Each bank weighs as much as the others and has an intercept of its own. The page must measure other seeds: give `--fit`
+a cache of its own, filled with another `_ring_sources.SEED`.
+"""
 
 from __future__ import annotations
 
-import tempfile
-from pathlib import Path
-from typing import Final
+from collections.abc import Iterable
 
 import numpy as np
-import pyarrow as pa
+import pandas as pd
+from _ring_sources import Source
+from scipy.special import expit
 from sklearn.linear_model import LogisticRegression
 
-from muledetect import pipeline
-from muledetect.clock import DAY, HOUR
-from muledetect.evaluation import visible_rings
-from muledetect.facts import Snapshot
+from muledetect.clock import HOUR
+from muledetect.facts import Facts, Snapshot
 from muledetect.rings import suspicion as model
-from muledetect.rings.account_evidence import AccountEvidence, gather_evidence, read_scores
-from muledetect.simulation import world_config, write_world
-
-#: The benchmark uses others.
-SEEDS: Final = (11, 13, 15, 17, 19, 20)
-N_ACCOUNTS, N_DAYS = 20_000, 120
+from muledetect.rings.account_evidence import gather_evidence, read_scores
+from muledetect.rings.pairs import measure_dealings, weigh_pairs
 
 
-def _case(seed: int) -> tuple[Snapshot, AccountEvidence, np.ndarray]:
-    """Return a bank at its end, scored by a model of two thirds of the time, and who is in a ring that it can see."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "world"
-        write_world(world_config("thai_bank", n_accounts=N_ACCOUNTS, n_days=N_DAYS, seed=seed), path)
-        dataset = pipeline.load(path)
-    end = int(dataset.transfers["time"].cast(pa.int64()).to_numpy()[-1]) // DAY * DAY + DAY
-    trained_at = end - N_DAYS // 3 * DAY
-    trained = pipeline.train(dataset, trained_at, target="ever", pack="TH", known_by=trained_at)
-    scores = pipeline.score(dataset, trained, end, n_explained=0)
-    true = visible_rings(dataset.tables["truth_rings"], dataset.tables["truth_transfers"], dataset.transfers, end)
-    snapshot = Snapshot(dataset, end)
-    is_mule = np.zeros(snapshot.graph.n_accounts, bool)
-    is_mule[snapshot.graph.codes(true["account_id"].tolist())] = True
-    return snapshot, gather_evidence(snapshot, read_scores(scores, snapshot)), is_mule
+class _Case:
+    """A bank, what is known of its accounts, and who is in a ring."""
+
+    def __init__(self, source: Source) -> None:
+        self.name = source.name
+        self.snapshot = Snapshot(Facts(source.dataset, source.graph), source.as_of)
+        self.evidence = gather_evidence(self.snapshot, read_scores(source.scores, self.snapshot))
+        self.code = source.graph.codes(source.true["account_id"].tolist())
+        self.ring = pd.factorize(source.true["ring_id"])[0]
+        self.everyone = np.arange(source.graph.n_accounts, dtype=np.int32)
+        self.is_mule = np.isin(self.everyone, self.code)
+        alone = model.add_up(model.own_columns(self.evidence, self.everyone), model.OWN)
+        self.suspicion = expit(alone) * ~self.snapshot.serves_public
+
+    def columns(self) -> pd.DataFrame:
+        """The columns of every private account; those that are not around a suspect have their own only."""
+        table = pd.DataFrame(model.own_columns(self.evidence, self.everyone))
+        around = model.around(self.snapshot, self.suspicion, since=0, most=200)
+        found = model.columns(self.snapshot, self.evidence, around, self.suspicion, since=0, holding_time=72 * HOUR)
+        for name, values in found.items():
+            table.loc[around, name] = values
+        return table.fillna(0.0)[~self.snapshot.serves_public]
+
+    def pairs(self) -> pd.DataFrame:
+        """The parts of the strength of each pair of mules of which one paid the other, and whether a ring has both."""
+        graph, snapshot = self.snapshot.graph, self.snapshot
+        transfer = np.flatnonzero(
+            self.is_mule[graph.source] & self.is_mule[graph.target]
+            & (graph.source != graph.target) & snapshot.is_between_accounts
+        )  # fmt: skip
+        ends = (graph.source[transfer].astype(np.int64), graph.target[transfer].astype(np.int64))
+        found = weigh_pairs(snapshot, transfer, *ends, measure_dealings(snapshot, self.everyone, 0), since=0)
+        rings: dict[int, set[int]] = {}
+        for code, ring in zip(self.code.tolist(), self.ring.tolist(), strict=True):
+            rings.setdefault(code, set()).add(ring)
+        same = [bool(rings[a] & rings[b]) for a, b in zip(found.source.tolist(), found.target.tolist(), strict=True)]
+        return pd.DataFrame(found.parts).assign(same=same)
 
 
-def fit_coefficients() -> None:
-    """Print the coefficients of the account's own evidence, and of the rounds in which suspicion travels."""
-    cases = [_case(seed) for seed in SEEDS]
+def _fit(tables: list[pd.DataFrame], answers: list[np.ndarray], weights: list[np.ndarray]) -> dict[str, float]:
+    names = list(tables[0])
+    one_each = pd.get_dummies(np.repeat(np.arange(len(tables)), [len(table) for table in tables])).to_numpy(float)
+    x = np.hstack([one_each, pd.concat(tables).to_numpy()])
+    fitted = LogisticRegression(max_iter=5_000, fit_intercept=False)
+    fitted.fit(x, np.concatenate(answers), sample_weight=np.concatenate(weights))
+    n = len(tables)
+    return {"intercept": float(fitted.coef_[0][:n].mean())} | dict(
+        zip(names, fitted.coef_[0][n:].round(2), strict=True)
+    )
 
-    def fit(tables: list[tuple[np.ndarray, dict[str, np.ndarray]]]) -> dict[str, float]:
-        names, x, y = list(tables[0][1]), [], []
-        for (accounts, table), (snapshot, _, is_mule) in zip(tables, cases, strict=True):
-            private = ~snapshot.serves_public[accounts]
-            x.append(np.column_stack([table[name] for name in names])[private])
-            y.append(is_mule[accounts][private])
-        fitted = LogisticRegression(max_iter=5_000).fit(np.vstack(x), np.concatenate(y))
-        return {"intercept": float(fitted.intercept_[0])} | dict(zip(names, fitted.coef_[0].tolist(), strict=True))
 
-    def spread(tables: list[tuple[np.ndarray, dict[str, np.ndarray]]], weights: dict[str, float]) -> list[np.ndarray]:
-        found = []
-        for (accounts, table), (snapshot, _, _) in zip(tables, cases, strict=True):
-            suspicion = np.zeros(snapshot.graph.n_accounts)
-            suspicion[accounts] = model._apply(table, weights) * ~snapshot.serves_public[accounts]
-            found.append(suspicion)
-        return found
-
-    tables = []
-    for snapshot, evidence, _ in cases:
-        everyone = np.arange(snapshot.graph.n_accounts, dtype=np.int32)
-        tables.append((everyone, model.own_columns(evidence, everyone)))
-    weights = fit(tables)
-    print("own", {name: round(value, 2) for name, value in weights.items()})
-    suspicions = spread(tables, weights)
+def fit_coefficients(sources: Iterable[Source]) -> None:
+    """Print the coefficients of pairs, and of the rounds in which suspicion travels."""
+    cases = [_Case(source) for source in sources]
+    pairs = [case.pairs() for case in cases]
+    # pairs of two rings are few or many with the share of mules: they weigh as much as those of one, if there are some
+    weights = [
+        np.where(pair["same"], 50 / max(pair["same"].sum(), 1), 50 / max((~pair["same"]).sum(), 20)) for pair in pairs
+    ]
+    print("pairs", _fit([pair.drop(columns="same") for pair in pairs], [pair["same"] for pair in pairs], weights))
     for number in range(model.ROUNDS):
-        tables = []
-        for suspicion, (snapshot, evidence, _) in zip(suspicions, cases, strict=True):
-            accounts = model.around(snapshot, suspicion, since=0, most=200)
-            table = model.columns(snapshot, evidence, accounts, suspicion, since=0, holding_time=72 * HOUR)
-            tables.append((accounts, table))
-        weights = fit(tables)
-        print("round", number + 1, {name: round(value, 2) for name, value in weights.items()}, flush=True)
-        suspicions = spread(tables, weights)
+        tables = [case.columns() for case in cases]
+        answers = [case.is_mule[~case.snapshot.serves_public] for case in cases]
+        weights = [np.full(len(answer), 100 / answer.sum()) for answer in answers]
+        found = _fit(tables, answers, weights)
+        print("round", number + 1, found, flush=True)
+        for case, table in zip(cases, tables, strict=True):
+            odds = np.full(len(case.everyone), -np.inf)
+            odds[table.index] = model.add_up({name: table[name].to_numpy() for name in table}, found)
+            allowed, is_free = model.allowance(case.snapshot, case.evidence)
+            case.suspicion = expit(odds - model.excess(odds[is_free], allowed))

@@ -33,7 +33,7 @@ from muledetect.records import Dataset, read_dataset
 from muledetect.simulation import world_config, write_world
 
 FIVE: Final = ["transfer_id", "time", "source", "target", "amount"]
-#: The coefficients of rings/suspicion.py were fitted on lower seeds, see `rings.py --fit`.
+#: The coefficients of rings/suspicion.py were fitted on banks of other seeds.
 SEED: Final = 31
 #: More mules than in life, so that a bank of this size has 50 rings.
 WORLD: Final = {"n_accounts": 12_000, "n_days": 90, "mule_share": 0.03}

@@ -4,7 +4,7 @@
     python benchmarks/rings.py --cache DIR --sources thai_bank hard --ours    # some of them, without the other ways
     python benchmarks/rings.py --cache DIR --stable                           # 5% of transfers removed
     python benchmarks/rings.py --speed [--accounts 1e6 --transfers 20e6]
-    python benchmarks/rings.py --fit                                          # coefficients of rings/suspicion.py
+    python benchmarks/rings.py --cache ANOTHER --fit                          # coefficients of suspicion and pairs
 
 All ways get the same scores: out of fold by ring, from the transfers only. The search sees all tables of a bank but
 labels. Banks and scores stay in the cache, so that a changed search is measured in minutes. Prints Markdown.
@@ -119,8 +119,8 @@ def main() -> None:
     for flag in ("--stable", "--speed", "--fit"):
         parser.add_argument(flag, action="store_true")
     args = parser.parse_args()
-    if args.speed or args.fit:
-        return speed(int(args.accounts), int(args.transfers)) if args.speed else fit_coefficients()
+    if args.speed:
+        return speed(int(args.accounts), int(args.transfers))
     if args.cache is None:
         parser.error("--cache DIR is needed")
     beside = args.amlsim.parent / PATTERNS if args.amlsim else None
@@ -128,6 +128,8 @@ def main() -> None:
     names = source_names(args.amlsim, fragments)
     if unknown := set(args.sources) - set(names):
         parser.error(f"no bank {sorted(unknown)}; choose of {names}")
+    if args.fit:
+        return fit_coefficients(sources(args.cache, amlsim=args.amlsim, fragments=fragments, wanted=args.sources))
     if args.stable:
         return stable(next(sources(args.cache, amlsim=None, fragments=None, wanted=args.sources or names[:1])))
     print(SAYS)

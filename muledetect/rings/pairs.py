@@ -8,6 +8,7 @@ shuffle is drawn. The clock does not matter to it.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -51,6 +52,7 @@ class Pairs:
     target: Int64Array
     of_transfer: Int64Array  # the pair of each given transfer
     strength: Float64Array  # how likely two mules of such a pair are of one ring, 0 to 1
+    parts: Mapping[str, Float64Array]  # what it is made of, see `SAME_RING`
 
 
 def weigh_pairs(
@@ -75,9 +77,9 @@ def weigh_pairs(
     )
     record = snapshot.as_of - max(since, int(graph.time[0])) if graph.n_transfers else 0
     habit = (last - first) / max(record, SHORTEST_RECORD)
-    w = SAME_RING
-    odds = w["intercept"] + w["chance"] * chance + w["shares"] * shares + w["habit"] * habit
-    return Pairs(payer, payee, of, np.asarray(expit(odds), np.float64))
+    parts = {"chance": chance, "shares": shares, "habit": habit}
+    odds = sum((SAME_RING[name] * value for name, value in parts.items()), np.full(len(key), SAME_RING["intercept"]))
+    return Pairs(payer, payee, of, np.asarray(expit(odds), np.float64), parts)
 
 
 def measure_dealings(snapshot: Snapshot, accounts: Int32Array, since: int, most: int = NEVER) -> Dealings:

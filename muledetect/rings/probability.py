@@ -17,7 +17,7 @@ from muledetect.arrays import BoolArray, Float64Array, Int64Array
 
 #: Coefficients of the columns of `describe_groups`; see decision 053.
 WEIGHTS: Final[Mapping[str, float]] = MappingProxyType(
-    {"intercept": -2.3, "suspicion": 0.8, "bond": 0.4, "size": 1.2, "seeds": -0.9}
+    {"intercept": -4.3, "suspicion": 0.3, "bond": 1.3, "size": 1.6, "seeds": 1.0}
 )
 
 _CLIP: Final = 0.01

@@ -167,18 +167,11 @@ def large_ring(n: int) -> RingTables:
     names = ["gc", "gr1", "gr2", "gx", *(f"quiet{at:05d}" for at in range(n - 4))]
     moment = pa.scalar(AS_OF, pa.timestamp("us", tz="UTC"))
     first, last = (pa.scalar(START + day * DAY, pa.timestamp("us", tz="UTC")) for day in (18, 20))
-<<<<<<< HEAD
     rings = schema.RINGS.filled(
         ring_id=["R1"], as_of=pa.array([moment]), n_accounts=[n], score=[1.0], stability=[0.9], value_in=[1],
         n_victims=[1], first_time=pa.array([first]), last_time=pa.array([last]), recoverable=[0],
+        probability=[0.9], expected_value=[1],
     )  # fmt: skip
-=======
-    rings = pa.table({
-        "ring_id": ["R1"], "as_of": [moment], "n_accounts": [n], "score": [1.0], "stability": [0.9], "value_in": [1],
-        "probability": [0.9], "expected_value": [1], "n_victims": [1],
-        "first_time": [first], "last_time": [last], "recoverable": [0],
-    }).cast(schema.RINGS.arrow_schema)  # fmt: skip
->>>>>>> d317540 (Rings against chance in this data set: pairs beyond the null, kinds judged here, suspicion within what scores allow, a probability for each ring)
     members = pa.table({
         "ring_id": ["R1"] * n, "account_id": names, "role": [schema.ROLES[at % 5] for at in range(n)],
         "layer": [1 + at % 4 for at in range(n)], "membership": [1 - at / (2 * n) for at in range(n)],
