@@ -45,7 +45,7 @@ def find_rings(
     scores: Any,
     *,
     max_rings: int | None = None,
-    min_precision: float = 0.5,
+    min_precision: float = 0.4,
     min_suspicion: float = 0.5,
     window: Duration = "180d",
     holding_time: Duration = "72h",

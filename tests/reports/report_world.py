@@ -201,7 +201,7 @@ def make_world(
     """Return the bank, its scores and its rings with ties; with a key, all of it under pseudonyms."""
     dataset = read_dataset(tables or make_tables(name), pseudonymise=key, currency="THB")
     scores = make_scores(name if key is None else lambda account: str(key.hide(pa.array([name(account)]))[0]))
-    found = find_rings(Snapshot(dataset, AS_OF), scores)
+    found = find_rings(Snapshot(dataset, AS_OF), scores, min_precision=0.0)
     return World(
         dataset, scores, found.with_ties(find_ties(Snapshot(dataset, AS_OF), found.ring_members, n_shuffles=20))
     )

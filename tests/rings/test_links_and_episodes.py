@@ -145,7 +145,8 @@ def test_a_complaint_alone_makes_a_seed_and_the_money_shows_the_others() -> None
         {"complaint_id": ["k", "l"], "known_ts": times([START + DAY] * 2), "transfer_id": ["t00000", "t00006"]}
     )
     names = list(gang_scores("a"))
-    found = search(make_world(gang("a"), dict.fromkeys(names, 0.02), complaints))
+    # four accounts of which the scores tell nothing are less likely a ring than what is shown by default
+    found = search(make_world(gang("a"), dict.fromkeys(names, 0.02), complaints), min_precision=0.3)
     members = {row["account_id"]: row["is_seed"] for row in found.ring_members.to_pylist()}
     assert members == {"ac": True, "ar1": False, "ar2": False, "ax": False}
 
