@@ -16,7 +16,20 @@ from typer import Argument, Option
 
 import muledetect as md
 from muledetect import console
-from muledetect.command import AsOf, Memory, ModelFolder, Moments, Overwrite, Reading, err, out, progress_bar, reads
+from muledetect.command import (
+    AsOf,
+    Engine,
+    Memory,
+    ModelFolder,
+    Moments,
+    Overwrite,
+    Reading,
+    Work,
+    err,
+    out,
+    progress_bar,
+    reads,
+)
 from muledetect.console import plain
 from muledetect.errors import DataError, MuleDetectError, OptionError, OutputError
 from muledetect.outputs import kinds
@@ -298,14 +311,18 @@ def train(
         bool, Option(help="Scores never fall with what speaks for suspicion only, nor rise with its opposite.")
     ] = False,
     strict: Annotated[bool, Option(help="End without a model if the leakage audit finds something.")] = False,
+    engine: Engine = "local",
+    work: Work = None,
 ) -> None:
     """Train a model on the labels of a data set and write it, with its card, to a folder."""
     from muledetect import console
 
+    used = reading.engine(engine, work)
     with reading.opened(model, kinds.MODEL) as (dataset, to):
         fitted = md.pipeline.train(
             dataset, as_of, target=target, pack=pack, known_by=known_by, unlabelled=unlabelled, lookback=lookback,
-            live=live, max_rows=max_rows, model=md.MuleModel(monotone=monotone), n_trials=tune, strict=strict, **to,
+            live=live, max_rows=max_rows, model=md.MuleModel(monotone=monotone), n_trials=tune, strict=strict,
+            engine=used, **to,
         )  # fmt: skip
     console.show_model(out, fitted, model)
 
@@ -325,12 +342,16 @@ def score(
     budget: Annotated[
         str | None, Option(help="Tiers go to so many alerts, or to a share of the accounts, such as 0.5%.")
     ] = None,
+    engine: Engine = "local",
+    work: Work = None,
 ) -> None:
     """Score every account at a moment, with reasons for the highest."""
+    used = reading.engine(engine, work)
     with reading.opened(output, kinds.SCORES, model) as (dataset, to):
         scores = md.pipeline.score(
-            dataset, model, as_of, n_explained=explain, language=language, prevalence=prevalence, budget=budget, **to
-        )
+            dataset, model, as_of, n_explained=explain, language=language, prevalence=prevalence, budget=budget,
+            engine=used, **to,
+        )  # fmt: skip
     console.show_scores(out, scores)
     out.print(f"{len(scores):,} scores in {plain(output)}")
 

@@ -58,6 +58,20 @@ Limit = Annotated[
         "given, MULEDETECT_MEMORY counts, else there is no limit.",
     ),
 ]
+Engine = Annotated[
+    Literal["local", "spark"],
+    Option(
+        "--engine",
+        help="Where signals and features are computed: on this machine, or by the workers of Spark, which need a "
+        "store. Results are the same.",
+    ),
+]
+Work = Annotated[
+    Path | None,
+    Option(
+        "--work", help="With --engine spark: folder that all machines see; a run that was interrupted goes on there."
+    ),
+]
 
 
 @dataclass(frozen=True)
@@ -100,6 +114,24 @@ class Reading:
                 pseudonymise=self.pseudonymise,
             )  # fmt: skip
             yield dataset, {"output": output, "overwrite": self.overwrite, "progress": progress}
+
+    def engine(self, name: str, work: Path | None) -> Any:
+        """Return what computes the step: None for this process."""
+        from muledetect.errors import OptionError
+        from muledetect.records.stored import is_store
+
+        if name == "local" and work is not None:
+            raise OptionError("work: it is used with --engine spark only.")
+        if name == "local":
+            return None
+        if not is_store(self.dataset):
+            raise OptionError(
+                "engine: the workers of Spark read a store. Make one, `muledetect prepare DATASET --output STORE`, "
+                "where all machines see it, and give it as the data set."
+            )
+        from muledetect.engine.spark import Spark
+
+        return Spark(work=work, store=self.dataset).opened()
 
 
 def reads(command: Callable[..., None], *, without: str = "") -> Callable[..., None]:

@@ -32,3 +32,7 @@ class OptionError(MuleDetectError, ValueError):
 
 class OutputError(OptionError):
     """An output would replace, or be written into, what is not ours; see `muledetect.outputs`."""
+
+
+class EngineError(MuleDetectError, RuntimeError):
+    """A cluster did not do its part of the work; what it finished stays, see `muledetect.engine.spark`."""

@@ -35,6 +35,7 @@ from muledetect.records.write import put_tables
 
 # Each step imports the rooms that it goes through, so that `check` does not wait for those of `train`.
 if TYPE_CHECKING:
+    from muledetect.engine.spark import Run
     from muledetect.evaluation import Drift, Evaluation
     from muledetect.facts import Snapshot
     from muledetect.labels import Target
@@ -90,6 +91,7 @@ def train(
     output: str | Path | None = None,
     overwrite: bool = False,
     memory: str | int | None = None,
+    engine: Any = None,
     progress: Progress | None = None,
 ) -> MuleModel:
     """Fit a model on every account with a known target at the given moments, and write it to the folder `output`.
@@ -133,6 +135,8 @@ def train(
         End without a model if the audit finds a leak.
     output : path, optional
         Folder of the model.
+    engine : SparkSession or Spark, optional
+        Compute signals and features there, see `muledetect.engine.spark`; the model is the same. Its trees grow here.
     overwrite, memory, progress
         As for every step, see `muledetect.pipeline`.
 
@@ -151,11 +155,14 @@ def train(
     from muledetect.model.tuning import tune
 
     _refuse(output, kinds.MODEL, dataset, overwrite=overwrite)
-    read = load(dataset, memory=memory, progress=progress)
+    read, run = _open(dataset, engine, memory, progress)
     points, y, weight, length, is_prevalence_known, notes = training_points(
         read, as_of, target=target, known_by=known_by, unlabelled=unlabelled, lookback=lookback, max_rows=max_rows
     )
-    extraction = Extraction(read, hide_groups=account_groups(read), lookback=length, whole_days=live)
+    extraction = Extraction(
+        read, hide_groups=account_groups(read), lookback=length, whole_days=live,
+        runner=None if run is None else run.runner,
+    )  # fmt: skip
     names = feature_names(pack=pack, long_term=target == "ever", live=live)
     features = extract_with(extraction, points, names, progress=progress)
     groups, plan = ring_groups(read, points), model or MuleModel()
@@ -172,6 +179,8 @@ def train(
         features, y, groups=groups, sample_weight=weight, dataset=read, notes=notes,
         trained_on=origin, leaks="refuse" if strict else "note", progress=progress or silent,
     )  # fmt: skip
+    if run is not None:
+        run.close()
     if output is not None:
         fitted.save(output, overwrite=overwrite)
     return fitted
@@ -189,6 +198,7 @@ def score(
     output: str | Path | None = None,
     overwrite: bool = False,
     memory: str | int | None = None,
+    engine: Any = None,
     progress: Progress | None = None,
 ) -> pa.Table:
     """Score every account of the bank at a moment; return the table `scores`, reasons for the highest.
@@ -215,6 +225,8 @@ def score(
         Tiers go to so many alerts, or below 1 to this share of the accounts, with any model.
     output : path, optional
         Parquet file.
+    engine : SparkSession or Spark, optional
+        Compute signals, features and scores there, see `muledetect.engine.spark`; the result is the same.
     dataset, overwrite, memory, progress
         As for every step, see `muledetect.pipeline`.
     """
@@ -224,16 +236,19 @@ def score(
     from muledetect.outputs.kept import kept_work
 
     _refuse(output, kinds.SCORES, dataset, model, overwrite=overwrite)
-    read = load(dataset, memory=memory, progress=progress)
+    read, run = _open(dataset, engine, memory, progress)
     points, graph, used = every_account(read, as_of), facts_of(read).graph, open_model(model, read)
     with kept_work(output, inputs_of(used, read, points)) as kept:
         scores = score_points(
             used, read, graph, points, n_explained=n_explained, language=language,
             prevalence=prevalence, budget=budget, progress=progress, kept=kept,
+            runner=None if run is None else run.runner,
             known_mules=known_mules(read, graph, points) if prevalence == "estimate" else None,
         )  # fmt: skip
         if output is not None:
             write_table(scores, output, output=kinds.SCORES, overwrite=overwrite)
+    if run is not None:
+        run.close()
     return scores
 
 
@@ -609,6 +624,19 @@ def simulate(*, preset: str | None = None, progress: Progress | None = None, **p
 
     world = simulate_world(world_config(preset, **parameters), progress)
     return read_dataset(world.tables, progress=progress)
+
+
+def _open(
+    dataset: Source, engine: Any, memory: str | int | None, progress: Progress | None
+) -> tuple[Dataset, Run | None]:
+    """Return the data set of a step, and its run on Spark if the engine is one."""
+    if engine is None:
+        return load(dataset, memory=memory, progress=progress), None
+    from muledetect.engine.spark import open_run
+
+    run = open_run(engine, dataset, memory=memory, progress=progress)
+    source = dataset if isinstance(dataset, Dataset) else run.store
+    return load(source, memory=memory, progress=progress), run
 
 
 def _refuse(output: str | Path | None, kind: Output, *inputs: Any, overwrite: bool) -> None:

@@ -121,7 +121,7 @@ def test_the_same_input_gives_the_same_bytes(variant: str, first: Run, tmp_path:
 
 @pytest.mark.parametrize("threads", [1, 2])
 def test_neither_threads_nor_shards_change_a_score(threads: int, first: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_extract, "_SHARD_TRANSFERS", 700)
+    monkeypatch.setattr(_extract, "SHARD_TRANSFERS", 700)
     points = every_account(first.dataset, SCORED_AT)
     scores = score_points(
         first.model, first.dataset, build_graph(first.dataset), points, n_explained=20, threads=threads

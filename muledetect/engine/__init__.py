@@ -20,8 +20,11 @@ from muledetect.lazy import on_demand
 if TYPE_CHECKING:
     from muledetect.engine.making import prepare
     from muledetect.engine.opened import Store, open_store
+    from muledetect.engine.spark import Spark
     from muledetect.engine.updating import update
 
-__all__ = ["Store", "open_store", "prepare", "update"]
+__all__ = ["Spark", "Store", "open_store", "prepare", "update"]
 
-__getattr__, __dir__ = on_demand(__name__, {"making": "prepare", "opened": "Store open_store", "updating": "update"})
+__getattr__, __dir__ = on_demand(
+    __name__, {"making": "prepare", "opened": "Store open_store", "spark": "Spark", "updating": "update"}
+)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import itertools
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from muledetect.arrays import Float64Array
@@ -20,7 +22,7 @@ from muledetect.progress import Progress
 
 # A shard holds about this many transfers (both sides) or points, whichever comes first: its arrays then fit the cache
 # of one core and its output stays near 50 MB.
-_SHARD_TRANSFERS = 500_000
+SHARD_TRANSFERS = 500_000
 _SHARD_POINTS = 16_384
 
 #: Computations, each with the positions of the wanted columns and their places in what it returns.
@@ -50,16 +52,41 @@ def extract_shards(
     progress : callable, optional
         Called with the stage and the fraction done.
     """
+    for shard, found in each_shard(extraction, points, names, registry, np.transpose, progress=progress):
+        yield shard, found.T
+
+
+def each_shard(
+    extraction: Extraction,
+    points: Points,
+    names: Sequence[str],
+    registry: Registry,
+    then: Callable[[Float64Array], npt.NDArray[Any]],
+    *,
+    progress: Progress | None = None,
+) -> Iterator[tuple[Points, npt.NDArray[Any]]]:
+    """Yield (points, `then(values)`) as `extract_shards`; a runner computes both where the shard is.
+
+    Parameters
+    ----------
+    extraction, points, names, registry, progress
+        As for `extract_shards`.
+    then : callable
+        Of float64[n_points, n_names]; the last axis of what it returns is that of the points.
+    """
     plan, n_done = plan_of(names, registry), 0
     if progress:
         progress("features", 0.0)
     for seen, rows in _by_moment(extraction, points):
+        if seen.runner is not None:
+            yield from seen.runner.run(seen, points[rows], names, then, progress)
+            continue
         seen.progress = progress
         for shard, values in _computed(seen, points[rows], len(names), plan):
             n_done += len(shard)
             if progress:
                 progress("features", n_done / max(1, len(points)))
-            yield shard, values
+            yield shard, then(values)
 
 
 def _by_moment(extraction: Extraction, points: Points) -> Iterator[tuple[Extraction, slice]]:
@@ -80,7 +107,7 @@ def _by_moment(extraction: Extraction, points: Points) -> Iterator[tuple[Extract
 def _computed(
     extraction: Extraction, points: Points, n_columns: int, plan: Plan
 ) -> Iterator[tuple[Points, Float64Array]]:
-    shards, threads = _cut(extraction.graph, points), extraction.threads
+    shards, threads = cut(extraction.graph, points), extraction.threads
 
     def compute(rows: slice) -> tuple[Points, Float64Array]:
         return points[rows], compute_columns(extraction, points[rows], n_columns, plan)
@@ -168,14 +195,14 @@ def plan_of(names: Sequence[str], registry: Registry) -> Plan:
     return [(registry.features[feature], parameters, wanted) for (feature, parameters), wanted in calls.items()]
 
 
-def _cut(graph: TransferGraph, points: Points) -> list[slice]:
+def cut(graph: TransferGraph, points: Points) -> list[slice]:
     """Cut points into runs of bounded work, in their order."""
     known = points.account >= 0
     work = np.ones(len(points), np.int64)
     codes = points.account[known]
     for index in (graph.incoming, graph.outgoing):
         work[known] += index.stop[codes] - index.start[codes]
-    shard = np.maximum(np.cumsum(work) // _SHARD_TRANSFERS, np.arange(len(points)) // _SHARD_POINTS)
+    shard = np.maximum(np.cumsum(work) // SHARD_TRANSFERS, np.arange(len(points)) // _SHARD_POINTS)
     starts = [0, *(np.flatnonzero(np.diff(shard)) + 1).tolist(), len(points)]
     shards = [slice(low, high) for low, high in itertools.pairwise(starts) if high > low]
     return shards or [slice(0, 0)]  # no points still have columns

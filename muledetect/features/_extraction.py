@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from threading import RLock
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar
 
+import numpy.typing as npt
 import pyarrow as pa
 
 from muledetect.arrays import Float32Array, Float64Array, Int64Array
 from muledetect.clock import DAY, Duration, parse_duration
 from muledetect.facts import Facts, facts_of
 from muledetect.features.signals import Past, build_past, compute_signal, signal_registry
-from muledetect.graph import TransferGraph
+from muledetect.graph import Points, TransferGraph
 from muledetect.progress import Progress
 from muledetect.records import Dataset
 
@@ -41,6 +42,23 @@ class Suspicion(NamedTuple):
     score: Float64Array | None = None
 
 
+class Runner(Protocol):
+    """Computes shards elsewhere than in this process, such as on a cluster; see `muledetect.engine.spark`."""
+
+    def since(self, moment: int) -> Runner:
+        """Return a runner over the same records without events before a moment, as `Facts.since` cuts them."""
+
+    def run(
+        self,
+        extraction: Extraction,
+        points: Points,
+        names: Sequence[str],
+        then: Callable[[Float64Array], npt.NDArray[Any]],
+        progress: Progress | None,
+    ) -> Iterator[tuple[Points, npt.NDArray[Any]]]:
+        """Yield points and `then(values)` of their features, shard by shard in the order of the points."""
+
+
 class Extraction:
     """A data set's facts and signals, and whatever else is computed from them once for all points.
 
@@ -63,6 +81,8 @@ class Extraction:
         events, as those of `muledetect.live` do. Points at midnight see the same either way.
     threads : int, optional
         Default: all cores.
+    runner : Runner, optional
+        Computes shards elsewhere. Default: in threads of this process.
 
     Attributes
     ----------
@@ -81,7 +101,9 @@ class Extraction:
         lookback: Duration | None = None,
         whole_days: bool = False,
         threads: int | None = None,
+        runner: Runner | None = None,
     ) -> None:
+        self.runner = runner
         self.facts = _facts_of(dataset, graph)
         self.hide_groups = hide_groups
         self.lookback = None if lookback is None else parse_duration(lookback)
@@ -119,18 +141,19 @@ class Extraction:
             if self.suspect is None or self._plain is None:
                 seen = self._since(as_of)
             else:
-                seen = self._plain.before(as_of)._copy()
-                seen.suspicion = self.suspect(seen, int(as_of))
+                plain = self._plain.before(as_of)
+                seen = plain.with_bits(self.suspect(plain, int(as_of)))
             self._before = dict([*[*self._before.items()][-1:], (as_of, seen)])
         return self._before[as_of]
 
     def _since(self, as_of: int) -> Extraction:
-        facts = self.facts
-        if self.lookback is not None:
-            facts = facts.since(first_seen(int(as_of), self.lookback, whole_days=self.whole_days))
+        if self.lookback is None:
+            return self
+        moment = first_seen(int(as_of), self.lookback, whole_days=self.whole_days)
+        facts, runner = self.facts.since(moment), None if self.runner is None else self.runner.since(moment)
         if facts is self.facts:
             return self
-        return Extraction(facts, hide_groups=self.hide_groups, threads=self.threads)
+        return Extraction(facts, hide_groups=self.hide_groups, threads=self.threads, runner=runner)
 
     def with_suspicion(self, suspect: Callable[[Extraction, int], Suspicion]) -> Extraction:
         """Return an extraction that also has the suspicion columns, and shares all that was computed here.
@@ -146,9 +169,20 @@ class Extraction:
         made.whole_days = self.whole_days
         return made
 
+    def with_bits(self, suspicion: Suspicion) -> Extraction:
+        """Return an extraction of one moment with the suspicion of the accounts at it; it shares what was computed.
+
+        Parameters
+        ----------
+        suspicion : Suspicion
+        """
+        made = self._copy()
+        made.suspicion = suspicion
+        return made
+
     def _copy(self) -> Extraction:
         """Return an extraction of the same events, with the same signals, without look-back or suspicion."""
-        made = Extraction(self.facts, hide_groups=self.hide_groups, threads=self.threads)
+        made = Extraction(self.facts, hide_groups=self.hide_groups, threads=self.threads, runner=self.runner)
         made._known, made._lock = self._known, self._lock
         return made
 

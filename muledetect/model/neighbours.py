@@ -8,6 +8,7 @@ score with them. In training no account reads a score of trees that saw its labe
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, Final, TypeAlias
 
 import numpy as np
@@ -15,8 +16,9 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from muledetect.arrays import Float64Array, Int64Array
-from muledetect.features import Extraction, Points, extract_shards, extract_with, registry
-from muledetect.features._extraction import Suspicion
+from muledetect.features import Extraction, Points, extract_with, registry
+from muledetect.features._extract import each_shard
+from muledetect.features._extraction import Runner, Suspicion
 from muledetect.features.suspicion import COLUMNS, bits_of
 from muledetect.model.estimator import MuleModel
 from muledetect.model.fitted import names_of
@@ -43,6 +45,7 @@ def extraction_of(
     graph: Any = None,
     *,
     threads: int | None = None,
+    runner: Runner | None = None,
     progress: Progress | None = None,
     kept: Kept | None = None,
 ) -> Extraction:
@@ -51,14 +54,14 @@ def extraction_of(
     Parameters
     ----------
     model : MuleModel
-    dataset, graph, threads
+    dataset, graph, threads, runner
         As for `features.Extraction`.
     progress : callable, optional
         Called while the first stage scores the bank.
     kept : Kept, optional
         Finished shards of the first stage, where points have one moment.
     """
-    own = Extraction(dataset, graph, lookback=model.trained_on_.lookback or None, threads=threads)
+    own = Extraction(dataset, graph, lookback=model.trained_on_.lookback or None, threads=threads, runner=runner)
     return own.with_suspicion(_suspect_by(model, progress, kept)) if model.second_texts_ else own
 
 
@@ -236,11 +239,18 @@ def _each(
         if progress is not None:
             progress(stage, done)
 
-    for _, values in extract_shards(extraction, points[n_done:], names, registry(), progress=told):
-        with np.errstate(over="ignore"):
-            seen = values.astype(np.float32)
-        check_finite(seen, names)
-        blocks.append(score(seen))
+    then = partial(_as_trees_see, score, names)
+    for _, block in each_shard(extraction, points[n_done:], names, registry(), then, progress=told):
+        blocks.append(block)
         if kept is not None:
-            kept.add(blocks[-1])
+            kept.add(block)
     return np.concatenate(blocks, axis=-1)
+
+
+def _as_trees_see(
+    score: Callable[[npt.NDArray[np.float32]], Float64Array], names: Sequence[str], values: Float64Array
+) -> Float64Array:
+    with np.errstate(over="ignore"):
+        seen = values.astype(np.float32)
+    check_finite(seen, names)
+    return score(seen)

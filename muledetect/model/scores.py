@@ -7,6 +7,7 @@ metadata of the table's schema, see `muledetect.model.tiers.read_basis`.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 from warnings import warn
@@ -20,6 +21,7 @@ from muledetect.arrays import BoolArray, Float64Array, Int64Array
 from muledetect.clock import DAY
 from muledetect.errors import ModelError
 from muledetect.features import as_table, extract_shards, registry
+from muledetect.features._extraction import Runner
 from muledetect.graph import Points, TransferGraph
 from muledetect.model.estimator import MuleModel
 from muledetect.model.neighbours import extraction_of, score_shards
@@ -50,6 +52,7 @@ def score_points(
     budget: float | str | None = None,
     known_mules: npt.NDArray[np.bool_] | None = None,
     threads: int | None = None,
+    runner: Runner | None = None,
     progress: Progress | None = None,
     kept: Kept | None = None,
 ) -> pa.Table:
@@ -77,6 +80,11 @@ def score_points(
         default where the prevalence is unknown.
     known_mules : bool[n_points], optional
         For "estimate"; see `muledetect.labels.known_mules`.
+    threads : int, optional
+        Default: all cores.
+    runner : Runner, optional
+        Computes features and scores elsewhere, such as on Spark.
+    progress : callable, optional
     kept : Kept, optional
         Finished shards of an interrupted run of the same inputs, at one moment; see `muledetect.outputs.kept`.
 
@@ -95,7 +103,9 @@ def score_points(
         If prevalence or budget are no shares.
     """
     names = _names_in(model)
-    extraction = extraction_of(model, dataset, graph, threads=threads, progress=progress, kept=kept)
+    extraction = extraction_of(
+        model, dataset, graph, threads=threads, runner=runner, progress=progress, kept=kept
+    )  # fmt: skip
     score = score_shards(model, extraction, points, progress=progress, kept=kept)
     order = np.lexsort((points.as_of, points.account, -score))
     score, points = score[order], points[order]
@@ -111,11 +121,9 @@ def score_points(
         warn(f"score: {basis.short_text}.", stacklevel=2)
     n_shown = int((rank <= n_explained).sum())
 
-    def features(rows: npt.NDArray[np.intp]) -> pa.Table:
-        return pa.concat_tables(
-            as_table(dataset.account_ids, shard, names, values)
-            for shard, values in extract_shards(extraction, points[rows], names, registry())
-        )
+    def features(rows: npt.NDArray[np.intp]) -> Iterator[pa.Table]:
+        for shard, values in extract_shards(extraction, points[rows], names, registry()):
+            yield as_table(dataset.account_ids, shard, names, values)
 
     reasons: list[list[Reason]] = [[] for _ in range(len(score))]
     if n_shown:
@@ -123,9 +131,17 @@ def score_points(
             progress("reasons", 0.0)
         shown = np.arange(n_shown)
         circle, chosen = choose_peers(dataset, graph, points, shown)
-        peers = PeerGroups(circle, [read_features(features(rows), names).values for rows in chosen], model.peers_)
+        read = np.unique(np.concatenate([*chosen, np.empty(0, np.intp)]))
+        # at once, for a peer may be in several circles
+        values = np.concatenate([read_features(shard, names).values for shard in features(read)])
+        peers = PeerGroups(circle, [values[np.searchsorted(read, rows)] for rows in chosen], model.peers_)
         reasons[:n_shown] = model.explain(
-            features(shown), n_reasons, n_against=n_against, peers=peers, currency=dataset.currency, language=language
+            pa.concat_tables(features(shown)),
+            n_reasons,
+            n_against=n_against,
+            peers=peers,
+            currency=dataset.currency,
+            language=language,
         )
     listed = as_table(dataset.account_ids, points, [], np.empty((len(score), 0)))
     columns = {

@@ -85,9 +85,12 @@ def grow(
 def threads(n_jobs: int | None) -> int:
     """Return the number of threads that `n_jobs` asks for; None and -1 mean all cores given to this program.
 
-    More than the cores are never started: they would gain nothing, and a million of them ends the process.
+    More than the cores are never started: they would gain nothing, and a million of them ends the process. Where
+    `OMP_NUM_THREADS` says how many threads a process may have, as in a task of Spark, so many are its cores.
     """
     n_cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    given = os.environ.get("OMP_NUM_THREADS", "")
+    n_cores = min(n_cores, int(given)) if given.isdigit() and int(given) else n_cores
     return n_cores if n_jobs is None or n_jobs < 1 else min(int(n_jobs), n_cores)
 
 

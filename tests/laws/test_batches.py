@@ -97,7 +97,7 @@ def test_features_are_the_same_in_one_pass_in_shards_and_in_files(
     filed = replace(world, room=FILES)
     monkeypatch.setattr(_extract, "_SHARD_POINTS", len(points) // 8)
     assert same(whole, columns(filed, points, threads=2, lookback=lookback))
-    monkeypatch.setattr(_extract, "_SHARD_TRANSFERS", 50)
+    monkeypatch.setattr(_extract, "SHARD_TRANSFERS", 50)
     assert same(whole, columns(filed, points, threads=1, lookback=lookback))
 
 

@@ -19,7 +19,7 @@ import pyarrow as pa
 from muledetect.clock import Duration
 from muledetect.features.signals import _extract, access, cycles, pairs, relay, scatter, senders, sessions, shapes
 from muledetect.features.signals._past import LONGEST, LOOKBACK, MAX_DEGREE, Book, Past, Ties, build_past
-from muledetect.features.signals._slices import compute_signal
+from muledetect.features.signals._slices import compute_signal, compute_slice, slices_of
 from muledetect.features.signals._spec import Signal, SignalRegistry, describe_signals, signal
 from muledetect.progress import Progress
 from muledetect.records import Dataset
@@ -120,9 +120,11 @@ __all__ = [
     "Ties",
     "build_past",
     "compute_signal",
+    "compute_slice",
     "describe_signals",
     "extract_signals",
     "signal",
     "signal_names",
     "signal_registry",
+    "slices_of",
 ]

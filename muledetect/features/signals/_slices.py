@@ -9,15 +9,18 @@ books, account by account, in one slice.
 from __future__ import annotations
 
 import itertools
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Final
 
 import numpy as np
+import pyarrow as pa
 
-from muledetect.arrays import Float32Array
-from muledetect.features.signals._past import Past, build_past
+from muledetect.arrays import Float32Array, Int64Array
+from muledetect.features.signals._past import LOOKBACK, Past, build_past
 from muledetect.features.signals._spec import Signal
 from muledetect.graph import TransferGraph, part_of
+from muledetect.memory import HEAP, Room
 from muledetect.progress import Progress, silent
 
 #: What a transfer of a slice takes while a signal is computed: its books, its index, and values of eight columns.
@@ -54,15 +57,63 @@ def compute_signal(
     return values.T
 
 
+def slices_of(signal: Signal, graph: TransferGraph, fit: int) -> list[tuple[int, int]]:
+    """Return ranges of transfers that `compute_slice` can compute apart from each other, all of them in order.
+
+    Parameters
+    ----------
+    signal : Signal
+        One without a bound has one range.
+    graph : TransferGraph
+    fit : int
+        Transfers of a range, with those that it rests on; a range is longer where these are many.
+    """
+    return _ranges(graph.time, signal.reach, max(LOOKBACK, graph.tick), None, fit)
+
+
+def compute_slice(
+    signal: Signal,
+    low: int,
+    high: int,
+    *,
+    graph: TransferGraph,
+    tables: Mapping[str, pa.Table],
+    threads: int = 1,
+    room: Room = HEAP,
+) -> Float32Array:
+    """Return the columns of a signal for the transfers `low:high`, as `slices_of` gives them, float32[n, n_columns].
+
+    What lies further back than the signal reaches is not read. The rules of time are the default ones.
+
+    Parameters
+    ----------
+    signal : Signal
+        One that has a bound.
+    low, high : int
+    graph : TransferGraph
+    tables : mapping of str to pyarrow.Table
+        The bank's tables, whole.
+    threads : int
+    room : Room
+    """
+    reach, lookback = signal.reach or 0, max(LOOKBACK, graph.tick)
+    first = int(np.searchsorted(graph.time, graph.time[low] - reach * lookback))
+    return signal.compute(_part(graph, first, high, LOOKBACK, tables, threads, room))[low - first :]
+
+
 def _slices(past: Past, reach: int | None, most: int | None) -> list[tuple[int, int]]:
     """Return the ranges of transfers that are computed together."""
-    n, time = len(past), past.graph.time
     fit = (past.room.limit or 0) // (_SHARE * BYTES)
+    return _ranges(past.graph.time, reach, past.lookback, most, fit)
+
+
+def _ranges(time: Int64Array, reach: int | None, lookback: int, most: int | None, fit: int) -> list[tuple[int, int]]:
+    n = len(time)
     if reach is None or n <= (most or fit):
         return [(0, n)]
     bounds, low = [0], 0
     while low < n:
-        n_again = low - int(np.searchsorted(time, time[low] - reach * past.lookback))
+        n_again = low - int(np.searchsorted(time, time[low] - reach * lookback))
         # a slice shorter than what it computes again would do everything many times over
         high = min(n, low + (most or max(fit - n_again, _LONGER * n_again, 1)))
         low = int(np.searchsorted(time, time[high - 1], side="right"))  # the whole last tick
@@ -76,9 +127,22 @@ def _slice_of(past: Past, low: int, high: int, reach: int | None) -> tuple[int, 
     if reach is None or (low, high) == (0, len(past)):
         return 0, past
     first = int(np.searchsorted(graph.time, graph.time[low] - reach * past.lookback))
-    tables = dict(past.tables)
+    made = _part(graph, first, high, past.lookback, past.tables, past.threads, past.room)
+    return first, replace(made, is_simultaneous=past.is_simultaneous, max_degree=past.max_degree)
+
+
+def _part(
+    graph: TransferGraph,
+    first: int,
+    high: int,
+    lookback: int,
+    tables: Mapping[str, pa.Table],
+    threads: int,
+    room: Room,
+) -> Past:
+    """Return the past of the transfers `first:high` alone."""
+    tables = dict(tables)
     if "transfers" in tables:
         tables["transfers"] = tables["transfers"].slice(first, high - first)
-    part: TransferGraph = part_of(graph, first, high)
-    made = build_past(part, lookback=past.lookback, tables=tables, threads=past.threads, room=past.room)
-    return first, replace(made, is_simultaneous=past.is_simultaneous, max_degree=past.max_degree)
+    part = part_of(graph, first, high)
+    return build_past(part, lookback=lookback, tables=tables, threads=threads, room=room)
