@@ -156,6 +156,11 @@ def _in_plain_words(work: Work) -> Iterator[None]:
         yield
     except (PySparkException, OSError) as error:
         # the text of the worker's error may hold values of the bank's rows: only its kind is told
+        if "No module named 'muledetect'" in str(error):
+            raise EngineError(
+                "spark: the workers do not have muledetect. Install the same version there as on the driver, with the "
+                "same packages; docs/scale.md says how."
+            ) from error
         raise EngineError(
             f"spark: the session gave up on a task ({type(error).__name__}); its logs say why. Parts that are finished "
             f"stay in the folder {work.folder.name!r}: the same command goes on from there."

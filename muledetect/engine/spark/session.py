@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
-from dataclasses import dataclass, field, replace
+import weakref
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -15,7 +17,7 @@ from muledetect.records import Dataset
 from muledetect.records.stored import is_store
 
 if TYPE_CHECKING:
-    from muledetect.engine.spark.shards import SparkRunner
+    from muledetect.engine.spark.shards import Counts, SparkRunner
 
 #: Of `pyspark`; earlier versions have other Arrow calls.
 LEAST_VERSION: Final = 4
@@ -79,14 +81,11 @@ class Run:
 
     store: Store
     runner: SparkRunner
-    _folders: list[tempfile.TemporaryDirectory[str]] = field(default_factory=list)
 
     def close(self) -> None:
         """Remove the parts of a step that has ended well. After an error they stay, and the same step goes on."""
         for key in self.runner.counts.keys:
             self.runner.work.forget(key)
-        for folder in self._folders:
-            folder.cleanup()
 
 
 def open_run(engine: Any, dataset: Any, *, memory: str | int | None = None, progress: Progress | None = None) -> Run:
@@ -113,30 +112,36 @@ def open_run(engine: Any, dataset: Any, *, memory: str | int | None = None, prog
     from muledetect.engine.spark.tables import prepare  # noqa: PLC0415
 
     spark = (engine if isinstance(engine, Spark) else Spark(engine)).opened()
-    from muledetect.engine.spark.shards import SLICE, SparkRunner  # noqa: PLC0415
+    from muledetect.engine.spark.shards import SLICE, Counts, SparkRunner  # noqa: PLC0415
     from muledetect.engine.spark.work import OURS, Work  # noqa: PLC0415
 
-    folders = []
-    if spark.work is None:
+    counts, base = Counts(), spark.work
+    if base is None:
         if not is_on_one_machine(spark.session):
             raise OptionError(
                 "work: say which folder the driver and all workers see, such as one on a network disk: --work FOLDER, "
                 "or md.engine.Spark(session, work=FOLDER)."
             )
-        folders.append(tempfile.TemporaryDirectory(prefix="muledetect-"))
-    work = Work(Path(folders[0].name if folders else spark.work or "").absolute() / OURS)
+        base = _until_gone(counts, tempfile.mkdtemp(prefix="muledetect-"))
+    work = Work(Path(base).absolute() / OURS)
     work.folder.mkdir(parents=True, exist_ok=True)
     store = _store_of(spark, dataset)
     if store is None:
-        folders.append(tempfile.TemporaryDirectory(prefix="prepared-", dir=work.folder))
+        made = _until_gone(counts, tempfile.mkdtemp(prefix="prepared-", dir=work.folder))
         store = prepare(
-            dataset, f"{folders[-1].name}/store", session=spark.session, work=work.folder, progress=progress,
+            dataset, f"{made}/store", session=spark.session, work=work.folder, progress=progress,
             memory=None if memory is None else str(memory),
         )  # fmt: skip
     limit = dataset.room.limit if isinstance(dataset, Dataset) and memory is None else parse_memory(memory)
     bank = Bank(str(Path(store.path).absolute()), store.header.fingerprint, limit)
-    runner = SparkRunner(spark.session, bank, work, spark.threads, SLICE if spark.fit is None else spark.fit)
-    return Run(store, runner, folders)
+    fit = SLICE if spark.fit is None else spark.fit
+    return Run(store, SparkRunner(spark.session, bank, work, spark.threads, fit, counts))
+
+
+def _until_gone(counts: Counts, folder: str) -> str:
+    """Return a folder that is removed when the last runner that shares these counts is gone."""
+    weakref.finalize(counts, shutil.rmtree, folder, ignore_errors=True)
+    return folder
 
 
 def is_on_one_machine(session: Any) -> bool:
