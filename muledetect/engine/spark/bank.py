@@ -20,7 +20,7 @@ from muledetect.engine.spark.work import Work
 from muledetect.errors import DataError
 from muledetect.facts import Facts
 from muledetect.features import Extraction
-from muledetect.features.signals import Signal, compute_slice, signal_registry
+from muledetect.features.signals import Signal, compute_signal, compute_slice, signal_registry
 from muledetect.memory import HEAP, open_room
 from muledetect.records.stored import read_header, read_store
 
@@ -110,15 +110,11 @@ def _once(kind: str, key: Hashable, build: Callable[[], Any]) -> Any:
 
 
 def signal_part(seen: Extraction, name: str, low: int, high: int) -> Float32Array:
-    """Return what a signal says of the transfers `low:high`, float32[n_columns * (high - low)], column after column."""
+    """Return what a signal says of the transfers `low:high`, float32[high - low, n_columns]."""
     of, signal = seen.facts.signals_from, signal_registry().signals[name]
     if (low, high) == (0, of.graph.n_transfers):
-        values = signal.compute(seen.past)
-    else:
-        values = compute_slice(
-            signal, low, high, graph=of.graph, tables=of.tables, threads=seen.threads, room=of.room
-        )  # fmt: skip
-    return np.ascontiguousarray(values.T).ravel()
+        return compute_signal(signal, seen.past)
+    return compute_slice(signal, low, high, graph=of.graph, tables=of.tables, threads=seen.threads, room=of.room)
 
 
 def take_signals(seen: Extraction, work: Work, key: str, parts: SignalParts) -> None:

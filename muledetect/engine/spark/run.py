@@ -34,8 +34,8 @@ class Job(Protocol):
     def key(self) -> str:
         """Folder of its parts, by all that they are made of."""
 
-    def compute(self, part: int, threads: int) -> Any:
-        """Return the array that is kept for a part."""
+    def compute(self, part: int, threads: int) -> None:
+        """Compute a part and keep it in the folder."""
 
 
 def run_parts(
@@ -108,7 +108,7 @@ def _one(job: Job, part: int, threads: int, version: str) -> pa.RecordBatch:
                 "spark: a worker has another version of muledetect, or of a package that figures rest on, than the "
                 "driver. Install the same ones on all machines."
             )
-        job.work.save(job.key, part, job.compute(part, threads))
+        job.compute(part, threads)
     except MuleDetectError as error:  # another attempt would end the same way
         kind, told = type(error).__name__, str(error)
     return pa.RecordBatch.from_pydict({"part": [part], "kind": [kind], "told": [told]}, schema=_SCHEMA)

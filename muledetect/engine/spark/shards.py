@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from pyspark import cloudpickle
 
-from muledetect.arrays import Float32Array, Float64Array
+from muledetect.arrays import Float64Array
 from muledetect.engine.spark.bank import Bank, SignalParts, open_bank, signal_part, take_signals
 from muledetect.engine.spark.run import run_parts
 from muledetect.engine.spark.work import Work, digest, program
@@ -41,9 +41,10 @@ class SignalJob:
     key: str
     parts: SignalParts
 
-    def compute(self, part: int, threads: int) -> Float32Array:
-        """Return the columns of a slice."""
-        return signal_part(open_bank(self.bank, self.work, threads), *self.parts[part])
+    def compute(self, part: int, threads: int) -> None:
+        """Keep the columns of a slice."""
+        columns = signal_part(open_bank(self.bank, self.work, threads), *self.parts[part]).T
+        self.work.save_columns(self.key, part, columns, np.float32)
 
 
 @dataclass(frozen=True)
@@ -60,8 +61,8 @@ class ShardJob:
     signals: tuple[str, SignalParts] | None = None
     suspicion: tuple[str, str] | None = None
 
-    def compute(self, part: int, threads: int) -> npt.NDArray[Any]:
-        """Return `then` of the features of the points of a part; the last axis is that of the points."""
+    def compute(self, part: int, threads: int) -> None:
+        """Keep `then` of the features of the points of a part; the last axis is that of the points."""
         seen = open_bank(self.bank, self.work, threads)
         if self.signals is not None:
             take_signals(seen, self.work, *self.signals)
@@ -70,9 +71,8 @@ class ShardJob:
             seen = seen.with_bits(Suspicion(bits, view))
         account, as_of = map(self.work.given, self.points)
         points = Points(account, as_of)[slice(*self.cuts[part])]
-        return np.concatenate(
-            [found for _, found in each_shard(seen, points, self.names, registry(), self.then)], axis=-1
-        )  # fmt: skip
+        found = [result for _, result in each_shard(seen, points, self.names, registry(), self.then)]
+        self.work.save(self.key, part, np.concatenate(found, axis=-1))
 
 
 @dataclass

@@ -10,6 +10,8 @@ from __future__ import annotations
 import hashlib
 import shutil
 import uuid
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import version
@@ -19,6 +21,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from muledetect.engine.columns import Numbers
 from muledetect.records.stored import map_numbers
 
 #: Folder of what this library keeps in a work folder; nothing else there is touched.
@@ -55,6 +58,12 @@ class Work:
         """Keep the result of a part."""
         self._write(f"{key}/{part}.npy", array)
 
+    def save_columns(self, key: str, part: int, columns: Iterable[npt.NDArray[Any]], kind: npt.DTypeLike) -> None:
+        """Keep columns as the result of a part, one after the other in one array; one at a time is held."""
+        with self._new(f"{key}/{part}.npy") as place, Numbers(place, kind) as file:
+            for column in columns:
+                file.append(column)
+
     def load(self, key: str, part: int) -> npt.NDArray[Any]:
         """Return the result of a part."""
         array: npt.NDArray[Any] = np.load(self.folder / f"{key}/{part}.npy", allow_pickle=False)
@@ -73,12 +82,17 @@ class Work:
         shutil.rmtree(self.folder / key, ignore_errors=True)
 
     def _write(self, name: str, array: npt.NDArray[Any]) -> None:
+        with self._new(name) as place, place.open("wb") as file:
+            np.save(file, array, allow_pickle=False)
+
+    @contextmanager
+    def _new(self, name: str) -> Iterator[Path]:
+        """Yield a place beside a file, which takes its name when the block ends well."""
         place = self.folder / name
         place.parent.mkdir(parents=True, exist_ok=True)
         beside = place.with_name(f".{uuid.uuid4().hex}")
         try:
-            with beside.open("wb") as file:
-                np.save(file, array, allow_pickle=False)
+            yield beside
             beside.replace(place)
         finally:
             beside.unlink(missing_ok=True)
