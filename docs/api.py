@@ -28,6 +28,7 @@ MODULES: Final = (
     "muledetect.demo",
     "muledetect.warm_up",
     "muledetect.engine",
+    "muledetect.engine.spark",
     "muledetect.live",
     "muledetect.outputs",
     "muledetect.records",

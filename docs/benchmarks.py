@@ -106,6 +106,14 @@ SECTIONS: Final = {
         "files* what the system keeps for it of its mapped files, and can take back.",
         ("duckdb",),
     ),
+    "spark": Section(
+        "The same scores on Spark",
+        "python benchmarks/spark.py --folder FOLDER --accounts 40000 --days 31 --explain 1000",
+        8,
+        "One store scored by the local engine and by a local Spark session on the same two cores. *Of processors* "
+        "counts Java and the Python workers, too; *parts* are what workers keep for the next step.",
+        ("duckdb", "pyspark"),
+    ),
     "daily": Section(
         "A day of a bank",
         "python benchmarks/daily.py --folder FOLDER --accounts 100000 --days 31 --memory 4GB --explain 1000",

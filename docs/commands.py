@@ -94,6 +94,7 @@ RENAMED: Final = {
     ("simulate", "output"): "folder", ("simulate", "preset"): "preset",
     ("columns", "output"): "Columns.write", ("columns", "overwrite"): "Columns.write",
     ("import", "mapping"): "columns", ("train", "model"): "output",
+    ("train", "work"): "engine=engine.Spark(work=...)", ("score", "work"): "engine=engine.Spark(work=...)",
     ("train", "tune"): "n_trials", ("train", "monotone"): "model=MuleModel(monotone=True)",
     ("score", "explain"): "n_explained", ("explain", "transfers"): "n_transfers",
     ("trace", "complaint"): "complaint_ids", ("trace", "method"): "methods",

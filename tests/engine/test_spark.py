@@ -139,28 +139,35 @@ def test_a_model_is_the_same(session: Any, store: md.Store, trained: md.MuleMode
     assert len(model.second_texts_) > 0, "neighbours are read, too"
 
 
+@pytest.fixture(scope="module")
+def wanted(bank: Dataset, trained: md.MuleModel) -> pa.Table:
+    """The scores that the local engine gives."""
+    return md.score(bank, trained, SCORED_AT, n_explained=20)
+
+
 @pytest.mark.usefixtures("many_shards")
-def test_scores_and_reasons_are_the_same_also_with_little_memory(
-    session: Any, store: md.Store, bank: Dataset, trained: md.MuleModel
+def test_scores_and_reasons_are_the_same_with_little_memory(
+    session: Any, store: md.Store, trained: md.MuleModel, wanted: pa.Table
 ) -> None:
-    wanted = md.score(bank, trained, SCORED_AT, n_explained=20)
-    for memory in (None, "2GB"):
-        scores = md.score(store, trained, SCORED_AT, n_explained=20, memory=memory, engine=Spark(session, fit=FIT))
-        assert scores.equals(wanted, check_metadata=True)
+    spark = Spark(session, fit=FIT)
+    scores = md.score(store, trained, SCORED_AT, n_explained=20, memory="2GB", engine=spark)
+    assert scores.equals(wanted, check_metadata=True)
     assert sum(map(len, scores["reasons"].to_pylist())) > 20
 
 
 def test_a_command_scores_on_spark(
-    session: Any, store: md.Store, bank: Dataset, trained: md.MuleModel, tmp_path: Path
+    session: Any, store: md.Store, trained: md.MuleModel, wanted: pa.Table, tmp_path: Path
 ) -> None:
     trained.save(tmp_path / "model")
-    given = ["score", store.path, "--model", tmp_path / "model", "--as-of", SCORED_AT, "--engine", "spark"]
-    status, said = ended(*given, "--work", tmp_path / "work", "--output", tmp_path / "scores.parquet")
+    given = ["score", store.path, "--model", tmp_path / "model", "--as-of", SCORED_AT, "--explain", 20]
+    status, said = ended(
+        *given, "--engine", "spark", "--work", tmp_path / "work", "--output", tmp_path / "scores.parquet"
+    )
     assert status == 0, said
-    assert pq.read_table(tmp_path / "scores.parquet").equals(md.score(bank, trained, SCORED_AT))
+    assert pq.read_table(tmp_path / "scores.parquet").equals(wanted)
 
 
-def test_sail_gives_the_same_scores(store: md.Store, bank: Dataset, trained: md.MuleModel, tmp_path: Path) -> None:
+def test_sail_gives_the_same_scores(store: md.Store, trained: md.MuleModel, wanted: pa.Table, tmp_path: Path) -> None:
     """Without Java: a Spark Connect server in this process."""
     from pyspark.sql.connect.session import SparkSession as ConnectSession  # noqa: PLC0415 - it warns of pandas 3
 
@@ -175,7 +182,7 @@ def test_sail_gives_the_same_scores(store: md.Store, bank: Dataset, trained: md.
         connected.stop()
     finally:
         server.stop()
-    assert scores.equals(md.score(bank, trained, SCORED_AT, n_explained=20), check_metadata=True)
+    assert scores.equals(wanted, check_metadata=True)
 
 
 @pytest.mark.usefixtures("many_shards")
@@ -240,7 +247,7 @@ def test_a_data_set_in_memory_and_a_store_of_another_one_are_refused(
 
 
 def test_tables_by_name_and_data_frames_are_scored(
-    session: Any, bank: Dataset, trained: md.MuleModel, tables: dict[str, pa.Table], tmp_path: Path
+    session: Any, trained: md.MuleModel, wanted: pa.Table, tables: dict[str, pa.Table], tmp_path: Path
 ) -> None:
     """Their rows come in any order and partition; times in the session's zone, which is not UTC."""
     frames: dict[str, Any] = {}
@@ -249,7 +256,7 @@ def test_tables_by_name_and_data_frames_are_scored(
         frames[name] = session.read.parquet(str(tmp_path / f"{name}.parquet"))
     frames["transfers"].repartition(3).createOrReplaceTempView("payments")
     scores = md.score({**frames, "transfers": "payments"}, trained, SCORED_AT, n_explained=20, engine=session)
-    assert scores.equals(md.score(bank, trained, SCORED_AT, n_explained=20), check_metadata=True)
+    assert scores.equals(wanted, check_metadata=True)
     with pytest.raises(EngineError, match="is there a table 'no_such_table'"):
         md.score({"transfers": "no_such_table"}, trained, SCORED_AT, engine=session)
 
