@@ -30,6 +30,7 @@ if TYPE_CHECKING:
         graph,
         labels,
         live,
+        messages,
         model,
         pipeline,
         records,
@@ -100,8 +101,8 @@ __getattr__, __dir__ = on_demand(
         "records": "Dataset read_dataset",
         "versions": "show_versions",
     },
-    rooms="datasets engine evaluation facts features graph labels live model pipeline plots=reports.plots records "
-    "replay reports rings schema serve simulation testing tracing",
+    rooms="datasets engine evaluation facts features graph labels live messages model pipeline plots=reports.plots "
+    "records replay reports rings schema serve simulation testing tracing",
     moved={
         "Columns": "records.own.Columns",
         "Imported": "records.own.Imported",

@@ -233,7 +233,10 @@ def columns(
     name="import", epilog="Example: `muledetect import own umsaetze.csv --columns columns.toml --output dataset`"
 )
 def import_(
-    layout: Annotated[str, Argument(help="own, for files of your own; or amlsim, amlworld, synthfin.")],
+    layout: Annotated[
+        str,
+        Argument(help="own, for files of your own; iso20022 or mt940, for messages; or amlsim, amlworld, synthfin."),
+    ],
     files: Annotated[list[Path], Argument(help="Your files, or those of the other tool or folders of them.")],
     output: Annotated[Path, Option(help="Folder to write the data set to.")],
     mapping: Annotated[
@@ -246,11 +249,27 @@ def import_(
     convert_to: Annotated[
         str | None, Option(help="Turn all amounts into this currency, where files hold several.")
     ] = None,
+    source_tz: Annotated[str | None, Option(help="For messages: zone of times that carry none, and of dates.")] = None,
+    missing: Annotated[
+        str | None, Option(help="For messages: account that stands where an entry names no other, such as cash.")
+    ] = None,
     overwrite: Overwrite = False,
 ) -> None:
-    """Turn files of your own, or of another tool, into a data set."""
+    """Turn files of your own, standard messages, or files of another tool, into a data set."""
     from muledetect import convert
 
+    if layout in ("iso20022", "mt940"):
+        _refuse_for_messages({"--columns": mapping, "--first-day": first_day, "--convert-to": convert_to})
+        with progress_bar() as progress:
+            read = md.messages.import_messages(
+                layout, files, output, source_tz=source_tz, currency=currency, missing=missing or "",
+                overwrite=overwrite, progress=progress,
+            )  # fmt: skip
+        console.show_messages(out, read, output)
+        return
+    for option, value in {"--source-tz": source_tz, "--missing": missing}.items():
+        if value is not None:
+            raise OptionError(f"import: {option} is for messages: iso20022 and mt940. Leave it out.")
     given = {"currency": currency, "first_day": first_day, "convert_to": convert_to}
     options: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
     with progress_bar() as progress:
@@ -269,6 +288,12 @@ def import_(
         console.show_import(out, done, output)
     else:
         console.show_tables(out, {name: len(table) for name, table in tables.items()}, output)
+
+
+def _refuse_for_messages(options: dict[str, object]) -> None:
+    for option, value in options.items():
+        if value is not None:
+            raise OptionError(f"import: messages say themselves what {option} would tell. Leave it out.")
 
 
 def _own_columns(mapping: Path | None, options: dict[str, Any]) -> Path:
@@ -445,6 +470,44 @@ def trace(
         )
     console.show_traces(out, found)
     out.print(f"{found!r} in {plain(output)}")
+
+
+@app.command(epilog="Example: `muledetect recall data/sample --as-of 2025-04-01 --sender AAAATHBK --output recalls`")
+@reads
+def recall(
+    reading: Reading,
+    as_of: AsOf,
+    sender: Annotated[str, Option(help="BIC of the bank that asks.")],
+    output: Annotated[Path, Option(help="Folder for the drafts and their table.")],
+    complaint: Annotated[list[str] | None, Option(help="Trace this complaint only; repeat.")] = None,
+    method: Annotated[list[str] | None, Option(help="fifo, lifo, pro_rata or libr; repeat. All.")] = None,
+    time_zone: Annotated[str, Option(help="Zone in which the day of a transfer is told.")] = "UTC",
+) -> None:
+    """Draft recalls (camt.056) for money of complaints that went to other banks; nothing is sent."""
+    with reading.opened(output, kinds.RECALLS) as (dataset, to):
+        chosen: dict[str, Any] = {"methods": tuple(method)} if method else {}
+        drafted = md.pipeline.recall(
+            dataset, as_of, sender=sender, time_zone=time_zone, complaint_ids=complaint, **to, **chosen
+        )
+    console.show_recalls(out, drafted, output)
+
+
+@app.command(epilog="Example: `muledetect answers camt029.xml --recalls recalls --output answers.parquet`")
+def answers(
+    files: Annotated[list[Path], Argument(help="Answers of other banks (camt.029).")],
+    recalls: Annotated[Path, Option(help="Folder that `recall` wrote.")],
+    output: Annotated[Path, Option(help="Parquet file of the answers.")],
+    source_tz: Annotated[str | None, Option(help="Zone of times that carry none, such as Asia/Bangkok.")] = None,
+    overwrite: Overwrite = False,
+) -> None:
+    """Read answers to recalls (camt.029) and put them beside their complaints."""
+    from muledetect.outputs import check_output
+    from muledetect.records import write_table
+
+    check_output(output, kinds.ANSWERS, inputs=(*files, recalls), overwrite=overwrite)
+    found = md.messages.read_answers(files, recalls, source_tz=source_tz)
+    write_table(found, output, output=kinds.ANSWERS, overwrite=overwrite)
+    console.show_answers(out, found, output)
 
 
 @app.command(epilog="Example: `muledetect report data/sample --scores scores.parquet --rings rings --output report`")

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from muledetect.engine import Store
     from muledetect.evaluation import Drift, Evaluation
+    from muledetect.messages import ImportedMessages, Recalls
     from muledetect.model import MuleModel
     from muledetect.model.key_transfers import Explanation
     from muledetect.model.thresholds import AlertThreshold
@@ -195,6 +196,43 @@ def show_import(out: Console, done: Imported, folder: Path) -> None:
     out.print(f"written to {plain(folder)}; what was left out, and why, in {plain(left_out)}", soft_wrap=True)
     if done.table == "transfers":
         out.print(f"next: muledetect check {plain(folder)}", soft_wrap=True)
+
+
+def show_messages(out: Console, done: ImportedMessages, folder: Path) -> None:
+    """Print what became of every row of an import of messages, and which elements were not read."""
+    counts = ("transfers", done.rows_read, done.rows_accepted, done.rejects.num_rows)
+    _print_table(out, {"table": "", "rows read": ",", "accepted": ",", "left out": ","}, [counts])
+    _print_findings(out, [(found.severity, found.n_rows, found.text) for found in done.findings])
+    if done.n_accounts:
+        out.print(f"{done.n_accounts:,} accounts whose statements these are stand in accounts.parquet.")
+    _print_table(out, {"not read": "", "times": ","}, done.dropped.items())
+    left_out = rejects_beside(folder)
+    out.print(f"written to {plain(folder)}; what was left out, and why, in {plain(left_out)}", soft_wrap=True)
+    out.print(f"next: muledetect check {plain(folder)}", soft_wrap=True)
+
+
+def show_recalls(out: Console, drafted: Recalls, folder: Path) -> None:
+    """Print what was drafted for which bank, and why transfers were left out."""
+    rows = drafted.table.to_pylist()
+    by_bank = Counter(row["bank_id"] for row in rows if row["left_out"] is None)
+    _print_table(out, {"bank": "", "transfers": ","}, sorted(by_bank.items()))
+    reasons = Counter(row["left_out"] for row in rows if row["left_out"] is not None)
+    if reasons:
+        _print_table(out, {"left out": "", "transfers": ","}, sorted(reasons.items()))
+    out.print(f"{len(drafted.drafts):,} drafts in {plain(folder)}. Nothing was sent: an officer decides.")
+
+
+def show_answers(out: Console, found: pa.Table, path: Path) -> None:
+    """Print how many recalls were answered how."""
+    rows = found.to_pylist()
+    _print_table(out, {"answer": "", "transfers": ","}, sorted(Counter(row["status"] for row in rows).items()))
+    strange = sum(row["complaint_id"] is None for row in rows)
+    other = sum(row["is_from_asked_bank"] is False for row in rows)
+    if strange:
+        out.print(f"· {strange:,} answers name no recall of these.")
+    if other:
+        out.print(f"· {other:,} answers came from another bank than the one that was asked.")
+    out.print(f"answers in {plain(path)}")
 
 
 def show_model(out: Console, model: MuleModel, folder: Path) -> None:

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from muledetect.facts import Snapshot
     from muledetect.labels import Target
     from muledetect.labels.targets import Unlabelled
+    from muledetect.messages import Recalls
     from muledetect.model import MuleModel
     from muledetect.model.key_transfers import Explanation
     from muledetect.model.thresholds import AlertThreshold
@@ -412,6 +413,49 @@ def trace(
     elif output is not None:
         found.write(output, overwrite=overwrite)
     return found
+
+
+def recall(
+    dataset: Source | Snapshot,
+    as_of: Moment | None = None,
+    *,
+    sender: str,
+    time_zone: str = "UTC",
+    output: str | Path | None = None,
+    overwrite: bool = False,
+    memory: str | int | None = None,
+    progress: Progress | None = None,
+    **options: Any,
+) -> Recalls:
+    """Trace the money of complaints and draft recalls (camt.056) for what went to other banks; write them to `output`.
+
+    Parameters
+    ----------
+    dataset : Dataset, path, mapping of tables or Snapshot
+        With a table `complaints`.
+    as_of : Moment, optional
+        Exclusive; that of the snapshot if one is given.
+    sender : str
+        BIC of the bank that asks.
+    time_zone : str
+        Zone in which the day of a transfer is told.
+    output : path, optional
+        Folder of the drafts and their table.
+    overwrite, memory, progress
+        As for every step, see `muledetect.pipeline`.
+    **options
+        As for `muledetect.tracing.trace`, such as `complaint_ids` and `methods`.
+    """
+    from muledetect import tracing
+    from muledetect.messages import draft_recalls
+
+    _refuse(output, kinds.RECALLS, dataset, overwrite=overwrite)
+    snapshot = open_snapshot(dataset, as_of, progress, memory)
+    traces = tracing.trace(snapshot, progress=progress, steps=True, **options)
+    drafted = draft_recalls(snapshot, traces, sender=sender, time_zone=time_zone)
+    if output is not None:
+        drafted.write(output, overwrite=overwrite)
+    return drafted
 
 
 def report(

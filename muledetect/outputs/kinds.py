@@ -91,6 +91,8 @@ RINGS: Final = Output(
     ),
 )  # fmt: skip
 TRACES: Final = Output("traces", _tables("trace", "holds", "summary", "untraced", "steps"))
+RECALLS: Final = Output("recalls", ("recalls.parquet", "camt056/*.xml"))
+ANSWERS: Final = Output("answers to recalls")
 EVALUATION: Final = Output("an evaluation", ("report.json", "*.parquet"))
 REPLAY: Final = Output("a replay", ("replay.json", *_tables("decisions", "actions", "cases", "accounts", "layers")))
 DRIFT: Final = Output("a drift", ("drift.json", *_tables("drift", "label_delays")))

@@ -17,6 +17,7 @@ Severity = Literal["error", "reject", "repair", "warn"]
 MISSING: Final = "missing key"
 UNREADABLE: Final = "cannot be read"
 OUT_OF_RANGE: Final = "time outside the years 1900 to 2300"
+NO_ZONE: Final = "time without a zone"
 NOT_POSITIVE: Final = "non-positive amount"
 TOO_SMALL: Final = "below its minimum"
 TOO_LARGE: Final = "amount too large"

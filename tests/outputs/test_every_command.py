@@ -43,6 +43,9 @@ LINES = {
     "columns .toml": "columns {csv} --source-tz UTC --currency THB --output {out}",
     "import own": "import own {csv} --columns {toml} --output {out}",
     "import amlsim": "import amlsim {amlsim} --currency USD --output {out}",
+    "import iso20022": "import iso20022 {messages} --source-tz UTC --output {out}",
+    "recall": "recall {bank} --as-of 2025-03-05 --sender AAAATHBK --output {out}",
+    "answers .parquet": "answers {answer} --recalls {recalls} --output {out}",
     "train": "train {bank} --as-of 2025-02-10 --target ever --max-rows 150 --model {out}",
     "score .parquet": "score {bank} --model {model} --as-of 2025-03-05 --explain 5 --output {out}",
     "threshold .json": "threshold {bank} --model {model} --as-of 2025-03-05 --per-day 2 --output {out}",
@@ -95,6 +98,9 @@ def inputs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         "tran_id,orig_acct,bene_acct,tx_type,base_amt,tran_timestamp,is_sar,alert_id\n"
         "1,007,8,TRANSFER,150.5,2017-01-01T00:00:00Z,False,-1\n"
     )
+    examples = Path(__file__).parents[1] / "data" / "messages"
+    made |= {"messages": examples / "camt053.xml", "answer": examples / "camt029.xml", "recalls": place / "recalls"}
+    pipeline.recall(bank, "2025-03-05", sender="AAAATHBK", output=made["recalls"])
     return made
 
 
