@@ -40,6 +40,7 @@ MODULES: Final = (
     "muledetect.rings",
     "muledetect.tracing",
     "muledetect.evaluation",
+    "muledetect.messages",
     "muledetect.reports",
     "muledetect.reports.plots",
     "muledetect.simulation",

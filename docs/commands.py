@@ -13,7 +13,21 @@ from typing import Any, Final, Literal, get_args, get_origin
 
 import typer
 
-from muledetect import cli, convert, demo, engine, pipeline, records, replay, rings, serve, simulation, tracing, warm_up
+from muledetect import (
+    cli,
+    convert,
+    demo,
+    engine,
+    messages,
+    pipeline,
+    records,
+    replay,
+    rings,
+    serve,
+    simulation,
+    tracing,
+    warm_up,
+)
 from muledetect.records.layouts import import_layout
 from muledetect.records.own import suggest_columns
 
@@ -42,6 +56,8 @@ PYTHON: Final = {
     "explain": 'found = md.explain("data/sample", "scores.parquet", output="explained")',
     "rings": 'rings = md.find_rings("data/sample", "scores.parquet", "2025-04-01", output="rings")',
     "trace": 'traces = md.trace("data/sample", "2025-04-01", output="traces")',
+    "recall": 'recalls = md.pipeline.recall("data/sample", "2025-04-01", sender="AAAATHBK", output="recalls")',
+    "answers": 'answers = md.messages.read_answers("camt029.xml", "recalls")',
     "evaluate": 'evaluation = md.evaluate("data/sample", "model", "2025-04-01", output="evaluation")',
     "monitor": 'drift = md.pipeline.monitor("data/sample", "model", "2025-03-01", "2025-04-01", output="drift")\n'
     "drift.exit_status",
@@ -67,13 +83,15 @@ FUNCTIONS: Final[dict[str, tuple[Callable[..., Any], ...]]] = {
     "prepare": (engine.prepare, records.read_dataset),
     "update": (engine.update,),
     "columns": (suggest_columns,),
-    "import": (convert.import_layout, import_layout),
+    "import": (convert.import_layout, import_layout, messages.import_messages),
     "train": (pipeline.train,),
     "score": (pipeline.score,),
     "threshold": (pipeline.threshold,),
     "explain": (pipeline.explain,),
     "rings": (pipeline.find_rings, rings.find_rings),
     "trace": (pipeline.trace, tracing.trace),
+    "recall": (pipeline.recall, tracing.trace),
+    "answers": (messages.read_answers, records.write_table),
     "report": (pipeline.report,),
     "evaluate": (pipeline.evaluate,),
     "monitor": (pipeline.monitor,),
@@ -98,6 +116,7 @@ RENAMED: Final = {
     ("train", "tune"): "n_trials", ("train", "monotone"): "model=MuleModel(monotone=True)",
     ("score", "explain"): "n_explained", ("explain", "transfers"): "n_transfers",
     ("trace", "complaint"): "complaint_ids", ("trace", "method"): "methods",
+    ("recall", "complaint"): "complaint_ids", ("recall", "method"): "methods", ("answers", "output"): "write_table",
     ("evaluate", "truth"): "use_truth", ("report", "alerts"): "n_alerts",
     ("replay", "until"): "end", ("replay", "tokens"): "token", ("serve", "rate"): "Limits.per_second",
     ("serve", "queue"): "Limits.waiting",

@@ -8,6 +8,7 @@ import inspect
 import pkgutil
 import re
 import shlex
+import shutil
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -165,6 +166,7 @@ def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
     rows = [f"{place};{1 + place % 28:02d}.03.2025 {place % 24:02d}:15;A{place % 7};B{place % 5};1.{place:03d},50"
             for place in range(200)]  # fmt: skip
     (folder / "umsaetze.csv").write_text("\n".join(["Nr;Buchung;Auftraggeber;Empfänger;Betrag", *rows]), "utf-8")
+    shutil.copy(ROOT / "tests" / "data" / "messages" / "camt029.xml", folder)
     (folder / "new_rows").mkdir()
     transfers = pq.read_table(ROOT / "data" / "sample" / "transfers.parquet")
     pq.write_table(transfers.slice(0, 50), folder / "new_rows" / "transfers.parquet")

@@ -59,7 +59,7 @@ def refuse_other_kinds(name: str, start: bytes) -> None:
         raise DataError(f"{name}: is no CSV but a web page (HTML). Some banks name it .xls or .csv: save it as CSV.")
     if head.startswith((b"<?xml", b"<document")):
         raise DataError(
-            f"{name}: is no CSV but XML. Messages such as camt.053: `muledetect import iso20022`; of all else export CSV."
+            f"{name}: is no CSV but XML. Messages such as camt.053: `muledetect import iso20022`; of others, CSV."
         )
 
 
