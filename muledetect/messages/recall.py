@@ -173,17 +173,22 @@ def _gathered(table: pa.Table, key: str, value: str) -> dict[str, set[str]]:
 def _banks(snapshot: Snapshot, transfer_ids: list[str]) -> dict[str, tuple[str | None, str | None]]:
     """Return the bank that a transfer went to, as it says or as the table of accounts does, and its currency."""
     transfers = snapshot.tables["transfers"]
-    rows = transfers.filter(pc.is_in(transfers["transfer_id"], value_set=pa.array(transfer_ids, pa.string())))
+    rows = transfers.filter(_is_one_of(transfers["transfer_id"], transfer_ids))
     names = [name for name in ("transfer_id", "target", "target_bank", "currency") if name in rows.column_names]
     listed: dict[str, str | None] = {}
     accounts = snapshot.tables.get("accounts")
     if accounts is not None and "bank_id" in accounts.column_names:
-        asked = accounts.filter(pc.is_in(accounts["account_id"], value_set=pc.unique(rows["target"])))
+        asked = accounts.filter(_is_one_of(accounts["account_id"], rows["target"].to_pylist()))
         listed = dict(zip(asked["account_id"].to_pylist(), asked["bank_id"].to_pylist(), strict=True))
     return {
         row["transfer_id"]: (row.get("target_bank") or listed.get(row["target"]), row.get("currency"))
         for row in rows.select(names).to_pylist()
     }
+
+
+def _is_one_of(ids: pa.ChunkedArray, some: list[str]) -> pa.ChunkedArray:
+    """Return which ids are among some; ids may come as a dictionary."""
+    return pc.is_in(ids.cast(pa.string()), value_set=pa.array(some, pa.string()))
 
 
 def _judged(row: dict[str, Any]) -> dict[str, Any]:

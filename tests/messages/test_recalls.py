@@ -129,6 +129,17 @@ def test_what_does_not_fit_is_left_out_with_its_reason(changed: dict[str, Any], 
     assert sorted(row["left_out"] or "" for row in found.table.to_pylist()) == ["", reason]
 
 
+def test_a_folder_and_a_bank_named_in_the_accounts_give_the_same(tmp_path: Path) -> None:
+    tables = bank()
+    banks = pa.array(["AAAATHBK", "AAAATHBK", "BBBBTHBK", "004", "AAAATHBK"])
+    tables["accounts"] = tables["accounts"].append_column("bank_id", banks)
+    tables["transfers"] = tables["transfers"].drop_columns("target_bank")
+    for name, table in tables.items():
+        pq.write_table(table, tmp_path / f"{name}.parquet")
+    found = pipeline.recall(tmp_path, END, sender="AAAATHBK", time_zone="Asia/Bangkok")
+    assert found.drafts == drafted().drafts
+
+
 def test_a_transfer_is_recalled_only_where_every_method_finds_the_money() -> None:
     tables = bank()
     # m has 1,000 of its own before; by the lowest intermediate balance that goes first, so 600 of it went to x
