@@ -34,8 +34,8 @@ CONTRACT = {
 }
 RESULTS = {
     "scores": "account_id as_of score probability rank tier reasons",
-    "rings": "ring_id as_of n_accounts score stability value_in n_victims first_time last_time recoverable "
-    "typology typology_transfers",
+    "rings": "ring_id as_of n_accounts probability expected_value score stability value_in n_victims first_time "
+    "last_time recoverable typology typology_transfers",
     "ring_members": "ring_id account_id role layer membership is_seed",
     "ring_links": "ring_id source target kind weight evidence",
     "ring_ties": """ring_id centre_id grade log_odds complaint call network place cash_out script lists person against

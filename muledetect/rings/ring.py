@@ -256,9 +256,16 @@ class RingTables:
         return replace(self, ring_ties=ties.ring_ties, tie_evidence=ties.tie_evidence)
 
     def write(self, folder: str | Path, *, events: pa.Table | None = None, overwrite: bool = False) -> None:
-        """Write the output tables, and those of `keep_ids`, as Parquet files of a folder: the old or the new one.
+        """Write the output tables as Parquet files of a folder; the schema of `rings` holds the notes as metadata.
 
-        The schema of table `rings` holds the notes as metadata `muledetect.notes`, a line each.
+        Parameters
+        ----------
+        folder : str or Path
+            Holds the old tables or the new ones, whenever the process ends.
+        events : pyarrow.Table, optional
+            What `keep_ids` says became of each ring, to be written as well.
+        overwrite : bool
+            Replace a folder that this did not write.
         """
         tables = self.tables | ({} if events is None else {"ring_events": events})
         tables["rings"] = self.rings.replace_schema_metadata({"muledetect.notes": "\n".join(self.notes)})
