@@ -184,7 +184,7 @@ SECTIONS: Final = {
     "rings": Section(
         "Rings",
         "python benchmarks/rings.py --cache FOLDER --amlsim AMLSIM",
-        14,
+        7,
         "Rings found in banks of several makers, beside components, Leiden and flow peeling, which get the same "
         "scores: out of fold by ring, from the transfers only. *Five columns*: transfers only, on a day clock. The "
         "patterns of AMLworld lie among the honest accounts of a simulated bank; they are read beside AMLSIM. Flow "
