@@ -44,7 +44,6 @@ MODULES: Final = (
     "muledetect.reports",
     "muledetect.reports.plots",
     "muledetect.simulation",
-    "muledetect.live",
     "muledetect.serve",
     "muledetect.replay",
     "muledetect.testing",

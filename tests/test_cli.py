@@ -321,7 +321,8 @@ def test_an_interrupt_ends_with_130_and_says_what_became_of_the_outputs(
 @pytest.mark.parametrize(("currency", "shown"), [("THB", "1,235"), ("JPY", "123,460"), ("KWD", "123"), ("", "123,460")])
 def test_amounts_follow_the_decimals_of_their_currency(currency: str, shown: str) -> None:
     row = dict.fromkeys(schema.RINGS.arrow_schema.names) | {
-        "ring_id": "r", "n_accounts": 3, "n_victims": 1, "value_in": 123_460, "recoverable": 123_460,
+        "ring_id": "r", "n_accounts": 3, "probability": 0.9, "n_victims": 1,
+        "value_in": 123_460, "recoverable": 123_460,
         "first_time": datetime(2025, 3, 1, tzinfo=UTC), "last_time": datetime(2025, 3, 2, tzinfo=UTC),
     }  # fmt: skip
     members = [{"ring_id": "r", "account_id": "a", "role": "relay"}]

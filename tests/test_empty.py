@@ -31,13 +31,29 @@ READING = {
     "threshold": "threshold {bank} --model starter --as-of 2025-03-01 --per-day 5 --output {out}",
     "explain": "explain {bank} --scores {scores} --output {out}",
     "rings": "rings {bank} --scores {scores} --as-of 2025-03-01 --output {out}",
+    "recall": "recall {bank} --as-of 2025-03-01 --sender EXAMPLEB --output {out}",
+    "replay": "replay {bank} --model starter --output {out}",
+    "serve": "serve {bank} --model starter --log {out}",
     "trace": "trace {bank} --as-of 2025-03-01 --output {out}",
     "report": "report {bank} --scores {scores} --output {out}",
     "evaluate": "evaluate {bank} --model starter --as-of 2025-03-01 --output {out}",
     "monitor": "monitor {bank} --model starter --before 2025-02-01 --after 2025-03-01 --output {out}",
 }
 #: Commands that take no data set, or another kind of input; what they do with an empty one is tested by itself.
-OTHERS = {"demo", "warm_up", "prepare", "update", "simulate", "key", "check", "columns", "import", "export", "reveal"}
+OTHERS = {
+    "demo",
+    "warm_up",
+    "prepare",
+    "update",
+    "simulate",
+    "key",
+    "check",
+    "columns",
+    "import",
+    "export",
+    "reveal",
+    "answers",
+}
 
 
 def write(state: str, folder: Path) -> Path:

@@ -320,6 +320,13 @@ class LiveState:
         """Let another thread make what `later` will be; what is booked meanwhile is written down for it.
 
         The rows are copied at once, at the speed of memory; all else is done by the other thread.
+
+        Parameters
+        ----------
+        since : int
+            Begin of its look-back, microseconds.
+        pool : Executor
+            Of the other thread.
         """
         rows, n_accounts = {name: one.copy() for name, one in self.tables.items()}, len(self.accounts)
         self._told = []
