@@ -23,7 +23,6 @@ from typing import Any, BinaryIO, Final
 import numpy as np
 
 from muledetect.arrays import Float64Array
-from muledetect.errors import MuleDetectError
 
 _INPUTS: Final = "inputs.txt"
 _HEAD: Final = b"muledetect keeps finished pieces of work here, of the inputs:\n"
@@ -62,7 +61,7 @@ class Kept:
 def kept_work(output: str | os.PathLike[str] | None, inputs: Mapping[str, Any]) -> Iterator[Kept | None]:
     """Yield the pieces that an interrupted work of the same inputs left beside an output; None without one.
 
-    They stay if the block is interrupted, and go if it ends, or with an error that a repetition would meet again. Where
+    They stay if the process is interrupted or killed, and go if the block ends, also with an error. Where
     a living process does the same work, or something that is not ours has the name, nothing is kept.
 
     Parameters
@@ -79,7 +78,7 @@ def kept_work(output: str | os.PathLike[str] | None, inputs: Mapping[str, Any]) 
     with lock:
         try:
             yield Kept(folder)
-        except MuleDetectError:
+        except Exception:
             _clear(folder)
             raise
         _clear(folder)
@@ -92,7 +91,7 @@ def _take(place: Path, inputs: Mapping[str, Any]) -> tuple[Path, BinaryIO] | Non
         return None
     folder.mkdir(exist_ok=True)
     with ExitStack() as opened:
-        lock = opened.enter_context((folder / _INPUTS).open("a+b"))
+        lock = opened.enter_context((folder / _INPUTS).open("a+b", buffering=0))
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             is_there = os.path.samestat(os.fstat(lock.fileno()), (folder / _INPUTS).stat())
@@ -107,8 +106,13 @@ def _take(place: Path, inputs: Mapping[str, Any]) -> tuple[Path, BinaryIO] | Non
             for path in _pieces(folder):
                 path.unlink()
             lock.truncate(0)
-            lock.write(said)
-            lock.flush()
+            try:
+                is_there = lock.write(said) == len(said)
+            except OSError:  # a full disk: the work itself will say so
+                is_there = False
+            if not is_there:
+                _clear(folder)
+                return None
         for path in folder.glob(".????????.tmp"):
             path.unlink()
         opened.pop_all()

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 import pyarrow as pa
@@ -69,7 +70,10 @@ class Runner:
         status, seconds = self._process.stdout.readline().split()
         return int(status), float(seconds)
 
-    def end(self) -> None:
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
         self._process.communicate(timeout=300)
 
 
@@ -79,23 +83,23 @@ def kill_at_random(place: Path, arguments: tuple[object, ...], set_old: Callable
     `set_old` puts the old output there.
     """
     set_old()
-    run, old = Runner(arguments), tree(place)
-    status, seconds = run()
-    new, beside = tree(place), sorted(os.listdir(place.parent))
-    assert status == 0
-    assert new != old
-    ends = {"killed": 0, "old": 0, "new": 0}
-    for delay in np.random.default_rng(7).uniform(0, seconds, KILLS):
+    old = tree(place)
+    with Runner(arguments) as run:
+        status, seconds = run()
+        new, beside = tree(place), sorted(os.listdir(place.parent))
+        assert status == 0
+        assert new != old
+        ends = {"killed": 0, "old": 0, "new": 0}
+        for delay in np.random.default_rng(7).uniform(0, seconds, KILLS):
+            set_old()
+            status, _ = run(delay)
+            left = tree(place)
+            assert left in (old, new)
+            ends["old" if left == old else "new"] += 1
+            ends["killed"] += status == -signal.SIGKILL
         set_old()
-        status, _ = run(delay)
-        left = tree(place)
-        assert left in (old, new)
-        ends["old" if left == old else "new"] += 1
-        ends["killed"] += status == -signal.SIGKILL
-    assert min(ends["killed"], ends["old"]) >= KILLS // 3, ends
-    set_old()
-    assert run()[0] == 0
-    run.end()
+        assert run()[0] == 0
+    assert ends["killed"] >= KILLS // 3, ends
     assert sorted(os.listdir(place.parent)) == beside
     assert tree(place) == new
 

@@ -13,6 +13,7 @@ from known import Known
 
 from muledetect.clock import DAY
 from muledetect.features import Extraction, extract, extract_shards, extract_with, registry
+from muledetect.features._extract import each_shard
 from muledetect.features._extraction import Suspicion
 from muledetect.features.suspicion import COLUMNS, bits_of
 from muledetect.graph import Points, build_graph
@@ -205,9 +206,9 @@ def test_scores_are_those_of_the_columns_and_own_columns_are_computed_once(
 
     def counted(extraction: Extraction, points: Points, names: list[str], *given: Any, **more: Any) -> Any:
         asked.extend([len(points)] * (NAMES[0] in names))
-        return extract_shards(extraction, points, names, *given, **more)
+        return each_shard(extraction, points, names, *given, **more)
 
-    monkeypatch.setattr(neighbours, "extract_shards", counted)
+    monkeypatch.setattr(neighbours, "each_shard", counted)
     assert np.array_equal(score_shards(model, extraction_of(model, world), everyone), told)
     assert len(elsewhere) == 3
     assert sum(asked) == len(everyone)

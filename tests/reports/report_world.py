@@ -54,8 +54,8 @@ def _rows() -> list[tuple[str, str, int, int, str]]:
     people = [f"{g}{name}" for g in ("g", "k") for name in ("c", "r1", "r2", "x", "v0", "v1", "v2")]
     for at, name in enumerate(people):
         for month in range(2):
-            rows.append(("employer", name, month * 14 * DAY + at * MINUTE, 2_000_000 + at * 100, "payroll"))
-            rows.append((name, "shop", month * 14 * DAY + DAY + at * MINUTE, 1_500_000 + at * 100, "qr_merchant"))
+            rows.append(("employer", name, month * 14 * DAY + at * MINUTE, 100_000 + at * 100, "payroll"))
+            rows.append((name, "shop", month * 14 * DAY + DAY + at * MINUTE, 75_000 + at * 100, "qr_merchant"))
     for at, gang in enumerate(("g", "k")):
         for victim in range(3):
             begin = (18 + 3 * at) * DAY + victim * 3 * HOUR
