@@ -26,6 +26,9 @@ MISSING = np.iinfo(np.int64).min
 #: Later than every moment.
 NEVER = np.iinfo(np.int64).max
 
+#: A table of flags finds distinct numbers faster than a sort where it has up to so many places a number.
+_DENSE = 16
+
 
 @numba.njit(cache=True, nogil=True)
 def first_at_least(values, low, high, bound):  # type: ignore[no-untyped-def]
@@ -68,6 +71,19 @@ def run_starts(*keys: AnyArray) -> BoolArray:
     found = np.ones(len(keys[0]), np.bool_)
     found[1:] = np.any([key[1:] != key[:-1] for key in keys], axis=0)
     return found
+
+
+def distinct(values: AnyArray) -> AnyArray:
+    """Return the distinct whole numbers, ascending, as `numpy.unique`, which takes several times as long."""
+    if not len(values):
+        return values
+    least, most = int(values.min()), int(values.max())
+    if most - least < _DENSE * len(values):
+        occurs = np.zeros(most - least + 1, np.bool_)
+        occurs[values - least] = True
+        return (np.flatnonzero(occurs) + least).astype(values.dtype)
+    ascending = np.sort(values)
+    return ascending[run_starts(ascending)]
 
 
 def sum_at(values: Int64Array, place: AnyArray, n: int) -> Int64Array:

@@ -90,13 +90,14 @@ def peak(history: History, *, within: int) -> Float64Array:
     """Largest value that each aggregate over `within` ever reached before the point, and how long ago (latest).
 
     The aggregate is taken one tick after each moment of activity, where its maxima lie. 0 and NaN without transfers.
-    O(history) a point.
+    O(history) an account: its points share one walk.
     """
     into, out = history.incoming, history.outgoing
     return _peaks(
         into.start, into.end, into.time, into.amount, into.other,
         out.start, out.end, out.time, out.amount, out.other,
-        history.as_of, history.n_others, max(within, into.tick) - into.tick,
+        history.as_of, np.lexsort((history.as_of, history.local)), history.local, history.n_others,
+        max(within, into.tick) - into.tick,
     )  # fmt: skip
 
 
@@ -115,22 +116,29 @@ def _largest(begin: Int64Array, end: Int64Array, amount: Int64Array) -> Float64A
 @numba.njit(cache=True, nogil=True)
 def _peaks(  # type: ignore[no-untyped-def]
     in_start, in_end, in_time, in_amount, in_other, out_start, out_end, out_time, out_amount, out_other,
-    as_of, n_others, reach,
+    as_of, order, local, n_others, reach,
 ) -> Float64Array:  # fmt: skip
+    """Walk the history of each account once, and stop at each of its points, in the order of their times."""
     found = np.zeros((len(as_of), 14))
     most_others = 0
     for p in range(len(as_of)):
         most_others = max(most_others, n_others[p])
-    n_from = np.zeros(most_others, np.int64)  # transfers in the sliding window by payer; all 0 between points
+    n_from = np.zeros(most_others, np.int64)  # transfers in the sliding window by payer; all 0 between accounts
     n_to = np.zeros(most_others, np.int64)
     now = np.zeros(7, np.int64)
     best = np.zeros(7, np.int64)
     best_time = np.zeros(7, np.int64)
-    for p in range(len(as_of)):
-        now[:] = 0
-        best[:] = 0
-        i, i_old = in_start[p], in_start[p]
-        o, o_old = out_start[p], out_start[p]
+    i, i_old, o, o_old = 0, 0, 0, 0
+    for n, p in enumerate(order):
+        if n == 0 or local[p] != local[order[n - 1]]:
+            for j in range(i_old, i):
+                n_from[in_other[j]] = 0
+            for j in range(o_old, o):
+                n_to[out_other[j]] = 0
+            now[:] = 0
+            best[:] = 0
+            i, i_old = in_start[p], in_start[p]
+            o, o_old = out_start[p], out_start[p]
         while i < in_end[p] or o < out_end[p]:
             moment = in_time[i] if i < in_end[p] else out_time[o]
             if o < out_end[p]:
@@ -164,10 +172,6 @@ def _peaks(  # type: ignore[no-untyped-def]
                 if now[k] >= best[k] and now[k] > 0:
                     best[k] = now[k]
                     best_time[k] = moment
-        for j in range(i_old, i):
-            n_from[in_other[j]] = 0
-        for j in range(o_old, o):
-            n_to[out_other[j]] = 0
         for k in range(7):
             found[p, k] = best[k]
             found[p, 7 + k] = (as_of[p] - best_time[k]) / 1e6 if best[k] > 0 else np.nan

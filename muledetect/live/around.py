@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from muledetect.arrays import AnyArray, Int64Array
+from muledetect.arrays import AnyArray, Int64Array, distinct
 from muledetect.live.lists import Lists
 
 
@@ -27,7 +27,7 @@ class Indexes(NamedTuple):
 
 def of_points(known: Indexes, accounts: AnyArray) -> Int64Array:
     """Return the transfers that live columns at points of some accounts read, ascending: all of their own."""
-    return np.unique(np.concatenate([known.paid.of(accounts), known.got.of(accounts)]))
+    return distinct(np.concatenate([known.paid.of(accounts), known.got.of(accounts)]))
 
 
 def of_transfers(known: Indexes, low: int, lookback: int) -> Int64Array:
@@ -44,12 +44,12 @@ def of_transfers(known: Indexes, low: int, lookback: int) -> Int64Array:
     time, source, target, paid, got, used = known
     n_new = len(time) - low
     near, far = np.searchsorted(time, [time[low] - lookback, time[low] - 2 * lookback]).tolist()
-    payers, payees = np.unique(source[low:]), np.unique(target[low:])
+    payers, payees = distinct(source[low:]), distinct(target[low:])
     out, into = paid.of(payers), got.of(payers)
     to_payees = got.of(payees, far)
-    before = np.unique(source[to_payees[to_payees >= near]])
-    others = np.unique(np.concatenate([before, source[into[into >= near]], target[out[out >= near]]]))
+    before = distinct(source[to_payees[to_payees >= near]])
+    others = distinct(np.concatenate([before, source[into[into >= near]], target[out[out >= near]]]))
     parts = [out, into, to_payees, paid.of(payees, far), got.of(others, far), paid.of(before, near)]
     parts += [lists.of(payees, most=n_new + 1) for lists in (paid, got)]
-    parts += [lists.of(np.unique(code[low:]), near) for code, lists in used]
-    return np.unique(np.concatenate(parts))
+    parts += [lists.of(distinct(code[low:]), near) for code, lists in used]
+    return distinct(np.concatenate(parts))

@@ -144,8 +144,11 @@ def _column(values: list[Any]) -> pa.Array:
     """Return values of one column as Arrow; as text where they are of several kinds, for the contract parses text."""
     kinds = {type(value) for value in values if value is not None}
     if kinds <= {int} or kinds <= {float} or kinds <= {bool} or kinds <= {str} or kinds <= {datetime}:
+        kind = pa.string() if kinds <= {str} else None
+        if kinds == {datetime} and all(value is None or value.tzinfo is not None for value in values):
+            kind = pa.timestamp("us", "UTC")  # Arrow would look for a module of time zones, each time
         try:
-            return pa.array(values, pa.string() if kinds <= {str} else None)
+            return pa.array(values, kind)
         except (pa.ArrowInvalid, OverflowError):
             pass
     return pa.array([None if value is None else str(value) for value in values], pa.string())

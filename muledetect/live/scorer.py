@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from copy import copy
 from importlib.metadata import version
 from os import PathLike
 from pathlib import Path
@@ -267,7 +268,9 @@ class LiveScorer:
             )
         # balances are read without being declared as a table
         self._tables = {"accounts"}.union(*(known.features[known.parse(name).feature].tables for name in names))
-        self._plan, self._names, self._model = plan_of(names, known), names, model
+        self._plan, self._names = plan_of(names, known), names
+        # threads would wait for one another longer than they would score
+        self._model = copy(model).set_params(n_jobs=1)
         self._lookback = model.trained_on_.lookback
         self.model_name, self.version = config_hash(model)[:12], version("muledetect")
 

@@ -16,7 +16,7 @@ from typing import Any, Final, Literal, NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from muledetect.arrays import AnyArray, BoolArray, Float32Array, Int32Array, Int64Array
+from muledetect.arrays import AnyArray, BoolArray, Float32Array, Int32Array, Int64Array, distinct
 from muledetect.facts import Facts
 from muledetect.facts.known import visible_tables
 from muledetect.facts.lookback import rows_since
@@ -155,6 +155,7 @@ class LiveState:
             found = [np.empty((len(past), 0), np.float32), *(compute_signal(made, past) for made in self.signals)]
             values = np.column_stack(found)
         self._values = Growing(values)
+        self._place = np.empty(0, np.int32)
 
     def __repr__(self) -> str:
         counts = ", ".join(f"{name}={len(rows):,}" for name, rows in self.tables.items())
@@ -291,7 +292,7 @@ class LiveState:
         tables : collection of str
             Of those with rows of single accounts, the ones that the columns read.
         """
-        asked = np.unique(accounts[accounts >= 0])
+        asked = distinct(accounts[accounts >= 0])
         rows = of_points(self._indexes, asked)
         facts, codes = self._part(rows, asked, tables)
         names = [column for made in self.signals for column in made.columns]
@@ -390,11 +391,12 @@ class LiveState:
         """Return the facts of some transfers, with rows of some accounts in some tables, and the state's codes."""
         transfers = self.tables["transfers"]
         source, target = transfers["source"][rows], transfers["target"][rows]
-        codes = np.unique(np.concatenate([source, target, accounts]))
+        codes = distinct(np.concatenate([source, target, accounts]))
+        place = self._places(codes)
         graph = graph_from_arrays(
             time=transfers["time"][rows],
-            source=np.searchsorted(codes, source).astype(np.int32),
-            target=np.searchsorted(codes, target).astype(np.int32),
+            source=place[source],
+            target=place[target],
             amount=transfers["amount"][rows],
             account_ids=self.accounts.take(codes),
             tick=self.tick,
@@ -404,6 +406,13 @@ class LiveState:
             if name in names:
                 tables[name] = self.tables[name].take(lists.of(accounts))
         return Facts(self._dataset(tables, graph.account_ids), graph), codes
+
+    def _places(self, codes: AnyArray) -> Int32Array:
+        """Return an array that holds the place of each of some codes at that code; elsewhere it has no meaning."""
+        if len(self._place) < len(self.accounts):
+            self._place = np.empty(2 * len(self.accounts), np.int32)
+        self._place[codes] = np.arange(len(codes), dtype=np.int32)
+        return self._place
 
     @cached_property
     def _empty(self) -> Mapping[str, pa.Table]:

@@ -62,6 +62,8 @@ def read_features(X: pa.Table | pd.DataFrame, wanted: Sequence[str] | None = Non
 
 def check_finite(values: Float32Array, names: Sequence[str]) -> None:
     """Refuse infinite numbers, which trees would take for ordinary large ones."""
+    if not np.isinf(values).any():
+        return
     for position, name in enumerate(names):
         n_infinite = int(np.isinf(values[:, position]).sum())
         if n_infinite:

@@ -190,6 +190,25 @@ def _find(offsets: Any, text: Any, slots: Any, starts: Any, store: Any, seed: An
 
 
 @njit(cache=True, nogil=True)
+def _offsets(codes: Any, starts: Any) -> Any:
+    """Return where the texts of codes begin when they lie side by side, and where the last one ends."""
+    offsets = np.zeros(codes.size + 1, np.int64)
+    for row in range(codes.size):
+        length = starts[codes[row] + 1] - starts[codes[row]] if codes[row] >= 0 else 0
+        offsets[row + 1] = offsets[row] + length
+    return offsets
+
+
+@njit(cache=True, nogil=True)
+def _text(codes: Any, starts: Any, store: Any, offsets: Any) -> Any:
+    text = np.empty(offsets[-1], np.uint8)
+    for row in range(codes.size):
+        for byte in range(offsets[row + 1] - offsets[row]):
+            text[offsets[row] + byte] = store[starts[codes[row]] + byte]
+    return text
+
+
+@njit(cache=True, nogil=True)
 def _rehash(old: Any, new: Any) -> None:
     mask = np.uint64(new.size - 1)
     for slot in old:
@@ -287,15 +306,11 @@ class IdEncoder:
 
     def take(self, codes: Int32Array) -> pa.StringArray:
         """Return the ids of some codes, null for -1. O(their bytes), however many ids are known."""
-        starts, ends = self._starts[codes], self._starts[codes + 1]
-        length = np.where(codes < 0, 0, ends - starts)
-        offsets = np.concatenate([[0], np.cumsum(length)])
+        offsets = _offsets(codes, self._starts)
         if offsets[-1] > np.iinfo(np.int32).max:
             raise DataError("ids: those that are asked for take more than 2 GiB. Ask for fewer.")
-        # the byte at place p of the text lies at p + shift, where shift is the same for all bytes of an id
-        places = np.arange(offsets[-1]) + np.repeat(starts - offsets[:-1], length)
         valid = pa.py_buffer(np.packbits(codes >= 0, bitorder="little")) if (codes < 0).any() else None
-        buffers = [valid, pa.py_buffer(offsets.astype(np.int32)), pa.py_buffer(self._store[places])]
+        buffers = [valid, pa.py_buffer(offsets.astype(np.int32)), pa.py_buffer(_text(codes, self._starts, self._store, offsets))]
         return pa.Array.from_buffers(pa.string(), len(codes), buffers)
 
     def find(self, ids: pa.StringArray) -> Int32Array:

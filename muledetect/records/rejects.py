@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import cache
 
 import numpy as np
 import numpy.typing as npt
@@ -83,6 +84,8 @@ class RejectLog:
     def to_table(self) -> pa.Table:
         """Return all as a table `schema.REJECTS`, texts as dictionaries, ordered by table and row."""
         causes = sorted(self._rows)
+        if not causes:
+            return _none()
         rows = [np.concatenate(self._rows[cause]) for cause in causes]
         row = np.concatenate([np.empty(0, np.int64), *rows])
         cause_of = np.repeat(np.arange(len(causes)), [len(part) for part in rows])
@@ -102,6 +105,12 @@ class RejectLog:
             for (table, column, reason, severity), parts in self._rows.items()
         ]  # fmt: skip
         return sorted(found, key=lambda f: (f.severity != "reject", f.table, f.column, f.reason))
+
+
+@cache
+def _none() -> pa.Table:
+    texts = pa.array([], pa.string()).dictionary_encode()
+    return pa.table({name: texts if name in _TEXTS else pa.array([], pa.int64()) for name in REJECTS.names})
 
 
 def input_rows(rejected: Rows, positions: Rows) -> Rows:

@@ -37,11 +37,11 @@ def bipartite(past: Past) -> Float32Array:
     are not followed, not counted, and `is_bipartite_cut` is 1. O(max_degree ** 2) a transfer.
     """
     found = past.unknown(5)
+    known = past.known.get("bipartite", found[:0])
+    found[: len(known)] = known
     places = (past.paid_at, past.received_at, past.before.debits)
-    rules = (past.lookback, past.is_simultaneous, past.max_degree or len(past) + 1, past.graph.n_accounts)
+    rules = (past.lookback, past.is_simultaneous, past.max_degree or len(past) + 1, past.graph.n_accounts, len(known))
     past.by_account(_bipartite, past.paid, past.received, *places, *rules, found)
-    if "bipartite" in past.known:
-        found[: len(past.known["bipartite"])] = past.known["bipartite"]
     past.by_account(_stacks, past.paid, past.received, past.lookback, past.is_simultaneous, found)
     return found
 
@@ -66,7 +66,7 @@ def _end_of_window(book, place, account, now, is_simultaneous):  # type: ignore[
 @numba.njit(cache=True, nogil=True)
 def _bipartite(  # type: ignore[no-untyped-def]
     low, high, paid, received, paid_at, received_at, debits_before, lookback, is_simultaneous, max_degree, n_accounts,
-    found,
+    n_known, found,
 ) -> None:  # fmt: skip
     """Slide over both sides of each payer while walking its debits.
 
@@ -96,6 +96,8 @@ def _bipartite(  # type: ignore[no-untyped-def]
             while f_first < f_last and received.time[f_first] < begin:
                 n_got[received.other[f_first]] -= 1
                 f_first += 1
+            if i < n_known:
+                continue
             found[i, :] = 0
             has_other_payees = last - first > n_paid[t]
             if not has_other_payees and f_first == f_last:
