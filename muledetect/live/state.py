@@ -296,8 +296,8 @@ class LiveState:
         rows = of_points(self._indexes, asked)
         facts, codes = self._part(rows, asked, tables)
         names = [column for made in self.signals for column in made.columns]
-        values = self._values.values[rows]
-        extraction = LiveExtraction(facts, {name: values[:, place] for place, name in enumerate(names)})
+        values = np.ascontiguousarray(self._values.values[rows].T)  # each column is read by itself
+        extraction = LiveExtraction(facts, dict(zip(names, values, strict=True)))
         return extraction, np.where(accounts >= 0, np.searchsorted(codes, accounts), -1).astype(np.int32)
 
     def is_own(self, accounts: Int32Array) -> BoolArray:

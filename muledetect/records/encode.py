@@ -310,7 +310,11 @@ class IdEncoder:
         if offsets[-1] > np.iinfo(np.int32).max:
             raise DataError("ids: those that are asked for take more than 2 GiB. Ask for fewer.")
         valid = pa.py_buffer(np.packbits(codes >= 0, bitorder="little")) if (codes < 0).any() else None
-        buffers = [valid, pa.py_buffer(offsets.astype(np.int32)), pa.py_buffer(_text(codes, self._starts, self._store, offsets))]
+        buffers = [
+            valid,
+            pa.py_buffer(offsets.astype(np.int32)),
+            pa.py_buffer(_text(codes, self._starts, self._store, offsets)),
+        ]
         return pa.Array.from_buffers(pa.string(), len(codes), buffers)
 
     def find(self, ids: pa.StringArray) -> Int32Array:

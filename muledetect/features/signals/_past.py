@@ -100,7 +100,8 @@ class Past:
         Where arrays with a row a transfer are made.
     known : mapping of signal name -> float32[n_known, n_columns]
         Values of the first transfers, up to the end of a tick, that were computed before, when more of the accounts
-        around them was at hand. A signal whose values rest on its own earlier values takes them from here.
+        around them was at hand. They are not computed again; a signal whose values rest on its own earlier values takes
+        them from here.
     """
 
     graph: TransferGraph
@@ -125,6 +126,10 @@ class Past:
         found = Before(self.room.full(len(self), -1, np.int32), self.room.full(len(self), -1, np.int32))
         self.by_account(_before, self.paid, self.received, self.is_simultaneous, *found)
         return found
+
+    def n_known(self, name: str) -> int:
+        """Return of how many of the first transfers the values of a signal are known; a kernel need not fill these."""
+        return len(self.known.get(name, ()))
 
     def unknown(self, n_columns: int) -> Float32Array:
         """Return float32[n_transfers, n_columns] full of NaN; a kernel fills rows, which lie in one piece."""
@@ -275,6 +280,13 @@ def _before(low, high, paid, received, is_simultaneous, credits_before, debits_b
 def is_earlier(time, than, is_simultaneous):  # type: ignore[no-untyped-def]
     """Return whether a transfer at `time` is earlier than one at `than`."""
     return time < than or (is_simultaneous and time == than)
+
+
+@numba.njit(cache=True, nogil=True, inline="always")
+def has_unknown(book, account, n_known):  # type: ignore[no-untyped-def]
+    """Return whether a book of an account has transfers behind the first `n_known`; what only they need is left out."""
+    stop = book.stop[account]
+    return stop > book.start[account] and book.transfer[stop - 1] >= n_known
 
 
 @numba.njit(cache=True, nogil=True)

@@ -64,6 +64,7 @@ class Signal:
                 f"{values.dtype} {values.shape}. Return one value a transfer, or one column for each of "
                 f"{list(self.columns)}."
             )
+        values[: past.n_known(self.name)] = past.known.get(self.name, values[:0])
         is_self = past.paid_at < 0
         if is_self.any():
             for place, column in enumerate(self.columns.values()):

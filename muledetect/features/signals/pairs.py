@@ -7,7 +7,7 @@ import numpy as np
 
 from muledetect.arrays import Float32Array
 from muledetect.features._columns import Column
-from muledetect.features.signals._past import Past, is_earlier
+from muledetect.features.signals._past import Past, has_unknown, is_earlier
 from muledetect.features.signals._spec import signal
 
 
@@ -37,12 +37,21 @@ def fan(past: Past) -> Float32Array:
     O(1) a transfer, amortised.
     """
     found = past.unknown(8)
-    past.by_account(_fan, past.paid, past.received, past.lookback, past.is_simultaneous, past.graph.n_accounts, found)
+    past.by_account(
+        _fan,
+        past.paid,
+        past.received,
+        past.lookback,
+        past.is_simultaneous,
+        past.graph.n_accounts,
+        past.n_known("fan"),
+        found,
+    )
     return found
 
 
 @numba.njit(cache=True, nogil=True)
-def _fan(low, high, paid, received, lookback, is_simultaneous, n_accounts, found) -> None:  # type: ignore[no-untyped-def]
+def _fan(low, high, paid, received, lookback, is_simultaneous, n_accounts, n_known, found) -> None:  # type: ignore[no-untyped-def]
     """Slide one window over both sides of each account, in the order of time.
 
     Invariant: `n_paid[b]` and `n_got[b]` are the numbers of entries with counterparty b in the window of each side; all
@@ -50,6 +59,8 @@ def _fan(low, high, paid, received, lookback, is_simultaneous, n_accounts, found
     """
     n_paid, n_got = np.zeros(n_accounts, np.int32), np.zeros(n_accounts, np.int32)
     for a in range(low, high):
+        if not (has_unknown(paid, a, n_known) or has_unknown(received, a, n_known)):
+            continue
         e, e_stop, f, f_stop = paid.start[a], paid.stop[a], received.start[a], received.stop[a]
         first, last, n_payees, out = e, e, 0, 0
         f_first, f_last, n_payers, into = f, f, 0, 0
@@ -112,12 +123,21 @@ def pairs(past: Past) -> Float32Array:
     The only signals that look back beyond it. O(1) a transfer, amortised.
     """
     found = past.unknown(4)
-    past.by_account(_pairs, past.paid, past.received, past.lookback, past.is_simultaneous, past.graph.n_accounts, found)
+    past.by_account(
+        _pairs,
+        past.paid,
+        past.received,
+        past.lookback,
+        past.is_simultaneous,
+        past.graph.n_accounts,
+        past.n_known("pairs"),
+        found,
+    )
     return found
 
 
 @numba.njit(cache=True, nogil=True)
-def _pairs(low, high, paid, received, lookback, is_simultaneous, n_accounts, found) -> None:  # type: ignore[no-untyped-def]
+def _pairs(low, high, paid, received, lookback, is_simultaneous, n_accounts, n_known, found) -> None:  # type: ignore[no-untyped-def]
     """Merge the payer's two sides in time; per counterparty first payment, last receipt and receipts in the window.
 
     Invariant: entries of `first_paid` and `last_received` with `owner` of another account are void.
@@ -126,6 +146,8 @@ def _pairs(low, high, paid, received, lookback, is_simultaneous, n_accounts, fou
     got_by, last_got = np.full(n_accounts, -1, np.int32), np.empty(n_accounts, np.int64)
     got_amount = np.zeros(n_accounts, np.int64)
     for a in range(low, high):
+        if not has_unknown(paid, a, n_known):
+            continue
         last, first = received.start[a], received.start[a]
         for e in range(paid.start[a], paid.stop[a]):
             now, other, i = paid.time[e], paid.other[e], paid.transfer[e]

@@ -13,7 +13,7 @@ import numpy as np
 from muledetect.arrays import Float32Array
 from muledetect.features._columns import Column
 from muledetect.features.signals._links import build_links
-from muledetect.features.signals._past import Past, is_earlier
+from muledetect.features.signals._past import Past, has_unknown, is_earlier
 from muledetect.features.signals._spec import signal
 
 #: Longer chains count as this long.
@@ -229,14 +229,21 @@ def origins(past: Past) -> Float32Array:
     """
     found = past.unknown(2)
     most = past.max_degree or len(past) + 1
-    rules = (past.before.credits, past.lookback, past.is_simultaneous, most, past.graph.n_accounts)
+    rules = (
+        past.before.credits,
+        past.lookback,
+        past.is_simultaneous,
+        most,
+        past.graph.n_accounts,
+        past.n_known("origins"),
+    )
     past.by_account(_origins, past.paid, past.received, *rules, found)
     return found
 
 
 @numba.njit(cache=True, nogil=True)
 def _origins(  # type: ignore[no-untyped-def]
-    low, high, paid, received, earlier_credits, lookback, is_simultaneous, most, n_accounts, found
+    low, high, paid, received, earlier_credits, lookback, is_simultaneous, most, n_accounts, n_known, found
 ) -> None:
     """Slide a window over the credits of each account, up to a last, empty one behind its debits.
 
@@ -244,6 +251,8 @@ def _origins(  # type: ignore[no-untyped-def]
     """
     n_paths = np.zeros(n_accounts, np.int32)
     for a in range(low, high):
+        if not has_unknown(paid, a, n_known):
+            continue
         first, last, n_origins, n_left_out = received.start[a], received.start[a], 0, 0
         for e in range(paid.start[a], paid.stop[a] + 1):
             is_done = e == paid.stop[a]

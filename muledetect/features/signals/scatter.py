@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from muledetect.arrays import Float32Array, first_at_least
 from muledetect.features._columns import Column
-from muledetect.features.signals._past import Past
+from muledetect.features.signals._past import Past, has_unknown
 from muledetect.features.signals._spec import signal
 
 
@@ -43,7 +43,7 @@ def scatter_gather(past: Past) -> Float32Array:
     is_busy = past.room.full(len(past.received.time), False, np.bool_)
     past.by_account(
         _gather, past.received, past.before.credits, before, after, past.lookback, past.is_simultaneous,
-        past.max_degree, past.graph.n_accounts, is_busy, found,
+        past.max_degree, past.graph.n_accounts, past.n_known("scatter_gather"), is_busy, found,
     )  # fmt: skip
     return found
 
@@ -80,6 +80,7 @@ def _gather(  # type: ignore[no-untyped-def]
     is_simultaneous,
     max_degree,
     n_accounts,
+    n_known,
     is_busy,
     found,
 ) -> None:
@@ -97,6 +98,8 @@ def _gather(  # type: ignore[no-untyped-def]
     owner, begin, end = np.empty(size, np.int32), np.empty(size, np.int64), np.empty(size, np.int64)
     heap = np.empty(size, np.int32)
     for t in range(low, high):
+        if not has_unknown(received, t, n_known):
+            continue
         n_slots, n_heap, n_busy = 0, 0, 0
         oldest, g, stop = received.start[t], received.start[t], received.stop[t]
         while g < stop:

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 
 from muledetect.arrays import Float32Array, Int64Array
 from muledetect.features._columns import Column
-from muledetect.features.signals._past import Past
+from muledetect.features.signals._past import Past, has_unknown
 from muledetect.features.signals._spec import signal
 
 # Balances are read in blocks of so many transfers.
@@ -43,7 +43,9 @@ def senders(past: Past) -> Float32Array:
     O(1) a transfer, amortised.
     """
     found = past.unknown(6)
-    past.by_account(_habits, past.paid, past.received, past.lookback, past.graph.n_accounts, found)
+    past.by_account(
+        _habits, past.paid, past.received, past.lookback, past.graph.n_accounts, past.n_known("senders"), found
+    )
     transfers = past.tables.get("transfers")
     if transfers is not None and "source_balance_after" in transfers.column_names:
         # a graph that ends before the table has its first rows
@@ -60,7 +62,7 @@ def _drained(amount: Int64Array, balance: pa.ChunkedArray) -> Float32Array:
 
 
 @numba.njit(cache=True, nogil=True)
-def _habits(low, high, paid, received, lookback, n_accounts, found) -> None:  # type: ignore[no-untyped-def]
+def _habits(low, high, paid, received, lookback, n_accounts, n_known, found) -> None:  # type: ignore[no-untyped-def]
     """Merge the two books of each account, tick by tick.
 
     Invariant: of the ticks with debits before the current one, `largest` is the largest debit, `last_peak` that of the
@@ -69,6 +71,8 @@ def _habits(low, high, paid, received, lookback, n_accounts, found) -> None:  # 
     """
     met_by, first_met = np.full(n_accounts, -1, np.int32), np.empty(n_accounts, np.int64)
     for a in range(low, high):
+        if not (has_unknown(paid, a, n_known) or has_unknown(received, a, n_known)):
+            continue
         e, e_stop, f, f_stop = paid.start[a], paid.stop[a], received.start[a], received.stop[a]
         is_first, before = True, np.int64(0)
         largest, last_peak, n_ticks, rise = np.int64(0), np.int64(0), 0, 0

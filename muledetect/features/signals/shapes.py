@@ -11,7 +11,7 @@ import numpy as np
 
 from muledetect.arrays import Float32Array, first_at_least
 from muledetect.features._columns import Column
-from muledetect.features.signals._past import Past, begin_of, is_earlier
+from muledetect.features.signals._past import Past, begin_of, has_unknown, is_earlier
 from muledetect.features.signals._spec import signal
 
 
@@ -79,6 +79,8 @@ def _bipartite(  # type: ignore[no-untyped-def]
     walked = np.full(n_accounts, -1, np.int64)
     ask, walk = 0, 0
     for s in range(low, high):
+        if not has_unknown(paid, s, n_known):
+            continue
         first, last = paid.start[s], paid.start[s]
         f_first, f_last = received.start[s], received.start[s]
         for e in range(paid.start[s], paid.stop[s]):
