@@ -1,0 +1,186 @@
+"""Would stolen money have been held in time: scores of each payment, beside those of the last midnight and rules only?
+
+    python benchmarks/replay.py [--accounts 2500] [--days 7] [--evasion 0 0.25 0.5]
+
+For each setting of evasion a model of live columns learns in one simulated bank. Some days of another bank, with
+another seed, are then replayed four times. One policy holds the payment for 24 hours where payer or payee is at least "watch",
+and what a complaint traced. Only the tiers differ:
+
+- live: payer and payee are scored just before each payment;
+- nightly: the same model, but each payment gets the scores that its accounts had at the last midnight;
+- rules only: the rules-only score of the last midnight; as many accounts are flagged as the nightly model flags then;
+- traced only: no scores, only what complaints traced is held.
+
+The bank has far more mules than a real one, as a week would else measure nothing. Prints Markdown.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
+
+import numpy as np
+
+from muledetect import pipeline
+from muledetect.clock import DAY, parse_time
+from muledetect.evaluation.rules import rule_columns, rules_score
+from muledetect.facts import Snapshot
+from muledetect.facts.known import facts_of
+from muledetect.features import extract
+from muledetect.graph import build_graph
+from muledetect.labels import every_account
+from muledetect.live.desk import Desk, Scorer
+from muledetect.live.finding import find_money
+from muledetect.live.history import history, known_at
+from muledetect.live.outflows import Outflows
+from muledetect.live.policy import Policy, read_policy
+from muledetect.live.scorer import LiveScorer
+from muledetect.live.types import AccountScore, Assessment, Booked
+from muledetect.model import MuleModel
+from muledetect.records import Dataset
+from muledetect.replay.tally import Tally
+from muledetect.replay.targets import InProcess, is_scored
+
+#: Days after the beginning of the world.
+LEARNT: Final = (60, 75, 90)
+KNOWN: Final = 104
+FIRST: Final = 105
+
+_HOLD: Final = {"action": "hold", "hold_for": "24h", "source": "", "choice": "of this benchmark"}
+POLICY: Final = read_policy("benchmark", {"currency": "", "rules": [
+    {"name": "traced", "when": {"kind": "traced"}, "text": "hold the traced amount", **_HOLD},
+    *({"name": side, "when": {"kind": "tier", "side": side, "tier": "watch"}, "text": "hold the payment", **_HOLD}
+      for side in ("payee", "payer")),
+]})  # fmt: skip
+
+Tiers = dict[str, AccountScore]
+
+
+class Midnight:
+    """A scorer that answers with what was said of each account at the begin of the payment's day (UTC)."""
+
+    def __init__(self, at_midnight: Callable[[int], Tiers]) -> None:
+        self._at_midnight, self._days = at_midnight, dict[int, Tiers]()
+
+    def score_many(self, transfers: Sequence[Mapping[str, Any]], *, explain: bool = False) -> list[Assessment]:  # noqa: ARG002 - of the protocol
+        """Look both ends up."""
+        found = []
+        for row in transfers:
+            moment = parse_time(row["time"])
+            day = moment // DAY * DAY
+            if day not in self._days:
+                self._days[day] = self._at_midnight(day)
+            ends = [self._days[day].get(row[side]) for side in ("source", "target")]
+            found.append(Assessment(row["transfer_id"], moment, ends[0], ends[1], "midnight", ""))
+        return found
+
+    def book_many(self, transfers: Sequence[Mapping[str, Any]]) -> list[Booked]:
+        """Take them as they are: the records of the night have them."""
+        return [Booked("accepted")] * len(transfers)
+
+    advance_many = book_many
+
+    def swap(self, model: Any) -> None:
+        """Refuse: the model is that of the night."""
+        raise NotImplementedError
+
+
+def nightly(dataset: Dataset, model: MuleModel) -> Callable[[int], Tiers]:
+    """Return what scores all accounts at a midnight by the batch function."""
+
+    def at_midnight(moment: int) -> Tiers:
+        rows = pipeline.score(dataset, model, moment, n_explained=0).to_pylist()
+        return {row["account_id"]: AccountScore(row["account_id"], row["score"], row["probability"], row["tier"])
+                for row in rows}  # fmt: skip
+
+    return at_midnight
+
+
+def rules_only(dataset: Dataset, of_model: Callable[[int], Tiers]) -> Callable[[int], Tiers]:
+    """Return what flags, by the rules-only score, as many accounts at a midnight as the model does."""
+
+    def at_midnight(moment: int) -> Tiers:
+        n_flagged = sum(one.tier != "none" for one in of_model(moment).values())
+        table = extract(dataset, every_account(dataset, moment), rule_columns())
+        names, score = table["account_id"].to_pylist(), rules_score(table)
+        tier = np.full(len(names), "none", object)
+        # ties by name: the score has few values, and the number must be equal
+        tier[np.lexsort((names, -score))[:n_flagged]] = "watch"
+        return {name: AccountScore(name, float(s), float("nan"), t)
+                for name, s, t in zip(names, score, tier, strict=True)}  # fmt: skip
+
+    return at_midnight
+
+
+def replay(dataset: Dataset, scorer: Scorer, policy: Policy, begin: int, end: int) -> dict[str, Any]:
+    """Send the time from `begin` to `end` through a scorer and the policy; return the figures."""
+    outflows, facts, tally = Outflows(policy), facts_of(dataset), Tally(dataset, begin, end)
+    outflows.start(Snapshot(known_at(dataset, begin), begin))
+    target = InProcess(
+        Desk(scorer, policy, outflows, dataset.currency),
+        lambda complaint, at: find_money(Snapshot(facts, at + 1), policy, complaint_id=complaint),
+    )
+    for part in history(dataset, begin, end):
+        answers = iter(target.take(part))
+        for at, table, row in zip(part.times.tolist(), part.tables, part.rows, strict=True):
+            if table == "transfers":
+                tally.transfer(row, next(answers) if is_scored(row) else None, at)
+            elif table == "complaints":
+                tally.complaint(row["complaint_id"], at, target.locate(row["complaint_id"], at))
+    target.close()
+    return tally.found().figures
+
+
+def compare(evasion: float, given: argparse.Namespace) -> None:
+    """Print a line for each scorer."""
+    world = {"n_accounts": given.accounts, "n_days": FIRST + given.days, "mule_share": given.mules, "evasion": evasion}
+    learnt = pipeline.simulate(seed=1, **world)
+    start = int(build_graph(learnt).time[0]) // DAY * DAY
+    model = pipeline.train(
+        learnt, [start + day * DAY for day in LEARNT], target="active", known_by=start + KNOWN * DAY, live=True,
+        model=MuleModel(n_jobs=1),
+    )  # fmt: skip
+    bank = pipeline.simulate(seed=101, **world)
+    begin = int(build_graph(bank).time[0]) // DAY * DAY + FIRST * DAY
+    by_night = nightly(bank, model)
+    with LiveScorer(model, known_at(bank, begin)) as live:
+        scorers: dict[str, Scorer] = {
+            "live": live, "nightly": Midnight(by_night), "rules only": Midnight(rules_only(bank, by_night)),
+            "traced only": Midnight(lambda _: {name: AccountScore(name, 0.0, 0.0, "none")
+                                               for name in by_night(begin)}),
+        }  # fmt: skip
+        for name, scorer in scorers.items():
+            found = replay(bank, scorer, POLICY, begin, begin + given.days * DAY)
+            per_million = 1e6 * found["innocent_held"] / found["saved"] if found["saved"] else None
+            median = found["seconds_q50"]
+            share = found["share_saved"]
+            cells = [
+                f"{evasion:g}", name, f"{found['at_stake'] / 100:,.0f}", "-" if share is None else f"{share:.1%}",
+                "-" if per_million is None else f"{per_million:,.0f}",
+                f"{found['n_detected']} of {found['n_accounts']}",
+                "-" if median is None else f"{median:,.0f}", f"{found['n_decisions'] / given.days:,.0f}",
+                f"{found['n_transfers'] / given.days:,.0f}",
+            ]  # fmt: skip
+            print("| " + " | ".join(cells) + " |", flush=True)
+
+
+def main() -> None:
+    """Print the table."""
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("--accounts", type=int, default=2_500)
+    options.add_argument("--mules", type=float, default=0.05, help="share of the accounts that are ever mules")
+    options.add_argument("--days", type=int, default=7, help="that are replayed")
+    options.add_argument("--evasion", type=float, nargs="+", default=[0.0, 0.25, 0.5])
+    given = options.parse_args()
+    began = time.process_time()
+    print("| evasion | scores | stolen money at stake | saved | innocent held per million saved | accounts detected "
+          "| median seconds | decisions a day | payments a day |\n|---:|---|" + "---:|" * 7)  # fmt: skip
+    for evasion in given.evasion:
+        compare(evasion, given)
+    print(f"\n{time.process_time() - began:.0f} s of the processor")
+
+
+if __name__ == "__main__":
+    main()
