@@ -3,8 +3,8 @@
     python benchmarks/replay.py [--accounts 2500] [--days 7] [--evasion 0 0.25 0.5]
 
 For each setting of evasion a model of live columns learns in one simulated bank. Some days of another bank, with
-another seed, are then replayed four times. One policy holds the payment for 24 hours where payer or payee is at least "watch",
-and what a complaint traced. Only the tiers differ:
+another seed, are then replayed four times. One policy holds the payment for 24 hours where payer or payee is at least
+"watch", and what a complaint traced. Only the tiers differ:
 
 - live: payer and payee are scored just before each payment;
 - nightly: the same model, but each payment gets the scores that its accounts had at the last midnight;
