@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -39,7 +40,9 @@ COUNT = "out_count__window_all"
 
 @pytest.fixture(scope="module")
 def session() -> Iterator[Any]:
-    """A local session with two workers of one core each."""
+    """A local session with two workers of one core each, of this environment even if it is not activated."""
+    environment = pytest.MonkeyPatch()
+    environment.setenv("PYSPARK_PYTHON", sys.executable)
     builder = SparkSession.builder.master("local[2]").appName("tests")
     for name, value in {
         "spark.ui.enabled": "false", "spark.ui.showConsoleProgress": "false", "spark.driver.host": "127.0.0.1",
@@ -50,6 +53,7 @@ def session() -> Iterator[Any]:
     made.sparkContext.setLogLevel("OFF")
     yield made
     made.stop()
+    environment.undo()
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import sys
 import tempfile
 import weakref
 from dataclasses import dataclass, replace
@@ -21,6 +23,9 @@ if TYPE_CHECKING:
 
 #: Of `pyspark`; earlier versions have other Arrow calls.
 LEAST_VERSION: Final = 4
+
+#: Where one of these is set, somebody has said where Spark is, and which Python its workers run.
+_CONFIGURED: Final = frozenset({"PYSPARK_PYTHON", "SPARK_REMOTE", "SPARK_CONF_DIR", "SPARK_HOME"})
 
 
 @dataclass(frozen=True)
@@ -66,7 +71,11 @@ class Spark:
             ) from error
         if int(pyspark.__version__.split(".")[0]) < LEAST_VERSION:
             raise OptionError(f"engine: 'spark' needs pyspark 4 or later; got {pyspark.__version__}.")
-        return self if self.session is not None else replace(self, session=SparkSession.builder.getOrCreate())
+        if self.session is not None:
+            return self
+        if not _CONFIGURED & os.environ.keys():  # a session on this machine: workers are of this environment, too
+            os.environ["PYSPARK_PYTHON"] = sys.executable
+        return replace(self, session=SparkSession.builder.getOrCreate())
 
 
 @dataclass
