@@ -56,8 +56,11 @@ class _Files:
                     self._thread, self._limit = None, None
                     return
                 most = max(self._limit * FULL, resident(with_files=False) + self._limit * _AT_ONCE)
-            if resident() > most:
-                self._let_go(files, most - self._limit * _AT_ONCE)
+            held = resident()
+            if held > most:
+                # near the limit there is no time to choose: all pages go
+                is_near = held > self._limit * (1 - _AT_ONCE)
+                self._let_go(files, 0 if is_near else most - self._limit * _AT_ONCE)
             files.clear()  # a file whose last user is gone goes at once
             time.sleep(EVERY)
 
