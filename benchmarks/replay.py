@@ -26,22 +26,18 @@ import numpy as np
 from muledetect import pipeline
 from muledetect.clock import DAY, parse_time
 from muledetect.evaluation.rules import rule_columns, rules_score
-from muledetect.facts import Snapshot
-from muledetect.facts.known import facts_of
 from muledetect.features import extract
 from muledetect.graph import build_graph
 from muledetect.labels import every_account
-from muledetect.live.desk import Desk, Scorer
-from muledetect.live.finding import find_money
+from muledetect.live.desk import Scorer
 from muledetect.live.history import history, known_at
-from muledetect.live.outflows import Outflows
 from muledetect.live.policy import Policy, read_policy
 from muledetect.live.scorer import LiveScorer
 from muledetect.live.types import AccountScore, Assessment, Booked
 from muledetect.model import MuleModel
 from muledetect.records import Dataset
+from muledetect.replay.run import in_process, send
 from muledetect.replay.tally import Tally
-from muledetect.replay.targets import InProcess, is_scored
 
 #: Days after the beginning of the world.
 LEARNT: Final = (60, 75, 90)
@@ -116,19 +112,9 @@ def rules_only(dataset: Dataset, of_model: Callable[[int], Tiers]) -> Callable[[
 
 def replay(dataset: Dataset, scorer: Scorer, policy: Policy, begin: int, end: int) -> dict[str, Any]:
     """Send the time from `begin` to `end` through a scorer and the policy; return the figures."""
-    outflows, facts, tally = Outflows(policy), facts_of(dataset), Tally(dataset, begin, end)
-    outflows.start(Snapshot(known_at(dataset, begin), begin))
-    target = InProcess(
-        Desk(scorer, policy, outflows, dataset.currency),
-        lambda complaint, at: find_money(Snapshot(facts, at + 1), policy, complaint_id=complaint),
-    )
+    tally, target = Tally(dataset, begin, end), in_process(dataset, known_at(dataset, begin), scorer, policy, begin)
     for part in history(dataset, begin, end):
-        answers = iter(target.take(part))
-        for at, table, row in zip(part.times.tolist(), part.tables, part.rows, strict=True):
-            if table == "transfers":
-                tally.transfer(row, next(answers) if is_scored(row) else None, at)
-            elif table == "complaints":
-                tally.complaint(row["complaint_id"], at, target.locate(row["complaint_id"], at))
+        send(part, target, tally)
     target.close()
     return tally.found().figures
 

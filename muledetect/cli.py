@@ -49,6 +49,8 @@ INTERRUPTED = 128 + signal.SIGINT
 #: them at each 700, as Python does by itself, takes a sixth of a short command.
 _NEW_OBJECTS = 50_000
 
+Complaints = Annotated[list[str] | None, Option(help="Trace this complaint only; repeat.")]
+Methods = Annotated[list[str] | None, Option(help="fifo, lifo, pro_rata or libr; repeat. All.")]
 Policy = Annotated[
     str | None,
     Option(help="Country pack whose rules say what may be held, or a JSON file; if not given, the model's pack."),
@@ -447,8 +449,8 @@ def trace(
     reading: Reading,
     as_of: AsOf,
     output: Annotated[Path, Option(help="Parquet file for the trace, or a folder for holds and sums, too.")],
-    complaint: Annotated[list[str] | None, Option(help="Trace this complaint only; repeat.")] = None,
-    method: Annotated[list[str] | None, Option(help="fifo, lifo, pro_rata or libr; repeat. All.")] = None,
+    complaint: Complaints = None,
+    method: Methods = None,
     max_hops: Annotated[int, Option(min=1, help="Accounts that money is followed through.")] = 8,
     hold_for: Annotated[str, Option(help="How long a hold stands.")] = "24h",
     smallest_hold: Annotated[
@@ -479,8 +481,8 @@ def recall(
     as_of: AsOf,
     sender: Annotated[str, Option(help="BIC of the bank that asks.")],
     output: Annotated[Path, Option(help="Folder for the drafts and their table.")],
-    complaint: Annotated[list[str] | None, Option(help="Trace this complaint only; repeat.")] = None,
-    method: Annotated[list[str] | None, Option(help="fifo, lifo, pro_rata or libr; repeat. All.")] = None,
+    complaint: Complaints = None,
+    method: Methods = None,
     time_zone: Annotated[str, Option(help="Zone in which the day of a transfer is told.")] = "UTC",
 ) -> None:
     """Draft recalls (camt.056) for money of complaints that went to other banks; nothing is sent."""

@@ -19,7 +19,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from muledetect.arrays import Int32Array, Int64Array
+from muledetect.arrays import Int32Array, Int64Array, first_at_least
 from muledetect.clock import Moment, format_time, parse_time
 from muledetect.errors import DataError
 from muledetect.records import Dataset
@@ -344,12 +344,5 @@ def _group_by_account(account: Int32Array, n_accounts: int) -> tuple[Int64Array,
 def _stops_before(start: Int64Array, stop: Int64Array, transfer: Int32Array, n_seen: int) -> Int64Array:
     seen = np.empty_like(stop)
     for a in range(len(start)):
-        low, high = start[a], stop[a]
-        while low < high:
-            middle = (low + high) // 2
-            if transfer[middle] < n_seen:
-                low = middle + 1
-            else:
-                high = middle
-        seen[a] = low
+        seen[a] = first_at_least(transfer, start[a], stop[a], n_seen)
     return seen

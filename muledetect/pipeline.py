@@ -239,7 +239,7 @@ def score(
     _refuse(output, kinds.SCORES, dataset, model, overwrite=overwrite)
     read, run = _open(dataset, engine, memory, progress)
     points, graph, used = every_account(read, as_of), facts_of(read).graph, open_model(model, read)
-    with kept_work(output, inputs_of(used, read, points)) as kept:
+    with kept_work(output, {} if output is None else inputs_of(used, read, points)) as kept:
         scores = score_points(
             used, read, graph, points, n_explained=n_explained, language=language,
             prevalence=prevalence, budget=budget, progress=progress, kept=kept,

@@ -13,8 +13,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from muledetect.facts import Facts, Snapshot
-from muledetect.graph import TransferGraph, build_graph
+from muledetect.facts import Snapshot, facts_of
+from muledetect.graph import TransferGraph
 from muledetect.records import Dataset
 
 #: Illicit transfers that reach a mule; those that it spends or cashes go to people who know nothing.
@@ -49,7 +49,7 @@ def illicit_receipts(dataset: Dataset) -> Receipts:
     ----------
     dataset : Dataset
     """
-    graph = build_graph(dataset)
+    graph = facts_of(dataset).graph
     truth = dataset.tables.get("truth_transfers")
     found = _from_complaints(dataset, graph) if truth is None else _from_truth(dataset, graph, truth)
     if found.money is None or not found.money.any():
@@ -84,7 +84,7 @@ def _from_truth(dataset: Dataset, graph: TransferGraph, truth: pa.Table) -> Rece
 def _from_complaints(dataset: Dataset, graph: TransferGraph) -> Receipts:
     if "complaints" not in dataset.tables:
         return Receipts(None, "")
-    transfer = Snapshot(Facts(dataset, graph), _FOREVER).complaints.disputed
+    transfer = Snapshot(facts_of(dataset), _FOREVER).complaints.disputed
     money = _summed(graph.target[transfer], graph.amount[transfer], len(dataset.account_ids))
     return Receipts(
         money,

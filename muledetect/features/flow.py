@@ -9,7 +9,7 @@ from __future__ import annotations
 import numba
 import numpy as np
 
-from muledetect.arrays import Float64Array
+from muledetect.arrays import Float64Array, first_at_least
 from muledetect.clock import ALL, DAY
 from muledetect.features._columns import Column
 from muledetect.features._history import History, share
@@ -137,21 +137,9 @@ def _matched(history: History, window: int, within: int) -> Float64Array:
 @numba.njit(cache=True, nogil=True)
 def _pairs_of_point(p, local, in_begin, out_end, start, stop, credit, debit) -> tuple[int, int]:  # type: ignore[no-untyped-def]
     """Pairs are sorted by debit and by credit alike, so a point's pairs are one range of its account's."""
-    low, high = start[local[p]], stop[local[p]]
-    while low < high:
-        middle = (low + high) // 2
-        if credit[middle] < in_begin[p]:
-            low = middle + 1
-        else:
-            high = middle
-    first, high = low, stop[local[p]]
-    while low < high:
-        middle = (low + high) // 2
-        if debit[middle] < out_end[p]:
-            low = middle + 1
-        else:
-            high = middle
-    return first, low
+    last = stop[local[p]]
+    first = first_at_least(credit, start[local[p]], last, in_begin[p])
+    return first, first_at_least(debit, first, last, out_end[p])
 
 
 @numba.njit(cache=True, nogil=True)

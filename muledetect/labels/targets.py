@@ -20,7 +20,8 @@ import pyarrow.compute as pc
 from muledetect.arrays import MISSING, BoolArray, Float64Array, Int64Array
 from muledetect.clock import Duration, Moment, parse_time
 from muledetect.errors import DataError, OptionError
-from muledetect.graph import Points, build_graph
+from muledetect.facts import facts_of
+from muledetect.graph import Points
 from muledetect.labels._columns import codes_of, length_of
 from muledetect.labels.findings import MULE, NOT_MULE, Findings, read_findings
 
@@ -220,7 +221,7 @@ def labelled_points(
     lookback: int = 0,
 ) -> tuple[Points, Float64Array, list[str]]:
     """Return every account at the moments where its target is known, the targets, and notes on them; see `targets`."""
-    graph, points = build_graph(dataset), every_account(dataset, as_of)
+    graph, points = facts_of(dataset).graph, every_account(dataset, as_of)
     y = find_targets(dataset, graph, points, target=target, known_by=known_by, unlabelled=unlabelled, lookback=lookback)
     findings = read_findings(dataset, graph, known_by=_data_end(graph, None) if known_by is None else known_by)
     is_known = ~np.isnan(y)

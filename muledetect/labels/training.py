@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from muledetect.arrays import Float64Array
 from muledetect.clock import Duration, Moment
 from muledetect.errors import DataError
-from muledetect.graph import Points, build_graph
+from muledetect.facts import facts_of
+from muledetect.graph import Points
 from muledetect.labels.lookback import choose_lookback
 from muledetect.labels.sampling import account_keys, sample_points
 from muledetect.labels.targets import Target, Unlabelled, drop_unripe, every_account, labelled_points, refuse_one_class
@@ -85,7 +86,7 @@ def training_points(
     notes = [*notes, *chosen.notes, *unripe, *_of_a_part(len(points), n_accounts)]
     weight = None
     if max_rows is not None:
-        keys = account_keys(dataset, build_graph(dataset), as_of=int(points.as_of.max()))
+        keys = account_keys(dataset, facts_of(dataset).graph, as_of=int(points.as_of.max()))
         rows, weight = sample_points(points, y, keys, max_rows=max_rows)
         notes.append(f"{len(rows):,} of {len(y):,} points were drawn; weights make up for the others.")
         points, y = points[rows], y[rows]

@@ -9,7 +9,6 @@ before goes only then. Without a snapshot there is `events-0.log`, and the state
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import shutil
@@ -26,6 +25,7 @@ from muledetect.facts import Facts
 from muledetect.live.log import Log, Sync, sync_folder
 from muledetect.live.state import LiveState, live_signals
 from muledetect.records import Dataset
+from muledetect.records.stored import sum_of_file
 
 _HEADER: Final = "state.json"
 _ACCOUNTS: Final = "account_ids.arrow"
@@ -141,7 +141,7 @@ def _write_state(state: LiveState, folder: Path) -> None:
             file.write_table(table.combine_chunks())
     np.save(folder / _SIGNALS, state.signal_values)
     for path in sorted(folder.iterdir()):
-        files[path.name] = _digest(path)
+        files[path.name] = sum_of_file(path)
     header = {
         "since": state.since, "currency": state.currency, "tick": state.tick, "files": files,
         "tables": list(dataset.tables), "signals": [made.name for made in state.signals],
@@ -157,7 +157,7 @@ def _write_state(state: LiveState, folder: Path) -> None:
 def _read_state(folder: Path) -> LiveState:
     header = json.loads((folder / _HEADER).read_text())
     for name, digest in header["files"].items():
-        if not (folder / name).is_file() or _digest(folder / name) != digest:
+        if not (folder / name).is_file() or sum_of_file(folder / name) != digest:
             raise DataError(f"snapshot: {name} is missing or damaged. Restore the folder of the log from its copy.")
     tables = {name: _read(folder / f"{name}.arrow") for name in header["tables"]}
     ids = _read(folder / _ACCOUNTS)["account_id"].combine_chunks()
@@ -176,8 +176,3 @@ def _read_state(folder: Path) -> LiveState:
 def _read(path: Path) -> pa.Table:
     with pa.OSFile(str(path)) as file:
         return pa.ipc.open_file(file).read_all()
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

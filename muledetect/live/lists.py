@@ -13,7 +13,7 @@ from typing import Final
 import numba
 import numpy as np
 
-from muledetect.arrays import AnyArray, Int32Array, Int64Array
+from muledetect.arrays import AnyArray, Int32Array, Int64Array, first_at_least
 from muledetect.facts.columns import group
 
 #: A list that is full moves behind all others, to a place of twice its length; places of moved lists are used again
@@ -174,15 +174,8 @@ def _gather(start, stop, entry, keys, since, most):  # type: ignore[no-untyped-d
         if k < 0 or k >= len(start):
             first[i] = -1
             continue
-        low, high = max(start[k], stop[k] - most), stop[k]
-        while low < high:
-            middle = (low + high) // 2
-            if entry[middle] < since:
-                low = middle + 1
-            else:
-                high = middle
-        first[i] = low
-        n += stop[k] - low
+        first[i] = first_at_least(entry, max(start[k], stop[k] - most), stop[k], since)
+        n += stop[k] - first[i]
     found = np.empty(n, np.int64)
     n = 0
     for i in range(len(keys)):

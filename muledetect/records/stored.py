@@ -117,7 +117,7 @@ def check_files(
 
     Sums are those of the files in the folders `below`; "" for all. `sum_of` gives them where they are known already.
     """
-    find = sum_of or _sum_of
+    find = sum_of or sum_of_file
     for name, (size, _) in header.files.items():
         place = folder / name
         if not place.is_file():
@@ -136,7 +136,7 @@ def check_files(
             show("checking the store", done / total)
 
 
-def _sum_of(path: Path) -> str:
+def sum_of_file(path: Path) -> str:
     """Return the SHA-256 sum of a file, which is read and not mapped."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -14,7 +14,7 @@ from muledetect.errors import OptionError
 from muledetect.facts import Snapshot
 from muledetect.facts.known import facts_of
 from muledetect.inputs import Source, load, open_model
-from muledetect.live.desk import Desk
+from muledetect.live.desk import Desk, Scorer
 from muledetect.live.finding import find_money
 from muledetect.live.history import Part, history, known_at
 from muledetect.live.outflows import Outflows
@@ -90,13 +90,13 @@ def replay(
     used = open_model(model, read)
     rules = load_policy(policy or used.trained_on_.pack or "none")
     first, last = _bounds(read, used, begin, end)
-    target: Target = Remote(url, token) if url else in_process(read, used, rules, first)
+    target: Target = Remote(url, token) if url else _live(read, used, rules, first)
     tally = Tally(read, first, last)
     wait = _pace(first, speed)
     with closing(target):
         for part in history(read, first, last):
             for some in part.ticks() if speed else [part]:
-                _send(some, target, tally, wait)
+                send(some, target, tally, wait)
             (progress or silent)("replay", (int(part.times[-1]) - first) / (last - first))
     found = tally.found()
     found.figures.update(
@@ -107,12 +107,17 @@ def replay(
     return found
 
 
-def in_process(dataset: Dataset, model: MuleModel, policy: Policy, begin: int) -> InProcess:
-    """Return a scorer in this process that knows what was known before a moment."""
-    before, facts = known_at(dataset, begin), facts_of(dataset)
-    outflows = Outflows(policy)
+def _live(dataset: Dataset, model: MuleModel, policy: Policy, begin: int) -> InProcess:
+    """Return a live scorer in this process that knows what was known before a moment."""
+    before = known_at(dataset, begin)
+    return in_process(dataset, before, LiveScorer(model, before), policy, begin)
+
+
+def in_process(dataset: Dataset, before: Dataset, scorer: Scorer, policy: Policy, begin: int) -> InProcess:
+    """Return a desk in this process; `before` is what of the data set was known before a moment."""
+    facts, outflows = facts_of(dataset), Outflows(policy)
     outflows.start(Snapshot(before, begin))
-    desk = Desk(LiveScorer(model, before), policy, outflows, dataset.currency)
+    desk = Desk(scorer, policy, outflows, dataset.currency)
 
     def locate(complaint_id: str, time: int) -> dict[str, Any]:
         # a snapshot of the whole sees no more than one of what had come by then (law 1), and need not be built anew
@@ -150,8 +155,8 @@ def _bounds(dataset: Dataset, model: MuleModel, begin: Moment | None, end: Momen
     return first, last
 
 
-def _send(part: Part, target: Target, tally: Tally, wait: Callable[[int], None]) -> None:
-    """Send a part, and count what came back in order of time."""
+def send(part: Part, target: Target, tally: Tally, wait: Callable[[int], None] = lambda _: None) -> None:
+    """Send a part once `wait` let its first moment pass, and count what came back in order of time."""
     wait(int(part.times[0]))
     answers = iter(target.take(part))
     for time, table, row in zip(part.times.tolist(), part.tables, part.rows, strict=True):

@@ -18,7 +18,6 @@ from muledetect.live.log import Sync
 from muledetect.live.outflows import Outflows
 from muledetect.live.policy import load_policy
 from muledetect.live.scorer import LiveScorer
-from muledetect.model import MuleModel
 from muledetect.model.sentences import Language
 from muledetect.progress import Progress
 from muledetect.records import Dataset
@@ -84,7 +83,7 @@ def open_service(
         raise OptionError("serve: shadow mode only records, so it needs a file of decisions. Give --decisions FILE.")
     known = None if tokens is None else read_tokens(tokens)
     read = load(dataset, memory=memory, progress=progress)
-    used = _open(model, read)
+    used = open_model(model, read)
     rules = load_policy(policy or used.trained_on_.pack or "none")
     read = read if until is None else known_at(read, parse_time(until))
     scorer = LiveScorer(used, read, language=language, log=log, sync=sync)
@@ -106,7 +105,7 @@ def open_service(
         scorer.close()
 
     service = Service(
-        desk, locate=locate, reload=lambda: _open(model, read), snapshot=scorer.snapshot, tokens=known,
+        desk, locate=locate, reload=lambda: open_model(model, read), snapshot=scorer.snapshot, tokens=known,
         limits=limits or Limits(), record=None if decisions is None else Record(decisions), shadow=shadow, close=close,
     )  # fmt: skip
     return service
@@ -119,13 +118,6 @@ def _snapshot_of(records: Dataset) -> Snapshot:
         clocks.append(numbers(records.tables["complaints"], "known_ts"))
     latest = max(int(clock.max(initial=0)) for clock in clocks)
     return Snapshot(records, min(latest, time.time_ns() // 1_000) + 1)
-
-
-def _open(model: str | Path, records: Dataset) -> MuleModel:
-    """Return the model of a folder, on one thread: for few rows, to wake a second takes longer than the trees do."""
-    found = open_model(model, records)
-    found.set_params(n_jobs=1)
-    return found
 
 
 def _warm_up(scorer: LiveScorer, records: Dataset) -> None:

@@ -23,10 +23,10 @@ import numpy.typing as npt
 
 from muledetect.engine.columns import Numbers
 from muledetect.records.stored import map_numbers
+from muledetect.versions import code_digest
 
 #: Folder of what this library keeps in a work folder; nothing else there is touched.
 OURS: Final = "muledetect-work"
-_PACKAGE: Final = Path(__file__).parents[2]
 _RESTS_ON: Final = ("numpy", "numba", "lightgbm", "pyarrow")
 
 
@@ -110,8 +110,7 @@ def digest(*of: Any) -> str:
 @cache
 def program() -> str:
     """Return a sum over the program and what its figures rest on: workers must have the same, and so must parts."""
-    sums = [hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(_PACKAGE.rglob("*.py"))]
-    return digest(sums, [version(name) for name in _RESTS_ON])
+    return digest(code_digest(), [version(name) for name in _RESTS_ON])
 
 
 __all__ = ["OURS", "Work", "digest", "program"]
