@@ -36,7 +36,7 @@ def of_transfers(known: Indexes, low: int, lookback: int) -> Int64Array:
     Of a payer s and a payee t, with T the time of the first:
 
     - all of s at any time: who it dealt with before, what it usually pays, which credits a debit spends;
-    - of t from T - 2 look-backs on, and its last one before T: who paid it lately, since when it had been idle;
+    - of t from T - 2 look-backs on, and the last one before T that counts: who paid it lately, since when it was idle;
     - of the payers of t, of the payers of s and of the payees of s, what they got from T - 2 look-backs on: shapes,
       middles, origins; and what the payers of t paid from T - look-back on;
     - what used the same device or terminal from T - look-back on.
@@ -50,6 +50,9 @@ def of_transfers(known: Indexes, low: int, lookback: int) -> Int64Array:
     before = distinct(source[to_payees[to_payees >= near]])
     others = distinct(np.concatenate([before, source[into[into >= near]], target[out[out >= near]]]))
     parts = [out, into, to_payees, paid.of(payees, far), got.of(others, far), paid.of(before, near)]
-    parts += [lists.of(payees, most=n_new + 1) for lists in (paid, got)]
+    last = np.concatenate([lists.of(payees, most=n_new + 1) for lists in (paid, got)])
+    # transfers from an account to itself count nowhere: of an account with such ones, the last that counts is any
+    alone = distinct(source[last[source[last] == target[last]]])
+    parts += [last, paid.of(alone), got.of(alone)]
     parts += [lists.of(distinct(code[low:]), near) for code, lists in used]
     return distinct(np.concatenate(parts))

@@ -77,6 +77,18 @@ def test_a_stream_with_late_transfers_equals_batch_on_every_clock(seed: int) -> 
     assert differing(grown(dataset, 80, order.tolist(), [1, 5, 2], None), dataset, points_in(dataset, seed, 150)) == []
 
 
+def test_a_payee_that_paid_only_itself_of_late_equals_batch() -> None:
+    ends = [("a", "a"), ("a", "b"), ("b", "b"), ("b", "b"), ("c", "b")]
+    rows = {
+        "transfer_id": [f"t{at}" for at in range(5)],
+        "time": pa.array([START + at * DAY * 3 for at in range(5)]).cast(pa.timestamp("us", tz="UTC")),
+        "source": [payer for payer, _ in ends], "target": [payee for _, payee in ends], "amount": [1] * 5,
+    }  # fmt: skip
+    dataset = read_dataset({"transfers": pa.table(rows)})
+    state = grown(dataset, 1, [1, 2, 3, 4], [1], None)
+    assert differing(state, dataset, points_in(dataset, 0, 20)) == []
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(4, 40))
 def test_streams_in_any_order_equal_batch(seed: int) -> None:
