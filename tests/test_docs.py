@@ -108,7 +108,7 @@ def test_the_reference_has_no_page_of_a_module_that_is_gone() -> None:
 
 def test_every_public_package_is_in_the_reference() -> None:
     packages = {module.name for module in pkgutil.iter_modules(muledetect.__path__, "muledetect.") if module.ispkg}
-    assert packages | {"muledetect", "muledetect.pipeline"} <= set(api.MODULES)
+    assert (packages | {"muledetect", "muledetect.pipeline"}) - {"muledetect.cli"} <= set(api.MODULES)
 
 
 @pytest.mark.parametrize("name", api.MODULES)
@@ -187,6 +187,17 @@ def test_the_python_of_the_commands_runs_as_written(workplace: Path, monkeypatch
     }  # fmt: skip
     scores, revealed = (pq.read_table(workplace / f"{name}.parquet") for name in ("scores", "revealed"))
     assert sorted(revealed["account_id"].to_pylist()) == sorted(scores["account_id"].to_pylist())
+
+
+@pytest.mark.parametrize("name", sorted(commands.FUNCTIONS))
+def test_a_default_of_the_command_line_is_that_of_python(name: str) -> None:
+    for option in commands.commands()[name].params:
+        if option.required or option.name in {"help", "engine", "output"} or option.default is None:
+            continue
+        named = commands.python_name(name, option.name)
+        taken = [inspect.signature(function).parameters.get(named) for function in commands.FUNCTIONS[name]]
+        known = [one.default for one in taken if one is not None and one.default is not one.empty]
+        assert not known or known[0] in (option.default, str(option.default)), f"{option.name} has two defaults"
 
 
 @pytest.mark.parametrize("name", sorted(commands.PYTHON))

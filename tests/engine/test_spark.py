@@ -15,7 +15,7 @@ from pysail.spark import SparkConnectServer
 from pyspark.sql import SparkSession
 
 import muledetect as md
-from muledetect.engine.spark import Run, Spark, open_run
+from muledetect.engine.spark import Run, Spark, open_run, shards
 from muledetect.engine.spark.work import OURS
 from muledetect.errors import DataError, EngineError, FeatureError, OptionError
 from muledetect.features import Extraction, _extract, registry
@@ -84,7 +84,8 @@ def bank(tables: dict[str, pa.Table]) -> Dataset:
 def many_shards(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the driver cut points into many shards, of which the hub and an empty account are some."""
     monkeypatch.setattr(_extract, "_SHARD_POINTS", 150)
-    monkeypatch.setattr(_extract, "SHARD_TRANSFERS", 900)
+    for room in (_extract, shards):
+        monkeypatch.setattr(room, "SHARD_TRANSFERS", 900)
 
 
 def same(one: np.ndarray, other: np.ndarray) -> bool:

@@ -1,0 +1,5 @@
+"""`python -m muledetect.cli`."""
+
+from muledetect.cli import main
+
+main()
