@@ -174,6 +174,36 @@ def gather(network: Network, *, most: int, most_around: int, least: float = 0.0)
     return Network(joined.reset_index(drop=True), _moved_to(network.flows, of_node)), of_node
 
 
+def fold(network: Network) -> tuple[Network, pd.Series[int]]:
+    """Return the network with the accounts around its members as one node a side, and the new node of each old one.
+
+    The node before the members is of kind "payers", that behind them of kind "receivers". Without flows between
+    accounts of one side nothing is left out. A side of one node stays as it is.
+    """
+    nodes = network.nodes
+    is_member = nodes["kind"].isin(ROLES)
+    side = nodes["column"].map(lambda column: "payers" if column == 0 else "receivers").where(~is_member)
+    size = side.groupby(side).transform("size").fillna(1)
+    group = nodes["name"].where(size == 1, "\0" + side.fillna(""))
+    kind = nodes["kind"].where(size == 1, side)
+    joined = (
+        nodes.assign(kind=kind)
+        .groupby(group, sort=False)
+        .agg(
+            name=("name", "first"),
+            kind=("kind", "first"),
+            column=("column", "first"),
+            n=("n", "sum"),
+            kept=("kept", "sum"),
+        )
+    )
+    joined["name"] = joined["name"].where(
+        ~joined["kind"].isin(["payers", "receivers"]), joined["n"].map("{:,} ".format) + joined["kind"]
+    )
+    of_node = group.map(pd.Series(np.arange(len(joined)), index=joined.index))
+    return Network(joined.reset_index(drop=True), _moved_to(network.flows, of_node)), of_node
+
+
 def _moved_to(flows: pd.DataFrame, place: pd.Series[Any]) -> pd.DataFrame:
     """Return the sums of flows between other nodes; what stays at one is left out."""
     ends = {end: flows[end].map(place).to_numpy(np.int64) for end in ("source", "target")}

@@ -182,11 +182,19 @@ def test_the_network_answers_mouse_keys_and_time(browser: Browser, report: Path)
 
 def test_victims_stand_left_of_layers_left_of_exits(browser: Browser, report: Path) -> None:
     browser.open(report / "rings/0001.html")
+    folded = browser.run("return ringNetwork.nodes().length")
+    assert browser.run("return ringNetwork.nodes('[kind=\"victim\"]').length") == 0
+    browser.find("#around").click()
+    assert browser.run("return ringNetwork.nodes().length") > folded
     x = browser.run(
         "const of = (kind) => Math.max(...ringNetwork.nodes(`[kind=\"${kind}\"]`).map(n => n.position('x')));"
         "return [of('victim'), of('collector'), of('relay'), of('exit')]"
     )
     assert x == sorted(x)
+    browser.find("#around").click()
+    browser.run("ringNetwork.nodes('[kind=\"payers\"]').emit('tap')")
+    assert browser.run("return new Promise(done => setTimeout(() => done(ringNetwork.nodes().length), 100))") > folded
+    assert browser.messages() == []
 
 
 def test_a_member_of_the_table_is_lifted_in_the_network(browser: Browser, report: Path) -> None:

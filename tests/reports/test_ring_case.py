@@ -60,10 +60,23 @@ def test_columns_go_from_victims_over_layers_to_exits(cases: list[RingCase]) -> 
 
 def test_every_node_of_the_network_has_a_place_of_its_own(cases: list[RingCase]) -> None:
     drawn = draw_network(of(cases, "gc"), "THB", 100)
-    nodes = drawn["nodes"]
+    nodes = drawn["views"][1]["nodes"]
     assert len(set(zip(nodes["x"], nodes["y"], strict=True))) == len(nodes["name"])
     received = dict(zip(nodes["name"], nodes["received"], strict=True))
     assert int(received["gx"]) == 3 * (59_000 + 37_000)
+
+
+def test_accounts_around_a_ring_are_one_node_a_side_at_first(cases: list[RingCase]) -> None:
+    case = of(cases, "gc")
+    folded, each = draw_network(case, "THB", 100)["views"]
+    assert [name for name in folded["nodes"]["kind"] if name not in schema.ROLES] == ["payers", "exit"]
+    members = [name for name, layer in zip(each["nodes"]["name"], each["nodes"]["layer"], strict=True) if layer]
+    assert set(members) < set(folded["nodes"]["name"])
+    assert len(folded["nodes"]["name"]) == len(members) + 2
+    for view in (folded, each):
+        assert sum(map(int, view["flows"]["amount"])) == int(case.network.flows["amount"].sum())
+        assert len(view["plays"]) == len(case.plays)
+        assert min(view["plays"]) >= 0
 
 
 def test_a_flow_drawing_says_what_it_does_not_draw(cases: list[RingCase]) -> None:
@@ -192,5 +205,5 @@ def test_a_ring_that_is_too_large_is_drawn_by_groups(n: int, is_summary: bool) -
     assert case.is_summary == is_summary
     assert members["n"].sum() == n
     assert len(members) == (20 if is_summary else n)
-    x, y = (np.array(draw_network(case, "THB", 100)["nodes"][name]) for name in ("x", "y"))
+    x, y = (np.array(draw_network(case, "THB", 100)["views"][1]["nodes"][name]) for name in ("x", "y"))
     assert len(set(zip(x.tolist(), y.tolist(), strict=True))) == len(nodes)

@@ -11,7 +11,7 @@ import pandas as pd
 from muledetect.clock import DAY
 from muledetect.reports.drawn import draw_chart, draw_line
 from muledetect.reports.layout import flow_bands, lay_out
-from muledetect.reports.network import gather
+from muledetect.reports.network import Network, fold, gather
 from muledetect.reports.pages import shorten, unit_words
 from muledetect.reports.rings.case import RingCase
 from muledetect.reports.words import WORDS, Text, fill, read_words
@@ -26,16 +26,33 @@ _SIDE: Final = 150
 
 
 def draw_network(case: RingCase, currency: str, minor_units: int) -> dict[str, Any]:
-    """Return the network as plain data for the page's script: positions, flows, transfers to play."""
-    nodes, flows, plays = case.network.nodes, case.network.flows, case.plays
-    source, target = (flows[name].to_numpy(np.int64) for name in ("source", "target"))
-    x, y = lay_out(nodes["column"].to_numpy(np.int64), source, target, flows["amount"].to_numpy(np.float64))
-    labels = _labels(nodes)
+    """Return the network as plain data for the page's script.
+
+    `views` are two: at first the accounts around the ring are one node a side, then each is by itself. A view has the
+    positions of nodes, the flows, and which flow each transfer that is played is in (-1: in none).
+    """
+    folded, of_node = fold(case.network)
     seeds = set(case.members.loc[case.members["is_seed"], "account_id"])
+    plays = case.plays
+    ends = {end: plays[end].map(of_node) for end in ("source", "target")}
+    kinds = sorted({*case.network.nodes["kind"], *folded.nodes["kind"]})
     return {
         "currency": dict(unit_words(currency)),
         "unit": minor_units,
-        "words": {kind: dict(WORDS[kind]) for kind in sorted(set(nodes["kind"])) if kind in WORDS},
+        "words": {kind: dict(WORDS[kind]) for kind in kinds if kind in WORDS},
+        "time": (plays["time"] // 1_000_000).tolist(),
+        "views": [_view(folded, plays.assign(**ends), seeds), _view(case.network, plays, seeds)],
+    }
+
+
+def _view(network: Network, plays: pd.DataFrame, seeds: set[str]) -> dict[str, Any]:
+    nodes, flows = network.nodes, network.flows
+    source, target = (flows[name].to_numpy(np.int64) for name in ("source", "target"))
+    x, y = lay_out(nodes["column"].to_numpy(np.int64), source, target, flows["amount"].to_numpy(np.float64))
+    labels = _labels(nodes)
+    place = pd.Series(np.arange(len(flows)), index=pd.MultiIndex.from_arrays([source, target]))
+    played = place.reindex(pd.MultiIndex.from_frame(plays[["source", "target"]])).fillna(-1)
+    return {
         "nodes": {
             "name": nodes["name"].tolist(),
             "label": labels,
@@ -45,8 +62,8 @@ def draw_network(case: RingCase, currency: str, minor_units: int) -> dict[str, A
             "seed": nodes["name"].isin(seeds).tolist(),
             "x": np.round(x, 2).tolist(),
             "y": np.round(y, 2).tolist(),
-            "received": [str(amount) for amount in case.network.sums("target")],
-            "paid": [str(amount) for amount in case.network.sums("source")],
+            "received": [str(amount) for amount in network.sums("target")],
+            "paid": [str(amount) for amount in network.sums("source")],
         },
         "flows": {
             "source": source.tolist(),
@@ -54,11 +71,7 @@ def draw_network(case: RingCase, currency: str, minor_units: int) -> dict[str, A
             "amount": [str(amount) for amount in flows["amount"]],
             "n": flows["n"].tolist(),
         },
-        "plays": {
-            "time": (plays["time"] // 1_000_000).tolist(),
-            "source": plays["source"].tolist(),
-            "target": plays["target"].tolist(),
-        },
+        "plays": played.astype(np.int64).tolist(),
     }
 
 
