@@ -90,6 +90,9 @@ RINGS: Final = Output(
         "tie_evidence",
     ),
 )  # fmt: skip
+PARTIES: Final = Output(
+    "parties", _tables("parties", "party_members", "party_evidence", "controllers", "controlled_accounts")
+)
 TRACES: Final = Output("traces", _tables("trace", "holds", "summary", "untraced", "steps"))
 RECALLS: Final = Output("recalls", ("recalls.parquet", "camt056/*.xml"))
 ANSWERS: Final = Output("answers to recalls")
