@@ -39,6 +39,7 @@ MODULES: Final = (
     "muledetect.model",
     "muledetect.rings",
     "muledetect.tracing",
+    "muledetect.parties",
     "muledetect.evaluation",
     "muledetect.messages",
     "muledetect.reports",

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
         live,
         messages,
         model,
+        parties,
         pipeline,
         records,
         replay,
@@ -49,7 +50,7 @@ if TYPE_CHECKING:
     from muledetect.features.extractor import FeatureExtractor
     from muledetect.frames import to_pandas, to_polars
     from muledetect.model import MuleModel, load_model, load_starter
-    from muledetect.pipeline import evaluate, explain, find_rings, report, score, simulate, trace, train
+    from muledetect.pipeline import evaluate, explain, find_parties, find_rings, report, score, simulate, trace, train
     from muledetect.records import Dataset, read_dataset
     from muledetect.reports import plots
     from muledetect.versions import show_versions
@@ -72,6 +73,7 @@ __all__ = [
     "__version__",
     "evaluate",
     "explain",
+    "find_parties",
     "find_rings",
     "load_model",
     "load_starter",
@@ -97,12 +99,12 @@ __getattr__, __dir__ = on_demand(
         "features.extractor": "FeatureExtractor",
         "frames": "to_pandas to_polars",
         "model": "MuleModel load_model load_starter",
-        "pipeline": "evaluate explain find_rings report score simulate trace train",
+        "pipeline": "evaluate explain find_parties find_rings report score simulate trace train",
         "records": "Dataset read_dataset",
         "versions": "show_versions",
     },
-    rooms="datasets engine evaluation facts features graph labels live messages model pipeline plots=reports.plots "
-    "records replay reports rings schema serve simulation testing tracing",
+    rooms="datasets engine evaluation facts features graph labels live messages model parties pipeline "
+    "plots=reports.plots records replay reports rings schema serve simulation testing tracing",
     moved={
         "Columns": "records.own.Columns",
         "Imported": "records.own.Imported",

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from muledetect.model import MuleModel
     from muledetect.model.key_transfers import Explanation
     from muledetect.model.thresholds import AlertThreshold
+    from muledetect.parties import Parties
     from muledetect.pipeline import Demo
     from muledetect.records import Dataset
     from muledetect.records.own import Columns, Imported
@@ -209,6 +210,23 @@ def show_messages(out: Console, done: ImportedMessages, folder: Path) -> None:
     left_out = rejects_beside(folder)
     out.print(f"written to {plain(folder)}; what was left out, and why, in {plain(left_out)}", soft_wrap=True)
     out.print(f"next: muledetect check {plain(folder)}", soft_wrap=True)
+
+
+def show_parties(out: Console, found: Parties, n_rows: int = 5) -> None:
+    """Print the most suspicious parties, or the largest ones without scores, and the first controllers."""
+    rows = sorted(found.parties.to_pylist(), key=lambda row: (row["rank"] or len(found) + 1, -row["n_holders"]))
+    shown = [
+        [row["party_id"], row["n_holders"], row["n_accounts"], row["probability"]]
+        + ([] if row["score"] is None else [row["score"], row["n_known"]])
+        for row in rows[:n_rows]
+    ]
+    columns = {"party": "", "records": ",", "accounts": ",", "one person or company": ".0%"}
+    is_scored = found.parties["rank"].null_count < len(found)
+    # an account without a score ranks last: the first rows have one if any has
+    _print_table(out, columns | ({"score": ".1%", "known mules": ","} if is_scored else {}), shown)
+    out.print(f"{found.n_joined:,} parties of several records")
+    for row in found.controllers.slice(0, n_rows).to_pylist():
+        out.print(f"{row['controller_id']}: {row['text']}")
 
 
 def show_recalls(out: Console, drafted: Recalls, folder: Path) -> None:

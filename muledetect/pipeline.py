@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from muledetect.model import MuleModel
     from muledetect.model.key_transfers import Explanation
     from muledetect.model.thresholds import AlertThreshold
+    from muledetect.parties import Parties
     from muledetect.reports.pages import Language
     from muledetect.rings import RingTables
     from muledetect.tracing import Traces
@@ -378,6 +379,57 @@ def find_rings(
     return found
 
 
+def find_parties(
+    dataset: Source | Snapshot,
+    scores: Any = None,
+    as_of: Moment | None = None,
+    *,
+    earlier: Iterable[Any] = (),
+    output: str | Path | None = None,
+    overwrite: bool = False,
+    memory: str | int | None = None,
+    progress: Progress | None = None,
+    **options: Any,
+) -> Parties:
+    """Find the people and companies behind the records of holders, rank them, and who has several of them in hand.
+
+    Parameters
+    ----------
+    dataset : Dataset, path, mapping of tables or Snapshot
+        With a table `accounts`.
+    scores : table or path, optional
+        As `score` gave it; without it parties have no score.
+    as_of : Moment, optional
+        Exclusive; that of the snapshot if one is given.
+    earlier : iterable of tables or paths
+        Scores of earlier moments after the model's training: they, and what was found out since, teach the
+        calibration of the parties' scores.
+    output : path, optional
+        Folder of the tables.
+    overwrite, memory, progress
+        As for every step, see `muledetect.pipeline`.
+    **options
+        As for `muledetect.parties.find_parties`: `duplicates`, `min_probability`.
+    """
+    from muledetect import parties
+    from muledetect.evaluation import known_at, learn_party_scores
+
+    earlier = list(earlier)
+    _refuse(output, kinds.PARTIES, dataset, scores, earlier, overwrite=overwrite)
+    snapshot = open_snapshot(dataset, as_of, progress, memory)
+    ids = snapshot.graph.account_ids
+    found = parties.find_parties(snapshot, progress=progress, **options)
+    table = None if scores is None else open_scores(scores, ids)
+    if table is not None:
+        learnt = learn_party_scores(snapshot, (open_scores(one, ids) for one in earlier), **options)
+        cases = parties.party_cases(found, table, known_at(snapshot))
+        found = parties.score_parties(found, cases, learnt)
+    found = parties.find_controllers(snapshot, found, table)
+    if output is not None:
+        found.write(output, overwrite=overwrite)
+    return found
+
+
 def trace(
     dataset: Source | Snapshot,
     as_of: Moment | None = None,
@@ -693,6 +745,7 @@ __all__ = [
     "check",
     "evaluate",
     "explain",
+    "find_parties",
     "find_rings",
     "load",
     "monitor",

@@ -31,6 +31,7 @@ READING = {
     "threshold": "threshold {bank} --model starter --as-of 2025-03-01 --per-day 5 --output {out}",
     "explain": "explain {bank} --scores {scores} --output {out}",
     "rings": "rings {bank} --scores {scores} --as-of 2025-03-01 --output {out}",
+    "parties": "parties {bank} --as-of 2025-03-01 --output {out}",
     "recall": "recall {bank} --as-of 2025-03-01 --sender EXAMPLEB --output {out}",
     "replay": "replay {bank} --model starter --output {out}",
     "serve": "serve {bank} --model starter --log {out}",

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     )
     from muledetect.evaluation.money import money_at
     from muledetect.evaluation.monitor import compare_moments
+    from muledetect.evaluation.parties import PairMetrics, known_at, learn_party_scores, measure_parties
     from muledetect.evaluation.periods import Outcome, Period, compare_periods
     from muledetect.evaluation.report import Evaluation, EvaluationReport
     from muledetect.evaluation.rings import RingMetrics, compare_rings, value_recall, visible_rings
@@ -57,6 +58,7 @@ __all__ = [
     "EvaluationReport",
     "FalsePositiveCap",
     "Outcome",
+    "PairMetrics",
     "Period",
     "Ranked",
     "RingMetrics",
@@ -79,12 +81,15 @@ __all__ = [
     "detection_curve",
     "evasion_curve",
     "illicit_receipts",
+    "known_at",
+    "learn_party_scores",
     "leave_one_typology_out",
     "likely_victims",
     "measure_by_part",
     "measure_false_positives",
     "measure_layers",
     "measure_model",
+    "measure_parties",
     "measure_parts",
     "measure_ranking",
     "measure_ties",
@@ -122,6 +127,7 @@ __getattr__, __dir__ = on_demand(
         "reliability_curve roc_auc value_recall_at value_recall_interval",
         "money": "money_at",
         "monitor": "compare_moments",
+        "parties": "PairMetrics known_at learn_party_scores measure_parties",
         "periods": "Outcome Period compare_periods",
         "report": "Evaluation EvaluationReport",
         "rings": "RingMetrics compare_rings value_recall visible_rings",

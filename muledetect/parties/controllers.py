@@ -7,7 +7,7 @@ different households count. What hundreds use is a branch's tablet or a public d
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any, Final
 
@@ -54,10 +54,11 @@ def find_controllers(snapshot: Snapshot, parties: Parties, scores: Any = None) -
 
     Notes
     -----
-    Two parties live together if they share an address that at most 30 parties have; for phones and e-mails, 200. O(identifiers + first transfers).
+    Two parties live together if they share an address that at most 30 parties have; for phones and e-mails, 200.
+    O(identifiers + first transfers).
     """
     account_party = _party_of_accounts(snapshot, parties)
-    parts = [*_things(snapshot, parties), _funders(snapshot)]
+    parts = [*_things(snapshot), _funders(snapshot)]
     uses = pd.concat([part[list(_COLUMNS)] for part in parts], ignore_index=True)
     uses["party"] = account_party[uses["account"].to_numpy(np.int64)]
     uses = uses[uses["party"] >= 0].sort_values(["kind", "value", "account", "time", "item"])
@@ -85,7 +86,7 @@ def _party_of_accounts(snapshot: Snapshot, parties: Parties) -> Int64Array:
     return found
 
 
-def _things(snapshot: Snapshot, parties: Parties) -> Iterator[pd.DataFrame]:
+def _things(snapshot: Snapshot) -> Iterator[pd.DataFrame]:
     """Yield what each account, or its holder, used or has on file."""
     yield pd.DataFrame({name: pd.Series(dtype=object if name in ("kind", "value", "item") else np.int64)
                         for name in _COLUMNS})  # fmt: skip
@@ -137,7 +138,9 @@ def _paid(snapshot: Snapshot, account: int) -> Int64Array:
 def _households(snapshot: Snapshot, account_party: Int64Array, n: int, most: int) -> Int64Array:
     """Return the household of each party: parties that share an address of at most `most`."""
     table = snapshot.identifiers("address")
-    lives = pd.DataFrame({"party": account_party[table["account"].to_numpy()], "value": texts(table, "value").to_pylist()})
+    lives = pd.DataFrame(
+        {"party": account_party[table["account"].to_numpy()], "value": texts(table, "value").to_pylist()}
+    )
     lives = lives[lives["party"] >= 0].drop_duplicates()
     lives = lives[lives.groupby("value")["party"].transform("size") <= most]
     first = lives.groupby("value", sort=False)["party"].transform("first")
@@ -200,7 +203,7 @@ def _name(kind: str, value: str) -> str:
     return "C" + hashlib.sha256(f"{kind} {value}".encode()).hexdigest()[:12]
 
 
-def _sentence(row: dict[str, Any], language: str) -> str:
+def _sentence(row: Mapping[Any, Any], language: str) -> str:
     sentence: str = WORDS["controllers"][row["kind"]][language]
     for name in ("accounts", "parties", "households"):
         sentence = sentence.replace("{" + name + "}", f"{row[f'n_{name}']:,}")

@@ -60,7 +60,7 @@ def find_parties(
     together, which explains all contacts. The log-odds of one person are `-log(exp(-strangers) + exp(-household))`. A
     party holds if each member matches half of the others, see `clusters`. O(records * (values + most sharers)).
     """
-    if not 0 < duplicates < 10:  # noqa: PLR2004
+    if not 0 < duplicates < 10:
         raise OptionError(f"parties: duplicates must lie between 0 and 10; got {duplicates}.")
     if not 0.5 <= min_probability < 1:
         raise OptionError(f"parties: min_probability must be at least 0.5 and below 1; got {min_probability}.")

@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
-from muledetect.arrays import Float64Array, Int8Array, Int64Array
+from muledetect.arrays import BoolArray, Float64Array, Int8Array, Int64Array
 from muledetect.parties.families import BLOCKS, FAMILIES, MOST_SHARERS, Family
 from muledetect.parties.people import People
 from muledetect.schema import IDENTIFIER_KINDS
@@ -132,10 +132,10 @@ class Comparer:
         sharers = np.zeros(len(a), np.int64)
         birth = self._people.birth
         kinds = [_CODE[kind] for one in family.levels for kind in one.kinds]
-        told = self._has[:, kinds].any(axis=1)
-        comparable = told[a] & told[b]
+        told = np.asarray(self._has[:, kinds].any(axis=1))
+        comparable: BoolArray = np.asarray(told[a] & told[b])
         if family.name == "birth":
-            comparable |= np.isfinite(birth[a]) & np.isfinite(birth[b])
+            comparable = comparable | np.isfinite(birth[a]) & np.isfinite(birth[b])
         for place, one in enumerate(family.levels):
             open_rows = np.flatnonzero(comparable & (level < 0))
             if one.name == "birth_year":

@@ -91,7 +91,7 @@ def read_people(snapshot: Snapshot) -> People:
     seen = seen.assign(person=place[seen["person"].to_numpy()])
     return People(
         ids.take(pa.array(keep)), is_holder[keep], sort[keep], birth[keep], since[keep],
-        np.where(of_account >= 0, place[of_account], -1).astype(np.int32), seen, hashes,
+        np.append(place, np.int32(-1))[of_account], seen, hashes,
     )  # fmt: skip
 
 
@@ -132,8 +132,8 @@ def _seen(snapshot: Snapshot, keys: pa.StringArray, of_account: Int32Array) -> t
         kind = pc.index_in(texts(table, "kind"), value_set=pa.array(IDENTIFIER_KINDS)).to_numpy(zero_copy_only=False)
         parts.append((person.astype(np.int64), kind.astype(np.int64), texts(table, "value_hash")))
     sessions = tables.get("sessions")
-    for kind_name, column in _IN_SESSIONS.items() if sessions is not None else ():
-        if column in sessions.column_names:
+    for kind_name, column in _IN_SESSIONS.items():
+        if sessions is not None and column in sessions.column_names:
             pairs = pa.table({"account": sessions["account_id"], "value": sessions[column]}).drop_null()
             pairs = pairs.group_by(["account", "value"], use_threads=False).aggregate([])
             account = graph.codes(pairs["account"])

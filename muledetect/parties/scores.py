@@ -149,7 +149,8 @@ def fit_party_scores(cases: Sequence[PartyCases], targets: Sequence[Float64Array
     if min((target == 1).sum(), (target == 0).sum()) < LEAST_CASES:
         return PartyCalibration()
     found = [_fit(share, table[:, 0] + share * table[:, 1], table[:, 2], target) for share in _SHARES]
-    return max(found, key=lambda one: one[0])[1]
+    best = max(found, key=lambda one: one[0])[1]
+    return best if best.slope > 0 else PartyCalibration()  # scores that mislead teach nothing
 
 
 def _fit(
@@ -158,9 +159,9 @@ def _fit(
     """Return the log-likelihood and the calibration for one share."""
     from sklearn.linear_model import LogisticRegression  # noqa: PLC0415 (slow to import, needed by few)
 
-    X = np.column_stack([_logit_of(joint), has_known])
-    model = LogisticRegression(C=10.0, tol=1e-8, max_iter=1000).fit(X, target)
-    margin = X @ model.coef_[0] + model.intercept_[0]
+    columns = np.column_stack([_logit_of(joint), has_known])
+    model = LogisticRegression(C=10.0, tol=1e-8, max_iter=1000).fit(columns, target)
+    margin = columns @ model.coef_[0] + model.intercept_[0]
     likelihood = -float(np.logaddexp(0.0, np.where(target == 1, -margin, margin)).sum())
     slope, known = (float(value) for value in model.coef_[0])
     return likelihood, PartyCalibration(

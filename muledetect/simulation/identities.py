@@ -5,6 +5,7 @@ The world itself stays as it is: this takes its tables and returns others. Every
 down anew: in the other script or spelling, with a letter or two digits exchanged, with the name after a marriage, with
 another document, phone or address. The rates are choices of this project.
 
+>>> from muledetect.simulation import simulate
 >>> tables, truth = with_identities(simulate(n_accounts=300, n_days=30, seed=1), seed=1)
 >>> truth.column_names
 ['holder_id', 'person_id']
@@ -24,7 +25,6 @@ import pyarrow as pa
 from muledetect import schema
 from muledetect.records.identity_keys import identity_keys
 from muledetect.simulation.streams import stream
-from muledetect.simulation.world import simulate
 
 #: Syllables in Thai, and how they are written in Latin letters.
 _SYLLABLES: Final = (
@@ -162,7 +162,7 @@ def _written_anew(rng: np.random.Generator, person: _Person, errors: float) -> _
     if rng.random() < _MARRIED * errors:
         family = _word(rng, int(rng.integers(3, 5)))
     draw = rng.random() / max(errors, 1e-9)
-    if draw < _SWAPPED_DATE and born.day <= 12:  # noqa: PLR2004 (a day that is a month)
+    if draw < _SWAPPED_DATE and born.day <= 12:
         born = date(born.year, born.day, born.month)
     elif draw < _SWAPPED_DATE + _WRONG_YEAR:
         born = born.replace(year=born.year + int(rng.choice([-10, -1, 1, 10])), day=min(born.day, 28))
@@ -175,7 +175,7 @@ def _written_anew(rng: np.random.Generator, person: _Person, errors: float) -> _
     return replace(person, family=family, born=born, number=number)
 
 
-def _in_clear(rng: np.random.Generator, person: _Person, record: Mapping[str, Any], errors: float) -> dict[str, Any]:
+def _in_clear(rng: np.random.Generator, person: _Person, record: Mapping[Any, Any], errors: float) -> dict[str, Any]:
     is_latin = rng.random() < _LATIN * errors
     words = [_spelt(rng, word, is_latin) for word in (person.given, person.family)]
     if rng.random() < _TYPO * errors:

@@ -12,6 +12,7 @@ import pytest
 from future import AS_OF, futures
 
 from muledetect.facts import Snapshot
+from muledetect.parties import find_controllers, find_parties
 from muledetect.records import Dataset
 from muledetect.reports.material import gather_material
 from muledetect.reports.write import write_report
@@ -32,6 +33,11 @@ def rings(dataset: Dataset) -> Results:
 def ties(dataset: Dataset) -> Results:
     members = find_rings(Snapshot(futures().past, AS_OF), futures().scores, min_suspicion=0.3).ring_members
     return find_ties(Snapshot(dataset, AS_OF), members, n_shuffles=20).tables
+
+
+def parties(dataset: Dataset) -> Results:
+    snapshot = Snapshot(dataset, AS_OF)
+    return find_controllers(snapshot, find_parties(snapshot, min_probability=0.5), futures().scores).tables
 
 
 def traces(dataset: Dataset) -> Results:
@@ -71,7 +77,7 @@ def ranked() -> pa.Table:
 
 #: Every result that is made of a snapshot; whoever adds one adds it here.
 RESULTS: dict[str, Callable[[Dataset], Results]] = {
-    "rings": rings, "ties": ties, "traces": traces, "first_minutes": first_minutes,
+    "rings": rings, "ties": ties, "parties": parties, "traces": traces, "first_minutes": first_minutes,
     "pages": pages,
 }  # fmt: skip
 
