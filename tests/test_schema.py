@@ -50,7 +50,10 @@ CHOICES = {
     ("transfers", "status"): "settled rejected returned",
     ("accounts", "kind"): "individual joint company merchant biller wallet vasp government internal",
     ("holders", "kind"): "person company",
-    ("identifiers", "kind"): "phone email address device ip sim imei wifi wallet name name_sound given_sound birth_date "
+    (
+        "identifiers",
+        "kind",
+    ): "phone email address device ip sim imei wifi wallet name name_sound given_sound birth_date "
     "id_number id_digits director",
     ("sessions", "event"): "login face_ok face_fail device_bind limit_change",
     ("complaints", "status"): "open confirmed withdrawn",
