@@ -62,6 +62,13 @@ def book_transfers(state: LiveState, rows: Sequence[Mapping[str, Any]], keep: Ke
     """
     found: list[Booked] = []
     for some in _runs(rows):
+        plain = state.plain("transfers", some)
+        if plain is not None:
+            if keep is not None:
+                keep("transfers", list(some))
+            state.add_transfers(plain)
+            found += [ACCEPTED] * len(some)
+            continue
         table, outcomes = read_rows(state, "transfers", some)
         ends = _judge(state, table, outcomes)
         swapped = np.array([one is not None and one for one in ends], np.bool_)
@@ -91,6 +98,13 @@ def book_rows(state: LiveState, name: str, rows: Sequence[Mapping[str, Any]], ke
     """
     found: list[Booked] = []
     for row in rows:
+        plain = state.plain(name, [row])
+        if plain is not None:
+            if keep is not None:
+                keep(name, [row])
+            state.add_rows(name, plain)
+            found.append(ACCEPTED)
+            continue
         table, outcomes = read_rows(state, name, [row])
         if outcomes[0] == ACCEPTED and len(table):
             outcomes[0] = _add(state, name, table.drop_columns(PLACE), partial(keep, name, [row]) if keep else None)

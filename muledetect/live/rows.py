@@ -10,16 +10,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from copy import copy
+from dataclasses import dataclass
 from typing import Any, Final
 
 import numba
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from muledetect.arrays import MISSING, AnyArray, Int32Array, Int64Array
 from muledetect.records.encode import IdEncoder
+from muledetect.schema import INPUTS
 
 #: Room that a new array has beyond what it holds, as a share of it, and at least so many cells. Memory that was never
 #: written takes no room: the operating system gives pages when they are first used.
@@ -64,6 +65,30 @@ class Growing:
         return Growing(self.values)
 
 
+@dataclass(frozen=True)
+class Cells:
+    """A few rows in the form of the contract, without Arrow, which takes longer to make than to use.
+
+    Attributes
+    ----------
+    columns : mapping of column name -> list
+        Text, whole numbers (times in microseconds), numbers, flags, or None; a list has a cell a row.
+    n : int
+        Number of rows.
+    """
+
+    columns: Mapping[str, list[Any]]
+    n: int
+
+    def __len__(self) -> int:
+        return self.n
+
+    def to_arrow(self, name: str) -> pa.Table:
+        """Return them as a table of the contract, `name`."""
+        kinds = {column: INPUTS[name].column(column).arrow_type for column in self.columns}
+        return pa.table({column: pa.array(cells, kinds[column]) for column, cells in self.columns.items()})
+
+
 class Rows:
     """The rows of one table. Columns are those of the table that it starts with; one that new rows lack is null there.
 
@@ -84,6 +109,7 @@ class Rows:
             if _is_text(field.type)
         }
         self._number_of: dict[str, Int32Array] = {}
+        self._missing = {field.name: _missing_of(field.type) for field in self.schema}
         self._columns = {field.name: Growing(self._coded(field.name, table[field.name])) for field in self.schema}
 
     def __len__(self) -> int:
@@ -102,8 +128,12 @@ class Rows:
         own = [encoder for name, encoder in self.encoders.items() if name not in self._shared]
         return sum(column.nbytes for column in self._columns.values()) + sum(encoder.nbytes for encoder in own)
 
-    def append(self, table: pa.Table) -> None:
+    def append(self, table: pa.Table | Cells) -> None:
         """Add rows; columns that the rows here do not have are passed over."""
+        if isinstance(table, Cells):
+            for name, column in self._columns.items():
+                column.append(self._of_cells(name, table.columns.get(name), len(table)))
+            return
         for field in self.schema:
             given = table[field.name] if field.name in table.column_names else pa.nulls(len(table), field.type)
             self._columns[field.name].append(self._coded(field.name, given))
@@ -153,16 +183,22 @@ class Rows:
         found: tuple[Int32Array, Int32Array] = _number(cells, self._number_of.get(name, np.empty(0, np.int32)))
         return found
 
+    def _of_cells(self, name: str, cells: list[Any] | None, n: int) -> AnyArray:
+        missing = self._missing[name]
+        if cells is None:
+            return np.full(n, missing)
+        if name in self.encoders:
+            return self.encoders[name].encode_texts(cells)
+        return np.array([missing if one is None else one for one in cells], missing.dtype)
+
     def _coded(self, name: str, column: Any) -> AnyArray:
         kind = self.schema.field(name).type
         whole = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
         if name in self.encoders:
             return self.encoders[name].encode(whole)
-        if pa.types.is_boolean(kind):
-            return _filled(whole.cast(pa.int8()), -1, np.int8)
-        if pa.types.is_floating(kind):
-            return _filled(whole, np.nan, np.float64)
-        return _filled(whole.cast(pa.int64()), MISSING, np.int64)
+        missing = self._missing[name]
+        plain = whole if pa.types.is_floating(kind) else whole.cast(pa.from_numpy_dtype(missing.dtype))
+        return _filled(plain, missing)
 
     def _arrow(self, name: str, cells: AnyArray) -> pa.Array:
         kind = self.schema.field(name).type
@@ -199,7 +235,16 @@ def _is_text(kind: pa.DataType) -> bool:
     return any(one(kind) for one in is_text)
 
 
-def _filled(column: Any, missing: float, kind: npt.DTypeLike) -> AnyArray:
+def _missing_of(kind: pa.DataType) -> np.generic[Any]:
+    """Return what stands for null in a column, in the type of its cells."""
+    if _is_text(kind):
+        return np.int32(-1)
+    if pa.types.is_boolean(kind):
+        return np.int8(-1)
+    return np.float64(np.nan) if pa.types.is_floating(kind) else np.int64(MISSING)
+
+
+def _filled(column: Any, missing: np.generic[Any]) -> AnyArray:
     if column.null_count:
-        column = pc.fill_null(column, pa.scalar(missing, column.type))
-    return np.asarray(column.to_numpy(zero_copy_only=False), kind)
+        column = pc.fill_null(column, pa.scalar(missing.item(), column.type))
+    return np.asarray(column.to_numpy(zero_copy_only=False), missing.dtype)

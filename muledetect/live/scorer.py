@@ -26,6 +26,7 @@ from muledetect.graph import Points
 from muledetect.live.intake import PLACE, book_rows, book_transfers, read_rows
 from muledetect.live.journal import Journal
 from muledetect.live.log import Sync
+from muledetect.live.plain import plain_cells
 from muledetect.live.state import Coming, LiveState
 from muledetect.live.types import AccountScore, Assessment, Booked
 from muledetect.model import MuleModel
@@ -137,9 +138,7 @@ class LiveScorer:
         """
         if not transfers:
             return []
-        asked = self._read(transfers)
-        times = asked["time"].cast(pa.int64()).to_numpy()
-        ids = [asked[name].cast(pa.string()).to_pylist() for name in ("source", "target")]
+        times, *ids = self._read(transfers)
         day = times // DAY
         scores: dict[int, tuple[AccountScore | None, AccountScore | None]] = {}
         for first in np.unique(day):
@@ -277,15 +276,21 @@ class LiveScorer:
     def _begin(self, as_of: int) -> int | None:
         return first_seen(as_of, self._lookback, whole_days=True) if self._lookback else None
 
-    def _read(self, transfers: Sequence[Mapping[str, Any]]) -> pa.Table:
+    def _read(self, transfers: Sequence[Mapping[str, Any]]) -> tuple[Int64Array, list[str], list[str]]:
+        """Return the times and the two ends of transfers."""
         rows = [{name: row.get(name) for name in _ASKED} for row in transfers]
         # numbered: a transfer may be asked about twice, and its id plays no part
         numbered = [{**row, "transfer_id": f"{place}"} for place, row in enumerate(rows)]
+        plain = plain_cells("transfers", numbered, _ASKED, currency=self.state.currency)
+        if plain is not None:
+            return np.array(plain.columns["time"]), plain.columns["source"], plain.columns["target"]
         table, outcomes = read_rows(self.state, "transfers", numbered)
         for outcome in outcomes:
             if outcome.outcome != "accepted":
                 raise DataError(f"transfer: column {outcome.column!r}: {outcome.reason}. It cannot be scored.")
-        return table.sort_by(PLACE)
+        table = table.sort_by(PLACE)
+        source, target = (table[name].cast(pa.string()).to_pylist() for name in ("source", "target"))
+        return table["time"].cast(pa.int64()).to_numpy(), source, target
 
     def _scores(self, ids: Sequence[str], as_of: Int64Array, *, explain: bool) -> list[AccountScore | None]:
         found: list[AccountScore | None] = [None] * len(ids)

@@ -25,7 +25,8 @@ from muledetect.features.signals import LOOKBACK, Signal, build_past, compute_si
 from muledetect.graph import graph_from_arrays
 from muledetect.live.around import Indexes, of_points, of_transfers
 from muledetect.live.lists import Lists
-from muledetect.live.rows import Growing, Rows
+from muledetect.live.plain import plain_cells
+from muledetect.live.rows import Cells, Growing, Rows
 from muledetect.records import Dataset
 from muledetect.records.encode import IdEncoder
 from muledetect.schema import INPUTS
@@ -68,9 +69,10 @@ class Coming(NamedTuple):
         state, transfers = self.made.result(), []
         for what, given in self.told:
             if what == "add_transfers":
-                transfers.append(given[0])
+                table = given[0].to_arrow("transfers") if isinstance(given[0], Cells) else given[0]
+                transfers.append(table)
                 for name in ("source", "target"):  # accounts get the codes that they got when they came
-                    state.accounts.encode(given[0][name].combine_chunks())
+                    state.accounts.encode(table[name].combine_chunks())
             else:
                 getattr(state, what)(*given)
         if transfers:
@@ -192,10 +194,19 @@ class LiveState:
             return np.empty(0, np.int64)
         return lists.of(self.tables[name].encoders[_FOUND_BY[name]].find(pa.array([key], pa.string())))
 
-    def is_known(self, name: str, keys: pa.ChunkedArray) -> BoolArray:
+    def is_known(self, name: str, keys: pa.ChunkedArray | Sequence[str]) -> BoolArray:
         """Return which ids rows of a table have."""
-        codes = self.tables[name].encoders[_FOUND_BY[name]].find(keys.combine_chunks())
+        encoder = self.tables[name].encoders[_FOUND_BY[name]]
+        is_arrow = isinstance(keys, pa.ChunkedArray)
+        codes = encoder.find(keys.combine_chunks()) if is_arrow else encoder.find_texts(keys)
         return np.asarray(self._found[name].counts(codes) > 0)
+
+    def plain(self, name: str, rows: Sequence[Mapping[str, Any]]) -> Cells | None:
+        """Return rows as cells, if they need no reading and their ids are new; see `muledetect.live.plain`."""
+        if name not in self.tables:
+            return None
+        cells = plain_cells(name, rows, self.tables[name], currency=self.currency, since=self.since)
+        return None if cells is None or self.is_known(name, cells.columns[_FOUND_BY[name]]).any() else cells
 
     def reversals_of(self, transfer_id: str) -> Int64Array:
         """Return the reversals of a transfer that are booked."""
@@ -211,10 +222,13 @@ class LiveState:
 
     def codes(self, account_ids: Sequence[str]) -> Int32Array:
         """Return the codes of account ids, -1 for an id that no row of transfers, accounts or sessions has."""
-        return self.accounts.find(pa.array(account_ids, pa.string()))
+        return self.accounts.find_texts(account_ids)
 
-    def add_transfers(self, table: pa.Table) -> None:
-        """Book transfers: columns and types of the contract, ids new. O(transfers since the earliest of them)."""
+    def add_transfers(self, table: pa.Table | Cells) -> None:
+        """Book transfers: columns and types of the contract, ids new. O(transfers since the earliest of them).
+
+        `Cells` must not lie before the look-back.
+        """
         table = self._kept("transfers", table)
         if not len(table):
             return
@@ -222,18 +236,20 @@ class LiveState:
         rows, n_before = self.tables["transfers"], self.n_transfers
         rows.append(table)
         low = int(np.searchsorted(rows["time"][:n_before], rows["time"][n_before:].min()))
-        for key, lists in self._listed():
-            lists.remove_last(key[low:n_before])
-        order = np.lexsort((rows["amount"][low:], rows["target"][low:], rows["source"][low:], rows["time"][low:]))
-        rows.reorder(low, order)
+        if low < n_before:
+            for key, lists in self._listed():
+                lists.remove_last(key[low:n_before])
+        if self.n_transfers - low > 1:
+            order = np.lexsort((rows["amount"][low:], rows["target"][low:], rows["source"][low:], rows["time"][low:]))
+            rows.reorder(low, order)
         new = np.arange(low, self.n_transfers)
         for key, lists in self._listed():
             lists.add(key[low:], new)
         self._values.cut(low)
         self._values.append(self._compute(low))
 
-    def add_rows(self, name: str, table: pa.Table) -> None:
-        """Add rows of another table: columns and types of the contract."""
+    def add_rows(self, name: str, table: pa.Table | Cells) -> None:
+        """Add rows of another table: columns and types of the contract; `Cells` must not lie before the look-back."""
         rows, table = self.tables[name], self._kept(name, table)
         self._tell("add_rows", name, table)
         n_before = len(rows)
@@ -355,8 +371,10 @@ class LiveState:
         if self._told is not None:
             self._told.append((what, given))
 
-    def _kept(self, name: str, table: pa.Table) -> pa.Table:
-        return table if self.since is None else rows_since(name, table, self.since)
+    def _kept(self, name: str, table: pa.Table | Cells) -> pa.Table | Cells:
+        if self.since is None or isinstance(table, Cells):
+            return table
+        return rows_since(name, table, self.since)
 
     def _dataset(self, tables: Mapping[str, pa.Table], ids: pa.StringArray) -> Dataset:
         return Dataset(tables, ids, pa.table({}), (), {}, currency=self.currency, tick=self.tick)

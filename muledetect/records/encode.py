@@ -14,7 +14,7 @@ dictionary encoders take ten times as long on twenty million ids, and the string
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -25,7 +25,7 @@ from llvmlite import ir  # type: ignore[import-untyped]
 from numba import njit, types
 from numba.extending import intrinsic
 
-from muledetect.arrays import Int32Array, Int64Array, UInt64Array
+from muledetect.arrays import BoolArray, Int32Array, Int64Array, UInt64Array
 from muledetect.errors import DataError
 
 Bytes = npt.NDArray[np.uint8]
@@ -230,6 +230,15 @@ def string_parts(ids: pa.StringArray) -> tuple[Int32Array, Bytes]:
     return ends, np.frombuffer(text, np.uint8)
 
 
+def _parts_of(texts: Sequence[str | None]) -> tuple[Int32Array, Bytes]:
+    """Return the offsets and the bytes of some texts; None as an empty one; the bytes are never empty."""
+    parts = [b"" if one is None else one.encode() for one in texts]
+    offsets = np.zeros(len(parts) + 1, np.int32)
+    np.cumsum([len(part) for part in parts], out=offsets[1:])
+    offsets.flags.writeable = False  # as Arrow's are: kernels are compiled for one kind of array
+    return offsets, np.frombuffer(b"".join(parts) or b"\0", np.uint8)
+
+
 def hash_strings(ids: pa.StringArray, seed: int = 0) -> UInt64Array:
     """Return a 64-bit hash of every string, uint64; a null hashes as the empty string. Not cryptographic."""
     offsets, text = string_parts(ids)
@@ -266,8 +275,15 @@ class IdEncoder:
             return codes
         texts = ids if ids.type == pa.string() else ids.cast(pa.string())
         valid = np.empty(0, np.bool_) if texts.null_count == 0 else texts.is_valid().to_numpy(zero_copy_only=False)
-        offsets, text = string_parts(texts)
-        codes = np.empty(len(texts), np.int32)
+        return self._learnt(*string_parts(texts), valid)
+
+    def encode_texts(self, texts: Sequence[str | None]) -> Int32Array:
+        """Return the code of every text as `encode` does; for a few texts, without Arrow."""
+        valid = np.array([one is not None for one in texts], np.bool_) if None in texts else np.empty(0, np.bool_)
+        return self._learnt(*_parts_of(texts), valid)
+
+    def _learnt(self, offsets: Int32Array, text: Bytes, valid: BoolArray) -> Int32Array:
+        codes = np.empty(len(offsets) - 1, np.int32)
         row = 0
         while True:
             row, self._n_known = _encode(
@@ -323,6 +339,11 @@ class IdEncoder:
         codes: Int32Array = _find(offsets, text, self._slots, self._starts, self._store, self._seed)
         codes[ids.is_null().to_numpy(zero_copy_only=False)] = -1
         return codes
+
+    def find_texts(self, texts: Sequence[str]) -> Int32Array:
+        """Return the code of every text as `find` does; for a few texts, without Arrow."""
+        found: Int32Array = _find(*_parts_of(texts), self._slots, self._starts, self._store, self._seed)
+        return found
 
     @property
     def nbytes(self) -> int:

@@ -37,7 +37,8 @@ LATEST: Final = clock.parse_time("2300-01-01")
 #: Thai years run 543 ahead of the Gregorian ones; no other calendar in use is more than 400 years ahead.
 BUDDHIST_LEAD: Final = 400 * 365 * clock.DAY
 #: What tools write where an id is missing.
-_NO_ID: Final = pa.array(["", "nan", "NaN", "NAN", "None", "null", "NULL", "<NA>", "NaT"])
+NO_ID: Final = ("", "nan", "NaN", "NAN", "None", "null", "NULL", "<NA>", "NaT")
+_NO_ID: Final = pa.array(NO_ID)
 _TEN: Final = 10
 
 
