@@ -75,15 +75,34 @@ def run_starts(*keys: AnyArray) -> BoolArray:
 
 def distinct(values: AnyArray) -> AnyArray:
     """Return the distinct whole numbers, ascending, as `numpy.unique`, which takes several times as long."""
-    if not len(values):
-        return values
-    least, most = int(values.min()), int(values.max())
-    if most - least < _DENSE * len(values):
-        occurs = np.zeros(most - least + 1, np.bool_)
-        occurs[values - least] = True
-        return (np.flatnonzero(occurs) + least).astype(values.dtype)
+    found: AnyArray = _flagged(values, _DENSE)
+    if len(found) or not len(values):
+        return found
     ascending = np.sort(values)
     return ascending[run_starts(ascending)]
+
+
+@numba.njit(cache=True, nogil=True)
+def _flagged(values, dense):  # type: ignore[no-untyped-def]
+    """Return the distinct values by a table of flags; none where that would be longer than `dense` times their number."""
+    if not len(values):
+        return values[:0].copy()
+    least, most = values[0], values[0]
+    for value in values:
+        least, most = min(least, value), max(most, value)
+    if most - least >= dense * len(values):
+        return values[:0].copy()
+    occurs, n = np.zeros(most - least + 1, np.bool_), 0
+    for value in values:
+        n += not occurs[value - least]
+        occurs[value - least] = True
+    found = np.empty(n, values.dtype)
+    n = 0
+    for k in range(len(occurs)):
+        if occurs[k]:
+            found[n] = least + k
+            n += 1
+    return found
 
 
 def sum_at(values: Int64Array, place: AnyArray, n: int) -> Int64Array:

@@ -31,10 +31,13 @@ from muledetect.live.state import Coming, LiveState
 from muledetect.live.types import AccountScore, Assessment, Booked
 from muledetect.model import MuleModel
 from muledetect.model.fitted import names_of
+from muledetect.model.packed import pack_trees
+from muledetect.model.reasons import durations_among
 from muledetect.model.sentences import Language
 from muledetect.model.store import config_hash
 from muledetect.model.table import check_finite
 from muledetect.model.tiers import tiers_by_probability
+from muledetect.model.training import cap_durations
 from muledetect.records import Dataset
 
 #: Columns of a transfer that say whom and when to score; the others count when it is booked.
@@ -270,6 +273,7 @@ class LiveScorer:
         self._plan, self._names = plan_of(names, known), names
         # threads would wait for one another longer than they would score
         self._model = copy(model).set_params(n_jobs=1)
+        self._trees, self._is_duration = pack_trees(model.texts_), durations_among(names)
         self._lookback = model.trained_on_.lookback
         self.model_name, self.version = config_hash(model)[:12], version("muledetect")
 
@@ -301,7 +305,7 @@ class LiveScorer:
         values = self.columns(points[rows])
         seen = np.ascontiguousarray(values, np.float32)
         check_finite(seen, self._names)
-        score = self._model.first_stage(seen)
+        score = self._trees.raw_scores(cap_durations(seen, self._is_duration, self._model.max_duration))
         probability = self._model.probability(score)
         tiers = tiers_by_probability(probability)
         reasons: list[tuple[str, ...]] = [()] * len(rows)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import Executor, Future
-from dataclasses import replace
 from functools import cached_property
 from typing import Any, Final, Literal, NamedTuple
 
@@ -22,7 +21,7 @@ from muledetect.facts.known import visible_tables
 from muledetect.facts.lookback import rows_since
 from muledetect.features import Extraction
 from muledetect.features.signals import LOOKBACK, Signal, build_past, compute_signal, signal_registry
-from muledetect.graph import graph_from_arrays
+from muledetect.graph import TransferGraph, graph_from_arrays
 from muledetect.live.around import Indexes, of_points, of_transfers
 from muledetect.live.lists import Lists
 from muledetect.live.plain import plain_cells
@@ -31,8 +30,13 @@ from muledetect.records import Dataset
 from muledetect.records.encode import IdEncoder
 from muledetect.schema import INPUTS
 
-#: Columns of transfers that live columns read besides who, when and how much.
-_READ: Final = ("channel", "source_balance_after", "target_balance_after", "device_hash", "terminal_id")
+#: What live columns read of transfers besides who, when and how much, and besides their signals.
+_READ: Final = ("channel", "source_balance_after", "target_balance_after")
+
+#: What they read of the tables with rows of single accounts, where it is not all.
+_READ_OF: Final[Mapping[str, tuple[str, ...]]] = {
+    "accounts": ("account_id", "opened_at", "balance", "balance_at", "daily_limit")
+}
 
 #: Columns of transfers by which different accounts meet.
 _MEETING: Final = ("device_hash", "terminal_id")
@@ -396,17 +400,26 @@ class LiveState:
         """Return the signals of the transfers from `low` on, which is the first of its tick."""
         rows = of_transfers(self._indexes, low, max(LOOKBACK, self.tick))
         n_known = int(np.searchsorted(rows, low))
-        facts, _ = self._part(rows, np.empty(0, np.int32))
+        graph, _ = self._graph(rows, np.empty(0, np.int32))
         before, known, place = self._values.values[rows[:n_known]], {}, 0
         for made in self.signals:
             known[made.name] = before[:, place : place + len(made.columns)]
             place += len(made.columns)
-        past = replace(build_past(facts.graph, tables=facts.tables, threads=1), known=known)
+        past = build_past(graph, threads=1, known=known, at_hand=self._at_hand(rows, graph))
         values = [made.compute(past)[n_known:] for made in self.signals]
         return np.column_stack([np.empty((self.n_transfers - low, 0), np.float32), *values])
 
     def _part(self, rows: Int64Array, accounts: Int32Array, names: Collection[str] = ()) -> tuple[Facts, AnyArray]:
         """Return the facts of some transfers, with rows of some accounts in some tables, and the state's codes."""
+        graph, codes = self._graph(rows, accounts)
+        tables = {**self._empty, "transfers": self.tables["transfers"].take(rows, _READ)}
+        for name, lists in self._owned.items():
+            if name in names:
+                tables[name] = self.tables[name].take(lists.of(accounts), _READ_OF.get(name))
+        return Facts(self._dataset(tables, graph.account_ids), graph), codes
+
+    def _graph(self, rows: Int64Array, accounts: Int32Array) -> tuple[TransferGraph, AnyArray]:
+        """Return the graph of some transfers, with some accounts, and the state's codes of its accounts."""
         transfers = self.tables["transfers"]
         source, target = transfers["source"][rows], transfers["target"][rows]
         codes = distinct(np.concatenate([source, target, accounts]))
@@ -419,11 +432,18 @@ class LiveState:
             account_ids=self.accounts.take(codes),
             tick=self.tick,
         )
-        tables = {**self._empty, "transfers": transfers.take(rows, _READ)}
-        for name, lists in self._owned.items():
-            if name in names:
-                tables[name] = self.tables[name].take(lists.of(accounts))
-        return Facts(self._dataset(tables, graph.account_ids), graph), codes
+        return graph, codes
+
+    def _at_hand(self, rows: Int64Array, graph: TransferGraph) -> dict[str, AnyArray]:
+        """Return what live signals read of the table of some transfers, see `Past.at_hand`."""
+        transfers, user = self.tables["transfers"], graph.source
+        found = {name: transfers.numbered(name, rows) for name in _MEETING if name in transfers}
+        if "source_balance_after" in transfers:
+            found["source_balance_after"] = transfers["source_balance_after"][rows]
+        if "channel" in transfers:
+            deposit = transfers.encoders["channel"].find_texts(["cash_deposit"])
+            user = np.where((transfers["channel"][rows] == deposit) & (deposit >= 0), graph.target, graph.source)
+        return found | {"terminal_user": user}
 
     def _places(self, codes: AnyArray) -> Int32Array:
         """Return an array that holds the place of each of some codes at that code; elsewhere it has no meaning."""

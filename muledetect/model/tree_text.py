@@ -133,6 +133,17 @@ def rewrite_trees(text: str, n_columns: int) -> TreesText:
     return TreesText(_write_head(head, n_columns, written) + "".join(written) + "end of trees\n" + end)
 
 
+def read_trees(text: TreesText) -> list[Tree]:
+    """Return the numbers of each tree of a text that `rewrite_trees` wrote, in their order."""
+    body = text.partition("\n\n")[2].partition("end of trees\n")[0]
+    return [_read_tree(block, position) for position, block in enumerate(body.split("\n\n\n")[:-1])]
+
+
+def depth_of(tree: Tree) -> int:
+    """Return how many nodes stand above the farthest leaf of a tree."""
+    return _depth(tree["left_child"], tree["right_child"])
+
+
 def _first_lines(n_columns: int) -> list[str]:
     return [
         "tree", "version=v4", "num_class=1", "num_tree_per_iteration=1", "label_index=0",
@@ -249,7 +260,7 @@ def _depth(left: Numbers, right: Numbers) -> int:
         for child in children:
             if child > 0:
                 above[int(child)] = above[node] + 1
-    return max(above)
+    return max(above, default=0)
 
 
 def _write_tree(tree: Tree, position: int) -> str:

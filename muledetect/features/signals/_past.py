@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from muledetect.arrays import Float32Array, Int32Array, Int64Array, first_at_least
+from muledetect.arrays import AnyArray, Float32Array, Int32Array, Int64Array, first_at_least
 from muledetect.clock import DAY, HOUR, SECOND
 from muledetect.errors import OptionError
 from muledetect.graph import TransferGraph
@@ -102,6 +102,10 @@ class Past:
         Values of the first transfers, up to the end of a tick, that were computed before, when more of the accounts
         around them was at hand. They are not computed again; a signal whose values rest on its own earlier values takes
         them from here.
+    at_hand : mapping of str -> array [n_transfers]
+        What a caller has of the table `transfers` already, so that it need not be read there: codes of `device_hash`
+        and `terminal_id` (int32, -1 where null), `source_balance_after` (int64 with `MISSING`), and `terminal_user`,
+        the account that stood at the terminal (int32). A column that the table lacks is not among them.
     """
 
     graph: TransferGraph
@@ -116,6 +120,7 @@ class Past:
     threads: int = 1
     room: Room = field(default=HEAP, repr=False)
     known: Mapping[str, Float32Array] = field(default_factory=dict, repr=False)
+    at_hand: Mapping[str, AnyArray] = field(default_factory=dict, repr=False)
 
     def __len__(self) -> int:
         return self.graph.n_transfers
@@ -140,11 +145,17 @@ class Past:
 
         The kernel must write only what belongs to accounts of its range, so that the cut changes nothing.
         """
+        if self.threads == 1:  # without sums and cuts: the accounts around one payment are few, and asked for often
+            self._run(kernel, _whole(self.graph.n_accounts), arguments)
+            return
         work = np.cumsum((self.paid.stop - self.paid.start) + (self.received.stop - self.received.start))
         self._run(kernel, _cut(work, self.threads), arguments)
 
     def by_transfer(self, kernel: Callable[..., None], *arguments: Any) -> None:
         """Run `kernel(low, high, *arguments)` over ranges of transfers, in threads."""
+        if self.threads == 1:
+            self._run(kernel, _whole(len(self)), arguments)
+            return
         self._run(kernel, _cut(np.arange(1, len(self) + 1), self.threads), arguments)
 
     def _run(self, kernel: Callable[..., None], parts: list[tuple[int, int]], arguments: tuple[Any, ...]) -> None:
@@ -166,6 +177,8 @@ def build_past(
     tables: Mapping[str, pa.Table] | None = None,
     threads: int | None = None,
     room: Room = HEAP,
+    known: Mapping[str, Float32Array] | None = None,
+    at_hand: Mapping[str, AnyArray] | None = None,
 ) -> Past:
     """Pack the books of a graph. O(n); 56 bytes a transfer.
 
@@ -185,6 +198,8 @@ def build_past(
         Default: all cores.
     room : Room
         Where the books are kept.
+    known, at_hand : mapping, optional
+        See `Past`.
 
     Raises
     ------
@@ -220,6 +235,8 @@ def build_past(
         tables=tables or {},
         threads=threads,
         room=room,
+        known=known or {},
+        at_hand=at_hand or {},
     )
 
 
@@ -232,9 +249,13 @@ def _book(side: tuple[npt.NDArray[Any], ...], room: Room) -> tuple[Book, Int32Ar
     return Book(start, stop, time[:n], amount[:n], other[:n], transfer[:n]), place
 
 
+def _whole(n: int) -> list[tuple[int, int]]:
+    return [(0, n)] if n else []
+
+
 def _cut(work: npt.NDArray[np.int64], threads: int) -> list[tuple[int, int]]:
-    """Cut rows with running total `work` into ranges of about equal work."""
-    n_parts = 1 if threads == 1 else threads * _PARTS
+    """Cut rows with running total `work` into ranges of about equal work, some for each thread."""
+    n_parts = threads * _PARTS
     total = int(work[-1]) if len(work) else 0
     bounds = np.searchsorted(work, total * np.arange(1, n_parts) // n_parts, side="left")
     ends = [0, *bounds.tolist(), len(work)]

@@ -43,12 +43,16 @@ def access(past: Past) -> Float32Array:
         _others(past, device, past.graph.source, past.lookback, found[:, 1])
     if terminal is not None:
         window = max(min(AT_TERMINAL, past.lookback), past.graph.tick)
-        _others(past, terminal, terminal_users(past.graph, past.tables), window, found[:, 2])
+        user = past.at_hand.get("terminal_user")
+        user = terminal_users(past.graph, past.tables) if user is None else user
+        _others(past, terminal, user, window, found[:, 2])
     return found
 
 
 def _codes(past: Past, name: str) -> Int32Array | None:
     """Return int32[n_transfers] codes of a column of text, -1 where null; None without the column."""
+    if name in past.at_hand:
+        return past.at_hand[name]
     transfers = past.tables.get("transfers")
     if transfers is None or name not in transfers.column_names:
         return None

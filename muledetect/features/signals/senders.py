@@ -6,10 +6,9 @@ from typing import Final
 
 import numba
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
 
-from muledetect.arrays import Float32Array, Int64Array
+from muledetect.arrays import MISSING, Float32Array, Int64Array
+from muledetect.facts.columns import numbers
 from muledetect.features._columns import Column
 from muledetect.features.signals._past import Past, has_unknown
 from muledetect.features.signals._spec import signal
@@ -46,17 +45,21 @@ def senders(past: Past) -> Float32Array:
     past.by_account(
         _habits, past.paid, past.received, past.lookback, past.graph.n_accounts, past.n_known("senders"), found
     )
+    if "source_balance_after" in past.at_hand:
+        found[:, 0] = _drained(past.graph.amount, past.at_hand["source_balance_after"])
+        return found
     transfers = past.tables.get("transfers")
-    if transfers is not None and "source_balance_after" in transfers.column_names:
+    name = "source_balance_after"
+    if transfers is not None and name in transfers.column_names:
         # a graph that ends before the table has its first rows
         for low in range(0, len(past), _BLOCK):
             rows = slice(low, min(low + _BLOCK, len(past)))
-            found[rows, 0] = _drained(past.graph.amount[rows], transfers["source_balance_after"][rows])
+            found[rows, 0] = _drained(past.graph.amount[rows], numbers(transfers.slice(low, rows.stop - low), name))
     return found
 
 
-def _drained(amount: Int64Array, balance: pa.ChunkedArray) -> Float32Array:
-    whole, left = amount.astype(np.float64), pc.fill_null(balance.cast(pa.float64()), np.nan).to_numpy()
+def _drained(amount: Int64Array, balance: Int64Array) -> Float32Array:
+    whole, left = amount.astype(np.float64), np.where(balance == MISSING, np.nan, balance.astype(np.float64))
     drained: Float32Array = (whole / (whole + np.maximum(left, 0.0))).astype(np.float32)
     return drained
 
