@@ -33,7 +33,7 @@ from muledetect.live.desk import Scorer
 from muledetect.live.history import history, known_at
 from muledetect.live.policy import Policy, read_policy
 from muledetect.live.scorer import LiveScorer
-from muledetect.live.types import AccountScore, Assessment, Booked
+from muledetect.live.types import AccountScore, Assessment, Booked, Explain
 from muledetect.model import MuleModel
 from muledetect.records import Dataset
 from muledetect.replay.run import in_process, send
@@ -60,7 +60,7 @@ class Midnight:
     def __init__(self, at_midnight: Callable[[int], Tiers]) -> None:
         self._at_midnight, self._days = at_midnight, dict[int, Tiers]()
 
-    def score_many(self, transfers: Sequence[Mapping[str, Any]], *, explain: bool = False) -> list[Assessment]:  # noqa: ARG002 - of the protocol
+    def score_many(self, transfers: Sequence[Mapping[str, Any]], *, explain: Explain = False) -> list[Assessment]:  # noqa: ARG002 - of the protocol
         """Look both ends up."""
         found = []
         for row in transfers:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, Protocol
 from muledetect.errors import OptionError
 from muledetect.live.outflows import Outflows
 from muledetect.live.policy import Decision, Policy, decide
-from muledetect.live.types import AccountScore, Assessment, Booked
+from muledetect.live.types import AccountScore, Assessment, Booked, Explain
 
 Rows = Sequence[Mapping[str, Any]]
 
@@ -16,8 +16,8 @@ Rows = Sequence[Mapping[str, Any]]
 class Scorer(Protocol):
     """What the desk asks of a scorer; `LiveScorer` is one."""
 
-    def score_many(self, transfers: Rows, *, explain: bool = False) -> list[Assessment]:
-        """Score transfers as of their times."""
+    def score_many(self, transfers: Rows, *, explain: Explain = False) -> list[Assessment]:
+        """Score transfers as of their times, with reasons where they are asked for."""
         ...
 
     def book_many(self, transfers: Rows) -> list[Booked]:
@@ -72,12 +72,14 @@ class Desk:
 
         Reasons take some milliseconds, so only transfers that are not simply allowed have them.
         """
-        found = [self._answer(row, one) for row, one in zip(transfers, self.scorer.score_many(transfers), strict=True)]
-        shown = [place for place, answer in enumerate(found) if answer.decision.action != "allow"]
-        told = self.scorer.score_many([transfers[place] for place in shown], explain=True) if shown else []
-        for place, one in zip(shown, told, strict=True):
-            found[place] = found[place]._replace(assessment=one)
-        return found
+        decisions: dict[int, Decision] = {}
+
+        def is_shown(place: int, found: Assessment) -> bool:
+            decisions[place] = self._decide(transfers[place], found)
+            return decisions[place].action != "allow"
+
+        found = self.scorer.score_many(transfers, explain=is_shown)
+        return [Answer(one, decisions[place]) for place, one in enumerate(found)]
 
     def book(self, transfers: Rows) -> list[Booked]:
         """Book transfers in their order; return what became of each."""
@@ -99,13 +101,12 @@ class Desk:
         booked = self.scorer.book_many(transfers)
         answers = []
         for row, one, outcome in zip(transfers, self.scorer.score_many(transfers), booked, strict=True):
-            answers.append(self._answer(row, one))
+            answers.append(Answer(one, self._decide(row, one)))
             self._count(row, outcome)
         return answers
 
-    def _answer(self, transfer: Mapping[str, Any], found: Assessment) -> Answer:
-        payment = self._outflows.payment(transfer, _tier(found.payer), _tier(found.payee))
-        return Answer(found, decide(self.policy, payment))
+    def _decide(self, transfer: Mapping[str, Any], found: Assessment) -> Decision:
+        return decide(self.policy, self._outflows.payment(transfer, _tier(found.payer), _tier(found.payee)))
 
     def _count(self, transfer: Mapping[str, Any], booked: Booked) -> None:
         if booked.outcome == "accepted":

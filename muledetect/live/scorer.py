@@ -9,13 +9,13 @@ from importlib.metadata import version
 from os import PathLike
 from pathlib import Path
 from time import time_ns
-from typing import Any, Final, Self
+from typing import Any, Final, NamedTuple, Self
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from muledetect.arrays import Float64Array, Int64Array
+from muledetect.arrays import Float64Array, Int64Array, distinct
 from muledetect.clock import DAY
 from muledetect.errors import DataError, ModelError
 from muledetect.facts import Facts
@@ -28,7 +28,7 @@ from muledetect.live.journal import Journal
 from muledetect.live.log import Sync
 from muledetect.live.plain import plain_cells
 from muledetect.live.state import Coming, LiveState
-from muledetect.live.types import AccountScore, Assessment, Booked
+from muledetect.live.types import AccountScore, Assessment, Booked, Explain
 from muledetect.model import MuleModel
 from muledetect.model.fitted import names_of
 from muledetect.model.packed import pack_trees
@@ -45,6 +45,14 @@ _ASKED: Final = ("transfer_id", "time", "source", "target", "amount")
 
 #: Entry of the log that says from when on events are kept.
 _SINCE: Final = "since"
+
+
+class _Ends(NamedTuple):
+    """Scores of accounts, the row of `values` of each that has one, and the columns that it was made from."""
+
+    scores: list[AccountScore | None]
+    row_of: dict[int, int]
+    values: Float64Array
 
 
 class LiveScorer:
@@ -128,7 +136,7 @@ class LiveScorer:
         """
         return self.score_many([transfer], explain=explain)[0]
 
-    def score_many(self, transfers: Sequence[Mapping[str, Any]], *, explain: bool = False) -> list[Assessment]:
+    def score_many(self, transfers: Sequence[Mapping[str, Any]], *, explain: Explain = False) -> list[Assessment]:
         """Return what `score` says of each transfer, from what is booked now; much cheaper than one by one.
 
         Nothing at or after a transfer's time counts. So transfers may be booked first and scored then, with the same
@@ -137,22 +145,29 @@ class LiveScorer:
         Parameters
         ----------
         transfers : sequence of mappings
-        explain : bool
+        explain : bool or callable
+            Give reasons: to all, to none, or to the assessments of which `explain(place, assessment)` is true; it is
+            asked once for each.
         """
         if not transfers:
             return []
         times, *ids = self._read(transfers)
         day = times // DAY
-        scores: dict[int, tuple[AccountScore | None, AccountScore | None]] = {}
-        for first in np.unique(day):
+        found: dict[int, Assessment] = {}
+        for first in distinct(day):
             rows = np.flatnonzero(day == first)
             self.begin_day(int(times[rows].max()))
-            found = self._scores([one[i] for one in ids for i in rows], np.tile(times[rows], 2), explain=explain)
-            scores |= {i: (found[k], found[len(rows) + k]) for k, i in enumerate(rows.tolist())}
-        return [
-            Assessment(str(one.get("transfer_id")), int(times[i]), *scores[i], self.model_name, self.version)
-            for i, one in enumerate(transfers)
-        ]
+            ends = self._ends([one[i] for one in ids for i in rows], np.tile(times[rows], 2))
+            shown = []
+            for k, i in enumerate(rows.tolist()):
+                both = ends.scores[k], ends.scores[len(rows) + k]
+                name = str(transfers[i].get("transfer_id"))
+                found[i] = Assessment(name, int(times[i]), *both, self.model_name, self.version)
+                if explain(i, found[i]) if callable(explain) else explain:
+                    shown.append((k, i))
+            told = self._explained(ends, [k + side for k, _ in shown for side in (0, len(rows))])
+            found |= {i: found[i]._replace(payer=told[k], payee=told[len(rows) + k]) for k, i in shown}
+        return [found[i] for i in range(len(transfers))]
 
     def book(self, transfer: Mapping[str, Any]) -> Booked:
         """Book one transfer, or reversal; return what became of it."""
@@ -296,26 +311,36 @@ class LiveScorer:
         source, target = (table[name].cast(pa.string()).to_pylist() for name in ("source", "target"))
         return table["time"].cast(pa.int64()).to_numpy(), source, target
 
-    def _scores(self, ids: Sequence[str], as_of: Int64Array, *, explain: bool) -> list[AccountScore | None]:
-        found: list[AccountScore | None] = [None] * len(ids)
+    def _ends(self, ids: Sequence[str], as_of: Int64Array) -> _Ends:
+        """Score accounts at moments of one day; None for those of other banks and unknown ones."""
+        scores: list[AccountScore | None] = [None] * len(ids)
         points = Points(self.state.codes(ids), as_of)
         rows = np.flatnonzero(self.state.is_own(points.account))
         if not len(rows):
-            return found
+            return _Ends(scores, {}, np.empty((0, len(self._names))))
         values = self.columns(points[rows])
         seen = np.ascontiguousarray(values, np.float32)
         check_finite(seen, self._names)
         score = self._trees.raw_scores(cap_durations(seen, self._is_duration, self._model.max_duration))
         probability = self._model.probability(score)
         tiers = tiers_by_probability(probability)
-        reasons: list[tuple[str, ...]] = [()] * len(rows)
-        if explain:
-            table = as_table(pa.array(ids), Points(rows.astype(np.int32), as_of[rows]), self._names, values)
+        of_each = zip(rows.tolist(), score.tolist(), probability.tolist(), tiers.tolist(), strict=True)
+        for row, *said in of_each:
+            scores[row] = AccountScore(ids[row], *said)
+        return _Ends(scores, {row: k for k, row in enumerate(rows.tolist())}, values)
+
+    def _explained(self, ends: _Ends, places: Sequence[int]) -> dict[int, AccountScore | None]:
+        """Return the scores at some places, with reasons."""
+        known = [place for place in places if place in ends.row_of]
+        told: list[list[Any]] = []
+        if known:
+            values = ends.values[[ends.row_of[place] for place in known]]
+            points = Points(np.full(len(known), -1, np.int32), np.zeros(len(known), np.int64))
+            table = as_table(pa.array([], pa.string()), points, self._names, values)
             told = self._model.explain(table, self._n_reasons, currency=self.state.currency, language=self._language)
-            reasons = [tuple(str(reason["text"]) for reason in some) for some in told]
-        for k, row in enumerate(rows.tolist()):
-            found[row] = AccountScore(ids[row], float(score[k]), float(probability[k]), str(tiers[k]), reasons[k])
-        return found
+        reasons = {place: tuple(str(one["text"]) for one in some) for place, some in zip(known, told, strict=True)}
+        found = {place: ends.scores[place] for place in places}
+        return {place: one and one._replace(reasons=reasons[place]) for place, one in found.items()}
 
     def columns(self, points: Points) -> Float64Array:
         """Return the columns of the model at points of the state's accounts, float64[n_points, n_columns].

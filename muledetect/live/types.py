@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Literal, NamedTuple
 
 #: What became of an event: it counts, it is there already with the same content, or it was left out for a reason.
@@ -53,6 +54,10 @@ class Assessment(NamedTuple):
     payee: AccountScore | None
     model: str
     version: str
+
+
+#: Which assessments get reasons: all, none, or those of which it is true, asked with the place of the transfer.
+Explain = bool | Callable[[int, Assessment], bool]
 
 
 class Booked(NamedTuple):

@@ -11,6 +11,7 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any, Final
 
 import pyarrow as pa
@@ -98,7 +99,7 @@ def read_row(table: Table, row: Mapping[str, Any]) -> dict[str, Any]:
 
     Raises `ValueError` with what is wrong with it, in words and without the id of an account.
     """
-    known = {column.name: column for column in table.columns}
+    known = _columns_of(table.name)
     for name in row:
         if name not in known:
             raise _RowError(f"there is no column {_short(name)} in {table.name}.{did_you_mean(name, table.names)}")
@@ -106,6 +107,11 @@ def read_row(table: Table, row: Mapping[str, Any]) -> dict[str, Any]:
     if missing:
         raise _RowError(f"lacks {', '.join(missing)}")
     return {name: _cell(known[name], value) for name, value in row.items() if value is not None}
+
+
+@cache
+def _columns_of(name: str) -> Mapping[str, Column]:
+    return {column.name: column for column in INPUTS[name].columns}
 
 
 def _cell(column: Column, value: Any) -> Any:
@@ -137,6 +143,8 @@ def _text(column: Column, value: Any) -> str:
         raise _RowError(f"{where} must be text of 1 to {_LONGEST} signs; got {_kind(value)}")
     if column.values and value not in column.values:
         raise _RowError(f"{where} must be one of {', '.join(column.values)}.{did_you_mean(value, column.values)}")
+    if value.isascii() and value.isprintable() and " " not in value:  # such ids are in their one spelling
+        return value
     try:
         text = str(plain_ids(pa.array([value], pa.string()))[0]) if column.type in ("id", "hash") else value
         text.encode()

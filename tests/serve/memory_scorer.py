@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from muledetect.clock import parse_time
 from muledetect.graph import Points, build_graph
-from muledetect.live.types import AccountScore, Assessment, Booked
+from muledetect.live.types import AccountScore, Assessment, Booked, Explain
 from muledetect.model import MuleModel
 from muledetect.model.scores import score_points
 from muledetect.records import Dataset, read_dataset
@@ -28,9 +28,8 @@ class MemoryScorer:
         self._read = self._read or read_dataset(self._tables, tick="1s")
         return self._read
 
-    def score_many(self, transfers: Sequence[Mapping[str, Any]], *, explain: bool = False) -> list[Assessment]:
-        if not explain:
-            self.n_passes.append(len(transfers))
+    def score_many(self, transfers: Sequence[Mapping[str, Any]], *, explain: Explain = False) -> list[Assessment]:
+        self.n_passes.append(len(transfers))
         dataset = self.dataset()
         graph = build_graph(dataset)
         times = [parse_time(row["time"]) for row in transfers]
@@ -42,13 +41,14 @@ class MemoryScorer:
         if len(known):
             for row in score_points(self.model, dataset, graph, points, n_explained=0).to_pylist():
                 key = row["account_id"], parse_time(row["as_of"])
-                told = ("a reason",) if explain else ()
-                scores[key] = AccountScore(row["account_id"], row["score"], row["probability"], row["tier"], told)
-        return [
+                scores[key] = AccountScore(row["account_id"], row["score"], row["probability"], row["tier"])
+        found = [
             Assessment(row["transfer_id"], time, scores.get((row["source"], time)), scores.get((row["target"], time)),
                        self.name, "test")
             for row, time in zip(transfers, times, strict=True)
         ]  # fmt: skip
+        is_shown = [explain(place, one) if callable(explain) else explain for place, one in enumerate(found)]
+        return [_with_reasons(one) if shown else one for one, shown in zip(found, is_shown, strict=True)]
 
     def book_many(self, transfers: Sequence[Mapping[str, Any]]) -> list[Booked]:
         return [self._add("transfers", row) for row in transfers]
@@ -69,3 +69,8 @@ class MemoryScorer:
         self._tables[table] = pa.concat_tables([known, new], promote_options="permissive")
         self._read = None
         return Booked("accepted")
+
+
+def _with_reasons(found: Assessment) -> Assessment:
+    payer, payee = (one and one._replace(reasons=("a reason",)) for one in (found.payer, found.payee))
+    return found._replace(payer=payer, payee=payee)

@@ -203,10 +203,10 @@ def test_scores_that_wait_are_computed_together_and_one_bad_request_fails_alone(
     with bank() as (service, scorer):
         rows, worker, together = checked(later(5)), service.worker, scorer.score_many
 
-        def spoilt(transfers: Any) -> Any:
+        def spoilt(transfers: Any, **options: Any) -> Any:
             if any(row["transfer_id"] == rows[2]["transfer_id"] for row in transfers):
                 raise KeyError("an account id")
-            return together(transfers)
+            return together(transfers, **options)
 
         worker.start()
         try:

@@ -1,0 +1,169 @@
+"""Score payments over HTTP on this machine: rate, times, and what a request takes of the processor.
+
+    python benchmarks/service.py --accounts 2000 --days 60 --callers 1 4 16 64 --rates 100 200 400
+
+Simulates a bank, trains a model of live columns on it, and starts the service in a process of its own with all
+transfers but the last. *Callers* wait for each answer before they send the next payment, each on a connection that
+stays open. *Rates* send at fixed moments, whether or not answers came: the time of a request begins when it should
+have been sent. Every request is one payment to `/score`; with `--book` it is then booked, on the same connection, and
+the time is that of both. *Processor* is that of the service alone. The callers share the machine with it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import json
+import tempfile
+import threading
+import time
+from collections.abc import Awaitable, Callable
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from live import split
+from muledetect.model import MuleModel
+from muledetect.pipeline import train
+from muledetect.records import read_dataset, write_tables
+from muledetect.simulation import simulate
+
+#: Requests that are not counted: they load compiled code.
+_WARM = 200
+
+
+def serve(bank: Path, model: Path, log: Path, channel: Any) -> None:
+    """Run the service; tell its port, and the processor time so far whenever a word comes."""
+    from muledetect.serve import open_service  # noqa: PLC0415 - in the process of the service only
+    from muledetect.serve.app import Limits  # noqa: PLC0415
+    from muledetect.serve.run import server_of  # noqa: PLC0415
+
+    service = open_service(bank, model, log=log, sync="interval", policy="none", limits=Limits(per_second=0))
+    server = server_of(service, "127.0.0.1", 0)
+
+    def answer() -> None:
+        while not server.started:
+            time.sleep(0.01)
+        channel.send(server.servers[0].sockets[0].getsockname()[1])
+        while channel.recv() != "stop":
+            channel.send(time.process_time())
+        server.should_exit = True
+
+    threading.Thread(target=answer, daemon=True).start()
+    server.run()
+
+
+class Connection:
+    """One connection that stays open; asks for one thing after another."""
+
+    def __init__(self, port: int, *, book: bool) -> None:
+        self._port, self._paths = port, ("/score", "/book") if book else ("/score",)
+        self._reader: asyncio.StreamReader | None = None
+
+    async def pay(self, body: bytes) -> None:
+        """Send a payment, and wait for the answer."""
+        for path in self._paths:
+            if self._reader is None:
+                self._reader, self._writer = await asyncio.open_connection("127.0.0.1", self._port)
+            head = f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
+            self._writer.write(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
+            said = await self._reader.readuntil(b"\r\n\r\n")
+            length = next(int(line[15:]) for line in said.lower().split(b"\r\n") if line.startswith(b"content-length:"))
+            await self._reader.readexactly(length)
+            if not said.startswith(b"HTTP/1.1 200"):
+                raise SystemExit(f"service: answered {said[:40]!r}")
+
+
+async def closed(send: Callable[[], Connection], rows: list[bytes], n_callers: int, seconds: float) -> list[float]:
+    """Let callers send one payment after the other; return the time of each, which it takes from `rows`."""
+    times, end = list[float](), time.perf_counter() + seconds
+
+    async def call() -> None:
+        connection = send()
+        while rows and time.perf_counter() < end:
+            begun = time.perf_counter()
+            await connection.pay(rows.pop())
+            times.append(time.perf_counter() - begun)
+
+    await asyncio.gather(*(call() for _ in range(n_callers)))
+    return times
+
+
+async def at_rate(send: Callable[[], Connection], rows: list[bytes], rate: int, seconds: float) -> list[float]:
+    """Send payments at fixed moments, over connections that are free; return the time of each since its moment."""
+    times, free, tasks = list[float](), list[Connection](), list[asyncio.Task[None]]()
+    begun = time.perf_counter()
+
+    async def call(due: float, body: bytes) -> None:
+        connection = free.pop() if free else send()
+        await connection.pay(body)
+        free.append(connection)
+        times.append(time.perf_counter() - due)
+
+    for number in range(min(len(rows), int(rate * seconds))):
+        due = begun + number / rate
+        await asyncio.sleep(max(0.0, due - time.perf_counter()))
+        tasks.append(asyncio.create_task(call(due, rows.pop())))
+    await asyncio.gather(*tasks)
+    return times
+
+
+def measure(channel: Any, name: str, work: Awaitable[list[float]]) -> None:
+    """Print one line of the table."""
+    channel.send("time")
+    cpu, begun = channel.recv(), time.perf_counter()
+    times = np.array(asyncio.run(work))  # type: ignore[arg-type]
+    taken = time.perf_counter() - begun
+    channel.send("time")
+    each = (channel.recv() - cpu) / len(times)
+    shown = " | ".join(f"{1e3 * value:,.1f}" for value in (*np.quantile(times, [0.5, 0.99]), times.max()))
+    print(f"| {name} | {len(times) / taken:,.0f} | {1e3 * each:.2f} | {1 / each:,.0f} | {shown} |", flush=True)
+
+
+def main() -> None:
+    """Print a line for each number of callers and for each rate."""
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("--accounts", type=int, default=2_000)
+    options.add_argument("--days", type=int, default=60)
+    options.add_argument("--trees", type=int, default=300)
+    options.add_argument("--callers", type=int, nargs="*", default=[1, 4, 16, 64])
+    options.add_argument("--rates", type=int, nargs="*", default=[100, 200, 400])
+    options.add_argument("--seconds", type=float, default=8.0, help="for each line")
+    options.add_argument("--book", action="store_true", help="book each payment after its score")
+    options.add_argument("--model", type=Path, help="folder of a model that was made before, for this bank")
+    given = options.parse_args()
+    bank = read_dataset(simulate(n_accounts=given.accounts, n_days=given.days, seed=5, mule_share=0.03))
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        model = given.model or folder / "model"
+        if given.model is None:
+            train(
+                bank, bank.transfers["time"][-1].as_py().isoformat(), target="ever", unlabelled="negative", live=True,
+                lookback="45d", model=MuleModel(n_estimators=given.trees, n_jobs=1), output=model,
+            )  # fmt: skip
+        base, rows = split(bank, min(len(bank.transfers) // 4, 60_000))
+        write_tables(dict(base.tables), folder / "bank")
+        bodies = [json.dumps(row, default=lambda value: value.isoformat()).encode() for row in reversed(rows)]
+        mine, other = get_context("spawn").Pipe()
+        process = get_context("spawn").Process(target=serve, args=(folder / "bank", model, folder / "log", other))
+        process.start()
+        port = mine.recv()
+        send = lambda: Connection(port, book=given.book)  # noqa: E731
+        asyncio.run(closed(send, bodies[:_WARM], 8, 60.0))
+        del bodies[:_WARM]
+        print("| load | answers a second | processor ms each | by processor time | median ms | 99% ms | longest ms |")
+        print("|---|---:|---:|---:|---:|---:|---:|")
+        with contextlib.suppress(KeyboardInterrupt):
+            for n in given.callers:
+                measure(mine, f"{n} callers", closed(send, bodies, n, given.seconds))
+            for rate in given.rates:
+                measure(mine, f"{rate} a second", at_rate(send, bodies, rate, given.seconds))
+        mine.send("stop")
+        process.join(60)
+
+
+if __name__ == "__main__":
+    main()
