@@ -24,8 +24,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-
 from live import split
+
 from muledetect.model import MuleModel
 from muledetect.pipeline import train
 from muledetect.records import read_dataset, write_tables

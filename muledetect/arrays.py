@@ -84,7 +84,7 @@ def distinct(values: AnyArray) -> AnyArray:
 
 @numba.njit(cache=True, nogil=True)
 def _flagged(values, dense):  # type: ignore[no-untyped-def]
-    """Return the distinct values by a table of flags; none where that would be longer than `dense` times their number."""
+    """Return the distinct values by a table of flags; none where that is longer than `dense` times their number."""
     if not len(values):
         return values[:0].copy()
     least, most = values[0], values[0]

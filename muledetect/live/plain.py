@@ -93,19 +93,17 @@ def _checks(name: str, currency: str) -> Mapping[str, Callable[[Any], Any]]:
 
 
 def _check(column: Column) -> Callable[[Any], Any]:
-    if column.type in ("id", "hash"):
-        return _id
-    if column.type == "category" and column.values:
-        return _one_of(set(column.values))
-    if column.type == "time":
-        return _time
-    if column.type == "money":
-        return _whole(LARGEST, column.minimum)
-    if column.type == "int":
-        return _whole(_EXACT, column.minimum)
-    if column.type == "number" and column.minimum is None:
-        return _number
-    return _flag if column.type == "bool" else _one_of(set())
+    checks: dict[str, Callable[[Any], Any]] = {
+        "id": _id,
+        "hash": _id,
+        "category": _one_of(set(column.values)),
+        "time": _time,
+        "money": _whole(LARGEST, column.minimum),
+        "int": _whole(_EXACT, column.minimum),
+        "number": _number,
+        "bool": _flag,
+    }
+    return checks[column.type]
 
 
 def _id(value: Any) -> str:

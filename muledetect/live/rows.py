@@ -119,7 +119,7 @@ class Rows:
         """Return the cells of a column: int64 with `MISSING`, float64 with NaN, int8 with -1, or codes with -1."""
         return self._columns[name].values
 
-    def __contains__(self, name: str) -> bool:
+    def __contains__(self, name: object) -> bool:
         return name in self._columns
 
     @property

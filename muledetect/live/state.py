@@ -198,11 +198,10 @@ class LiveState:
             return np.empty(0, np.int64)
         return lists.of(self.tables[name].encoders[_FOUND_BY[name]].find(pa.array([key], pa.string())))
 
-    def is_known(self, name: str, keys: pa.ChunkedArray | Sequence[str]) -> BoolArray:
+    def is_known(self, name: str, keys: pa.ChunkedArray | list[str]) -> BoolArray:
         """Return which ids rows of a table have."""
         encoder = self.tables[name].encoders[_FOUND_BY[name]]
-        is_arrow = isinstance(keys, pa.ChunkedArray)
-        codes = encoder.find(keys.combine_chunks()) if is_arrow else encoder.find_texts(keys)
+        codes = encoder.find_texts(keys) if isinstance(keys, list) else encoder.find(keys.combine_chunks())
         return np.asarray(self._found[name].counts(codes) > 0)
 
     def plain(self, name: str, rows: Sequence[Mapping[str, Any]]) -> Cells | None:

@@ -80,7 +80,9 @@ def pack_trees(texts: Sequence[TreesText]) -> PackedTrees:
         column=_spread(every, "split_feature", np.int32),
         threshold=threshold,
         is_nan_left=(decision == _LEFT) | ((decision == _AS_ZERO) & (threshold >= 0)),
-        child=np.concatenate([_children(tree) + first for tree, first in zip(every, root, strict=True)]).astype(np.int32),
+        child=np.concatenate([_children(tree) + first for tree, first in zip(every, root, strict=True)]).astype(
+            np.int32
+        ),
         value=np.concatenate([[0.0] * n + list(tree["leaf_value"]) for tree, n in zip(every, n_splits, strict=True)]),
     )
 

@@ -21,7 +21,10 @@ BANGKOK = timezone(timedelta(hours=7))
 
 #: Cells of each contract type: such as come every day, and such as only a reader can judge.
 CELLS: dict[str, list[Any]] = {
-    "id": ["007", "a-1", "DE89/370", " 7", "7 7", "12.0", "12.5", "nan", "null", "", "１２", "ก", "x\u200b", "\t", 7, None],
+    "id": [
+        "007", "a-1", "DE89/370", " 7", "7 7", "12.0", "12.5", "nan", "null", "", "\uff11\uff12", "\u0e01", "x\u200b",
+        "\t", 7, None,
+    ],
     "time": [
         datetime(2025, 3, 11, 4, 5, 6, 789, UTC), datetime(2025, 3, 11, 4, tzinfo=BANGKOK), datetime(2025, 3, 11, 4),
         "2025-03-11T04:05:06Z", "2025-03-11T04:05:06.123+07:00", "2025-03-11T04:05:06.123456-23:59",
