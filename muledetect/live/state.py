@@ -205,7 +205,14 @@ class LiveState:
         return np.asarray(self._found[name].counts(codes) > 0)
 
     def plain(self, name: str, rows: Sequence[Mapping[str, Any]]) -> Cells | None:
-        """Return rows as cells, if they need no reading and their ids are new; see `muledetect.live.plain`."""
+        """Return rows as cells, if they need no reading and their ids are new; see `muledetect.live.plain`.
+
+        Parameters
+        ----------
+        name : str
+            Table.
+        rows : sequence of mappings
+        """
         if name not in self.tables:
             return None
         cells = plain_cells(name, rows, self.tables[name], currency=self.currency, since=self.since)
@@ -228,9 +235,12 @@ class LiveState:
         return self.accounts.find_texts(account_ids)
 
     def add_transfers(self, table: pa.Table | Cells) -> None:
-        """Book transfers: columns and types of the contract, ids new. O(transfers since the earliest of them).
+        """Book transfers. O(transfers since the earliest of them).
 
-        `Cells` must not lie before the look-back.
+        Parameters
+        ----------
+        table : pyarrow.Table or Cells
+            Columns and types of the contract, ids new. `Cells` must not lie before the look-back.
         """
         table = self._kept("transfers", table)
         if not len(table):
@@ -252,7 +262,15 @@ class LiveState:
         self._values.append(self._compute(low))
 
     def add_rows(self, name: str, table: pa.Table | Cells) -> None:
-        """Add rows of another table: columns and types of the contract; `Cells` must not lie before the look-back."""
+        """Add rows of another table.
+
+        Parameters
+        ----------
+        name : str
+            Table.
+        table : pyarrow.Table or Cells
+            Columns and types of the contract. `Cells` must not lie before the look-back.
+        """
         rows, table = self.tables[name], self._kept(name, table)
         self._tell("add_rows", name, table)
         n_before = len(rows)
