@@ -136,6 +136,15 @@ SECTIONS: Final = {
         "A scorer in one process, in micro-batches: booked and scored, without reasons. The machine was shared with "
         "much other work: rates and tails are those of the machine, too; see the rate by processor time.",
     ),
+    "service": Section(
+        "Payments scored over HTTP",
+        "python benchmarks/service.py --accounts 2000 --days 60 --callers 1 16 64 --rates 100 200 400",
+        2,
+        "`muledetect serve` in a process of its own, on the same machine as its callers. *Callers* send the next "
+        "payment when they have the answer to the one before; *a second*: payments come at fixed moments. The machine "
+        "was shared with much other work: see the rate by processor time.",
+        ("starlette", "uvicorn"),
+    ),
     "replay": Section(
         "Stolen money held in time",
         "python benchmarks/replay.py --accounts 2500 --days 7",
