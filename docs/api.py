@@ -40,6 +40,7 @@ MODULES: Final = (
     "muledetect.rings",
     "muledetect.tracing",
     "muledetect.parties",
+    "muledetect.holds",
     "muledetect.evaluation",
     "muledetect.messages",
     "muledetect.reports",

@@ -18,6 +18,7 @@ from muledetect import (
     convert,
     demo,
     engine,
+    holds,
     messages,
     parties,
     pipeline,
@@ -63,6 +64,12 @@ PYTHON: Final = {
     "evaluate": 'evaluation = md.evaluate("data/sample", "model", "2025-04-01", output="evaluation")',
     "monitor": 'drift = md.pipeline.monitor("data/sample", "model", "2025-03-01", "2025-04-01", output="drift")\n'
     "drift.exit_status",
+    "hold": "md.holds.add_event(\n"
+    '    "holds.parquet", "held", pack="TH", time="2025-03-28T10:00+07:00", recorded="2025-03-28T10:05+07:00",\n'
+    '    account_id="6582332921", complaint_id="Q0000009", amount=3_676_460, clock="traced_amount",\n'
+    '    decided_by="fraud desk", why="traced to it",\n)',
+    "holds": 'states = md.holds.hold_states("holds.parquet", "2025-03-29", "TH")',
+    "release": 'md.pipeline.release("data/sample", "holds.parquet", "2025-03-29", pack="TH")',
     "report": 'md.report("data/sample", "scores.parquet", rings="rings", output="report")',
     "replay": 'md.train("data/sample", "2025-03-01", target="ever", live=True, output="live_model")\n'
     'found = md.replay.replay("data/sample", "live_model", begin="2025-03-24", policy="GB", output="replay")',
@@ -95,6 +102,9 @@ FUNCTIONS: Final[dict[str, tuple[Callable[..., Any], ...]]] = {
     "trace": (pipeline.trace, tracing.trace),
     "recall": (pipeline.recall, tracing.trace),
     "answers": (messages.read_answers, records.write_table),
+    "hold": (holds.add_event, holds.propose.traced_hold),
+    "holds": (holds.hold_states, holds.propose_holds, records.write_table),
+    "release": (pipeline.release,),
     "report": (pipeline.report,),
     "evaluate": (pipeline.evaluate,),
     "monitor": (pipeline.monitor,),
@@ -120,6 +130,9 @@ RENAMED: Final = {
     ("score", "explain"): "n_explained", ("explain", "transfers"): "n_transfers",
     ("trace", "complaint"): "complaint_ids", ("trace", "method"): "methods",
     ("recall", "complaint"): "complaint_ids", ("recall", "method"): "methods", ("answers", "output"): "write_table",
+    ("hold", "at"): "time", ("hold", "by"): "decided_by", ("hold", "account"): "account_id",
+    ("hold", "complaint"): "complaint_id", ("hold", "transfer"): "transfer_id", ("holds", "output"): "write_table",
+    ("holds", "traces"): "holds", ("holds", "language"): "Clocks.shown", ("release", "language"): "text_en, text_th",
     ("evaluate", "truth"): "use_truth", ("report", "alerts"): "n_alerts",
     ("replay", "until"): "end", ("replay", "tokens"): "token", ("serve", "rate"): "Limits.per_second",
     ("serve", "queue"): "Limits.waiting",

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from muledetect.engine import Store
     from muledetect.evaluation import Drift, Evaluation
+    from muledetect.holds import Clocks
     from muledetect.messages import ImportedMessages, Recalls
     from muledetect.model import MuleModel
     from muledetect.model.key_transfers import Explanation
@@ -377,6 +378,55 @@ def show_traces(out: Console, found: Traces, n_rows: int = 8) -> None:
     if found.not_proposed:
         out.print(f"Holds that are too small to propose: {found.not_proposed / unit:,.0f} in all.")
     out.print("Hold the amount, not the account. A trace is a calculation, not a finding about a person.")
+
+
+def show_holds(
+    out: Console, states: pa.Table, proposed: pa.Table | None, clocks: Clocks, language: str, n_rows: int = 40
+) -> None:
+    """Print holds that stand, the most urgent first, then how many ended, and what may be held and is not."""
+    rows = states.to_pylist()
+    standing = sorted(
+        (row for row in rows if row["ended_at"] is None), key=lambda row: (row["expires_at"], row["hold_id"])
+    )
+    columns = {"hold, account": "", "state": "", "held, minor units": ",", "clock": "", f"{clocks.time_zone}": "",
+               "latest entry, by, why": ""}  # fmt: skip
+    shown = []
+    for row in standing[:n_rows]:
+        named = [
+            name for name in ("review_due", "police_until", "extended_until", "expires_at") if row[name] is not None
+        ]
+        times = [f"{name.replace('_', ' ')}: {_when(row[name], clocks, language)}" for name in named]
+        state = [row["state"], "REVIEW OVERDUE"] if row["is_due"] else [row["state"]]
+        entry = [row["last_event"], row["decided_by"], row["why"]]
+        shown.append(([row["hold_id"], row["account_id"]], state, row["held"], row["clock"], times, entry))
+    _print_table(out, columns, shown, lines=True)
+    ended = Counter(row["state"] for row in rows if row["ended_at"] is not None)
+    n_due = sum(row["is_due"] for row in standing)
+    more = f", of which {n_rows:,} are shown" if len(standing) > n_rows else ""
+    out.print(
+        f"{len(standing):,} holds stand{more}; {n_due:,} reviews are overdue, "
+        f"{sum(row['state'] == 'appealed' for row in standing):,} appeals wait, "
+        f"{sum(row['extended_until'] is not None for row in standing):,} are extended; {ended['released']:,} were "
+        f"released, {ended['expired']:,} expired."
+    )
+    if proposed is not None:
+        columns = {"may be held": "", "clock": "", "minor units": ",", "until": ""}
+        lines = [(row["account_id"] or row["transfer_id"], row["clock"], row["amount"],
+                  _when(row["until"], clocks, language)) for row in proposed.slice(0, n_rows).to_pylist()]  # fmt: skip
+        _print_table(out, columns, lines)
+        out.print(f"{len(proposed):,} proposals. A person decides; write it down with `muledetect hold`.")
+
+
+def _when(moment: Any, clocks: Clocks, language: str) -> str:
+    return clocks.shown(None if moment is None else round(moment.timestamp() * 1_000_000), language)
+
+
+def show_release(out: Console, found: pa.Table, language: str, n_rows: int = 60) -> None:
+    """Print what speaks for the release of each hold, signs of coercion first."""
+    rows = [(row["hold_id"], row["kind"], row[f"text_{language}"], f"{len(row['transfers']):,}")
+            for row in found.slice(0, n_rows).to_pylist()]  # fmt: skip
+    _print_table(out, {"hold": "", "of": "", "says": "", "transfers": ">"}, rows)
+    out.print("No sign is none against anybody. A person reads them, and decides.")
 
 
 def show_report(out: Console, pages: Mapping[str, int], folder: Path) -> None:

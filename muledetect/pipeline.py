@@ -510,6 +510,48 @@ def recall(
     return drafted
 
 
+def release(
+    dataset: Source | Snapshot,
+    record: pa.Table | str | Path,
+    as_of: Moment | None = None,
+    *,
+    pack: str | Path,
+    output: str | Path | None = None,
+    overwrite: bool = False,
+    memory: str | int | None = None,
+    progress: Progress | None = None,
+) -> pa.Table:
+    """Return what speaks for the release of each hold that stands at a moment, signs of coercion first.
+
+    Parameters
+    ----------
+    dataset : Dataset, path, mapping of tables or Snapshot
+    record : pyarrow.Table or path
+        Record of holds, see `muledetect.holds.add_event`.
+    as_of : Moment, optional
+        Exclusive; that of the snapshot if one is given.
+    pack : str or path
+        Country pack, or file, with the clocks of the holds.
+    output : path, optional
+        Parquet file.
+    overwrite, memory, progress
+        As for every step, see `muledetect.pipeline`.
+    """
+    from muledetect.holds import hold_states
+    from muledetect.records.pseudonyms import refuse_other_names
+    from muledetect.reports.accounts.release import release_evidence
+
+    _refuse(output, kinds.RELEASE, dataset, record, overwrite=overwrite)
+    snapshot = open_snapshot(dataset, as_of, progress, memory)
+    states = hold_states(record, snapshot.as_of, pack)
+    known = snapshot.facts.dataset.account_ids
+    refuse_other_names(states["account_id"], known, "record of holds: column 'account_id'")
+    found = release_evidence(snapshot, states)
+    if output is not None:
+        write_table(found, output, output=kinds.RELEASE, overwrite=overwrite)
+    return found
+
+
 def report(
     dataset: Source,
     scores: Any,
@@ -521,6 +563,8 @@ def report(
     model: MuleModel | str | Path | None = None,
     evaluation: str | Path | None = None,
     drift: str | Path | None = None,
+    holds: pa.Table | str | Path | None = None,
+    pack: str | Path = "none",
     n_alerts: int = 200,
     language: Language = "en",
     time_zone: str = "UTC",
@@ -548,6 +592,10 @@ def report(
         That scored: its config hash stands on each case file, its card in the model report.
     evaluation, drift : path, optional
         Folders that `evaluate` and `monitor` wrote.
+    holds : pyarrow.Table or path, optional
+        Record of holds (`muledetect.holds.add_event`): case files show the holds of their account, with their clocks.
+    pack : str or path
+        Country pack, or file, with the clocks of these holds.
     n_alerts : int
         Case files to write.
     language : "en" or "th"
@@ -565,15 +613,20 @@ def report(
         If tables do not fit each other, an option is unknown, or the folder holds something else.
     """
     from muledetect.facts import Snapshot
-    from muledetect.reports.material import gather_material, latest_moment
+    from muledetect.holds import hold_states, load_clocks
+    from muledetect.reports.material import Standing, gather_material, latest_moment
     from muledetect.reports.model.report import read_model_report
     from muledetect.reports.write import write_report
 
-    _refuse(output, kinds.REPORT, dataset, scores, rings, model, evaluation, drift, overwrite=overwrite)
+    _refuse(output, kinds.REPORT, dataset, scores, rings, model, evaluation, drift, holds, overwrite=overwrite)
     read = load(dataset, memory=memory, progress=progress)
     table, found, used = open_scores(scores), open_rings(rings), None if model is None else open_model(model, read)
     snapshot = Snapshot(read, latest_moment(table) if as_of is None else as_of)
-    material = gather_material(snapshot, table, rings=found, model=used, n_alerts=n_alerts, progress=progress or silent)
+    clocks = load_clocks(pack)
+    standing = None if holds is None else Standing(hold_states(holds, snapshot.as_of, clocks), clocks)
+    material = gather_material(
+        snapshot, table, rings=found, model=used, n_alerts=n_alerts, standing=standing, progress=progress or silent
+    )
     about_model = None
     if evaluation is not None:
         # the folder's card also says with which versions the model was trained
@@ -749,6 +802,7 @@ __all__ = [
     "find_rings",
     "load",
     "monitor",
+    "release",
     "report",
     "score",
     "simulate",

@@ -134,6 +134,7 @@ def test_only_amounts_that_move_money_must_be_positive() -> None:
         ("accounts", "daily_limit"),
         ("complaints", "amount"),
         ("truth_transfers", "amount"),
+        ("hold_events", "amount"),
     }
     assert INPUTS["truth_money"].column("amount").minimum == 0
 

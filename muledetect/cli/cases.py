@@ -118,6 +118,8 @@ def report(
     model: Annotated[Path | None, Option(help="Folder of the model that scored, or starter.")] = None,
     evaluation: Annotated[Path | None, Option(help="Folder that `evaluate` wrote: a model report.")] = None,
     drift: Annotated[Path | None, Option(help="Folder that `monitor` wrote, for the model report.")] = None,
+    holds: Annotated[Path | None, Option(help="Record that `hold` wrote: case files show their holds.")] = None,
+    pack: Annotated[str, Option(help="Country pack with the clocks of the holds, or a JSON file.")] = "none",
     as_of: Annotated[str | None, Option(help="Which moment of the scores; the latest if not given.")] = None,
     alerts: Annotated[int, Option(min=1, help="How many of the highest get a case file.")] = 200,
     language: Annotated[Literal["en", "th"], Option(help="Language that pages open in; they hold both.")] = "en",
@@ -125,9 +127,9 @@ def report(
     goaml: Annotated[bool, Option(help="Also a draft of each case in the shape of goAML.")] = False,
 ) -> None:
     """Write case files, ring files, an index and the model report as self-contained HTML."""
-    with reading.opened(output, kinds.REPORT, scores, rings, model, evaluation, drift) as (dataset, to):
+    with reading.opened(output, kinds.REPORT, scores, rings, model, evaluation, drift, holds) as (dataset, to):
         pages = md.pipeline.report(
-            dataset, scores, as_of=as_of, rings=rings, model=model, evaluation=evaluation, drift=drift,
-            n_alerts=alerts, language=language, time_zone=time_zone, goaml=goaml, **to,
+            dataset, scores, as_of=as_of, rings=rings, model=model, evaluation=evaluation, drift=drift, holds=holds,
+            pack=pack, n_alerts=alerts, language=language, time_zone=time_zone, goaml=goaml, **to,
         )  # fmt: skip
     console.show_report(out, pages, output)

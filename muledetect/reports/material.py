@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -19,6 +19,7 @@ from muledetect.evaluation import likely_victims
 from muledetect.facts import Snapshot
 from muledetect.frames import as_arrow
 from muledetect.graph import TransferGraph
+from muledetect.holds import Clocks
 from muledetect.model import MuleModel
 from muledetect.model.key_transfers import Explanation, explain_scores
 from muledetect.model.store import config_hash
@@ -31,6 +32,21 @@ from muledetect.tracing import Traces, trace
 
 #: Tiers that make an account a suspect to whom a likely victim may have paid.
 _SUSPECTED: Final = ("watch", "suspected")
+
+
+class Standing(NamedTuple):
+    """What the bank's record of holds says at a moment.
+
+    Attributes
+    ----------
+    states : pyarrow.Table
+        schema.HOLD_STATES.
+    clocks : Clocks
+        Of the country; their zone is that of the times of holds.
+    """
+
+    states: pa.Table
+    clocks: Clocks
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,6 +79,8 @@ class Material:
         Config hash, target, pack and number of features of the model; empty where it was not given.
     missing : list of str
         Tables that the data set does not have.
+    standing : Standing or None
+        The bank's record of holds at the moment; None where it was not given.
     """
 
     snapshot: Snapshot
@@ -76,6 +94,7 @@ class Material:
     is_victim: BoolArray
     model: Mapping[str, Any]
     missing: list[str]
+    standing: Standing | None = None
 
     def __repr__(self) -> str:
         found = f"{len(self.scores):,} alerts, {self.rings!r}, {self.traces!r}"
@@ -114,6 +133,7 @@ def gather_material(
     rings: RingTables | None = None,
     model: MuleModel | None = None,
     n_alerts: int = 200,
+    standing: Standing | None = None,
     progress: Progress = silent,
 ) -> Material:
     """Gather what the pages need, everything as known before one moment.
@@ -129,6 +149,8 @@ def gather_material(
         That scored, for the case files' heads.
     n_alerts : int
         So many of the highest get a case file; rows that share the last rank do too.
+    standing : Standing, optional
+        The bank's record of holds, of the same moment.
     progress : callable
         Called with the stage in words and the fraction done.
 
@@ -150,6 +172,8 @@ def gather_material(
     listed = at.filter(pc.less_equal(at["rank"], n_alerts))
     dataset = snapshot.facts.dataset
     refuse_other_names(listed["account_id"], dataset.account_ids, "scores: column 'account_id'")
+    if standing is not None:
+        refuse_other_names(standing.states["account_id"], dataset.account_ids, "record of holds: column 'account_id'")
     n_unknown = int((snapshot.graph.codes(listed["account_id"]) < 0).sum())
     if n_unknown:
         raise DataError(
@@ -175,6 +199,7 @@ def gather_material(
         is_victim=_inferred_victims(snapshot, _suspected(at, found)),
         model=_model_facts(model),
         missing=[name for name in schema.INPUTS if not name.startswith("truth_") and name not in snapshot.tables],
+        standing=standing,
     )
 
 

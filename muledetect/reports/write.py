@@ -91,13 +91,14 @@ def write_report(
         render, language=language, zone=zone, minor_units=material.minor_units, currency=material.currency,
         as_of=material.as_of, missing=material.missing, basis=material.basis, fingerprint=material.snapshot.fingerprint,
     )  # fmt: skip
+    hold_zone = None if material.standing is None else material.standing.clocks.time_zone
     with new_folder(output, REPORT, overwrite=overwrite) as folder:
         rows = []
         for at, case in enumerate(account_cases(material, ring_files), 1):
             file = account_files[case.account_id]
             goaml_file = file.replace("accounts/", "goaml/").replace(".html", ".xml") if goaml else None
             facts = _account_facts(case, account_files, language, zone)
-            _put(folder / file, page("account", case=case, goaml_file=goaml_file, **facts))
+            _put(folder / file, page("account", case=case, goaml_file=goaml_file, hold_zone=hold_zone, **facts))
             if goaml_file:
                 _put(folder / goaml_file, to_goaml(draft_str(case)))
             rows.append(_alert_row(case, file))

@@ -14,10 +14,11 @@ from future import AS_OF, futures
 from muledetect.facts import Snapshot
 from muledetect.parties import find_controllers, find_parties
 from muledetect.records import Dataset
+from muledetect.reports.accounts.release import release_evidence
 from muledetect.reports.material import gather_material
 from muledetect.reports.write import write_report
 from muledetect.rings import find_rings, find_ties
-from muledetect.schema import SCORES
+from muledetect.schema import HOLD_STATES, SCORES
 from muledetect.tracing import locate, trace
 
 pytestmark = pytest.mark.slow
@@ -59,6 +60,19 @@ def pages(dataset: Dataset) -> Results:
     return {name: pa.table({"line": text.splitlines()}) for name, text in zip(names, texts, strict=True)}
 
 
+def release(dataset: Dataset) -> Results:
+    held = trace(Snapshot(futures().past, AS_OF)).holds
+    rows = [row for row in held.to_pylist() if row["hold"] > 0][:40]
+    n = len(rows)
+    states = HOLD_STATES.filled(
+        hold_id=[f"H{at}" for at in range(n)], account_id=[row["account_id"] for row in rows],
+        complaint_id=[row["complaint_id"] for row in rows], clock=["traced_amount"] * n, state=["held"] * n,
+        amount=[1] * n, held=[1] * n, started_at=[AS_OF] * n, bank_until=[AS_OF] * n, expires_at=[AS_OF] * n,
+        is_due=[False] * n, last_event=["held"] * n, decided_by=["d"] * n, why=["w"] * n, as_of=[AS_OF] * n,
+    )  # fmt: skip
+    return {"release": release_evidence(Snapshot(dataset, AS_OF), states)}
+
+
 def ranked() -> pa.Table:
     """Return the scores as a model writes them, each of the first with a reason that names its key transfers."""
     few = futures().scores.sort_by([("score", "descending"), ("account_id", "ascending")]).slice(0, 40)
@@ -78,7 +92,7 @@ def ranked() -> pa.Table:
 #: Every result that is made of a snapshot; whoever adds one adds it here.
 RESULTS: dict[str, Callable[[Dataset], Results]] = {
     "rings": rings, "ties": ties, "parties": parties, "traces": traces, "first_minutes": first_minutes,
-    "pages": pages,
+    "pages": pages, "release": release,
 }  # fmt: skip
 
 

@@ -22,6 +22,7 @@ from muledetect import pipeline
 from muledetect.errors import OutputError
 from muledetect.features import write_features
 from muledetect.graph import Points
+from muledetect.holds import add_event
 from muledetect.labels import every_account
 from muledetect.model import MuleModel
 from muledetect.outputs import MANIFEST
@@ -46,6 +47,8 @@ LINES = {
     "import iso20022": "import iso20022 {messages} --source-tz UTC --output {out}",
     "recall": "recall {bank} --as-of 2025-03-05 --sender AAAATHBK --output {out}",
     "answers .parquet": "answers {answer} --recalls {recalls} --output {out}",
+    "holds .parquet": "holds {record} --pack TH --as-of 2025-03-05 --output {out}",
+    "release .parquet": "release {bank} --record {record} --pack TH --as-of 2025-03-05 --output {out}",
     "train": "train {bank} --as-of 2025-02-10 --target ever --max-rows 150 --model {out}",
     "score .parquet": "score {bank} --model {model} --as-of 2025-03-05 --explain 5 --output {out}",
     "threshold .json": "threshold {bank} --model {model} --as-of 2025-03-05 --per-day 2 --output {out}",
@@ -101,6 +104,11 @@ def inputs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     examples = Path(__file__).parents[1] / "data" / "messages"
     made |= {"messages": examples / "camt053.xml", "answer": examples / "camt029.xml", "recalls": place / "recalls"}
     pipeline.recall(bank, "2025-03-05", sender="AAAATHBK", output=made["recalls"])
+    made["record"] = place / "record.parquet"
+    add_event(
+        made["record"], "held", pack="TH", time="2025-03-04T10:00Z", recorded="2025-03-04T10:00Z", decided_by="desk",
+        why="traced", account_id=scores["account_id"][0].as_py(), complaint_id="q", clock="traced_amount", amount=1,
+    )  # fmt: skip
     return made
 
 

@@ -10,9 +10,10 @@ import pyarrow as pa
 from muledetect import schema
 from muledetect.clock import DAY, HOUR, MINUTE
 from muledetect.facts import Snapshot
+from muledetect.holds import load_clocks
 from muledetect.records import Dataset, read_dataset
 from muledetect.records.pseudonyms import Pseudonyms
-from muledetect.reports.material import Material, gather_material
+from muledetect.reports.material import Material, Standing, gather_material
 from muledetect.rings import RingTables, find_rings, find_ties
 
 START = 1_735_689_600_000_000  # 2025-01-01
@@ -209,7 +210,20 @@ def make_world(
 
 def make_material(name: Callable[[str], str] = str, **options: Any) -> Material:
     world = make_world(name)
-    return material_of(world, rings=world.rings, **options)
+    return material_of(world, rings=world.rings, standing=make_standing(name), **options)
+
+
+def make_standing(name: Callable[[str], str] = str) -> Standing:
+    """Return the record of holds as it stands: 100.00 for q0 in gc since a day and an hour, appealed."""
+    row: dict[str, Any] = {
+        "hold_id": name("hold 1"), "account_id": name("gc"), "complaint_id": name("q0"), "transfer_id": None,
+        "clock": "traced_amount", "state": "appealed", "amount": 20_000, "held": 10_000,
+        "started_at": AS_OF - DAY - HOUR, "bank_until": AS_OF + 2 * DAY, "police_until": None, "extended_until": None,
+        "review_due": AS_OF - HOUR, "expires_at": AS_OF + 2 * DAY, "ended_at": None, "appealed_at": AS_OF - 2 * HOUR,
+        "is_due": True, "last_event": "appealed", "decided_by": name("officer 7"), "why": name("the holder says rent"),
+        "as_of": AS_OF,
+    }  # fmt: skip
+    return Standing(schema.HOLD_STATES.filled(**{key: [value] for key, value in row.items()}), load_clocks("TH"))
 
 
 def material_of(world: World, **options: Any) -> Material:

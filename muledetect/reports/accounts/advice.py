@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 
 from muledetect.arrays import Int32Array, Int64Array
 from muledetect.clock import DAY
+from muledetect.facts import Snapshot
 from muledetect.reports.accounts.case import AccountCase
 from muledetect.reports.material import Material, frame_of
 from muledetect.reports.pages import money_text, time_text, unit_words
@@ -30,17 +31,17 @@ _LOGIN: Final = ("device_hash", "ip_hash", "wifi_hash", "event", "remote_access"
 _SAID: Final = read_words("accounts/advice.toml")
 
 
-def find_coercion(material: Material, codes: Int64Array) -> dict[str, list[dict[str, Any]]]:
-    """Return possible coercion indicators of the listed accounts from their logins; accounts without any are absent.
+def find_coercion(snapshot: Snapshot, codes: Int64Array) -> dict[str, list[dict[str, Any]]]:
+    """Return possible coercion indicators of accounts (codes) from their logins; accounts without any are absent.
 
     A network shared with 5 to 200 other holders counts from 3 days on. O(sessions).
     """
-    table = material.snapshot.tables.get("sessions")
+    table = snapshot.tables.get("sessions")
     if table is None:
         return {}
-    code = material.graph.codes(table["account_id"]).astype(np.int64)
+    code = snapshot.graph.codes(table["account_id"]).astype(np.int64)
     time = table["time"].cast(pa.int64()).to_numpy()
-    is_recent, is_listed = time >= material.as_of - RECENT, np.isin(code, codes)
+    is_recent, is_listed = time >= snapshot.as_of - RECENT, np.isin(code, codes)
     known = table.select([name for name in _LOGIN if name in table.column_names])
     rows = np.flatnonzero(is_listed)
     every = frame_of(known.take(pa.array(rows))).assign(account=code[rows], time=time[rows], day=time[rows] // DAY)
@@ -50,10 +51,10 @@ def find_coercion(material: Material, codes: Int64Array) -> dict[str, list[dict[
     for name in ("remote_access", "emulator", "virtual_camera"):
         counts[name] = own[own[name] == True].groupby("account").size()  # noqa: E712 (null is not true)
     counts["face_fail"] = own[own["event"] == "face_fail"].groupby("account").size()
-    counts["new_devices"] = _new_devices(every, material.as_of - RECENT)
-    people = material.snapshot.facts.people.of_account[code[is_recent]]
+    counts["new_devices"] = _new_devices(every, snapshot.as_of - RECENT)
+    people = snapshot.facts.people.of_account[code[is_recent]]
     counts["sharers"], counts["days"] = _sharers(known.filter(pa.array(is_recent)), people, own)
-    ids = material.graph.account_ids.take(pa.array(counts.index.to_numpy(np.int64))).to_pylist()
+    ids = snapshot.graph.account_ids.take(pa.array(counts.index.to_numpy(np.int64))).to_pylist()
     numbers = counts.fillna(0).astype(int).to_dict("records")
     found = ((name, list(_indicators(row))) for name, row in zip(ids, numbers, strict=True))
     return {name: indicators for name, indicators in found if indicators}
@@ -97,7 +98,7 @@ def _indicators(row: Mapping[Any, int]) -> Iterator[dict[str, Any]]:
             yield {"code": code, "text": fill(_SAID["coercion"][code], n=f"{n:,}", m=f"{m:,}")}
 
 
-_DAILY: Final = ("bill", "card", "qr_merchant")
+DAILY: Final = ("bill", "card", "qr_merchant")
 
 
 def find_exculpatory(material: Material, case: AccountCase, code: int) -> list[dict[str, Any]]:
@@ -108,7 +109,7 @@ def find_exculpatory(material: Material, case: AccountCase, code: int) -> list[d
     )
     is_credit, cleared = recent["is_credit"].astype(bool), _cleared(material).get(case.account_id)
     n_salaries = int(((recent["channel"] == "payroll") & is_credit).sum())
-    n_daily = int((recent["channel"].isin(_DAILY) & ~is_credit).sum())
+    n_daily = int((recent["channel"].isin(DAILY) & ~is_credit).sum())
     n_losses = int((material.disputes["victim"] == code).sum())
     years = (case.as_of - case.account["opened_at"]) // (365 * DAY) if "opened_at" in case.account else 0
     kind = WORDS[case.account["kind"] if is_public[code] else "hub"]

@@ -75,6 +75,8 @@ class AccountCase:
         Suggested actions, the least intrusive first: `code`, `text` (language -> text).
     coercion : sequence of mapping
         Possible coercion indicators: `code`, `text` (language -> text).
+    holds : sequence of mapping
+        Holds in the bank's record, as `holds_of` gives them; None where no record was given.
     """
 
     account_id: str
@@ -102,6 +104,7 @@ class AccountCase:
     exculpatory: Sequence[Mapping[str, Any]]
     actions: Sequence[Mapping[str, Any]]
     coercion: Sequence[Mapping[str, Any]]
+    holds: Sequence[Mapping[str, Any]] | None = None
 
     def __repr__(self) -> str:
         tier, n = self.score.get("tier"), len(self.reasons)

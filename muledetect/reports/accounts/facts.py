@@ -17,6 +17,7 @@ from muledetect.graph import TransferGraph
 from muledetect.model.sentences import write_reason
 from muledetect.reports.accounts.advice import find_coercion, find_exculpatory, suggest_actions
 from muledetect.reports.accounts.case import AccountCase
+from muledetect.reports.accounts.holds import holds_of
 from muledetect.reports.accounts.moved import Moved, follow_money
 from muledetect.reports.material import Material, frame_of
 from muledetect.reports.pages import LANGUAGES, is_known
@@ -68,7 +69,8 @@ def account_cases(material: Material, ring_files: Mapping[str, str]) -> Iterator
             record.pop("balance", None)
     holders = _records(material, "holders", "holder_id", (row.get("holder_id") for row in accounts.values()))
     rings = _memberships(material, ring_files)
-    coercion = find_coercion(material, codes)
+    coercion = find_coercion(material.snapshot, codes)
+    held = holds_of(material)
     scores: Sequence[Mapping[Any, Any]] = material.scores.to_dict("records")
     for row, code, (chosen, n_all, is_whole) in zip(scores, codes, positions, strict=True):
         name = row["account_id"]
@@ -102,6 +104,7 @@ def account_cases(material: Material, ring_files: Mapping[str, str]) -> Iterator
             exculpatory=(),
             actions=(),
             coercion=coercion.get(name, ()),
+            holds=None if held is None else held.get(name, ()),
         )
         case = replace(case, exculpatory=find_exculpatory(material, case, int(code)))
         yield replace(case, actions=suggest_actions(case))
