@@ -64,10 +64,10 @@ PYTHON: Final = {
     "evaluate": 'evaluation = md.evaluate("data/sample", "model", "2025-04-01", output="evaluation")',
     "monitor": 'drift = md.pipeline.monitor("data/sample", "model", "2025-03-01", "2025-04-01", output="drift")\n'
     "drift.exit_status",
-    "hold": "md.holds.add_event(\n"
-    '    "holds.parquet", "held", pack="TH", time="2025-03-28T10:00+07:00", recorded="2025-03-28T10:05+07:00",\n'
-    '    account_id="6582332921", complaint_id="Q0000009", amount=3_676_460, clock="traced_amount",\n'
-    '    decided_by="fraud desk", why="traced to it",\n)',
+    "hold": 'when = {"time": "2025-03-28T10:00+07:00", "recorded": "2025-03-28T10:05+07:00"}\n'
+    'who = {"decided_by": "fraud desk", "why": "traced to it"}\n'
+    'what = {"account_id": "6582332921", "complaint_id": "Q0000009", "amount": 3_676_460, "clock": "traced_amount"}\n'
+    'md.holds.add_event("holds.parquet", "held", pack="TH", **when, **who, **what)',
     "holds": 'states = md.holds.hold_states("holds.parquet", "2025-03-29", "TH")',
     "release": 'md.pipeline.release("data/sample", "holds.parquet", "2025-03-29", pack="TH")',
     "report": 'md.report("data/sample", "scores.parquet", rings="rings", output="report")',
