@@ -32,7 +32,7 @@ def outputs(notebook: Any) -> Iterator[Any]:
 def test_a_notebook_runs(path: Path) -> None:
     notebook = nbformat.read(path, as_version=4)
     assert any(cell.get("outputs") for cell in notebook.cells), "committed without outputs"
-    nbclient.NotebookClient(notebook, timeout=120, resources={"metadata": {"path": path.parent}}).execute()
+    nbclient.NotebookClient(notebook, timeout=1_200, resources={"metadata": {"path": path.parent}}).execute()
     assert not [output for output in outputs(notebook) if output.get("name") == "stderr"], "it warns"
 
 
