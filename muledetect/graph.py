@@ -22,6 +22,7 @@ import pyarrow.compute as pc
 from muledetect.arrays import Int32Array, Int64Array, first_at_least
 from muledetect.clock import Moment, format_time, parse_time
 from muledetect.errors import DataError
+from muledetect.memory import HEAP, Room
 from muledetect.records import Dataset
 from muledetect.visible import has_half
 
@@ -96,10 +97,10 @@ class TransferGraph:
             incoming=_cut(self.incoming, n_seen),
         )
 
-    def since(self, moment: Moment) -> TransferGraph:
+    def since(self, moment: Moment, room: Room = HEAP) -> TransferGraph:
         """Return the graph without the transfers before `moment`; account codes stay. O(transfers + accounts)."""
         n_gone = int(np.searchsorted(self.time, parse_time(moment), side="left"))
-        return self if n_gone == 0 else part_of(self, n_gone, self.n_transfers)
+        return self if n_gone == 0 else part_of(self, n_gone, self.n_transfers, room)
 
     def codes(self, account_ids: Sequence[str] | pa.Array | pa.ChunkedArray) -> Int32Array:
         """Return the account codes of ids, int32; -1 where the graph does not know the id."""
@@ -125,7 +126,7 @@ def build_graph(dataset: Dataset) -> TransferGraph:
     """Build the graph of a data set; equal data sets in any row order give identical arrays.
 
     Arrays of time, source, target and amount are views of `dataset.transfers`; the two indexes cost 8 bytes a
-    transfer. O(n).
+    transfer, in the room of the data set. O(n).
     """
     transfers = dataset.transfers
     columns = {name: _one_chunk(transfers[name]) for name in ("time", "source", "target", "amount")}
@@ -136,10 +137,11 @@ def build_graph(dataset: Dataset) -> TransferGraph:
         amount=_view(columns["amount"]),
         account_ids=dataset.account_ids,
         tick=dataset.tick,
+        room=dataset.room,
     )
 
 
-def part_of(graph: TransferGraph, low: int, high: int) -> TransferGraph:
+def part_of(graph: TransferGraph, low: int, high: int, room: Room = HEAP) -> TransferGraph:
     """Return the graph of the transfers `low:high` alone; account codes stay. O(its transfers + accounts)."""
     return _index(
         time=graph.time[low:high],
@@ -148,6 +150,7 @@ def part_of(graph: TransferGraph, low: int, high: int) -> TransferGraph:
         amount=graph.amount[low:high],
         account_ids=graph.account_ids,
         tick=graph.tick,
+        room=room,
     )
 
 
@@ -287,6 +290,7 @@ def _index(
     amount: Int64Array,
     account_ids: pa.StringArray,
     tick: int,
+    room: Room = HEAP,
 ) -> TransferGraph:
     if len(time) > MAX_TRANSFERS:
         raise DataError(f"graph: {len(time):,} transfers are more than {MAX_TRANSFERS:,}; split the data set by time.")
@@ -297,11 +301,18 @@ def _index(
         source=source,
         target=target,
         amount=amount,
-        outgoing=TransferIndex(*_group_by_account(source, len(account_ids))),
-        incoming=TransferIndex(*_group_by_account(target, len(account_ids))),
+        outgoing=_index_of(source, len(account_ids), room),
+        incoming=_index_of(target, len(account_ids), room),
         account_ids=account_ids,
         tick=tick,
     )
+
+
+def _index_of(account: Int32Array, n_accounts: int, room: Room) -> TransferIndex:
+    start, stop = room.full(n_accounts, 0, np.int64), room.full(n_accounts, 0, np.int64)
+    transfer = room.empty(len(account), np.int32)
+    _group_by_account(account, start, stop, transfer)
+    return TransferIndex(start, stop, transfer)
 
 
 def _cut(index: TransferIndex, n_seen: int) -> TransferIndex:
@@ -321,23 +332,19 @@ def _is_sorted(time, source, target, amount) -> bool:  # type: ignore[no-untyped
 
 
 @numba.njit(cache=True, nogil=True)
-def _group_by_account(account: Int32Array, n_accounts: int) -> tuple[Int64Array, Int64Array, Int32Array]:
-    """Counting sort: stable, so each account's positions stay in time order."""
-    stop = np.zeros(n_accounts, np.int64)
+def _group_by_account(account, start, stop, transfer) -> None:  # type: ignore[no-untyped-def]
+    """Counting sort: stable, so each account's positions stay in time order. `stop` begins with 0."""
     for i in range(len(account)):
         stop[account[i]] += 1
-    start = np.zeros(n_accounts, np.int64)
     n_before = 0
-    for a in range(n_accounts):
+    for a in range(len(start)):
         start[a] = n_before
         n_before += stop[a]
         stop[a] = start[a]
-    transfer = np.empty(len(account), np.int32)
     for i in range(len(account)):
         # stop[a] is the next free place of account a; at the end it is the end of its range
         transfer[stop[account[i]]] = i
         stop[account[i]] += 1
-    return start, stop, transfer
 
 
 @numba.njit(cache=True, nogil=True)

@@ -13,7 +13,9 @@ import time
 from pathlib import Path
 from threading import Lock, Thread
 from typing import BinaryIO, Final
-from weakref import WeakSet
+from weakref import WeakKeyDictionary
+
+import numpy as np
 
 #: From this part of the limit on, pages are let go; how often it is looked, in seconds.
 FULL: Final = 0.7
@@ -34,7 +36,7 @@ class _Files:
     """The mapped files that are in use, and the thread that lets go of their pages while there are any."""
 
     def __init__(self) -> None:
-        self._files: WeakSet[mmap.mmap] = WeakSet()
+        self._files: WeakKeyDictionary[mmap.mmap, int] = WeakKeyDictionary()  # with the address of its first byte
         self._lock = Lock()
         self._limit: int | None = None
         self._thread: Thread | None = None
@@ -42,11 +44,15 @@ class _Files:
 
     def add(self, mapped: mmap.mmap, limit: int | None) -> None:
         with self._lock:
-            self._files.add(mapped)
+            self._files[mapped] = np.frombuffer(mapped, np.uint8).ctypes.data
             self._limit = self._limit if limit is None else limit
             if _CAN and self._limit is not None and self._thread is None:
                 self._thread = Thread(target=self._watch, name="muledetect-pages", daemon=True)
                 self._thread.start()
+
+    def hold(self, address: int) -> bool:
+        with self._lock:
+            return any(begin <= address < begin + len(mapped) for mapped, begin in self._files.items())
 
     def _watch(self) -> None:
         while True:
@@ -106,3 +112,8 @@ def map_file(file: BinaryIO, *, is_written: bool = False, limit: int | None = No
     mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_WRITE if is_written else mmap.ACCESS_READ)
     _FILES.add(mapped, limit)
     return mapped
+
+
+def is_mapped(address: int) -> bool:
+    """Return whether what begins at an address lies in a file that `map_file` mapped."""
+    return _FILES.hold(address)

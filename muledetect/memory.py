@@ -18,7 +18,7 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from math import prod
 from types import MappingProxyType
 from typing import Any, BinaryIO, Final, TypeVar, cast
@@ -28,12 +28,15 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from muledetect.errors import OptionError
-from muledetect.mapped import map_file
+from muledetect.mapped import is_mapped, map_file
 
 T = TypeVar("T")
 
 #: Says the limit where no argument or option does.
 VARIABLE: Final = "MULEDETECT_MEMORY"
+
+# Rows of a table that are filtered at once.
+_PIECE: Final = 2**18
 
 #: Smaller arrays stay on the heap: each mapped one takes a file of the process.
 LEAST: Final = 2**20
@@ -118,6 +121,12 @@ class Room:
         made[...] = value
         return made
 
+    def longer(self, array: npt.NDArray[Any], n: int) -> npt.NDArray[Any]:
+        """Return `n` values that begin with those of a flat array; the others are 0."""
+        made = self.empty(n, array.dtype)
+        made[: len(array)], made[len(array) :] = array, 0
+        return made
+
     def join(self, parts: Sequence[npt.NDArray[Any]], dtype: npt.DTypeLike) -> npt.NDArray[Any]:
         """Return flat arrays one after the other."""
         made, at = self.empty(sum(map(len, parts)), dtype), 0
@@ -132,8 +141,8 @@ class Room:
         Parameters
         ----------
         value : any
-            Arrays, and tuples, mappings and dataclasses of these; all else is returned as it is. What views a table or
-            a mapped file is not copied.
+            Arrays, of Arrow too, and tuples, mappings and dataclasses of these; all else is returned as it is. What
+            lies in a mapped file is not copied.
         """
         if self.limit is None:
             return value
@@ -144,6 +153,10 @@ class Room:
     def _moved(self, value: Any) -> Any:
         if isinstance(value, np.ndarray):
             return self._move_array(value)
+        if isinstance(value, pa.Array) and len(value):
+            buffers = [buffer for buffer in value.buffers() if buffer is not None and buffer.size >= self.least]
+            is_here = buffers and not all(is_mapped(buffer.address) for buffer in buffers)
+            return self.keep_table(pa.table({"": value}))[""].chunk(0) if is_here else value
         if isinstance(value, tuple):
             parts = [self._moved(part) for part in value]
             return type(value)(*parts) if hasattr(value, "_fields") else tuple(parts)
@@ -157,15 +170,17 @@ class Room:
         return value
 
     def _move_array(self, array: npt.NDArray[Any]) -> npt.NDArray[Any]:
-        owner = array
-        while isinstance(owner.base, np.ndarray):
-            owner = owner.base
-        # what neither owns its values nor views an array that does is a view of a file or of a table
-        if owner.base is not None or array.nbytes < self.least or array.dtype.hasobject:
+        if array.nbytes < self.least or array.dtype.hasobject or is_mapped(array.ctypes.data):
             return array
         made = self.empty(array.shape, array.dtype)
         made[...] = array
         made.flags.writeable = array.flags.writeable
+        return made
+
+    def take(self, array: npt.NDArray[Any], places: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """Return the values at some places of a flat array, as `array[places]`; places count from the begin only."""
+        made = self.empty(len(places), array.dtype)
+        np.take(array, places, out=made, mode="clip")  # what may raise would be gathered on the heap first
         return made
 
     def keep_table(self, table: pa.Table) -> pa.Table:
@@ -177,11 +192,28 @@ class Room:
         """
         if self.limit is None or table.nbytes < self.least:
             return table
-        whole = table.combine_chunks().unify_dictionaries()
+        return self._write(table.schema, [table.combine_chunks().unify_dictionaries()], table.nbytes)
+
+    def filter(self, table: pa.Table, is_kept: pa.ChunkedArray) -> pa.Table:
+        """Return some rows of a table, as `table.filter`, in a scratch file where they are many.
+
+        Parameters
+        ----------
+        table : pyarrow.Table
+        is_kept : pyarrow.ChunkedArray of bool
+        """
+        if self.limit is None or table.nbytes < self.least:
+            return table.filter(is_kept)
+        whole, starts = table.unify_dictionaries(), range(0, len(table), _PIECE)
+        pieces = (whole.slice(at, _PIECE).filter(is_kept.slice(at, _PIECE)) for at in starts)
+        return self._write(table.schema, pieces, table.nbytes)
+
+    def _write(self, schema: pa.Schema, pieces: Iterable[pa.Table], size: int) -> pa.Table:
         with tempfile.TemporaryFile(dir=self.folder, prefix="muledetect-") as file:
-            _need(cast(BinaryIO, file), table.nbytes)
-            with pa.ipc.new_file(pa.PythonFile(file, mode="w"), whole.schema) as writer:
-                writer.write_table(whole)
+            _need(cast(BinaryIO, file), size)
+            with pa.ipc.new_file(pa.PythonFile(file, mode="w"), schema) as writer:
+                for piece in pieces:
+                    writer.write_table(piece)
             file.flush()
             mapped = map_file(cast(BinaryIO, file), limit=self.limit)
         return pa.ipc.open_file(pa.py_buffer(mapped)).read_all()

@@ -17,6 +17,7 @@ import pytest
 
 import muledetect as md
 from muledetect.errors import OptionError
+from muledetect.facts.columns import group
 from muledetect.features.signals import build_past
 from muledetect.graph import graph_from_records
 from muledetect.inputs import load
@@ -87,9 +88,36 @@ def test_arrays_that_may_not_be_written_stay_so() -> None:
     assert not FILES.keep(array).flags.writeable
 
 
-def test_views_of_tables_are_not_copied() -> None:
-    view = pa.array([1, 2, 3]).to_numpy()
+def test_views_of_mapped_tables_are_not_copied() -> None:
+    view = FILES.keep_table(pa.table({"a": [1, 2, 3]}))["a"].chunk(0).to_numpy()
     assert FILES.keep(view) is view
+    array = FILES.keep(pa.array(["x", None, "long"]))
+    assert array.to_pylist() == ["x", None, "long"]
+    assert FILES.keep(array) is array
+
+
+def test_what_arrow_or_a_kernel_made_moves() -> None:
+    start, place = group(np.array([1, 0, 1], np.int32), 2)
+    for array in (pa.compute.add(pa.array([1, 2, 3]), 1).to_numpy(), start, place):
+        kept = FILES.keep(array)
+        assert is_mapped(kept)
+        assert kept.tolist() == array.tolist()
+
+
+def test_values_are_taken_and_arrays_grow_in_files() -> None:
+    taken = FILES.take(np.array([5, 6, 7]), np.array([2, 0, 2]))
+    assert (is_mapped(taken), taken.tolist()) == (True, [7, 5, 7])
+    assert FILES.longer(taken, 5).tolist() == [7, 5, 7, 0, 0]
+    assert FILES.take(taken, np.zeros(0, np.int64)).tolist() == []
+
+
+def test_rows_are_filtered_in_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("muledetect.memory._PIECE", 2)
+    table = pa.table({"a": ["x", None, "y", "z", "x"], "b": pa.array(["u", "v", "u", "w", "u"]).dictionary_encode()})
+    is_kept = pa.chunked_array([[True, False, False], [True, True]])
+    for some in (is_kept, pa.compute.invert(is_kept), pa.chunked_array([[False] * 5])):
+        assert FILES.filter(table, some).equals(table.filter(some))
+    assert FILES.filter(table.slice(0, 0), is_kept.slice(0, 0)).equals(table.slice(0, 0))
 
 
 def test_the_parts_of_a_frozen_object_move_and_the_object_stays_what_it_is() -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, Final
 
 import numba
 import numpy as np
@@ -10,6 +11,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from muledetect.arrays import MISSING, BoolArray, Float64Array, Int32Array, Int64Array
+from muledetect.memory import HEAP, Room
+
+_PIECE: Final = 2**20
 
 
 def numbers(table: pa.Table, name: str) -> Int64Array:
@@ -39,6 +43,15 @@ def texts(table: pa.Table, name: str) -> pa.StringArray:
     return table[name].combine_chunks().cast(pa.string())
 
 
+def pieces_of(column: pa.ChunkedArray) -> Iterator[pa.Array]:
+    """Yield a column in pieces of bounded length, so that what is made of each takes little memory."""
+    for chunk in column.chunks:
+        # what is made of a piece of a coded column begins with its values
+        length = max(_PIECE, len(chunk.dictionary) if pa.types.is_dictionary(chunk.type) else 0)
+        for at in range(0, len(chunk), length):
+            yield chunk.slice(at, length)
+
+
 def equals(column: Any, text: str) -> BoolArray:
     """Return where a column of text, plain or coded, holds `text`; null does not."""
     whole = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
@@ -66,18 +79,56 @@ def positions(wanted: pa.StringArray, column: pa.ChunkedArray) -> Int64Array:
     return place[np.where(np.asarray(wanted.is_valid().to_numpy(zero_copy_only=False)), of_row, len(names))]
 
 
+def group(
+    key: Int32Array, n_keys: int, room: Room = HEAP, *, time: Int64Array | None = None
+) -> tuple[Int64Array, Int64Array]:
+    """Return (start, place): rows of key k are `place[start[k]:start[k + 1]]`; negative keys are out.
+
+    Rows of a key stand in their order or, with `time`, in order of time, those of equal time in their order.
+    O(rows), and O(rows of a key x their logarithm) where these are not in time order.
+    """
+    start = starts_of(key, n_keys, room)
+    place = room.empty(int(start[n_keys]), np.int64)
+    _place(key, start, place)
+    if time is not None:
+        _order(start, place, time)
+    return start, place
+
+
+def starts_of(key: Int32Array, n_keys: int, room: Room = HEAP) -> Int64Array:
+    """Return how many rows have a key below k, int64[n_keys + 1] for k from 0 on; negative keys are out."""
+    start = room.full(n_keys + 1, 0, np.int64)
+    _count(key, start)
+    return start
+
+
 @numba.njit(cache=True, nogil=True)
-def group(key: Int32Array, n_keys: int) -> tuple[Int64Array, Int64Array]:
-    """Return (start, place): rows of key k are `place[start[k]:start[k + 1]]`, in order; negative keys are out."""
-    start = np.zeros(n_keys + 1, np.int64)
+def _count(key, start) -> None:  # type: ignore[no-untyped-def]
     for i in range(len(key)):
         if key[i] >= 0:
             start[key[i] + 1] += 1
-    for k in range(n_keys):
+    for k in range(len(start) - 1):
         start[k + 1] += start[k]
-    place, end = np.empty(start[n_keys], np.int64), start[:-1].copy()
+
+
+@numba.njit(cache=True, nogil=True)
+def _place(key, start, place) -> None:  # type: ignore[no-untyped-def]
+    """Invariant: `start[k]` is the next free place of key k; when all are filled it is where key k + 1 began."""
     for i in range(len(key)):
         if key[i] >= 0:
-            place[end[key[i]]] = i
-            end[key[i]] += 1
-    return start, place
+            place[start[key[i]]] = i
+            start[key[i]] += 1
+    for k in range(len(start) - 1, 0, -1):
+        start[k] = start[k - 1]
+    start[0] = 0
+
+
+@numba.njit(cache=True, nogil=True)
+def _order(start, place, time) -> None:  # type: ignore[no-untyped-def]
+    for k in range(len(start) - 1):
+        low, high = start[k], start[k + 1]
+        for e in range(low + 1, high):
+            if time[place[e]] < time[place[e - 1]]:
+                rows = place[low:high].copy()
+                place[low:high] = rows[np.argsort(time[rows], kind="mergesort")]
+                break

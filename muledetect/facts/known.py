@@ -51,7 +51,7 @@ class Facts:
 
     def __init__(self, dataset: Dataset, graph: TransferGraph | None = None) -> None:
         self.dataset = dataset
-        self.graph = self.room.keep(build_graph(dataset) if graph is None else graph)
+        self.graph = build_graph(dataset) if graph is None else self.room.keep(graph)
         self.signals_from = self
         self._known: dict[Hashable, Any] = {}
         self._lock = RLock()
@@ -109,7 +109,7 @@ class Facts:
     @property
     def people(self) -> People:
         """Who is behind each account; cheaper than `seen` where the rest is not needed."""
-        return self.once("people", lambda: number_people(self.graph, self.tables)[0])
+        return self.once("people", lambda: number_people(self.graph, self.tables, self.room)[0])
 
     @property
     def listed_accounts(self) -> ListedAccounts | None:

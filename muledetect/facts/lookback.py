@@ -45,7 +45,7 @@ def drop_before(dataset: Dataset, graph: TransferGraph, moment: int) -> tuple[Da
         for name, table in dataset.tables.items()
         if name in _AGED_BY
     }
-    return replace(dataset, tables={**dataset.tables, **tables}), graph.since(moment)
+    return replace(dataset, tables={**dataset.tables, **tables}), graph.since(moment, dataset.room)
 
 
 def rows_since(name: str, table: pa.Table, moment: int, room: Room = HEAP) -> pa.Table:
@@ -53,7 +53,7 @@ def rows_since(name: str, table: pa.Table, moment: int, room: Room = HEAP) -> pa
     if name not in _AGED_BY:
         return table
     kept = _since(table, _AGED_BY[name], moment, room)
-    return _known_from(kept, moment - 1) if name == "identifiers" else kept
+    return _known_from(kept, moment - 1, room) if name == "identifiers" else kept
 
 
 def first_event(dataset: Dataset, graph: TransferGraph) -> int | None:
@@ -74,15 +74,15 @@ def _since(table: pa.Table, clock: str, moment: int, room: Room) -> pa.Table:
     if not table[clock].null_count and bool((times[1:] >= times[:-1]).all()):
         return table.slice(int(np.searchsorted(times, moment)))  # shares the rows instead of copying them
     keep: Any = pc.greater_equal(table[clock], pa.scalar(int(moment), pa.timestamp("us", tz="UTC")))
-    return room.keep_table(table.filter(pc.fill_null(keep, True)))
+    return room.filter(table, pc.fill_null(keep, True))
 
 
-def _known_from(table: pa.Table, earliest: int) -> pa.Table:
+def _known_from(table: pa.Table, earliest: int, room: Room) -> pa.Table:
     bound = pa.scalar(int(earliest), pa.timestamp("us", tz="UTC"))
     for name in _STARTS:
         if name in table.column_names:
             at, known = table.schema.get_field_index(name), table[name]
             # a time that is not known stays unknown
-            later = pc.if_else(pc.less(known, bound), bound, known)
+            later = room.keep(pc.if_else(pc.less(known, bound), bound, known).combine_chunks())
             table = table.set_column(at, table.schema.field(at), later)
     return table

@@ -6,14 +6,14 @@ What is here holds the whole data set; a reader cuts by time. Codes follow the o
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import numba
 import numpy as np
 import pyarrow as pa
 
 from muledetect.arrays import Float64Array, Int32Array, Int64Array, UInt8Array
-from muledetect.facts.columns import bools, equals, floats, group, numbers
+from muledetect.facts.columns import bools, equals, floats, group, numbers, pieces_of
 from muledetect.graph import TransferGraph
 from muledetect.memory import HEAP, Room
 from muledetect.records.encode import IdEncoder
@@ -31,13 +31,17 @@ _FLAGS: Final = (("remote_access", REMOTE), ("emulator", EMULATOR), ("virtual_ca
 class Values:
     """Codes of devices, networks and other values; each kind has its own."""
 
-    def __init__(self) -> None:
-        self._encoders = {kind: IdEncoder() for kind in KINDS}
+    def __init__(self, room: Room = HEAP) -> None:
+        self._encoders = {kind: IdEncoder(room) for kind in KINDS}
+        self._room = room
 
-    def encode(self, kind: str, column: Any) -> Int32Array:
+    def encode(self, kind: str, column: pa.ChunkedArray) -> Int32Array:
         """Return codes within the kind; -1 for null."""
-        whole = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
-        return self._encoders[kind].encode(whole.cast(pa.string()) if pa.types.is_large_string(whole.type) else whole)
+        made, at = self._room.empty(len(column), np.int32), 0
+        for piece in pieces_of(column):
+            made[at : at + len(piece)] = self._encoders[kind].encode(piece)
+            at += len(piece)
+        return made
 
     def offsets(self) -> Int64Array:
         """Return where the codes of each kind begin in the codes of all, int64[n_kinds + 1]."""
@@ -68,36 +72,35 @@ def build_sessions(
     if table is None:
         return None
     time = numbers(table, "time")
-    by_time = np.argsort(time, kind="stable")  # linear where they are in order already
-    start, place = group(graph.codes(table["account_id"])[by_time], graph.n_accounts)
-    row = room.keep(by_time[place])
-    del by_time, place
+    start, row = group(graph.codes(table["account_id"]), graph.n_accounts, room, time=time)
     coded = room.full((len(IN_SESSION), len(row)), -1, np.int32)
     for number, (kind, name) in enumerate(IN_SESSION.items()):
         if values is not None and name in table.column_names:
-            coded[number] = values.encode(kind, table[name])[row]
-    flags = np.zeros(len(row), np.uint8)
+            coded[number] = room.take(values.encode(kind, table[name]), row)
+    flags = room.full(len(row), 0, np.uint8)
     for name, bit in _FLAGS:
         if name in table.column_names:
-            flags |= np.where(bools(table[name])[row], bit, 0).astype(np.uint8)
+            flags |= bools(table[name])[row] * np.uint8(bit)
     if "event" in table.column_names:
         for name, bit in (("face_ok", FACE_OK), ("face_fail", FACE_FAIL)):
-            flags |= np.where(equals(table["event"], name)[row], bit, 0).astype(np.uint8)
-    places = [room.keep(floats(table, name)[row]) for name in ("latitude", "longitude")]
-    return Sessions(start, row, room.keep(time[row]), coded, flags, *places)
+            flags |= equals(table["event"], name)[row] * np.uint8(bit)
+    latitude, longitude = (room.take(floats(table, name), row) for name in ("latitude", "longitude"))
+    return Sessions(start, row, room.take(time, row), coded, flags, latitude, longitude)
+
+
+def previous_use(start: Int64Array, value: Int32Array, room: Room = HEAP) -> Int64Array:
+    """Return for each entry the last earlier entry of the same account with the same value; -1 if there is none."""
+    found = room.full(len(value), -1, np.int64)
+    _previous_use(start, value, room.full(int(value.max(initial=-1)) + 1, -1, np.int64), found)
+    return found
 
 
 @numba.njit(cache=True, nogil=True)
-def previous_use(start: Int64Array, value: Int32Array) -> Int64Array:
-    """Return for each entry the last earlier entry of the same account with the same value; -1 if there is none."""
-    n_values = 0
-    for e in range(len(value)):
-        n_values = max(n_values, value[e] + 1)
-    last, found = np.full(n_values, -1, np.int64), np.full(len(value), -1, np.int64)
+def _previous_use(start, value, last, found) -> None:  # type: ignore[no-untyped-def]
+    """Invariant: `last[v]` is the latest entry with value v."""
     for a in range(len(start) - 1):
         for e in range(start[a], start[a + 1]):
             if value[e] >= 0:
                 if last[value[e]] >= start[a]:
                     found[e] = last[value[e]]
                 last[value[e]] = e
-    return found

@@ -12,7 +12,7 @@ import numba
 import numpy as np
 
 from muledetect.arrays import MISSING, NEVER, BoolArray, Int8Array, Int32Array, Int64Array, first_at_least
-from muledetect.facts.columns import equals, group, numbers
+from muledetect.facts.columns import equals, group, numbers, starts_of
 from muledetect.facts.sessions import IN_SESSION, KINDS, Sessions, Tables, Values, build_sessions, previous_use
 from muledetect.graph import TransferGraph
 from muledetect.memory import HEAP, Room
@@ -62,8 +62,8 @@ class Seen(NamedTuple):
 
 def find_sightings(graph: TransferGraph, tables: Tables, room: Room = HEAP) -> Seen:
     """Return who was seen on what, kept in a room. O(rows), but O(n log n) where sessions are not in time order."""
-    values = Values()
-    people, holders = number_people(graph, tables)
+    values = Values(room)
+    people, holders = number_people(graph, tables, room)
     sessions = build_sessions(graph, tables, values, room)
     sightings, offsets = _sightings(graph, tables, values, people, sessions, holders, room)
     return Seen(values, offsets, people, sessions, sightings)
@@ -85,9 +85,9 @@ def terminal_users(graph: TransferGraph, tables: Tables) -> Int32Array:
     return np.where(is_deposit, graph.target, graph.source).astype(np.int32)
 
 
-def number_people(graph: TransferGraph, tables: Tables) -> tuple[People, IdEncoder]:
+def number_people(graph: TransferGraph, tables: Tables, room: Room = HEAP) -> tuple[People, IdEncoder]:
     """Return the people, and the encoder that knows the holders by their code as persons."""
-    holders, holder = IdEncoder(), np.full(graph.n_accounts, -1, np.int32)
+    holders, holder = IdEncoder(room), np.full(graph.n_accounts, -1, np.int32)
     opened = np.full(graph.n_accounts, NEVER)
     accounts = tables.get("accounts")
     if accounts is not None and len(accounts):
@@ -103,9 +103,7 @@ def number_people(graph: TransferGraph, tables: Tables) -> tuple[People, IdEncod
     for index in (graph.incoming, graph.outgoing):
         is_used = index.stop > index.start
         opened[is_used] = np.minimum(opened[is_used], graph.time[index.transfer[index.start[is_used]]])
-    in_order = np.argsort(opened, kind="stable")
-    start, place = group(of_account[in_order], len(holders) + n_alone)
-    account = in_order[place]
+    start, account = group(of_account, len(holders) + n_alone, room, time=opened)
     return People(of_account, has_holder, start, account.astype(np.int32), opened[account]), holders
 
 
@@ -126,19 +124,20 @@ def _sightings(
         known = np.maximum(numbers(identifiers, "known_ts"), numbers(identifiers, "valid_from"))
         for kind in KINDS:
             rows = np.flatnonzero(equals(identifiers["kind"], kind))
-            found.append((kind, values.encode(kind, identifiers["value_hash"].take(rows)), entity[rows], known[rows]))
+            value = values.encode(kind, identifiers["value_hash"].take(rows))
+            found.append((kind, value, room.take(entity, rows), room.take(known, rows)))
     if sessions is not None:
-        person = np.repeat(people.of_account, np.diff(sessions.start))
+        person = room.keep(np.repeat(people.of_account, np.diff(sessions.start)))
         for number, kind in enumerate(IN_SESSION):
             value = sessions.value[number]
-            rows = np.flatnonzero((value >= 0) & (previous_use(sessions.start, value) < 0))
-            found.append((kind, *room.keep((value[rows], person[rows], sessions.time[rows]))))
+            rows = np.flatnonzero((value >= 0) & (previous_use(sessions.start, value, room) < 0))
+            found.append((kind, room.take(value, rows), room.take(person, rows), room.take(sessions.time, rows)))
     transfers = tables.get("transfers")
     if transfers is not None and "terminal_id" in transfers.column_names:
         value = values.encode("terminal", transfers["terminal_id"].slice(0, graph.n_transfers))
         rows = np.flatnonzero(value >= 0)
-        user = terminal_users(graph, tables)[rows]
-        found.append(("terminal", value[rows], people.of_account[user], graph.time[rows]))
+        user = people.of_account[terminal_users(graph, tables)[rows]]
+        found.append(("terminal", room.take(value, rows), room.keep(user), room.take(graph.time, rows)))
     offsets = values.offsets()
     value = room.join([v + np.int32(offsets[KINDS.index(k)]) for k, v, _, _ in found], np.int32)
     person = room.join([p for _, _, p, _ in found], np.int32)
@@ -166,15 +165,12 @@ def _entities(
 def _pair(
     value: Int32Array, person: Int32Array, since: Int64Array, n_values: int, n_people: int, kind: Int8Array, room: Room
 ) -> Sightings:
-    by_time = room.keep(np.argsort(since, kind="stable"))
-    start, place = group(value[by_time], n_values)
-    place = room.keep(by_time[place])
-    is_first = _first_meetings(start, person[place], n_people)
-    place = room.keep(place[is_first])
-    value, person, since = room.keep(value[place]), room.keep(person[place]), room.keep(since[place])
-    start = np.concatenate([[0], np.cumsum(np.bincount(value, minlength=n_values))]).astype(np.int64)
-    own_start, own = group(person, n_people)
-    return Sightings(start, person, since, own_start, value[own], since[own], kind)
+    start, place = group(value, n_values, room, time=since)
+    place = place[_first_meetings(start, place, person, n_people)]
+    value, person, since = room.take(value, place), room.take(person, place), room.take(since, place)
+    start = starts_of(value, n_values, room)
+    own_start, own = group(person, n_people, room)
+    return Sightings(start, person, since, own_start, room.take(value, own), room.take(since, own), kind)
 
 
 @numba.njit(cache=True, nogil=True)
@@ -185,10 +181,10 @@ def n_holders(sightings, value, as_of):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(cache=True, nogil=True)
-def _first_meetings(start, person, n_people):  # type: ignore[no-untyped-def]
-    met, is_first = np.full(n_people, -1, np.int64), np.zeros(len(person), np.bool_)
+def _first_meetings(start, place, person, n_people):  # type: ignore[no-untyped-def]
+    met, is_first = np.full(n_people, -1, np.int32), np.zeros(len(place), np.bool_)
     for v in range(len(start) - 1):
         for e in range(start[v], start[v + 1]):
-            is_first[e] = met[person[e]] != v
-            met[person[e]] = v
+            is_first[e] = met[person[place[e]]] != v
+            met[person[place[e]]] = v
     return is_first

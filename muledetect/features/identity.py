@@ -136,9 +136,9 @@ def _opening_index(extraction: Extraction) -> Openings:
             place = np.where((place >= 0) & (channel >= 0), place * (channel.max() + 1) + channel, -1)
         of_row = np.unique(place, return_inverse=True)[1] - (place.min(initial=0) < 0)
         key[graph.codes(accounts["account_id"])] = of_row
-    by_time = np.argsort(at, kind="stable")
-    start, order = group(np.where(at == MISSING, -1, key)[by_time].astype(np.int32), int(key.max(initial=-1)) + 1)
-    return Openings(at, key, start, at[by_time[order]])
+    known = np.where(at == MISSING, -1, key).astype(np.int32)
+    start, order = group(known, int(key.max(initial=-1)) + 1, extraction.facts.room, time=at)
+    return Openings(at, key, start, at[order])
 
 
 def _earlier_uses(extraction: Extraction) -> tuple[Int64Array, Int64Array]:
@@ -146,7 +146,8 @@ def _earlier_uses(extraction: Extraction) -> tuple[Int64Array, Int64Array]:
     sessions = extraction.facts.seen.sessions
     if sessions is None:
         return np.empty(0, np.int64), np.empty(0, np.int64)
-    return previous_use(sessions.start, sessions.value[0]), previous_use(sessions.start, sessions.value[1])
+    device, network = (previous_use(sessions.start, sessions.value[nth], extraction.facts.room) for nth in (0, 1))
+    return device, network
 
 
 @numba.njit(cache=True, nogil=True)

@@ -20,6 +20,7 @@ from muledetect.features._extraction import Extraction
 from muledetect.features._history import History
 from muledetect.features._spec import feature
 from muledetect.features.signals import Book
+from muledetect.memory import HEAP
 
 # The behaviour of one account; the order is that of the columns of a state.
 _PASS, _QUICK, _PAYERS, _PAYEES, _BURST, _AGE = range(6)
@@ -112,7 +113,7 @@ class _Moments:
         with self._lock:
             if (moment, width) not in self._known:
                 everyone = np.arange(extraction.graph.n_accounts)
-                self._known[moment, width] = extraction.facts.room.keep(_around(extraction, everyone, moment, width))
+                self._known[moment, width] = _around(extraction, everyone, moment, width)
                 while len(self._known) > _MOMENTS_KEPT:
                     self._known.popitem(last=False)
             return self._known[moment, width]
@@ -128,23 +129,22 @@ class _Window(NamedTuple):
 def _around(extraction: Extraction, accounts: Int64Array, moment: int, width: int) -> Float64Array:
     """Return float64[n, 20] of `accounts`, which are sorted and different from each other."""
     past = extraction.past
-    window = _Window(past.paid, past.received, moment - width, moment)
-    is_everyone = len(accounts) == past.graph.n_accounts
+    window, n_accounts = _Window(past.paid, past.received, moment - width, moment), past.graph.n_accounts
+    is_everyone = len(accounts) == n_accounts
+    room = extraction.facts.room if is_everyone else HEAP
     first = accounts if is_everyone else _with_counterparties(accounts, window)
     second = accounts if is_everyone else _with_counterparties(first, window)
-    place = np.full(past.graph.n_accounts, -1, np.int64)
+    place = room.full(n_accounts, -1, np.int64)
     place[second] = np.arange(len(second))
-    states, block = np.full((len(second), _N_STATE), np.nan), np.full(len(second), -1, np.int64)
-    found = np.full((len(second), 20), np.nan)
+    states, block = room.full((len(second), _N_STATE), np.nan, np.float64), room.full(len(second), -1, np.int64)
+    found = room.full((len(second), 20), np.nan, np.float64)
     run = past.by_account if is_everyone else _run_whole(len(second))
-    run(_states, second, window, -(-width // DAY), past.graph.n_accounts, states, block)
-    rows = np.searchsorted(second, first)
+    run(_states, second, window, -(-width // DAY), n_accounts, states, block)
     run = past.by_account if is_everyone else _run_whole(len(first))
-    run(_round_one, first, rows, place, window, states, block, found)
-    rows = np.searchsorted(second, accounts)
+    run(_round_one, first, place, window, states, block, found)
     run = past.by_account if is_everyone else _run_whole(len(accounts))
-    run(_round_two, accounts, rows, place, window, found)
-    return found[rows]
+    run(_round_two, accounts, place, window, found)
+    return found if is_everyone else found[place[accounts]]
 
 
 def _run_whole(n: int):  # type: ignore[no-untyped-def]
@@ -251,9 +251,9 @@ def _mean(values, column, book, low, high, place):  # type: ignore[no-untyped-de
 
 
 @numba.njit(cache=True, nogil=True)
-def _round_one(first, last, accounts, rows, place, window, states, block, found) -> None:  # type: ignore[no-untyped-def]
+def _round_one(first, last, accounts, place, window, states, block, found) -> None:  # type: ignore[no-untyped-def]
     for x in range(first, last):
-        own = rows[x]
+        own = place[accounts[x]]
         for side in range(2):
             book = window.received if side == 0 else window.paid
             most_of = _PAYEES if side == 0 else _PAYERS
@@ -275,10 +275,11 @@ def _round_one(first, last, accounts, rows, place, window, states, block, found)
 
 
 @numba.njit(cache=True, nogil=True)
-def _round_two(first, last, accounts, rows, place, window, found) -> None:  # type: ignore[no-untyped-def]
+def _round_two(first, last, accounts, place, window, found) -> None:  # type: ignore[no-untyped-def]
     for x in range(first, last):
+        own = place[accounts[x]]
         for side in range(2):
             book = window.received if side == 0 else window.paid
             low, high = _entries(book, accounts[x], window)
             for column in range(2):
-                found[rows[x], 10 * side + 8 + column] = _mean(found, 10 * side + column, book, low, high, place)
+                found[own, 10 * side + 8 + column] = _mean(found, 10 * side + column, book, low, high, place)

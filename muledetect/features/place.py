@@ -9,7 +9,7 @@ import numpy as np
 
 from muledetect.arrays import Float64Array, Int32Array, Int64Array, each_first_at_least, first_at_least
 from muledetect.clock import MINUTE
-from muledetect.facts.columns import group
+from muledetect.facts.columns import group, starts_of
 from muledetect.facts.sightings import CROWD, n_holders, terminal_users
 from muledetect.features._history import History
 from muledetect.features._spec import feature
@@ -135,30 +135,21 @@ def _days(extraction: Extraction) -> Days:
         none = np.empty(0, np.int32)
         return Days(np.empty((3, 0), np.int32), none, np.zeros(1, np.int64), none, np.empty(0, np.int64))
     room = extraction.facts.room
-    by_time = room.keep(np.argsort(sessions.time, kind="stable"))
-    person = np.repeat(people.of_account, np.diff(sessions.start))
-    groups, parts, n_groups = [], [], 0
-    for number in _PLACES:
+    person = room.keep(np.repeat(people.of_account, np.diff(sessions.start)))
+    made, parts, n_groups = room.full((len(_PLACES), len(person)), -1, np.int32), [], 0
+    for nth, number in enumerate(_PLACES):
         value = sessions.value[number]
-        start, place = group(value[by_time], int(value.max(initial=-1)) + 1)
-        place = room.keep(by_time[place])
-        made, of_group, is_first = _group_days(start, place, sessions.time, person, len(people.start), len(value))
-        made[made >= 0] += np.int32(n_groups)
+        start, place = group(value, int(value.max(initial=-1)) + 1, room, time=sessions.time)
+        of_group, is_first = _group_days(start, place, sessions.time, person, len(people.start), n_groups, made[nth])
         first = place[is_first]
-        groups.append(room.keep(made))
-        parts.append(
-            room.keep((of_group + np.int32(known.offsets[number]), made[first], person[first], sessions.time[first]))
-        )
+        entries = (room.take(values, first) for values in (made[nth], person, sessions.time))
+        parts.append((room.keep(of_group + np.int32(known.offsets[number])), *entries))
         n_groups += len(of_group)
     kinds = (np.int32, np.int32, np.int32, np.int64)
     value, key, who, when = (
         room.join(columns, of) for columns, of in zip(zip(*parts, strict=True), kinds, strict=True)
     )
-    start = np.concatenate([[0], np.cumsum(np.bincount(key, minlength=n_groups))]).astype(np.int64)
-    made = room.empty((len(groups), len(person)), np.int32)
-    for number, rows in enumerate(groups):
-        made[number] = rows
-    return Days(made, value, start, who, when)
+    return Days(made, value, starts_of(key, n_groups, room), who, when)
 
 
 def _terminal_uses(extraction: Extraction) -> Uses:
@@ -178,13 +169,13 @@ def _terminal_uses(extraction: Extraction) -> Uses:
 
 
 @numba.njit(cache=True, nogil=True)
-def _group_days(start, place, time, person, n_people, n_sessions):  # type: ignore[no-untyped-def]
-    """Number the days of each place; mark each person's first session of a day there.
+def _group_days(start, place, time, person, n_people, n_before, made):  # type: ignore[no-untyped-def]
+    """Number the days of each place from `n_before` on in `made`; mark each person's first session of a day there.
 
     Invariant: `met[q] == g` if person q is already in group g.
     """
-    made, is_first = np.full(n_sessions, -1, np.int32), np.zeros(len(place), np.bool_)
-    met, values, n_groups = np.full(n_people, -1, np.int64), np.empty(len(place), np.int32), 0
+    is_first = np.zeros(len(place), np.bool_)
+    met, values, n_groups = np.full(n_people, -1, np.int32), np.empty(len(place), np.int32), 0
     for v in range(len(start) - 1):
         day = np.int64(-1)
         for e in range(start[v], start[v + 1]):
@@ -193,10 +184,10 @@ def _group_days(start, place, time, person, n_people, n_sessions):  # type: igno
                 day = time[session] // 86_400_000_000
                 values[n_groups] = v
                 n_groups += 1
-            made[session] = n_groups - 1
+            made[session] = n_before + n_groups - 1
             is_first[e] = met[person[session]] != n_groups - 1
             met[person[session]] = n_groups - 1
-    return made, values[:n_groups], is_first
+    return values[:n_groups], is_first
 
 
 @numba.njit(cache=True, nogil=True)

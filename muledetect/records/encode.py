@@ -27,6 +27,7 @@ from numba.extending import intrinsic
 
 from muledetect.arrays import BoolArray, Int32Array, Int64Array, UInt64Array
 from muledetect.errors import DataError
+from muledetect.memory import HEAP, Room
 
 Bytes = npt.NDArray[np.uint8]
 
@@ -248,11 +249,18 @@ def hash_strings(ids: pa.StringArray, seed: int = 0) -> UInt64Array:
 
 
 class IdEncoder:
-    """Growing dictionary of ids. Codes follow first appearance until `finish` gives the sorted dictionary."""
+    """Growing dictionary of ids. Codes follow first appearance until `finish` gives the sorted dictionary.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    room : Room
+        Where the dictionary is kept.
+    """
+
+    def __init__(self, room: Room = HEAP) -> None:
         # A secret seed, because ids come from strangers who could prepare collisions; codes do not depend on it.
         self._seed = np.uint64(secrets.randbits(64))
+        self._room = room
         self._slots: UInt64Array = np.zeros(_FIRST_SLOTS, np.uint64)
         self._starts: Int64Array = np.zeros(_FIRST_SLOTS // 2, np.int64)
         self._store: Bytes = np.zeros(_FIRST_SLOTS * 8, np.uint8)
@@ -295,16 +303,14 @@ class IdEncoder:
 
     def _grow(self, length: int) -> None:
         if 2 * (self._n_known + 1) > self._slots.size:
-            slots = np.zeros(self._slots.size * 2, np.uint64)
+            slots = self._room.full(self._slots.size * 2, 0, np.uint64)
             _rehash(self._slots, slots)
             self._slots = slots
         if self._n_known + 1 >= self._starts.size:
-            self._starts = np.concatenate([self._starts, np.zeros(self._starts.size, np.int64)])
+            self._starts = self._room.longer(self._starts, 2 * self._starts.size)
         used = int(self._starts[self._n_known])
         if used + length > self._store.size:
-            bigger = np.zeros(max(self._store.size * 3 // 2, used + 2 * length), np.uint8)
-            bigger[:used] = self._store[:used]
-            self._store = bigger
+            self._store = self._room.longer(self._store, max(self._store.size * 3 // 2, used + 2 * length))
 
     def ids(self) -> pa.StringArray:
         """Return the ids by code; some that are not UTF-8, or 2 GiB of them, are a DataError."""

@@ -144,5 +144,5 @@ def _part(
     tables = dict(tables)
     if "transfers" in tables:
         tables["transfers"] = tables["transfers"].slice(first, high - first)
-    part = part_of(graph, first, high)
+    part = part_of(graph, first, high, room)
     return build_past(part, lookback=lookback, tables=tables, threads=threads, room=room)

@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 
 from muledetect.arrays import Float32Array, Int32Array
 from muledetect.clock import MINUTE
+from muledetect.facts.columns import group
 from muledetect.facts.sightings import terminal_users
 from muledetect.features._columns import Column
 from muledetect.features.signals._past import Past, is_earlier
@@ -57,7 +58,7 @@ def _codes(past: Past, name: str) -> Int32Array | None:
     if transfers is None or name not in transfers.column_names:
         return None
     codes = pc.fill_null(_encoded(transfers[name].slice(0, len(past))).indices.cast(pa.int32()), -1)
-    return np.asarray(codes.to_numpy(zero_copy_only=False))
+    return past.room.keep(np.asarray(codes.to_numpy(zero_copy_only=False)))
 
 
 def _encoded(column: pa.ChunkedArray) -> Any:
@@ -66,8 +67,8 @@ def _encoded(column: pa.ChunkedArray) -> Any:
 
 
 def _others(past: Past, key: Int32Array, account: Int32Array, window: int, found: Float32Array) -> None:
-    rows = np.flatnonzero((key >= 0) & (past.paid_at >= 0))
-    rows = rows[np.argsort(key[rows], kind="stable")]  # by key, in time order within it
+    moved = np.where(past.paid_at >= 0, key, -1)
+    rows = group(moved, int(key.max(initial=-1)) + 1, past.room)[1]  # by key, in time order within it
     _count_others(
         rows, key, account, past.graph.time, window, past.is_simultaneous, past.graph.n_accounts, found
     )  # fmt: skip
