@@ -43,6 +43,7 @@ MODULES: Final = (
     "muledetect.holds",
     "muledetect.evaluation",
     "muledetect.messages",
+    "muledetect.evidence",
     "muledetect.reports",
     "muledetect.reports.plots",
     "muledetect.simulation",

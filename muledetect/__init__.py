@@ -103,7 +103,7 @@ __getattr__, __dir__ = on_demand(
         "records": "Dataset read_dataset",
         "versions": "show_versions",
     },
-    rooms="datasets engine evaluation facts features graph holds labels live messages model parties "
+    rooms="datasets engine evaluation evidence facts features graph holds labels live messages model parties "
     "pipeline plots=reports.plots records replay reports rings schema serve simulation testing tracing",
     moved={
         "Columns": "records.own.Columns",

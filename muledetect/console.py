@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import io
+import json
 import math
+import zipfile
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -23,6 +26,7 @@ if TYPE_CHECKING:
 
     from muledetect.engine import Store
     from muledetect.evaluation import Drift, Evaluation
+    from muledetect.evidence import Verification
     from muledetect.holds import Clocks
     from muledetect.messages import ImportedMessages, Recalls
     from muledetect.model import MuleModel
@@ -419,6 +423,34 @@ def show_holds(
 
 def _when(moment: Any, clocks: Clocks, language: str) -> str:
     return clocks.shown(None if moment is None else round(moment.timestamp() * 1_000_000), language)
+
+
+def show_shared(out: Console, content: bytes) -> None:
+    """Print what a pack holds: tables with their columns, pages, and how others are grouped."""
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        manifest = json.loads(archive.read("manifest.json"))
+        n_pages = sum(name.startswith("pages/") for name in archive.namelist())
+    rows = [(each["table"], each["rows"], ", ".join(each["columns"])) for each in manifest["shared"]]
+    _print_table(out, {"shared": "", "rows": ",", "columns": ""}, rows)
+    case, groups = manifest["case"], manifest["bystanders"]
+    names = "pseudonyms" if manifest["options"]["is_exchange"] else "plain ids"
+    out.print(
+        f"{n_pages:,} pages. Accounts of the case: {case['subjects']:,} subjects, {case['complainants']:,} "
+        f"complainants, {case['recipients']:,} recipients, by {names}. Others: {groups['groups']:,} groups of at least "
+        f"{groups['k']} accounts; {groups['transfers_not_shown']:,} transfers are not shown."
+    )
+
+
+def show_verification(out: Console, found: Verification) -> None:
+    """Print whether a pack agrees, and what differs."""
+    for name in found.differing[:40]:
+        out.print(f"[red]differs[/] {plain(name)}")
+    if len(found.differing) > 40:
+        out.print(f"and {len(found.differing) - 40:,} more")
+    for note in found.notes:
+        out.print(f"· {plain(note)}")
+    said = "every byte agrees" if found.agrees else f"{len(found.differing):,} differ"
+    out.print(f"{found.n_members:,} members: {said}.")
 
 
 def show_release(out: Console, found: pa.Table, language: str, n_rows: int = 60) -> None:

@@ -28,7 +28,7 @@ import pyarrow as pa
 from muledetect.clock import Duration, Moment
 from muledetect.inputs import STARTER, Source, load, open_model, open_rings, open_scores, open_snapshot, read_source
 from muledetect.lazy import on_demand
-from muledetect.outputs import Output, check_output, kinds, new_folder
+from muledetect.outputs import Output, check_output, kinds, new_file, new_folder
 from muledetect.progress import Progress, silent
 from muledetect.records import Dataset, write_table, write_text
 from muledetect.records.write import put_tables
@@ -37,6 +37,7 @@ from muledetect.records.write import put_tables
 if TYPE_CHECKING:
     from muledetect.engine.spark import Run
     from muledetect.evaluation import Drift, Evaluation
+    from muledetect.evidence import Verification
     from muledetect.facts import Snapshot
     from muledetect.labels import Target
     from muledetect.labels.targets import Unlabelled
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
     from muledetect.model.key_transfers import Explanation
     from muledetect.model.thresholds import AlertThreshold
     from muledetect.parties import Parties
+    from muledetect.records.pseudonyms import Pseudonyms
     from muledetect.reports.pages import Language
     from muledetect.rings import RingTables
     from muledetect.tracing import Traces
@@ -552,6 +554,119 @@ def release(
     return found
 
 
+def pack(
+    dataset: Source,
+    scores: Any,
+    as_of: Moment,
+    *,
+    account: str | None = None,
+    ring: str | None = None,
+    complaint: str | None = None,
+    rings: RingTables | str | Path | None = None,
+    model: MuleModel | str | Path | None = None,
+    holds: pa.Table | str | Path | None = None,
+    pack: str | Path = "none",
+    k: int = 5,
+    key: Pseudonyms | str | Path | None = None,
+    language: Language = "en",
+    time_zone: str = "UTC",
+    output: str | Path | None = None,
+    overwrite: bool = False,
+    memory: str | int | None = None,
+    progress: Progress | None = None,
+) -> bytes:
+    """Return one archive of a case, and write it to `output`: pages, tables, manifest; see `muledetect.evidence`.
+
+    Nobody outside the case appears: what others paid or got is grouped over at least `k` of them, or dropped.
+
+    Parameters
+    ----------
+    scores : table or path
+        As `score` gave it, of `as_of`; accounts of the case that were explained have reasons.
+    as_of : Moment
+        Exclusive.
+    account, ring, complaint : str
+        One of them: what the case is about.
+    rings : RingTables or path, optional
+        Of the same moment; needed for a ring.
+    model : MuleModel or path, optional
+        That scored; its features are listed.
+    holds : pyarrow.Table or path, optional
+        Record of holds.
+    pack : str or path
+        Country pack with the clocks of these holds.
+    k : int
+        Others are shown in groups of so many accounts or more.
+    key : Pseudonyms or path, optional
+        The pack is for another bank or agency: ids of accounts and holders are pseudonyms under this key, draft
+        reports and free texts are left out. A data set in memory must have been read with it.
+    language : "en" or "th"
+        In which the pages open.
+    time_zone : str
+        IANA name of the zone of the times that are shown.
+    output : path, optional
+        ZIP file.
+    dataset, overwrite, memory, progress
+        As for every step, see `muledetect.pipeline`.
+
+    Raises
+    ------
+    DataError, OptionError
+        If the case is not there, tables do not fit each other, or an option is out of range.
+    """
+    from muledetect.evidence.archive import write_archive
+    from muledetect.evidence.build import build_pack
+    from muledetect.evidence.inputs import digests_of_inputs
+    from muledetect.evidence.prepare import prepare_pack
+
+    files = {"dataset": dataset, "scores": scores, "rings": rings, "model": model, "holds": holds}
+    _refuse(output, kinds.PACK, *files.values(), key, overwrite=overwrite)
+    read = load(dataset, memory=memory, progress=progress, **({} if key is None else {"pseudonymise": key}))
+    used = None if model is None else open_model(model, read)
+    snapshot, options, given = prepare_pack(
+        read, open_scores(scores), as_of, names={"account": account, "ring": ring, "complaint": complaint},
+        rings=open_rings(rings), model=used, holds=holds, pack=str(pack), k=k, key=key, language=language,
+        zone=time_zone, inputs=digests_of_inputs(files),
+    )  # fmt: skip
+    content = write_archive(build_pack(snapshot, options, given))
+    if output is not None:
+        with new_file(output, kinds.PACK, overwrite=overwrite) as unfinished:
+            unfinished.write_bytes(content)
+    return content
+
+
+def verify(
+    archive: str | Path,
+    dataset: Source,
+    *,
+    key: Pseudonyms | str | Path | None = None,
+    memory: str | int | None = None,
+    progress: Progress | None = None,
+) -> Verification:
+    """Compute a pack again from its data set and say whether every byte agrees, and which part differs if not.
+
+    Parameters
+    ----------
+    archive : path
+        That `pack` wrote.
+    key : Pseudonyms or path, optional
+        That the pack was made with, if it is under pseudonyms.
+    dataset, memory, progress
+        As for every step, see `muledetect.pipeline`.
+
+    Raises
+    ------
+    DataError
+        If the file is no pack, or its directory was changed.
+    """
+    from muledetect.evidence import read_archive, verify_pack
+    from muledetect.evidence.inputs import digests_of_inputs
+
+    members = read_archive(archive)
+    read = load(dataset, memory=memory, progress=progress, **({} if key is None else {"pseudonymise": key}))
+    return verify_pack(members, read, digests_of_inputs({"dataset": dataset}))
+
+
 def report(
     dataset: Source,
     scores: Any,
@@ -802,6 +917,7 @@ __all__ = [
     "find_rings",
     "load",
     "monitor",
+    "pack",
     "release",
     "report",
     "score",
@@ -809,6 +925,7 @@ __all__ = [
     "threshold",
     "trace",
     "train",
+    "verify",
 ]
 
 __getattr__, _ = on_demand(

@@ -21,9 +21,23 @@ from muledetect.errors import MuleDetectError, OptionError, OutputError
 from muledetect.visible import has_half
 
 # In this order --help lists the commands.
-from muledetect.cli import start, records, scoring, cases, holds, people, live, tables  # isort: skip
+from muledetect.cli import start, records, scoring, cases, holds, evidence, people, live, tables  # isort: skip
 
-__all__ = ["app", "cases", "err", "holds", "live", "main", "out", "people", "records", "scoring", "start", "tables"]
+__all__ = [
+    "app",
+    "cases",
+    "err",
+    "evidence",
+    "holds",
+    "live",
+    "main",
+    "out",
+    "people",
+    "records",
+    "scoring",
+    "start",
+    "tables",
+]
 
 INTERRUPTED: Final = 128 + signal.SIGINT
 #: So many new objects are made before Python looks for dead ones. Imports make many that live on, and to look through

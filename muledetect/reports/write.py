@@ -97,11 +97,11 @@ def write_report(
         for at, case in enumerate(account_cases(material, ring_files), 1):
             file = account_files[case.account_id]
             goaml_file = file.replace("accounts/", "goaml/").replace(".html", ".xml") if goaml else None
-            facts = _account_facts(case, account_files, language, zone)
+            facts = account_facts(case, account_files, language, zone)
             _put(folder / file, page("account", case=case, goaml_file=goaml_file, hold_zone=hold_zone, **facts))
             if goaml_file:
                 _put(folder / goaml_file, to_goaml(draft_str(case)))
-            rows.append(_alert_row(case, file))
+            rows.append(alert_row(case, file))
             progress("case files", at / len(account_files))
         for at, ring in enumerate(ring_cases(material, account_files), 1):
             _put(folder / ring_files[ring.ring.ring_id], page("ring", case=ring, **_ring_facts(material, ring, zone)))
@@ -147,7 +147,8 @@ def _put(path: Path, text: str) -> None:
     put_text(text, path)
 
 
-def _alert_row(case: AccountCase, file: str) -> dict[str, Any]:
+def alert_row(case: AccountCase, file: str) -> dict[str, Any]:
+    """Return the row of a case in the list of alerts."""
     raising = [reason["code"] for reason in case.reasons if reason["contribution"] > 0]
     return {
         "account_id": case.account_id,
@@ -164,7 +165,8 @@ def _alert_row(case: AccountCase, file: str) -> dict[str, Any]:
     }
 
 
-def _account_facts(case: AccountCase, files: Mapping[str, str], language: Language, zone: str) -> dict[str, Any]:
+def account_facts(case: AccountCase, files: Mapping[str, str], language: Language, zone: str) -> dict[str, Any]:
+    """Return what the page of a case needs beside the case; `files` gives the page of each listed account."""
     rows = case.transfers.to_dict("records")
     raising = [reason for reason in case.reasons if reason["contribution"] > 0]
     return {
