@@ -8,7 +8,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import itertools
+from collections.abc import Callable, Iterable, Mapping
 from copy import copy
 from dataclasses import dataclass
 from typing import Any, Final
@@ -27,12 +28,18 @@ from muledetect.schema import INPUTS
 _AHEAD: Final = 0.5
 _LEAST: Final = 4_096
 
+#: So many of the last cells are copied when an array is lent: rows that come late are put among them.
+_RECENT: Final = 16_384
+
+_NUMBERS: Final = itertools.count()
+
 
 class Growing:
-    """An array whose first axis grows; `values` is what it holds."""
+    """An array whose first axis grows; `values` is what it holds. To change cells that it holds, take `own`."""
 
     def __init__(self, values: AnyArray) -> None:
         self.n = 0
+        self._lent: dict[int, int] = {}
         self._array = np.empty((0, *values.shape[1:]), values.dtype)
         self.append(values)
 
@@ -52,7 +59,8 @@ class Growing:
         if n > len(self._array):
             bigger = np.empty((n + max(_LEAST, int(n * _AHEAD)), *self._array.shape[1:]), self._array.dtype)
             bigger[: self.n] = self.values
-            self._array = bigger
+            self._array, self._lent = bigger, {}
+        self.own(self.n)
         self._array[self.n : n] = values
         self.n = n
 
@@ -60,9 +68,28 @@ class Growing:
         """Forget what lies behind the first `n`."""
         self.n = n
 
-    def copy(self) -> Growing:
-        """Return another array of the same values."""
-        return Growing(self.values)
+    def own(self, low: int) -> AnyArray:
+        """Return the values for writing from cell `low` on; another array takes over where some of them are lent."""
+        if self._lent and low < max(list(self._lent.values()), default=0):
+            self._array, self._lent = self._array.copy(), {}
+        return self.values
+
+    def lend(self) -> Callable[[], Growing]:
+        """Return what makes another array of the values of now, and may be called in another thread.
+
+        Nothing is copied before that call but the last cells, which late rows change.
+        """
+        first, lent = max(0, self.n - _RECENT), self._lent
+        before, recent, number = self._array[:first], self._array[first : self.n].copy(), next(_NUMBERS)
+        lent[number] = first
+
+        def copied() -> Growing:
+            made = Growing(before)
+            made.append(recent)
+            lent.pop(number, None)
+            return made
+
+        return copied
 
 
 @dataclass(frozen=True)
@@ -138,11 +165,19 @@ class Rows:
             given = table[field.name] if field.name in table.column_names else pa.nulls(len(table), field.type)
             self._columns[field.name].append(self._coded(field.name, given))
 
-    def copy(self) -> Rows:
-        """Return the rows as they are now, for another thread to read; text stays in the dictionaries of these."""
-        made = copy(self)
-        made._columns, made._number_of = {name: one.copy() for name, one in self._columns.items()}, {}
-        return made
+    def lend(self) -> Callable[[], Rows]:
+        """Return what makes rows as they are now, and may be called in another thread; see `Growing.lend`.
+
+        Text stays in the dictionaries of these rows, which may learn on.
+        """
+        columns = {name: one.lend() for name, one in self._columns.items()}
+
+        def copied() -> Rows:
+            made = copy(self)
+            made._columns, made._number_of = {name: column() for name, column in columns.items()}, {}
+            return made
+
+        return copied
 
     def cut(self, n: int) -> None:
         """Forget the rows behind the first `n`."""
@@ -152,7 +187,7 @@ class Rows:
     def copy_row(self, row: int, onto: int) -> None:
         """Put a row over another."""
         for column in self._columns.values():
-            column.values[onto] = column.values[row]
+            column.own(onto)[onto] = column.values[row]
 
     def differing(self, row: int, other: int) -> list[str]:
         """Return the columns in which two rows differ; null equals null."""
@@ -165,7 +200,7 @@ class Rows:
     def reorder(self, low: int, order: AnyArray) -> None:
         """Put the rows from `low` on into an order."""
         for column in self._columns.values():
-            column.values[low:] = column.values[low:][order]
+            column.own(low)[low:] = column.values[low:][order]
 
     def take(self, rows: Int64Array | slice, names: Iterable[str] | None = None) -> pa.Table:
         """Return some rows, of all columns or of some, in the types that they came in."""

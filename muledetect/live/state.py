@@ -7,7 +7,7 @@ ahead; a transfer that comes late is put in its place, and what came after it is
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import Executor, Future
 from functools import cached_property
 from typing import Any, Final, Literal, NamedTuple
@@ -357,7 +357,7 @@ class LiveState:
     def prepare_later(self, since: int, pool: Executor) -> Coming:
         """Let another thread make what `later` will be; what is booked meanwhile is written down for it.
 
-        The rows are copied at once, at the speed of memory; all else is done by the other thread.
+        The other thread does all of it; only the last rows are copied at once.
 
         Parameters
         ----------
@@ -366,18 +366,27 @@ class LiveState:
         pool : Executor
             Of the other thread.
         """
-        rows, n_accounts = {name: one.copy() for name, one in self.tables.items()}, len(self.accounts)
+        records = self.lend()
         self._told = []
 
         def make() -> LiveState:
             # one thread, for the others have payments to score
-            return LiveState(Facts(self._to_dataset(rows, n_accounts)), self.signals, since=since, threads=1)
+            return LiveState(Facts(records()), self.signals, since=since, threads=1)
 
         return Coming(since, pool.submit(make), self._told)
 
     def to_dataset(self) -> Dataset:
         """Return all rows as a data set; account codes are those of the state, so ids are in no order."""
         return self._to_dataset(self.tables, len(self.accounts))
+
+    def lend(self) -> Callable[[], Dataset]:
+        """Return what makes `to_dataset` of now, and may be called in another thread while this one goes on.
+
+        What it costs this thread does not depend on the number of rows. A row that is changed before the other thread
+        has copied the rows makes this one copy its table; late transfers do so if thousands came since.
+        """
+        lent, n_accounts = {name: one.lend() for name, one in self.tables.items()}, len(self.accounts)
+        return lambda: self._to_dataset({name: copied() for name, copied in lent.items()}, n_accounts)
 
     def _to_dataset(self, held: Mapping[str, Rows], n_accounts: int) -> Dataset:
         ids = self.accounts.take(np.arange(n_accounts, dtype=np.int32))  # not `ids`: others may be learning ids

@@ -93,12 +93,10 @@ def open_service(
 
     _warm_up(scorer, read)
 
-    def records() -> Dataset:
-        return scorer.state.to_dataset()
-
     def locate(**asked: str) -> dict[str, Any]:
-        # in a thread of its own, so that scores go on while it traces; only to copy the state it waits for its turn
-        return find_money(_snapshot_of(service.worker.put("call", [], records).result()), rules, **asked)
+        # in a thread of its own, so that scores go on while it traces; its turn with the state takes no time
+        records = service.worker.put("call", [], lambda: scorer.state.lend()).result()
+        return find_money(_snapshot_of(records()), rules, **asked)
 
     def close() -> None:
         scorer.snapshot()
