@@ -426,7 +426,7 @@ class LiveState:
         """Return the signals of the transfers from `low` on, which is the first of its tick."""
         rows = of_transfers(self._indexes, low, max(LOOKBACK, self.tick))
         n_known = int(np.searchsorted(rows, low))
-        graph, _ = self._graph(rows, np.empty(0, np.int32))
+        graph, _ = self._graph(rows, np.empty(0, np.int32), has_ids=False)
         before, known, place = self._values.values[rows[:n_known]], {}, 0
         for made in self.signals:
             known[made.name] = before[:, place : place + len(made.columns)]
@@ -444,8 +444,13 @@ class LiveState:
                 tables[name] = self.tables[name].take(lists.of(accounts), _READ_OF.get(name))
         return Facts(self._dataset(tables, graph.account_ids), graph), codes
 
-    def _graph(self, rows: Int64Array, accounts: Int32Array) -> tuple[TransferGraph, AnyArray]:
-        """Return the graph of some transfers, with some accounts, and the state's codes of its accounts."""
+    def _graph(
+        self, rows: Int64Array, accounts: Int32Array, *, has_ids: bool = True
+    ) -> tuple[TransferGraph, AnyArray]:
+        """Return the graph of some transfers, with some accounts, and the state's codes of its accounts.
+
+        Signals know accounts by their codes only, so ids may be left out.
+        """
         transfers = self.tables["transfers"]
         source, target = transfers["source"][rows], transfers["target"][rows]
         codes = distinct(np.concatenate([source, target, accounts]))
@@ -455,7 +460,7 @@ class LiveState:
             source=place[source],
             target=place[target],
             amount=transfers["amount"][rows],
-            account_ids=self.accounts.take(codes),
+            account_ids=self.accounts.take(codes) if has_ids else pa.nulls(len(codes), pa.string()),
             tick=self.tick,
         )
         return graph, codes

@@ -13,6 +13,7 @@ dictionary encoders take ten times as long on twenty million ids, and the string
 
 from __future__ import annotations
 
+import itertools
 import secrets
 from collections.abc import Callable, Sequence
 from typing import Any, Final
@@ -234,8 +235,7 @@ def string_parts(ids: pa.StringArray) -> tuple[Int32Array, Bytes]:
 def _parts_of(texts: Sequence[str | None]) -> tuple[Int32Array, Bytes]:
     """Return the offsets and the bytes of some texts; None as an empty one; the bytes are never empty."""
     parts = [b"" if one is None else one.encode() for one in texts]
-    offsets = np.zeros(len(parts) + 1, np.int32)
-    np.cumsum([len(part) for part in parts], out=offsets[1:])
+    offsets = np.array([*itertools.accumulate(map(len, parts), initial=0)], np.int32)
     offsets.flags.writeable = False  # as Arrow's are: kernels are compiled for one kind of array
     return offsets, np.frombuffer(b"".join(parts) or b"\0", np.uint8)
 
