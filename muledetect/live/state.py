@@ -444,9 +444,7 @@ class LiveState:
                 tables[name] = self.tables[name].take(lists.of(accounts), _READ_OF.get(name))
         return Facts(self._dataset(tables, graph.account_ids), graph), codes
 
-    def _graph(
-        self, rows: Int64Array, accounts: Int32Array, *, has_ids: bool = True
-    ) -> tuple[TransferGraph, AnyArray]:
+    def _graph(self, rows: Int64Array, accounts: Int32Array, *, has_ids: bool = True) -> tuple[TransferGraph, AnyArray]:
         """Return the graph of some transfers, with some accounts, and the state's codes of its accounts.
 
         Signals know accounts by their codes only, so ids may be left out.
