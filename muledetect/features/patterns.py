@@ -154,7 +154,7 @@ def _aggregate(how, above, begin, end, amount, values):  # type: ignore[no-untyp
 def _most(low, high, values):  # type: ignore[no-untyped-def]
     most, is_any = -np.inf, False
     for j in range(low, high):
-        is_any |= values[j] == values[j]  # noqa: PLR0124
+        is_any |= values[j] == values[j]
         most = values[j] if values[j] > most else most
     return most if is_any else np.nan
 
@@ -163,7 +163,7 @@ def _most(low, high, values):  # type: ignore[no-untyped-def]
 def _share(above, low, high, amount, values):  # type: ignore[no-untyped-def]
     total, total_above = 0, 0
     for j in range(low, high):
-        total += amount[j] * (values[j] == values[j])  # noqa: PLR0124
+        total += amount[j] * (values[j] == values[j])
         total_above += amount[j] * (values[j] > above)
     return total_above / total if total > 0 else np.nan
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -93,9 +94,12 @@ def open_service(
 
     _warm_up(scorer, read)
 
+    def lend() -> Callable[[], Dataset]:
+        return scorer.state.lend()  # the state of the turn: that of a new day may have taken over
+
     def locate(**asked: str) -> dict[str, Any]:
         # in a thread of its own, so that scores go on while it traces; its turn with the state takes no time
-        records = service.worker.put("call", [], lambda: scorer.state.lend()).result()
+        records = service.worker.put("call", [], lend).result()
         return find_money(_snapshot_of(records()), rules, **asked)
 
     def close() -> None:
