@@ -152,10 +152,10 @@ SECTIONS: Final = {
         "A model of live columns that learnt in one simulated bank, in a replay of a week of another: scores of each "
         "payment, those of the last midnight, the rules-only score (each tier with as many accounts as by the nightly "
         "model), and no scores. The payment is held for 24 hours where payer or payee is at least of the tier, and "
-        'what a complaint traced. "suspected" is a probability of a half, "watch" one of a tenth: one busy innocent '
-        "account there makes hundreds of holds, so watch is for people to look at, and not for holds. 5% of the accounts are "
-        "mules at some time, far more than in a real bank. One week of one small bank a setting: differences of a few "
-        "accounts say little.",
+        'what a complaint traced. "suspected" is a probability of a half, "watch" one of a tenth: there, one busy '
+        "innocent account makes hundreds of holds, so it is for people to look at. 5% of the accounts are mules at "
+        "some time, far more than in a real bank. One week of one small bank a setting: differences of a few accounts "
+        "say little.",
     ),
     "report": Section(
         "Pages for people",
