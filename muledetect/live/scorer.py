@@ -350,5 +350,5 @@ class LiveScorer:
         points : Points
             Account codes as `LiveState.codes` gives them.
         """
-        extraction, codes = self.state.around(points.account, self._tables)
+        extraction, codes = self.state.parts.around(points.account, self._tables)
         return compute_columns(extraction, Points(codes, points.as_of), len(self._names), self._plan)

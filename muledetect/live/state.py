@@ -1,42 +1,32 @@
 """What a live scorer knows: the rows of the bank in tables that grow, and the live signals of every transfer.
 
 Nothing here has a formula of its own. A question is answered by the registered signals and features, over a part of
-the bank that holds all that they read: see `around`. What was computed for a transfer stays, for signals never look
+the bank that holds all that they read: see `parts`. What was computed for a transfer stays, for signals never look
 ahead; a transfer that comes late is put in its place, and what came after it is computed again.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor, Future
-from functools import cached_property
 from typing import Any, Final, Literal, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 
-from muledetect.arrays import AnyArray, BoolArray, Float32Array, Int32Array, Int64Array, distinct
+from muledetect.arrays import AnyArray, BoolArray, Float32Array, Int32Array, Int64Array
 from muledetect.facts import Facts
 from muledetect.facts.known import visible_tables
 from muledetect.facts.lookback import rows_since
 from muledetect.features import Extraction
-from muledetect.features.signals import LOOKBACK, Signal, build_past, compute_signal, signal_registry
-from muledetect.graph import TransferGraph, graph_from_arrays
-from muledetect.live.around import Indexes, of_points, of_transfers
+from muledetect.features.signals import Signal, compute_signal, signal_registry
 from muledetect.live.lists import Lists
+from muledetect.live.parts import Parts
 from muledetect.live.plain import plain_cells
 from muledetect.live.rows import Cells, Growing, Rows
 from muledetect.records import Dataset
 from muledetect.records.encode import IdEncoder
 from muledetect.schema import INPUTS
-
-#: What live columns read of transfers besides who, when and how much, and besides their signals.
-_READ: Final = ("channel", "source_balance_after", "target_balance_after")
-
-#: What they read of the tables with rows of single accounts, where it is not all.
-_READ_OF: Final[Mapping[str, tuple[str, ...]]] = {
-    "accounts": ("account_id", "opened_at", "balance", "balance_at", "daily_limit")
-}
 
 #: Columns of transfers by which different accounts meet.
 _MEETING: Final = ("device_hash", "terminal_id")
@@ -84,19 +74,6 @@ class Coming(NamedTuple):
         return state
 
 
-class LiveExtraction(Extraction):
-    """An extraction over a part of the bank; signals of its transfers are those that the state holds."""
-
-    def __init__(self, facts: Facts, values: Mapping[str, Float32Array]) -> None:
-        super().__init__(facts, threads=1)
-        self._values = values
-
-    def signal(self, column: str) -> Float32Array:
-        """Return a signal of the transfers of the part; NaN if it is not live, which no live column reads."""
-        found = self._values.get(column)
-        return np.full(self.graph.n_transfers, np.nan, np.float32) if found is None else found
-
-
 class LiveState:
     """The rows of a data set and those that came since.
 
@@ -119,6 +96,8 @@ class LiveState:
         Code of each account id.
     since : int or None
         Begin of the look-back, microseconds: events before it are not kept.
+    parts : Parts
+        What the state is asked through.
     """
 
     def __init__(
@@ -161,7 +140,10 @@ class LiveState:
             found = [np.empty((len(past), 0), np.float32), *(compute_signal(made, past) for made in self.signals)]
             values = np.column_stack(found)
         self._values = Growing(values)
-        self._place = np.empty(0, np.int32)
+        self.parts = Parts(
+            self.tables, self.accounts, paid=self._paid, got=self._got, used=self._used, owned=self._owned,
+            signals=self.signals, values=self._values, currency=self.currency, tick=self.tick,
+        )  # fmt: skip
 
     def __repr__(self) -> str:
         counts = ", ".join(f"{name}={len(rows):,}" for name, rows in self.tables.items())
@@ -259,7 +241,7 @@ class LiveState:
         for key, lists in self._listed():
             lists.add(key[low:], new)
         self._values.cut(low)
-        self._values.append(self._compute(low))
+        self._values.append(self.parts.signals_from(low))
 
     def add_rows(self, name: str, table: pa.Table | Cells) -> None:
         """Add rows of another table.
@@ -316,26 +298,6 @@ class LiveState:
         rows.append(table)
         rows.copy_row(n, row)
         rows.cut(n)
-
-    def around(
-        self, accounts: Int32Array, tables: Collection[str] = tuple(_OWNER)
-    ) -> tuple[LiveExtraction, Int32Array]:
-        """Return the part of the bank that live columns at points of these accounts read, and their codes in it.
-
-        Parameters
-        ----------
-        accounts : int32[n]
-            Codes; -1 for unknown ones.
-        tables : collection of str
-            Of those with rows of single accounts, the ones that the columns read.
-        """
-        asked = distinct(accounts[accounts >= 0])
-        rows = of_points(self._indexes, asked)
-        facts, codes = self._part(rows, asked, tables)
-        names = [column for made in self.signals for column in made.columns]
-        values = np.ascontiguousarray(self._values.values[rows].T)  # each column is read by itself
-        extraction = LiveExtraction(facts, dict(zip(names, values, strict=True)))
-        return extraction, np.where(accounts >= 0, np.searchsorted(codes, accounts), -1).astype(np.int32)
 
     def is_own(self, accounts: Int32Array) -> BoolArray:
         """Return which accounts are held at this bank: those of which nothing else is said."""
@@ -415,75 +377,6 @@ class LiveState:
         listed += [(rows[name], lists) for name, lists in self._used.items()]
         listed.append((rows["transfer_id"], self._found["transfers"]))
         return listed if self._reversals is None else [*listed, (rows["reversal_of"], self._reversals)]
-
-    @property
-    def _indexes(self) -> Indexes:
-        rows = self.tables["transfers"]
-        used = tuple((rows[name], lists) for name, lists in self._used.items())
-        return Indexes(rows["time"], rows["source"], rows["target"], self._paid, self._got, used)
-
-    def _compute(self, low: int) -> Float32Array:
-        """Return the signals of the transfers from `low` on, which is the first of its tick."""
-        rows = of_transfers(self._indexes, low, max(LOOKBACK, self.tick))
-        n_known = int(np.searchsorted(rows, low))
-        graph, _ = self._graph(rows, np.empty(0, np.int32), has_ids=False)
-        before, known, place = self._values.values[rows[:n_known]], {}, 0
-        for made in self.signals:
-            known[made.name] = before[:, place : place + len(made.columns)]
-            place += len(made.columns)
-        past = build_past(graph, threads=1, known=known, at_hand=self._at_hand(rows, graph))
-        values = [made.compute(past)[n_known:] for made in self.signals]
-        return np.column_stack([np.empty((self.n_transfers - low, 0), np.float32), *values])
-
-    def _part(self, rows: Int64Array, accounts: Int32Array, names: Collection[str] = ()) -> tuple[Facts, AnyArray]:
-        """Return the facts of some transfers, with rows of some accounts in some tables, and the state's codes."""
-        graph, codes = self._graph(rows, accounts)
-        tables = {**self._empty, "transfers": self.tables["transfers"].take(rows, _READ)}
-        for name, lists in self._owned.items():
-            if name in names:
-                tables[name] = self.tables[name].take(lists.of(accounts), _READ_OF.get(name))
-        return Facts(self._dataset(tables, graph.account_ids), graph), codes
-
-    def _graph(self, rows: Int64Array, accounts: Int32Array, *, has_ids: bool = True) -> tuple[TransferGraph, AnyArray]:
-        """Return the graph of some transfers, with some accounts, and the state's codes of its accounts.
-
-        Signals know accounts by their codes only, so ids may be left out.
-        """
-        transfers = self.tables["transfers"]
-        source, target = transfers["source"][rows], transfers["target"][rows]
-        codes = distinct(np.concatenate([source, target, accounts]))
-        place = self._places(codes)
-        graph = graph_from_arrays(
-            time=transfers["time"][rows],
-            source=place[source],
-            target=place[target],
-            amount=transfers["amount"][rows],
-            account_ids=self.accounts.take(codes) if has_ids else pa.nulls(len(codes), pa.string()),
-            tick=self.tick,
-        )
-        return graph, codes
-
-    def _at_hand(self, rows: Int64Array, graph: TransferGraph) -> dict[str, AnyArray]:
-        """Return what live signals read of the table of some transfers, see `Past.at_hand`."""
-        transfers, user = self.tables["transfers"], graph.source
-        found = {name: transfers.numbered(name, rows) for name in _MEETING if name in transfers}
-        if "source_balance_after" in transfers:
-            found["source_balance_after"] = transfers["source_balance_after"][rows]
-        if "channel" in transfers:
-            deposit = transfers.encoders["channel"].find_texts(["cash_deposit"])
-            user = np.where((transfers["channel"][rows] == deposit) & (deposit >= 0), graph.target, graph.source)
-        return found | {"terminal_user": user}
-
-    def _places(self, codes: AnyArray) -> Int32Array:
-        """Return an array that holds the place of each of some codes at that code; elsewhere it has no meaning."""
-        if len(self._place) < len(self.accounts):
-            self._place = np.empty(2 * len(self.accounts), np.int32)
-        self._place[codes] = np.arange(len(codes), dtype=np.int32)
-        return self._place
-
-    @cached_property
-    def _empty(self) -> Mapping[str, pa.Table]:
-        return {name: rows.take(np.empty(0, np.int64)) for name, rows in self.tables.items()}
 
 
 def _keys_of(rows: Rows, column: str) -> tuple[AnyArray, int]:

@@ -200,7 +200,7 @@ def test_a_session_is_seen_from_the_next_moment_on(scorer: LiveScorer) -> None:
     names = ["own_devices__window_30d"]
 
     def devices() -> Any:
-        part, codes = scorer.state.around(points.account)
+        part, codes = scorer.state.parts.around(points.account)
         return compute_columns(part, Points(codes, points.as_of), 1, plan_of(names, registry()))[:, 0]
 
     seen_before = devices()
