@@ -118,8 +118,10 @@ class Parts:
         for name, lists in self._owned.items():
             if tables is None or name in tables:
                 taken[name] = self._tables[name].take(lists.of(asked), _READ_OF.get(name))
-        none, settings = pa.table({}), {"currency": self._currency, "tick": self._tick}
-        facts = Facts(Dataset(taken, graph.account_ids, none, (), {}, **settings), graph)
+        records = Dataset(
+            taken, graph.account_ids, pa.table({}), (), {}, currency=self._currency, tick=self._tick
+        )  # fmt: skip
+        facts = Facts(records, graph)
         names = [column for made in self._signals for column in made.columns]
         values = np.ascontiguousarray(self._values.values[rows].T)  # each column is read by itself
         extraction = LiveExtraction(facts, dict(zip(names, values, strict=True)))
