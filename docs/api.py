@@ -32,6 +32,7 @@ MODULES: Final = (
     "muledetect.live",
     "muledetect.outputs",
     "muledetect.records",
+    "muledetect.registry",
     "muledetect.facts",
     "muledetect.features",
     "muledetect.features.signals",

@@ -23,6 +23,7 @@ from muledetect import (
     parties,
     pipeline,
     records,
+    registry,
     replay,
     rings,
     serve,
@@ -61,6 +62,12 @@ PYTHON: Final = {
     "trace": 'traces = md.trace("data/sample", "2025-04-01", output="traces")',
     "recall": 'recalls = md.pipeline.recall("data/sample", "2025-04-01", sender="AAAATHBK", output="recalls")',
     "answers": 'answers = md.messages.read_answers("camt029.xml", "recalls")',
+    "registry-import": 'done = md.registry.import_registry(\n    "list.csv", "dataset", scheme="TH", sender="police", '
+    'role="police", received="2025-03-01T08:00Z"\n)',
+    "registry-export": 'md.registry.export_proposals(\n    "scores.parquet", "proposals.csv", scheme="TH", '
+    'listed_by="our_bank"\n)',
+    "registry-diff": 'md.registry.diff_registries(\n    "dataset", before_as_of="2025-03-01", '
+    'after_as_of="2025-03-02", output="deltas.csv"\n)',
     "evaluate": 'evaluation = md.evaluate("data/sample", "model", "2025-04-01", output="evaluation")',
     "monitor": 'drift = md.pipeline.monitor("data/sample", "model", "2025-03-01", "2025-04-01", output="drift")\n'
     "drift.exit_status",
@@ -109,6 +116,9 @@ FUNCTIONS: Final[dict[str, tuple[Callable[..., Any], ...]]] = {
     "release": (pipeline.release,),
     "pack": (pipeline.pack,),
     "verify": (pipeline.verify,),
+    "registry-import": (registry.import_registry,),
+    "registry-export": (registry.export_proposals,),
+    "registry-diff": (registry.diff_registries,),
     "report": (pipeline.report,),
     "evaluate": (pipeline.evaluate,),
     "monitor": (pipeline.monitor,),

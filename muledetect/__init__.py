@@ -35,6 +35,7 @@ if TYPE_CHECKING:
         parties,
         pipeline,
         records,
+        registry,
         replay,
         reports,
         rings,
@@ -103,8 +104,9 @@ __getattr__, __dir__ = on_demand(
         "records": "Dataset read_dataset",
         "versions": "show_versions",
     },
-    rooms="datasets engine evaluation evidence facts features graph holds labels live messages model parties "
-    "pipeline plots=reports.plots records replay reports rings schema serve simulation testing tracing",
+    rooms="datasets engine evaluation evidence facts features graph holds labels live messages model "
+    "parties pipeline plots=reports.plots records registry replay reports rings schema serve "
+    "simulation testing tracing",
     moved={
         "Columns": "records.own.Columns",
         "Imported": "records.own.Imported",

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from muledetect.pipeline import Demo
     from muledetect.records import Dataset
     from muledetect.records.own import Columns, Imported
+    from muledetect.registry import ImportedRegistry
     from muledetect.replay import Found as Replayed
     from muledetect.rings import RingTables
     from muledetect.tracing import Traces
@@ -256,6 +257,35 @@ def show_answers(out: Console, found: pa.Table, path: Path) -> None:
     if other:
         out.print(f"· {other:,} answers came from another bank than the one that was asked.")
     out.print(f"answers in {plain(path)}")
+
+
+def show_registry(out: Console, done: ImportedRegistry, folder: Path) -> None:
+    """Print what an import of lists added, and what it left out."""
+    for found in done.findings:
+        out.print(f"· {found.n_rows:,} rows {'left out' if found.severity == 'reject' else 'mended'}: "
+                  f"{plain(found.column)}: {plain(found.reason)}")  # fmt: skip
+    if done.dropped:
+        out.print(f"· columns that are not read: {', '.join(map(plain, done.dropped))}")
+    out.print(
+        f"{done.rows_added:,} of {done.rows_read:,} rows are new, {done.rows_known:,} say nothing new, "
+        f"{done.rows_removed:,} entries were removed; {len(done.table):,} statements in {plain(folder)}"
+    )
+
+
+def show_proposals(out: Console, found: pa.Table, path: Path) -> None:
+    """Print how many accounts are proposed, in which tier."""
+    tiers = Counter(found["tier"].to_pylist())
+    _print_table(out, {"tier": "", "proposed": ","}, sorted(tiers.items()))
+    listed = sum(text is not None for text in found["history"].to_pylist())
+    if listed:
+        out.print(f"· a registry has spoken of {listed:,} of them before: read the column history.")
+    out.print(f"{len(found):,} proposals in {plain(path)}. An officer decides; nothing was listed.")
+
+
+def show_deltas(out: Console, found: pa.Table, path: Path) -> None:
+    """Print how many entries changed how."""
+    _print_table(out, {"change": "", "entries": ","}, sorted(Counter(found["change"].to_pylist()).items()))
+    out.print(f"{len(found):,} changes in {plain(path)}")
 
 
 def show_model(out: Console, model: MuleModel, folder: Path) -> None:

@@ -167,6 +167,7 @@ def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
             for place in range(200)]  # fmt: skip
     (folder / "umsaetze.csv").write_text("\n".join(["Nr;Buchung;Auftraggeber;Empfänger;Betrag", *rows]), "utf-8")
     shutil.copy(ROOT / "tests" / "data" / "messages" / "camt029.xml", folder)
+    (folder / "list.csv").write_text("tier,subject_kind,subject_id\ndark_grey,account,0012\n", "utf-8")
     (folder / "new_rows").mkdir()
     transfers = pq.read_table(ROOT / "data" / "sample" / "transfers.parquet")
     pq.write_table(transfers.slice(0, 50), folder / "new_rows" / "transfers.parquet")

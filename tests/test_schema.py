@@ -24,6 +24,8 @@ CONTRACT = {
         script_id centre_id status status_ts""",
     "calls": "call_id* time* caller_hash* callee_hash* duration_s caller_imei_hash cell_id known_ts",
     "watchlists": "list_id* kind* value_hash* centre_id category* reliability valid_from* valid_to known_ts",
+    "registry": """scheme* entry_id* subject_kind* subject_id* status* tier reliability valid_from* valid_to known_ts*
+        listed_by is_own centre_id reason""",
     "labels": "account_id* label* known_ts activity_start activity_end source confidence",
     "truth_rings": """ring_id* account_id* role layer centre_id shape office_id used_from used_until is_unwitting""",
     "truth_transfers": "transfer_id* kind* ring_id case_id amount",
@@ -58,6 +60,8 @@ CHOICES = {
     ("sessions", "event"): "login face_ok face_fail device_bind limit_change",
     ("complaints", "status"): "open confirmed withdrawn",
     ("watchlists", "kind"): "phone email address device ip sim imei wifi wallet account cell terminal",
+    ("registry", "subject_kind"): "account person company",
+    ("registry", "status"): "listed appealed removed",
     ("labels", "label"): "mule not_mule unknown",
     ("truth_transfers", "kind"): "victim hop exit test spend illicit",
     ("truth_money", "place"): "account exit spent",

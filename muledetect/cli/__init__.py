@@ -21,7 +21,8 @@ from muledetect.errors import MuleDetectError, OptionError, OutputError
 from muledetect.visible import has_half
 
 # In this order --help lists the commands.
-from muledetect.cli import start, records, scoring, cases, holds, evidence, people, live, tables  # isort: skip
+from muledetect.cli import start, records, scoring, cases, holds  # isort: skip
+from muledetect.cli import evidence, people, registry, live, tables  # isort: skip
 
 __all__ = [
     "app",
@@ -34,6 +35,7 @@ __all__ = [
     "out",
     "people",
     "records",
+    "registry",
     "scoring",
     "start",
     "tables",

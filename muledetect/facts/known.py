@@ -17,6 +17,7 @@ from muledetect.facts.complaints import Complaints, Disputes, index_disputes, ma
 from muledetect.facts.lists import ListedAccounts, Lists, index_lists, read_lists
 from muledetect.facts.lookback import drop_before, first_event
 from muledetect.facts.matching import Reversals, find_reversals
+from muledetect.facts.registry import RegisteredAccounts, Registry, index_registry, read_registry
 from muledetect.facts.sightings import People, Seen, find_sightings, number_people
 from muledetect.graph import TransferGraph, build_graph
 from muledetect.memory import Room
@@ -115,6 +116,16 @@ class Facts:
     def listed_accounts(self) -> ListedAccounts | None:
         """Entries of watch lists by account, also through what its holder used; None without the table."""
         return self.once("listed accounts", lambda: index_lists(self.lists, self.seen, self.graph))
+
+    @property
+    def registry(self) -> Registry | None:
+        """Statements of registries with the spans in which they count; None without the table."""
+        return self.once("registry", lambda: read_registry(self.tables.get("registry"), self.graph))
+
+    @property
+    def registered_accounts(self) -> RegisteredAccounts | None:
+        """Statements of registries by account, also through its holder; None without the table."""
+        return self.once("registered accounts", lambda: index_registry(self.registry, self.graph, self.tables))
 
     @property
     def reversals(self) -> Reversals:

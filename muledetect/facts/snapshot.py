@@ -18,7 +18,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from muledetect.arrays import BoolArray, Int8Array, Int32Array, Int64Array
+from muledetect.arrays import BoolArray, Float64Array, Int8Array, Int32Array, Int64Array
 from muledetect.clock import Moment, format_time, parse_time
 from muledetect.facts.accounts import PLACES, PUBLIC_KINDS, Accounts, find_hubs
 from muledetect.facts.balances import balances_before
@@ -26,6 +26,7 @@ from muledetect.facts.columns import numbers
 from muledetect.facts.complaints import NOT_KNOWN, UNMATCHED
 from muledetect.facts.known import Facts, facts_of
 from muledetect.facts.matching import transfers_of
+from muledetect.facts.registry import nothing_said, reliability_at, standing
 from muledetect.records import Dataset
 from muledetect.schema import ACCOUNT_KINDS
 
@@ -37,6 +38,7 @@ _DATED: Final = {
     "complaints": (("status", "status_ts"), ("status_ts", "status_ts")),
     "identifiers": (("valid_to", "valid_to"),),
     "watchlists": (("valid_to", "valid_to"),),
+    "registry": (("valid_to", "valid_to"),),
     "labels": (("activity_end", "activity_end"),),
 }  # fmt: skip
 
@@ -211,6 +213,25 @@ class Snapshot:
         codes = self.lists["account"].to_numpy()
         found[codes[codes >= 0]] = True
         return found
+
+    @cached_property
+    def registry(self) -> pa.Table:
+        """Entries of registries that stand at this moment: one row an entry, its latest statement that counts.
+
+        The columns of the table, and `account` (code, -1 for people, companies and unknown accounts), `since` (from
+        when it counts, microseconds) and `trust` (reliability, see `muledetect.facts.registry`); no rows without it.
+        """
+        found = self._facts.registry
+        return standing(nothing_said(self.graph) if found is None else found, self.as_of)
+
+    @cached_property
+    def registered(self) -> Float64Array:
+        """Highest reliability of the entries of registries about each account or its holder, float64[n_accounts]; 0
+        where none stands."""
+        entries = self._facts.registered_accounts
+        if entries is None:
+            return np.zeros(self.graph.n_accounts)
+        return np.asarray(reliability_at(entries, self.as_of))
 
     @property
     def accounts(self) -> Accounts:

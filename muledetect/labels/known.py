@@ -8,6 +8,7 @@ import numpy as np
 
 from muledetect.arrays import BoolArray
 from muledetect.facts.lists import UNSTATED, read_lists
+from muledetect.facts.registry import read_registry
 from muledetect.labels.findings import MULE, NOT_MULE, read_findings
 
 if TYPE_CHECKING:
@@ -18,23 +19,25 @@ if TYPE_CHECKING:
 def known_mules(dataset: Dataset, graph: TransferGraph, points: Points) -> BoolArray:
     """Return of which points the bank knew before the moment that the account is a mule, bool[n_points].
 
-    Its last finding in `labels` is `mule`, or an entry of `watchlists` names the account by its id, with a reliability
-    of 0.5 or more or none stated, and no finding clears it. O(points + labels log labels + entries), for each moment.
+    Its last finding in `labels` is `mule`, or an entry of `watchlists` or `registry` names the account by its id, with
+    a reliability of 0.5 or more or none stated, and no finding clears it. For each moment O(points + labels log labels
+    + entries).
 
     Parameters
     ----------
     dataset : Dataset
-        Without `labels` and `watchlists` nobody is known.
+        Without `labels`, `watchlists` and `registry` nobody is known.
     graph : TransferGraph
         Of the same data set.
     points : Points
     """
-    lists = read_lists(dataset.tables.get("watchlists"), graph)
-    labels = dataset.tables.get("labels")
+    tables = dataset.tables
+    listings = (read_lists(tables.get("watchlists"), graph), read_registry(tables.get("registry"), graph))
+    labels = tables.get("labels")
     found = np.zeros(len(points), np.bool_)
     for moment in np.unique(points.as_of).tolist():
         is_known, is_cleared = np.zeros(graph.n_accounts, np.bool_), np.zeros(graph.n_accounts, np.bool_)
-        if lists is not None:
+        for lists in (one for one in listings if one is not None):
             counts = (lists.known_from < moment) & (moment <= lists.known_until) & (lists.reliability >= UNSTATED)
             is_known[lists.account[counts & (lists.account >= 0)]] = True
         if labels is not None and labels.num_rows:

@@ -23,7 +23,8 @@ from muledetect.schema import INPUTS
 #: Clocks of a row: it is known once all of them are past. Accounts and holders are there from the beginning.
 _CLOCKS: Final = {
     "transfers": ("time",), "sessions": ("time",), "calls": ("time", "known_ts"), "complaints": ("known_ts",),
-    "identifiers": ("valid_from", "known_ts"), "watchlists": ("valid_from", "known_ts"), "labels": ("known_ts",),
+    "identifiers": ("valid_from", "known_ts"), "watchlists": ("valid_from", "known_ts"),
+    "registry": ("valid_from", "known_ts"), "labels": ("known_ts",),
 }  # fmt: skip
 #: At one moment transfers come last, so that what belongs to them is there.
 _TABLES: Final = tuple(sorted(_CLOCKS, key=lambda name: name == "transfers"))

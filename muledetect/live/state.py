@@ -35,6 +35,7 @@ _MEETING: Final = ("device_hash", "terminal_id")
 _FOUND_BY: Final[Mapping[str, str]] = {
     "transfers": "transfer_id", "accounts": "account_id", "holders": "holder_id", "identifiers": "entity_id",
     "sessions": "session_id", "complaints": "complaint_id", "calls": "call_id", "watchlists": "value_hash",
+    "registry": "entry_id",
     "labels": "account_id",
 }  # fmt: skip
 

@@ -12,6 +12,7 @@ from typing import Final
 #: More of it never speaks for the account.
 RAISES: Final = frozenset(
     "relayed_complained_share is_listed listed_share relayed_twice_share is_near_listed "
+    "registered_reliability registered_share "
     "in_mule_share out_mule_share in_mule_proximity out_mule_proximity known_mules_met "
     "in_victim_share in_victims in_drained device_sharers emulator_share remote_share common_terminal".split()
 )

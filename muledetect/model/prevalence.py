@@ -147,7 +147,7 @@ def estimate_prevalence(score: npt.ArrayLike, is_known_mule: npt.ArrayLike) -> E
     if not n_known:
         raise DataError(
             "prevalence: no scored account is known to be a mule before this moment, neither by 'labels' nor by "
-            "'watchlists'. Give the share as a number, or a budget of alerts."
+            "'watchlists' or 'registry'. Give the share as a number, or a budget of alerts."
         )
     lower = n_known / len(scores)
     least = float(np.quantile(scores[known], 1 - HIGHEST, method="lower"))

@@ -95,6 +95,8 @@ PARTIES: Final = Output(
 )
 TRACES: Final = Output("traces", _tables("trace", "holds", "summary", "untraced", "steps"))
 RECALLS: Final = Output("recalls", ("recalls.parquet", "camt056/*.xml"))
+PROPOSALS: Final = Output("proposals to a registry")
+DELTAS: Final = Output("changes of a registry")
 ANSWERS: Final = Output("answers to recalls")
 HOLD_RECORD: Final = Output("a record of holds")
 HOLD_STATES: Final = Output("states of holds")

@@ -31,6 +31,7 @@ class AccountEvidence:
     n_complaints: Int64Array
     has_complained: BoolArray  # a complaint names the account as the one that paid
     is_listed: BoolArray  # a watch list names the account
+    registered: Float64Array  # highest reliability of a registry's entries about it or its holder; 0 without one
 
 
 def gather_evidence(snapshot: Snapshot, probability: Float64Array) -> AccountEvidence:
@@ -40,7 +41,8 @@ def gather_evidence(snapshot: Snapshot, probability: Float64Array) -> AccountEvi
     pairs = np.unique(np.stack([complaints.payee[named], complaints.payer[named]]), axis=1)
     has_complained = np.zeros(n, np.bool_)
     has_complained[complaints.payer[complaints.payer >= 0]] = True
-    return AccountEvidence(probability, np.bincount(pairs[0], minlength=n), has_complained, snapshot.is_listed)
+    n_complaints = np.bincount(pairs[0], minlength=n)
+    return AccountEvidence(probability, n_complaints, has_complained, snapshot.is_listed, snapshot.registered)
 
 
 def read_scores(scores: Any, snapshot: Snapshot) -> Float64Array:

@@ -53,6 +53,11 @@ RECEIVED: Final = 0.1
 #: Scores' probabilities are kept within these, so that a single very low one cannot outweigh all of its neighbours.
 CLIP: Final = (1e-3, 0.99)
 
+#: How reliable the watch lists were on which the weight of `listed` was fitted; and between these the reliability of a
+#: registry's entry is believed.
+LISTED: Final = 0.75
+TRUSTED: Final = (0.01, 0.99)
+
 #: Floats are added up as multiples of this, so that no sum depends on the order of names.
 _UNIT: Final = 2.0**-40
 
@@ -92,7 +97,7 @@ def allowance(snapshot: Snapshot, evidence: AccountEvidence) -> tuple[float, Boo
     is by how much scores fall short of what complaints and lists show: (accounts that they name + 1) / (sum of the
     probabilities of these + 1). O(n log n).
     """
-    graph, is_named = snapshot.graph, (evidence.n_complaints > 0) | evidence.is_listed
+    graph, is_named = snapshot.graph, (evidence.n_complaints > 0) | (listing(evidence) > 0)
     has_dealt = (graph.outgoing.stop > graph.outgoing.start) | (graph.incoming.stop > graph.incoming.start)
     is_scored = np.isfinite(evidence.probability) & ~snapshot.serves_public & has_dealt
     # sorted first: no name decides the last bit of a sum
@@ -142,9 +147,21 @@ def own_columns(evidence: AccountEvidence, accounts: Int32Array) -> dict[str, Fl
         "no_score": (~has_score).astype(np.float64),
         "complaints": complaints,
         "complaints_no_score": complaints * ~has_score,
-        "listed": evidence.is_listed[accounts].astype(np.float64),
+        "listed": listing(evidence)[accounts],
         "complained": (evidence.has_complained[accounts] & (n_complaints == 0)).astype(np.float64),
     }
+
+
+def listing(evidence: AccountEvidence) -> Float64Array:
+    """Return what lists and registries say of each account: 1 for an entry of a watch list, 0 for none, 0.16 to 1.5 for
+    a registry's, by its reliability `r`: `1 + (logit(r) - logit(0.75)) / 6.8`.
+
+    So an account of which nothing else is known (own log-odds -5.7 + 6.8) has the probability `r`: an entry that is
+    right in half of the cases makes no more of it. The larger of both counts.
+    """
+    odds = logit(np.clip(evidence.registered, *TRUSTED)) - logit(LISTED)
+    registered = np.where(evidence.registered > 0, 1.0 + odds / OWN["listed"], 0.0)
+    return np.asarray(np.maximum(evidence.is_listed, registered), np.float64)
 
 
 def columns(

@@ -19,7 +19,7 @@ _CHANNELS: Final = ("cash_atm", "cash_deposit", "card", "p2p_proxy", "p2p_proxy"
 
 
 def with_people(world: Mapping[str, pa.Table], seed: int, tick: int) -> dict[str, pa.Table]:
-    """Return the world with holders, identifiers, sessions, a watch list, and the rails of its transfers.
+    """Return the world with holders, identifiers, sessions, a watch list, a registry, and the rails of its transfers.
 
     The other columns stay as they are. Few devices, networks, cells, terminals: accounts share them. Sessions
     at, just before and far from transfers, and some on six days in a row.
@@ -45,9 +45,10 @@ def with_people(world: Mapping[str, pa.Table], seed: int, tick: int) -> dict[str
         "transfers": _rails(random, world["transfers"], sessions),
         "accounts": accounts,
         "holders": pa.table({"holder_id": holders}),
-        "identifiers": _identifiers(random, time, holders, ids),
+        "identifiers": pa.concat_tables([_identifiers(random, time, holders, ids), _documents(time, holders)]),
         "sessions": sessions,
         "watchlists": _watchlists(random, time, ids),
+        "registry": _registry(np.random.default_rng(seed + 55_000), time, len(holders), ids),
     }
 
 
@@ -131,6 +132,49 @@ def _watchlists(random: np.random.Generator, time: Int64Array, ids: Sequence[str
             "valid_from": moments(start),
             "valid_to": end,
             "known_ts": moments(start + random.choice([0, HOUR, 20 * DAY], n)),
+        }
+    )
+
+
+def _documents(time: Int64Array, holders: Sequence[str]) -> pa.Table:
+    """Return the official number of each holder; the last two have the same."""
+    n = len(holders)
+    start = np.sort(time)[np.arange(n) * len(time) // n]
+    return pa.table(
+        {
+            "entity_id": list(holders),
+            "kind": ["id_number"] * n,
+            "value_hash": [f"o{min(number, n - 2)}" for number in range(n)],
+            "valid_from": moments(start),
+            "valid_to": moments(start, np.ones(n, np.bool_)),
+            "known_ts": moments(start),
+        }
+    )
+
+
+def _registry(random: np.random.Generator, time: Int64Array, n_holders: int, ids: Sequence[str]) -> pa.Table:
+    """Return entries with up to three statements each: listed, then appealed, removed or listed anew; some at once."""
+    n = 24
+    entry = random.integers(0, n // 3, n)
+    of_account = (entry % 2 == 0).tolist()
+    subject = [ids[code % len(ids)] if is_one else f"o{code % n_holders}"
+               for code, is_one in zip(entry.tolist(), of_account, strict=True)]  # fmt: skip
+    start = random.choice(time, n) - random.choice([0, DAY, 30 * DAY], n)
+    known = start + random.choice([0, 0, HOUR, 20 * DAY], n)
+    return pa.table(
+        {
+            "scheme": random.choice(["none", "TH"], n).tolist(),
+            "entry_id": [f"e{code}" for code in entry],
+            "subject_kind": ["account" if is_one else "person" for is_one in of_account],
+            "subject_id": subject,
+            "status": random.choice(["listed", "listed", "appealed", "removed"], n).tolist(),
+            "tier": _some(random, ["suspected"] * n, 0.8),
+            "reliability": _some(random, random.choice([0.2, 0.5, 0.9], n).tolist(), 0.7),
+            "valid_from": moments(start),
+            "valid_to": moments(start + random.integers(1, 120 * DAY, n), random.random(n) < 0.6),
+            "known_ts": moments(known),
+            "is_own": _some(random, (random.random(n) < 0.2).tolist(), 0.8),
+            "centre_id": _some(random, ["C1", "C2"] * (n // 2), 0.4),
         }
     )
 

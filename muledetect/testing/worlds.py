@@ -2,7 +2,7 @@
 
 >>> world = random_world(0)
 >>> sorted(world), world["transfers"].num_rows
-(['accounts', 'complaints', 'holders', 'identifiers', 'labels', 'sessions', 'transfers', 'watchlists'], 60)
+(['accounts', 'complaints', 'holders', 'identifiers', 'labels', 'registry', 'sessions', 'transfers', 'watchlists'], 60)
 """
 
 from __future__ import annotations
@@ -24,11 +24,13 @@ _START: Final = 1_735_689_600 * SECOND  # 2025-01-01
 _TICKS: Final = (1, SECOND, MINUTE, DAY)
 _AMOUNTS: Final = (100, 2_500, 49_900, 50_000, 199_000, 1_234_567)
 _MONEY: Final = frozenset({"amount", "balance", "daily_limit", "source_balance_after", "target_balance_after"})
-_ACCOUNT: Final = frozenset({"source", "target", "account_id", "victim_account", "entity_id", "value_hash"})
+_ACCOUNT: Final = frozenset(
+    {"source", "target", "account_id", "victim_account", "entity_id", "value_hash", "subject_id"}
+)
 #: When the bank could know a row of each table; rows of accounts are known in part, see `_DATED`.
 _KNOWN: Final[Mapping[str, str]] = {
     "transfers": "time", "complaints": "known_ts", "labels": "known_ts", "identifiers": "known_ts", "sessions": "time",
-    "watchlists": "known_ts", "calls": "known_ts",
+    "watchlists": "known_ts", "registry": "known_ts", "calls": "known_ts",
 }  # fmt: skip
 #: What is shuffled among the rows that lie in the future.
 _SHUFFLED: Final[Mapping[str, tuple[str, ...]]] = {
@@ -38,6 +40,7 @@ _SHUFFLED: Final[Mapping[str, tuple[str, ...]]] = {
     "identifiers": ("entity_id", "value_hash"),
     "sessions": ("account_id", "device_hash", "ip_hash", "wifi_hash", "cell_id", "latitude", "event", "remote_access"),
     "watchlists": ("value_hash",),
+    "registry": ("status", "reliability", "valid_to"),
     "calls": ("caller_hash", "callee_hash"),
 }
 
@@ -62,8 +65,8 @@ def random_world(seed: int, *, n_accounts: int = 8, n_transfers: int = 60) -> di
     Returns
     -------
     dict of str -> pyarrow.Table
-        `transfers`, `accounts`, `holders`, `identifiers`, `sessions`, `watchlists`, `complaints` and `labels`, as
-        `read_dataset` takes them.
+        `transfers`, `accounts`, `holders`, `identifiers`, `sessions`, `watchlists`, `registry`, `complaints` and
+        `labels`, as `read_dataset` takes them.
     """
     random = np.random.default_rng(seed)
     tick = int(_TICKS[seed % len(_TICKS)])

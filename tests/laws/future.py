@@ -25,6 +25,7 @@ VALUES: Final = {
     "complaints": {"status": "status_ts", "status_ts": "status_ts"},
     "identifiers": {"valid_to": "valid_to"},
     "watchlists": {"valid_to": "valid_to"},
+    "registry": {"valid_to": "valid_to"},
     "labels": {"activity_end": "activity_end"},
 }
 
@@ -63,7 +64,29 @@ def with_turns(world: Tables) -> dict[str, pa.Table]:
     ends = [AS_OF + DAY if row % 3 == 0 else AS_OF - DAY if row % 3 == 1 else None for row in range(len(lists))]
     lists = changed(lists, "valid_to", times(ends))
     paid = np.flatnonzero(np.isin(transfers["transfer_id"].to_pylist(), complaints["transfer_id"].to_pylist()))[:12]
-    return tables | {"complaints": complaints, "watchlists": lists, "transfers": with_reversals(transfers, paid)}
+    return tables | {"complaints": complaints, "watchlists": lists, "transfers": with_reversals(transfers, paid),
+                     "registry": registry_of(tables["accounts"])}  # fmt: skip
+
+
+def registry_of(accounts: pa.Table) -> pa.Table:
+    """Return a registry of every ninth account: listed before the moment; some appealed or removed on either side."""
+    subjects = accounts["account_id"].to_pylist()[::9]
+    rows = []
+    for place, subject in enumerate(subjects):
+        row = {"scheme": "none", "entry_id": f"e{place}", "subject_kind": "account", "subject_id": subject,
+               "tier": "suspected", "status": "listed", "centre_id": "c",
+               "reliability": 0.5 + place % 5 / 10}  # fmt: skip
+        first, later = AS_OF - (5 + place % 20) * DAY, AS_OF + (place % 3 - 1) * DAY
+        rows.append(
+            row | {"valid_from": first, "known_ts": first + HOUR, "valid_to": later if place % 4 == 0 else None}
+        )
+        if place % 2:
+            turned = row | {"status": ["removed", "appealed", "listed"][place % 3], "reliability": 0.3}
+            rows.append(turned | {"valid_from": later - DAY, "known_ts": later, "valid_to": None})
+    table = pa.Table.from_pylist(rows)
+    for name in ("valid_from", "valid_to", "known_ts"):
+        table = changed(table, name, times(table[name].to_pylist()))
+    return table
 
 
 def with_reversals(transfers: pa.Table, rows: Any) -> pa.Table:

@@ -111,7 +111,7 @@ def test_the_bank_has_something_to_find_and_a_future_to_ignore() -> None:
         assert sum(len(table) for table in result(past).values()) > 10, name
     tables = {name: (whole.tables[name], other.tables[name]) for name in whole.tables}
     assert {name for name, (one, two) in tables.items() if not one.equals(two)} >= {
-        "transfers", "complaints", "watchlists", "identifiers", "calls", "sessions",
+        "transfers", "complaints", "watchlists", "registry", "identifiers", "calls", "sessions",
     }  # fmt: skip
     for name, table in past.tables.items():
         assert len(table) <= len(whole.tables[name])

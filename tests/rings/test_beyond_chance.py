@@ -79,7 +79,7 @@ def test_neighbours_make_no_more_mules_than_the_scores_allow() -> None:
     snapshot = Snapshot(world.dataset, AS_OF)
     n = snapshot.graph.n_accounts
     none, zeros = np.zeros(n, np.bool_), np.zeros(n, np.int64)
-    allowed, is_free = allowance(snapshot, AccountEvidence(np.full(n, 0.02), zeros, none, none))
+    allowed, is_free = allowance(snapshot, AccountEvidence(np.full(n, 0.02), zeros, none, none, np.zeros(n)))
     # 200 accounts of 2% are 4; and 2 sqrt(4) + 2
     assert allowed == pytest.approx(10.0)
     assert is_free.all()
@@ -90,7 +90,7 @@ def test_neighbours_make_no_more_mules_than_the_scores_allow() -> None:
     # complaints about five accounts of 2% show by how much the scores fall short: (5 + 1) / (0.1 + 1)
     named = zeros.copy()
     named[:5] = 1
-    more, is_free = allowance(snapshot, AccountEvidence(np.full(n, 0.02), named, none, none))
+    more, is_free = allowance(snapshot, AccountEvidence(np.full(n, 0.02), named, none, none, np.zeros(n)))
     expected = 195 * 0.02 * 6 / 1.1
     assert more == pytest.approx(expected + 2 * expected**0.5 + 2)
     assert is_free.sum() == n - 5

@@ -68,7 +68,8 @@ class Family:
     cap : float
         Most log-odds of the family.
     tables : tuple of str
-        Without one of these it has nothing to look at, which is not the same as finding nothing.
+        Without one of these it has nothing to look at, which is not the same as finding nothing; "this or that": either
+        of them will do.
     carries : tuple of str
         Kinds without which a tie is never moderate.
     """
@@ -92,7 +93,8 @@ class Family:
         DataError
             If the function returns other columns, an unknown kind or a strength outside 0 to 1.
         """
-        if any(table not in context.snapshot.tables for table in self.tables):
+        present = context.snapshot.tables.keys()
+        if any(present.isdisjoint(table.split(" or ")) for table in self.tables):
             return None
         found = self.function(context)
         if tuple(found.columns) != EVIDENCE:
@@ -114,7 +116,7 @@ def family(
     cap : float
         Most log-odds of the family.
     tables : tuple of str
-        Without one of these it has nothing to look at.
+        Without one of these it has nothing to look at; "this or that": either of them will do.
     carries : tuple of str
         Kinds without which a tie is never moderate.
 

@@ -67,14 +67,21 @@ def _complaints(snapshot: Snapshot, members: pd.DataFrame) -> pd.DataFrame:
 
 
 def _listed(snapshot: Snapshot) -> pd.DataFrame:
-    """Return the entries of lists that name a centre and count at the moment; the most reliable of equals."""
-    lists = snapshot.lists
-    if "centre_id" not in lists.column_names:
+    """Return the entries of lists and registries that name a centre and count; the most reliable of equals."""
+    entries = (snapshot.lists, "kind", "value_hash"), (snapshot.registry, "subject_kind", "subject_id")
+    found = [rows for rows in (_naming(*these) for these in entries) if len(rows)]
+    if not found:
         return no_rows(*_LISTED)
-    lists = lists.filter(pc.is_valid(lists["centre_id"]))
-    columns = zip(_LISTED, ("kind", "value_hash", "centre_id"), strict=False)
-    rows = pd.DataFrame({name: lists[column].cast(pa.string()).to_pylist() for name, column in columns})
-    # the centre had the thing from `valid_from` on, whenever the bank got to know of it
-    rows = rows.assign(reliability=lists["trust"].to_numpy(), since=numbers(lists, "valid_from"))
+    rows = pd.concat(found, ignore_index=True)
     rows = rows.sort_values(["reliability", "since"], ascending=[False, True], kind="stable")
     return rows.drop_duplicates(["kind", "value", "centre"]).reset_index(drop=True)
+
+
+def _naming(entries: pa.Table, kind: str, value: str) -> pd.DataFrame:
+    if "centre_id" not in entries.column_names:
+        return no_rows(*_LISTED)
+    entries = entries.filter(pc.is_valid(entries["centre_id"]))
+    columns = zip(_LISTED, (kind, value, "centre_id"), strict=False)
+    rows = pd.DataFrame({name: entries[column].cast(pa.string()).to_pylist() for name, column in columns})
+    # the centre had the thing from `valid_from` on, whenever the bank got to know of it
+    return rows.assign(reliability=entries["trust"].to_numpy(), since=numbers(entries, "valid_from"))

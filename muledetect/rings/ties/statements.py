@@ -35,14 +35,14 @@ def script(context: TieContext) -> pd.DataFrame:
     return evidence(rows.assign(item=rows["script"]), "script", 1.0 / rows["n_centres"])
 
 
-@family(weights={"list": 3.0}, cap=4.0, tables=("watchlists",), carries=("list",))
+@family(weights={"list": 3.0}, cap=4.0, tables=("watchlists or registry",), carries=("list",))
 def lists(context: TieContext) -> pd.DataFrame:
-    """Count members that a police or regulator list names with the centre: log-odds 3 times reliability, at most 4."""
+    """Count members that a list or registry names with the centre: log-odds 3 times reliability, at most 4."""
     rows = _named(context).merge(context.members, on="account")
     return evidence(rows, "list", rows["reliability"])
 
 
-@family(weights={"holder": 1.5}, cap=1.5, tables=("watchlists", "accounts"))
+@family(weights={"holder": 1.5}, cap=1.5, tables=("watchlists or registry", "accounts"))
 def person(context: TieContext) -> pd.DataFrame:
     """Count holders of members of whom another account is listed with the centre: log-odds 1.5 times reliability."""
     table = context.snapshot.tables["accounts"]
