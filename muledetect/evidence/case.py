@@ -103,8 +103,9 @@ def _of_complaint(snapshot: Snapshot, traces: Traces, name: str) -> Case:
     places = traces.trace.filter(pc.equal(traces.trace["complaint_id"], name))
     here = set(places.filter(places["exit_kind"].is_null())["account_id"].to_pylist())
     left = places.filter(pc.is_in(places["exit_kind"], value_set=pa.array(_ELSEWHERE)))
+    public = set(_names(snapshot, np.flatnonzero(snapshot.serves_public)))
     passed = set(steps["source"].to_pylist()) & set(steps["target"].to_pylist())
-    return _case(snapshot, "complaint", name, here | passed, set(left["account_id"].to_pylist()), {name})
+    return _case(snapshot, "complaint", name, here | passed, set(left["account_id"].to_pylist()) - public, {name})
 
 
 def _case(

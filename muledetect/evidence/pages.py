@@ -55,7 +55,7 @@ def case_pages(
         facts = account_facts(own, files, language, zone)
         if is_exchange:
             facts["draft"] = []
-        page = render("account", case=own, goaml_file=None, hold_zone=hold_zone, **facts, **shown)
+        page = render("account", case=own, goaml_file=None, hold_zone=hold_zone, is_pack=True, **facts, **shown)
         pages[f"pages/{files[own.account_id]}"] = page.encode()
         rows.append(alert_row(own, files[own.account_id]) | {"ring_id": None})
     index = render("index", alerts=rows, model_file=None, rings=[], n_ranked=n_ranked, data={"zone": zone},
@@ -85,7 +85,6 @@ def only_of_case(whole: AccountCase, case: Case, *, is_exchange: bool) -> Accoun
         reasons=[_of(reason, "key_transfers", listed) for reason in whole.reasons],
         is_period_whole=False,
         transfers=rows,
-        n_transfers=len(rows),
         victims=victims,
         n_victims=len(victims),
         traces=traces,

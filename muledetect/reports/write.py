@@ -98,7 +98,10 @@ def write_report(
             file = account_files[case.account_id]
             goaml_file = file.replace("accounts/", "goaml/").replace(".html", ".xml") if goaml else None
             facts = account_facts(case, account_files, language, zone)
-            _put(folder / file, page("account", case=case, goaml_file=goaml_file, hold_zone=hold_zone, **facts))
+            _put(
+                folder / file,
+                page("account", case=case, goaml_file=goaml_file, hold_zone=hold_zone, is_pack=False, **facts),
+            )
             if goaml_file:
                 _put(folder / goaml_file, to_goaml(draft_str(case)))
             rows.append(alert_row(case, file))

@@ -16,7 +16,13 @@ from muledetect.records import Dataset, read_dataset
 from muledetect.rings import RingTables, find_rings
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "reports"))
-from report_world import AS_OF, make_scores, make_tables
+from browser import open_browser
+from report_world import AS_OF, hostile, make_scores, make_tables, make_world
+
+__all__ = [
+    "AS_OF", "CASES", "bank", "hostile", "make_world", "marked", "open_browser", "packed", "ring_of", "rings",
+    "scores", "tables",
+]  # fmt: skip
 
 
 def marked(name: str) -> str:
