@@ -103,9 +103,11 @@ def _of_complaint(snapshot: Snapshot, traces: Traces, name: str) -> Case:
     places = traces.trace.filter(pc.equal(traces.trace["complaint_id"], name))
     here = set(places.filter(places["exit_kind"].is_null())["account_id"].to_pylist())
     left = places.filter(pc.is_in(places["exit_kind"], value_set=pa.array(_ELSEWHERE)))
-    public = set(_names(snapshot, np.flatnonzero(snapshot.serves_public)))
+    got = sorted(left["account_id"].to_pylist())
+    is_public = snapshot.serves_public[snapshot.graph.codes(pa.array(got, pa.string()))]
+    recipients = {account for account, serves in zip(got, is_public.tolist(), strict=True) if not serves}
     passed = set(steps["source"].to_pylist()) & set(steps["target"].to_pylist())
-    return _case(snapshot, "complaint", name, here | passed, set(left["account_id"].to_pylist()) - public, {name})
+    return _case(snapshot, "complaint", name, here | passed, recipients, {name})
 
 
 def _case(

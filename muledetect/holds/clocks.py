@@ -40,7 +40,7 @@ from muledetect.schema import did_you_mean
 #: Who may extend a hold beside the bank.
 POWERS: Final = ("police", "court", "agency")
 
-_FIELDS: Final = {"name", "text", "review", "bank", "police", "powers", "source", "choice"}
+_FIELDS: Final = {"name", "text", "text_th", "review", "bank", "police", "powers", "source", "choice"}
 _FILE: Final = {"time_zone", "era", "holidays", "clocks"}
 _PERIOD: Final = re.compile(r"(\d{1,4}) (working days|calendar days|months)")
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -57,8 +57,8 @@ class Clock:
     ----------
     name : str
         That of the rule of the live policies, where one proposes such holds.
-    text : str
-        What it is for.
+    text, text_th : str
+        What it is for, in English and Thai.
     review : str
         Length until somebody must have looked at the hold; also after an appeal.
     bank, police : str
@@ -71,6 +71,7 @@ class Clock:
 
     name: str
     text: str
+    text_th: str
     review: str
     bank: str
     police: str

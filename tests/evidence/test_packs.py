@@ -218,6 +218,18 @@ def test_an_exchange_pack_says_less() -> None:
     assert not verify_pack(exchange, bank()).agrees
 
 
+@pytest.mark.slow
+def test_the_model_that_scored_is_listed_and_not_packed() -> None:
+    found = unzipped(packed("account", model="starter"))
+    model = json.loads(found["model.json"])
+    assert len(model["features"]) > 50
+    assert model["config_hash"] in found["pages/accounts/00001.html"].decode()
+    assert verify_pack(found, bank()).agrees
+    changed = {**found, "model.json": found["model.json"].replace(b"active", b"ever"), DIGESTS: b""}
+    changed[DIGESTS] = digests_of(changed)
+    assert "manifest.json" in verify_pack(changed, bank()).differing
+
+
 def test_a_key_and_plain_data_do_not_go_together() -> None:
     with pytest.raises(OptionError, match="Read it with the key"):
         packed("account", key=KEY)

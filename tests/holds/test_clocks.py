@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +53,7 @@ def test_every_pack_says_where_its_clocks_come_from(pack: str) -> None:
     for clock in clocks.clocks:
         assert len(clock.source) > 40
         assert clock.text
+        assert re.search("[ก-๙]", clock.text_th)
         start = parse_time("2025-03-01")
         review, bank = clocks.ends(clock.review, start), clocks.ends(clock.bank, start)
         assert start < review <= bank
@@ -75,8 +77,8 @@ def test_holidays_of_a_file_are_no_working_days(tmp_path: Path) -> None:
 
 
 def entry(**changed: Any) -> dict[str, Any]:
-    clock = {"name": "c", "text": "t", "review": "24h", "bank": "72h", "police": "", "powers": {}, "source": "s",
-             "choice": ""}  # fmt: skip
+    clock = dict.fromkeys(("name", "text", "text_th", "source"), "c") | {"police": "", "powers": {}, "choice": ""}
+    clock |= {"review": "24h", "bank": "72h"}
     return {"time_zone": "UTC", "era": "gregorian", "holidays": [], "clocks": [clock]} | changed
 
 

@@ -239,6 +239,13 @@ def test_no_event_is_lost_when_many_write_at_once(record: Path) -> None:
     assert len(set(table["hold_id"].to_pylist())) == 13
 
 
+def test_the_record_goes_forward(record: Path) -> None:
+    held(record, recorded="2025-03-01T00:00Z")
+    with pytest.raises(OptionError, match="before the last event"):
+        held(record, account_id="n")  # written down in February
+    assert len(read_record(record)) == 1
+
+
 def test_a_file_of_somebody_else_is_not_replaced(record: Path) -> None:
     record.write_text("mine")
     with pytest.raises(OutputError):

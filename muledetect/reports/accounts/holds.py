@@ -48,5 +48,10 @@ def holds_of(material: Material) -> dict[str, list[Mapping[str, Any]]] | None:
 def _hold(row: Mapping[Any, Any], clocks: Clocks, signs: list[dict[str, Any]]) -> dict[str, Any]:
     clock = clocks.clock(row["clock"])
     moments = {name: {language: clocks.shown(row[name], language) for language in ("en", "th")} for name in MOMENTS}
-    about = {"clock": clock.name, "text": clock.text, "source": clock.source, "choice": clock.choice}
+    about = {
+        "clock": clock.name,
+        "text": say(clock.text, clock.text_th),
+        "source": clock.source,
+        "choice": clock.choice,
+    }
     return {name: row[name] for name in _AS_IT_IS} | moments | about | {"evidence": signs}

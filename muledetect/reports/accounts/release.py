@@ -6,7 +6,7 @@ them and decides. What speaks against the holder stands in the case file.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from types import MappingProxyType
@@ -76,7 +76,8 @@ def release_evidence(snapshot: Snapshot, states: pa.Table) -> pa.Table:
     rows = standing.select(["hold_id", "account_id", "complaint_id"]).to_pylist()
     codes = snapshot.graph.codes(standing["account_id"]).astype(np.int64)
     coerced = find_coercion(snapshot, np.unique(codes[codes >= 0]))
-    known = _Known(snapshot, _traced(snapshot, {row["complaint_id"] for row in rows}))
+    traces = _traced(snapshot, {row["complaint_id"] for row in rows})
+    known = _Known(snapshot, traces, frozenset(row["account_id"] for row in rows))
     ids = snapshot.tables["transfers"]["transfer_id"].cast(pa.string())
     found: list[dict[str, Any]] = []
     for row, code in zip(rows, codes.tolist(), strict=True):
@@ -109,6 +110,7 @@ class _Known:
 
     snapshot: Snapshot
     traces: Traces
+    accounts: frozenset[str]
 
     @cached_property
     def is_named(self) -> BoolArray:
@@ -136,25 +138,27 @@ class _Known:
         is_like = (rows["lost_share"] >= 0.5) & (rows["passed_share"] <= 0.2)
         return dict(zip(rows["account_id"], zip(rows["lost"], is_like, strict=True), strict=True))
 
-    def column(self, table: str, key: str, name: str) -> dict[str, Any]:
-        """Return a column of a table by its key; empty without it."""
+    def column(self, table: str, key: str, name: str, wanted: Iterable[Any]) -> dict[str, Any]:
+        """Return a column of a table by its key, of the wanted keys; empty without it."""
         found = self.snapshot.tables.get(table)
         if found is None or not {key, name} <= set(found.column_names):
             return {}
+        names = pa.array([one for one in wanted if one is not None], pa.string())
+        found = found.filter(pc.is_in(found[key].cast(pa.string()), value_set=names))
         column = found[name].cast(pa.int64()) if pa.types.is_timestamp(found[name].type) else found[name]
         return dict(zip(found[key].to_pylist(), column.to_pylist(), strict=True))
 
     @cached_property
     def opened(self) -> dict[str, Any]:
-        return self.column("accounts", "account_id", "opened_at")
+        return self.column("accounts", "account_id", "opened_at", self.accounts)
 
     @cached_property
     def holder(self) -> dict[str, Any]:
-        return self.column("accounts", "account_id", "holder_id")
+        return self.column("accounts", "account_id", "holder_id", self.accounts)
 
     @cached_property
     def birth_year(self) -> dict[str, Any]:
-        return self.column("holders", "holder_id", "birth_year")
+        return self.column("holders", "holder_id", "birth_year", self.holder.values())
 
     @cached_property
     def cleared(self) -> frozenset[str]:
@@ -162,7 +166,8 @@ class _Known:
         table = self.snapshot.tables.get("labels")
         if table is None or "known_ts" not in table.column_names:
             return frozenset()
-        dated = table.filter(table["known_ts"].is_valid())
+        mine = pc.is_in(table["account_id"].cast(pa.string()), value_set=pa.array(sorted(self.accounts), pa.string()))
+        dated = table.filter(pc.and_(mine, table["known_ts"].is_valid()))
         # of one moment the label that sorts last counts, as in case files
         ordered = dated.sort_by([("known_ts", "ascending"), ("label", "ascending")])
         latest = dict(zip(ordered["account_id"].to_pylist(), ordered["label"].to_pylist(), strict=True))
