@@ -33,6 +33,7 @@ MODULES: Final = (
     "muledetect.outputs",
     "muledetect.records",
     "muledetect.registry",
+    "muledetect.exchange",
     "muledetect.facts",
     "muledetect.features",
     "muledetect.features.signals",

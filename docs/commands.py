@@ -18,6 +18,8 @@ from muledetect import (
     convert,
     demo,
     engine,
+    exchange,
+    facts,
     holds,
     messages,
     parties,
@@ -89,6 +91,17 @@ PYTHON: Final = {
     "reveal": 'hidden = md.read_dataset("data/sample", pseudonymise="secret.key")\n'
     'md.score(hidden, "model", "2025-04-01", output="hidden.parquet")\n'
     'md.convert.reveal("hidden.parquet", "secret.key", "revealed.parquet")',
+    "exchange-items": 'dataset = md.read_dataset("data/sample")\nsnapshot = md.Snapshot(dataset, "2025-04-01")\n'
+    'items = md.exchange.gather_items(snapshot, "scores.parquet", "rings")',
+    "exchange-request": 'md.exchange.request(\n    items, "request.json", key="secret.key", sender="bank_a", '
+    'receiver="bank_b", as_of="2025-04-01"\n)',
+    "exchange-answer": 'from muledetect.records import new_key\n\nnew_key("secret_b.key")\n'
+    'md.exchange.answer(\n    "request.json", items, "answer.json", key="secret_b.key", receiver="bank_b", '
+    'as_of="2025-04-02"\n)',
+    "exchange-finish": 'matches = md.exchange.finish(\n    "request.json", "answer.json", items, "matches.parquet", '
+    'key="secret.key", received="2025-04-03"\n)\nmd.exchange.shared_rings(matches)',
+    "exchange-join": 'statements = md.exchange.as_registry(\n    matches, snapshot.at("2025-04-03"), '
+    'output="statements.parquet"\n)',
     "export": 'md.convert.export("rings", "rings.xlsx", currency="THB")',
 }
 
@@ -119,6 +132,11 @@ FUNCTIONS: Final[dict[str, tuple[Callable[..., Any], ...]]] = {
     "registry-import": (registry.import_registry,),
     "registry-export": (registry.export_proposals,),
     "registry-diff": (registry.diff_registries,),
+    "exchange-items": (exchange.gather_items, facts.Snapshot, records.write_table),
+    "exchange-request": (exchange.request,),
+    "exchange-answer": (exchange.answer,),
+    "exchange-finish": (exchange.finish,),
+    "exchange-join": (exchange.as_registry, facts.Snapshot),
     "report": (pipeline.report,),
     "evaluate": (pipeline.evaluate,),
     "monitor": (pipeline.monitor,),
@@ -143,6 +161,9 @@ RENAMED: Final = {
     ("train", "tune"): "n_trials", ("train", "monotone"): "model=MuleModel(monotone=True)",
     ("score", "explain"): "n_explained", ("explain", "transfers"): "n_transfers",
     ("trace", "complaint"): "complaint_ids", ("trace", "method"): "methods",
+    ("exchange-items", "kind"): "kinds", ("exchange-items", "output"): "write_table",
+    ("exchange-request", "output"): "path", ("exchange-answer", "output"): "path",
+    ("exchange-finish", "output"): "path",
     ("recall", "complaint"): "complaint_ids", ("recall", "method"): "methods", ("answers", "output"): "write_table",
     ("hold", "at"): "time", ("hold", "by"): "decided_by", ("hold", "account"): "account_id",
     ("hold", "complaint"): "complaint_id", ("hold", "transfer"): "transfer_id", ("holds", "output"): "write_table",

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         datasets,
         engine,
         evaluation,
+        exchange,
         facts,
         features,
         graph,
@@ -104,7 +105,7 @@ __getattr__, __dir__ = on_demand(
         "records": "Dataset read_dataset",
         "versions": "show_versions",
     },
-    rooms="datasets engine evaluation evidence facts features graph holds labels live messages model "
+    rooms="datasets engine evaluation evidence exchange facts features graph holds labels live messages model "
     "parties pipeline plots=reports.plots records registry replay reports rings schema serve "
     "simulation testing tracing",
     moved={

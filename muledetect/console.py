@@ -272,6 +272,21 @@ def show_registry(out: Console, done: ImportedRegistry, folder: Path) -> None:
     )
 
 
+def show_items(out: Console, found: pa.Table, path: Path) -> None:
+    """Print how many things of each kind were gathered."""
+    _print_table(out, {"kind": "", "suspected": ","}, sorted(Counter(found["kind"].to_pylist()).items()))
+    out.print(f"{len(found):,} things in {plain(path)}; they stay with the bank")
+
+
+def show_matches(out: Console, found: pa.Table, rings: pa.Table, path: Path) -> None:
+    """Print how many things match, and which rings share them."""
+    _print_table(out, {"kind": "", "matches": ","}, sorted(Counter(found["kind"].to_pylist()).items()))
+    for row in rings.to_pylist()[:10]:
+        out.print(f"· ring {plain(row['ring_id'])} and theirs, {plain(row['their_ring'])}, share {row['n_things']:,} "
+                  f"things: {plain(row['kinds'])}")  # fmt: skip
+    out.print(f"{len(found):,} matches in {plain(path)}. A match is a suspicion of two banks, no finding.")
+
+
 def show_proposals(out: Console, found: pa.Table, path: Path) -> None:
     """Print how many accounts are proposed, in which tier."""
     tiers = Counter(found["tier"].to_pylist())

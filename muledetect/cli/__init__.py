@@ -22,13 +22,14 @@ from muledetect.visible import has_half
 
 # In this order --help lists the commands.
 from muledetect.cli import start, records, scoring, cases, holds  # isort: skip
-from muledetect.cli import evidence, people, registry, live, tables  # isort: skip
+from muledetect.cli import evidence, people, registry, exchange, live, tables  # isort: skip
 
 __all__ = [
     "app",
     "cases",
     "err",
     "evidence",
+    "exchange",
     "holds",
     "live",
     "main",

@@ -18,7 +18,7 @@ from muledetect.clock import parse_duration
 from muledetect.errors import OptionError
 from muledetect.schema import did_you_mean
 
-NAMES: Final = ("TH", "GB", "SG", "none")
+NAMES: Final = ("TH", "GB", "SG", "exchange", "none")
 
 Role = Literal["regulator", "police", "bank"]
 ROLES: Final = get_args(Role)
