@@ -84,7 +84,8 @@ def holds(
     if output is not None:
         check_output(output, kinds.HOLD_STATES, inputs=[record, traces, decisions], overwrite=overwrite)
     clocks = md.holds.load_clocks(pack)
-    states = md.holds.hold_states(record, as_of, clocks)
+    events = md.holds.read_record(record, may_be_new=traces is not None or decisions is not None)
+    states = md.holds.hold_states(events, as_of, clocks)
     proposed = None
     if traces is not None or decisions is not None:
         table = None if traces is None else md.holds.propose.read_holds(traces)

@@ -39,12 +39,14 @@ _BUDDHIST_YEAR: Final = 2_400
 _ONLY_HELD: Final = ("account_id", "complaint_id", "traced_at", "transfer_id", "clock")
 
 
-def read_record(record: pa.Table | str | Path) -> pa.Table:
+def read_record(record: pa.Table | str | Path, *, may_be_new: bool = False) -> pa.Table:
     """Return the events of a record in their order, if none was changed since it was written.
 
     Parameters
     ----------
     record : pyarrow.Table or path
+    may_be_new : bool
+        A file that is not there is a record without events: the first `add_event` makes it.
 
     Raises
     ------
@@ -52,6 +54,13 @@ def read_record(record: pa.Table | str | Path) -> pa.Table:
         If there is no such file, it is no record, or a row was changed, moved or taken out.
     """
     if isinstance(record, str | Path):
+        if not Path(record).exists():
+            if may_be_new:
+                return HOLD_EVENTS.arrow_schema.empty_table()
+            raise DataError(
+                f"record of holds: there is no file {Path(record).name!r}. Give the one that `muledetect hold` wrote; the "
+                "first hold makes it."
+            )
         try:
             table = read_parquet(Path(record), "record of holds")
         except (OSError, pa.ArrowInvalid) as error:
