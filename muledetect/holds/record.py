@@ -58,8 +58,8 @@ def read_record(record: pa.Table | str | Path, *, may_be_new: bool = False) -> p
             if may_be_new:
                 return HOLD_EVENTS.arrow_schema.empty_table()
             raise DataError(
-                f"record of holds: there is no file {Path(record).name!r}. Give the one that `muledetect hold` wrote; the "
-                "first hold makes it."
+                f"record of holds: there is no file {Path(record).name!r}. Give the one that `muledetect hold` wrote; "
+                "the first hold makes it."
             )
         try:
             table = read_parquet(Path(record), "record of holds")

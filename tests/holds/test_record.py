@@ -296,7 +296,7 @@ def test_the_commands_write_and_list(record: Path, tmp_path: Path) -> None:
 
 def test_before_the_first_hold_there_is_no_record(tmp_path: Path) -> None:
     missing = tmp_path / "holds.parquet"
-    with pytest.raises(DataError, match="there is no file 'holds.parquet'"):
+    with pytest.raises(DataError, match=r"there is no file 'holds\.parquet'"):
         read_record(missing)
     events = read_record(missing, may_be_new=True)
     assert events.num_rows == hold_states(events, "2025-03-01", "TH").num_rows == 0
