@@ -20,6 +20,8 @@ USES: Final = {
     "complaints": "traces and holds (there are none without it); victims in case files; links between accounts that "
     "one victim paid; attribution",
     "watchlists": "listed accounts, devices, wallets and phone numbers as evidence for rings and attribution",
+    "registry": "what police, regulators and banks say of accounts and people, in tiers, with a reliability and "
+    "a clock: two columns, evidence for rings",
     "calls": "attribution only: who was called by whom shortly before paying",
     "labels": "training (without it: the starter model), distance to known mules, evaluation",
 }

@@ -129,6 +129,19 @@ SECTIONS: Final = {
         "A bank with all tables, read into memory, prepared as a store with a limit, and opened as a store.",
         ("duckdb",),
     ),
+    "registry": Section(
+        "Registries: what entries are worth, and what wrong ones cost",
+        "python benchmarks/registry.py --accounts 2500",
+        4,
+        "Two simulated worlds, other banks list 40% of the mules, and of all entries 0, 10 or 30% are wrong.",
+    ),
+    "exchange": Section(
+        "Two banks that exchange what both suspect",
+        "python benchmarks/exchange.py --accounts 4000 --seeds 1,2,3,4",
+        4,
+        "Simulated banks cut in two: mules in rings that each finds alone, and after an exchange by files.",
+        ("pynacl",),
+    ),
     "live": Section(
         "Payments as they arrive",
         "python benchmarks/live.py --accounts 2000 --days 60 --batches 1 16 64 256",
