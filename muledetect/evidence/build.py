@@ -33,17 +33,18 @@ from muledetect.evidence.cut import (
 from muledetect.evidence.pages import case_pages
 from muledetect.facts import Snapshot
 from muledetect.frames import as_arrow
-from muledetect.holds import load_clocks
-from muledetect.reports.accounts.release import release_evidence
+from muledetect.holds.clocks import read_clocks
+from muledetect.reports.accounts.release import OF_AGE, release_evidence
 from muledetect.reports.exports import put_csv
-from muledetect.reports.material import Standing, gather_material
+from muledetect.reports.material import Material, Standing, gather_material
 from muledetect.reports.pages import Language
 from muledetect.rings import RingTables
-from muledetect.tracing import trace
+from muledetect.tracing import Traces, trace
 
 FORMAT: Final = 1
 MANIFEST: Final = "manifest.json"
 MODEL: Final = "model.json"
+CLOCKS: Final = "clocks.json"
 #: Tables that a pack was given and cannot compute: they are held to their digest, and all else is computed from them.
 GIVEN: Final = ("scores", "rings", "ring_members", "ring_links", "hold_states")
 _PACKAGES: Final = ("muledetect", "numpy", "pandas", "pyarrow", "lightgbm", "jinja2")
@@ -96,6 +97,8 @@ class Given:
         As schema.HOLD_STATES, of the moment.
     model : mapping
         `config_hash`, `target`, `pack` and `features` of the model that scored; may be empty.
+    clocks : str, optional
+        Text of the file of clocks under which the holds stand.
     inputs : mapping of str to str
         SHA-256 of each input file by its name.
     versions : mapping of str to str
@@ -106,6 +109,7 @@ class Given:
     rings: RingTables = field(default_factory=RingTables)
     hold_states: pa.Table | None = None
     model: Mapping[str, Any] = field(default_factory=dict)
+    clocks: str | None = None
     inputs: Mapping[str, str] = field(default_factory=dict)
     versions: Mapping[str, str] = field(default_factory=dict)
 
@@ -131,48 +135,75 @@ def build_pack(snapshot: Snapshot, options: Options, given: Given) -> dict[str, 
     """
     if options.k < 2:
         raise OptionError(f"pack: k must be 2 or more, as a group of one hides nobody; got {options.k}.")
-    traces = trace(snapshot, steps=True) if "complaints" in snapshot.tables else None
-    if traces is None:
+    if "complaints" not in snapshot.tables:
         raise DataError("pack: the data set has no table complaints; a case begins with one.")
+    traces = trace(snapshot, steps=True)
     case = find_case(snapshot, traces, options.kind, options.name, given.rings)
-    transfers = cut_transfers(snapshot, case)
-    rings = cut_rings(given.rings, case, set(transfers["transfer_id"].to_pylist()))
-    scores = _cut_scores(given.scores, case, options.as_of)
-    states = None
-    if given.hold_states is not None:
-        named = pc.is_in(given.hold_states["account_id"], value_set=pa.array(case.subjects, pa.string()))
-        states = given.hold_states.filter(named).sort_by("hold_id")
-        if options.is_exchange:  # who decided and why is free text, and may name people
-            for column in ("decided_by", "why"):
-                empty = pa.array([""] * len(states), pa.string())
-                states = states.set_column(states.column_names.index(column), column, empty)
-    standing = None if states is None else Standing(states, load_clocks(options.pack))
-    material = gather_material(
-        snapshot, scores, rings=rings, n_alerts=max(scores["rank"].to_pylist()), standing=standing
-    )
-    own_model = {name: given.model.get(name) for name in ("config_hash", "target", "pack")} if given.model else {}
-    if given.model:
-        own_model["n_features"] = len(given.model["features"])
-    material = replace(material, model=own_model)  # the model itself is not in the pack
-    bystanders, n_dropped = group_bystanders(snapshot, case, options.k)
-    tables = {
-        "case_accounts": cut_accounts(snapshot, case), "scores": scores, "transfers": transfers,
-        "bystanders": bystanders, "complaints": cut_complaints(snapshot, case), **cut_traces(traces, case, options.k),
-        **{name: getattr(rings, name) for name in ("rings", "ring_members", "ring_links")},
-    }  # fmt: skip
-    if states is not None:
-        tables |= {"hold_states": states, "release": _release(snapshot, states, transfers)}
+    tables, groups = _tables(snapshot, traces, case, options, given)
     if wrong := outside_ids(tables, case):
         raise DataError(f"pack: accounts outside the case stand in {', '.join(wrong)}; nothing was written.")
-    members = case_pages(material, case, n_ranked=options.n_ranked, language=options.language, zone=options.zone,
-                         is_exchange=options.is_exchange)  # fmt: skip
+    members = case_pages(
+        _material(snapshot, tables, given), case, n_ranked=options.n_ranked, language=options.language,
+        zone=options.zone, is_exchange=options.is_exchange,
+    )  # fmt: skip
     for name, table in tables.items():
         members |= table_members(name, table, snapshot.currency)
     if given.model:
         members[MODEL] = _json(given.model)
-    groups = {"k": options.k, "groups": bystanders.num_rows, "transfers_not_shown": n_dropped}
+    if given.clocks is not None:
+        members[CLOCKS] = given.clocks.encode()
     members[MANIFEST] = _json(_manifest(snapshot, options, given, case, tables, groups))
     return members
+
+
+def _tables(
+    snapshot: Snapshot, traces: Traces, case: Case, options: Options, given: Given
+) -> tuple[dict[str, pa.Table], dict[str, int]]:
+    """Return the tables of a case by name, and how others are grouped."""
+    transfers = cut_transfers(snapshot, case)
+    own = set(transfers["transfer_id"].to_pylist())
+    rings = cut_rings(given.rings, case, own)
+    bystanders, n_dropped = group_bystanders(snapshot, case, options.k)
+    tables = {
+        "case_accounts": cut_accounts(snapshot, case),
+        "scores": _cut_scores(given.scores, case, options.as_of),
+        "transfers": transfers,
+        "bystanders": bystanders,
+        "complaints": cut_complaints(snapshot, case),
+        **cut_traces(traces, case, options.k),
+        **{name: getattr(rings, name) for name in ("rings", "ring_members", "ring_links")},
+    }
+    if given.hold_states is not None:
+        states = _cut_states(given.hold_states, case, is_exchange=options.is_exchange)
+        tables |= {"hold_states": states, "release": _release(snapshot, states, own, is_exchange=options.is_exchange)}
+    return tables, {"k": options.k, "groups": bystanders.num_rows, "transfers_not_shown": n_dropped}
+
+
+def _material(snapshot: Snapshot, tables: Mapping[str, pa.Table], given: Given) -> Material:
+    """Return what pages are made from: scores, rings and holds of the case, and what is said of the model."""
+    standing = None
+    if given.clocks is not None and "hold_states" in tables:
+        standing = Standing(tables["hold_states"], read_clocks("clocks", given.clocks))
+    rings = RingTables(**{name: tables[name] for name in ("rings", "ring_members", "ring_links")})
+    scores = tables["scores"]
+    material = gather_material(
+        snapshot, scores, rings=rings, n_alerts=max(scores["rank"].to_pylist()), standing=standing
+    )
+    if not given.model:
+        return material
+    about = {name: given.model.get(name) for name in ("config_hash", "target", "pack")}
+    return replace(material, model=about | {"n_features": len(given.model["features"])})
+
+
+def _cut_states(states: pa.Table, case: Case, *, is_exchange: bool) -> pa.Table:
+    """Return the holds in subjects that stem from a complaint of the case, or from a payment."""
+    named = pc.is_in(states["account_id"], value_set=pa.array(case.subjects, pa.string()))
+    asked = pc.is_in(states["complaint_id"], value_set=pa.array(case.complaints, pa.string()))
+    own = states.filter(pc.and_(named, pc.or_(asked, states["complaint_id"].is_null()))).sort_by("hold_id")
+    if is_exchange:  # who decided and why is free text, and may name people
+        for column in ("decided_by", "why"):
+            own = own.set_column(own.column_names.index(column), column, pa.array([""] * len(own), pa.string()))
+    return own
 
 
 def _cut_scores(scores: pa.Table, case: Case, as_of: int) -> pa.Table:
@@ -194,9 +225,11 @@ def _cut_scores(scores: pa.Table, case: Case, as_of: int) -> pa.Table:
     return rows.cast(schema.SCORES.arrow_schema.with_metadata(meta)).combine_chunks()
 
 
-def _release(snapshot: Snapshot, states: pa.Table, transfers: pa.Table) -> pa.Table:
-    """Return what speaks for release, with transfers of the case alone."""
-    found, own = release_evidence(snapshot, states), set(transfers["transfer_id"].to_pylist())
+def _release(snapshot: Snapshot, states: pa.Table, own: set[str], *, is_exchange: bool) -> pa.Table:
+    """Return what speaks for release, with transfers of the case alone; the age of a holder stays at home."""
+    found = release_evidence(snapshot, states)
+    if is_exchange:
+        found = found.filter(pc.invert(pc.is_in(found["code"], value_set=pa.array(OF_AGE))))
     cells = [[name for name in cell if name in own] for cell in found["transfers"].to_pylist()]
     at = found.column_names.index("transfers")
     return found.set_column(at, found.schema.field(at), pa.array(cells, found.schema.field(at).type))
@@ -236,6 +269,7 @@ def _manifest(
         "data_set": snapshot.fingerprint,
         "inputs": dict(sorted(given.inputs.items())),
         "model": None if not given.model else hashlib.sha256(_json(given.model)).hexdigest(),
+        "clocks": None if given.clocks is None else hashlib.sha256(given.clocks.encode()).hexdigest(),
         "case": {"subjects": len(case.subjects), "complainants": len(case.complainants),
                  "recipients": len(case.recipients), "complaints": list(case.complaints)},
         "given": [name for name in GIVEN if name in tables],

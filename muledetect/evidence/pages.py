@@ -12,6 +12,7 @@ from muledetect import schema
 from muledetect.evidence.case import Case
 from muledetect.reports.accounts.case import AccountCase
 from muledetect.reports.accounts.facts import account_cases
+from muledetect.reports.accounts.release import OF_AGE
 from muledetect.reports.material import Material
 from muledetect.reports.pages import Language, render
 from muledetect.reports.write import account_facts, alert_row
@@ -94,7 +95,9 @@ def only_of_case(whole: AccountCase, case: Case, *, is_exchange: bool) -> Accoun
         recoverable=whole.recoverable.iloc[:0],
         ring=ring,
         actions=[action for action in whole.actions if action["code"] not in ("HOLD", "RECALL")],
-        holds=None if whole.holds is None else [_of_hold(hold, listed) for hold in whole.holds],
+        holds=None
+        if whole.holds is None
+        else [_of_hold(hold, listed, is_exchange=is_exchange) for hold in whole.holds],
     )  # fmt: skip
 
 
@@ -109,8 +112,9 @@ def _declared(record: Mapping[str, Any], table: schema.Table, names: Sequence[st
     return {name: value for name, value in record.items() if name in allowed}
 
 
-def _of_hold(hold: Mapping[str, Any], listed: set[str]) -> dict[str, Any]:
-    return dict(hold) | {"evidence": [_of(sign, "transfers", listed) for sign in hold["evidence"]]}
+def _of_hold(hold: Mapping[str, Any], listed: set[str], *, is_exchange: bool) -> dict[str, Any]:
+    signs = [sign for sign in hold["evidence"] if not (is_exchange and sign["code"] in OF_AGE)]
+    return dict(hold) | {"evidence": [_of(sign, "transfers", listed) for sign in signs]}
 
 
 def _of(found: Mapping[str, Any], name: str, listed: set[str]) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from muledetect.evidence.case import Kind
 from muledetect.facts import Snapshot
 from muledetect.frames import as_arrow
 from muledetect.holds import hold_states
+from muledetect.holds.clocks import clocks_text
 from muledetect.model import MuleModel
 from muledetect.model.store import config_hash
 from muledetect.records import Dataset
@@ -68,8 +69,9 @@ def prepare_pack(
             refuse_other_names(table["account_id"], dataset.account_ids, f"{where}: column 'account_id'")
     at = own_scores["as_of"].cast(pa.timestamp("us", tz="UTC")).cast(pa.int64())
     n_ranked = int(pc.sum(pc.equal(at, snapshot.as_of)).as_py() or 0)
-    options = Options(kind, name, snapshot.as_of, k, hidden is not None, pack, language, zone, n_ranked)
-    return snapshot, options, Given(own_scores, found, states, _about(model), dict(inputs or {}))
+    options = Options(kind, name, snapshot.as_of, k, hidden is not None, Path(pack).stem, language, zone, n_ranked)
+    clocks = None if holds is None else clocks_text(pack)
+    return snapshot, options, Given(own_scores, found, states, _about(model), clocks, dict(inputs or {}))
 
 
 def _about(model: MuleModel | None) -> dict[str, Any]:

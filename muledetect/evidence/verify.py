@@ -14,6 +14,7 @@ import pyarrow as pa
 from muledetect.errors import DataError, MuleDetectError
 from muledetect.evidence.archive import DIGESTS, changed_members
 from muledetect.evidence.build import (
+    CLOCKS,
     GIVEN,
     MANIFEST,
     MODEL,
@@ -86,31 +87,49 @@ def verify_pack(
         return Verification(tuple(changed), len(members), ("the pack was changed after it was made",))
     try:
         manifest = json.loads(members[MANIFEST])
-        options = Options(**{each.name: manifest["options"][each.name] for each in fields(Options)})
-        given = _given(members, manifest)
-        versions, said, data_set = manifest["versions"], manifest["inputs"], manifest["data_set"]
+        options, given = _options(manifest["options"]), _given(members, manifest)
+        versions, said, data_set = given.versions, given.inputs, manifest["data_set"]
+        notes = [f"{name} is {now} here, and was {versions.get(name)}" for name, now in running_versions().items()
+                 if versions.get(name) != now]  # fmt: skip
+        notes += [f"input {name} is another file" for name, own in (inputs or {}).items() if said.get(name, own) != own]
+        if dataset.fingerprint != data_set:
+            notes.append("the data set is not the one that the pack was made from")
+        again = _again(dataset, options, given)
     except MuleDetectError:
         raise
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, pa.ArrowException) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError, pa.ArrowException) as error:
         raise DataError(f"pack: its manifest cannot be used: {type(error).__name__}. Get the pack again.") from error
-    notes = [f"{name} is {now} here, and was {versions.get(name)}" for name, now in running_versions().items()
-             if versions.get(name) != now]  # fmt: skip
-    notes += [f"input {name} is another file" for name, own in (inputs or {}).items() if said.get(name, own) != own]
-    if dataset.fingerprint != data_set:
-        notes.append("the data set is not the one that the pack was made from")
-    try:
-        again = build_pack(Snapshot(dataset, options.as_of), options, given)
-    except MuleDetectError as error:
-        return Verification((MANIFEST,), len(members), (*notes, f"it cannot be computed again: {error}"))
+    if isinstance(again, str):
+        return Verification((MANIFEST,), len(members), (*notes, f"it cannot be computed again: {again}"))
     differing = sorted(name for name in {*again, *members} - {DIGESTS} if again.get(name) != members.get(name))
     return Verification(tuple(differing), len(members), tuple(notes))
+
+
+def _again(dataset: Dataset, options: Options, given: Given) -> dict[str, bytes] | str:
+    """Return the members of the pack made again, or why that cannot be done."""
+    try:
+        return build_pack(Snapshot(dataset, options.as_of), options, given)
+    except MuleDetectError as error:
+        return str(error)
+
+
+def _options(said: Mapping[str, Any]) -> Options:
+    """Return the options of a manifest; a value of another type is a TypeError."""
+    options = Options(**{each.name: said[each.name] for each in fields(Options)})
+    plain = Options("account", "", 0)
+    for each in fields(Options):
+        if type(getattr(options, each.name)) is not type(getattr(plain, each.name)):
+            raise TypeError(each.name)
+    return options
 
 
 def _given(members: Mapping[str, bytes], manifest: Mapping[str, Any]) -> Given:
     tables = {name: _table(members, name) for name in GIVEN if name in manifest["given"]}
     rings = RingTables(**{name: tables[name] for name in ("rings", "ring_members", "ring_links")})
     model = json.loads(members[MODEL]) if MODEL in members else {}
-    return Given(tables["scores"], rings, tables.get("hold_states"), model, manifest["inputs"], manifest["versions"])
+    clocks = members[CLOCKS].decode() if CLOCKS in members else None
+    states, inputs, versions = tables.get("hold_states"), dict(manifest["inputs"]), dict(manifest["versions"])
+    return Given(tables["scores"], rings, states, model, clocks, inputs, versions)
 
 
 def _table(members: Mapping[str, bytes], name: str) -> pa.Table:

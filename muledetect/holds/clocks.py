@@ -166,21 +166,27 @@ def load_clocks(pack: str | Path | Clocks) -> Clocks:
     OptionError
         If there is no such pack or file, or the file holds no clocks.
     """
-    if isinstance(pack, Clocks):
-        return pack
+    return pack if isinstance(pack, Clocks) else read_clocks(Path(pack).stem, clocks_text(pack))
+
+
+def clocks_text(pack: str | Path) -> str:
+    """Return the text of the file of a country pack's clocks, or of a JSON file; errors as `load_clocks`."""
     if str(pack) in NAMES:
-        text = resources.files(__package__).joinpath(f"countries/{pack}.json").read_text("utf-8")
-    elif Path(pack).suffix == ".json" and Path(pack).is_file():
-        text = Path(pack).read_text("utf-8")
-    else:
-        raise OptionError(
-            f"pack: {str(pack)!r} is no country pack and no JSON file; packs are {', '.join(NAMES)}."
-            f"{did_you_mean(str(pack), NAMES)}"
-        )
+        return resources.files(__package__).joinpath(f"countries/{pack}.json").read_text("utf-8")
+    if Path(pack).suffix == ".json" and Path(pack).is_file():
+        return Path(pack).read_text("utf-8")
+    raise OptionError(
+        f"pack: {str(pack)!r} is no country pack and no JSON file; packs are {', '.join(NAMES)}."
+        f"{did_you_mean(str(pack), NAMES)}"
+    )
+
+
+def read_clocks(name: str, text: str) -> Clocks:
+    """Return the clocks that the text of a file holds; raise `OptionError` where it holds none."""
     try:
-        return _read(Path(pack).stem, json.loads(text))
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise OptionError(f"pack: {Path(pack).name!r} has no clocks: {error}. docs/holds.md shows the form.") from error
+        return _read(name, json.loads(text))
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise OptionError(f"pack: {name!r} has no clocks: {error}. docs/holds.md shows the form.") from error
 
 
 def _read(name: str, entry: Mapping[str, Any]) -> Clocks:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import io
 import json
+import os
+import subprocess
+import sys
 import zipfile
 from functools import cache
 from pathlib import Path
@@ -22,6 +25,7 @@ from muledetect.errors import DataError, OptionError, OutputError
 from muledetect.evidence import read_archive, verify_pack
 from muledetect.evidence.archive import DIGESTS, digests_of, write_archive
 from muledetect.holds import add_event
+from muledetect.holds.clocks import clocks_text
 from muledetect.records import read_dataset, write_tables
 from muledetect.records.pseudonyms import Pseudonyms, new_key
 
@@ -152,12 +156,59 @@ def test_a_part_that_was_made_anew_with_its_digest_is_named(name: str, tmp_path:
 
 
 @pytest.mark.parametrize(
-    "manifest", [b"", b"[]", b"{}", b"[" * 100_000, b'{"options": {}}', b'{"options": 1, "given": ["scores"]}', b"\xff"]
+    "manifest",
+    [
+        b"",
+        b"[]",
+        b"{}",
+        b"[" * 100_000,
+        b'{"options": {}}',
+        b'{"options": null, "given": []}',
+        b'{"options": 1, "given": ["scores"]}',
+        b"\xff",
+    ],
 )
 def test_a_hostile_manifest_is_refused(manifest: bytes) -> None:
     changed = {**members("account"), "manifest.json": manifest}
     with pytest.raises(DataError, match="manifest"):
         verify_pack({**changed, DIGESTS: digests_of(changed)}, bank())
+
+
+def with_manifest(found: dict[str, bytes], **changed: Any) -> dict[str, bytes]:
+    """Return a pack whose manifest has other options, made anew with its digests."""
+    said = json.loads(found["manifest.json"])
+    said["options"] |= changed
+    other = {**found, "manifest.json": (json.dumps(said, indent=1, sort_keys=True, ensure_ascii=False) + "\n").encode()}
+    return {**other, DIGESTS: digests_of(other)}
+
+
+@pytest.mark.parametrize("changed", [
+    {"k": "5"}, {"k": None}, {"as_of": 1.5}, {"name": 7}, {"language": ["en"]}, {"is_exchange": "no"},
+])  # fmt: skip
+def test_options_of_another_type_are_refused(changed: dict[str, Any]) -> None:
+    with pytest.raises(DataError, match="manifest"):
+        verify_pack(with_manifest(members("account"), **changed), bank())
+
+
+@pytest.mark.parametrize("changed", [
+    {"k": 1}, {"k": 3}, {"as_of": AS_OF - DAY}, {"as_of": 10**40}, {"name": "nobody"}, {"kind": "bank"}, {"language": "xx"},
+    {"zone": "Mars/Olympus"}, {"n_ranked": 1}, {"is_exchange": True},
+])  # fmt: skip
+def test_other_options_do_not_agree(changed: dict[str, Any]) -> None:
+    assert not verify_pack(with_manifest(members("account"), **changed), bank()).agrees
+
+
+@pytest.mark.slow
+def test_another_process_with_another_seed_of_hashes_gives_the_same_bytes(tmp_path: Path) -> None:
+    write_tables(tables(), tmp_path / "bank")
+    write_tables({"scores": scores()}, tmp_path / "made")
+    made = tmp_path / "made" / "scores.parquet"
+    line = [sys.executable, "-m", "muledetect.cli", "pack", tmp_path / "bank", "--scores", made,
+            "--as-of", format_time(AS_OF), "--complaint", "q0"]  # fmt: skip
+    for seed in ("1", "2"):
+        environment = {**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": str(Path(__file__).parents[2])}
+        subprocess.run([*map(str, line), "--output", str(tmp_path / seed)], check=True, env=environment)
+    assert (tmp_path / "1").read_bytes() == (tmp_path / "2").read_bytes()
 
 
 def test_other_versions_are_told() -> None:
@@ -261,6 +312,12 @@ def test_holds_are_packed_with_their_clocks_and_free_texts_stay_at_home(tmp_path
     )  # fmt: skip
     given = {"holds": tmp_path / "r", "pack": "TH"}
     plain = unzipped(packed("account", **given))
+    own = tmp_path / "own.json"
+    own.write_text(clocks_text("TH").replace("Asia/Bangkok", "Asia/Tokyo"), "utf-8")
+    tokyo = unzipped(packed("account", holds=tmp_path / "r", pack=own))
+    own.unlink()  # the clocks are in the pack
+    assert verify_pack(tokyo, bank()).agrees
+    assert b"Asia/Tokyo" in tokyo["pages/accounts/00001.html"]
     assert b"officer Somchai" in plain["pages/accounts/00001.html"]
     assert b"tables/release.parquet" in plain[DIGESTS]
     assert verify_pack(plain, bank()).agrees

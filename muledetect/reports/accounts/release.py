@@ -41,6 +41,9 @@ _LEAST_DAYS: Final = 30
 _BEFORE: Final = 30 * DAY
 _OLD_ACCOUNT: Final = 2
 
+#: Signs that tell the age of a holder.
+OF_AGE: Final = ("YOUNG_HOLDER", "OLD_HOLDER")
+
 _SAID: Final = read_words("accounts/release.toml")
 
 
@@ -240,7 +243,7 @@ def _victim_signs(hold: _Hold) -> Iterator[Sign]:
     if born is not None:
         age = int(np.datetime64(snapshot.as_of, "us").astype("datetime64[Y]").astype(int)) + 1970 - born
         if age <= YOUNG or age >= OLD:
-            yield Sign("coercion", "YOUNG_HOLDER" if age <= YOUNG else "OLD_HOLDER", {"n": f"{age}"})
+            yield Sign("coercion", OF_AGE[age >= OLD], {"n": f"{age}"})
 
 
 def _holder_signs(hold: _Hold) -> Iterator[Sign]:
