@@ -191,8 +191,8 @@ def test_options_of_another_type_are_refused(changed: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("changed", [
-    {"k": 1}, {"k": 3}, {"as_of": AS_OF - DAY}, {"as_of": 10**40}, {"name": "nobody"}, {"kind": "bank"}, {"language": "xx"},
-    {"zone": "Mars/Olympus"}, {"n_ranked": 1}, {"is_exchange": True},
+    {"k": 1}, {"k": 3}, {"as_of": AS_OF - DAY}, {"as_of": 10**40}, {"name": "nobody"}, {"kind": "bank"},
+    {"language": "xx"}, {"zone": "Mars/Olympus"}, {"n_ranked": 1}, {"is_exchange": True},
 ])  # fmt: skip
 def test_other_options_do_not_agree(changed: dict[str, Any]) -> None:
     assert not verify_pack(with_manifest(members("account"), **changed), bank()).agrees
