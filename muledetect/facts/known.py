@@ -13,6 +13,7 @@ import pyarrow as pa
 from muledetect.arrays import BoolArray, Int8Array
 from muledetect.facts.accounts import Accounts, exit_places, has_channel, read_accounts
 from muledetect.facts.balances import Balances, Ledger, read_balances
+from muledetect.facts.companies import Companies, read_companies
 from muledetect.facts.complaints import Complaints, Disputes, index_disputes, match_complaints
 from muledetect.facts.lists import ListedAccounts, Lists, index_lists, read_lists
 from muledetect.facts.lookback import drop_before, first_event
@@ -111,6 +112,11 @@ class Facts:
     def people(self) -> People:
         """Who is behind each account; cheaper than `seen` where the rest is not needed."""
         return self.once("people", lambda: number_people(self.graph, self.tables, self.room)[0])
+
+    @property
+    def companies(self) -> Companies | None:
+        """Companies behind accounts; None without a table of holders that tells them."""
+        return self.once("companies", lambda: read_companies(self.tables, self.graph))
 
     @property
     def listed_accounts(self) -> ListedAccounts | None:

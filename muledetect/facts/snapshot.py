@@ -34,7 +34,7 @@ from muledetect.schema import ACCOUNT_KINDS
 _DATED: Final = {
     "accounts": (("opened_at", "opened_at"), ("closed_at", "closed_at"), ("balance", "balance_at"),
                  ("balance_at", "balance_at")),
-    "holders": (("registered_at", "registered_at"),),
+    "holders": (("capital", "registered_at"), ("registered_at", "registered_at")),
     "complaints": (("status", "status_ts"), ("status_ts", "status_ts")),
     "identifiers": (("valid_to", "valid_to"),),
     "watchlists": (("valid_to", "valid_to"),),

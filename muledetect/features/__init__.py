@@ -2,7 +2,7 @@
 
 A feature is a pure function with metadata; its column name recreates it. Families, one file each or two: volume (and
 peaks), counterparties, velocity, flow, lifecycle, amount, clock; over signals: patterns, multihop; over others:
-neighbourhood, proximity, identity, place, taint. What a feature must never do: read anything at or after the
+neighbourhood, proximity, identity, company, place, taint. What a feature must never do: read anything at or after the
 point, depend on names or on the order of rows, or change its columns with the data.
 
 >>> from muledetect.features import feature_names
@@ -24,6 +24,7 @@ from muledetect.clock import Duration
 from muledetect.features import (
     _extract,
     amounts,
+    companies,
     counterparties,
     flow,
     habits,
@@ -96,6 +97,10 @@ _BUILT_IN: Final = (
     multihop.multihop,
     neighbours.neighbours,
     proximity.proximity,
+    companies.company_profile,
+    companies.company_turnover,
+    companies.company_exits,
+    companies.company_costs,
     suspicion.neighbour_suspicion,
     suspicion.sharer_suspicion,
 )

@@ -25,6 +25,7 @@ TACTICS: Final = (
 
 _SHARES: Final = (
     *("new_mule_share", "dormant_mule_share", "stolen_share", "company_mule_share", "complaint_share"),
+    "young_company_share",
     *("wrong_complaint_share", "found_share", "reviewed_share", "wrong_label_share", "evasion"),
     *("later_evasion", *TACTICS),
 )
@@ -90,6 +91,9 @@ class WorldConfig:
         New mules opened with a stolen identity: the holder never uses the account.
     company_mule_share : float
         Mules that are companies bought or founded for their accounts.
+    young_company_share : float
+        Honest companies and shops that opened their account in the last 300 days before the world or during it. Above
+        0, company mules are young or on the shelf, companies have directors, and honest ones pay taxes and rent.
     median_holding_s, holding_spread : float
         Log-normal time that money rests in a mule account: median in seconds, standard deviation of the logarithm.
         The defaults give 28% gone within 15 min and half within an hour.
@@ -133,6 +137,7 @@ class WorldConfig:
     dormant_mule_share: float = 0.25
     stolen_share: float = 0.15
     company_mule_share: float = 0.05
+    young_company_share: float = 0.0
     median_holding_s: float = 3600.0
     holding_spread: float = 2.38
     commission_low: float = 0.08

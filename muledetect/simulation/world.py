@@ -23,6 +23,7 @@ from muledetect.simulation.bank.calls import CallMaker
 from muledetect.simulation.bank.findings import illicit_activity, make_complaints, make_labels
 from muledetect.simulation.bank.sessions import SessionMaker
 from muledetect.simulation.bank.watchlists import make_entries
+from muledetect.simulation.companies import directors_table, make_young
 from muledetect.simulation.config import WorldConfig, world_config
 from muledetect.simulation.crime.laundering import plan_crime
 from muledetect.simulation.crime.recruiting import recruit
@@ -149,6 +150,7 @@ def _play(config: WorldConfig, put: Put, progress: Progress) -> Balances:
     """Simulate a world week by week, and hand its tables over piece by piece."""
     calendar = build_calendar(config)
     people = build_people(config, calendar)
+    make_young(config, people, calendar)
     crime = recruit(config, people, calendar)
     economy = build_economy(config, calendar, people)
     seed = config.seed
@@ -168,6 +170,7 @@ def _play(config: WorldConfig, put: Put, progress: Progress) -> Balances:
         sessions=Sample(sample_size, seed + 1),
     )
     put("identifiers", records.contacts_table(economy, ids))
+    put("identifiers", directors_table(economy, ids))
     ledger = open_ledger(people, calendar)
     opening = ledger.balance.copy()
     for span, executed in _weeks(economy, acts, ledger):

@@ -44,8 +44,14 @@ def with_people(world: Mapping[str, pa.Table], seed: int, tick: int) -> dict[str
         **world,
         "transfers": _rails(random, world["transfers"], sessions),
         "accounts": accounts,
-        "holders": pa.table({"holder_id": holders}),
-        "identifiers": pa.concat_tables([_identifiers(random, time, holders, ids), _documents(time, holders)]),
+        "holders": _holders(np.random.default_rng(seed + 60_000), time, holders),
+        "identifiers": pa.concat_tables(
+            [
+                _identifiers(random, time, holders, ids),
+                _documents(time, holders),
+                _directors(np.random.default_rng(seed + 70_000), time, holders),
+            ]
+        ),
         "sessions": sessions,
         "watchlists": _watchlists(random, time, ids),
         "registry": _registry(np.random.default_rng(seed + 55_000), time, len(holders), ids),
@@ -109,6 +115,35 @@ def _identifiers(random: np.random.Generator, time: Int64Array, holders: Sequenc
             "value_hash": [f"{name[0]}{code}" for name, code in zip(kind, random.integers(0, 3, n), strict=True)],
             "valid_from": moments(start),
             "valid_to": end,
+            "known_ts": moments(start + random.choice([0, HOUR, 5 * DAY], n)),
+        }
+    )
+
+
+def _holders(random: np.random.Generator, time: Int64Array, holders: Sequence[str]) -> pa.Table:
+    """Return people and companies, some registered while the world goes on."""
+    n = len(holders)
+    registered = random.choice(time, n) - random.choice([0, 30 * DAY, 900 * DAY], n)
+    return pa.table(
+        {
+            "holder_id": list(holders),
+            "kind": _some(random, random.choice(["company", "company", "person"], n).tolist(), 0.9),
+            "registered_at": moments(registered, random.random(n) < 0.8),
+            "capital": _some(random, random.choice([10_000, 2_500_000], n).tolist(), 0.8),
+        }
+    )
+
+
+def _directors(random: np.random.Generator, time: Int64Array, holders: Sequence[str]) -> pa.Table:
+    n = 8
+    start = random.choice(time, n)
+    return pa.table(
+        {
+            "entity_id": random.choice(list(holders), n).tolist(),
+            "kind": ["director"] * n,
+            "value_hash": [f"r{code}" for code in random.integers(0, 3, n)],
+            "valid_from": moments(start),
+            "valid_to": moments(start, np.zeros(n, np.bool_)),
             "known_ts": moments(start + random.choice([0, HOUR, 5 * DAY], n)),
         }
     )

@@ -23,7 +23,9 @@ from muledetect.testing.people import microseconds, moments, with_people
 _START: Final = 1_735_689_600 * SECOND  # 2025-01-01
 _TICKS: Final = (1, SECOND, MINUTE, DAY)
 _AMOUNTS: Final = (100, 2_500, 49_900, 50_000, 199_000, 1_234_567)
-_MONEY: Final = frozenset({"amount", "balance", "daily_limit", "source_balance_after", "target_balance_after"})
+_MONEY: Final = frozenset(
+    {"amount", "balance", "capital", "daily_limit", "source_balance_after", "target_balance_after"}
+)
 _ACCOUNT: Final = frozenset(
     {"source", "target", "account_id", "victim_account", "entity_id", "value_hash", "subject_id"}
 )
@@ -47,7 +49,8 @@ _SHUFFLED: Final[Mapping[str, tuple[str, ...]]] = {
 #: What is unknown before its own moment: (column, the moment).
 _DATED: Final = (
     ("balance", "balance_at"), ("balance_at", "balance_at"), ("opened_at", "opened_at"), ("status", "status_ts"),
-    ("status_ts", "status_ts"), ("valid_to", "valid_to"),
+    ("status_ts", "status_ts"), ("valid_to", "valid_to"), ("capital", "registered_at"),
+    ("registered_at", "registered_at"),
 )  # fmt: skip
 
 World = Mapping[str, pa.Table]

@@ -19,6 +19,7 @@ References
 
 from typing import Final
 
+from muledetect.simulation.companies import company_costs
 from muledetect.simulation.economy import Behaviour
 from muledetect.simulation.life import apps, collecting, friends, homes, large, own_money, pay, selling, spending
 
@@ -41,4 +42,5 @@ BEHAVIOURS: Final[tuple[Behaviour, ...]] = (
     own_money.second_accounts, own_money.new_accounts, own_money.trials, own_money.savings, own_money.closings,
     large.purchases, large.outside_buyers, large.windfalls,
     large.loans,
+    company_costs,
 )  # fmt: skip

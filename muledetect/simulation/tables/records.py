@@ -16,6 +16,7 @@ from muledetect.simulation.bank import watchlists
 from muledetect.simulation.bank.calls import phone_of
 from muledetect.simulation.bank.findings import LABELS, SOURCES, STATUSES
 from muledetect.simulation.bank.sessions import EVENTS
+from muledetect.simulation.companies import register
 from muledetect.simulation.crime.victims import SCAM_TYPES
 from muledetect.simulation.economy import Economy
 from muledetect.simulation.people import CODE, FIRST_BUSINESS, KIND_OF, PERSONAS
@@ -79,7 +80,8 @@ def holders_table(economy: Economy, ids: Ids) -> pa.Table:
     # What people said to the bank years ago need not be what they do now.
     stated = np.where(~company & (rng.random(n) < 0.15), rng.integers(0, FIRST_BUSINESS, n), persona)
     registered = start - (rng.gamma(1.5, 1800, n) * DAY).astype(np.int64)
-    capital = np.maximum(np.round(people.income[who] * rng.uniform(0.5, 3, n), -7), 10**7)
+    capital = np.maximum(np.round(people.income[who] * rng.uniform(0.5, 3, n), -7), 10**7).astype(np.int64)
+    register(economy, who, registered, capital)
     return schema.INPUTS["holders"].filled(
         holder_id=take(ids.holder, who),
         birth_year=pa.array(year - age, mask=company),
@@ -87,7 +89,7 @@ def holders_table(economy: Economy, ids: Ids) -> pa.Table:
         occupation=categories(occupations, stated, company),
         province=digit_text(people.area[who] // 3 + 1, 4, "P"),
         registered_at=times(registered, ~company),
-        capital=pa.array(capital.astype(np.int64), mask=~company),
+        capital=pa.array(capital, mask=~company),
         kind=categories(["person", "company"], company.astype(np.int64)),
     )
 
