@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import argparse
 import platform
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -28,11 +29,14 @@ import muledetect as md
 from muledetect.clock import DAY, HOUR, format_time, parse_time
 from muledetect.evaluation import known_at, learn_party_scores, measure_parties
 from muledetect.model import MuleModel
-from muledetect.parties import Parties, find_parties, party_cases, score_parties
+from muledetect.parties import Parties, PartyCalibration, find_parties, party_cases, score_parties
 from muledetect.simulation import simulate
 from muledetect.simulation.identities import with_identities
 
 FIRST_SEED = 61
+START = parse_time("2025-01-01")
+LOOKS = {"learn": (40, 50), "calibrate": (60, 65), "alert": tuple(range(70, 110, 5))}
+BUDGETS = (5, 10, 20)
 CONDITIONS = {
     "all keys": (1.0, ()),
     "twice the errors": (2.0, ()),
@@ -112,47 +116,66 @@ def measure_pairs(n_accounts: int, n_seeds: int) -> None:
               f"          {int(total['family']):7}{int(total['dormitory']):11}{int(total['others']):8}")  # fmt: skip
 
 
-def measure_people(n_accounts: int, n_seeds: int, per_look: int) -> None:
-    columns = ("account", "party, defaults", "party, learnt")
-    every: dict[str, list[pd.DataFrame]] = {name: [] for name in columns}
-    n_replacements = 0
+def measure_people(n_accounts: int, n_seeds: int) -> None:
+    parts: dict[tuple[int, str], list[pd.DataFrame]] = {}
     for seed in range(FIRST_SEED, FIRST_SEED + n_seeds):
-        world = simulate(n_accounts=n_accounts, n_days=110, seed=seed, activity=0.2, mule_share=0.03,
-                         new_mule_share=0.8, dormant_mule_share=0.1)  # fmt: skip
+        world = simulate(n_accounts=n_accounts, n_days=110, seed=seed, activity=0.2, mule_share=0.02,
+                         new_mule_share=0.8, dormant_mule_share=0.1, evasion=0.5)  # fmt: skip
         tables, truth = with_identities(world, seed=seed)
         dataset = md.read_dataset(without(tables, ()))
-        start = parse_time("2025-01-01")
-        model = md.train(dataset, [format_time(start + day * DAY)[:10] for day in (40, 50)], known_by=start + 70 * DAY,
+        days = {name: [START + day * DAY for day in at] for name, at in LOOKS.items()}
+        model = md.train(dataset, [format_time(one)[:10] for one in days["learn"]], known_by=days["alert"][0],
                          model=MuleModel(n_jobs=1))  # fmt: skip
-        replacements = replacements_of(world, tables, truth, start + 70 * DAY)
-        n_replacements += len(replacements)
-        looks = [start + day * DAY for day in range(70, 110, 5)]
-        earlier = [md.score(dataset, model, start + day * DAY, n_explained=0) for day in (60, 65)]
-        alerted: dict[str, dict[str, int]] = {name: {} for name in columns}
-        for moment in looks:
-            snapshot = md.Snapshot(dataset, moment)
-            scores, known = md.score(dataset, model, moment, n_explained=0), known_at(snapshot)
-            found = find_parties(snapshot)
-            cases = party_cases(found, scores, known)
-            learnt = learn_party_scores(snapshot, earlier)
-            for name, order in (
-                ("account", by_account(scores)),
-                ("party, defaults", by_party(score_parties(found, cases), scores)),
-                ("party, learnt", by_party(score_parties(found, cases, learnt), scores)),
-            ):
-                done = alerted[name]
-                fresh = [one for one in order if one not in done and one not in set(known.to_pylist())]
-                done |= dict.fromkeys(fresh[:per_look], moment)
-        print(f"seed {seed}: {len(replacements)} replacement accounts; {learnt}")
-        for name in columns:
-            every[name].append(replacements.assign(alerted=replacements["account_id"].map(alerted[name])))
-    print(f"\n{n_replacements} replacement accounts, {per_look} alerts a look, a look every five days")
-    print(f"{'ranked by':18}{'found':>8}{'before the first credit':>25}{'median hours before':>21}")
-    for name, parts in every.items():
-        rows = pd.concat(parts)
+        replacements = replacements_of(world, tables, truth, days["alert"][0])
+        earlier = [md.score(dataset, model, moment, n_explained=0) for moment in days["calibrate"]]
+        looks = [look(dataset, model, moment, earlier) for moment in days["alert"]]
+        print(f"seed {seed}: {len(replacements)} replacement accounts; {looks[-1].learnt}")
+        for n_alerts in BUDGETS:
+            for name in looks[0].orders:
+                alerted = alerts(looks, name, n_alerts)
+                found = replacements.assign(alerted=replacements["account_id"].map(alerted))
+                parts.setdefault((n_alerts, name), []).append(found)
+    print(f"\n{len(LOOKS['alert'])} looks, one every five days")
+    print(
+        f"{'alerts a look':>13} {'ranked by':18}{'found':>8}{'before the first credit':>25}{'median hours before':>21}"
+    )
+    for (n_alerts, name), found in parts.items():
+        rows = pd.concat(found)
         before = rows[rows["alerted"] < rows["first"]]
         hours = (before["first"] - before["alerted"]).median() / HOUR if len(before) else float("nan")
-        print(f"{name:18}{rows['alerted'].notna().mean():8.1%}{len(before) / len(rows):25.1%}{hours:21.0f}")
+        shares = f"{rows['alerted'].notna().mean():8.1%}{len(before) / len(rows):25.1%}"
+        print(f"{n_alerts:13} {name:18}{shares}{hours:21.0f}   of {len(rows)}")
+
+
+class Look(NamedTuple):
+    """What one moment shows: accounts in the order of each ranking, and those that are known."""
+
+    moment: int
+    orders: dict[str, list[str]]
+    known: set[str]
+    learnt: PartyCalibration
+
+
+def look(dataset: md.Dataset, model: MuleModel, moment: int, earlier: list[pa.Table]) -> Look:
+    snapshot = md.Snapshot(dataset, moment)
+    scores, known = md.score(dataset, model, moment, n_explained=0), known_at(snapshot)
+    found = find_parties(snapshot)
+    cases, learnt = party_cases(found, scores, known), learn_party_scores(snapshot, earlier)
+    orders = {
+        "account": by_account(scores),
+        "party, defaults": by_party(score_parties(found, cases), scores),
+        "party, learnt": by_party(score_parties(found, cases, learnt), scores),
+    }
+    return Look(moment, orders, set(known.to_pylist()), learnt)
+
+
+def alerts(looks: list[Look], name: str, n_alerts: int) -> dict[str, int]:
+    """Return when each account is alerted: the highest that are neither known nor alerted yet."""
+    done: dict[str, int] = {}
+    for one in looks:
+        fresh = [account for account in one.orders[name] if account not in done and account not in one.known]
+        done |= dict.fromkeys(fresh[:n_alerts], one.moment)
+    return done
 
 
 def replacements_of(
@@ -189,13 +212,12 @@ def main() -> None:
     parser.add_argument("parts", nargs="*", default=["pairs", "people"], choices=["pairs", "people"])
     parser.add_argument("--accounts", type=int, default=20_000)
     parser.add_argument("--seeds", type=int, default=2)
-    parser.add_argument("--alerts", type=int, default=30, help="accounts that are alerted at each look")
     args = parser.parse_args()
     print(f"{platform.machine()}, python {platform.python_version()}, pandas {pd.__version__}")
     if "pairs" in args.parts:
         measure_pairs(args.accounts, args.seeds)
     if "people" in args.parts:
-        measure_people(min(args.accounts, 12_000), args.seeds, args.alerts)
+        measure_people(min(args.accounts, 12_000), args.seeds)
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ from muledetect.arrays import MISSING, BoolArray, Float64Array, Int64Array, firs
 from muledetect.clock import DAY
 from muledetect.facts.accounts import PLACES
 from muledetect.facts.companies import Companies
-from muledetect.features._columns import Column
+from muledetect.features._columns import ON_REQUEST, Column
 from muledetect.features._history import History, share
 from muledetect.features._spec import feature
 from muledetect.schema import ACCOUNT_KINDS
@@ -41,7 +41,9 @@ _MONTH: Final = 30 * DAY
     columns={
         "company_age": Column("seconds", "time since the company behind the account was registered", True),
         "company_capital": Column("amount", "registered capital of the company behind the account"),
-        "company_wait": Column("seconds", "time from the registration of the company to the opening of the account"),
+        "company_wait": Column(
+            "seconds", "time from the registration of the company to the opening of the account", only=ON_REQUEST
+        ),
         "director_companies": Column("count", "other companies that a director of the company directs so far"),
     },
     tables=("accounts", "holders"),
@@ -76,7 +78,9 @@ def company_profile(history: History) -> Float64Array:
     family="company",
     columns={
         "capital_turnover": Column("ratio", "money received {window} against the company's capital (0.5 = as much)"),
-        "company_day_amount": Column("amount", "money received so far for each day since the company's registration"),
+        "company_day_amount": Column(
+            "amount", "money received {window} for each day on which the company was registered", only=ON_REQUEST
+        ),
     },
     tables=("accounts", "holders"),
     not_live=_NOT_LIVE,
@@ -85,17 +89,17 @@ def company_profile(history: History) -> Float64Array:
 def company_turnover(history: History, *, window: int) -> Float64Array:
     """Turnover against the size and the age of the company.
 
-    `capital_turnover = received / (received + capital)`; `company_day_amount = received in all / days`, a day at least.
-    NaN where capital or registration are not known. O(log n) a point.
+    `capital_turnover = received / (received + capital)`. `company_day_amount = received / days`, the days of the window
+    since the registration, one at least. NaN where capital or registration are not known. O(log n) a point.
     """
     companies = history.facts.companies
     if companies is None:
         return np.full((len(history), 2), np.nan)
-    capital, into = _stated(companies.capital, companies, history), history.incoming
-    days = np.maximum((history.as_of - _stated(companies.registered_at, companies, history)) / DAY, 1.0)
-    received = into.total(window)
-    ever = (into.before[into.end] - into.before[into.start]).astype(np.float64)
-    found = np.column_stack([share(received, received + capital), ever / days])
+    received = history.incoming.total(window)
+    age = history.as_of - _stated(companies.registered_at, companies, history)
+    days = np.clip(age, DAY, max(window, DAY)) / DAY
+    turnover = share(received, received + _stated(companies.capital, companies, history))
+    found = np.column_stack([turnover, received / days])
     found[~_is_company(history, companies)] = np.nan
     return found
 
@@ -108,7 +112,7 @@ def company_turnover(history: History, *, window: int) -> Float64Array:
     },
     tables=("accounts", "holders"),
     not_live=_NOT_LIVE,
-    window=("7d", "30d"),
+    window=("30d",),
 )  # fmt: skip
 def company_exits(history: History, *, window: int) -> Float64Array:
     """Share of what a company received in the window that left to an exchange, wallet or abroad within a day.

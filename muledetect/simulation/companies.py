@@ -103,7 +103,7 @@ def register(economy: Economy, who: Int64Array, registered: Int64Array, capital:
     registered[rows] = opened - (age * DAY).astype(np.int64)
     small = _CAPITALS[np.minimum(rng.geometric(0.4, len(rows)) - 1, len(_CAPITALS) - 1)]
     honest = people.mule_kind[who[rows]] != BOUGHT
-    capital[rows] = small * np.where(honest, rng.choice([1, 1, 5], len(rows)), 1)
+    capital[rows] = small * np.where(honest, rng.choice([1, 1, 1, 5], len(rows)), 1)
 
 
 def directors_table(economy: Economy, ids: Ids) -> pa.Table:

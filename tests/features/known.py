@@ -58,7 +58,11 @@ class Known:
 
     def sightings(self) -> list[tuple[str, str, tuple[str, str], int]]:
         """(kind, value, person, since) of everything that anybody was seen on."""
-        found = [(r["kind"], r["value_hash"], self.person(r["entity_id"]), r["known_ts"]) for r in self.identifiers]
+        found = [
+            (r["kind"], r["value_hash"], self.person(r["entity_id"]), r["known_ts"])
+            for r in self.identifiers
+            if r["kind"] != "director"
+        ]
         columns = {"device": "device_hash", "ip": "ip_hash", "wifi": "wifi_hash", "cell": "cell_id"}
         for kind, name in columns.items():
             found += [(kind, r[name], self.person(r["account_id"]), r["time"]) for r in self.sessions if r.get(name)]

@@ -19,7 +19,8 @@ from muledetect.records import read_dataset
 from muledetect.testing import random_world
 
 #: Families whose features look beyond one account; their oracles stand in files of their own.
-BEYOND = {"patterns", "suspicion", "multihop", "neighbourhood", "proximity", "identity", "place", "taint"}
+BEYOND = {"patterns", "suspicion", "multihop", "neighbourhood", "proximity", "identity", "place", "taint",
+          "company"}  # fmt: skip
 FEATURES = [feature for feature in registry().features.values() if feature.family not in BEYOND]
 PACK = Pack("test", "THB", (50_000, 200_000), (200_000,), 420, ())
 SMALL = Pack("small", "THB", (5_000,), (5_000, 12_000), -330, ())
