@@ -21,7 +21,7 @@ from muledetect.simulation.plan import OF_BALANCE, Columns, Plan, stacked
 from muledetect.simulation.streams import stream
 
 #: Four weeks with a holiday, a month's end and a month's first days in them.
-CONFIG = WorldConfig(n_accounts=3000, n_days=35, seed=3, start="2025-04-07", mule_share=0.0)
+CONFIG = WorldConfig(n_accounts=3000, n_days=35, seed=3, start="2025-04-07", mule_share=0.0, young_company_share=0.1)
 
 
 @cache
