@@ -119,7 +119,7 @@ def measure_pairs(n_accounts: int, n_seeds: int) -> None:
 def measure_people(n_accounts: int, n_seeds: int) -> None:
     parts: dict[tuple[int, str], list[pd.DataFrame]] = {}
     for seed in range(FIRST_SEED, FIRST_SEED + n_seeds):
-        world = simulate(n_accounts=n_accounts, n_days=110, seed=seed, activity=0.2, mule_share=0.02,
+        world = simulate(n_accounts=n_accounts, n_days=110, seed=seed, activity=0.2, mule_share=0.03,
                          new_mule_share=0.8, dormant_mule_share=0.1, evasion=0.5)  # fmt: skip
         tables, truth = with_identities(world, seed=seed)
         dataset = md.read_dataset(without(tables, ()))

@@ -46,7 +46,7 @@ class PartyCalibration:
     share: float = 0.5
     intercept: float = 0.0
     slope: float = 1.0
-    known: float = 2.0
+    known: float = 1.0
     n_parties: int = 0
     n_positive: int = 0
 

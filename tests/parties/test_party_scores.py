@@ -43,9 +43,9 @@ def test_further_accounts_and_a_known_mule_make_a_party_more_suspicious() -> Non
     found = parties_of([["a"], ["b", "c"], ["d", "e"]])
     cases = party_cases(found, scores_of(a=0.3, b=0.3, c=0.3, d=0.3, e=0.99), known=["e"])
     rows = {row["party_id"]: row for row in score_parties(found, cases).parties.to_pylist()}
-    # 1 - exp(-(h + h / 2)) with h = -log(0.7), and 0.3 with log-odds of 2 more: e itself is no news
+    # 1 - exp(-(h + h / 2)) with h = -log(0.7), and 0.3 with log-odds of 1 more: e itself is no news
     assert rows["P1"]["score"] == pytest.approx(1 - 0.7**1.5)
-    assert rows["P2"]["score"] == pytest.approx(1 / (1 + np.exp(-(np.log(0.3 / 0.7) + 2.0))))
+    assert rows["P2"]["score"] == pytest.approx(1 / (1 + np.exp(-(np.log(0.3 / 0.7) + 1.0))))
     assert [rows[name]["n_known"] for name in ("P0", "P1", "P2")] == [0, 0, 1]
 
 
