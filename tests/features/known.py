@@ -61,7 +61,7 @@ class Known:
         found = [
             (r["kind"], r["value_hash"], self.person(r["entity_id"]), r["known_ts"])
             for r in self.identifiers
-            if r["kind"] != "director"
+            if r["kind"] not in {"director", "id_number"}  # who somebody is, not what was seen of it
         ]
         columns = {"device": "device_hash", "ip": "ip_hash", "wifi": "wifi_hash", "cell": "cell_id"}
         for kind, name in columns.items():
