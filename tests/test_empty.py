@@ -32,6 +32,10 @@ READING = {
     "explain": "explain {bank} --scores {scores} --output {out}",
     "rings": "rings {bank} --scores {scores} --as-of 2025-03-01 --output {out}",
     "parties": "parties {bank} --as-of 2025-03-01 --output {out}",
+    "exchange_items": "exchange-items {bank} --scores {scores} --as-of 2025-03-01 --output {out}",
+    "exchange_join": "exchange-join {bank} --matches {scores} --as-of 2025-03-01 --output {out}",
+    "release": "release {bank} --record {scores} --pack TH --as-of 2025-03-01 --output {out}",
+    "pack": "pack {bank} --scores {scores} --as-of 2025-03-01 --account a --output {out}",
     "recall": "recall {bank} --as-of 2025-03-01 --sender EXAMPLEB --output {out}",
     "replay": "replay {bank} --model starter --output {out}",
     "serve": "serve {bank} --model starter --log {out}",
@@ -54,6 +58,15 @@ OTHERS = {
     "export",
     "reveal",
     "answers",
+    "registry_import",
+    "registry_export",
+    "registry_diff",
+    "exchange_request",
+    "exchange_answer",
+    "exchange_finish",
+    "hold",
+    "holds",
+    "verify",
 }
 
 
