@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from muledetect.arrays import MISSING, BoolArray, Int64Array
+from muledetect.arrays import MISSING, NEVER, BoolArray, Int64Array
 from muledetect.facts.columns import numbers, texts
 from muledetect.facts.sightings import HUB
 from muledetect.graph import TransferGraph
@@ -30,8 +30,8 @@ class Companies(NamedTuple):
     start : int64[n_accounts + 1]
     met_at : int64[n]
         When it was known of each other company that it has a director of this one, by account and in order of time.
-    has_directors : bool
-        The table identifiers names directors at all.
+    director_since : int64[n_accounts]
+        From when a director of this one is known; NEVER if none is.
     """
 
     is_company: BoolArray
@@ -39,7 +39,7 @@ class Companies(NamedTuple):
     capital: Int64Array
     start: Int64Array
     met_at: Int64Array
-    has_directors: bool
+    director_since: Int64Array
 
 
 def read_companies(tables: Mapping[str, pa.Table], graph: TransferGraph) -> Companies | None:
@@ -54,38 +54,43 @@ def read_companies(tables: Mapping[str, pa.Table], graph: TransferGraph) -> Comp
     is_company = np.append(pc.fill_null(pc.equal(texts(holders, "kind"), "company"), False).to_numpy(False), False)
     registered = np.append(numbers(holders, "registered_at"), MISSING)
     capital = np.append(numbers(holders, "capital"), MISSING)
-    start, met_at, has_directors = _met(tables.get("identifiers"), ids, is_company)
+    start, met_at, director_since = _met(tables.get("identifiers"), ids, is_company)
     count = np.where(of_account >= 0, np.diff(start)[of_account], 0)
     own_start = np.concatenate([[0], np.cumsum(count)]).astype(np.int64)
     place = np.arange(own_start[-1]) - np.repeat(own_start[:-1], count) + np.repeat(start[of_account], count)
     return Companies(
         np.asarray(is_company[of_account]), registered[of_account], capital[of_account], own_start, met_at[place],
-        has_directors,
+        np.append(director_since, NEVER)[of_account],
     )  # fmt: skip
 
 
 def _met(
     identifiers: pa.Table | None, ids: pa.StringArray, is_company: BoolArray
-) -> tuple[Int64Array, Int64Array, bool]:
-    """Return (start, time, whether there are directors) by holder; see `Companies`."""
-    nothing = np.zeros(len(ids) + 1, np.int64), np.zeros(0, np.int64)
+) -> tuple[Int64Array, Int64Array, Int64Array]:
+    """Return (start, time, since when a director is known) by holder; see `Companies`."""
+    known = np.full(len(ids), NEVER)
     if identifiers is None:
-        return *nothing, False
+        return np.zeros(len(ids) + 1, np.int64), np.zeros(0, np.int64), known
     rows = identifiers.filter(pc.equal(identifiers["kind"].cast(pa.string()), "director"))
-    if not len(rows):
-        return *nothing, False
     company = pc.fill_null(pc.index_in(texts(rows, "entity_id"), value_set=ids), -1).to_numpy(zero_copy_only=False)
     director = texts(rows, "value_hash").dictionary_encode().indices.to_numpy().astype(np.int64)
     since = np.maximum(numbers(rows, "known_ts"), numbers(rows, "valid_from"))
     company, director, since = (part[is_company[company]] for part in (company.astype(np.int64), director, since))
+    np.minimum.at(known, company, since)
     first = np.lexsort((since, company, director))
     company, director, since = company[first], director[first], since[first]
     is_first = np.append(True, (np.diff(company) != 0) | (np.diff(director) != 0))[: len(company)]
     company, director, since = company[is_first], director[is_first], since[is_first]
-    # each company with each other one of the same director; who directs very many is an agent for founders
+    # of a director of very many, an agent for founders, only those count that were known before the 201st
+    in_time = np.lexsort((since, director))
+    company, director, since = company[in_time], director[in_time], since[in_time]
+    begin = np.searchsorted(director, director)
+    end = np.searchsorted(director, director, side="right")
+    limit = np.where(end - begin > HUB, np.append(since, NEVER)[np.minimum(begin + HUB, len(since))], NEVER)
+    keep = since < limit
+    company, director, since = company[keep], director[keep], since[keep]
+    # each company with each other one of the same director
     size = np.bincount(director)[director]
-    keep = (size >= 2) & (size <= HUB)
-    company, director, since, size = company[keep], director[keep], since[keep], size[keep]
     begin = np.searchsorted(director, director)
     one = np.repeat(np.arange(len(company)), size)
     other = np.repeat(begin, size) + np.arange(size.sum()) - np.repeat(np.cumsum(size) - size, size)
@@ -96,4 +101,4 @@ def _met(
     is_first = np.append(True, (np.diff(who) != 0) | (np.diff(whom) != 0))[: len(who)]
     who, when = who[is_first], when[is_first]
     in_time = np.lexsort((when, who))
-    return np.searchsorted(who, np.arange(len(ids) + 1)), when[in_time], True
+    return np.searchsorted(who, np.arange(len(ids) + 1)), when[in_time], known

@@ -54,8 +54,8 @@ def company_profile(history: History) -> Float64Array:
 
     Age and capital are NaN where they are not stated or the company is registered at or after the point; `company_wait`
     also where the account is older than the company or its opening is not known by the point.
-    `director_companies` is NaN without directors in table identifiers (kind `director`); who directs more than 200 is
-    an agent and does not count. O(log n) a point.
+    `director_companies` is NaN until a director is known (kind `director` of identifiers); of a
+    director of more than 200 those count that were known before the 201st. O(log n) a point.
     """
     found = np.full((len(history), 4), np.nan)
     companies, account = history.facts.companies, history.points.account
@@ -67,9 +67,8 @@ def company_profile(history: History) -> Float64Array:
     found[:, 1] = _stated(companies.capital, companies, history)
     wait = (history.opened_at - registered) / 1e6
     found[:, 2] = np.where(wait >= 0, wait, np.nan)
-    if companies.has_directors:
-        rows = np.flatnonzero(is_company)
-        found[rows, 3] = _met_before(companies.start, companies.met_at, account[rows], history.as_of[rows])
+    rows = np.flatnonzero(is_company & (companies.director_since[np.maximum(account, 0)] < history.as_of))
+    found[rows, 3] = _met_before(companies.start, companies.met_at, account[rows], history.as_of[rows])
     found[~is_company] = np.nan
     return found
 

@@ -90,6 +90,25 @@ def test_other_companies_of_a_director_count_once_and_when_they_are_known() -> N
     assert columns_of(dataset, "k", "2025-03-01T00:00:01Z")["director_companies"] == 1
 
 
+def test_later_companies_of_a_director_of_very_many_change_nothing() -> None:
+    """The moment is before the 201st company: what is founded later cannot tell."""
+    tables = dict(bank([PAID], [("c", "r", "2025-01-01T00:00:00"), ("d", "r", "2025-01-02T00:00:00")]).tables)
+    names = [f"e{number}" for number in range(400)]
+    more = pa.table({"holder_id": names, "kind": ["company"] * 400})
+    tables["holders"] = pa.concat_tables([tables["holders"].select(["holder_id", "kind"]), more])
+    later = pa.array(["2025-04-02T00:00:00Z"] * 400).cast(pa.timestamp("us", tz="UTC"))
+    rows = pa.table({"entity_id": names, "kind": ["director"] * 400, "value_hash": ["r"] * 400, "valid_from": later})
+    held = tables["identifiers"].select(rows.column_names).cast(rows.schema)
+    tables["identifiers"] = pa.concat_tables([held, rows])
+    dataset = md.read_dataset(tables, currency="THB", money="minor")
+    assert columns_of(dataset, "k")["director_companies"] == 1
+    assert columns_of(dataset, "k", "2025-04-03T00:00:00Z")["director_companies"] == 1  # all others came at once
+
+
+def test_no_director_row_at_all_is_no_error() -> None:
+    assert columns_of(bank([PAID], [("c", "r", "2025-01-01T00:00:00")]), "l")["director_companies"] is None
+
+
 def test_turnover_against_capital_and_age() -> None:
     found = columns_of(bank([PAID, ("2025-02-01T10:00:00", "x", "k", 590_000, "p2p_proxy")]), "k")
     assert found["capital_turnover__window_30d"] == 300_000 / 400_000
