@@ -244,6 +244,20 @@ SECTIONS: Final = {
         "How often a tie is right, by its grade and by the tables that a bank has. The last line counts ties that "
         "calls support although who was called was shuffled.",
     ),
+    "parties": Section(
+        "People behind accounts",
+        "python benchmarks/parties.py --seeds 3",
+        9,
+        "Whether records of one person are joined and those of families and dormitories are not, beside a rule; and how "
+        "many replacement accounts are found before their first illicit credit, people ranked instead of accounts.",
+    ),
+    "companies": Section(
+        "Companies used as mules",
+        "python benchmarks/companies.py --seeds 2",
+        6,
+        "Recall among companies with the columns of companies and without them, and how many honest young companies "
+        "are alerted.",
+    ),
     "trace": Section(
         "Traces: are they right",
         "python benchmarks/trace.py --truth --worlds 2",
