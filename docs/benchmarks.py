@@ -248,8 +248,8 @@ SECTIONS: Final = {
         "People behind accounts",
         "python benchmarks/parties.py --seeds 3",
         9,
-        "Whether records of one person are joined and those of families and dormitories are not, beside a rule; and how "
-        "many replacement accounts are found before their first illicit credit, people ranked instead of accounts.",
+        "Whether records of one person are joined and those of families and dormitories are not, beside a rule; and "
+        "how many replacement accounts are found before their first illicit credit, people ranked instead of accounts.",
     ),
     "companies": Section(
         "Companies used as mules",
