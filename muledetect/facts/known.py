@@ -19,6 +19,7 @@ from muledetect.facts.lists import ListedAccounts, Lists, index_lists, read_list
 from muledetect.facts.lookback import drop_before, first_event
 from muledetect.facts.matching import Reversals, find_reversals
 from muledetect.facts.registry import RegisteredAccounts, Registry, index_registry, read_registry
+from muledetect.facts.sessions import Sessions
 from muledetect.facts.sightings import People, Seen, find_sightings, number_people
 from muledetect.graph import TransferGraph, build_graph
 from muledetect.memory import Room
@@ -107,6 +108,11 @@ class Facts:
     def seen(self) -> Seen:
         """Who is behind the accounts, sessions by account, and who was seen on what."""
         return self.once("seen", lambda: find_sightings(self.graph, self.tables, self.room))
+
+    @property
+    def sessions(self) -> Sessions | None:
+        """Sessions by account, as in `seen`; None without the table."""
+        return self.seen.sessions
 
     @property
     def people(self) -> People:

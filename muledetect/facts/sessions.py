@@ -25,7 +25,9 @@ KINDS: Final = ("device", "ip", "wifi", "cell", "phone", "email", "address", "si
 IN_SESSION: Final = {"device": "device_hash", "ip": "ip_hash", "wifi": "wifi_hash", "cell": "cell_id"}
 
 REMOTE, EMULATOR, CAMERA, FACE_OK, FACE_FAIL = 1, 2, 4, 8, 16
-_FLAGS: Final = (("remote_access", REMOTE), ("emulator", EMULATOR), ("virtual_camera", CAMERA))
+#: Columns that are flags, and events of face checks, with their bits.
+FLAGS: Final = (("remote_access", REMOTE), ("emulator", EMULATOR), ("virtual_camera", CAMERA))
+FACES: Final = (("face_ok", FACE_OK), ("face_fail", FACE_FAIL))
 
 
 class Values:
@@ -78,11 +80,11 @@ def build_sessions(
         if values is not None and name in table.column_names:
             coded[number] = room.take(values.encode(kind, table[name]), row)
     flags = room.full(len(row), 0, np.uint8)
-    for name, bit in _FLAGS:
+    for name, bit in FLAGS:
         if name in table.column_names:
             flags |= bools(table[name])[row] * np.uint8(bit)
     if "event" in table.column_names:
-        for name, bit in (("face_ok", FACE_OK), ("face_fail", FACE_FAIL)):
+        for name, bit in FACES:
             flags |= equals(table["event"], name)[row] * np.uint8(bit)
     latitude, longitude = (room.take(floats(table, name), row) for name in ("latitude", "longitude"))
     return Sessions(start, row, room.take(time, row), coded, flags, latitude, longitude)

@@ -70,7 +70,7 @@ def shared_identity(history: History) -> Float64Array:
 )
 def own_devices(history: History, *, window: int) -> Float64Array:
     """Different devices and IPs of the account's sessions in the window; NaN without sessions. O(sessions there)."""
-    sessions = history.facts.seen.sessions
+    sessions = history.facts.sessions
     if sessions is None:
         return np.full((len(history), 2), np.nan)
     device, network = history.extraction.get(_earlier_uses)
@@ -143,7 +143,7 @@ def _opening_index(extraction: Extraction) -> Openings:
 
 def _earlier_uses(extraction: Extraction) -> tuple[Int64Array, Int64Array]:
     """Return the earlier use of each session's device and network by the same account."""
-    sessions = extraction.facts.seen.sessions
+    sessions = extraction.facts.sessions
     if sessions is None:
         return np.empty(0, np.int64), np.empty(0, np.int64)
     device, network = (previous_use(sessions.start, sessions.value[nth], extraction.facts.room) for nth in (0, 1))

@@ -9,8 +9,8 @@ import numpy as np
 
 from muledetect.arrays import Float64Array
 from muledetect.clock import DAY, HOUR
+from muledetect.facts import Facts
 from muledetect.facts.sessions import CAMERA, EMULATOR, FACE_FAIL, FACE_OK, REMOTE, Sessions, previous_use
-from muledetect.facts.sightings import Seen
 from muledetect.features._columns import ON_REQUEST, Column
 from muledetect.features._history import History
 from muledetect.features._spec import feature
@@ -48,11 +48,11 @@ def session_signs(history: History, *, window: int) -> Float64Array:
     between. A share is NaN without sessions (face checks) in the window; a flag that is null is not set, and a flag
     whose column is missing is NaN. O(sessions in the window).
     """
-    known, found = history.facts.seen, np.full((len(history), 5), np.nan)
-    if known.sessions is None:
+    sessions, found = history.facts.sessions, np.full((len(history), 5), np.nan)
+    if sessions is None:
         return found
-    begin, end = history.sessions_in(known.sessions, window)
-    _session_signs(begin, end, known.sessions.flags, history.extraction.get(_jumps), found)
+    begin, end = history.sessions_in(sessions, window)
+    _session_signs(begin, end, sessions.flags, history.extraction.get(_jumps), found)
     names = history.tables["sessions"].column_names
     for column, needed in enumerate((("latitude", "longitude"), *((name,) for name in _FLAG_COLUMNS))):
         if not set(needed) <= set(names):
@@ -73,24 +73,24 @@ def paid_from_new_device(history: History, *, window: int) -> Float64Array:
     The payment may be of the moment of the change. NaN without payments in the window or without sessions.
     O(payments in the window + sessions of the account).
     """
-    known = history.facts.seen
+    sessions = history.facts.sessions
     out, found = history.outgoing, np.full(len(history), np.nan)
-    if known.sessions is None:
+    if sessions is None:
         return found
-    begin, end = history.sessions_in(known.sessions, window + DAY)
+    begin, end = history.sessions_in(sessions, window + DAY)
     is_change = history.extraction.get(_changes)
-    _paid_after(out.begin(window), out.end, out.time, out.amount, begin, end, known.sessions.time, is_change, found)
+    _paid_after(out.begin(window), out.end, out.time, out.amount, begin, end, sessions.time, is_change, found)
     return found
 
 
 def _jumps(extraction: Extraction) -> Any:
-    sessions = _sessions_of(extraction.facts.seen)
+    sessions = _sessions_of(extraction.facts)
     return _impossible(sessions.start, sessions.time, sessions.latitude, sessions.longitude, extraction.graph.tick)
 
 
 def _changes(extraction: Extraction) -> Any:
     """First session on a device, unless at the moment of the first session on any."""
-    sessions = _sessions_of(extraction.facts.seen)
+    sessions = _sessions_of(extraction.facts)
     device = sessions.value[0]
     is_first = (device >= 0) & (previous_use(sessions.start, device) < 0)
     begun = np.full(len(sessions.start) - 1, np.iinfo(np.int64).max)
@@ -99,10 +99,10 @@ def _changes(extraction: Extraction) -> Any:
     return is_first & (sessions.time > begun[account])
 
 
-def _sessions_of(known: Seen) -> Sessions:
-    if known.sessions is None:
+def _sessions_of(facts: Facts) -> Sessions:
+    if facts.sessions is None:
         raise LookupError("there are no sessions")
-    return known.sessions
+    return facts.sessions
 
 
 @numba.njit(cache=True, nogil=True)

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
-from typing import Final
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
-from muledetect.arrays import AnyArray, Float32Array, Int32Array, Int64Array, distinct
+from muledetect.arrays import MISSING, AnyArray, Float32Array, Int32Array, Int64Array, distinct
 from muledetect.facts import Facts
+from muledetect.facts.accounts import Accounts
+from muledetect.facts.balances import Balances
+from muledetect.facts.sessions import FACES, FLAGS, IN_SESSION, Sessions
 from muledetect.features import Extraction
 from muledetect.features.signals import LOOKBACK, Signal, build_past
 from muledetect.graph import TransferGraph, graph_from_arrays
@@ -19,14 +22,6 @@ from muledetect.live.lists import Lists
 from muledetect.live.rows import Growing, Rows
 from muledetect.records import Dataset
 from muledetect.records.encode import IdEncoder
-
-#: What live columns read of transfers besides who, when and how much, and besides their signals.
-_READ: Final = ("channel", "source_balance_after", "target_balance_after")
-
-#: What they read of the tables with rows of single accounts, where it is not all.
-_READ_OF: Final[Mapping[str, tuple[str, ...]]] = {
-    "accounts": ("account_id", "opened_at", "balance", "balance_at", "daily_limit")
-}
 
 
 class LiveExtraction(Extraction):
@@ -40,6 +35,32 @@ class LiveExtraction(Extraction):
         """Return a signal of the transfers of the part; NaN if it is not live, which no live column reads."""
         found = self._values.get(column)
         return np.full(self.graph.n_transfers, np.nan, np.float32) if found is None else found
+
+
+class PartFacts(Facts):
+    """Facts of a part, made from the rows of a state; only those that live columns read.
+
+    The tables have columns and no rows, and there is no table of transfers: nothing else can be derived from them.
+    """
+
+    def __init__(self, dataset: Dataset, graph: TransferGraph, made: Mapping[str, Callable[[], Any]]) -> None:
+        super().__init__(dataset, graph)
+        self._made = made
+
+    @property
+    def accounts(self) -> Accounts:
+        """What the accounts table says of times and amounts."""
+        return self.once("accounts", self._made["accounts"])
+
+    @property
+    def balances(self) -> Balances:
+        """Balances that transfers state."""
+        return self.once("balances", self._made["balances"])
+
+    @property
+    def sessions(self) -> Sessions | None:
+        """Sessions of the accounts of the points."""
+        return self.once("sessions", self._made["sessions"])
 
 
 class Parts:
@@ -92,7 +113,7 @@ class Parts:
         """
         rows = of_transfers(self._indexes, low, max(LOOKBACK, self._tick))
         n_known = int(np.searchsorted(rows, low))
-        graph, _ = self._graph(rows, np.empty(0, np.int32), has_ids=False)
+        graph, _ = self._graph(rows, np.empty(0, np.int32))
         before, known, place = self._values.values[rows[:n_known]], {}, 0
         for made in self._signals:
             known[made.name] = before[:, place : place + len(made.columns)]
@@ -101,27 +122,27 @@ class Parts:
         values = [made.compute(past)[n_known:] for made in self._signals]
         return np.column_stack([np.empty((len(rows) - n_known, 0), np.float32), *values])
 
-    def around(self, accounts: Int32Array, tables: Collection[str] | None = None) -> tuple[LiveExtraction, Int32Array]:
+    def around(self, accounts: Int32Array) -> tuple[LiveExtraction, Int32Array]:
         """Return the part of the bank that live columns at points of these accounts read, and their codes in it.
 
         Parameters
         ----------
         accounts : int32[n]
             Codes; -1 for unknown ones.
-        tables : collection of str, optional
-            Of those with rows of single accounts, the ones that the columns read; default: all.
         """
         asked = distinct(accounts[accounts >= 0])
         rows = of_points(self._indexes, asked)
         graph, codes = self._graph(rows, asked)
-        taken = {**self._empty, "transfers": self._tables["transfers"].take(rows, _READ)}
-        for name, lists in self._owned.items():
-            if tables is None or name in tables:
-                taken[name] = self._tables[name].take(lists.of(asked), _READ_OF.get(name))
+        place = np.searchsorted(codes, asked)
         records = Dataset(
-            taken, graph.account_ids, pa.table({}), (), {}, currency=self._currency, tick=self._tick
+            self._empty, graph.account_ids, pa.table({}), (), {}, currency=self._currency, tick=self._tick
         )  # fmt: skip
-        facts = Facts(records, graph)
+        made = {
+            "accounts": lambda: self._accounts_of(asked, place, len(codes)),
+            "balances": lambda: self._balances_of(rows),
+            "sessions": lambda: self._sessions_of(asked, place, len(codes)),
+        }
+        facts = PartFacts(records, graph, made)
         names = [column for made in self._signals for column in made.columns]
         values = np.ascontiguousarray(self._values.values[rows].T)  # each column is read by itself
         extraction = LiveExtraction(facts, dict(zip(names, values, strict=True)))
@@ -133,11 +154,8 @@ class Parts:
         used = tuple((rows[name], lists) for name, lists in self._used.items())
         return Indexes(rows["time"], rows["source"], rows["target"], self._paid, self._got, used)
 
-    def _graph(self, rows: Int64Array, accounts: Int32Array, *, has_ids: bool = True) -> tuple[TransferGraph, AnyArray]:
-        """Return the graph of some transfers, with some accounts, and the state's codes of its accounts.
-
-        Signals know accounts by their codes only, so ids may be left out.
-        """
+    def _graph(self, rows: Int64Array, accounts: Int32Array) -> tuple[TransferGraph, AnyArray]:
+        """Return the graph of some transfers and accounts, without ids, and the state's codes of its accounts."""
         transfers = self._tables["transfers"]
         source, target = transfers["source"][rows], transfers["target"][rows]
         codes = distinct(np.concatenate([source, target, accounts]))
@@ -147,7 +165,7 @@ class Parts:
             source=place[source],
             target=place[target],
             amount=transfers["amount"][rows],
-            account_ids=self._accounts.take(codes) if has_ids else pa.nulls(len(codes), pa.string()),
+            account_ids=pa.nulls(len(codes), pa.string()),
             tick=self._tick,
         )
         return graph, codes
@@ -163,6 +181,52 @@ class Parts:
             user = np.where((transfers["channel"][rows] == deposit) & (deposit >= 0), graph.target, graph.source)
         return found | {"terminal_user": user}
 
+    def _accounts_of(self, asked: Int32Array, place: Int64Array, n: int) -> Accounts:
+        """Return what the accounts table says of accounts at some places of a part of `n` accounts."""
+        table, lists = self._tables.get("accounts"), self._owned.get("accounts")
+        found = {name: np.full(n, MISSING) for name in ("opened_at", "balance", "balance_at", "daily_limit")}
+        if table is not None and lists is not None:
+            row = lists.last(asked)
+            for name in found.keys() & set(table.schema.names):
+                found[name][place[row >= 0]] = table[name][row[row >= 0]]
+        found["balance_at"][found["balance"] == MISSING] = MISSING  # a moment without a balance says nothing
+        no_code = np.full(n, -1, np.int32)
+        return Accounts(
+            no_code.astype(np.int8), np.ones(n, np.bool_), no_code, pa.nulls(n, pa.string()), found["opened_at"],
+            found["balance"], found["balance_at"], found["daily_limit"],
+        )  # fmt: skip
+
+    def _balances_of(self, rows: Int64Array) -> Balances:
+        transfers = self._tables["transfers"]
+        names = ("source_balance_after", "target_balance_after")
+        return Balances(*(transfers[name][rows] if name in transfers else np.zeros(0, np.int64) for name in names))
+
+    def _sessions_of(self, asked: Int32Array, place: Int64Array, n: int) -> Sessions | None:
+        """Return the sessions of accounts at some places of a part of `n` accounts, as `facts.build_sessions`."""
+        table, lists = self._tables.get("sessions"), self._owned.get("sessions")
+        if table is None or lists is None:
+            return None
+        counts, rows = lists.counts(asked), lists.of(asked)
+        owner, time = np.repeat(place, counts), table["time"][rows]
+        order = np.lexsort((time, owner))  # stable, as that of batch
+        start, rows = np.zeros(n + 1, np.int64), rows[order]
+        start[place + 1] = counts
+        coded = np.full((len(IN_SESSION), len(rows)), -1, np.int32)
+        for number, name in enumerate(IN_SESSION.values()):
+            if name in table:
+                coded[number] = table.numbered(name, rows)
+        flags = np.zeros(len(rows), np.uint8)
+        for name, bit in FLAGS:
+            if name in table:
+                flags |= (table[name][rows] > 0) * np.uint8(bit)
+        if "event" in table:
+            known = table.encoders["event"].find_texts([name for name, _ in FACES])
+            for code, (_, bit) in zip(known, FACES, strict=True):
+                flags |= ((table["event"][rows] == code) & (code >= 0)) * np.uint8(bit)
+        nowhere = np.full(len(rows), np.nan)
+        latitude, longitude = (table[name][rows] if name in table else nowhere for name in ("latitude", "longitude"))
+        return Sessions(np.cumsum(start), order, time[order], coded, flags, latitude, longitude)
+
     def _places(self, codes: AnyArray) -> Int32Array:
         """Return an array that holds the place of each of some codes at that code; elsewhere it has no meaning."""
         if len(self._place) < len(self._accounts):
@@ -171,5 +235,6 @@ class Parts:
         return self._place
 
     @cached_property
-    def _empty(self) -> Mapping[str, pa.Table]:
-        return {name: rows.take(np.empty(0, np.int64)) for name, rows in self._tables.items()}
+    def _empty(self) -> dict[str, pa.Table]:
+        none = np.empty(0, np.int64)
+        return {name: rows.take(none) for name, rows in self._tables.items() if name != "transfers"}

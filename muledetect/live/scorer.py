@@ -283,8 +283,6 @@ class LiveScorer:
                 f"live: {len(not_live)} of the {len(names)} columns of the model cannot be computed as each transfer "
                 f"arrives. Train one with `train(..., live=True)`. {told}."
             )
-        # balances are read without being declared as a table
-        self._tables = {"accounts"}.union(*(known.features[known.parse(name).feature].tables for name in names))
         self._plan, self._names = plan_of(names, known), names
         # threads would wait for one another longer than they would score
         self._model = copy(model).set_params(n_jobs=1)
@@ -350,5 +348,5 @@ class LiveScorer:
         points : Points
             Account codes as `LiveState.codes` gives them.
         """
-        extraction, codes = self.state.parts.around(points.account, self._tables)
+        extraction, codes = self.state.parts.around(points.account)
         return compute_columns(extraction, Points(codes, points.as_of), len(self._names), self._plan)
