@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -43,24 +42,27 @@ class PartFacts(Facts):
     The tables have columns and no rows, and there is no table of transfers: nothing else can be derived from them.
     """
 
-    def __init__(self, dataset: Dataset, graph: TransferGraph, made: Mapping[str, Callable[[], Any]]) -> None:
+    def __init__(
+        self, dataset: Dataset, graph: TransferGraph, *, accounts: Callable[[], Accounts],
+        balances: Callable[[], Balances], sessions: Callable[[], Sessions | None],
+    ) -> None:  # fmt: skip
         super().__init__(dataset, graph)
-        self._made = made
+        self._accounts, self._balances, self._sessions = accounts, balances, sessions
 
     @property
     def accounts(self) -> Accounts:
         """What the accounts table says of times and amounts."""
-        return self.once("accounts", self._made["accounts"])
+        return self.once("accounts", self._accounts)
 
     @property
     def balances(self) -> Balances:
         """Balances that transfers state."""
-        return self.once("balances", self._made["balances"])
+        return self.once("balances", self._balances)
 
     @property
     def sessions(self) -> Sessions | None:
         """Sessions of the accounts of the points."""
-        return self.once("sessions", self._made["sessions"])
+        return self.once("sessions", self._sessions)
 
 
 class Parts:
@@ -137,12 +139,13 @@ class Parts:
         records = Dataset(
             self._empty, graph.account_ids, pa.table({}), (), {}, currency=self._currency, tick=self._tick
         )  # fmt: skip
-        made = {
-            "accounts": lambda: self._accounts_of(asked, place, len(codes)),
-            "balances": lambda: self._balances_of(rows),
-            "sessions": lambda: self._sessions_of(asked, place, len(codes)),
-        }
-        facts = PartFacts(records, graph, made)
+        facts = PartFacts(
+            records,
+            graph,
+            accounts=lambda: self._accounts_of(asked, place, len(codes)),
+            balances=lambda: self._balances_of(rows),
+            sessions=lambda: self._sessions_of(asked, place, len(codes)),
+        )
         names = [column for made in self._signals for column in made.columns]
         values = np.ascontiguousarray(self._values.values[rows].T)  # each column is read by itself
         extraction = LiveExtraction(facts, dict(zip(names, values, strict=True)))
