@@ -43,9 +43,9 @@ LEAST: Final = 2**20
 
 # What is on the heap in any case, in bytes; and times the size of Parquet files while they are read.
 _PROGRAM: Final = 600_000_000
-_AN_ACCOUNT: Final = 1_000
-_A_TRANSFER: Final = 40
-_A_SESSION: Final = 90
+_AN_ACCOUNT: Final = 300
+_A_TRANSFER: Final = 10
+_A_SESSION: Final = 15
 _READING: Final = 6
 
 _UNITS: Final[Mapping[str, int]] = MappingProxyType({"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12})
@@ -222,8 +222,9 @@ class Room:
 def need_of_work(n_transfers: int, n_accounts: int, n_sessions: int) -> int:
     """Return about how many bytes scoring takes of its own, besides what is in files.
 
-    Fitted to `benchmarks/scale.py`: the program with its model and two shards in work; what is kept by account; and
-    what is on the heap for a moment while transfers or sessions are indexed, of which only one is at a time.
+    Fitted to `benchmarks/scale.py`, with some margin: the program with its model and two shards in work; what is on the
+    heap by account, in the shards, for peers and in the table of scores; and what is there for a moment while
+    transfers or sessions are indexed, of which only one is at a time.
 
     Parameters
     ----------

@@ -182,7 +182,18 @@ def test_a_limit_that_cannot_be_held_is_refused_before_the_work(tmp_path: Path) 
 def test_what_work_needs_grows_with_every_table() -> None:
     least = need_of_work(0, 0, 0)
     assert least < need_of_work(0, 10**6, 0) < need_of_work(10**8, 10**6, 0) < need_of_work(10**8, 10**6, 10**8)
-    assert need_of_work(26_000_000, 1_400_000, 16_000_000) < 4 * 10**9  # one million accounts, a month, in 4 GB
+    assert need_of_work(50_000_000, 2_600_000, 30_000_000) < 4 * 10**9
+    assert need_of_work(200_000_000, 10_400_000, 121_000_000) < 8 * 10**9
+
+
+@pytest.mark.parametrize(
+    ("transfers", "accounts", "sessions", "own"),
+    [(2_646_449, 137_782, 1_604_811, 547_700_000), (10_560_934, 551_157, 6_385_542, 698_700_000)],
+)
+def test_what_work_needs_is_not_less_than_it_was_measured_to_take(
+    transfers: int, accounts: int, sessions: int, own: int
+) -> None:
+    assert own < need_of_work(transfers, accounts, sessions) < 1.5 * own
 
 
 def test_a_data_set_with_a_limit_keeps_it_unless_told_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,8 +9,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from muledetect.arrays import MISSING, BoolArray, Int8Array, Int32Array, Int64Array
-from muledetect.facts.columns import bools, numbers, texts
+from muledetect.facts.columns import bools, by_piece, is_among, numbers, texts
 from muledetect.graph import TransferGraph
+from muledetect.memory import HEAP, Room
 from muledetect.schema import ACCOUNT_KINDS
 
 #: Accounts of these kinds serve the public: money may go through them, but they are no members of a ring.
@@ -82,23 +83,25 @@ def read_accounts(table: pa.Table | None, graph: TransferGraph) -> Accounts:
     )
 
 
-def exit_places(transfers: pa.Table, n_transfers: int) -> Int8Array | None:
+def exit_places(transfers: pa.Table, n_transfers: int, room: Room = HEAP) -> Int8Array | None:
     """Return the code of `PLACES` that each transfer's channel leads to, 0 = an account; None without channels."""
     if "channel" not in transfers.column_names:
         return None
-    column = transfers["channel"].slice(0, n_transfers).combine_chunks()
-    coded = column if pa.types.is_dictionary(column.type) else column.dictionary_encode()
+    return by_piece(transfers["channel"].slice(0, n_transfers), _exits, np.int8, room)
+
+
+def _exits(channel: pa.Array) -> Int8Array:
+    coded = channel if pa.types.is_dictionary(channel.type) else channel.dictionary_encode()
     places = [PLACES.index(EXIT_OF_CHANNEL.get(word, "account")) for word in coded.dictionary.to_pylist()]
-    index = pc.fill_null(coded.indices.cast(pa.int64()), len(places)).to_numpy(zero_copy_only=False)
-    return np.asarray(np.array([*places, 0], np.int8)[index])
+    found: Int8Array = np.array([*places, 0], np.int8)[coded.indices.fill_null(-1).to_numpy(zero_copy_only=False)]
+    return found
 
 
 def has_channel(transfers: pa.Table, n_transfers: int, channels: tuple[str, ...]) -> BoolArray | None:
     """Return which transfers used one of `channels`; None if transfers have no channel."""
     if "channel" not in transfers.column_names:
         return None
-    column = transfers["channel"].slice(0, n_transfers)
-    return bools(pc.is_in(column.cast(pa.string()), value_set=pa.array(channels)))
+    return is_among(transfers["channel"].slice(0, n_transfers), channels)
 
 
 def find_hubs(graph: TransferGraph, least: int = HUB_PAYERS) -> BoolArray:

@@ -11,6 +11,7 @@ import pyarrow as pa
 from muledetect.arrays import MISSING, BoolArray, Int32Array, Int64Array, first_transfer_at
 from muledetect.facts.columns import numbers
 from muledetect.graph import TransferIndex
+from muledetect.memory import HEAP, Room
 
 
 class Balances(NamedTuple):
@@ -20,11 +21,11 @@ class Balances(NamedTuple):
     of_target: Int64Array
 
 
-def read_balances(transfers: pa.Table, n_transfers: int) -> Balances:
+def read_balances(transfers: pa.Table, n_transfers: int, room: Room = HEAP) -> Balances:
     """Return the balances that transfers state just after them."""
     table = transfers.slice(0, n_transfers)
-    names = ("source_balance_after", "target_balance_after")
-    return Balances(*(numbers(table, name) if name in table.column_names else np.zeros(0, np.int64) for name in names))
+    names, none = ("source_balance_after", "target_balance_after"), np.zeros(0, np.int64)
+    return Balances(*(numbers(table, name, room) if name in table.column_names else none for name in names))
 
 
 class Ledger(NamedTuple):

@@ -2,32 +2,54 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable
 from typing import Any, Final
 
 import numba
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from muledetect.arrays import MISSING, BoolArray, Float64Array, Int32Array, Int64Array
 from muledetect.memory import HEAP, Room
+from muledetect.records.encode import IdEncoder
 
 _PIECE: Final = 2**20
 
 
-def numbers(table: pa.Table, name: str) -> Int64Array:
+def numbers(table: pa.Table, name: str, room: Room = HEAP) -> Int64Array:
     """Return a column of times or integers as int64; MISSING where it is null or absent."""
-    if name not in table.column_names:
-        return np.full(len(table), MISSING)
-    return np.asarray(pc.fill_null(table[name].cast(pa.int64()), MISSING).to_numpy(), dtype=np.int64)
+    found: Int64Array = _filled(table, name, pa.int64(), MISSING, room)
+    return found
 
 
-def floats(table: pa.Table, name: str) -> Float64Array:
+def floats(table: pa.Table, name: str, room: Room = HEAP) -> Float64Array:
     """Return a column as float64; NaN where it is null or absent."""
+    found: Float64Array = _filled(table, name, pa.float64(), np.nan, room)
+    return found
+
+
+def _filled(table: pa.Table, name: str, kind: pa.DataType, missing: float, room: Room) -> Any:
     if name not in table.column_names:
-        return np.full(len(table), np.nan)
-    return np.asarray(pc.fill_null(table[name].cast(pa.float64()), np.nan).to_numpy(), dtype=np.float64)
+        return room.full(len(table), missing, kind.to_pandas_dtype())
+    column = table[name]
+    if column.num_chunks == 1 and not column.null_count:
+        return column.chunk(0).cast(kind).to_numpy()  # mostly a view
+    return by_piece(column, lambda piece: pc.fill_null(piece.cast(kind), missing), kind.to_pandas_dtype(), room)
+
+
+def encoded(encoder: IdEncoder, column: pa.ChunkedArray, room: Room = HEAP) -> Int32Array:
+    """Return the code of each text, int32; -1 for null."""
+    return by_piece(column, encoder.encode, np.int32, room)
+
+
+def numbered(column: pa.ChunkedArray, room: Room = HEAP) -> Int32Array:
+    """Return a number for each text, equal for equal ones, int32; -1 for null. Numbers carry no meaning."""
+    if not pa.types.is_dictionary(column.type):
+        return encoded(IdEncoder(room), column, room)
+    one = column.unify_dictionaries()
+    return by_piece(one, lambda piece: pc.fill_null(piece.indices.cast(pa.int32()), -1), np.int32, room)
 
 
 def bools(column: Any) -> BoolArray:
@@ -43,22 +65,37 @@ def texts(table: pa.Table, name: str) -> pa.StringArray:
     return table[name].combine_chunks().cast(pa.string())
 
 
-def pieces_of(column: pa.ChunkedArray) -> Iterator[pa.Array]:
-    """Yield a column in pieces of bounded length, so that what is made of each takes little memory."""
+def by_piece(
+    column: pa.ChunkedArray, make: Callable[[pa.Array], Any], kind: npt.DTypeLike, room: Room = HEAP
+) -> npt.NDArray[Any]:
+    """Return an array with what `make` returns for pieces of a column, of bounded length: so it takes little memory."""
+    made, at = room.empty(len(column), kind), 0
     for chunk in column.chunks:
         # what is made of a piece of a coded column begins with its values
         length = max(_PIECE, len(chunk.dictionary) if pa.types.is_dictionary(chunk.type) else 0)
-        for at in range(0, len(chunk), length):
-            yield chunk.slice(at, length)
+        for low in range(0, len(chunk), length):
+            piece = chunk.slice(low, length)
+            made[at : at + len(piece)] = make(piece)
+            at += len(piece)
+    return made
 
 
 def equals(column: Any, text: str) -> BoolArray:
     """Return where a column of text, plain or coded, holds `text`; null does not."""
-    whole = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
-    if not pa.types.is_dictionary(whole.type):
-        return bools(pc.equal(whole, text))
-    is_it = np.append(bools(pc.equal(whole.dictionary.cast(pa.string()), text)), False)
-    found: BoolArray = is_it[whole.indices.fill_null(-1).cast(pa.int64()).to_numpy(zero_copy_only=False)]
+    return is_among(column, (text,))
+
+
+def is_among(column: Any, wanted: tuple[str, ...]) -> BoolArray:
+    """Return where a column of text, plain or coded, holds one of the texts `wanted`; null does not."""
+    whole = column if isinstance(column, pa.ChunkedArray) else pa.chunked_array([column])
+    return by_piece(whole, lambda piece: _is_among(piece, wanted), np.bool_)
+
+
+def _is_among(column: pa.Array, wanted: tuple[str, ...]) -> BoolArray:
+    if not pa.types.is_dictionary(column.type):
+        return bools(pc.is_in(column, value_set=pa.array(wanted, column.type)))
+    is_it = np.append(_is_among(column.dictionary, wanted), False)
+    found: BoolArray = is_it[column.indices.fill_null(-1).to_numpy(zero_copy_only=False)]
     return found
 
 
@@ -69,12 +106,9 @@ def positions(wanted: pa.StringArray, column: pa.ChunkedArray) -> Int64Array:
     """
     names = wanted.drop_null().unique()
     place = np.full(len(names) + 1, -1, np.int64)  # the last is that of null
-    begin = 0
-    for chunk in column.chunks:
-        found = pc.fill_null(pc.index_in(chunk.cast(pa.string()), value_set=names), -1).to_numpy(zero_copy_only=False)
-        rows = np.flatnonzero(found >= 0)
-        place[found[rows]] = begin + rows
-        begin += len(chunk)
+    found = by_piece(column, lambda piece: pc.fill_null(pc.index_in(piece.cast(pa.string()), names), -1), np.int32)
+    rows = np.flatnonzero(found >= 0)
+    place[found[rows]] = rows
     of_row = pc.fill_null(pc.index_in(wanted, value_set=names), len(names)).to_numpy(zero_copy_only=False)
     return place[np.where(np.asarray(wanted.is_valid().to_numpy(zero_copy_only=False)), of_row, len(names))]
 

@@ -80,7 +80,7 @@ class Facts:
     @property
     def balances(self) -> Balances:
         """Balances that transfers state."""
-        return self.once("balances", lambda: read_balances(self._transfers, self.graph.n_transfers))
+        return self.once("balances", lambda: read_balances(self._transfers, self.graph.n_transfers, self.room))
 
     def ledger(self, graph: TransferGraph) -> Ledger:
         """What tells balances, for `graph`: the whole one, or one cut at a moment."""
@@ -147,7 +147,7 @@ class Facts:
     @property
     def exit_place(self) -> Int8Array | None:
         """Code of `PLACES` by the channel of each transfer; None if transfers have no channel."""
-        return self.once("exit_place", lambda: exit_places(self._transfers, self.graph.n_transfers))
+        return self.once("exit_place", lambda: exit_places(self._transfers, self.graph.n_transfers, self.room))
 
     @property
     def is_cash_in(self) -> BoolArray | None:

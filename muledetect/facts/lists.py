@@ -86,18 +86,16 @@ def _values(lists: pa.Table, known: Seen) -> Int64Array:
 
 def _expand(value: Int64Array, since: Int64Array, until: Int64Array, known: Seen) -> tuple[Int64Array, ...]:
     """Return account, since, until and value of every account whose holder was seen on a listed value."""
-    sightings, people = known.sightings, known.people
-    n_accounts = np.diff(people.start, append=people.start[-1:])[np.minimum(sightings.person, len(people.start) - 1)]
-    before = np.concatenate([[0], np.cumsum(n_accounts)])
-    of_value = value[value >= 0]
-    n = int((before[sightings.start[of_value + 1]] - before[sightings.start[of_value]]).sum())
-    account, began, ended, what = (np.empty(n, np.int64) for _ in range(4))
-    _fill(value, since, until, sightings, people, account, began, ended, what)
-    return account, began, ended, what
+    entries = (value, since, until, known.sightings, known.people)
+    n = _fill(*entries, *(np.empty(0, np.int64) for _ in range(4)))
+    found = tuple(np.empty(n, np.int64) for _ in range(4))
+    _fill(*entries, *found)
+    return found
 
 
 @numba.njit(cache=True, nogil=True)
-def _fill(value, since, until, sightings, people, account, began, ended, what) -> None:  # type: ignore[no-untyped-def]
+def _fill(value, since, until, sightings, people, account, began, ended, what) -> int:  # type: ignore[no-untyped-def]
+    """Return how many there are; write those that there is room for."""
     n = 0
     for e in range(len(value)):
         if value[e] < 0:
@@ -107,6 +105,8 @@ def _fill(value, since, until, sightings, people, account, began, ended, what) -
             if person >= len(people.start) - 1:  # named by identifiers, without an account
                 continue
             for j in range(people.start[person], people.start[person + 1]):
-                account[n], began[n] = people.account[j], max(since[e], sightings.since[s])
-                ended[n], what[n] = until[e], value[e]
+                if n < len(account):
+                    account[n], began[n] = people.account[j], max(since[e], sightings.since[s])
+                    ended[n], what[n] = until[e], value[e]
                 n += 1
+    return n

@@ -70,7 +70,7 @@ def first_event(dataset: Dataset, graph: TransferGraph) -> int | None:
 def _since(table: pa.Table, clock: str, moment: int, room: Room) -> pa.Table:
     if clock not in table.column_names:
         return table
-    times = numbers(table, clock)
+    times = numbers(table, clock, room)
     if not table[clock].null_count and bool((times[1:] >= times[:-1]).all()):
         return table.slice(int(np.searchsorted(times, moment)))  # shares the rows instead of copying them
     keep: Any = pc.greater_equal(table[clock], pa.scalar(int(moment), pa.timestamp("us", tz="UTC")))

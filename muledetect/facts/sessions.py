@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 
 from muledetect.arrays import Float64Array, Int32Array, Int64Array, UInt8Array
-from muledetect.facts.columns import bools, equals, floats, group, numbers, pieces_of
+from muledetect.facts.columns import bools, encoded, equals, floats, group, numbers
 from muledetect.graph import TransferGraph
 from muledetect.memory import HEAP, Room
 from muledetect.records.encode import IdEncoder
@@ -39,11 +39,7 @@ class Values:
 
     def encode(self, kind: str, column: pa.ChunkedArray) -> Int32Array:
         """Return codes within the kind; -1 for null."""
-        made, at = self._room.empty(len(column), np.int32), 0
-        for piece in pieces_of(column):
-            made[at : at + len(piece)] = self._encoders[kind].encode(piece)
-            at += len(piece)
-        return made
+        return encoded(self._encoders[kind], column, self._room)
 
     def offsets(self) -> Int64Array:
         """Return where the codes of each kind begin in the codes of all, int64[n_kinds + 1]."""
@@ -73,7 +69,7 @@ def build_sessions(
     table = tables.get("sessions")
     if table is None:
         return None
-    time = numbers(table, "time")
+    time = numbers(table, "time", room)
     start, row = group(graph.codes(table["account_id"]), graph.n_accounts, room, time=time)
     coded = room.full((len(IN_SESSION), len(row)), -1, np.int32)
     for number, (kind, name) in enumerate(IN_SESSION.items()):
@@ -86,7 +82,7 @@ def build_sessions(
     if "event" in table.column_names:
         for name, bit in FACES:
             flags |= equals(table["event"], name)[row] * np.uint8(bit)
-    latitude, longitude = (room.take(floats(table, name), row) for name in ("latitude", "longitude"))
+    latitude, longitude = (room.take(floats(table, name, room), row) for name in ("latitude", "longitude"))
     return Sessions(start, row, room.take(time, row), coded, flags, latitude, longitude)
 
 

@@ -76,13 +76,14 @@ def person_of(people: People, account: Int32Array) -> Int64Array:
     return np.where(account >= 0, people.of_account[np.maximum(account, 0)], -1).astype(np.int64)
 
 
-def terminal_users(graph: TransferGraph, tables: Tables) -> Int32Array:
+def terminal_users(graph: TransferGraph, tables: Tables, room: Room = HEAP) -> Int32Array:
     """Return the account that stood at the terminal of each transfer: who paid, or who was paid by a cash deposit."""
     transfers = tables["transfers"].slice(0, graph.n_transfers)  # the table may be longer than the graph
     if "channel" not in transfers.column_names:
         return graph.source
-    is_deposit = equals(transfers["channel"], "cash_deposit")
-    return np.where(is_deposit, graph.target, graph.source).astype(np.int32)
+    found = room.join([graph.source], np.int32)
+    np.copyto(found, graph.target, where=equals(transfers["channel"], "cash_deposit"))
+    return found
 
 
 def number_people(graph: TransferGraph, tables: Tables, room: Room = HEAP) -> tuple[People, IdEncoder]:
@@ -121,7 +122,7 @@ def _sightings(
     identifiers = tables.get("identifiers")
     if identifiers is not None:
         entity, n_people = _entities(graph, people, holders, identifiers["entity_id"], n_people)
-        known = np.maximum(numbers(identifiers, "known_ts"), numbers(identifiers, "valid_from"))
+        known = np.maximum(numbers(identifiers, "known_ts", room), numbers(identifiers, "valid_from", room))
         for kind in KINDS:
             rows = np.flatnonzero(equals(identifiers["kind"], kind))
             value = values.encode(kind, identifiers["value_hash"].take(rows))
@@ -136,8 +137,8 @@ def _sightings(
     if transfers is not None and "terminal_id" in transfers.column_names:
         value = values.encode("terminal", transfers["terminal_id"].slice(0, graph.n_transfers))
         rows = np.flatnonzero(value >= 0)
-        user = people.of_account[terminal_users(graph, tables)[rows]]
-        found.append(("terminal", room.take(value, rows), room.keep(user), room.take(graph.time, rows)))
+        user = room.take(people.of_account, room.take(terminal_users(graph, tables, room), rows))
+        found.append(("terminal", room.take(value, rows), user, room.take(graph.time, rows)))
     offsets = values.offsets()
     value = room.join([v + np.int32(offsets[KINDS.index(k)]) for k, v, _, _ in found], np.int32)
     person = room.join([p for _, _, p, _ in found], np.int32)

@@ -9,11 +9,10 @@ import numpy as np
 
 from muledetect.arrays import Float64Array, Int32Array, Int64Array, each_first_at_least, first_at_least
 from muledetect.clock import MINUTE
-from muledetect.facts.columns import group, starts_of
+from muledetect.facts.columns import group, numbered, starts_of
 from muledetect.facts.sightings import CROWD, n_holders, terminal_users
 from muledetect.features._history import History
 from muledetect.features._spec import feature
-from muledetect.records.encode import IdEncoder
 
 if TYPE_CHECKING:
     from muledetect.features._extraction import Extraction
@@ -153,19 +152,20 @@ def _days(extraction: Extraction) -> Days:
 
 
 def _terminal_uses(extraction: Extraction) -> Uses:
-    graph, people = extraction.graph, extraction.facts.seen.people
-    terminal = IdEncoder().encode(
-        extraction.tables["transfers"]["terminal_id"].slice(0, graph.n_transfers).combine_chunks()
-    )
+    graph, people, room = extraction.graph, extraction.facts.seen.people, extraction.facts.room
+    terminal = numbered(extraction.tables["transfers"]["terminal_id"].slice(0, graph.n_transfers), room)
     rows = np.flatnonzero(terminal >= 0)  # in the order of time
-    terminal, user, time = terminal[rows], terminal_users(graph, extraction.tables)[rows], graph.time[rows]
-    start, place = group(terminal, int(terminal.max(initial=-1)) + 1)
-    person = people.of_account[user[place]]
-    around = _around(start, time[place], person, len(people.start))
-    position = np.empty(len(place), np.int64)
+    user = room.take(terminal_users(graph, extraction.tables, room), rows)
+    terminal, time = room.take(terminal, rows), room.take(graph.time, rows)
+    start, place = group(terminal, int(terminal.max(initial=-1)) + 1, room)
+    when, person = room.take(time, place), room.take(people.of_account, room.take(user, place))
+    position = room.empty(len(place), np.int64)
     position[place] = np.arange(len(place))
-    own_start, own = group(user, graph.n_accounts)
-    return Uses(start, time[place], person, around, own_start, position[own], time[own], terminal[own])
+    own_start, own = group(user, graph.n_accounts, room)
+    return Uses(
+        start, when, person, _around(start, when, person, len(people.start)), own_start, room.take(position, own),
+        room.take(time, own), room.take(terminal, own),
+    )  # fmt: skip
 
 
 @numba.njit(cache=True, nogil=True)

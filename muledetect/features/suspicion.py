@@ -82,7 +82,7 @@ def neighbour_suspicion(history: History) -> Float64Array:
     suspicion = history.extraction.suspicion
     if suspicion is None:
         return np.full((len(history), len(_DEALT_WITH)), np.nan)
-    bits, view = _read(suspicion, history)
+    bits, view = suspicion.bits, _views(suspicion, history)
     into, out, graph = history.incoming, history.outgoing, history.graph
     sides = [
         _neighbours(side.start, side.end, side.transfer, other, side.amount, view, bits)
@@ -103,7 +103,7 @@ def sharer_suspicion(history: History) -> Float64Array:
     suspicion = history.extraction.suspicion
     if suspicion is None or not {"accounts", "identifiers", "sessions"} & history.tables.keys():
         return np.full((len(history), len(_SHARING)), np.nan)
-    bits, view = _read(suspicion, history)
+    bits, view = suspicion.bits, _views(suspicion, history)
     seen, account = history.facts.seen, history.points.account
     found: Float64Array = _sharers(
         person_of(seen.people, account), account, history.as_of, view, seen.people, seen.sightings, ROLE, bits
@@ -111,10 +111,15 @@ def sharer_suspicion(history: History) -> Float64Array:
     return found
 
 
-def _read(suspicion: Suspicion, history: History) -> tuple[Int64Array, Int64Array]:
-    """Return the bits of all accounts as integers, and the view of each point."""
+def _views(suspicion: Suspicion, history: History) -> Int64Array:
+    """Return the view of each point."""
     account = history.points.account
-    return np.rint(suspicion.bits * _BITS).astype(np.int64), np.where(account >= 0, suspicion.view[account], 0)
+    return np.where(account >= 0, suspicion.view[account], 0)
+
+
+@numba.njit(cache=True, nogil=True)
+def _whole(bits):  # type: ignore[no-untyped-def]
+    return np.int64(np.rint(bits * _BITS))
 
 
 @numba.njit(cache=True, nogil=True)
@@ -138,7 +143,7 @@ def _neighbours(start, end, transfer, other, amount, view, bits) -> Float64Array
         largest, second = np.int64(0), np.int64(0)
         for k in range(n):
             b = met[k]
-            here = bits[view[p], b]
+            here = _whole(bits[view[p], b])
             weight = np.int64(np.rint(_WEIGHT / n_of[b]))
             plain += here
             by_amount += here * np.int64(np.rint(moved[b] / total * _WEIGHT))
@@ -189,7 +194,7 @@ def _sharers(person, account, as_of, view, people, sightings, role, bits) -> Flo
             for j in range(people.start[others[k]], people.start[others[k] + 1]):
                 if people.account[j] == account[p] or people.since[j] >= as_of[p]:
                     continue
-                here = bits[view[p], people.account[j]]
+                here = _whole(bits[view[p], people.account[j]])
                 n, total, n_top, largest = n + 1, total + here, n_top + (here >= top), max(largest, here)
         found[p, 2] = n_top
         if n > 0:

@@ -108,7 +108,10 @@ def groups_of(history: History) -> tuple[Int64Array, Int64Array]:
 
 def received_before(extraction: Extraction) -> Int64Array:
     """Return the running total of amounts in `past.received`, int64[n_entries + 1]."""
-    return np.concatenate([[0], np.cumsum(extraction.past.received.amount)]).astype(np.int64)
+    amount = extraction.past.received.amount
+    before = extraction.facts.room.full(len(amount) + 1, 0, np.int64)
+    np.cumsum(amount, out=before[1:])
+    return before
 
 
 @numba.njit(cache=True, nogil=True)

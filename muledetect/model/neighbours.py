@@ -200,7 +200,7 @@ def _suspect_by(model: MuleModel, progress: Progress | None = None, kept: Kept |
         account, scores = _score_all(extraction, as_of, names, model.first_stage, progress, kept)
         bits, score = np.zeros((1, extraction.graph.n_accounts)), np.full(extraction.graph.n_accounts, np.nan)
         bits[0, account], score[account] = bits_of(scores), scores
-        return Suspicion(bits, np.zeros(extraction.graph.n_accounts, np.int64), score)
+        return extraction.facts.room.keep(Suspicion(bits, np.zeros(extraction.graph.n_accounts, np.int64), score))
 
     return suspect
 

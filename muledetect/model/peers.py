@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
+import numba
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
@@ -29,6 +30,9 @@ MOST: Final = 1_000
 #: Bounds of the age bands, and the time over which volume is summed.
 AGES: Final = (90 * DAY, 365 * DAY)
 RECENT: Final = 90 * DAY
+
+# More than there are numbers of any band, which begin with -1.
+_N_BANDS: Final = 64
 
 #: What peers have in common beside the moment, the narrowest circle first: of kind, age band and volume band.
 _CIRCLES: Final = ((0, 1, 2), (0, 1), (0,), ())
@@ -107,13 +111,15 @@ def choose_peers(
     volume = _moved(graph, points)
     begun = np.fmin(np.fmin(first_in, first_out), _opened(dataset, graph, points))
     age = points.as_of.astype(np.float64) - begun
-    bands = np.column_stack([_kinds(dataset, graph)[points.account], _age_band(age), _volume_band(volume, points)])
+    kind = _kinds(dataset, graph)[points.account]
+    bands = [band.astype(np.int8) for band in (kind, _age_band(age), _volume_band(volume, points))]
     content = row_hashes(np.empty((len(points), 0), dtype=np.float32), first_in, first_out, volume, points.as_of)
     circle = np.full(len(rows), -1, dtype=np.int64)
     chosen: list[npt.NDArray[np.intp]] = []
     for shared in _CIRCLES:
-        keys = np.column_stack([points.as_of, bands[:, list(shared)]])
-        member = np.unique(keys, axis=0, return_inverse=True)[1]
+        member = np.unique(points.as_of, return_inverse=True)[1].astype(np.int64)
+        for nth in shared:
+            member = member * _N_BANDS + bands[nth]
         for name in np.unique(member[rows[circle < 0]]):
             lowest = _lowest(content, np.flatnonzero(member == name))
             if len(lowest) >= FEWEST:
@@ -164,16 +170,21 @@ def _kinds(dataset: Dataset, graph: TransferGraph) -> Int64Array:
 
 def _moved(graph: TransferGraph, points: Points) -> Float64Array:
     """Return what the account of each point received and paid in the `RECENT` time before it."""
-    n_accounts, moved = len(graph.account_ids), np.zeros(len(points))
+    moved = np.zeros(len(points))
     for moment in np.unique(points.as_of):
         begin, end = np.searchsorted(graph.time, [moment - RECENT, moment])
-        amount = graph.amount[begin:end].astype(np.float64)
-        both = sum(
-            np.bincount(side[begin:end], weights=amount, minlength=n_accounts) for side in (graph.source, graph.target)
-        )
+        paid, got = np.zeros((2, graph.n_accounts))
+        _add(graph.source[begin:end], graph.target[begin:end], graph.amount[begin:end], paid, got)
         at = points.as_of == moment
-        moved[at] = np.asarray(both)[points.account[at]]
+        moved[at] = (paid + got)[points.account[at]]
     return moved
+
+
+@numba.njit(cache=True, nogil=True)
+def _add(source, target, amount, paid, got) -> None:  # type: ignore[no-untyped-def]
+    for i in range(len(amount)):
+        paid[source[i]] += np.float64(amount[i])
+        got[target[i]] += np.float64(amount[i])
 
 
 def _age_band(age: Float64Array) -> Int64Array:

@@ -125,7 +125,7 @@ def score_points(
         for shard, values in extract_shards(extraction, points[rows], names, registry()):
             yield as_table(dataset.account_ids, shard, names, values)
 
-    reasons: list[list[Reason]] = [[] for _ in range(len(score))]
+    reasons: list[list[Reason]] = []
     if n_shown:
         if progress is not None:
             progress("reasons", 0.0)
@@ -135,7 +135,7 @@ def score_points(
         # at once, for a peer may be in several circles
         values = np.concatenate([read_features(shard, names).values for shard in features(read)])
         peers = PeerGroups(circle, [values[np.searchsorted(read, rows)] for rows in chosen], model.peers_)
-        reasons[:n_shown] = model.explain(
+        reasons = model.explain(
             pa.concat_tables(features(shown)),
             n_reasons,
             n_against=n_against,
@@ -151,9 +151,16 @@ def score_points(
         "probability": pa.array(probability),
         "rank": pa.array(rank),
         "tier": pa.array(tier),
-        "reasons": pa.array(reasons, schema.ARROW_TYPES["reasons"]),
+        "reasons": _then_empty(pa.array(reasons, schema.ARROW_TYPES["reasons"]), len(score)),
     }
     return pa.table(columns, schema=schema.SCORES.arrow_schema.with_metadata(basis.to_metadata()))
+
+
+def _then_empty(lists: pa.ListArray, n: int) -> pa.ListArray:
+    """Return lists, and behind them empty ones, `n` in all."""
+    ends = np.full(n + 1, len(lists.values), np.int32)
+    ends[: len(lists) + 1] = lists.offsets
+    return pa.ListArray.from_arrays(ends, lists.values, type=lists.type)
 
 
 def inputs_of(model: MuleModel, dataset: Dataset, points: Points) -> dict[str, Any]:

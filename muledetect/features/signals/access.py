@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
 import numba
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
 
 from muledetect.arrays import Float32Array, Int32Array
 from muledetect.clock import MINUTE
-from muledetect.facts.columns import group
+from muledetect.facts.columns import group, numbered
 from muledetect.facts.sightings import terminal_users
 from muledetect.features._columns import Column
 from muledetect.features.signals._past import Past, is_earlier
@@ -45,7 +43,7 @@ def access(past: Past) -> Float32Array:
     if terminal is not None:
         window = max(min(AT_TERMINAL, past.lookback), past.graph.tick)
         user = past.at_hand.get("terminal_user")
-        user = terminal_users(past.graph, past.tables) if user is None else user
+        user = terminal_users(past.graph, past.tables, past.room) if user is None else user
         _others(past, terminal, user, window, found[:, 2])
     return found
 
@@ -57,13 +55,7 @@ def _codes(past: Past, name: str) -> Int32Array | None:
     transfers = past.tables.get("transfers")
     if transfers is None or name not in transfers.column_names:
         return None
-    codes = pc.fill_null(_encoded(transfers[name].slice(0, len(past))).indices.cast(pa.int32()), -1)
-    return past.room.keep(np.asarray(codes.to_numpy(zero_copy_only=False)))
-
-
-def _encoded(column: pa.ChunkedArray) -> Any:
-    is_coded = pa.types.is_dictionary(column.type)
-    return (column.unify_dictionaries() if is_coded else column.dictionary_encode()).combine_chunks()
+    return numbered(transfers[name].slice(0, len(past)), past.room)
 
 
 def _others(past: Past, key: Int32Array, account: Int32Array, window: int, found: Float32Array) -> None:

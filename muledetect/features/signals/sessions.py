@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from muledetect.arrays import MISSING, Float32Array, Int64Array
 from muledetect.clock import HOUR
+from muledetect.facts.columns import encoded
 from muledetect.facts.sessions import CAMERA, EMULATOR, REMOTE, Sessions, build_sessions
 from muledetect.features._columns import Column
 from muledetect.features.signals._past import Past, is_earlier
@@ -60,15 +61,23 @@ def _own_sessions(past: Past, sessions: Sessions) -> tuple[npt.NDArray[np.uint8]
     transfers, table = past.tables.get("transfers"), past.tables["sessions"]
     if transfers is None or "session_id" not in transfers.column_names:
         return flags, began
-    ids = IdEncoder()
-    code = ids.encode(table["session_id"].combine_chunks())
-    place = np.full(len(ids) + 1, -1, np.int64)  # the last is that of transfers without a session
-    place[code[sessions.row]] = np.arange(len(sessions.row))
-    wanted = ids.encode(transfers["session_id"].slice(0, len(past)).combine_chunks())
-    own = place[np.where(wanted < len(place) - 1, wanted, -1)]
-    is_known = own >= 0
-    flags[is_known], began[is_known] = sessions.flags[own[is_known]], sessions.time[own[is_known]]
+    ids, room = IdEncoder(past.room), past.room
+    code = encoded(ids, table["session_id"], room)
+    place = room.full(len(ids), -1, np.int64)
+    wanted = encoded(ids, transfers["session_id"].slice(0, len(past)), room)
+    _join(code, sessions, wanted, place, flags, began)
     return flags, began
+
+
+@numba.njit(cache=True, nogil=True)
+def _join(code, sessions, wanted, place, flags, began) -> None:  # type: ignore[no-untyped-def]
+    """Invariant: `place[c]` is where `sessions` has the session of code c; codes beyond are of no session."""
+    for e in range(len(sessions.row)):
+        if code[sessions.row[e]] >= 0:
+            place[code[sessions.row[e]]] = e
+    for i in range(len(wanted)):
+        if 0 <= wanted[i] < len(place) and place[wanted[i]] >= 0:
+            flags[i], began[i] = sessions.flags[place[wanted[i]]], sessions.time[place[wanted[i]]]
 
 
 @numba.njit(cache=True, nogil=True)
