@@ -1,4 +1,4 @@
-"""Fits the coefficients of rings/suspicion.py and rings/pairs.py on the banks of _ring_sources.py; part of rings.py.
+"""Fits the coefficients of rings/suspicion.py and rings/strength.py on the banks of _ring_sources.py; part of rings.py.
 
 Each bank weighs as much as the others and has an intercept of its own. The page must measure other seeds: give `--fit`
 a cache of its own, filled with another `_ring_sources.SEED`.
@@ -11,14 +11,16 @@ from collections.abc import Iterable
 import numpy as np
 import pandas as pd
 from _ring_sources import Source
-from scipy.special import expit
+from scipy.special import expit, logit
 from sklearn.linear_model import LogisticRegression
 
 from muledetect.clock import HOUR
 from muledetect.facts import Facts, Snapshot
 from muledetect.rings import suspicion as model
 from muledetect.rings.account_evidence import gather_evidence, read_scores
-from muledetect.rings.pairs import measure_dealings, weigh_pairs
+
+#: Accounts with more counterparties are looked at only on their own evidence, as in the search.
+MOST = 200
 
 
 class _Case:
@@ -32,32 +34,37 @@ class _Case:
         self.ring = pd.factorize(source.true["ring_id"])[0]
         self.everyone = np.arange(source.graph.n_accounts, dtype=np.int32)
         self.is_mule = np.isin(self.everyone, self.code)
-        alone = model.add_up(model.own_columns(self.evidence, self.everyone), model.OWN)
-        self.suspicion = expit(alone) * ~self.snapshot.serves_public
+        self.is_private = ~self.snapshot.serves_public
+        self.own = expit(model.add_up(model.own_columns(self.evidence, self.everyone), model.OWN)) * self.is_private
+        self.rate = model.share_of_mules(self.own, self.is_private)
+        self.suspicion, self.weights = self.own, {}
 
     def columns(self) -> pd.DataFrame:
         """The columns of every private account; those that are not around a suspect have their own only."""
-        table = pd.DataFrame(model.own_columns(self.evidence, self.everyone))
-        around = model.around(self.snapshot, self.suspicion, since=0, most=200)
-        found = model.columns(self.snapshot, self.evidence, around, self.suspicion, since=0, holding_time=72 * HOUR)
+        alone = model.own_columns(self.evidence, self.everyone, unscored=float(logit(self.rate)))
+        table = pd.DataFrame(alone)
+        around = model.around(self.snapshot, self.suspicion, since=0, most=MOST)
+        near = model.look_around(self.snapshot, around, self.suspicion, since=0, holding_time=72 * HOUR)
+        self.weights = self.weights or model.learn_here(
+            self.snapshot, self.evidence, near, self.own, since=0, most=MOST
+        )
+        found = model.columns(self.snapshot, self.evidence, near, self.suspicion, self.weights, self.rate)
         for name, values in found.items():
             table.loc[around, name] = values
-        return table.fillna(0.0)[~self.snapshot.serves_public]
+        return table.fillna(0.0)[self.is_private]
 
     def pairs(self) -> pd.DataFrame:
-        """The parts of the strength of each pair of mules of which one paid the other, and whether a ring has both."""
-        graph, snapshot = self.snapshot.graph, self.snapshot
-        transfer = np.flatnonzero(
-            self.is_mule[graph.source] & self.is_mule[graph.target]
-            & (graph.source != graph.target) & snapshot.is_between_accounts
-        )  # fmt: skip
-        ends = (graph.source[transfer].astype(np.int64), graph.target[transfer].astype(np.int64))
-        found = weigh_pairs(snapshot, transfer, *ends, measure_dealings(snapshot, self.everyone, 0), since=0)
+        """The parts of the strength of each pair with a mule, once for each mule, and whether a ring has both."""
+        known = self.is_mule.astype(float)
+        around = model.around(self.snapshot, known, since=0, most=MOST)
+        near = model.look_around(self.snapshot, around, known, since=0, holding_time=72 * HOUR)
+        source, target = around[near.pairs.source], around[near.pairs.target]
         rings: dict[int, set[int]] = {}
         for code, ring in zip(self.code.tolist(), self.ring.tolist(), strict=True):
             rings.setdefault(code, set()).add(ring)
-        same = [bool(rings[a] & rings[b]) for a, b in zip(found.source.tolist(), found.target.tolist(), strict=True)]
-        return pd.DataFrame(found.parts).assign(same=same)
+        same = [bool(rings.get(a, set()) & rings.get(b, set())) for a, b in zip(source, target, strict=True)]
+        table = pd.DataFrame(near.pairs.parts).assign(same=same)
+        return pd.concat([table[self.is_mule[source]], table[self.is_mule[target]]])
 
 
 def _fit(tables: list[pd.DataFrame], answers: list[np.ndarray], weights: list[np.ndarray]) -> dict[str, float]:
@@ -76,14 +83,11 @@ def fit_coefficients(sources: Iterable[Source]) -> None:
     """Print the coefficients of pairs, and of the rounds in which suspicion travels."""
     cases = [_Case(source) for source in sources]
     pairs = [case.pairs() for case in cases]
-    # pairs of two rings are few or many with the share of mules: they weigh as much as those of one, if there are some
-    weights = [
-        np.where(pair["same"], 50 / max(pair["same"].sum(), 1), 50 / max((~pair["same"]).sum(), 20)) for pair in pairs
-    ]
+    weights = [np.full(len(pair), 100 / len(pair)) for pair in pairs]
     print("pairs", _fit([pair.drop(columns="same") for pair in pairs], [pair["same"] for pair in pairs], weights))
     for number in range(model.ROUNDS):
         tables = [case.columns() for case in cases]
-        answers = [case.is_mule[~case.snapshot.serves_public] for case in cases]
+        answers = [case.is_mule[case.is_private] for case in cases]
         weights = [np.full(len(answer), 100 / answer.sum()) for answer in answers]
         found = _fit(tables, answers, weights)
         print("round", number + 1, found, flush=True)
@@ -91,4 +95,4 @@ def fit_coefficients(sources: Iterable[Source]) -> None:
             odds = np.full(len(case.everyone), -np.inf)
             odds[table.index] = model.add_up({name: table[name].to_numpy() for name in table}, found)
             allowed, is_free = model.allowance(case.snapshot, case.evidence)
-            case.suspicion = expit(odds - model.excess(odds[is_free], allowed))
+            case.suspicion = expit(odds - model.excess(odds[is_free], allowed)) * case.is_private

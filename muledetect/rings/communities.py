@@ -2,8 +2,9 @@
 
 Episodes are the times at which an account dealt with other suspects, apart from each other by days of rest. An account
 that two rings use one after the other belongs to each in its time. So communities are sought among episodes of
-accounts, not among accounts, and money is counted for the ring whose episode it fell in. The search is Leiden,
-repeated, in an order that no name can change.
+accounts, not among accounts, and money is counted for the ring whose episode it fell in. A link joins the episodes of
+the account one after the other: a ring that returns with its members is one ring. The search is Leiden, repeated, in an
+order that no name can change.
 """
 
 from __future__ import annotations
@@ -48,7 +49,11 @@ class Episodes:
 
 
 #: A rest ends an episode only if it is so many times as long as the account's usual one: slow rings rest for weeks.
-RHYTHM: Final = 10
+RHYTHM: Final = 3
+
+#: Two episodes of one account, one after the other, are joined with this weight, in proportion to its suspicion: enough
+#: for a ring that comes back with all of its members, too little for two rings that share one.
+SAME_ACCOUNT: Final = 0.3
 
 
 def usual_rests(suspect: Int64Array, moment: Int64Array, n: int) -> Int64Array:
@@ -86,6 +91,12 @@ def find_episodes(
     begins = is_other | np.append(True, first_time[1:] - reached[:-1] > longest)
     ends = np.append(np.flatnonzero(begins)[1:], len(suspect)) - 1
     return Episodes(suspect[begins], first_time[begins], reached[ends])
+
+
+def follow(episodes: Episodes) -> tuple[Int64Array, Int64Array]:
+    """Return the episodes that have another of the same account after them, and these."""
+    first = np.flatnonzero(episodes.suspect[1:] == episodes.suspect[:-1])
+    return first, first + 1
 
 
 @dataclass(frozen=True, eq=False)

@@ -19,11 +19,13 @@ from muledetect.rings.account_evidence import gather_evidence, read_scores
 from muledetect.rings.assemble import Found, assemble
 from muledetect.rings.communities import (
     RHYTHM,
+    SAME_ACCOUNT,
     Communities,
     Edges,
     Episodes,
     find_communities,
     find_episodes,
+    follow,
     is_close_in_time,
     join_links,
     usual_rests,
@@ -76,8 +78,8 @@ def find_rings(
     holding_time : Duration
         Longest stay of money that counts as relayed; at least one tick of the clock.
     rest : Duration
-        An account that deals with no other suspect for so long, and ten times as long as it does usually, has ended an
-        episode; another may be of another ring.
+        An account that deals with no other suspect for so long, and three times as long as it does usually, has ended
+        an episode; another may be of another ring.
     max_counterparties : int
         An account with more in the window joins no ring unless its own evidence says so.
     resolution : float
@@ -152,7 +154,8 @@ def _episodes(
 ) -> tuple[Episodes, Edges]:
     """Cut the suspects' time into episodes by the links of money, and join those by all links.
 
-    A link weighs in proportion to the suspicion of both ends, and to what its kind counts here.
+    A link weighs in proportion to the suspicion of both ends, and to what its kind counts here; that of two episodes of
+    one account in proportion to its suspicion.
     """
     kinds = [kind for kind in links if found[kind.name].num_rows]
     opening = [found[kind.name] for kind in kinds if kind.opens_episodes]
@@ -165,8 +168,10 @@ def _episodes(
     rest = np.maximum(context.rest, RHYTHM * usual)
     episodes = find_episodes(*(np.concatenate([none, *parts]) for parts in (ends, *spans)), rest=rest)
     parts = [_edges(context, episodes, found[kind.name], kind.opens_episodes) for kind in kinds]
-    left, right = (np.concatenate([none, *(part[side] for part in parts)]) for side in (0, 1))
-    weight = np.concatenate([np.zeros(0), *(part[2] * factor[k.name] for part, k in zip(parts, kinds, strict=True))])
+    before, after = follow(episodes)
+    left, right = (np.concatenate([same, *(part[side] for part in parts)]) for side, same in ((0, before), (1, after)))
+    same_account = SAME_ACCOUNT * context.suspects.suspicion[episodes.suspect[before]]
+    weight = np.concatenate([same_account, *(part[2] * factor[k.name] for part, k in zip(parts, kinds, strict=True))])
     return episodes, join_links(left, right, weight)
 
 

@@ -60,7 +60,7 @@ def _judge_payment(context: RingContext, _links: pa.Table) -> Judged:
     n_all = max(count_pairs(context.snapshot.graph, context.since), 1)
     both = s[pairs.source] * s[pairs.target]
     chance = _total(s * dealings.n_payees) * _total(s * dealings.n_payers) / n_all
-    observed, strength = _total(both), _total(both * pairs.strength)
+    observed, strength = _total(both), _total(both * context.strength)
     if observed - chance <= DEVIATIONS * np.sqrt(chance):
         return chance, observed, 0.0
     return chance, observed, min(1.0, (observed - chance) / strength)
@@ -86,7 +86,7 @@ def _judge_relay(context: RingContext, _links: pa.Table) -> Judged:
 
 def _judge_other(context: RingContext, links: pa.Table) -> Judged:
     suspects, pairs, n = context.suspects, context.pairs, len(context.suspects)
-    firm = pairs.strength * (suspects.suspicion[pairs.source] * suspects.suspicion[pairs.target]) >= FIRM
+    firm = context.strength * (suspects.suspicion[pairs.source] * suspects.suspicion[pairs.target]) >= FIRM
     if firm.sum() < FEWEST:
         return None, None, 1.0
     ends = (pairs.source[firm], pairs.target[firm])

@@ -1,9 +1,10 @@
-"""How far a payment between two accounts goes beyond what chance would bring about in this data set.
+"""What a payment from one account to another tells about both: how likely one ring made it.
 
-Everybody pays a shop, and somebody suspicious pays it as well: such a payment binds nobody. The null is a world with
-the same number of payers and of payees of each account, but with partners drawn by lot. In it `source` pays `target`
-with the chance `payees of source * payers of target / pairs of the data set`: that is the mean of all shuffles, so no
-shuffle is drawn. The clock does not matter to it.
+Everybody pays a shop, and somebody suspicious pays it as well: such a payment binds nobody. So a payment is weighed
+against a world with the same number of payers and of payees of each account, but with partners drawn by lot. In it
+`source` pays `target` with the chance `payees of source * payers of target / pairs of the data set`: that is the mean
+of all shuffles, so no shuffle is drawn. The clock does not matter to it. What else counts, and how much, is learnt in
+each data set, see `strength.py`.
 """
 
 from __future__ import annotations
@@ -16,15 +17,11 @@ import numba
 import numpy as np
 from scipy.special import expit
 
-from muledetect.arrays import NEVER, Float64Array, Int32Array, Int64Array, first_at_least, sum_at
+from muledetect.arrays import NEVER, BoolArray, Float64Array, Int32Array, Int64Array, first_at_least, sum_at
 from muledetect.clock import DAY
 from muledetect.facts import Snapshot
 from muledetect.graph import TransferGraph
-
-#: Log-odds that two mules of which one paid the other are of one ring: `chance` is the log of the chance in the null,
-#: `shares` the logs of the pair's shares of the payee's inflow and of the payer's outflow, `habit` the time from its
-#: first to its last payment over that of the record. Fitted on banks of four makers; see decision 053.
-SAME_RING: Final = {"intercept": 0.73, "chance": -0.64, "shares": 0.70, "habit": -8.5}
+from muledetect.rings.money import RelayedMoney
 
 #: What repeats over a shorter record is no habit yet.
 SHORTEST_RECORD: Final = 60 * DAY
@@ -46,21 +43,45 @@ class Dealings:
 
 @dataclass(frozen=True, eq=False)
 class Pairs:
-    """Directed pairs of accounts with at least one of the given transfers, ascending by source and target."""
+    """Directed pairs of accounts with at least one of the given transfers, ascending by source and target.
+
+    `parts` are what their strength is made of, a value a pair:
+
+    - chance: log of the chance of such a pair where partners are drawn by lot
+    - in_share, out_share: logs of the pair's shares of the payee's inflow and of the payer's outflow
+    - habit: time from its first to its last payment, over that of the record
+    - returned: 1 if the payee paid the payer as well, by one of the given transfers
+    - passed_before, passed_after: how well the best payment matches money that the payer had just received, and that
+      the payee paid on
+    """
 
     source: Int64Array  # positions in the accounts
     target: Int64Array
     of_transfer: Int64Array  # the pair of each given transfer
-    strength: Float64Array  # how likely two mules of such a pair are of one ring, 0 to 1
-    parts: Mapping[str, Float64Array]  # what it is made of, see `SAME_RING`
+    parts: Mapping[str, Float64Array]
+
+    def strength(self, weights: Mapping[str, float]) -> Float64Array:
+        """Return how likely each pair is of one ring if one of the two is of a ring, 0 to 1."""
+        odds = np.full(len(self.source), weights["intercept"])
+        for name, values in self.parts.items():
+            odds = odds + weights.get(name, 0.0) * values
+        return np.asarray(expit(odds), np.float64)
+
+    def best(self, value: Float64Array) -> Float64Array:
+        """Return the largest value of each pair's transfers; 0 if none is larger."""
+        most = np.zeros(len(self.source))
+        np.maximum.at(most, self.of_transfer, value)
+        return most
 
 
-def weigh_pairs(
-    snapshot: Snapshot, transfer: Int64Array, source: Int64Array, target: Int64Array, dealings: Dealings, *, since: int
-) -> Pairs:
-    """Group transfers (positions in the graph) by their ends (positions in the accounts of `dealings`) and weigh them.
+def measure_pairs(
+    snapshot: Snapshot, transfer: Int64Array, source: Int64Array, target: Int64Array,
+    dealings: Dealings, money: RelayedMoney, *, since: int,
+) -> Pairs:  # fmt: skip
+    """Group transfers (positions in the graph, ascending) by their ends, and measure the pairs.
 
-    O(transfers log transfers), and one pass over the transfers of the window.
+    The ends are positions in the accounts of `dealings`, which are those of `money`. O(transfers log transfers), and
+    one pass over the transfers of the window.
     """
     graph, n = snapshot.graph, max(len(dealings.inflow), 1)
     key, of = np.unique(source * n + target, return_inverse=True)
@@ -69,17 +90,35 @@ def weigh_pairs(
     first, last = np.full(len(key), NEVER), np.full(len(key), -NEVER)
     np.minimum.at(first, of, graph.time[transfer])
     np.maximum.at(last, of, graph.time[transfer])
-    chance = np.log(
-        np.maximum(dealings.n_payees[payer] * dealings.n_payers[payee], 1) / max(count_pairs(graph, since), 1)
-    )
-    shares = np.log(amount / np.maximum(dealings.inflow[payee], 1) + _LEAST_SHARE) + np.log(
-        amount / np.maximum(dealings.outflow[payer], 1) + _LEAST_SHARE
-    )
+    n_all = max(count_pairs(graph, since), 1)
     record = snapshot.as_of - max(since, int(graph.time[0])) if graph.n_transfers else 0
-    habit = (last - first) / max(record, SHORTEST_RECORD)
-    parts = {"chance": chance, "shares": shares, "habit": habit}
-    odds = sum((SAME_RING[name] * value for name, value in parts.items()), np.full(len(key), SAME_RING["intercept"]))
-    return Pairs(payer, payee, of, np.asarray(expit(odds), np.float64), parts)
+    pairs = Pairs(payer, payee, of, {})
+    return Pairs(
+        payer, payee, of,
+        {
+            "chance": np.log(np.maximum(dealings.n_payees[payer] * dealings.n_payers[payee], 1) / n_all),
+            "in_share": np.log(amount / np.maximum(dealings.inflow[payee], 1) + _LEAST_SHARE),
+            "out_share": np.log(amount / np.maximum(dealings.outflow[payer], 1) + _LEAST_SHARE),
+            "habit": (last - first) / max(record, SHORTEST_RECORD),
+            "returned": np.isin(payee * n + payer, key).astype(np.float64),
+            "passed_before": pairs.best(relayed(money, transfer, is_debit=True)),
+            "passed_after": pairs.best(relayed(money, transfer, is_debit=False)),
+        },
+    )  # fmt: skip
+
+
+def relayed(money: RelayedMoney, transfer: Int64Array, *, is_debit: bool) -> Float64Array:
+    """Return how well each transfer matches money on the other side of its payer (`is_debit`) or of its payee.
+
+    Those that are not in `money` match nothing. O(n log n).
+    """
+    rows = np.flatnonzero(money.is_debit == is_debit)
+    rows = rows[np.argsort(money.transfer[rows], kind="stable")]
+    if not len(rows):
+        return np.zeros(len(transfer))
+    at = np.minimum(np.searchsorted(money.transfer[rows], transfer), len(rows) - 1)
+    is_there: BoolArray = money.transfer[rows[at]] == transfer
+    return np.where(is_there, money.strength[rows[at]], 0.0)
 
 
 def measure_dealings(snapshot: Snapshot, accounts: Int32Array, since: int, most: int = NEVER) -> Dealings:

@@ -15,9 +15,9 @@ from scipy.special import expit, logit
 
 from muledetect.arrays import BoolArray, Float64Array, Int64Array
 
-#: Coefficients of the columns of `describe_groups`; see decision 053.
+#: Coefficients of the columns of `describe_groups`; see decision 064.
 WEIGHTS: Final[Mapping[str, float]] = MappingProxyType(
-    {"intercept": -4.3, "suspicion": 0.3, "bond": 1.3, "size": 1.6, "seeds": 1.0}
+    {"intercept": -1.8, "suspicion": 0.55, "bond": 1.25, "size": 1.25, "seeds": -1.6}
 )
 
 _CLIP: Final = 0.01

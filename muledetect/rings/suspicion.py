@@ -11,7 +11,7 @@ complaints and lists, the expected number of mules stays within what the scores 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Final
 
@@ -21,9 +21,10 @@ from scipy.special import expit, logit
 from muledetect.arrays import BoolArray, Float64Array, Int32Array, Int64Array, places_in, sum_at
 from muledetect.facts import Snapshot
 from muledetect.rings.account_evidence import AccountEvidence
-from muledetect.rings.money import match_relayed_money
-from muledetect.rings.pairs import measure_dealings, weigh_pairs
+from muledetect.rings.money import RelayedMoney, match_relayed_money
+from muledetect.rings.pairs import Pairs, measure_dealings, measure_pairs, relayed
 from muledetect.rings.sharing import IN_SESSIONS, Uses, find_uses
+from muledetect.rings.strength import ELSEWHERE, learn_strength
 
 #: Coefficients of an account's own evidence, and of that together with its neighbours'. Fitted on the truth of banks of
 #: several makers, each as heavy as the others, and rounded; see decision 053. A name that is not here counts 0.
@@ -35,9 +36,9 @@ OWN: Final[Mapping[str, float]] = MappingProxyType(
 )  # fmt: skip
 WITH_NEIGHBOURS: Final[Mapping[str, float]] = MappingProxyType(
     {
-        "intercept": -3.1, "score": 0.72, "no_score": -4.1, "complaints": 8.3, "listed": 7.1, "complained": -4.3,
-        "around": 1.0, "bound_in": 2.0, "bound_out": 1.8, "bound_out_only": 4.5, "strongest": 3.2, "relayed_to": 1.9,
-        "relayed_on": 2.5, "relayed_through": 4.5, "device": 1.1, "wifi": 2.4,
+        "intercept": -1.3, "score": 0.9, "complaints": 5.2, "complaints_no_score": 1.0, "listed": 4.9,
+        "complained": -1.4, "around": -0.3, "paid_by": 0.85, "pays": 0.45, "pays_only": 0.75, "relayed_through": 1.5,
+        "device": 0.7, "wifi": 1.1,
     }
 )  # fmt: skip
 
@@ -46,6 +47,9 @@ ROUNDS: Final = 2
 
 #: Less suspicion does not spread: everybody has a crowd of hardly suspicious neighbours.
 ACTIVE: Final = 0.2
+
+#: A counterparty is never surer than this to be of one's ring; mules are never rarer and never commoner than these.
+SUREST, RAREST, COMMONEST = 0.97, 1e-4, 0.1
 
 #: Whoever is bound to payers by less than this, summed over them, had nothing to pass on: what it pays is its own.
 RECEIVED: Final = 0.1
@@ -66,8 +70,9 @@ _HALVINGS: Final = 60
 
 def find_suspicion(
     snapshot: Snapshot, evidence: AccountEvidence, *, since: int, holding_time: int, most: int
-) -> tuple[Int32Array, Float64Array, Float64Array]:
-    """Return the accounts around all own evidence (ascending codes), and their suspicion by own evidence and together.
+) -> tuple[Int32Array, Float64Array, Float64Array, Mapping[str, float]]:
+    """Return the accounts around all own evidence (ascending codes), their suspicion by own evidence and together, and
+    the weights of the strength of pairs here.
 
     All other accounts have suspicion 0, and so have those that serve the public. Accounts with more than `most`
     counterparties in the window are looked at only on own evidence; the columns are named in `columns`. O(accounts +
@@ -76,17 +81,74 @@ def find_suspicion(
     everyone = np.arange(snapshot.graph.n_accounts, dtype=np.int32)
     alone, is_private = own_columns(evidence, everyone), ~snapshot.serves_public
     own = expit(add_up(alone, OWN)) * is_private
+    rate = share_of_mules(own, is_private)
     allowed, is_free = allowance(snapshot, evidence)
-    suspicion, accounts, before = own, np.flatnonzero(own >= ACTIVE).astype(np.int32), add_up(alone, WITH_NEIGHBOURS)
+    before = add_up(own_columns(evidence, everyone, unscored=float(logit(rate))), WITH_NEIGHBOURS)
+    suspicion, accounts = own, np.flatnonzero(own >= ACTIVE).astype(np.int32)
+    weights: Mapping[str, float] = {}
     for _ in range(ROUNDS):
         accounts = around(snapshot, suspicion, since=since, most=most)
-        table = columns(snapshot, evidence, accounts, suspicion, since=since, holding_time=holding_time)
+        near = look_around(snapshot, accounts, suspicion, since=since, holding_time=holding_time)
+        weights = weights or learn_here(snapshot, evidence, near, own, since=since, most=most)
+        table = columns(snapshot, evidence, near, suspicion, weights, rate)
         odds = before.copy()
         odds[accounts] = add_up(table, WITH_NEIGHBOURS)
         odds -= excess(odds[is_free], allowed)
         suspicion = np.zeros(len(everyone))
         suspicion[accounts] = expit(odds[accounts]) * is_private[accounts]
-    return accounts, own[accounts], suspicion[accounts]
+    return accounts, own[accounts], suspicion[accounts], weights
+
+
+def share_of_mules(own: Float64Array, is_private: BoolArray) -> float:
+    """Return the share of private accounts that are mules by their own evidence, 1 in 10,000 to 1 in 10."""
+    return min(max(float(np.sort(own[is_private]).sum()) / max(int(is_private.sum()), 1), RAREST), COMMONEST)
+
+
+@dataclass(frozen=True, eq=False)
+class Near:
+    """Some accounts, the pairs of them that one of the suspicious has paid or was paid by, and their relayed money."""
+
+    account: Int32Array
+    transfer: Int64Array
+    pairs: Pairs
+    money: RelayedMoney
+
+
+def look_around(
+    snapshot: Snapshot, accounts: Int32Array, suspicion: Float64Array, *, since: int, holding_time: int
+) -> Near:
+    """Measure the pairs among accounts (ascending codes) of which one is suspicious."""
+    graph = snapshot.graph
+    money = match_relayed_money(graph, accounts, since=since, holding_time=holding_time)
+    transfer = dealings(snapshot, accounts[suspicion[accounts] >= ACTIVE], since)
+    source, target = (places_in(accounts, end[transfer]) for end in (graph.source, graph.target))
+    inside = (source >= 0) & (target >= 0) & (source != target)
+    transfer, source, target = transfer[inside], source[inside], target[inside]
+    counted = measure_dealings(snapshot, accounts, since)
+    return Near(
+        accounts, transfer, measure_pairs(snapshot, transfer, source, target, counted, money, since=since), money
+    )
+
+
+def learn_here(
+    snapshot: Snapshot, evidence: AccountEvidence, near: Near, own: Float64Array, *, since: int, most: int
+) -> Mapping[str, float]:
+    """Return the weights of the strength of pairs, see `learn_strength`, from pairs with a suspicious end.
+
+    Accounts without a score tell nothing as the other end. O(transfers of the window + pairs).
+    """
+    everyone = np.flatnonzero(np.isfinite(evidence.probability) & ~snapshot.serves_public).astype(np.int32)
+    n_others = measure_dealings(snapshot, everyone, since, most).n_others
+    deals = np.where(n_others <= most, n_others, 0)
+    one, scored = own[everyone], np.isfinite(evidence.probability)
+    pairs, account = near.pairs, near.account
+    ends = (account[pairs.source], account[pairs.target])
+    me, you = np.concatenate(ends), np.concatenate(ends[::-1])
+    rows = np.flatnonzero((own[me] >= ACTIVE) & scored[you])
+    parts = {name: np.tile(values, 2)[rows] for name, values in pairs.parts.items()}
+    mules = np.sort(one * one).sum() / max(np.sort(one).sum(), RAREST)
+    anybody = np.sort(one * deals).sum() / max(deals.sum(), 1)
+    return learn_strength(parts, own[me[rows]], own[you[rows]], mules=float(mules), anybody=max(float(anybody), RAREST))
 
 
 def allowance(snapshot: Snapshot, evidence: AccountEvidence) -> tuple[float, BoolArray]:
@@ -137,13 +199,14 @@ def dealings(snapshot: Snapshot, accounts: Int32Array, since: int) -> Int64Array
     return found[snapshot.is_between_accounts[found]]
 
 
-def own_columns(evidence: AccountEvidence, accounts: Int32Array) -> dict[str, Float64Array]:
-    """Return what is known of each account by itself: score (log-odds), whether there is none, complaints, lists."""
+def own_columns(evidence: AccountEvidence, accounts: Int32Array, *, unscored: float = 0.0) -> dict[str, Float64Array]:
+    """Return what is known of each account by itself: score (log-odds; `unscored` without one), whether there is none,
+    complaints, lists."""
     probability, n_complaints = evidence.probability[accounts], evidence.n_complaints[accounts]
     has_score = np.isfinite(probability)
     complaints = np.log1p(n_complaints)
     return {
-        "score": np.where(has_score, logit(np.clip(np.where(has_score, probability, 0.5), *CLIP)), 0.0),
+        "score": np.where(has_score, logit(np.clip(np.where(has_score, probability, 0.5), *CLIP)), unscored),
         "no_score": (~has_score).astype(np.float64),
         "complaints": complaints,
         "complaints_no_score": complaints * ~has_score,
@@ -165,58 +228,41 @@ def listing(evidence: AccountEvidence) -> Float64Array:
 
 
 def columns(
-    snapshot: Snapshot, evidence: AccountEvidence, accounts: Int32Array, suspicion: Float64Array,
-    *, since: int, holding_time: int,
+    snapshot: Snapshot, evidence: AccountEvidence, near: Near, suspicion: Float64Array,
+    weights: Mapping[str, float], rate: float,
 ) -> dict[str, Float64Array]:  # fmt: skip
-    """Return the columns of the model with neighbours, for `accounts` (ascending codes).
+    """Return the columns of the model with neighbours, for the accounts of `near`.
 
-    With `s` the suspicion of the round before, `w` the strength of a pair (`weigh_pairs`), `r` how well a transfer
-    matches money that its payer had just received (`match_relayed_money`), and sums over counterparties that take the
-    best transfer of each:
+    With `s` the suspicion of the round before, `p` the strength of a pair (`Pairs.strength`), and `rate` the share of
+    mules among all accounts, a counterparty alone raises the odds of an account by the factor
+    `1 + s p / (rate (1 - s p))`. Of several, what is above 1 adds up: they are not independent.
 
     - around: 1
-    - bound_in: log(1 + sum of s w) over payers; bound_out: the same over payees; bound_out_only is bound_out of an
-      account that no suspect paid, and then bound_out is 0: who only pays may be a victim
-    - strongest: largest s w, over payers, and over payees as well if a suspect paid the account
-    - relayed_to, relayed_on: log(1 + sum of s w r) over payers and over payees
-    - relayed_through: log(1 + sum of s r r') over payers, with r' how well their money was passed on
+    - paid_by: log of the factor of all payers; pays: of all payees; pays_only is `pays` of an account that no suspect
+      paid, and then `pays` is 0: who only pays may be a victim
+    - relayed_through: log(1 + sum of s r r') over payers, with r how well their money matches what they had just
+      received, and r' how well it was passed on (`match_relayed_money`)
     - device, ip, wifi: log(1 + largest sum of s over those that used the same at about the same time, by rarity)
     """
-    graph, n = snapshot.graph, len(accounts)
-    money = match_relayed_money(graph, accounts, since=since, holding_time=holding_time)
-    s = np.where(suspicion >= ACTIVE, suspicion, 0.0)[accounts]
-    edge = dealings(snapshot, accounts[s > 0], since)
-    source, target = (places_in(accounts, end[edge]) for end in (graph.source, graph.target))
-    inside = (source >= 0) & (target >= 0) & (source != target)
-    edge, source, target = edge[inside], source[inside], target[inside]
-    left = money.strength[_rows_of(money.transfer, money.is_debit, edge)]
-    passed = money.strength[_rows_of(money.transfer, ~money.is_debit, edge)]
-    pairs = weigh_pairs(snapshot, edge, source, target, measure_dealings(snapshot, accounts, since), since=since)
-    from_payer, from_payee = s[pairs.source] * pairs.strength, s[pairs.target] * pairs.strength
-
-    def best(value: Float64Array) -> Float64Array:
-        """Return the largest value of each pair's transfers."""
-        most = np.zeros(len(pairs.source))
-        np.maximum.at(most, pairs.of_transfer, value)
-        return most
-
-    bound_in, bound_out = _sum(from_payer, pairs.target, n), np.log1p(_sum(from_payee, pairs.source, n))
-    received, log = bound_in > RECEIVED, np.log1p
-    found = own_columns(evidence, accounts) | {
+    n, pairs = len(near.account), near.pairs
+    s = np.where(suspicion >= ACTIVE, suspicion, 0.0)[near.account]
+    strength = pairs.strength(weights)
+    of_payer, of_payee = (np.minimum(s[end] * strength, SUREST) for end in (pairs.source, pairs.target))
+    received = _sum(of_payer, pairs.target, n) > RECEIVED
+    paid_by, pays = (
+        np.log1p(_sum(p / (rate * (1 - p)), end, n)) for p, end in ((of_payer, pairs.target), (of_payee, pairs.source))
+    )
+    both = relayed(near.money, near.transfer, is_debit=True) * relayed(near.money, near.transfer, is_debit=False)
+    found = own_columns(evidence, near.account, unscored=float(logit(rate))) | {
         "around": np.ones(n),
-        "bound_in": log(bound_in),
-        "bound_out": np.where(received, bound_out, 0.0),
-        "bound_out_only": np.where(received, 0.0, bound_out),
-        "strongest": np.maximum(
-            _largest(from_payer, pairs.target, n), _largest(from_payee, pairs.source, n) * received
-        ),
-        "relayed_to": log(_sum(from_payer * best(left), pairs.target, n)),
-        "relayed_on": log(_sum(from_payee * best(passed), pairs.source, n)),
-        "relayed_through": log(_sum(s[pairs.source] * best(left * passed), pairs.target, n)),
+        "paid_by": paid_by,
+        "pays": np.where(received, pays, 0.0),
+        "pays_only": np.where(received, 0.0, pays),
+        "relayed_through": np.log1p(_sum(s[pairs.source] * pairs.best(both), pairs.target, n)),
     }
     for kind in IN_SESSIONS:
         has_sessions = "sessions" in snapshot.tables
-        found[kind] = log(_shared(find_uses(snapshot, accounts, kind), s)) if has_sessions else np.zeros(n)
+        found[kind] = np.log1p(_shared(find_uses(snapshot, near.account, kind), s)) if has_sessions else np.zeros(n)
     return found
 
 
@@ -232,12 +278,6 @@ def _sum(value: Float64Array, at: Int64Array, n: int) -> Float64Array:
     return np.asarray(sum_at(np.round(value / _UNIT).astype(np.int64), at, n) * _UNIT, np.float64)
 
 
-def _largest(value: Float64Array, at: Int64Array, n: int) -> Float64Array:
-    most = np.zeros(n)
-    np.maximum.at(most, at, value)
-    return most
-
-
 def _shared(uses: Uses, s: Float64Array) -> Float64Array:
     most = np.zeros(len(s))
     if len(uses):
@@ -245,12 +285,6 @@ def _shared(uses: Uses, s: Float64Array) -> Float64Array:
         others = np.maximum(in_group[uses.group] - s[uses.account], 0.0)
         np.maximum.at(most, uses.account, others * np.sqrt(uses.rarity))
     return most
-
-
-def _rows_of(transfer: Int64Array, chosen: BoolArray, edge: Int64Array) -> Int64Array:
-    rows = np.flatnonzero(chosen)
-    order = np.argsort(transfer[rows], kind="stable")
-    return rows[order[np.searchsorted(transfer[rows[order]], edge)]]
 
 
 #: Less suspicious accounts bind no ring together. Those between this and `min_suspicion` may bind but are not shown.
@@ -265,6 +299,7 @@ class Suspects:
     suspicion: Float64Array  # 0 to 1, see `find_suspicion`
     is_seed: BoolArray  # suspicious by its own score, complaints or lists, not only by its neighbours
     n_counterparties: Int64Array  # distinct accounts that it paid or was paid by in the window
+    weights: Mapping[str, float] = field(default_factory=lambda: ELSEWHERE)  # of `Pairs.strength`
 
     def __len__(self) -> int:
         return len(self.account)
@@ -278,7 +313,9 @@ def find_suspects(
     snapshot: Snapshot, evidence: AccountEvidence, *, since: int, holding_time: int, most: int, min_suspicion: float
 ) -> Suspects:
     """Return the accounts of enough suspicion, see `find_suspicion`. O(transfers of the suspects) on top of it."""
-    account, own, together = find_suspicion(snapshot, evidence, since=since, holding_time=holding_time, most=most)
+    account, own, together, weights = find_suspicion(
+        snapshot, evidence, since=since, holding_time=holding_time, most=most
+    )
     rows = np.flatnonzero(together >= min(LEAST_SUSPICION, min_suspicion))
     counted = measure_dealings(snapshot, account[rows], since).n_others
-    return Suspects(account[rows], together[rows], own[rows] >= ACTIVE, counted)
+    return Suspects(account[rows], together[rows], own[rows] >= ACTIVE, counted, weights)

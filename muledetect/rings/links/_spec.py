@@ -15,8 +15,11 @@ from muledetect.arrays import Float64Array, Int64Array
 from muledetect.errors import DataError, OptionError
 from muledetect.facts import Snapshot
 from muledetect.rings.money import RelayedMoney, match_relayed_money
-from muledetect.rings.pairs import Dealings, Pairs, measure_dealings, weigh_pairs
+from muledetect.rings.pairs import Dealings, Pairs, measure_dealings, measure_pairs
 from muledetect.rings.suspicion import Suspects
+
+#: Mules are this share of those whom a mule deals with outside its ring.
+MET: Final = 0.1
 
 #: The one shape of all links. Source and target are account codes; undirected kinds put the smaller code first.
 LINKS: Final = pa.schema(
@@ -74,10 +77,18 @@ class RingContext:
 
     @cached_property
     def pairs(self) -> Pairs:
-        """The directed pairs of suspects of which one paid the other, and how strongly that binds them."""
+        """The directed pairs of suspects of which one paid the other."""
         graph = self.snapshot.graph
         source, target = (self.suspects.positions(end[self.paid]) for end in (graph.source, graph.target))
-        return weigh_pairs(self.snapshot, self.paid, source, target, self.dealings, since=self.since)
+        return measure_pairs(
+            self.snapshot, self.paid, source, target, self.dealings, self.relayed_money, since=self.since
+        )
+
+    @cached_property
+    def strength(self) -> Float64Array:
+        """How likely each pair is of one ring if both are mules: `p / (p + (1 - p) * MET)`, see `Pairs.strength`."""
+        strength = self.pairs.strength(self.suspects.weights)
+        return strength / (strength + (1 - strength) * MET)
 
 
 @dataclass(frozen=True, slots=True)

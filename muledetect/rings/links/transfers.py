@@ -24,9 +24,9 @@ MOST_SHOWN: Final = 3
 def relay(context: RingContext) -> pa.Table:
     """Link the payer to the middleman, and the middleman to the payee, of money that was passed on.
 
-    `weight = log2(1 + sum of strengths) * strength of the pair` (see `weigh_pairs`), the sum over the transfers of the
-    pair, each counted as credit of the one end and as debit of the other (see `match_relayed_money`): repetition adds
-    less and less. O(transfers of the suspects).
+    `weight = log2(1 + sum of strengths) * strength of the pair` (see `Pairs.strength`), the sum over the transfers of
+    the pair, each counted as credit of the one end and as debit of the other (see `match_relayed_money`): repetition
+    adds less and less. O(transfers of the suspects).
     """
     money = context.relayed_money
     rows = np.flatnonzero(money.strength > 0)
@@ -52,7 +52,7 @@ def relay(context: RingContext) -> pa.Table:
 def payment(context: RingContext) -> pa.Table:
     """Link two suspects of which one paid the other in the window.
 
-    The weight is the strength of the pair, see `weigh_pairs`. O(transfers of the suspects).
+    The weight is the strength of the pair, see `Pairs.strength`. O(transfers of the suspects).
     """
     pairs = _group_by_pair(context, context.paid)
     amount = context.snapshot.graph.amount[pairs.transfer]
@@ -96,7 +96,7 @@ def _link_pairs(context: RingContext, pairs: _Pairs, weight: Float64Array, shown
     last = np.array([end - 1 for _, end in pairs.ranges], np.int64)
     source, target = pairs.source[first], pairs.target[first]
     of_pair = context.pairs.of_transfer[np.searchsorted(context.paid, pairs.transfer[first])]
-    weight = weight * context.pairs.strength[of_pair]
+    weight = weight * context.strength[of_pair]
     time = context.snapshot.graph.time[pairs.transfer]
     keep = np.flatnonzero(weight > 0)
     positions = [np.unique(shown[k])[:MOST_EVIDENCE] for k in keep]
