@@ -159,7 +159,8 @@ def _measure(context: RingContext, found: Found, flows: Flows) -> dict[str, Any]
     members = _by_ring(found)
     passed = _passed_on(context, found)
     unspent = np.maximum(flows.in_outer + flows.in_inner - flows.out_outer - flows.out_inner, 0)
-    probability = find_probability(describe_groups(found.ring, found.suspicion, found.bond, found.is_seed))
+    groups = describe_groups(found.ring, found.suspicion, found.bond, found.is_seed)
+    probability = find_probability(groups, is_prevalence_known=context.suspects.is_prevalence_known)
     score, stability, value_in, recoverable = [], [], [], []
     for own in members:
         # fsum is exact, so the order of the members cannot show

@@ -14,8 +14,9 @@ from muledetect.clock import Duration, parse_duration
 from muledetect.errors import OptionError
 from muledetect.facts import Snapshot
 from muledetect.facts.columns import numbers
+from muledetect.frames import as_arrow
 from muledetect.progress import Progress, silent
-from muledetect.rings.account_evidence import gather_evidence, read_scores
+from muledetect.rings.account_evidence import gather_evidence, is_prevalence_unknown, read_scores
 from muledetect.rings.assemble import Found, assemble
 from muledetect.rings.communities import (
     RHYTHM,
@@ -105,7 +106,8 @@ def find_rings(
     -----
     Where the prevalence of the bank is unknown (the metadata of the scores say so, or tiers stand at probabilities that
     are too low for them), each alert starts a search: its probability is at least that of its rank, odds `(b / rank) **
-    2` with `b` the rank of the last alert of its moment. With a known prevalence the probability counts as it is.
+    2` with `b` the rank of the last alert of its moment. With a known prevalence the probability counts as it is. As a
+    bank without mules has alerts, too, a ring is less probable there.
 
     O(transfers of suspects and of their counterparties, within the window, + accounts + sessions). Renaming accounts
     or reordering rows changes no partition and no number; it changes `ring_id`, a hash of the members' ids.
@@ -115,12 +117,14 @@ def find_rings(
     tell("suspicion", 0.0)
     stay, pause = parse_duration(holding_time), max(parse_duration(rest), tick)
     since = snapshot.as_of - max(parse_duration(window), tick)
-    evidence = gather_evidence(snapshot, read_scores(scores, snapshot))
+    table = as_arrow(scores, "scores")
+    evidence = gather_evidence(snapshot, read_scores(table, snapshot))
     suspects = find_suspects(
         snapshot, evidence, since=since, holding_time=stay, most=max_counterparties, min_suspicion=min_suspicion
     )
     if not suspects.is_seed.any():
         return RingTables()
+    suspects = replace(suspects, is_prevalence_known=not is_prevalence_unknown(table))
     context = RingContext(snapshot, suspects, since, stay, pause)
     found = {}
     for place, kind in enumerate(links):

@@ -17,17 +17,22 @@ from muledetect.arrays import BoolArray, Float64Array, Int64Array
 
 #: Coefficients of the columns of `describe_groups`; see decision 064.
 WEIGHTS: Final[Mapping[str, float]] = MappingProxyType(
-    {"intercept": -1.8, "suspicion": 0.55, "bond": 1.25, "size": 1.25, "seeds": -1.6}
+    {"intercept": -2.3, "suspicion": 0.55, "bond": 1.25, "size": 1.25, "seeds": -1.6}
 )
+
+#: Where the share of mules is unknown, the ranks of the scores make suspects also in a bank without any. In such banks
+#: groups reached log-odds of 2; so much less likely is a group there.
+UNKNOWN_PREVALENCE: Final = -2.5
 
 _CLIP: Final = 0.01
 #: Floats are added up as multiples of this, so that no sum depends on the order of names.
 _UNIT: Final = 2.0**-40
 
 
-def find_probability(groups: Mapping[str, Float64Array]) -> Float64Array:
+def find_probability(groups: Mapping[str, Float64Array], *, is_prevalence_known: bool = True) -> Float64Array:
     """Return the probability of each group, 0 to 1."""
-    odds = np.full(len(groups["size"]), WEIGHTS["intercept"])
+    start = WEIGHTS["intercept"] + (0.0 if is_prevalence_known else UNKNOWN_PREVALENCE)
+    odds = np.full(len(groups["size"]), start)
     for name, values in groups.items():
         odds = odds + WEIGHTS[name] * values
     return np.asarray(expit(odds), np.float64)

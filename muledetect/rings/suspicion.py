@@ -37,7 +37,7 @@ OWN: Final[Mapping[str, float]] = MappingProxyType(
 WITH_NEIGHBOURS: Final[Mapping[str, float]] = MappingProxyType(
     {
         "intercept": -1.3, "score": 0.9, "complaints": 5.2, "complaints_no_score": 1.0, "listed": 4.9,
-        "complained": -1.4, "around": -0.3, "paid_by": 0.85, "pays": 0.45, "pays_only": 0.75, "relayed_through": 1.5,
+        "complained": -1.4, "around": -0.3, "paid_by": 0.85, "pays": 0.45, "pays_only": 0.75, "relayed_through": 4.0,
         "device": 0.7, "wifi": 1.1,
     }
 )  # fmt: skip
@@ -300,6 +300,7 @@ class Suspects:
     is_seed: BoolArray  # suspicious by its own score, complaints or lists, not only by its neighbours
     n_counterparties: Int64Array  # distinct accounts that it paid or was paid by in the window
     weights: Mapping[str, float] = field(default_factory=lambda: ELSEWHERE)  # of `Pairs.strength`
+    is_prevalence_known: bool = True
 
     def __len__(self) -> int:
         return len(self.account)

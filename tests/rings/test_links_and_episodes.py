@@ -144,9 +144,11 @@ def test_a_complaint_alone_makes_a_seed_and_the_money_shows_the_others() -> None
     complaints = pa.table(
         {"complaint_id": ["k", "l"], "known_ts": times([START + DAY] * 2), "transfer_id": ["t00000", "t00006"]}
     )
-    names = list(gang_scores("a"))
-    # four accounts of which the scores tell nothing are less likely a ring than what is shown by default
-    found = search(make_world(gang("a"), dict.fromkeys(names, 0.02), complaints), min_precision=0.3)
+    # a bank around it: chance hardly brings four of so many together
+    crowd = [(f"p{k}", f"q{k}", k * HOUR, 1_000) for k in range(100)]
+    scores = dict.fromkeys([*gang_scores("a"), *(name for pair in crowd for name in pair[:2])], 0.02)
+    # four accounts that the scores take for honest are less suspicious, and less likely a ring, than what is shown
+    found = search(make_world([*gang("a"), *crowd], scores, complaints), min_suspicion=0.25, min_precision=0.1)
     members = {row["account_id"]: row["is_seed"] for row in found.ring_members.to_pylist()}
     assert members == {"ac": True, "ar1": False, "ar2": False, "ax": False}
 
