@@ -27,7 +27,8 @@ from muledetect.rings.sharing import IN_SESSIONS, Uses, find_uses
 from muledetect.rings.strength import ELSEWHERE, learn_strength
 
 #: Coefficients of an account's own evidence, and of that together with its neighbours'. Fitted on the truth of banks of
-#: several makers, each as heavy as the others, and rounded; see decisions 053 (OWN) and 064. A name that is not here counts 0.
+#: several makers, each as heavy as the others, and rounded; see decisions 053 (OWN) and 064. A name that
+#: is not here counts 0.
 OWN: Final[Mapping[str, float]] = MappingProxyType(
     {
         "intercept": 0.0, "score": 1.2, "no_score": -5.7, "complaints": 6.7, "complaints_no_score": 2.3, "listed": 6.8,
