@@ -188,7 +188,11 @@ def test_what_work_needs_grows_with_every_table() -> None:
 
 @pytest.mark.parametrize(
     ("transfers", "accounts", "sessions", "own"),
-    [(2_646_449, 137_782, 1_604_811, 547_700_000), (10_560_934, 551_157, 6_385_542, 698_700_000)],
+    [
+        (2_646_449, 137_782, 1_604_811, 547_700_000),
+        (10_560_934, 551_157, 6_385_542, 698_700_000),
+        (26_100_000, 1_380_000, 15_900_000, 1_050_100_000),
+    ],
 )
 def test_what_work_needs_is_not_less_than_it_was_measured_to_take(
     transfers: int, accounts: int, sessions: int, own: int
