@@ -176,12 +176,11 @@ def measure(
     return {
         "registry": name, "way": way, "AP": average_precision(used[unknown].astype(float), score[unknown]),
         "recall in alerts": used[order].sum() / used[unknown].sum(),
-        "innocents of 100 alerts": 100 * (~mule[order]).mean(),
-
+        "no mules of 100 alerts": 100 * (~mule[order]).mean(),
         "wrong entries that stand": int(stands.sum()),
         "of them in alerts": int(np.isin(mistaken[stands], ranks.ranked.account[order]).sum()),
         "of them in rings": int(np.isin(mistaken[stands], members).sum()),
-        "ring members": len(members), "innocents of them": int((~ranks.truth["is_mule"].to_numpy()[members]).sum()),
+        "ring members": len(members), "no mules of them": int((~ranks.truth["is_mule"].to_numpy()[members]).sum()),
     }  # fmt: skip
 
 

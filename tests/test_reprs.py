@@ -206,7 +206,7 @@ def test_a_dataset_counts_what_was_left_out_and_names_absent_tables() -> None:
                           "amount": [5, 0, 7]})  # fmt: skip
     text = Reader(md.read_dataset({"transfers": transfers})._repr_html_()).text
     assert "transfers215 of 18" in text  # 2 rows, 1 left out, no currency stated: 5 of 18 columns
-    assert "not given accounts, holders, identifiers, sessions, complaints, and 3 more" in text
+    assert "not given accounts, holders, identifiers, sessions, complaints, and 4 more" in text
 
 
 @pytest.mark.slow

@@ -219,10 +219,14 @@ def _outcome(dataset: Dataset, model: MuleModel, views: Iterable[View], now: int
 
 
 def _reason_codes(model: MuleModel, features: pa.Table, score: np.ndarray, n: int) -> list[list[str]]:
-    highest = np.lexsort((np.array(features["account_id"].to_pylist()), -score))[:n]
-    if not len(highest):
+    if not len(score):
         return []
-    shown = features.take(pa.array(np.sort(highest)))
+    # Of accounts with equal scores all or none, so that no name decides.
+    least = np.sort(score)[-min(n, len(score))]
+    highest = score >= least
+    if highest.sum() > 2 * n:
+        highest = score > least
+    shown = features.filter(pa.array(highest))
     return [[reason["code"] for reason in reasons if reason["contribution"] > 0] for reasons in model.explain(shown)]
 
 

@@ -128,7 +128,8 @@ def test_two_banks_that_share_an_office_find_the_ring_that_neither_finds_alone(t
     moment = START + 6 * DAY
     mine = read_dataset({"transfers": seen_by("a")}, currency="THB")
     theirs = read_dataset({"transfers": seen_by("b")}, currency="THB")
-    alone = find_rings(Snapshot(mine, moment), scores).ring_members["account_id"].to_pylist()
+    weak = {"min_suspicion": 0.25, "min_precision": 0.2}  # three accounts, by what another bank says alone
+    alone = find_rings(Snapshot(mine, moment), scores, **weak).ring_members["account_id"].to_pylist()
     assert not set(alone) & set(hops)
     asked = gather_items(Snapshot(mine, moment), pa.table({"account_id": hops, "probability": [0.5] * 5}))
     one, two, keys = tmp_path / "1.json", tmp_path / "2.json", [Pseudonyms(bytes([place]) * 64) for place in range(2)]
@@ -138,5 +139,5 @@ def test_two_banks_that_share_an_office_find_the_ring_that_neither_finds_alone(t
     assert matches["value"].to_pylist() == ["b1", "b2"]
     registry = as_registry(matches, Snapshot(mine, moment + 1))
     joined = read_dataset({"transfers": seen_by("a"), "registry": registry}, currency="THB")
-    together = find_rings(Snapshot(joined, moment + 1), scores).ring_members["account_id"].to_pylist()
+    together = find_rings(Snapshot(joined, moment + 1), scores, **weak).ring_members["account_id"].to_pylist()
     assert {"b1", "a2", "b2"} <= set(together)

@@ -292,7 +292,7 @@ def test_every_column_in_which_a_world_writes_an_account_or_holder_is_declared()
 
 @pytest.mark.parametrize("table", [*INPUTS.values(), *OUTPUTS.values()], ids=lambda table: table.name)
 def test_columns_named_after_accounts_and_holders_are_declared(table: Any) -> None:
-    telling = {"account_id", "holder_id", "entity_id", "source", "target", "victim_account"}
+    telling = {"account_id", "holder_id", "entity_id", "source", "target", "victim_account", "one", "other"}
     named = {column.name for column in table.columns if column.name in telling and column.type in ("id", "hash")}
     assert named == {column.name for column in table.columns if column.who and column.who_if is None}
     for column in table.columns:

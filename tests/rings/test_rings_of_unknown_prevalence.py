@@ -141,8 +141,8 @@ def scored() -> tuple[Dataset, pa.Table]:
 @pytest.mark.slow
 def test_a_bank_with_the_starter_alone_gets_rings() -> None:
     dataset, scores = scored()
-    found = pipeline.find_rings(dataset, scores, worlds.SCORED_AT)
-    assert len(found) > 0
+    found = pipeline.find_rings(dataset, scores, worlds.SCORED_AT, min_precision=0.3)
+    assert len(found) > 0  # weaker than in a bank whose share of mules is known
     mules = set(worlds.small_world()["truth_rings"]["account_id"].to_pylist())
     shown = set(found.ring_members["account_id"].to_pylist())
     assert len(shown & mules) > len(shown) / 2
