@@ -229,7 +229,7 @@ def show_parties(out: Console, found: Parties, n_rows: int = 5) -> None:
     columns = {"party": "", "records": ",", "accounts": ",", "one person or company": ".0%"}
     is_scored = found.parties["rank"].null_count < len(found)
     # an account without a score ranks last: the first rows have one if any has
-    _print_table(out, columns | ({"score": ".1%", "known mules": ","} if is_scored else {}), shown)
+    _print_table(out, columns | ({"score": ".3f", "known mules": ","} if is_scored else {}), shown)
     out.print(f"{found.n_joined:,} parties of several records")
     for row in found.controllers.slice(0, n_rows).to_pylist():
         out.print(f"{row['controller_id']}: {row['text']}")
