@@ -11,7 +11,7 @@ True
 from __future__ import annotations
 
 import re
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Final
 
 import numpy as np
@@ -28,6 +28,7 @@ ALL: Final = 200 * 365 * DAY
 
 _UNITS: Final = {"us": 1, "ms": 1000, "s": SECOND, "min": MINUTE, "h": HOUR, "d": DAY, "w": 7 * DAY}
 _DURATION: Final = re.compile(r"(\d{1,18})(us|ms|s|min|h|d|w)")
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _EARLIEST: Final = -62_135_596_800 * SECOND  # year 1
 _LATEST: Final = 253_402_300_800 * SECOND  # year 10000
 
@@ -75,13 +76,18 @@ def _from_calendar(moment: object) -> int:
             f"time: expected ISO text, an int of microseconds or a datetime; got {type(moment).__name__}."
         )
     zoned = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    since = zoned - datetime(1970, 1, 1, tzinfo=UTC)
+    since = zoned - _EPOCH
     return (since.days * 86_400 + since.seconds) * SECOND + since.microseconds
 
 
 def format_time(microseconds: int) -> str:
     """Return a moment as ISO text to the second, with `Z`."""
     return f"{np.datetime64(int(microseconds), 'us').astype('datetime64[s]')}Z"
+
+
+def to_datetime(microseconds: int) -> datetime:
+    """Return a moment as a datetime of UTC."""
+    return _EPOCH + timedelta(microseconds=int(microseconds))
 
 
 def parse_duration(duration: Duration) -> int:

@@ -81,9 +81,11 @@ def verify(
     memory: Limit = None,
 ) -> None:
     """Compute a pack again from its data set: does every byte agree, and which part differs."""
+    from muledetect.outputs import sha256
+
     with progress_bar() as progress:
         found = md.pipeline.verify(archive, dataset, key=key, memory=memory, progress=progress)
     console.show_verification(out, found)
-    out.print(f"SHA-256 of {plain(archive)}: {hashlib.sha256(archive.read_bytes()).hexdigest()}", soft_wrap=True)
+    out.print(f"SHA-256 of {plain(archive)}: {sha256(archive)}", soft_wrap=True)
     if not found.agrees:
         raise typer.Exit(3)

@@ -84,10 +84,10 @@ def holds(
     if output is not None:
         check_output(output, kinds.HOLD_STATES, inputs=[record, traces, decisions], overwrite=overwrite)
     clocks = md.holds.load_clocks(pack)
-    events = md.holds.read_record(record, may_be_new=traces is not None or decisions is not None)
-    states = md.holds.hold_states(events, as_of, clocks)
+    proposes = traces is not None or decisions is not None
+    states = md.holds.hold_states(record, as_of, clocks, may_be_new=proposes)
     proposed = None
-    if traces is not None or decisions is not None:
+    if proposes:
         table = None if traces is None else md.holds.propose.read_holds(traces)
         proposed = md.holds.propose_holds(table, pack=clocks, states=states, decisions=decisions)
     if output is not None:

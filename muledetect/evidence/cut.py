@@ -85,8 +85,7 @@ def group_bystanders(snapshot: Snapshot, case: Case, k: int) -> tuple[pa.Table, 
             }
             found.append(dict(zip(level, key, strict=True)) | sums)
         rows = rows[~is_large]
-    columns = {each.name: pa.array([row.get(each.name) for row in found], each.type) for each in BYSTANDERS}
-    return pa.table(columns, schema=BYSTANDERS), len(rows)
+    return pa.Table.from_pylist(found, BYSTANDERS), len(rows)
 
 
 def cut_accounts(snapshot: Snapshot, case: Case) -> pa.Table:
@@ -137,7 +136,7 @@ def cut_traces(traces: Traces, case: Case, k: int) -> dict[str, pa.Table]:
             row = {"complaint_id": complaint, "method": method, "traced": int(part["traced"].sum())}
             rows.append(row | {"as_of": part["as_of"].iloc[0], "exit_kind": "outside_the_case"})
     kept = places.filter(is_of)
-    summed = pa.Table.from_pylist(rows, places.schema) if rows else places.schema.empty_table()
+    summed = pa.Table.from_pylist(rows, places.schema)
     steps = own["steps"].filter(pc.and_(case.has(own["steps"]["source"]), case.has(own["steps"]["target"])))
     holds = own["holds"].filter(case.has(own["holds"]["account_id"]))
     order = [("complaint_id", "ascending"), ("method", "ascending")]

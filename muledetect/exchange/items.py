@@ -82,7 +82,7 @@ def gather_items(
     for kind, value, code in _used(snapshot, accounts, tuple(kind for kind in kinds if kind != "account")):
         _add(found, kind, value, float(probability[code]), ring.get(code), of_account[code])
     rows = [row | {"band": band_of(row["band"])} for _, row in sorted(found.items())]
-    return pa.table([pa.array([row[field.name] for row in rows], field.type) for field in ITEMS], schema=ITEMS)
+    return pa.Table.from_pylist(rows, ITEMS)
 
 
 def band_of(probability: float) -> str:

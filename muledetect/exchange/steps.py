@@ -19,13 +19,13 @@ import hmac
 import json
 import re
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
 import pyarrow as pa
 
-from muledetect.clock import Duration, Moment, parse_duration, parse_time
+from muledetect.clock import Duration, Moment, parse_duration, parse_time, to_datetime
 from muledetect.errors import DataError, OptionError
 from muledetect.exchange.files import MOST, check_name, head, read_message, write_message
 from muledetect.exchange.group import blind, derive, point_of, scalar, seal, to_point, unblind, unseal
@@ -44,7 +44,6 @@ _SMALLEST: Final = 64
 _RING: Final = re.compile(r"x-[0-9a-f]{20}")
 
 _TIME: Final = pa.timestamp("us", tz="UTC")
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 #: Table of matches: own columns, then what the partner told.
 TABLE: Final = pa.schema(
     [*ITEMS, pa.field("partner", pa.string()), pa.field("run", pa.string()), pa.field("known_ts", _TIME),
@@ -52,6 +51,7 @@ TABLE: Final = pa.schema(
 )  # fmt: skip
 
 Key = Pseudonyms | str | Path
+Things = dict[tuple[str, str], dict[str, Any]]
 
 
 def request(
@@ -92,7 +92,7 @@ def request(
     check_name(receiver, "receiver")
     check_output(path, EXCHANGE_FILE, overwrite=overwrite)
     things = _things(items)
-    run = derive(secret, b"run", _digest(items), sender.encode(), receiver.encode(), str(made_at).encode())[:16].hex()
+    run = derive(secret, b"run", _digest(things), sender.encode(), receiver.encode(), str(made_at).encode())[:16].hex()
     points = list(_blinded(things, secret, run, progress or silent))
     wanted = _padded(len(points)) if pad else len(points)
     points += [
@@ -150,13 +150,14 @@ def answer(
             f"exchange: the request holds {len(asked['points']):,} points, more than {most:,}. Ask the partner why, or "
             "raise the bound (--most): who asks about many accounts may be guessing."
         )
-    by = scalar(secret, b"answer", asked["sha256"].encode(), _digest(items), ",".join(sorted(tell)).encode())
+    things = _things(items)
+    by = scalar(secret, b"answer", asked["sha256"].encode(), _digest(things), ",".join(sorted(tell)).encode())
     points = []
     for place, point in enumerate(asked["points"]):
         points.append(blind(by, point))
         if place % 512 == 0:
             show("answering", place / len(asked["points"]))
-    tags = dict(_told(items, by, secret, asked["run"], tell))
+    tags = dict(_told(things, by, secret, asked["run"], tell))
     wanted = _padded(len(tags)) if pad else len(tags)
     for place in range(wanted - len(tags)):
         nothing = derive(secret, b"no tag", asked["sha256"].encode(), str(place).encode())
@@ -227,7 +228,7 @@ def finish(
         tag, lock = _tag_and_key(unblind(own, got["points"][place_of[point]]), kind, value)
         if tag in sealed_of:
             rows.append(things[kind, value] | _opened(lock, sealed_of[tag]))
-    known = {"partner": got["from"], "run": got["run"], "known_ts": _EPOCH + timedelta(microseconds=now)}
+    known = {"partner": got["from"], "run": got["run"], "known_ts": to_datetime(now)}
     found = pa.Table.from_pylist([row | known for row in rows], TABLE)
     if path is not None:
         write_table(found, path, output=MATCHES, overwrite=overwrite)
@@ -259,7 +260,7 @@ def _secret(key: Key) -> bytes:
     return derive(found.key, b"key")
 
 
-def _things(items: Any) -> dict[tuple[str, str], dict[str, Any]]:
+def _things(items: Any) -> Things:
     """Return the rows of a table of things by kind and value, sorted."""
     table = opened(items, "items")
     missing = [name for name in ITEMS.names if name not in table.column_names]
@@ -273,8 +274,8 @@ def _things(items: Any) -> dict[tuple[str, str], dict[str, Any]]:
     return dict(sorted(rows.items()))
 
 
-def _digest(items: Any) -> bytes:
-    rows = [[str(cell) for cell in row.values()] for row in _things(items).values()]
+def _digest(things: Things) -> bytes:
+    rows = [[str(cell) for cell in row.values()] for row in things.values()]
     return hashlib.sha256(json.dumps(rows).encode()).digest()
 
 
@@ -296,9 +297,9 @@ def _tag_and_key(point: bytes, kind: str, value: str) -> tuple[bytes, bytes]:
     return both[:32], both[32:]
 
 
-def _told(items: Any, by: bytes, secret: bytes, run: str, tell: tuple[str, ...]) -> Any:
+def _told(things: Things, by: bytes, secret: bytes, run: str, tell: tuple[str, ...]) -> Any:
     """Yield the tag of each thing and what is told of it, sealed."""
-    for (kind, value), row in _things(items).items():
+    for (kind, value), row in things.items():
         tag, lock = _tag_and_key(blind(by, to_point(kind, value)), kind, value)
         ring = row["ring_id"]
         name = None if ring is None else _pseudonym(secret, run, ring)

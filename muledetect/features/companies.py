@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
 _NOT_LIVE: Final = "it reads the company behind the account"
 #: Where money leaves the country's banks, and what pays the costs of a business.
-_KINDS: Final = ACCOUNT_KINDS
 _EXCHANGES: Final = ("vasp", "wallet", "xborder")
 _COSTS: Final = ("biller", "government", "payroll")
 #: At once.
@@ -205,8 +204,8 @@ def _transfers_to(extraction: Extraction, places: tuple[str, ...]) -> BoolArray:
     kind = facts.accounts.kind
     of_payee = np.zeros(graph.n_accounts, np.bool_)
     for place in places:
-        if place in _KINDS:
-            of_payee |= kind == _KINDS.index(place)
+        if place in ACCOUNT_KINDS:
+            of_payee |= kind == ACCOUNT_KINDS.index(place)
     found = of_payee[graph.target]
     exits = facts.exit_place
     return found if exits is None else found | np.isin(exits[: graph.n_transfers], codes)

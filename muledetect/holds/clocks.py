@@ -25,15 +25,15 @@ import re
 from calendar import monthrange
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from importlib import resources
 from pathlib import Path
 from typing import Any, Final, Literal
 from zoneinfo import ZoneInfo
 
-from muledetect.clock import parse_duration
+from muledetect.clock import parse_duration, parse_time, to_datetime
 from muledetect.errors import OptionError
-from muledetect.features.packs import NAMES
+from muledetect.features.packs import named_text
 from muledetect.records.parse import check_zone
 from muledetect.schema import did_you_mean
 
@@ -43,7 +43,6 @@ POWERS: Final = ("police", "court", "agency")
 _FIELDS: Final = {"name", "text", "text_th", "review", "bank", "police", "powers", "source", "choice"}
 _FILE: Final = {"time_zone", "era", "holidays", "clocks"}
 _PERIOD: Final = re.compile(r"(\d{1,4}) (working days|calendar days|months)")
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 #: Thailand counts 543 years more.
 _BUDDHIST: Final = 543
 _WEEK: Final = 5
@@ -140,11 +139,10 @@ class Clocks:
         return f"{local.year:04d}-{rest}"
 
     def _local(self, moment: int) -> datetime:
-        return (_EPOCH + timedelta(microseconds=moment)).astimezone(ZoneInfo(self.time_zone))
+        return to_datetime(moment).astimezone(ZoneInfo(self.time_zone))
 
     def _midnight(self, day: date) -> int:
-        begun = datetime(day.year, day.month, day.day, tzinfo=ZoneInfo(self.time_zone))
-        return (begun - _EPOCH) // timedelta(microseconds=1)
+        return parse_time(datetime(day.year, day.month, day.day, tzinfo=ZoneInfo(self.time_zone)))
 
 
 def _months_later(day: date, n: int) -> date:
@@ -171,14 +169,7 @@ def load_clocks(pack: str | Path | Clocks) -> Clocks:
 
 def clocks_text(pack: str | Path) -> str:
     """Return the text of the file of a country pack's clocks, or of a JSON file; errors as `load_clocks`."""
-    if str(pack) in NAMES:
-        return resources.files(__package__).joinpath(f"countries/{pack}.json").read_text("utf-8")
-    if Path(pack).suffix == ".json" and Path(pack).is_file():
-        return Path(pack).read_text("utf-8")
-    raise OptionError(
-        f"pack: {str(pack)!r} is no country pack and no JSON file; packs are {', '.join(NAMES)}."
-        f"{did_you_mean(str(pack), NAMES)}"
-    )
+    return named_text(pack, resources.files(__package__).joinpath("countries"), what="pack")
 
 
 def read_clocks(name: str, text: str) -> Clocks:

@@ -67,14 +67,7 @@ def propose_holds(
     if decisions is not None:
         held = {row["transfer_id"] for row in standing}
         rows += [row for row in _decided(Path(decisions), names) if row["transfer_id"] not in held]
-    columns = {
-        name: pa.array([row.get(name) for row in rows], _plain(PROPOSALS.field(name))) for name in PROPOSALS.names
-    }
-    return pa.table(columns).cast(PROPOSALS)
-
-
-def _plain(field: pa.Field) -> pa.DataType:
-    return pa.int64() if pa.types.is_timestamp(field.type) else field.type
+    return pa.Table.from_pylist(rows, PROPOSALS)
 
 
 def _of_trace(holds: pa.Table, clocks: Clocks, standing: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -161,7 +154,7 @@ def traced_hold(
     """
     # the moment is exclusive, and what was written down in this very microsecond counts
     now = parse_time(datetime.now(UTC) if recorded is None else recorded) + 1
-    states = hold_states(record, now, pack) if Path(record).exists() else None
+    states = hold_states(record, now, pack, may_be_new=True)
     found = propose_holds(read_holds(traces), pack=pack, states=states)
     for row in rows_of(found):
         if (row["complaint_id"], row["account_id"]) == (complaint_id, account_id):

@@ -29,7 +29,7 @@ from muledetect.outputs import check_output
 from muledetect.outputs.kinds import HOLD_RECORD
 from muledetect.records.intake import read_parquet
 from muledetect.records.write import write_table
-from muledetect.schema import HOLD_EVENTS, Table, did_you_mean
+from muledetect.schema import HOLD_EVENTS, did_you_mean
 
 _ID: Final = "event_id"
 #: Who decided, and why, have at most so many signs.
@@ -142,7 +142,7 @@ def add_event(
         If the record was changed.
     """
     clocks, moments = load_clocks(pack), {"time": time, "traced_at": traced_at, "until": until}
-    known = int(datetime.now(UTC).timestamp() * 1_000_000) if recorded is None else _moment(recorded, "recorded")
+    known = parse_time(datetime.now(UTC)) if recorded is None else _moment(recorded, "recorded")
     new: dict[str, Any] = {
         "event": event, "known_ts": known, "account_id": account_id, "complaint_id": complaint_id,
         "transfer_id": transfer_id, "clock": clock, "amount": amount, "power": power,
@@ -151,7 +151,7 @@ def add_event(
     _check_fields(new)
     place = check_output(record, HOLD_RECORD, overwrite=overwrite)
     with _one_writer(place):
-        rows = rows_of(read_record(place)) if place.exists() else []
+        rows = rows_of(read_record(place, may_be_new=True))
         new["hold_id"] = hold_id or (_next_id(rows) if event == "held" else None)
         if new["hold_id"] is None:
             raise OptionError(f"hold: the event {event!r} needs the hold that it is of. Give its hold_id (--hold).")
@@ -161,7 +161,8 @@ def add_event(
             raise OptionError("hold: it takes effect after it is written down. Write it down when it has happened.")
         check_events([*rows, new], clocks)
         new[_ID] = _digest(rows[-1][_ID] if rows else "", new)
-        write_table(table_of([*rows, new], HOLD_EVENTS), place, output=HOLD_RECORD, overwrite=overwrite)
+        table = pa.Table.from_pylist([*rows, new], HOLD_EVENTS.arrow_schema)
+        write_table(table, place, output=HOLD_RECORD, overwrite=overwrite)
     return str(new["hold_id"])
 
 
@@ -175,18 +176,6 @@ def rows_of(table: pa.Table) -> list[dict[str, Any]]:
     )
     rows: list[dict[str, Any]] = plain.to_pylist()
     return rows
-
-
-def table_of(rows: list[dict[str, Any]], declared: Table) -> pa.Table:
-    """Return rows with times as microseconds as a table of the contract."""
-    if not rows:
-        return declared.empty()
-    fields = declared.arrow_schema
-    columns = {}
-    for each in fields:
-        kind = pa.int64() if pa.types.is_timestamp(each.type) else each.type
-        columns[each.name] = pa.array([row[each.name] for row in rows], kind).cast(each.type)
-    return pa.table(columns, schema=fields)
 
 
 def _check_fields(new: dict[str, Any]) -> None:

@@ -13,12 +13,14 @@ import pyarrow as pa
 from muledetect.clock import Moment, format_time, parse_time
 from muledetect.errors import DataError
 from muledetect.holds.clocks import Clocks, load_clocks
-from muledetect.holds.record import read_record, rows_of, table_of
+from muledetect.holds.record import read_record, rows_of
 from muledetect.holds.rules import Refused, build_holds
 from muledetect.schema import HOLD_STATES
 
 
-def hold_states(record: pa.Table | str | Path, as_of: Moment, pack: str | Path | Clocks) -> pa.Table:
+def hold_states(
+    record: pa.Table | str | Path, as_of: Moment, pack: str | Path | Clocks, *, may_be_new: bool = False
+) -> pa.Table:
     """Return each hold as it stands just before a moment.
 
     Parameters
@@ -29,6 +31,8 @@ def hold_states(record: pa.Table | str | Path, as_of: Moment, pack: str | Path |
         Exclusive: events that took effect or were written down at or after it do not count.
     pack : str, path or Clocks
         Clocks of the country, see `load_clocks`.
+    may_be_new : bool
+        As for `read_record`.
 
     Returns
     -------
@@ -47,7 +51,7 @@ def hold_states(record: pa.Table | str | Path, as_of: Moment, pack: str | Path |
     O(events log events).
     """
     clocks, moment = load_clocks(pack), parse_time(as_of)
-    events = rows_of(read_record(record))
+    events = rows_of(read_record(record, may_be_new=may_be_new))
     known = [event for event in events if max(event["time"], event["known_ts"]) < moment]
     try:
         holds = build_holds(known, clocks)
@@ -57,4 +61,4 @@ def hold_states(record: pa.Table | str | Path, as_of: Moment, pack: str | Path |
             f"{error}. Give the pack that the record was made with."
         ) from error
     rows = [holds[name].at(moment) for name in sorted(holds)]
-    return table_of(rows, HOLD_STATES)
+    return pa.Table.from_pylist(rows, HOLD_STATES.arrow_schema)

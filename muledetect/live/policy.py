@@ -21,8 +21,7 @@ from typing import Any, Final, Literal, NamedTuple, get_args
 
 from muledetect.clock import parse_duration
 from muledetect.errors import OptionError
-from muledetect.features.packs import NAMES
-from muledetect.schema import did_you_mean
+from muledetect.features.packs import named_text
 from muledetect.score_basis import TIERS
 
 Action = Literal["allow", "review", "delay", "hold"]
@@ -150,17 +149,7 @@ def load_policy(name: str | Path) -> Policy:
     OptionError
         If there is no such pack or file, or the file is no policy.
     """
-    if str(name) in NAMES:
-        folder = resources.files(__package__).joinpath("policies")
-        found = folder.joinpath(f"{name}.json")
-        text = (found if found.is_file() else folder.joinpath("none.json")).read_text("utf-8")
-    elif Path(name).suffix == ".json" and Path(name).is_file():
-        text = Path(name).read_text("utf-8")
-    else:
-        raise OptionError(
-            f"policy: {str(name)!r} is no country pack and no JSON file; packs are {', '.join(NAMES)}."
-            f"{did_you_mean(str(name), NAMES)}"
-        )
+    text = named_text(name, resources.files(__package__).joinpath("policies"), what="policy")
     try:
         return read_policy(Path(name).stem, json.loads(text))
     except (ValueError, KeyError, TypeError, AttributeError) as error:

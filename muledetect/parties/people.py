@@ -11,12 +11,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from muledetect.arrays import MISSING, NEVER, Float64Array, Int8Array, Int32Array, Int64Array
+from muledetect.clock import DAY
 from muledetect.facts import Snapshot
 from muledetect.facts.columns import numbers, texts
+from muledetect.facts.sessions import IN_SESSION
 from muledetect.schema import IDENTIFIER_KINDS
 
-#: Columns of table sessions that tell a thing of a kind.
-_IN_SESSIONS: Final = {"device": "device_hash", "ip": "ip_hash", "wifi": "wifi_hash"}
+#: Columns of table sessions that tell a thing of a kind; a cell of the phone network is everybody's.
+_IN_SESSIONS: Final = {kind: column for kind, column in IN_SESSION.items() if kind != "cell"}
 
 PERSON, COMPANY, UNKNOWN = 0, 1, -1
 
@@ -100,7 +102,7 @@ def _traits(holders: pa.Table, row: Int64Array) -> tuple[Int8Array, Float64Array
     sort = np.append(sort.to_numpy(zero_copy_only=False).astype(np.int8), np.int8(UNKNOWN))[row]
     year = np.append(numbers(holders, "birth_year"), MISSING)[row]
     registered = np.append(numbers(holders, "registered_at"), MISSING)[row]
-    value = np.where(sort == COMPANY, registered // 86_400_000_000, year)
+    value = np.where(sort == COMPANY, registered // DAY, year)
     is_missing = np.where(sort == COMPANY, registered == MISSING, year == MISSING)
     return sort, np.where(is_missing, np.nan, value.astype(np.float64))
 

@@ -166,7 +166,7 @@ def history_of(table: pa.Table, as_of: int) -> dict[tuple[str, str], str]:
     rows = table.take(pa.array(np.flatnonzero(known < as_of))).to_pylist()
     found: dict[tuple[str, str], list[str]] = {}
     for row in sorted(rows, key=lambda row: (row["known_ts"], row["status"], str(row["tier"]), str(row["listed_by"]))):
-        day = format_time(int(row["known_ts"].timestamp()) * 1_000_000)[:10]
+        day = format_time(parse_time(row["known_ts"]))[:10]
         tier, by = f" in {row['tier']}" if row["tier"] else "", f" by {row['listed_by']}" if row["listed_by"] else ""
         found.setdefault((row["subject_kind"], row["subject_id"]), []).append(f"{row['status']}{tier}{by} on {day}")
     return {key: "; ".join(texts) for key, texts in found.items()}

@@ -11,14 +11,14 @@ import hashlib
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
 
-from muledetect.clock import Moment, parse_time
+from muledetect.clock import Moment, parse_time, to_datetime
 from muledetect.errors import DataError, OptionError
 from muledetect.facts.registry import ENTRY
 from muledetect.outputs import check_output, kinds, new_folder
@@ -39,7 +39,6 @@ _PLACE: Final = "row_of_the_import"
 #: Whether the file says when the entry began; else that is the moment of receipt.
 _DATED: Final = "is_dated"
 _SAID: Final = ("valid_from", "valid_to", "status", "tier", "reliability", "is_own", "centre_id", "reason")
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, eq=False)
@@ -179,7 +178,7 @@ def _read(
 def _filled(table: pa.Table, scheme: Scheme, sender: str, received: int) -> pa.Table:
     """Return the rows with what a file may leave to its import: scheme, sender, moment of receipt, ids of entries."""
     columns = {name: table[name].to_pylist() for name in table.column_names}
-    n, moment = len(table), (_EPOCH + timedelta(microseconds=received)).isoformat()
+    n, moment = len(table), to_datetime(received).isoformat()
     for name, value in (("scheme", scheme.name), ("listed_by", sender), ("status", "listed")):
         columns[name] = [value if cell is None else cell for cell in columns.get(name, [None] * n)]
     is_dated = [str(cell is not None) for cell in columns.get("valid_from", [None] * n)]
@@ -226,7 +225,7 @@ def _judged(
         if is_broken:
             log.add("registry", column, reason, "reject", place)
             return None
-    moment = _EPOCH + timedelta(microseconds=received)
+    moment = to_datetime(received)
     row["known_ts"] = max(row["known_ts"], moment)
     if is_listing and tier is not None and tier.expires_after is not None:
         latest = row["valid_from"] + timedelta(microseconds=tier.expires_after)
@@ -260,7 +259,7 @@ def _gone(
 ) -> list[dict[str, Any]]:
     """Return removals of the sender's entries that stand and that its full list does not name."""
     named = {tuple(row[name] for name in ENTRY) for row in rows}
-    moment = _EPOCH + timedelta(microseconds=received)
+    moment = to_datetime(received)
     said = {"status": "removed", "valid_from": moment, "known_ts": moment, "valid_to": None, "reliability": None,
             "reason": "no longer in the full list"}  # fmt: skip
     return [

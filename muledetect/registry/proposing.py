@@ -7,14 +7,14 @@ in any other than the lowest.
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from muledetect.clock import Moment, parse_time
+from muledetect.clock import Moment, parse_time, to_datetime
 from muledetect.errors import DataError, OptionError
 from muledetect.frames import as_arrow
 from muledetect.outputs import check_output
@@ -36,7 +36,6 @@ _MOST_REASONS: Final = 5
 _TIME: Final = pa.timestamp("us", tz="UTC")
 #: Columns of proposals: those of table `registry`, and what registries had said of the account before.
 TABLE: Final = pa.schema([*INPUTS["registry"].arrow_schema, pa.field("history", pa.string())])
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def propose(
@@ -95,7 +94,7 @@ def propose(
 def _proposal(
     row: dict[str, Any], scheme: Scheme, listed_by: str, moment: int, known: dict[tuple[str, str], str], is_level: bool
 ) -> dict[str, Any]:
-    time, tier, account = _EPOCH + timedelta(microseconds=moment), scheme.lowest, row["account_id"]
+    time, tier, account = to_datetime(moment), scheme.lowest, row["account_id"]
     reasons = [reason["text"] for reason in (row.get("reasons") or [])[:_MOST_REASONS] if reason["text"]]
     return {
         "scheme": scheme.name, "entry_id": entry_id(scheme.name, listed_by, "account", account),

@@ -9,10 +9,14 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from importlib import resources
-from typing import Final
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
 
 from muledetect.errors import OptionError
 from muledetect.schema import did_you_mean
+
+if TYPE_CHECKING:
+    from importlib.resources.abc import Traversable
 
 NAMES: Final = ("TH", "SG", "GB", "EU", "IN", "KR", "none")
 
@@ -67,4 +71,42 @@ def load_pack(name: str) -> Pack:
         limits=tuple(entry["limits"]),
         utc_offset=entry["utc_offset"],
         sources=tuple(entry["sources"]),
+    )
+
+
+def named_text(
+    name: str | Path,
+    folder: Traversable,
+    *,
+    what: str,
+    names: tuple[str, ...] = NAMES,
+    kinds: tuple[str, str] = ("country pack", "packs"),
+) -> str:
+    """Return the text of a JSON file that ships under a name, or of one of the user's own.
+
+    Parameters
+    ----------
+    name : str or path
+        One of `names`, or a file that ends in .json.
+    folder : Traversable
+        Of the files that ship; a name without one has that of "none".
+    what : str
+        What an error is about.
+    names : tuple of str
+    kinds : tuple of str
+        What such a name is called, and several of them.
+
+    Raises
+    ------
+    OptionError
+        If there is no such name or file.
+    """
+    if str(name) in names:
+        shipped = folder.joinpath(f"{name}.json")
+        return (shipped if shipped.is_file() else folder.joinpath("none.json")).read_text("utf-8")
+    if Path(name).suffix == ".json" and Path(name).is_file():
+        return Path(name).read_text("utf-8")
+    raise OptionError(
+        f"{what}: {str(name)!r} is no {kinds[0]} and no JSON file; {kinds[1]} are {', '.join(names)}."
+        f"{did_you_mean(str(name), names)}"
     )

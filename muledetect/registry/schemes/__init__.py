@@ -16,7 +16,7 @@ from typing import Any, Final, Literal, get_args
 
 from muledetect.clock import parse_duration
 from muledetect.errors import OptionError
-from muledetect.schema import did_you_mean
+from muledetect.features.packs import named_text
 
 NAMES: Final = ("TH", "GB", "SG", "exchange", "none")
 
@@ -92,15 +92,7 @@ def load_scheme(name: str | Path) -> Scheme:
     OptionError
         If there is no such scheme or file, or the file is no scheme.
     """
-    if str(name) in NAMES:
-        text = resources.files(__package__).joinpath(f"{name}.json").read_text("utf-8")
-    elif Path(name).suffix == ".json" and Path(name).is_file():
-        text = Path(name).read_text("utf-8")
-    else:
-        raise OptionError(
-            f"scheme: {str(name)!r} is no scheme and no JSON file; schemes are {', '.join(NAMES)}."
-            f"{did_you_mean(str(name), NAMES)}"
-        )
+    text = named_text(name, resources.files(__package__), what="scheme", names=NAMES, kinds=("scheme", "schemes"))
     try:
         return read_scheme(Path(name).stem, json.loads(text))
     except (ValueError, KeyError, TypeError, AttributeError) as error:
