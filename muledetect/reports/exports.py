@@ -430,6 +430,9 @@ def _close(book: Workbook) -> None:
         book.close()
     except FileCreateError as error:
         raise OSError(*error.args[0].args) from error
+    finally:
+        for sheet in book.worksheets():  # a book that could not be written leaves the files of its rows open
+            sheet.row_data_fh.close()
 
 
 def _write_sheet(book: Workbook, title: str, rows: pa.Table, currency: str | None) -> None:

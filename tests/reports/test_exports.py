@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import csv
 import datetime as dt
+import gc
 import io
 import re
 import sys
+import warnings
 import zipfile
 from decimal import Decimal
 from pathlib import Path
@@ -391,6 +393,20 @@ def test_equal_tables_give_equal_bytes(tmp_path: Path) -> None:
     for name in ("a", "b"):
         write_xlsx({"t": everything()}, tmp_path / f"{name}.xlsx")
     assert (tmp_path / "a.xlsx").read_bytes() == (tmp_path / "b.xlsx").read_bytes()
+
+
+def test_a_book_that_cannot_be_written_leaves_no_file_open(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("xlsxwriter.packager.Packager._create_package", full)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        with pytest.raises(OSError, match="No space left"):
+            write_xlsx({"one": everything(), "two": everything()}, tmp_path / "x.xlsx")
+        gc.collect()
+    assert [str(warning.message) for warning in caught] == []
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_without_xlsxwriter_the_extra_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
