@@ -12,6 +12,7 @@ import argparse
 import json
 import os
 import platform
+import resource
 import shlex
 import subprocess
 import sys
@@ -342,18 +343,25 @@ def check_folders(section: Section, folders: dict[str, str | None]) -> None:
 def measure(section: Section, folders: dict[str, str | None]) -> dict[str, Any]:
     """Run the command of a section; return what it printed, and where, when and with which versions."""
     check_folders(section, folders)
-    started = time.perf_counter()
+    started, before = time.perf_counter(), _processors()
     with tempfile.TemporaryDirectory() as empty:
         given = {**folders, "FOLDER": empty}
         run = [sys.executable, *(given.get(word) or word for word in shlex.split(section.command)[1:])]
         printed = subprocess.run(run, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True).stdout
-    seconds = time.perf_counter() - started
+    seconds, processors = time.perf_counter() - started, _processors() - before
     return {
         "command": section.command,
         "made": made(section.packages),
         "seconds": round(seconds, 1),
+        "processors": round(processors, 1),
         "printed": printed,
     }
+
+
+def _processors() -> float:
+    """Return the seconds of processors of all commands that have ended."""
+    spent = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return spent.ru_utime + spent.ru_stime
 
 
 def made(packages: tuple[str, ...] = ()) -> dict[str, str]:
@@ -403,7 +411,9 @@ def page(store: Path | None = None) -> str:
 
 def _origin(result: dict[str, Any]) -> list[str]:
     made_by = result["made"]
-    took = f" Took {result['seconds']:,.0f} s." if result.get("seconds") else ""
+    took = f" Took {result['seconds']:,.0f} s" if result.get("seconds") else ""
+    took += f", {result['processors']:,.0f} s of processors" if result.get("processors") else ""
+    took += "." if took else ""
     note = f" {result['note']}" if result.get("note") else ""
     return [
         f"> Version: {made_by['version']}. Date: {made_by['date']}.{took}{note}  ",

@@ -81,6 +81,14 @@ def test_a_command_gets_an_empty_folder_that_is_removed_and_the_data_sets_that_i
         benchmarks.measure(section, {})
 
 
+def test_a_section_says_how_long_its_command_took_on_the_clock_and_of_processors() -> None:
+    code = "import time; end = time.process_time() + 0.2\nwhile time.process_time() < end: pass"
+    measured = benchmarks.measure(benchmarks.Section("Busy", f"python -c '{code}'", 1, "Computes."), {})
+    assert measured["processors"] >= 0.2
+    said = benchmarks._origin(measured | {"seconds": 1_234.4, "processors": 2_345.4})[0]
+    assert said.endswith(" Took 1,234 s, 2,345 s of processors.  ")
+
+
 def test_a_command_that_fails_stores_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     broken = benchmarks.Section("Broken", "python -c 'raise SystemExit(3)'", 1, "Fails.")
     monkeypatch.setattr(benchmarks, "SECTIONS", {"broken": broken})
