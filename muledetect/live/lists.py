@@ -13,7 +13,7 @@ from typing import Final
 import numba
 import numpy as np
 
-from muledetect.arrays import AnyArray, Int32Array, Int64Array, first_at_least
+from muledetect.arrays import AnyArray, BoolArray, Int32Array, Int64Array, first_at_least
 from muledetect.facts.columns import group
 
 #: A list that is full moves behind all others, to a place of twice its length; places of moved lists are used again
@@ -87,6 +87,54 @@ class Lists:
         Rows are in order of time, so a bound of rows is a bound of time. Keys without a list have no rows.
         """
         found: Int64Array = _gather(self.start, self.stop, self._entry, keys, since, most)
+        return found
+
+    def count_since(self, keys: AnyArray, since: int) -> int:
+        """Return how many rows `of` would return."""
+        return int(_count(self.start, self.stop, self._entry, keys, since))
+
+    # Below, rows are transfers; those from an account to itself move nothing, and are not counted.
+
+    def exceed(self, keys: AnyArray, since: int, low: int, most: int, source: AnyArray, target: AnyArray) -> BoolArray:
+        """Return of which keys more than `most` transfers lie in rows `since` to `low`. O(most) a key."""
+        found: BoolArray = _exceed(self.start, self.stop, self._entry, keys, since, low, most, source, target)
+        return found
+
+    def latest(self, keys: AnyArray, since: int, low: int, most: int, source: AnyArray, target: AnyArray) -> Int64Array:
+        """Return the rows of some keys from row `low` on, and the last before that hold `most` transfers or all since.
+
+        Parameters
+        ----------
+        keys : int array
+        since, low : int
+            Rows; none before `since` is returned.
+        most : int
+        source, target : int array [n_transfers]
+            The two accounts of each row.
+        """
+        low_of = np.full(len(keys), low, np.int64)
+        found: Int64Array = _latest(
+            self.start, self.stop, self._entry, keys, low_of, np.full(len(keys), 2**31 - 1), since, most, source, target
+        )
+        return found
+
+    def before_each(
+        self, keys: AnyArray, row: AnyArray, since: int, most: int, time: Int64Array, source: AnyArray, target: AnyArray
+    ) -> Int64Array:
+        """Return for each key and row what `latest` returns just before the time of the row, and the rows of that time.
+
+        Parameters
+        ----------
+        keys, row : int array [n]
+        since, most, source, target
+            As for `latest`.
+        time : int64[n_transfers]
+            Ascending.
+        """
+        first, behind = _tick(time, row)
+        found: Int64Array = _latest(
+            self.start, self.stop, self._entry, keys, first, behind, since, most, source, target
+        )
         return found
 
     def last(self, keys: AnyArray) -> Int64Array:
@@ -183,4 +231,67 @@ def _gather(start, stop, entry, keys, since, most):  # type: ignore[no-untyped-d
             for j in range(first[i], stop[keys[i]]):
                 found[n] = entry[j]
                 n += 1
+    return found
+
+
+@numba.njit(cache=True, nogil=True)
+def _count(start, stop, entry, keys, since):  # type: ignore[no-untyped-def]
+    n = 0
+    for k in keys:
+        if 0 <= k < len(start):
+            n += stop[k] - first_at_least(entry, start[k], stop[k], since)
+    return n
+
+
+@numba.njit(cache=True, nogil=True)
+def _exceed(start, stop, entry, keys, since, low, most, source, target):  # type: ignore[no-untyped-def]
+    found = np.zeros(len(keys), np.bool_)
+    for i in range(len(keys)):
+        k = keys[i]
+        if k < 0 or k >= len(start):
+            continue
+        place, n = first_at_least(entry, start[k], stop[k], low), 0
+        while place > start[k] and entry[place - 1] >= since and n <= most:
+            place -= 1
+            n += source[entry[place]] != target[entry[place]]
+        found[i] = n > most
+    return found
+
+
+@numba.njit(cache=True, nogil=True)
+def _tick(time, row):  # type: ignore[no-untyped-def]
+    """Return the first row of the time of each row, and the row behind its last."""
+    first, behind = row.copy(), row + 1
+    for i in range(len(row)):
+        r = row[i]
+        if r > 0 and time[r - 1] == time[r]:
+            first[i] = first_at_least(time, 0, r, time[r])
+        if r + 1 < len(time) and time[r + 1] == time[r]:
+            behind[i] = first_at_least(time, r + 1, len(time), time[r] + 1)
+    return first, behind
+
+
+@numba.njit(cache=True, nogil=True)
+def _latest(start, stop, entry, keys, low, high, since, most, source, target):  # type: ignore[no-untyped-def]
+    """Return the rows of keys in `low` to `high`, and those before `low` that hold `most` transfers that move money."""
+    begin, end, n_all = np.zeros(len(keys), np.int64), np.zeros(len(keys), np.int64), 0
+    for i in range(len(keys)):
+        k = keys[i]
+        if k < 0 or k >= len(start):
+            continue
+        place, n = first_at_least(entry, start[k], stop[k], low[i]), 0
+        end[i] = place
+        while end[i] < stop[k] and entry[end[i]] < high[i]:
+            end[i] += 1
+        while place > start[k] and entry[place - 1] >= since and n < most:
+            place -= 1
+            n += source[entry[place]] != target[entry[place]]
+        begin[i] = place
+        n_all += end[i] - place
+    found = np.empty(n_all, np.int64)
+    n_all = 0
+    for i in range(len(keys)):
+        for place in range(begin[i], end[i]):
+            found[n_all] = entry[place]
+            n_all += 1
     return found

@@ -9,15 +9,17 @@ import numpy as np
 import pyarrow as pa
 
 from muledetect.arrays import MISSING, AnyArray, Float32Array, Int32Array, Int64Array, distinct
+from muledetect.clock import SECOND
 from muledetect.facts import Facts
 from muledetect.facts.accounts import Accounts
 from muledetect.facts.balances import Balances
 from muledetect.facts.sessions import FACES, FLAGS, IN_SESSION, Sessions
 from muledetect.features import Extraction
-from muledetect.features.signals import LOOKBACK, Signal, build_past
+from muledetect.features.signals import LOOKBACK, Opening, Signal, build_past
 from muledetect.graph import TransferGraph, graph_from_arrays
 from muledetect.live.around import Indexes, of_points, of_transfers
 from muledetect.live.lists import Lists
+from muledetect.live.openings import Openings
 from muledetect.live.rows import Growing, Rows
 from muledetect.records import Dataset
 from muledetect.records.encode import IdEncoder
@@ -104,6 +106,7 @@ class Parts:
         self._signals, self._values = signals, values
         self._currency, self._tick = currency, tick
         self._place = np.empty(0, np.int32)
+        self.openings = Openings()
 
     def signals_from(self, low: int) -> Float32Array:
         """Return the signals of the transfers from `low` on, which is the first of its tick.
@@ -113,14 +116,16 @@ class Parts:
         low : int
             Row; the values of those before it are known.
         """
-        rows = of_transfers(self._indexes, low, max(LOOKBACK, self._tick))
+        lookback = max(LOOKBACK, self._tick)
+        rows = of_transfers(self._indexes, low, lookback)
         n_known = int(np.searchsorted(rows, low))
-        graph, _ = self._graph(rows, np.empty(0, np.int32))
+        graph, codes = self._graph(rows, np.empty(0, np.int32))
         before, known, place = self._values.values[rows[:n_known]], {}, 0
         for made in self._signals:
             known[made.name] = before[:, place : place + len(made.columns)]
             place += len(made.columns)
-        past = build_past(graph, threads=1, known=known, at_hand=self._at_hand(rows, graph))
+        opening = self._opening(low, lookback, codes)
+        past = build_past(graph, threads=1, known=known, at_hand=self._at_hand(rows, graph), opening=opening)
         values = [made.compute(past)[n_known:] for made in self._signals]
         return np.column_stack([np.empty((len(rows) - n_known, 0), np.float32), *values])
 
@@ -154,7 +159,7 @@ class Parts:
     @property
     def _indexes(self) -> Indexes:
         rows = self._tables["transfers"]
-        used = tuple((rows[name], lists) for name, lists in self._used.items())
+        used = tuple((name, rows[name], lists) for name, lists in self._used.items())
         return Indexes(rows["time"], rows["source"], rows["target"], self._paid, self._got, used)
 
     def _graph(self, rows: Int64Array, accounts: Int32Array) -> tuple[TransferGraph, AnyArray]:
@@ -172,6 +177,18 @@ class Parts:
             tick=self._tick,
         )
         return graph, codes
+
+    def _opening(self, low: int, lookback: int, codes: AnyArray) -> Opening:
+        """Return what payers from row `low` on had done before two look-backs, by the accounts of a part."""
+        transfers = self._tables["transfers"]
+        columns = tuple(transfers[name] for name in ("time", "source", "target", "amount"))
+        since = int(columns[0][low]) - 2 * lookback
+        row, payers = int(np.searchsorted(columns[0], since)), distinct(columns[1][low:])
+        held = np.zeros((4, len(codes)), np.int64)
+        held[:, np.searchsorted(codes, payers)] = self.openings.at(
+            payers, row, self._paid, self._got, columns, is_simultaneous=self._tick >= SECOND
+        ).T
+        return Opening(since, *held)
 
     def _at_hand(self, rows: Int64Array, graph: TransferGraph) -> dict[str, AnyArray]:
         """Return what live signals read of the table of some transfers, see `Past.at_hand`."""

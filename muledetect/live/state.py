@@ -241,6 +241,7 @@ class LiveState:
         new = np.arange(low, self.n_transfers)
         for key, lists in self._listed():
             lists.add(key[low:], new)
+        self.parts.openings.forget(low)
         self._values.cut(low)
         self._values.append(self.parts.signals_from(low))
 

@@ -18,6 +18,7 @@ import pyarrow as pa
 
 from muledetect.clock import Duration
 from muledetect.features.signals import _extract, access, cycles, pairs, relay, scatter, senders, sessions, shapes
+from muledetect.features.signals._opening import Opening, count_on
 from muledetect.features.signals._past import LONGEST, LOOKBACK, MAX_DEGREE, Book, Past, Ties, build_past
 from muledetect.features.signals._slices import compute_signal, compute_slice, slices_of
 from muledetect.features.signals._spec import Signal, SignalRegistry, describe_signals, signal
@@ -114,6 +115,7 @@ __all__ = [
     "LOOKBACK",
     "MAX_DEGREE",
     "Book",
+    "Opening",
     "Past",
     "Signal",
     "SignalRegistry",
@@ -121,6 +123,7 @@ __all__ = [
     "build_past",
     "compute_signal",
     "compute_slice",
+    "count_on",
     "describe_signals",
     "extract_signals",
     "signal",

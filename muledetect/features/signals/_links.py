@@ -13,7 +13,8 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
-from muledetect.arrays import Int32Array, Int64Array
+from muledetect.arrays import Int32Array, Int64Array, first_at_least
+from muledetect.features.signals._opening import opened
 from muledetect.features.signals._past import Past, is_earlier
 
 
@@ -71,7 +72,7 @@ def build_links(past: Past) -> Links:
         credit_total=room.full(len(past.received.time), 0, np.int64),
     )
     past.by_transfer(_group, graph.time, graph.source, graph.amount, past.paid_at, links.debit_of, links.debit_total)
-    rules = (past.paid, past.received, past.lookback, past.is_simultaneous)
+    rules = (past.paid, past.received, past.lookback, past.is_simultaneous, past.opening)
     past.by_account(_match, *rules, True, links)
     np.cumsum(links.start, out=links.start)
     n_pairs = int(links.start[-1])
@@ -101,15 +102,21 @@ def _group(low, high, time, source, amount, paid_at, debit_of, debit_total) -> N
 
 
 @numba.njit(cache=True, nogil=True)
-def _match(low, high, paid, received, lookback, is_simultaneous, is_counting, links) -> None:  # type: ignore[no-untyped-def]
+def _match(low, high, paid, received, lookback, is_simultaneous, opening, is_counting, links) -> None:  # type: ignore[no-untyped-def]
     """Count the pairs of debit group d at `start[d + 1]`, or, when `start` is their running total, write them.
 
     Invariant: credits `oldest:newer` are the oldest group with something left, `rest` what is left of its `whole`. Each
-    step exhausts a group, so that an account has no more pairs than groups.
+    step exhausts a group, so that an account has no more pairs than groups. `oldest` is -1 for what was left at the
+    opening, which is in no pair.
     """
     for a in range(low, high):
-        oldest, newer, stop, rest, whole = received.start[a], received.start[a], received.stop[a], 0, 0
-        e, first = paid.start[a], received.start[a]
+        newer, stop = (
+            first_at_least(received.time, received.start[a], received.stop[a], opening.since),
+            received.stop[a],
+        )
+        oldest, rest, whole = np.int64(-1), opened(opening.unspent, a), 0
+        e = first_at_least(paid.time, paid.start[a], paid.stop[a], opening.since)
+        first = received.start[a]
         for f in range(first, stop if is_counting else first):
             first = f if received.time[f] != received.time[first] else first
             links.credit_of[received.transfer[f]] = first
@@ -126,12 +133,12 @@ def _match(low, high, paid, received, lookback, is_simultaneous, is_counting, li
                         whole += received.amount[newer]
                         newer += 1
                     rest = whole
-                if rest == 0 or not is_earlier(received.time[oldest], now, is_simultaneous):
+                if rest == 0 or (oldest >= 0 and not is_earlier(received.time[oldest], now, is_simultaneous)):
                     break
                 moved = min(left, rest)
                 left -= moved
                 rest -= moved
-                if now - received.time[oldest] <= lookback:
+                if oldest >= 0 and now - received.time[oldest] <= lookback:
                     if is_counting:
                         links.start[d + 1] += 1
                         if links.credit_total[oldest] == 0:

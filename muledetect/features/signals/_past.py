@@ -23,6 +23,7 @@ import pyarrow as pa
 from muledetect.arrays import AnyArray, Float32Array, Int32Array, Int64Array, first_at_least
 from muledetect.clock import DAY, HOUR, SECOND
 from muledetect.errors import OptionError
+from muledetect.features.signals._opening import ALL_AT_HAND, Opening
 from muledetect.graph import TransferGraph
 from muledetect.memory import HEAP, Room
 
@@ -106,6 +107,10 @@ class Past:
         What a caller has of the table `transfers` already, so that it need not be read there: codes of `device_hash`
         and `terminal_id` (int32, -1 where null), `source_balance_after` (int64 with `MISSING`), and `terminal_user`,
         the account that stood at the terminal (int32). A column that the table lacks is not among them.
+    opening : Opening
+        What payers of transfers whose values are not known had done before a moment, where what they did before it is
+        not at hand. Of two accounts that deal with each other then, the first payment and the last receipt of the payer
+        must be at hand, and the last transfer of each account.
     """
 
     graph: TransferGraph
@@ -121,6 +126,7 @@ class Past:
     room: Room = field(default=HEAP, repr=False)
     known: Mapping[str, Float32Array] = field(default_factory=dict, repr=False)
     at_hand: Mapping[str, AnyArray] = field(default_factory=dict, repr=False)
+    opening: Opening = field(default=ALL_AT_HAND, repr=False)
 
     def __len__(self) -> int:
         return self.graph.n_transfers
@@ -179,6 +185,7 @@ def build_past(
     room: Room = HEAP,
     known: Mapping[str, Float32Array] | None = None,
     at_hand: Mapping[str, AnyArray] | None = None,
+    opening: Opening = ALL_AT_HAND,
 ) -> Past:
     """Pack the books of a graph. O(n); 56 bytes a transfer.
 
@@ -200,6 +207,8 @@ def build_past(
         Where the books are kept.
     known, at_hand : mapping, optional
         See `Past`.
+    opening : Opening
+        See `Past`; default: all transfers are at hand.
 
     Raises
     ------
@@ -237,6 +246,7 @@ def build_past(
         room=room,
         known=known or {},
         at_hand=at_hand or {},
+        opening=opening,
     )
 
 

@@ -13,6 +13,7 @@ import numpy as np
 from muledetect.arrays import Float32Array
 from muledetect.features._columns import Column
 from muledetect.features.signals._links import build_links
+from muledetect.features.signals._opening import opened
 from muledetect.features.signals._past import Past, has_unknown, is_earlier
 from muledetect.features.signals._spec import signal
 
@@ -80,7 +81,7 @@ def relay(past: Past) -> Float32Array:
     found = past.unknown(8)
     links, graph = build_links(past), past.graph
     is_unusual = past.room.full(len(past), False, np.bool_)
-    past.by_account(_mark_unusual, past.paid, past.received, past.lookback, graph.n_accounts, is_unusual)
+    past.by_account(_mark_unusual, past.paid, past.received, past.lookback, graph.n_accounts, past.opening, is_unusual)
     past.by_transfer(_pass_on, graph.time, graph.amount, past.received.time, links, is_unusual, found)
     money = past.room.full((len(past.received.time), 4), 0, np.float64)
     known = past.known.get("relay", found[:0])
@@ -90,14 +91,15 @@ def relay(past: Past) -> Float32Array:
 
 
 @numba.njit(cache=True, nogil=True)
-def _mark_unusual(low, high, paid, received, lookback, n_accounts, is_unusual) -> None:  # type: ignore[no-untyped-def]
+def _mark_unusual(low, high, paid, received, lookback, n_accounts, opening, is_unusual) -> None:  # type: ignore[no-untyped-def]
     """Mark debits that are large for their account, to accounts that it had not dealt with before the look-back.
 
     Invariant: if `met[b] == a`, a and b first met at `first[b]`; `total` and `n` are of the debits in earlier ticks.
     """
     met, first = np.full(n_accounts, -1, np.int32), np.empty(n_accounts, np.int64)
     for a in range(low, high):
-        e, f, total, n = paid.start[a], received.start[a], 0, 0
+        e, f = paid.start[a], received.start[a]
+        total, n = opened(opening.paid, a), opened(opening.n_debits, a)
         while e < paid.stop[a]:
             now, n_now, total_now = paid.time[e], n, total
             while f < received.stop[a] and received.time[f] <= now:
@@ -110,8 +112,9 @@ def _mark_unusual(low, high, paid, received, lookback, n_accounts, is_unusual) -
                     met[payee], first[payee] = a, now
                 is_large = n > 0 and amount * n > LARGE * total
                 is_unusual[paid.transfer[e]] = is_large and first[payee] >= now - lookback
-                n_now += 1
-                total_now += amount
+                if now >= opening.since:
+                    n_now += 1
+                    total_now += amount
                 e += 1
             n, total = n_now, total_now
 

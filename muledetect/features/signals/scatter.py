@@ -35,6 +35,8 @@ def scatter_gather(past: Past) -> Float32Array:
     columns are NaN. O(credits of the payer since it last paid t) a transfer, amortised.
     """
     found = past.unknown(3)
+    known = past.known.get("scatter_gather", found[:0])
+    found[: len(known)] = known
     before, after = (
         past.room.full(len(past.received.time), -1, np.int32),
         past.room.full(len(past.received.time), 2**31 - 1, np.int32),
@@ -43,7 +45,7 @@ def scatter_gather(past: Past) -> Float32Array:
     is_busy = past.room.full(len(past.received.time), False, np.bool_)
     past.by_account(
         _gather, past.received, past.before.credits, before, after, past.lookback, past.is_simultaneous,
-        past.max_degree, past.graph.n_accounts, past.n_known("scatter_gather"), is_busy, found,
+        past.max_degree, past.graph.n_accounts, len(known), is_busy, found,
     )  # fmt: skip
     return found
 
@@ -128,6 +130,9 @@ def _gather(  # type: ignore[no-untyped-def]
                     continue
                 for r in range(g, g_stop):
                     s, i = received.other[r], received.transfer[r]
+                    is_known = i < n_known  # what it says stands in `found`; it only counts for others
+                    if is_known and not is_added:
+                        continue
                     slot = slot_of[s]
                     if slot >= n_slots or owner[slot] != s:
                         slot = -1
@@ -138,8 +143,8 @@ def _gather(  # type: ignore[no-untyped-def]
                     else:
                         first = first_at_least(received.time, received.start[s], last, now - lookback)
                         held = first
-                    is_left_out = max_degree > 0 and last - first > max_degree
-                    if is_asked:
+                    is_left_out = np.isnan(found[i, 0]) if is_known else max_degree > 0 and last - first > max_degree
+                    if is_asked and not is_known:
                         found[i, 2] = n_busy + (is_left_out and not is_first)
                     if is_added and is_left_out:
                         is_busy[r] = True
@@ -153,7 +158,7 @@ def _gather(  # type: ignore[no-untyped-def]
                             p += 1
                         found[i, 0], found[i, 1] = p < last, 0
                         continue
-                    if is_asked:
+                    if is_asked and not is_known:
                         for p in range(first, held):
                             origin = received.other[p]
                             if origin != t:
@@ -168,7 +173,7 @@ def _gather(  # type: ignore[no-untyped-def]
                             if origin != t:
                                 most = max(most, n)
                                 n_origins += n > 1
-                    if is_asked:
+                    if is_asked and not is_known:
                         found[i, 0], found[i, 1] = most, n_origins
                     if not is_added or first == last:
                         continue

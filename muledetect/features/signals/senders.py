@@ -10,6 +10,7 @@ import numpy as np
 from muledetect.arrays import MISSING, Float32Array, Int64Array
 from muledetect.facts.columns import numbers
 from muledetect.features._columns import Column
+from muledetect.features.signals._opening import opened
 from muledetect.features.signals._past import Past, has_unknown
 from muledetect.features.signals._spec import signal
 
@@ -43,8 +44,9 @@ def senders(past: Past) -> Float32Array:
     """
     found = past.unknown(6)
     past.by_account(
-        _habits, past.paid, past.received, past.lookback, past.graph.n_accounts, past.n_known("senders"), found
-    )
+        _habits, past.paid, past.received, past.lookback, past.graph.n_accounts, past.n_known("senders"),
+        past.opening.largest, found,
+    )  # fmt: skip
     if "source_balance_after" in past.at_hand:
         found[:, 0] = _drained(past.graph.amount, past.at_hand["source_balance_after"])
         return found
@@ -65,7 +67,7 @@ def _drained(amount: Int64Array, balance: Int64Array) -> Float32Array:
 
 
 @numba.njit(cache=True, nogil=True)
-def _habits(low, high, paid, received, lookback, n_accounts, n_known, found) -> None:  # type: ignore[no-untyped-def]
+def _habits(low, high, paid, received, lookback, n_accounts, n_known, largest_before, found) -> None:  # type: ignore[no-untyped-def]
     """Merge the two books of each account, tick by tick.
 
     Invariant: of the ticks with debits before the current one, `largest` is the largest debit, `last_peak` that of the
@@ -78,7 +80,7 @@ def _habits(low, high, paid, received, lookback, n_accounts, n_known, found) -> 
             continue
         e, e_stop, f, f_stop = paid.start[a], paid.stop[a], received.start[a], received.stop[a]
         is_first, before = True, np.int64(0)
-        largest, last_peak, n_ticks, rise = np.int64(0), np.int64(0), 0, 0
+        largest, last_peak, n_ticks, rise = np.int64(opened(largest_before, a)), np.int64(0), 0, 0
         first, n_gone = e, 0
         while e < e_stop or f < f_stop:
             now = paid.time[e] if f >= f_stop or (e < e_stop and paid.time[e] <= received.time[f]) else received.time[f]

@@ -1,0 +1,76 @@
+"""What accounts had done before a moment, where the transfers before it are not at hand.
+
+Few numbers say all that signals need of them. They are those that the kernels would have reached by then.
+"""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+import numba
+import numpy as np
+
+from muledetect.arrays import Int64Array
+
+
+class Opening(NamedTuple):
+    """What accounts had done before a moment; kernels begin with it, and pass over their transfers before the moment.
+
+    Attributes
+    ----------
+    since : int
+        The moment, microseconds.
+    n_debits : int64[n_accounts]
+        Number of debits.
+    paid, largest : int64[n_accounts]
+        Total and largest of them, minor units.
+    unspent : int64[n_accounts]
+        What is left of all credits, first in, first out.
+    """
+
+    since: int
+    n_debits: Int64Array
+    paid: Int64Array
+    largest: Int64Array
+    unspent: Int64Array
+
+
+_NONE: Final = np.empty(0, np.int64)
+
+#: All transfers are at hand.
+ALL_AT_HAND: Final = Opening(int(np.iinfo(np.int64).min), _NONE, _NONE, _NONE, _NONE)
+
+
+@numba.njit(cache=True, nogil=True, inline="always")
+def opened(values, account):  # type: ignore[no-untyped-def]
+    """Return what an account had in a column of an `Opening`; 0 where all transfers are at hand."""
+    return values[account] if len(values) else 0
+
+
+@numba.njit(cache=True, nogil=True)
+def count_on(paid, e, e_stop, got, f, f_stop, time, source, target, amount, is_simultaneous, held) -> None:  # type: ignore[no-untyped-def]
+    """Advance what an account had done, `held` (n_debits, paid, largest, unspent), by its transfers up to a moment.
+
+    `paid[e:e_stop]` and `got[f:f_stop]` are positions of transfers, in order of time; those from an account to itself
+    count nowhere. A credit is available to the debits of its own tick where ties are simultaneous. O(transfers).
+    """
+    while e < e_stop or f < f_stop:
+        now = time[paid[e]] if f >= f_stop or (e < e_stop and time[paid[e]] <= time[got[f]]) else time[got[f]]
+        out, into = 0, 0
+        while e < e_stop and time[paid[e]] == now:
+            i = paid[e]
+            if source[i] != target[i]:
+                held[0] += 1
+                held[1] += amount[i]
+                held[2] = max(held[2], amount[i])
+                out += amount[i]
+            e += 1
+        while f < f_stop and time[got[f]] == now:
+            i = got[f]
+            if source[i] != target[i]:
+                into += amount[i]
+            f += 1
+        if is_simultaneous:
+            held[3] = max(0, held[3] + into - out)
+        else:
+            held[3] = max(0, held[3] - out) + into

@@ -1,0 +1,88 @@
+"""What accounts had done before the look-backs of signals, kept so that a payment need not read all their transfers."""
+
+from __future__ import annotations
+
+import numba
+import numpy as np
+
+from muledetect.arrays import AnyArray, Int64Array, first_at_least
+from muledetect.features.signals import count_on
+from muledetect.live.lists import Lists
+
+
+class Openings:
+    """Numbers of each account that grow with its transfers, up to a row; see `features.signals.Opening`."""
+
+    def __init__(self) -> None:
+        self._row = np.zeros(0, np.int64)
+        self._held = np.zeros((0, 4), np.int64)
+        self._highest = 0
+
+    def at(
+        self, accounts: AnyArray, row: int, paid: Lists, got: Lists, transfers: tuple[AnyArray, ...], *,
+        is_simultaneous: bool,
+    ) -> Int64Array:  # fmt: skip
+        """Return what accounts had done in the transfers before a row, int64[n, 4].
+
+        Parameters
+        ----------
+        accounts : int array [n]
+            Codes of payers.
+        row : int
+            First of its tick.
+        paid, got : Lists
+            Transfers by payer and by payee.
+        transfers : tuple of arrays
+            Time, source, target and amount of all transfers, in order of time.
+        is_simultaneous : bool
+            Transfers of one tick may follow each other.
+
+        Notes
+        -----
+        O(transfers of the accounts since the row of the question before), or since the first where that lies behind.
+        """
+        self._highest = max(self._highest, row)
+        n = int(accounts.max(initial=-1)) + 1
+        if n > len(self._row):
+            more = n * 3 // 2 + 4_096 - len(self._row)
+            self._row = np.concatenate([self._row, np.zeros(more, np.int64)])
+            self._held = np.concatenate([self._held, np.zeros((more, 4), np.int64)])
+        found: Int64Array = _at(
+            accounts, row, paid.start, paid.stop, paid.entry, got.start, got.stop, got.entry, *transfers,
+            is_simultaneous, self._row, self._held,
+        )  # fmt: skip
+        return found
+
+    def forget(self, row: int) -> None:
+        """Forget what rests on transfers from a row on, for they change."""
+        if row < self._highest:
+            is_over = self._row > row
+            self._row[is_over], self._held[is_over], self._highest = 0, 0, row
+
+
+@numba.njit(cache=True, nogil=True)
+def _at(  # type: ignore[no-untyped-def]
+    accounts, row, paid_start, paid_stop, paid, got_start, got_stop, got, time, source, target, amount,
+    is_simultaneous, known_row, known,
+):  # fmt: skip
+    found = np.zeros((len(accounts), 4), np.int64)
+    for i in range(len(accounts)):
+        a = accounts[i]
+        since = known_row[a] if known_row[a] <= row else 0
+        held = found[i]
+        if since > 0:
+            held[:] = known[a]
+        e, e_stop = _between(paid_start, paid_stop, paid, a, since, row)
+        f, f_stop = _between(got_start, got_stop, got, a, since, row)
+        count_on(paid, e, e_stop, got, f, f_stop, time, source, target, amount, is_simultaneous, held)
+        if known_row[a] <= row:
+            known_row[a], known[a, :] = row, held
+    return found
+
+
+@numba.njit(cache=True, nogil=True)
+def _between(start, stop, entry, key, low, high):  # type: ignore[no-untyped-def]
+    """Return the places of the rows `low` to `high` of a key."""
+    if key >= len(start):
+        return 0, 0
+    return first_at_least(entry, start[key], stop[key], low), first_at_least(entry, start[key], stop[key], high)
