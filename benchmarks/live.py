@@ -1,102 +1,231 @@
-"""Score and book payments as they arrive: rate, times of a micro-batch, and what the state takes.
+"""Score and book payments as they arrive: what a micro-batch takes, and how long a payment waits at a given rate.
 
-    python benchmarks/live.py --accounts 2000 --days 60 --batches 1 16 64 256
+    python benchmarks/live.py --accounts 2000 --days 60 --batches 1 16 64 256 --rates 1000 2000 3000 4000
+    python benchmarks/live.py --bank FOLDER --busy 2000 --transfers 20000000
 
-Simulates a bank, trains a model of live columns on it, starts a scorer with all transfers but the last, and lets these
-arrive in micro-batches: each is booked and then scored, which gives the scores of one by one. The first batches of
-each size are not counted: they load compiled code. *By processor time* is the rate that the processor time of the
-process allows, as on a machine that nobody else uses. *Times* are of a whole micro-batch, from its arrival to the last
-answer; on a shared machine the tail is that of the machine, too. Busy accounts are those of the simulated bank:
-merchants and employers with thousands of transfers. `--sync` adds the log, with each record on the disk or not.
+Simulates a bank, or reads the one in `--bank`, a store or a folder of tables. Trains a model of live columns, on the
+simulated bank or on a small one beside `--bank`; `--model` takes one that was made before. A scorer starts with all
+transfers but the last, from six in the morning (UTC) of a day on; these arrive with times a millisecond apart, so that
+no run holds a noon or a midnight, when another thread makes the state of the next day. Each payment is booked and
+scored, both ends; the first batches are not counted, for they load compiled code.
+
+- *Micro-batches* of a fixed size, one after the other. *By processor time* is the rate that the processor time of the
+  thread that scores allows, as on a machine that nobody else uses.
+- *Offered rates*: payments arrive at random moments (a Poisson process with a fixed seed), and a batch is made of those
+  that wait, at most `--most`. The time of a payment begins with its arrival, and ends when its batch is scored. A rate
+  breaks when payments wait longer than two seconds; the line is marked, and tells what was done until then.
+
+Busy accounts are those of the bank: merchants, employers, and the account of the bank itself, with thousands of
+transfers. `--busy N` scores those with more than N once an hour, see `LiveScorer`. `--sync` adds the log.
 """
 
 from __future__ import annotations
 
 import argparse
+import platform
 import resource
 import tempfile
 import time
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 
+from muledetect.clock import DAY, HOUR
+from muledetect.inputs import load
 from muledetect.live import LiveScorer
-from muledetect.model import MuleModel
+from muledetect.model import MuleModel, load_model
 from muledetect.pipeline import train
 from muledetect.records import Dataset, read_dataset
 from muledetect.simulation import simulate
 
-#: Batches of each size that are not counted.
+#: Batches that are not counted, of each size and rate.
 _WARM = 3
 
+#: Most payments that arrive in one run.
+_MOST_ARRIVING = 150_000
 
-def split(dataset: Dataset, n_arriving: int) -> tuple[Dataset, list[dict[str, Any]]]:
-    """Return the data set without its last transfers, and these as rows."""
+#: A rate breaks when payments wait so many seconds.
+_BROKEN = 2.0
+
+Row = dict[str, Any]
+
+
+def split(dataset: Dataset, n_arriving: int, n_transfers: int | None = None) -> tuple[Dataset, list[Row]]:
+    """Return the data set without its last transfers, from six in the morning of a day on, and these as rows.
+
+    `n_transfers` bounds those that stay. The rows have times a millisecond apart, from six on.
+    """
     transfers = dataset.transfers
-    first = len(transfers) - n_arriving
-    rows = [{name: v for name, v in row.items() if v is not None} for row in transfers.slice(first).to_pylist()]
-    return replace(dataset, tables={**dataset.tables, "transfers": transfers.slice(0, first)}), rows
+    moment = transfers["time"].cast(pa.int64()).to_numpy()
+    begin = int(moment[len(moment) - n_arriving]) // DAY * DAY + 6 * HOUR
+    first = int(np.searchsorted(moment, begin))
+    low = 0 if n_transfers is None else max(0, first - n_transfers)
+    rows = [
+        {name: v for name, v in row.items() if v is not None} for row in transfers.slice(first, n_arriving).to_pylist()
+    ]
+    clock = datetime.fromtimestamp(begin / 1e6, UTC)
+    for place, row in enumerate(rows):
+        row["time"] = clock + timedelta(milliseconds=place)
+    return replace(dataset, tables={**dataset.tables, "transfers": transfers.slice(low, first - low)}), rows
 
 
-def measure(
-    scorer: LiveScorer, rows: list[dict[str, Any]], size: int, seconds: float
-) -> tuple[np.ndarray, float, float, int]:
-    """Return the times of micro-batches, all time and processor time taken, and the transfers; takes rows away."""
-    times, n_done, begun, begun_cpu = [], 0, 0.0, 0.0
+def live_model(dataset: Dataset, n_trees: int, **given: Any) -> MuleModel:
+    """Train a model of live columns with a look-back of 45 days."""
+    return train(
+        dataset, dataset.transfers["time"][-1].as_py().isoformat(), target="ever", unlabelled="negative", live=True,
+        lookback="45d", model=MuleModel(n_estimators=n_trees, n_jobs=1), **given,
+    )  # fmt: skip
+
+
+def pay(scorer: LiveScorer, rows: list[Row]) -> None:
+    """Book and score some payments."""
+    booked = scorer.book_many(rows)
+    scorer.score_many(rows)
+    if any(one.outcome != "accepted" for one in booked):
+        raise SystemExit("live: a transfer was not booked")
+
+
+def measure(scorer: LiveScorer, rows: list[Row], size: int, seconds: float) -> tuple[np.ndarray, float, float]:
+    """Return the times of micro-batches, and all time and processor time taken; takes rows away."""
+    times, begun, begun_cpu = [], 0.0, 0.0
     while len(rows) >= size and (len(times) <= _WARM or time.perf_counter() - begun < seconds):
         batch = rows[:size]
         del rows[:size]
         if len(times) == _WARM:
-            begun, begun_cpu = time.perf_counter(), time.process_time()
+            begun, begun_cpu = time.perf_counter(), time.thread_time()
         at = time.perf_counter()
-        booked = scorer.book_many(batch)
-        scorer.score_many(batch)
+        pay(scorer, batch)
         times.append(time.perf_counter() - at)
-        if any(one.outcome != "accepted" for one in booked):
-            raise SystemExit("live: a transfer was not booked")
-        n_done += size if len(times) > _WARM else 0
-    return np.array(times[_WARM:]), time.perf_counter() - begun, time.process_time() - begun_cpu, n_done
+    return np.array(times[_WARM:]), time.perf_counter() - begun, time.thread_time() - begun_cpu
+
+
+def offer(
+    scorer: LiveScorer, rows: list[Row], rate: float, seconds: float, most: int
+) -> tuple[np.ndarray, int, float, float, bool]:
+    """Offer payments at random moments; return the time of each, batches, all time, processor time, and if it broke.
+
+    Takes rows away.
+    """
+    n = min(len(rows), int(rate * seconds))
+    due = np.cumsum(np.random.default_rng(1).exponential(1 / rate, n))
+    times, done, n_batches, is_broken = np.zeros(n), 0, 0, False
+    begun, begun_cpu = time.perf_counter(), time.thread_time()
+    while done < n and not is_broken:
+        now = time.perf_counter() - begun
+        waiting = min(int(np.searchsorted(due, now)), done + most) - done
+        if not waiting:
+            time.sleep(max(0.0, due[done] - now))
+            continue
+        pay(scorer, rows[done : done + waiting])
+        now = time.perf_counter() - begun
+        times[done : done + waiting] = now - due[done : done + waiting]
+        is_broken = times[done] > _BROKEN
+        done, n_batches = done + waiting, n_batches + 1
+    del rows[:done]
+    return times[:done], n_batches, time.perf_counter() - begun, time.thread_time() - begun_cpu, is_broken
+
+
+def memory() -> float:
+    """Return the resident memory of the process, MB."""
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * resource.getpagesize() / 1e6
+
+
+def peak() -> float:
+    """Return the highest resident memory so far, MB."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
+
+
+def show_batches(scorer: LiveScorer, rows: list[Row], sizes: list[int], seconds: float) -> None:
+    """Print a line for each size of micro-batches."""
+    print(
+        "| micro-batch | score and book a second | by processor time | processor ms | median ms | 99% ms | longest ms |"
+    )
+    print("|---:|---:|---:|---:|---:|---:|---:|")
+    for size in sizes:
+        times, taken, cpu = measure(scorer, rows, size, seconds)
+        if len(times):
+            n = len(times) * size
+            shown = [f"{1e3 * v:,.1f}" for v in (cpu / len(times), *np.quantile(times, [0.5, 0.99]), times.max())]
+            print(f"| {size} | {n / taken:,.0f} | {n / cpu:,.0f} | {' | '.join(shown)} |", flush=True)
+
+
+def show_rates(scorer: LiveScorer, rows: list[Row], rates: list[float], seconds: float, most: int) -> None:
+    """Print a line for each rate that is offered."""
+    print(
+        "\n| offered a second | done a second | payments a batch | processor ms each | 50% ms | 99% ms | 99.9% ms | |"
+    )
+    print("|---:|---:|---:|---:|---:|---:|---:|---|")
+    for rate in rates:
+        offer(scorer, rows, rate, 0.1, most)
+        times, n_batches, taken, cpu, is_broken = offer(scorer, rows, rate, seconds, most)
+        if len(times):
+            shown = [f"{1e3 * v:,.1f}" for v in np.quantile(times, [0.5, 0.99, 0.999])]
+            counts = f"{len(times) / taken:,.0f} | {len(times) / n_batches:,.1f} | {1e3 * cpu / len(times):,.2f}"
+            print(f"| {rate:,.0f} | {counts} | {' | '.join(shown)} | {'broke' if is_broken else ''} |", flush=True)
 
 
 def main() -> None:
-    """Print one line a size of micro-batches, and what the state takes."""
+    """Print what the state takes, one line a size of micro-batches, and one a rate."""
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    options.add_argument("--accounts", type=int, default=2_000)
+    options.add_argument("--accounts", type=int, default=2_000, help="of the simulated bank")
     options.add_argument("--days", type=int, default=60)
-    options.add_argument("--batches", type=int, nargs="+", default=[1, 16, 64, 256])
-    options.add_argument("--seconds", type=float, default=8.0, help="for each size")
+    options.add_argument("--bank", type=Path, help="store or folder of tables, instead of a simulated bank")
+    options.add_argument("--transfers", type=int, help="at most so many in the state, the latest")
+    options.add_argument("--tables", nargs="*", help="only these tables of the bank; default: all")
+    options.add_argument("--model", type=Path, help="folder of a model of live columns; made there if it is not there")
+    options.add_argument("--busy", type=int, help="see LiveScorer; default: no bound")
+    options.add_argument("--batches", type=int, nargs="*", default=[1, 16, 64, 256])
+    options.add_argument("--rates", type=float, nargs="*", default=[1_000, 2_000, 3_000, 4_000])
+    options.add_argument("--most", type=int, default=256, help="payments of a batch that is made of those that wait")
+    options.add_argument("--seconds", type=float, default=8.0, help="for each line")
     options.add_argument("--sync", choices=["none", "always", "interval", "never"], default="none")
     options.add_argument("--trees", type=int, default=300)
     given = options.parse_args()
-    bank = read_dataset(simulate(n_accounts=given.accounts, n_days=given.days, seed=5, mule_share=0.03))
-    end = bank.transfers["time"][-1].as_py()
-    model = train(
-        bank, end.isoformat(), target="ever", unlabelled="negative", live=True, lookback="45d",
-        model=MuleModel(n_estimators=given.trees, n_jobs=1),
-    )  # fmt: skip
-    base, rows = split(bank, min(len(bank.transfers) // 4, 60_000))
+    versions = ", ".join(f"{name} {version(name)}" for name in ("muledetect", "numpy", "numba", "pyarrow", "lightgbm"))
+    print(f"{platform.processor() or platform.machine()}, Python {platform.python_version()}, {versions}")
+    bank = None
+    if given.model is None or given.bank is None or not given.model.exists():
+        bank = read_dataset(simulate(n_accounts=given.accounts, n_days=given.days, seed=5, mule_share=0.03))
+    model = (
+        load_model(given.model)
+        if given.model and given.model.exists()
+        else live_model(bank, given.trees, **({} if given.model is None else {"output": given.model}))
+    )
+    if given.bank is not None or bank is None:
+        begun = time.perf_counter()
+        bank = load(given.bank)
+        print(f"Bank: read in {time.perf_counter() - begun:,.1f} s; {memory():,.0f} MB, {peak():,.0f} MB at most.")
+    if given.tables:
+        bank = replace(bank, tables={name: table for name, table in bank.tables.items() if name in given.tables})
+    base, rows = split(bank, min(len(bank.transfers) // 4, _MOST_ARRIVING), given.transfers)
+    del bank
     with tempfile.TemporaryDirectory() as folder:
         log = {} if given.sync == "none" else {"log": folder, "sync": given.sync}
-        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        begun = time.perf_counter()
-        with LiveScorer(model, base, **log) as scorer:
+        before, begun = memory(), time.perf_counter()
+        with LiveScorer(model, base, busy=given.busy, **log) as scorer:
+            del base
             started, state = time.perf_counter() - begun, scorer.state
-            print(f"State: {state.n_transfers:,} transfers, {len(state.accounts):,} accounts, made in {started:.1f} s.")
-            print(f"Columns of the model: {len(model.feature_names_in_)}; log: {given.sync}.\n")
-            print("| micro-batch | score and book a second | by processor time | median ms | 99% ms | longest ms |")
-            print("|---:|---:|---:|---:|---:|---:|")
-            for size in given.batches:
-                times, taken, cpu, n_done = measure(scorer, rows, size, given.seconds)
-                if len(times):
-                    shown = [f"{1e3 * v:,.1f}" for v in (*np.quantile(times, [0.5, 0.99]), times.max())]
-                    print(f"| {size} | {n_done / taken:,.0f} | {n_done / cpu:,.0f} | {' | '.join(shown)} |", flush=True)
-            state = scorer.state
+            print(
+                f"State: {state.n_transfers:,} transfers, {len(state.accounts):,} accounts, made in {started:,.1f} s."
+            )
+            print(f"Columns of the model: {len(model.feature_names_in_)}; log: {given.sync}; busy: {given.busy}.")
             sizes = state.sizes()
             per = sizes["transfers"] / max(1, state.n_transfers)
-            print(f"\nState: {per:,.0f} bytes a transfer, {sizes['accounts'] / len(state.accounts):,.0f} an account,")
+            print(f"{per:,.0f} bytes a transfer, {sizes['accounts'] / len(state.accounts):,.0f} an account, ", end="")
             print(f"{sizes['other'] / 1e6:,.1f} MB for the other tables; ", end="")
-            print(f"the process grew by {(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1e3:,.0f} MB.")
+            print(
+                f"the process: {before:,.0f} MB before, {memory():,.0f} MB after, {peak():,.0f} MB at most.\n",
+                flush=True,
+            )
+            show_batches(scorer, rows, given.batches, given.seconds)
+            show_rates(scorer, rows, given.rates, given.seconds, given.most)
+            print(f"\nThe process: {memory():,.0f} MB at the end, {peak():,.0f} MB at most.")
 
 
 if __name__ == "__main__":

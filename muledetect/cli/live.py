@@ -36,6 +36,10 @@ def serve(
     ] = "always",
     rate: Annotated[float, Option(min=0, help="Requests a second of one caller; 0: no limit.")] = 1_000.0,
     queue: Annotated[int, Option(min=1, help="Requests that may wait; one more is answered with 429.")] = 1_000,
+    busy: Annotated[
+        int | None,
+        Option(min=1, help="Score an account with more transfers than this in the look-back once an hour (UTC)."),
+    ] = None,
     language: Annotated[Literal["en", "th"], Option(help="Language of the reasons.")] = "en",
     memory: Memory = None,
 ) -> None:
@@ -52,7 +56,7 @@ def serve(
     with progress_bar() as progress:
         service = open_service(
             dataset, model, log=log, sync=sync, until=until, policy=policy, tokens=tokens, decisions=decisions,
-            shadow=shadow, language=language, limits=Limits(per_second=rate, waiting=queue), memory=memory,
+            shadow=shadow, busy=busy, language=language, limits=Limits(per_second=rate, waiting=queue), memory=memory,
             progress=progress,
         )  # fmt: skip
     server = server_of(service, host, port)

@@ -93,6 +93,11 @@ class Lists:
         """Return how many rows `of` would return."""
         return int(_count(self.start, self.stop, self._entry, keys, since))
 
+    def counts_before(self, keys: AnyArray, row: AnyArray) -> Int64Array:
+        """Return how many rows before row `row[i]` the list of each key holds."""
+        found: Int64Array = _counts_before(self.start, self.stop, self._entry, keys, row)
+        return found
+
     # Below, rows are transfers; those from an account to itself move nothing, and are not counted.
 
     def exceed(self, keys: AnyArray, since: int, low: int, most: int, source: AnyArray, target: AnyArray) -> BoolArray:
@@ -241,6 +246,16 @@ def _count(start, stop, entry, keys, since):  # type: ignore[no-untyped-def]
         if 0 <= k < len(start):
             n += stop[k] - first_at_least(entry, start[k], stop[k], since)
     return n
+
+
+@numba.njit(cache=True, nogil=True)
+def _counts_before(start, stop, entry, keys, row):  # type: ignore[no-untyped-def]
+    found = np.zeros(len(keys), np.int64)
+    for i in range(len(keys)):
+        k = keys[i]
+        if 0 <= k < len(start):
+            found[i] = first_at_least(entry, start[k], stop[k], row[i]) - start[k]
+    return found
 
 
 @numba.njit(cache=True, nogil=True)

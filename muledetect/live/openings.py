@@ -47,7 +47,7 @@ class Openings:
             more = n * 3 // 2 + 4_096 - len(self._row)
             self._row = np.concatenate([self._row, np.zeros(more, np.int64)])
             self._held = np.concatenate([self._held, np.zeros((more, 4), np.int64)])
-        found: Int64Array = _at(
+        found: Int64Array = _at(  # type: ignore[call-arg]
             accounts, row, paid.start, paid.stop, paid.entry, got.start, got.stop, got.entry, *transfers,
             is_simultaneous, self._row, self._held,
         )  # fmt: skip

@@ -15,9 +15,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from muledetect.arrays import Float64Array, Int64Array, distinct
-from muledetect.clock import DAY
-from muledetect.errors import DataError, ModelError
+from muledetect.arrays import BoolArray, Float64Array, Int64Array, distinct
+from muledetect.clock import DAY, HOUR
+from muledetect.errors import DataError, ModelError, OptionError
 from muledetect.facts import Facts
 from muledetect.features import as_table, registry
 from muledetect.features._extract import compute_columns, plan_of
@@ -27,7 +27,7 @@ from muledetect.live.intake import PLACE, book_rows, book_transfers, read_rows
 from muledetect.live.journal import Journal
 from muledetect.live.log import Sync
 from muledetect.live.plain import plain_cells
-from muledetect.live.state import Coming, LiveState
+from muledetect.live.state import NOTHING_CHANGED, Coming, LiveState
 from muledetect.live.types import AccountScore, Assessment, Booked, Explain
 from muledetect.model import MuleModel
 from muledetect.model.fitted import names_of
@@ -76,9 +76,15 @@ class LiveScorer:
         was acknowledged, and goes on where it was.
     sync : "always", "interval" or "never"
         When an acknowledged event is on the disk, see `muledetect.live.log`.
+    busy : int, optional
+        An account with more transfers than this in the look-back, on both sides together, is scored as of the begin of
+        the hour (UTC), and that score stands for the hour; `AccountScore.as_of` says so. What a payment costs then has
+        a bound. Default: every account is scored as of the payment, whatever it takes.
 
     Raises
     ------
+    OptionError
+        If `busy` is not positive.
     ModelError
         If the model needs a column that is not live; it names them.
     DataError
@@ -94,7 +100,11 @@ class LiveScorer:
         reasons: int = 3,
         log: str | PathLike[str] | None = None,
         sync: Sync = "always",
+        busy: int | None = None,
     ) -> None:
+        if busy is not None and busy < 1:
+            raise OptionError(f"live: busy must be at least 1 transfer, or None for no bound; got {busy}.")
+        self._busy, self._kept = busy, dict[tuple[int, int], Float64Array]()
         self._language, self._n_reasons = language, reasons
         self._coming: Coming | None = None
         self._pool: ThreadPoolExecutor | None = None
@@ -230,6 +240,7 @@ class LiveScorer:
         coming, self._coming = self._coming, None
         is_made = coming is not None and coming.since == begin
         self.state = coming.take() if coming is not None and is_made else self.state.later(begin)
+        self._kept = {}
         return True
 
     def _look_ahead(self, moment: int) -> None:
@@ -283,7 +294,7 @@ class LiveScorer:
                 f"live: {len(not_live)} of the {len(names)} columns of the model cannot be computed as each transfer "
                 f"arrives. Train one with `train(..., live=True)`. {told}."
             )
-        self._plan, self._names = plan_of(names, known), names
+        self._plan, self._names, self._kept = plan_of(names, known), names, {}
         # threads would wait for one another longer than they would score
         self._model = copy(model).set_params(n_jobs=1)
         self._trees, self._is_duration = pack_trees(model.texts_), durations_among(names)
@@ -316,15 +327,17 @@ class LiveScorer:
         rows = np.flatnonzero(self.state.is_own(points.account))
         if not len(rows):
             return _Ends(scores, {}, np.empty((0, len(self._names))))
-        values = self.columns(points[rows])
+        asked, is_busy = self._asked(points[rows])
+        values = self._columns_of(asked, is_busy)
         seen = np.ascontiguousarray(values, np.float32)
         check_finite(seen, self._names)
         score = self._trees.raw_scores(cap_durations(seen, self._is_duration, self._model.max_duration))
         probability = self._model.probability(score)
         tiers = tiers_by_probability(probability)
+        is_now, moment = (asked.as_of == as_of[rows]).tolist(), asked.as_of.tolist()
         of_each = zip(rows.tolist(), score.tolist(), probability.tolist(), tiers.tolist(), strict=True)
-        for row, *said in of_each:
-            scores[row] = AccountScore(ids[row], *said)
+        for place, (row, *said) in enumerate(of_each):
+            scores[row] = AccountScore(ids[row], *said, as_of=None if is_now[place] else moment[place])
         return _Ends(scores, {row: k for k, row in enumerate(rows.tolist())}, values)
 
     def _explained(self, ends: _Ends, places: Sequence[int]) -> dict[int, AccountScore | None]:
@@ -339,6 +352,37 @@ class LiveScorer:
         reasons = {place: tuple(str(one["text"]) for one in some) for place, some in zip(known, told, strict=True)}
         found = {place: ends.scores[place] for place in places}
         return {place: one and one._replace(reasons=reasons[place]) for place, one in found.items()}
+
+    def _asked(self, points: Points) -> tuple[Points, BoolArray]:
+        """Return the points that are scored, those of busy accounts at the begin of their hour, and which these are."""
+        if self._busy is None:
+            return points, np.zeros(len(points), np.bool_)
+        hour = points.as_of - points.as_of % HOUR
+        is_busy = self.state.n_before(points.account, hour) > self._busy
+        return Points(points.account, np.where(is_busy, hour, points.as_of)), is_busy
+
+    def _columns_of(self, points: Points, is_busy: BoolArray) -> Float64Array:
+        """Return `columns`; those of busy accounts are computed once for each hour."""
+        latest = max((hour for _, hour in self._kept), default=0)
+        if self.state.changed_from < latest:
+            self._kept = {}
+        self.state.changed_from = NOTHING_CHANGED
+        if not is_busy.any():
+            return self.columns(points)
+        keys = list(zip(points.account[is_busy].tolist(), points.as_of[is_busy].tolist(), strict=True))
+        new = np.array([key for key in dict.fromkeys(keys) if key not in self._kept], np.int64).reshape(-1, 2)
+        others = points[~is_busy]
+        account, as_of = np.concatenate([others.account, new[:, 0]]), np.concatenate([others.as_of, new[:, 1]])
+        found = self.columns(Points(account.astype(np.int32), as_of))
+        if len(new):  # hours that are over are hardly asked for again
+            latest = max(latest, *new[:, 1].tolist())
+            self._kept = {key: row for key, row in self._kept.items() if key in keys or key[1] >= latest - HOUR}
+            self._kept |= zip(map(tuple, new.tolist()), found[len(others) :], strict=True)
+        values = np.empty((len(points), len(self._names)))
+        values[~is_busy] = found[: len(others)]
+        for place, key in zip(np.flatnonzero(is_busy).tolist(), keys, strict=True):
+            values[place] = self._kept[key]
+        return values
 
     def columns(self, points: Points) -> Float64Array:
         """Return the columns of the model at points of the state's accounts, float64[n_points, n_columns].

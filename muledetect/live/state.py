@@ -43,6 +43,9 @@ _FOUND_BY: Final[Mapping[str, str]] = {
 _OWNER: Final[Mapping[str, str]] = {"accounts": "account_id", "sessions": "account_id"}
 
 
+#: A moment after all others.
+NOTHING_CHANGED: Final = int(np.iinfo(np.int64).max)
+
 #: How a row stands to those of its id: there is none, one is equal, one differs only in what may change, or neither.
 Likeness = Literal["new", "equal", "turned", "other"]
 
@@ -97,6 +100,8 @@ class LiveState:
         Code of each account id.
     since : int or None
         Begin of the look-back, microseconds: events before it are not kept.
+    changed_from : int
+        Columns at points up to this moment are what they were since somebody last set it; microseconds.
     parts : Parts
         What the state is asked through.
     """
@@ -113,6 +118,7 @@ class LiveState:
         facts = facts if since is None or values is not None else facts.since(since)
         dataset, self.since = facts.dataset, since
         self._told: list[tuple[str, tuple[Any, ...]]] | None = None
+        self.changed_from = NOTHING_CHANGED
         self.currency, self.tick = dataset.currency, dataset.tick
         self.accounts = IdEncoder()
         self.accounts.encode(dataset.account_ids)
@@ -242,6 +248,7 @@ class LiveState:
         for key, lists in self._listed():
             lists.add(key[low:], new)
         self.parts.openings.forget(low)
+        self.changed_from = min(self.changed_from, int(rows["time"][low]))
         self._values.cut(low)
         self._values.append(self.parts.signals_from(low))
 
@@ -259,6 +266,9 @@ class LiveState:
         self._tell("add_rows", name, table)
         n_before = len(rows)
         rows.append(table)
+        if name in _OWNER:
+            since = int(rows["time"][n_before:].min(initial=NOTHING_CHANGED)) if "time" in rows else 0
+            self.changed_from = min(self.changed_from, since)
         new = np.arange(n_before, len(rows))
         for lists, column in ((self._owned.get(name), _OWNER.get(name)), (self._found.get(name), _FOUND_BY.get(name))):
             if lists is not None and column is not None:
@@ -295,6 +305,7 @@ class LiveState:
             self.add_rows(name, table)
             return
         self._tell("turn_row", name, table, turns)
+        self.changed_from = 0
         rows = self.tables[name]
         n = len(rows)
         rows.append(table)
@@ -308,6 +319,11 @@ class LiveState:
             return np.asarray(accounts >= 0)
         row = self._owned["accounts"].last(accounts)
         return np.asarray((accounts >= 0) & ((row < 0) | (table["is_own"][row] != 0)))
+
+    def n_before(self, accounts: Int32Array, moments: Int64Array) -> Int64Array:
+        """Return how many transfers each account had in the look-back before a moment, int64[n]."""
+        row = np.searchsorted(self.tables["transfers"]["time"], moments)
+        return self._paid.counts_before(accounts, row) + self._got.counts_before(accounts, row)
 
     @property
     def latest(self) -> int:

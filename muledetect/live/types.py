@@ -10,7 +10,7 @@ Outcome = Literal["accepted", "duplicate", "rejected"]
 
 
 class AccountScore(NamedTuple):
-    """Score of one account just before a transfer.
+    """Score of one account just before a transfer, or before the hour of it.
 
     Attributes
     ----------
@@ -23,6 +23,8 @@ class AccountScore(NamedTuple):
         By the probability, as `score_points` gives it where the prevalence is known: "none", "watch", ...
     reasons : tuple of str
         Sentences, the strongest first; empty if they were not asked for.
+    as_of : int or None
+        The moment that a busy account is scored as of, microseconds, see `LiveScorer`; None: that of the assessment.
     """
 
     account_id: str
@@ -30,6 +32,7 @@ class AccountScore(NamedTuple):
     probability: float
     tier: str
     reasons: tuple[str, ...] = ()
+    as_of: int | None = None
 
 
 class Assessment(NamedTuple):

@@ -144,12 +144,15 @@ def _located(said: dict[str, Any]) -> list[Located]:
 
 
 def _answer(said: dict[str, Any]) -> Answer:
-    payer, payee = (
-        None if said[side] is None else AccountScore(**said[side] | {"reasons": tuple(said[side]["reasons"])})
-        for side in ("payer", "payee")
-    )
+    payer, payee = (None if said[side] is None else _score(said[side]) for side in ("payer", "payee"))
     found = Assessment(said["transfer_id"], parse_time(said["as_of"]), payer, payee, said["model"], said["version"])
     return Answer(found, _decision(said.get("shadow") or said["decision"]))
+
+
+def _score(said: dict[str, Any]) -> AccountScore:
+    as_of = said["as_of"]
+    as_of = None if as_of is None else parse_time(as_of)
+    return AccountScore(**said | {"reasons": tuple(said["reasons"]), "as_of": as_of})
 
 
 def _decision(said: dict[str, Any]) -> Decision:

@@ -274,7 +274,10 @@ class Service:
         found = answer.assessment._asdict()
         found["as_of"] = iso_text(found["as_of"])
         for side in ("payer", "payee"):
-            found[side] = None if found[side] is None else found[side]._asdict()
+            score = found[side]
+            if score is not None:
+                as_of = None if score.as_of is None else iso_text(score.as_of)
+                found[side] = score._asdict() | {"as_of": as_of}
         given = described(answer.decision)
         return found | ({"decision": described(Decision()), "shadow": given} if self._shadow else {"decision": given})
 

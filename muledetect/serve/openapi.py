@@ -30,7 +30,8 @@ _OUTCOMES: Final = {
     "rows": [{"outcome": "accepted, duplicate or rejected", "reason": "why it was left out", "column": "where"}]
 }
 _SCORED: Final = {
-    "score": "log-odds", "probability": "0 to 1", "tier": "none, watch or suspected", "reasons": ["sentences"]
+    "score": "log-odds", "probability": "0 to 1", "tier": "none, watch or suspected", "reasons": ["sentences"],
+    "as_of": "moment of the score of a busy account, else null",
 }  # fmt: skip
 _DECISION: Final = {
     "action": ", ".join(ACTIONS), "amount": "minor units delayed or held", "until": "end of it, or null",

@@ -39,6 +39,7 @@ def open_service(
     decisions: Path | None = None,
     shadow: bool = False,
     language: Language = "en",
+    busy: int | None = None,
     limits: Limits | None = None,
     memory: str | int | None = None,
     progress: Progress | None = None,
@@ -67,6 +68,8 @@ def open_service(
         Answer "allow" always; `decisions` says what would have been decided.
     language : "en" or "th"
         Of reasons.
+    busy : int, optional
+        Transfers in the look-back from which on an account is scored once an hour, see `LiveScorer`.
     limits : Limits, optional
     memory, progress
         As for every step, see `muledetect.pipeline`.
@@ -87,7 +90,7 @@ def open_service(
     used = open_model(model, read)
     rules = load_policy(policy or used.trained_on_.pack or "none")
     read = read if until is None else known_at(read, parse_time(until))
-    scorer = LiveScorer(used, read, language=language, log=log, sync=sync)
+    scorer = LiveScorer(used, read, language=language, log=log, sync=sync, busy=busy)
     outflows = Outflows(rules)
     outflows.start(_snapshot_of(scorer.state.to_dataset()))
     desk = Desk(scorer, rules, outflows, read.currency)
