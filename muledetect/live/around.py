@@ -12,7 +12,7 @@ import numba
 import numpy as np
 
 from muledetect.arrays import AnyArray, BoolArray, Int64Array, distinct, first_at_least
-from muledetect.features.signals import MAX_DEGREE
+from muledetect.features.signals import MAX_DEGREE, MOST_CREDITS
 from muledetect.live.lists import Lists
 
 
@@ -35,12 +35,12 @@ def of_points(known: Indexes, accounts: AnyArray) -> Int64Array:
 def of_transfers(known: Indexes, low: int, lookback: int, *, most: int = MAX_DEGREE) -> Int64Array:
     """Return the transfers that live signals of the transfers from `low` on read, ascending, these included.
 
-    What payers had done before T - 2 look-backs, with T the time of the first, few numbers tell: see
+    What payers had done before T - look-back, with T the time of the first, few numbers tell: see
     `features.signals.Opening`. Searches do not pass through an account with more than `most` transfers in the
     look-back. So of an account that is only looked through, the last `most` + 1 transfers before a moment are enough:
     they tell that there are too many, or they are all. Of a payer s and a payee t:
 
-    - all of s from T - 2 look-backs on; before, the first payment to t, the last receipt from t, and first uses of the
+    - all of s from T - look-back on; before, the first payment to t, the last receipt from t, and first uses of the
       device: which credits a debit spends, what s usually pays and to whom;
     - of t from T - look-back on: who paid it lately; of both the last one before T;
     - of each credit of s and of t from T - look-back on, what its payer got just before it: origins, middles;
@@ -63,9 +63,8 @@ def of_transfers(known: Indexes, low: int, lookback: int, *, most: int = MAX_DEG
         time, [time[low] - lookback, time[low] - 2 * lookback, time[-1] - lookback]
     ).tolist()  # fmt: skip
     payers, payees = distinct(source[low:]), distinct(target[low:])
-    into = got.of(payers, far)
-    parts = [into, paid.of(payers, far), got.of(payees, near), paid.of(payees, near), _met(known, low, far)]
     ends = np.concatenate([payers, payees])
+    parts = [paid.of(ends, near), got.of(ends, near), _met(known, low, near)]
     parts += [lists.latest(ends, 0, low, 1, *moved) for lists in (paid, got)]
     # shapes of two by two: from the side that has few transfers in every look-back of the new ones
     is_open = ~got.exceed(payees, last_near, low, most + 1, *moved)
@@ -74,8 +73,11 @@ def of_transfers(known: Indexes, low: int, lookback: int, *, most: int = MAX_DEG
     beside = distinct(target[paid.of(payers[is_narrow], near)])
     parts += [paid.latest(before, near, low, most + 1, *moved), got.latest(beside, near, low, most + 1, *moved)]
     # origins and middles
-    steps = np.concatenate([into[into >= near], _middles(known, payers, payees, (near, last_near, low), most)])
-    parts.append(got.before_each(source[steps], steps, far, most + 1, time, *moved))
+    is_followed = ~got.exceed(payers, last_near, low, MOST_CREDITS, *moved)
+    steps = [got.of(payers[is_followed], near), got.of(payees[is_open], near)]
+    steps += [_middles(known, payee, (near, last_near, low), most) for payee in payees[~is_open]]
+    step = np.concatenate(steps)
+    parts.append(got.before_each(source[step], step, far, most + 1, time, *moved))
     for name, code, lists in used:
         uses = lists.of(distinct(code[low:]), 0 if name == "device_hash" else near)
         parts.append(uses[(uses >= near) | _stand_in(source[uses], payers)])
@@ -96,21 +98,23 @@ def _met(known: Indexes, low: int, before: int) -> Int64Array:
     return found
 
 
-def _middles(known: Indexes, payers: AnyArray, payees: AnyArray, bounds: tuple[int, int, int], most: int) -> Int64Array:
-    """Return the credits of the payees in the look-back whose payers may be middles of scatter-gather shapes.
+def _middles(known: Indexes, payee: int, bounds: tuple[int, int, int], most: int) -> Int64Array:
+    """Return the credits of a payee in the look-back whose payers may be middles of scatter-gather shapes.
 
     A middle was paid by an account that also paid one of the new payers. To find out who was is worth it where the
-    payees have more credits than those accounts have debits. Payers that got more than `most` are not looked through.
+    payee has more credits than those accounts have debits. Payers that got more than `most` are not looked through.
     """
     _, source, target, paid, got, _ = known
     near, last_near, low = bounds
-    came = got.of(payees, near)
+    came = got.of(np.array([payee]), near)
+    payers = distinct(source[came[came >= low]])
     seen = payers[~got.exceed(payers, last_near, low, most, source, target)]
     origins = distinct(source[got.of(seen, near)])
+    origins = origins[origins != payee]
     if paid.count_since(origins, near) >= len(came):
         return came
-    middles = np.concatenate([payers, target[paid.of(origins, near)]])
-    return came[_stand_in(source[came], distinct(middles))]
+    middles = distinct(np.concatenate([payers, target[paid.of(origins, near)]]))
+    return came[_stand_in(source[came], middles)]
 
 
 def _stand_in(values: AnyArray, ascending: AnyArray) -> BoolArray:

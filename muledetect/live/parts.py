@@ -179,10 +179,10 @@ class Parts:
         return graph, codes
 
     def _opening(self, low: int, lookback: int, codes: AnyArray) -> Opening:
-        """Return what payers from row `low` on had done before two look-backs, by the accounts of a part."""
+        """Return what payers from row `low` on had done before the look-back, by the accounts of a part."""
         transfers = self._tables["transfers"]
         columns = tuple(transfers[name] for name in ("time", "source", "target", "amount"))
-        since = int(columns[0][low]) - 2 * lookback
+        since = int(columns[0][low]) - lookback
         row, payers = int(np.searchsorted(columns[0], since)), distinct(columns[1][low:])
         held = np.zeros((4, len(codes)), np.int64)
         held[:, np.searchsorted(codes, payers)] = self.openings.at(

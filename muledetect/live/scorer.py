@@ -335,9 +335,9 @@ class LiveScorer:
         probability = self._model.probability(score)
         tiers = tiers_by_probability(probability)
         is_now, moment = (asked.as_of == as_of[rows]).tolist(), asked.as_of.tolist()
-        of_each = zip(rows.tolist(), score.tolist(), probability.tolist(), tiers.tolist(), strict=True)
-        for place, (row, *said) in enumerate(of_each):
-            scores[row] = AccountScore(ids[row], *said, as_of=None if is_now[place] else moment[place])
+        said = zip(score.tolist(), probability.tolist(), tiers.tolist(), strict=True)
+        for row, one, now, at in zip(rows.tolist(), said, is_now, moment, strict=True):
+            scores[row] = AccountScore(ids[row], *one, as_of=None if now else at)
         return _Ends(scores, {row: k for k, row in enumerate(rows.tolist())}, values)
 
     def _explained(self, ends: _Ends, places: Sequence[int]) -> dict[int, AccountScore | None]:
@@ -377,7 +377,7 @@ class LiveScorer:
         if len(new):  # hours that are over are hardly asked for again
             latest = max(latest, *new[:, 1].tolist())
             self._kept = {key: row for key, row in self._kept.items() if key in keys or key[1] >= latest - HOUR}
-            self._kept |= zip(map(tuple, new.tolist()), found[len(others) :], strict=True)
+            self._kept |= {(a, at): row for (a, at), row in zip(new.tolist(), found[len(others) :], strict=True)}
         values = np.empty((len(points), len(self._names)))
         values[~is_busy] = found[: len(others)]
         for place, key in zip(np.flatnonzero(is_busy).tolist(), keys, strict=True):

@@ -19,7 +19,7 @@ import pyarrow as pa
 from muledetect.clock import Duration
 from muledetect.features.signals import _extract, access, cycles, pairs, relay, scatter, senders, sessions, shapes
 from muledetect.features.signals._opening import Opening, count_on
-from muledetect.features.signals._past import LONGEST, LOOKBACK, MAX_DEGREE, Book, Past, Ties, build_past
+from muledetect.features.signals._past import LONGEST, LOOKBACK, MAX_DEGREE, MOST_CREDITS, Book, Past, Ties, build_past
 from muledetect.features.signals._slices import compute_signal, compute_slice, slices_of
 from muledetect.features.signals._spec import Signal, SignalRegistry, describe_signals, signal
 from muledetect.progress import Progress
@@ -114,6 +114,7 @@ __all__ = [
     "LONGEST",
     "LOOKBACK",
     "MAX_DEGREE",
+    "MOST_CREDITS",
     "Book",
     "Opening",
     "Past",

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from muledetect.arrays import Int32Array, Int64Array, first_at_least
 from muledetect.features.signals._opening import opened
-from muledetect.features.signals._past import Past, is_earlier
+from muledetect.features.signals._past import Past, has_unknown, is_earlier
 
 
 class Links(NamedTuple):
@@ -72,7 +72,7 @@ def build_links(past: Past) -> Links:
         credit_total=room.full(len(past.received.time), 0, np.int64),
     )
     past.by_transfer(_group, graph.time, graph.source, graph.amount, past.paid_at, links.debit_of, links.debit_total)
-    rules = (past.paid, past.received, past.lookback, past.is_simultaneous, past.opening)
+    rules = (past.paid, past.received, past.lookback, past.is_simultaneous, past.opening, past.n_known("relay"))
     past.by_account(_match, *rules, True, links)
     np.cumsum(links.start, out=links.start)
     n_pairs = int(links.start[-1])
@@ -102,7 +102,7 @@ def _group(low, high, time, source, amount, paid_at, debit_of, debit_total) -> N
 
 
 @numba.njit(cache=True, nogil=True)
-def _match(low, high, paid, received, lookback, is_simultaneous, opening, is_counting, links) -> None:  # type: ignore[no-untyped-def]
+def _match(low, high, paid, received, lookback, is_simultaneous, opening, n_known, is_counting, links) -> None:  # type: ignore[no-untyped-def]
     """Count the pairs of debit group d at `start[d + 1]`, or, when `start` is their running total, write them.
 
     Invariant: credits `oldest:newer` are the oldest group with something left, `rest` what is left of its `whole`. Each
@@ -110,16 +110,18 @@ def _match(low, high, paid, received, lookback, is_simultaneous, opening, is_cou
     opening, which is in no pair.
     """
     for a in range(low, high):
+        first, stop = received.start[a], received.stop[a]
+        for f in range(first, stop if is_counting else first):
+            first = f if received.time[f] != received.time[first] else first
+            links.credit_of[received.transfer[f]] = first
+        if not has_unknown(paid, a, n_known):
+            continue
         newer, stop = (
             first_at_least(received.time, received.start[a], received.stop[a], opening.since),
             received.stop[a],
         )
         oldest, rest, whole = np.int64(-1), opened(opening.unspent, a), 0
         e = first_at_least(paid.time, paid.start[a], paid.stop[a], opening.since)
-        first = received.start[a]
-        for f in range(first, stop if is_counting else first):
-            first = f if received.time[f] != received.time[first] else first
-            links.credit_of[received.transfer[f]] = first
         while e < paid.stop[a]:
             d, now, total, k = paid.transfer[e], paid.time[e], 0, -1
             while e < paid.stop[a] and paid.time[e] == now:

@@ -37,6 +37,9 @@ LONGEST: Final = 30 * DAY
 #: A search does not pass through an account with more transfers than this on the side that it would follow.
 MAX_DEGREE: Final = 64
 
+#: Two steps up are not searched from an account that got more transfers than this within the look-back.
+MOST_CREDITS: Final = MAX_DEGREE**2
+
 # Parts of work a thread: enough that a part with a busy account does not keep the other threads waiting.
 _PARTS: Final = 4
 

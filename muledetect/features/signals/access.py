@@ -12,7 +12,7 @@ from muledetect.clock import MINUTE
 from muledetect.facts.columns import group, numbered
 from muledetect.facts.sightings import terminal_users
 from muledetect.features._columns import Column
-from muledetect.features.signals._past import Past, is_earlier
+from muledetect.features.signals._past import Past, has_unknown, is_earlier
 from muledetect.features.signals._spec import signal
 
 #: Cards of several holders at one machine within this time are one handler's.
@@ -38,7 +38,8 @@ def access(past: Past) -> Float32Array:
     found = past.unknown(3)
     device, terminal = (_codes(past, name) for name in ("device_hash", "terminal_id"))
     if device is not None:
-        past.by_account(_new_devices, past.paid, device, int(device.max(initial=-1)) + 1, found)
+        n_devices = int(device.max(initial=-1)) + 1
+        past.by_account(_new_devices, past.paid, device, n_devices, past.n_known("access"), found)
         _others(past, device, past.graph.source, past.lookback, found[:, 1])
     if terminal is not None:
         window = max(min(AT_TERMINAL, past.lookback), past.graph.tick)
@@ -59,7 +60,9 @@ def _codes(past: Past, name: str) -> Int32Array | None:
 
 
 def _others(past: Past, key: Int32Array, account: Int32Array, window: int, found: Float32Array) -> None:
-    moved = np.where(past.paid_at >= 0, key, -1)
+    is_asked = np.zeros(int(key.max(initial=-1)) + 2, np.bool_)  # the last place is that of null
+    is_asked[key[past.n_known("access") :]] = True
+    moved = np.where((past.paid_at >= 0) & is_asked[key], key, -1)
     rows = group(moved, int(key.max(initial=-1)) + 1, past.room)[1]  # by key, in time order within it
     _count_others(
         rows, key, account, past.graph.time, window, past.is_simultaneous, past.graph.n_accounts, found
@@ -67,10 +70,12 @@ def _others(past: Past, key: Int32Array, account: Int32Array, window: int, found
 
 
 @numba.njit(cache=True, nogil=True)
-def _new_devices(low, high, paid, device, n_devices, found) -> None:  # type: ignore[no-untyped-def]
+def _new_devices(low, high, paid, device, n_devices, n_known, found) -> None:  # type: ignore[no-untyped-def]
     """Per device the payer that last used it, and when that payer first did; entries of other payers are void."""
     used_by, first_use = np.full(n_devices, -1, np.int32), np.empty(n_devices, np.int64)
     for a in range(low, high):
+        if not has_unknown(paid, a, n_known):
+            continue
         for e in range(paid.start[a], paid.stop[a]):
             i = paid.transfer[e]
             d = device[i]

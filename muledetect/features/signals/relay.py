@@ -14,7 +14,7 @@ from muledetect.arrays import Float32Array
 from muledetect.features._columns import Column
 from muledetect.features.signals._links import build_links
 from muledetect.features.signals._opening import opened
-from muledetect.features.signals._past import Past, has_unknown, is_earlier
+from muledetect.features.signals._past import MOST_CREDITS, Past, has_unknown, is_earlier
 from muledetect.features.signals._spec import signal
 
 #: Longer chains count as this long.
@@ -81,23 +81,28 @@ def relay(past: Past) -> Float32Array:
     found = past.unknown(8)
     links, graph = build_links(past), past.graph
     is_unusual = past.room.full(len(past), False, np.bool_)
-    past.by_account(_mark_unusual, past.paid, past.received, past.lookback, graph.n_accounts, past.opening, is_unusual)
-    past.by_transfer(_pass_on, graph.time, graph.amount, past.received.time, links, is_unusual, found)
-    money = past.room.full((len(past.received.time), 4), 0, np.float64)
+    past.by_account(
+        _mark_unusual, past.paid, past.received, past.lookback, graph.n_accounts, past.opening, past.n_known("relay"),
+        is_unusual,
+    )  # fmt: skip
     known = past.known.get("relay", found[:0])
     found[: len(known)] = known
+    past.by_transfer(_pass_on, len(known), graph.time, graph.amount, past.received.time, links, is_unusual, found)
+    money = past.room.full((len(past.received.time), 4), 0, np.float64)
     _follow(len(known), graph.time, graph.amount, past.received.time, links, past.is_simultaneous, money, found)
     return found
 
 
 @numba.njit(cache=True, nogil=True)
-def _mark_unusual(low, high, paid, received, lookback, n_accounts, opening, is_unusual) -> None:  # type: ignore[no-untyped-def]
+def _mark_unusual(low, high, paid, received, lookback, n_accounts, opening, n_known, is_unusual) -> None:  # type: ignore[no-untyped-def]
     """Mark debits that are large for their account, to accounts that it had not dealt with before the look-back.
 
     Invariant: if `met[b] == a`, a and b first met at `first[b]`; `total` and `n` are of the debits in earlier ticks.
     """
     met, first = np.full(n_accounts, -1, np.int32), np.empty(n_accounts, np.int64)
     for a in range(low, high):
+        if not has_unknown(paid, a, n_known):
+            continue
         e, f = paid.start[a], received.start[a]
         total, n = opened(opening.paid, a), opened(opening.n_debits, a)
         while e < paid.stop[a]:
@@ -120,9 +125,9 @@ def _mark_unusual(low, high, paid, received, lookback, n_accounts, opening, is_u
 
 
 @numba.njit(cache=True, nogil=True)
-def _pass_on(low, high, time, amount, received_time, links, is_unusual, found) -> None:  # type: ignore[no-untyped-def]
+def _pass_on(low, high, n_known, time, amount, received_time, links, is_unusual, found) -> None:  # type: ignore[no-untyped-def]
     """Write what the pairs of the debit groups named in the range say, to all transfers of each."""
-    for d in range(low, high):
+    for d in range(max(low, n_known), high):
         if links.debit_of[d] != d:
             continue
         passed, waited, used, total = 0, 0.0, 0.0, links.debit_total[d]
@@ -227,8 +232,9 @@ def origins(past: Past) -> Float32Array:
     """Accounts two steps up: x -> y -> payer, the second within the look-back and the first within it of the second.
 
     The payer itself is none; who paid the payer itself is `source_fan_in`. Credits whose payer y had more than
-    `max_degree` credits within the look-back before are not followed but counted in `origins_left_out`. A window slides
-    over the credits of each account, so that each path x -> y -> payer is met twice: O(paths + transfers).
+    `max_degree` credits within the look-back before are not followed but counted in `origins_left_out`. Of a payer with
+    more than 4,096 credits within the look-back nothing is known: both are NaN, unless `max_degree` is None. A window
+    slides over the credits of each account, so that each path x -> y -> payer is met twice: O(paths + transfers).
     """
     found = past.unknown(2)
     most = past.max_degree or len(past) + 1
@@ -237,6 +243,7 @@ def origins(past: Past) -> Float32Array:
         past.lookback,
         past.is_simultaneous,
         most,
+        MOST_CREDITS if past.max_degree else len(past) + 1,
         past.graph.n_accounts,
         past.n_known("origins"),
     )
@@ -246,8 +253,9 @@ def origins(past: Past) -> Float32Array:
 
 @numba.njit(cache=True, nogil=True)
 def _origins(  # type: ignore[no-untyped-def]
-    low, high, paid, received, earlier_credits, lookback, is_simultaneous, most, n_accounts, n_known, found
-) -> None:
+    low, high, paid, received, earlier_credits, lookback, is_simultaneous, most, most_credits, n_accounts, n_known,
+    found,
+) -> None:  # fmt: skip
     """Slide a window over the credits of each account, up to a last, empty one behind its debits.
 
     Invariant: `n_paths[x]` paths lead from x over the credits `first:last` of account a; all 0 between accounts.
@@ -275,7 +283,8 @@ def _origins(  # type: ignore[no-untyped-def]
                 else:
                     first = last + 1
                 last += 1
-            found[paid.transfer[e], 0], found[paid.transfer[e], 1] = n_origins, n_left_out
+            if last - first <= most_credits:
+                found[paid.transfer[e], 0], found[paid.transfer[e], 1] = n_origins, n_left_out
 
 
 @numba.njit(cache=True, nogil=True)

@@ -42,7 +42,7 @@ def bipartite(past: Past) -> Float32Array:
     places = (past.paid_at, past.received_at, past.before.debits)
     rules = (past.lookback, past.is_simultaneous, past.max_degree or len(past) + 1, past.graph.n_accounts, len(known))
     past.by_account(_bipartite, past.paid, past.received, *places, *rules, found)
-    past.by_account(_stacks, past.paid, past.received, past.lookback, past.is_simultaneous, found)
+    past.by_account(_stacks, past.paid, past.received, past.lookback, past.is_simultaneous, len(known), found)
     return found
 
 
@@ -169,9 +169,11 @@ def _bipartite(  # type: ignore[no-untyped-def]
 
 
 @numba.njit(cache=True, nogil=True)
-def _stacks(low, high, paid, received, lookback, is_simultaneous, found) -> None:  # type: ignore[no-untyped-def]
+def _stacks(low, high, paid, received, lookback, is_simultaneous, n_known, found) -> None:  # type: ignore[no-untyped-def]
     """Slide over each payer's credits; `n_shaped` of those in the window lie in a two by two shape."""
     for s in range(low, high):
+        if not has_unknown(paid, s, n_known):
+            continue
         first, last, n_shaped = received.start[s], received.start[s], 0
         for e in range(paid.start[s], paid.stop[s]):
             now, i = paid.time[e], paid.transfer[e]

@@ -284,3 +284,15 @@ def test_who_paid_the_payers_of_the_payer() -> None:
     graph = graph_from_records(records)
     assert relay.origins.compute(build_past(graph))[5].tolist() == [2, 0]
     assert relay.origins.compute(build_past(graph, max_degree=2))[5].tolist() == [0, 1]
+
+
+@pytest.mark.parametrize("n_credits", [4_096, 4_097])
+def test_two_steps_up_of_a_payer_with_very_many_credits_are_not_known(n_credits: int) -> None:
+    minute = 60_000_000
+    records = [("x", f"y{at}", 0, 10) for at in range(3)]
+    records += [(f"y{at % 3}", "s", minute + at, 1) for at in range(n_credits)]
+    graph = graph_from_records([*records, ("s", "t", 2 * minute, 5)])
+    found = relay.origins.compute(build_past(graph))[-1]
+    assert found.tolist() == [1, 0] if n_credits == 4_096 else np.isnan(found).all()
+    exact = relay.origins.compute(build_past(graph, max_degree=None))[-1]
+    assert exact.tolist() == [1, 0]
