@@ -12,14 +12,15 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 
+from muledetect.arrays import Float32Array
 from muledetect.errors import DataError
 from muledetect.facts import Facts
 from muledetect.live.log import Log, Sync, sync_folder
@@ -32,6 +33,13 @@ _ACCOUNTS: Final = "account_ids.arrow"
 _SIGNALS: Final = "signals.npy"
 
 Rows = list[Mapping[str, Any]]
+
+
+class Pending(NamedTuple):
+    """A snapshot to come: `write` may be called in another thread, and `keep` behind it in the thread of the state."""
+
+    write: Callable[[], None]
+    keep: Callable[[], None]
 
 
 class Journal:
@@ -101,19 +109,37 @@ class Journal:
         """
         return _read_state(self._folder / f"state-{self._number}") if self._number else None
 
-    def keep_snapshot(self, state: LiveState) -> None:
-        """Write a state down, and begin a new log; then the former snapshot and its log go."""
-        number = self._number + 1
-        for rest in (self._folder / f"events-{number}.log", self._folder / "state.new"):
-            shutil.rmtree(rest) if rest.is_dir() else rest.unlink(missing_ok=True)
+    def prepare_snapshot(self, state: LiveState) -> Pending:
+        """Return what writes the state of now down, and what then keeps it; only the last rows are copied at once.
+
+        What is booked between is in the log, and goes behind the snapshot. A process that is killed before `keep` is
+        done finds the former snapshot and its whole log.
+        """
+        place, lent, values = self._log.end, state.lend(), state.lend_signals()
+        header = {"since": state.since, "currency": state.currency, "tick": state.tick,
+                  "signals": [made.name for made in state.signals]}  # fmt: skip
+        folder = self._folder / "state.new"
+
+        def write() -> None:
+            shutil.rmtree(folder, ignore_errors=True)
+            _write_state(lent(), values(), header, folder)
+
+        return Pending(write, lambda: self._keep(place))
+
+    def _keep(self, place: int) -> None:
+        """Give the snapshot its name, and begin a new log with what came behind a place; then the former ones go."""
+        number, former = self._number + 1, self._number
+        path = self._folder / f"events-{number}.log"
+        path.unlink(missing_ok=True)
+        with Log(path, sync="never") as log:
+            log.append(self._first())
+            for record in self._log.read(place):
+                log.append(record)
         log = self._open(number)
-        log.append(self._first())
-        log.flush()
-        _write_state(state, self._folder / "state.new")
         (self._folder / "state.new").rename(self._folder / f"state-{number}")
         sync_folder(self._folder)
         self._log.close()
-        self._log, former, self._number = log, self._number, number
+        self._log, self._number = log, number
         (self._folder / f"events-{former}.log").unlink()
         shutil.rmtree(self._folder / f"state-{former}", ignore_errors=True)
 
@@ -132,20 +158,15 @@ def _text(value: Any) -> str:
     return value.isoformat() if isinstance(value, datetime) else str(value)
 
 
-def _write_state(state: LiveState, folder: Path) -> None:
+def _write_state(dataset: Dataset, values: Float32Array, header: dict[str, Any], folder: Path) -> None:
     folder.mkdir()
-    dataset, files = state.to_dataset(), {}
     tables = {f"{name}.arrow": table for name, table in dataset.tables.items()}
     for name, table in {**tables, _ACCOUNTS: pa.table({"account_id": dataset.account_ids})}.items():
         with pa.ipc.new_file(str(folder / name), table.schema) as file:
             file.write_table(table.combine_chunks())
-    np.save(folder / _SIGNALS, state.signal_values)
-    for path in sorted(folder.iterdir()):
-        files[path.name] = sum_of_file(path)
-    header = {
-        "since": state.since, "currency": state.currency, "tick": state.tick, "files": files,
-        "tables": list(dataset.tables), "signals": [made.name for made in state.signals],
-    }  # fmt: skip
+    np.save(folder / _SIGNALS, values)
+    files = {path.name: sum_of_file(path) for path in sorted(folder.iterdir())}
+    header = {**header, "files": files, "tables": list(dataset.tables)}
     (folder / _HEADER).write_text(json.dumps(header, indent=1))
     for path in folder.iterdir():
         handle = os.open(path, os.O_RDONLY)

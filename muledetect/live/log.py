@@ -114,12 +114,15 @@ class Log:
         DataError
             If a record before the end is damaged; the file stays as it is.
         """
-        content = self._path.read_bytes()
-        place = max(begin, len(_MAGIC))
+        begin = max(begin, len(_MAGIC))
+        with self._path.open("rb") as file:
+            file.seek(begin)
+            content = file.read()
+        place = 0
         while place < len(content):
             found = _record_at(content, place)
             if found is None:
-                self._cut(content, place)
+                self._cut(content, place, begin)
                 return
             yield found
             place += _HEAD.size + len(found)
@@ -140,16 +143,17 @@ class Log:
             os.fsync(self._file.fileno())
             self._synced_at = now
 
-    def _cut(self, content: bytes, place: int) -> None:
+    def _cut(self, content: bytes, place: int, begin: int) -> None:
+        """Cut off what stands behind a place of `content`, which begins at byte `begin` of the file."""
         if any(_record_at(content, later) is not None for later in range(place + 1, len(content) - _HEAD.size)):
             raise DataError(
-                f"log: {self._path.name} is damaged at byte {place:,}, and whole records follow. Events that were "
-                "acknowledged would be lost: restore the file from its copy, or start from a later snapshot."
+                f"log: {self._path.name} is damaged at byte {begin + place:,}, and whole records follow. Events that "
+                "were acknowledged would be lost: restore the file from its copy, or start from a later snapshot."
             )
         self.n_cut = len(content) - place
-        self._file.truncate(place)
+        self._end = begin + place
+        self._file.truncate(self._end)
         os.fsync(self._file.fileno())
-        self._end = place
 
 
 def sync_folder(folder: Path) -> None:

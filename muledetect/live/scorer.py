@@ -24,7 +24,7 @@ from muledetect.features._extract import compute_columns, plan_of
 from muledetect.features._extraction import first_seen
 from muledetect.graph import Points
 from muledetect.live.intake import PLACE, book_rows, book_transfers, read_rows
-from muledetect.live.journal import Journal
+from muledetect.live.journal import Journal, Pending
 from muledetect.live.log import Sync
 from muledetect.live.plain import plain_cells
 from muledetect.live.state import NOTHING_CHANGED, Coming, LiveState
@@ -261,9 +261,23 @@ class LiveScorer:
         OSError
             If it cannot be written; the former snapshot and the log stay.
         """
+        pending = self.prepare_snapshot()
+        pending.write()
+        pending.keep()
+
+    def prepare_snapshot(self) -> Pending:
+        """Return the two parts of `snapshot`: `write` for another thread, while this one goes on, then `keep` for this.
+
+        `write` takes memory for a copy of the state, `keep` time for the events that came since. One at a time.
+
+        Raises
+        ------
+        ModelError
+            If the scorer has no log.
+        """
         if self.journal is None:
             raise ModelError("live: there is no log to put a snapshot beside. Give the scorer a folder: log=.")
-        self.journal.keep_snapshot(self.state)
+        return self.journal.prepare_snapshot(self.state)
 
     def close(self) -> None:
         """Have the log on the disk, and close it."""

@@ -368,6 +368,11 @@ class LiveState:
         lent, n_accounts = {name: one.lend() for name, one in self.tables.items()}, len(self.accounts)
         return lambda: self._to_dataset({name: copied() for name, copied in lent.items()}, n_accounts)
 
+    def lend_signals(self) -> Callable[[], Float32Array]:
+        """Return what makes `signal_values` of now, as `lend`."""
+        values = self._values.lend()
+        return lambda: values().values
+
     def _to_dataset(self, held: Mapping[str, Rows], n_accounts: int) -> Dataset:
         ids = self.accounts.take(np.arange(n_accounts, dtype=np.int32))  # not `ids`: others may be learning ids
         tables = {name: rows.take(slice(None)) for name, rows in held.items()}

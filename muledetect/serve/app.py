@@ -75,7 +75,7 @@ class Service:
     reload : callable
         Returns the model anew; called in a thread of its own.
     snapshot : callable
-        Writes the state down; called by the thread that owns it.
+        Writes the state down; called in a thread of its own.
     tokens : Tokens
         None known: every caller is let in, so listen on loopback only.
     limits : Limits
@@ -218,9 +218,9 @@ class Service:
         return _json({"reloaded": True})
 
     async def snapshot(self, request: Request) -> Response:
-        """Write the state down, so that the next start need not book the whole log again; others wait meanwhile."""
+        """Write the state down, so that the next start need not book the whole log again; others go on meanwhile."""
         await self._body(request)
-        await asyncio.wrap_future(self.worker.put("call", [], self._snapshot))
+        await asyncio.to_thread(self._snapshot)
         return _json({"kept": True})
 
     async def health(self, _: Request) -> Response:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 from muledetect.clock import Moment, parse_time
@@ -105,12 +106,22 @@ def open_service(
         records = service.worker.put("call", [], lend).result()
         return find_money(_snapshot_of(records()), rules, **asked)
 
+    one_at_a_time = Lock()
+
+    def snapshot() -> None:
+        # in a thread of its own, as `locate`; scores wait only until the events that came meanwhile are copied
+        with one_at_a_time:
+            pending = service.worker.put("call", [], scorer.prepare_snapshot).result()
+            pending.write()
+            service.worker.put("call", [], pending.keep).result()
+
     def close() -> None:
-        scorer.snapshot()
-        scorer.close()
+        with one_at_a_time:
+            scorer.snapshot()
+            scorer.close()
 
     service = Service(
-        desk, locate=locate, reload=lambda: open_model(model, read), snapshot=scorer.snapshot, tokens=known,
+        desk, locate=locate, reload=lambda: open_model(model, read), snapshot=snapshot, tokens=known,
         limits=limits or Limits(), record=None if decisions is None else Record(decisions), shadow=shadow, close=close,
     )  # fmt: skip
     return service

@@ -107,6 +107,7 @@ DRIVER = textwrap.dedent(
     """
     import os, pickle, random, signal, sys, time
     from pathlib import Path
+    from threading import Thread
     from muledetect.live import LiveScorer
     model, dataset, rows = pickle.loads(Path(sys.argv[1]).read_bytes())
     folder, told, n_kills = sys.argv[2], sys.argv[3], int(sys.argv[4])
@@ -121,8 +122,13 @@ DRIVER = textwrap.dedent(
             for k, row in enumerate(rows):
                 if scorer.book(row).outcome == "accepted":
                     os.write(told_to, row["transfer_id"].encode() + b"\\n")
+                if k % 40 == 20:  # another thread writes while this one books
+                    pending = scorer.prepare_snapshot()
+                    writing = Thread(target=pending.write)
+                    writing.start()
                 if k % 40 == 39:
-                    scorer.snapshot()
+                    writing.join()
+                    pending.keep()
             os._exit(0)
         n_begun = turn + 1
         while not os.path.exists(told) or Path(told).read_bytes().count(b"begun") < n_begun:

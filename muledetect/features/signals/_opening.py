@@ -49,10 +49,23 @@ def opened(values, account):  # type: ignore[no-untyped-def]
 
 @numba.njit(cache=True, nogil=True)
 def count_on(paid, e, e_stop, got, f, f_stop, time, source, target, amount, is_simultaneous, held) -> None:  # type: ignore[no-untyped-def]
-    """Advance what an account had done, `held` (n_debits, paid, largest, unspent), by its transfers up to a moment.
+    """Advance what an account had done by some transfers more; those from an account to itself count nowhere.
 
-    `paid[e:e_stop]` and `got[f:f_stop]` are positions of transfers, in order of time; those from an account to itself
-    count nowhere. A credit is available to the debits of its own tick where ties are simultaneous. O(transfers).
+    Parameters
+    ----------
+    paid, e, e_stop : int array and its bounds
+        Positions of its debits, `paid[e:e_stop]`, in order of time.
+    got, f, f_stop : int array and its bounds
+        Of its credits.
+    time, source, target, amount : arrays [n_transfers]
+    is_simultaneous : bool
+        A credit is available to the debits of its own tick, too.
+    held : int64[4]
+        n_debits, paid, largest and unspent, see `Opening`; changed in place.
+
+    Notes
+    -----
+    O(transfers).
     """
     while e < e_stop or f < f_stop:
         now = time[paid[e]] if f >= f_stop or (e < e_stop and time[paid[e]] <= time[got[f]]) else time[got[f]]
