@@ -177,7 +177,7 @@ def main() -> None:
     options.add_argument("--days", type=int, default=60)
     options.add_argument("--bank", type=Path, help="store or folder of tables, instead of a simulated bank")
     options.add_argument("--transfers", type=int, help="at most so many in the state, the latest")
-    options.add_argument("--tables", nargs="*", help="only these tables of the bank; default: all")
+    options.add_argument("--tables", nargs="*", help="only these tables of `--bank`, Parquet files; default: all")
     options.add_argument("--model", type=Path, help="folder of a model of live columns; made there if it is not there")
     options.add_argument("--busy", type=int, help="see LiveScorer; default: no bound")
     options.add_argument("--batches", type=int, nargs="*", default=[1, 16, 64, 256])
@@ -199,10 +199,9 @@ def main() -> None:
     )
     if given.bank is not None or bank is None:
         begun = time.perf_counter()
-        bank = load(given.bank)
+        files = {name: given.bank / f"{name}.parquet" for name in given.tables or ()}
+        bank = load(files or given.bank)
         print(f"Bank: read in {time.perf_counter() - begun:,.1f} s; {memory():,.0f} MB, {peak():,.0f} MB at most.")
-    if given.tables:
-        bank = replace(bank, tables={name: table for name, table in bank.tables.items() if name in given.tables})
     base, rows = split(bank, min(len(bank.transfers) // 4, _MOST_ARRIVING), given.transfers)
     del bank
     with tempfile.TemporaryDirectory() as folder:
