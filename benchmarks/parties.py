@@ -1,6 +1,6 @@
 """Are records of one person found, families and dormitories left apart, and does it help to rank people?
 
-    python benchmarks/parties.py [pairs] [people] [--accounts 20000] [--seeds 2]
+    python benchmarks/parties.py [--parts pairs people] [--accounts 20000] [--seeds 2]
 
 *pairs*: simulated holders get names, dates of birth and numbers; who has several accounts gets a record for each,
 with errors (`muledetect.simulation.identities`). Precision and recall are over pairs of records, all worlds together;
@@ -36,6 +36,7 @@ from muledetect.simulation.identities import with_identities
 FIRST_SEED = 61
 START = parse_time("2025-01-01")
 LOOKS = {"learn": (40, 50), "calibrate": (60, 65), "alert": tuple(range(70, 110, 5))}
+PARTS = ("pairs", "people")
 BUDGETS = (5, 10, 20)
 CONDITIONS = {
     "all keys": (1.0, ()),
@@ -209,7 +210,7 @@ def by_party(found: Parties, scores: pa.Table) -> list[str]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("parts", nargs="*", default=["pairs", "people"], choices=["pairs", "people"])
+    parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS)
     parser.add_argument("--accounts", type=int, default=20_000)
     parser.add_argument("--seeds", type=int, default=2)
     args = parser.parse_args()

@@ -25,6 +25,11 @@ from typing import Any
 from scale import make_bank, make_model
 
 TICKS = os.sysconf("SC_CLK_TCK")
+#: Ways to score, with the cores of a task of Spark; 0: no Spark.
+WAYS = {
+    "local": ("local engine, two threads", 0), "tasks": ("Spark, two tasks of one core", 1),
+    "task": ("Spark, one task of two cores", 2),
+}  # fmt: skip
 
 
 def processors() -> float:
@@ -114,7 +119,8 @@ def main() -> None:
     parser.add_argument("--accounts", type=int, default=40_000)
     parser.add_argument("--days", type=int, default=31)
     parser.add_argument("--explain", type=int, default=1_000)
-    parser.add_argument("--memory", default="none")
+    parser.add_argument("--memory", default="none", help="limit of each process; of `prepare`, too")
+    parser.add_argument("--ways", nargs="+", choices=WAYS, default=list(WAYS))
     parser.add_argument("--job", nargs="+", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.job:
@@ -135,11 +141,12 @@ def compare(options: argparse.Namespace) -> None:
     model, place = folder.with_name(f"{folder.name}-model"), folder.with_name(f"{folder.name}-store")
     make_model(model)
     begun = time.perf_counter()
-    store = md.open_store(place) if place.exists() else md.prepare(folder, place)
+    limit = None if options.memory == "none" else options.memory
+    store = md.open_store(place) if place.exists() else md.prepare(folder, place, memory=limit)
     prepared = time.perf_counter() - begun
     n = store.header.n_transfers
     as_of = f"{max(store.header.days)}T23:59:59Z"
-    ways = {"local engine, two threads": 0, "Spark, two tasks of one core": 1, "Spark, one task of two cores": 2}
+    ways = dict(WAYS[name] for name in options.ways)
     found = {}
     with tempfile.TemporaryDirectory(dir=folder.parent) as scratch:
         for what, cores in ways.items():
