@@ -10,7 +10,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from muledetect.arrays import MISSING, NEVER, Float64Array, Int8Array, Int32Array, Int64Array
+from muledetect.arrays import MISSING, NEVER, BoolArray, Float64Array, Int8Array, Int32Array, Int64Array
 from muledetect.clock import DAY
 from muledetect.facts import Snapshot
 from muledetect.facts.columns import numbers, texts
@@ -62,14 +62,15 @@ class People:
 def read_people(snapshot: Snapshot) -> People:
     """Return the records that were known before the moment. O(accounts + identifiers + sessions).
 
-    An account is known from its opening, its first transfer, or the first thing that was seen of it; a holder is known
-    with its first account.
+    An account is known from its opening, its first transfer, or the first thing that was seen of it, and without a date
+    of opening with its holder; a holder is known with its first account.
     """
     graph, tables = snapshot.graph, snapshot.tables
     accounts = tables.get("accounts", pa.table({"account_id": pa.array([], pa.string())}))
     holders = tables.get("holders", pa.table({"holder_id": pa.array([], pa.string())}))
     own = pc.fill_null(accounts["is_own"], True) if "is_own" in accounts.column_names else None
     accounts = accounts if own is None else accounts.filter(own)
+    accounts = accounts.filter(pa.array(~_opens_later(snapshot, texts(accounts, "account_id"))))
     code = graph.codes(texts(accounts, "account_id"))
     holder = texts(accounts, "holder_id")
     names = pc.coalesce(holder, texts(accounts, "account_id"))
@@ -95,6 +96,21 @@ def read_people(snapshot: Snapshot) -> People:
         ids.take(pa.array(keep)), is_holder[keep], sort[keep], birth[keep], since[keep],
         np.append(place, np.int32(-1))[of_account], seen, hashes,
     )  # fmt: skip
+
+
+def _opens_later(snapshot: Snapshot, ids: pa.StringArray) -> BoolArray:
+    """Return which accounts open at or after the moment, and had no transfer and nothing seen of them before."""
+    graph = snapshot.graph
+    code = graph.codes(ids)
+    later = snapshot.accounts.opened_at[code] >= snapshot.as_of
+    for index in (graph.incoming, graph.outgoing):
+        later &= index.stop[code] == index.start[code]
+    rows = np.flatnonzero(later)
+    for name, column in (("identifiers", "entity_id"), ("sessions", "account_id")):
+        if len(rows) and name in snapshot.tables:
+            is_seen = pc.is_in(ids.take(pa.array(rows)), value_set=texts(snapshot.tables[name], column))
+            later[rows] &= ~np.asarray(is_seen.to_numpy(zero_copy_only=False))
+    return np.asarray(later)
 
 
 def _traits(holders: pa.Table, row: Int64Array) -> tuple[Int8Array, Float64Array]:

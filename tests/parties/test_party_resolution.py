@@ -178,6 +178,26 @@ def test_the_id_of_a_party_stays_when_a_later_record_joins() -> None:
     assert before["x"] == alone["x"]
 
 
+def test_an_account_that_its_holder_opens_later_is_not_known_yet_unless_it_was_used() -> None:
+    later, used = "2025-03-05T00:00:00Z", "2025-02-20T00:00:00Z"
+    dataset = md.read_dataset({
+        "transfers": pa.table({
+            "transfer_id": ["t1", "t2"], "time": ["2025-01-20T10:00:00Z", used], "source": ["a1", "x"],
+            "target": ["x", "a4"], "amount": [100, 200],
+        }),
+        "accounts": pa.table({
+            "account_id": ["a1", "a2", "a3", "a4", "a5", "a6"], "holder_id": ["h1", "h1", "h1", "h1", "h1", "h2"],
+            "opened_at": ["2025-01-01T00:00:00Z", later, None, later, later, later],
+        }),
+        "sessions": pa.table({"session_id": ["s1", "s2"], "account_id": ["a5", "a2"], "time": [used, later]}),
+    }, currency="THB", money="minor")  # fmt: skip
+    found = find_parties(md.Snapshot(dataset, "2025-03-01"))
+    assert found.party_members["account_id"].to_pylist() == ["a1", "a3", "a4", "a5"]
+    assert found.parties["n_accounts"].to_pylist() == [4]
+    after = find_parties(md.Snapshot(dataset, "2025-03-06"))
+    assert sorted(after.party_members["account_id"].to_pylist()) == ["a1", "a2", "a3", "a4", "a5", "a6"]
+
+
 def test_all_accounts_and_records_are_in_exactly_one_party() -> None:
     dataset = md.read_dataset(noisy_world()[0])
     found = find_parties(md.Snapshot(dataset, "2025-04-01"))
