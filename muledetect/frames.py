@@ -179,6 +179,20 @@ def to_polars(result: Any, *, table: str | None = None) -> Any:
     return _converted(result, table, partial(_to_polars, pl))
 
 
+def frame_of(table: pa.Table) -> pd.DataFrame:
+    """Return a table as a frame of Python objects, times as int64 microseconds; null is None."""
+    columns: dict[str, Any] = {}
+    for name in table.column_names:
+        column = table[name]
+        is_time = pa.types.is_timestamp(column.type)
+        values = column.cast(pa.int64()) if is_time else column
+        if values.null_count or not (pa.types.is_integer(values.type) or pa.types.is_floating(values.type)):
+            columns[name] = pd.Series(values.to_pylist(), dtype=object)
+        else:
+            columns[name] = values.to_numpy().astype(np.float64 if pa.types.is_floating(values.type) else np.int64)
+    return pd.DataFrame(columns)
+
+
 def _converted(result: Any, table: str | None, convert: Callable[[Any, Table | None], Any]) -> Any:
     tables = result if isinstance(result, Mapping) else getattr(result, "tables", None)
     tables = tables() if callable(tables) else tables
@@ -268,4 +282,13 @@ def _plain(kind: pa.DataType) -> pa.DataType:
     return kind
 
 
-__all__ = ["arrow_of_pandas", "arrow_or_pandas", "as_arrow", "is_frame", "takes_tables", "to_pandas", "to_polars"]
+__all__ = [
+    "arrow_of_pandas",
+    "arrow_or_pandas",
+    "as_arrow",
+    "frame_of",
+    "is_frame",
+    "takes_tables",
+    "to_pandas",
+    "to_polars",
+]

@@ -24,6 +24,7 @@ from muledetect.records.stored import is_store
 if TYPE_CHECKING:
     from muledetect.facts import Snapshot
     from muledetect.model import MuleModel
+    from muledetect.parties import Parties
     from muledetect.rings import RingTables
 
 #: A data set: as it was read, a store, the path of the folder of one, or table name -> path or table of any library.
@@ -170,6 +171,13 @@ def open_rings(
     if found is not None and account_ids is not None:
         _of_same_names(found.ring_members, account_ids, f"{what}: ring_members")
     return found
+
+
+def open_parties(parties: Parties | str | Path | None) -> Parties | None:
+    """Return parties as they are or from their folder."""
+    from muledetect.parties import read_parties
+
+    return read_parties(parties) if isinstance(parties, str | Path) else parties
 
 
 def _of_same_names(table: pa.Table, account_ids: pa.Array, where: str) -> pa.Table:

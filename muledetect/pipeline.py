@@ -26,7 +26,17 @@ import pandas as pd
 import pyarrow as pa
 
 from muledetect.clock import Duration, Moment
-from muledetect.inputs import STARTER, Source, load, open_model, open_rings, open_scores, open_snapshot, read_source
+from muledetect.inputs import (
+    STARTER,
+    Source,
+    load,
+    open_model,
+    open_parties,
+    open_rings,
+    open_scores,
+    open_snapshot,
+    read_source,
+)
 from muledetect.lazy import on_demand
 from muledetect.outputs import Output, check_output, kinds, new_file, new_folder
 from muledetect.progress import Progress, silent
@@ -679,6 +689,7 @@ def report(
     evaluation: str | Path | None = None,
     drift: str | Path | None = None,
     holds: pa.Table | str | Path | None = None,
+    parties: Parties | str | Path | None = None,
     pack: str | Path = "none",
     n_alerts: int = 200,
     language: Language = "en",
@@ -709,6 +720,9 @@ def report(
         Folders that `evaluate` and `monitor` wrote.
     holds : pyarrow.Table or path, optional
         Record of holds (`muledetect.holds.add_event`): case files show the holds of their account, with their clocks.
+    parties : Parties or path, optional
+        As `find_parties` gave it, of the same moment: pages show the person or company behind an account, its other
+        accounts, and who has accounts of several in hand.
     pack : str or path
         Country pack, or file, with the clocks of these holds.
     n_alerts : int
@@ -733,15 +747,17 @@ def report(
     from muledetect.reports.model.report import read_model_report
     from muledetect.reports.write import write_report
 
-    _refuse(output, kinds.REPORT, dataset, scores, rings, model, evaluation, drift, holds, overwrite=overwrite)
+    given = (dataset, scores, rings, model, evaluation, drift, holds, parties)
+    _refuse(output, kinds.REPORT, *given, overwrite=overwrite)
     read = load(dataset, memory=memory, progress=progress)
     table, found, used = open_scores(scores), open_rings(rings), None if model is None else open_model(model, read)
     snapshot = Snapshot(read, latest_moment(table) if as_of is None else as_of)
     clocks = load_clocks(pack)
     standing = None if holds is None else Standing(hold_states(holds, snapshot.as_of, clocks), clocks)
     material = gather_material(
-        snapshot, table, rings=found, model=used, n_alerts=n_alerts, standing=standing, progress=progress or silent
-    )
+        snapshot, table, rings=found, model=used, n_alerts=n_alerts, standing=standing, parties=open_parties(parties),
+        progress=progress or silent,
+    )  # fmt: skip
     about_model = None
     if evaluation is not None:
         # the folder's card also says with which versions the model was trained

@@ -115,6 +115,7 @@ def report(
     scores: Annotated[Path, Option(help="Parquet file that `score` wrote; explained accounts have reasons.")],
     output: Annotated[Path, Option(help="Folder for the pages: new, empty, or of an earlier report.")],
     rings: Annotated[Path | None, Option(help="Folder that `rings` wrote, of the same moment.")] = None,
+    parties: Annotated[Path | None, Option(help="Folder that `parties` wrote, of the same moment.")] = None,
     model: Annotated[Path | None, Option(help="Folder of the model that scored, or starter.")] = None,
     evaluation: Annotated[Path | None, Option(help="Folder that `evaluate` wrote: a model report.")] = None,
     drift: Annotated[Path | None, Option(help="Folder that `monitor` wrote, for the model report.")] = None,
@@ -127,9 +128,10 @@ def report(
     goaml: Annotated[bool, Option(help="Also a draft of each case in the shape of goAML.")] = False,
 ) -> None:
     """Write case files, ring files, an index and the model report as self-contained HTML."""
-    with reading.opened(output, kinds.REPORT, scores, rings, model, evaluation, drift, holds) as (dataset, to):
+    given = (scores, rings, parties, model, evaluation, drift, holds)
+    with reading.opened(output, kinds.REPORT, *given) as (dataset, to):
         pages = md.pipeline.report(
             dataset, scores, as_of=as_of, rings=rings, model=model, evaluation=evaluation, drift=drift, holds=holds,
-            pack=pack, n_alerts=alerts, language=language, time_zone=time_zone, goaml=goaml, **to,
+            parties=parties, pack=pack, n_alerts=alerts, language=language, time_zone=time_zone, goaml=goaml, **to,
         )  # fmt: skip
     console.show_report(out, pages, output)

@@ -80,7 +80,7 @@ def verify(
     key: Key = None,
     memory: Limit = None,
 ) -> None:
-    """Compute a pack again from its data set: does every byte agree, and which part differs."""
+    """Compute a pack again from its data set and compare every byte; a part that differs is named."""
     from muledetect.outputs import sha256
 
     with progress_bar() as progress:

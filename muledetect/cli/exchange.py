@@ -17,7 +17,9 @@ from muledetect.outputs import kinds
 
 Key = Annotated[Path, Option(help="Key file of this bank, made by `key`. It never leaves the bank.")]
 Items = Annotated[Path, Option(help="What this bank suspects, as `exchange-items` wrote it.")]
-Pad = Annotated[bool, Option(help="Add nothings, so that the file does not tell how many things the bank suspects.")]
+Pad = Annotated[
+    bool, Option(help="Add points that stand for nothing: the file does not tell how many things the bank suspects.")
+]
 StandsFor = Annotated[str, Option(help="How long the partner may use the file.")]
 
 
@@ -83,10 +85,11 @@ def exchange_answer(
     as_of: Annotated[str, Option(help="When the answer is made; a request that has expired is refused.")],
     output: Annotated[Path, Option(help="JSON file for the partner.")],
     tell: Annotated[
-        list[str] | None, Option(help="What is told of a match: band, ring, first_seen, last_seen; repeat. All.")
+        list[str] | None,
+        Option(help="What is told of a match: band, ring, first_seen, last_seen; repeat. If not given, all."),
     ] = None,
     most: Annotated[
-        int, Option(min=1, help="Refuse a longer request: who asks about many accounts may guess.")
+        int, Option(min=1, help="Refuse a longer request: a partner that asks about many accounts may be guessing.")
     ] = 20_000,
     stands_for: StandsFor = "7d",
     pad: Pad = True,

@@ -25,12 +25,14 @@ def parties(
     output: Annotated[Path, Option(help="Folder for parties, their members, evidence and controllers.")],
     scores: Annotated[Path | None, Option(help="Parquet file that `score` wrote: parties are ranked.")] = None,
     earlier: Annotated[
-        list[Path] | None, Option(help="Scores of an earlier moment, which teach the calibration; repeat.")
+        list[Path] | None, Option(help="Scores of an earlier moment: they calibrate the parties' scores; repeat.")
     ] = None,
-    duplicates: Annotated[float, Option(help="Other records that one of a person has, on average.")] = 0.1,
-    min_probability: Annotated[float, Option(help="Two records bind from this probability on.")] = 0.9,
+    duplicates: Annotated[
+        float, Option(help="Further records of the same person that a record has, on average.")
+    ] = 0.1,
+    min_probability: Annotated[float, Option(help="Two records are joined from this probability on.")] = 0.9,
 ) -> None:
-    """Find which records of holders are one person or company, and who has accounts of several in hand."""
+    """Find which records of holders are one person or company, and who controls accounts of several."""
     with reading.opened(output, kinds.PARTIES, scores, *(earlier or ())) as (dataset, to):
         found = md.pipeline.find_parties(
             dataset, scores, as_of, earlier=earlier or (), duplicates=duplicates, min_probability=min_probability, **to

@@ -34,7 +34,7 @@ def registry_import(
     source_tz: SourceZone = None,
     overwrite: Overwrite = False,
 ) -> None:
-    """Add lists of police, regulators and other banks to the table `registry`; nothing in it is changed."""
+    """Add lists of police, regulators and other banks to the table `registry`; its old rows stay as they are."""
     done = md.registry.import_registry(
         files, output, scheme=scheme, sender=sender, role=role, received=received, full=full, own=own,
         source_tz=source_tz, overwrite=overwrite,

@@ -89,7 +89,9 @@ def neighbours(history: History, *, window: int) -> Float64Array:
     found = np.full((len(history), 20), np.nan)
     order = np.argsort(history.as_of, kind="stable")
     moments, starts = np.unique(history.as_of[order], return_index=True)
-    for moment, asking in zip(moments.tolist(), np.split(order, starts[1:]), strict=True):
+    bounds = np.append(starts, len(order))
+    for moment, begin, end in zip(moments.tolist(), bounds[:-1], bounds[1:], strict=True):
+        asking = order[begin:end]
         rows = asking[history.points.account[asking] >= 0]
         accounts, place = np.unique(history.points.account[rows].astype(np.int64), return_inverse=True)
         if len(rows) >= _MANY:

@@ -16,7 +16,7 @@ from muledetect.lazy import on_demand
 if TYPE_CHECKING:
     from muledetect.parties.controllers import find_controllers
     from muledetect.parties.find import find_parties
-    from muledetect.parties.party import Parties
+    from muledetect.parties.party import Parties, read_parties
     from muledetect.parties.scores import PartyCalibration, PartyCases, fit_party_scores, party_cases, score_parties
 
 __all__ = [
@@ -27,6 +27,7 @@ __all__ = [
     "find_parties",
     "fit_party_scores",
     "party_cases",
+    "read_parties",
     "score_parties",
 ]
 
@@ -35,7 +36,7 @@ __getattr__, __dir__ = on_demand(
     {
         "controllers": "find_controllers",
         "find": "find_parties",
-        "party": "Parties",
+        "party": "Parties read_parties",
         "scores": "PartyCalibration PartyCases fit_party_scores party_cases score_parties",
     },
 )

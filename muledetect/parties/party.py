@@ -11,10 +11,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from muledetect import schema
-from muledetect.errors import OptionError
+from muledetect.errors import DataError, OptionError
 from muledetect.markup import SUSPICION, build_card, build_facts, build_table
 from muledetect.outputs import new_folder
 from muledetect.outputs.kinds import PARTIES
+from muledetect.records.intake import read_parquet
 from muledetect.records.write import put_tables
 
 #: What evidence is called, see `words.toml`.
@@ -106,3 +107,29 @@ class Parties:
         """
         with new_folder(folder, PARTIES, overwrite=overwrite) as unfinished:
             put_tables(self.tables, unfinished)
+
+
+def read_parties(folder: str | Path) -> Parties:
+    """Read the tables that `Parties.write` wrote.
+
+    Parameters
+    ----------
+    folder : str or Path
+
+    Raises
+    ------
+    DataError
+        If a table is missing or has other columns.
+    """
+    tables = {}
+    for name in Parties().tables:
+        declared = schema.OUTPUTS[name]
+        try:
+            table = read_parquet(Path(folder) / f"{name}.parquet", "parties")
+            tables[name] = table.select(declared.names).cast(declared.arrow_schema)
+        except (OSError, pa.ArrowInvalid, KeyError) as error:
+            raise DataError(
+                f"parties: {name}.parquet in {Path(folder).name!r} cannot be read as table {name}; write it with "
+                "`parties`."
+            ) from error
+    return Parties(**tables)

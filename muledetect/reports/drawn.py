@@ -1,4 +1,4 @@
-"""Line charts as plain data, which the pages' script draws."""
+"""Line charts as plain data, which the pages' script draws, and bars of evidence that adds up."""
 
 from __future__ import annotations
 
@@ -39,6 +39,22 @@ def draw_line(
         "name": name, "x": _numbers(x), "y": _numbers(y), "low": low, "high": high,
         "points": points, "is_main": is_main, "dash": dash,
     }  # fmt: skip
+
+
+def add_bars(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return rows with what they add up to, `total`, and the bar of a picture 220 wide: `zero`, `x`, `width`.
+
+    Each row has `counts`, in log-odds; its bar goes from the sum before it to the sum with it.
+    """
+    sums = np.cumsum([0.0, *(row["counts"] for row in rows)])
+    low, high = min(0.0, float(sums.min())), max(5.0, float(sums.max()))
+    scale = 216 / (high - low)
+    found = []
+    for at, row in enumerate(rows):
+        begin, end = sorted((float(sums[at]), float(sums[at + 1])))
+        bar = {"x": round(2 + (begin - low) * scale, 1), "width": round(max((end - begin) * scale, 1.0), 1)}
+        found.append({**row, "total": float(sums[at + 1]), "zero": round(2 - low * scale, 1), **bar})
+    return found
 
 
 def _numbers(values: npt.ArrayLike) -> list[float | None]:

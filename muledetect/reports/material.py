@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -17,16 +17,18 @@ from muledetect.clock import format_time
 from muledetect.errors import DataError, OptionError
 from muledetect.evaluation import likely_victims
 from muledetect.facts import Snapshot
-from muledetect.frames import as_arrow
+from muledetect.frames import as_arrow, frame_of
 from muledetect.graph import TransferGraph
 from muledetect.holds import Clocks
 from muledetect.model import MuleModel
 from muledetect.model.key_transfers import Explanation, explain_scores
 from muledetect.model.store import config_hash
 from muledetect.model.tiers import Basis, read_basis
+from muledetect.parties import Parties
 from muledetect.progress import Progress, silent
 from muledetect.records.currency import decimals_of, unit_of
 from muledetect.records.pseudonyms import refuse_other_names
+from muledetect.reports.parties import gather_parties
 from muledetect.rings import RingTables
 from muledetect.tracing import Traces, trace
 
@@ -81,6 +83,9 @@ class Material:
         Tables that the data set does not have.
     standing : Standing or None
         The bank's record of holds at the moment; None where it was not given.
+    parties : mapping
+        The party of each listed account and member of a ring, by account id, see `gather_parties`; empty where parties
+        were not given.
     """
 
     snapshot: Snapshot
@@ -95,6 +100,7 @@ class Material:
     model: Mapping[str, Any]
     missing: list[str]
     standing: Standing | None = None
+    parties: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         found = f"{len(self.scores):,} alerts, {self.rings!r}, {self.traces!r}"
@@ -134,6 +140,7 @@ def gather_material(
     model: MuleModel | None = None,
     n_alerts: int = 200,
     standing: Standing | None = None,
+    parties: Parties | None = None,
     progress: Progress = silent,
 ) -> Material:
     """Gather what the pages need, everything as known before one moment.
@@ -151,6 +158,8 @@ def gather_material(
         So many of the highest get a case file; rows that share the last rank do too.
     standing : Standing, optional
         The bank's record of holds, of the same moment.
+    parties : Parties, optional
+        Of the same moment.
     progress : callable
         Called with the stage in words and the fraction done.
 
@@ -182,8 +191,11 @@ def gather_material(
         )
     explanation = explain_scores(dataset, snapshot.facts.graph, listed, progress=progress)
     shown = frame_of(listed)
-    if basis is not None and basis.source == "unknown":
+    is_probability = basis is None or basis.source != "unknown"
+    if not is_probability:
         shown["probability"] = pd.Series([None] * len(shown), dtype=object)
+    ids = {*listed["account_id"].to_pylist(), *found.ring_members["account_id"].to_pylist()}
+    behind = {} if parties is None else gather_parties(snapshot, parties, at, ids, is_probability=is_probability)
     progress("trace", 0.0)
     traces, disputes = _trace(snapshot)
     progress("victims", 0.0)
@@ -200,6 +212,7 @@ def gather_material(
         model=_model_facts(model),
         missing=[name for name in schema.INPUTS if not name.startswith("truth_") and name not in snapshot.tables],
         standing=standing,
+        parties=behind,
     )
 
 
@@ -209,20 +222,6 @@ def latest_moment(scores: Any) -> int:
     if latest is None:
         raise DataError("scores: there are no rows; score at least one account.")
     return int(latest)
-
-
-def frame_of(table: pa.Table) -> pd.DataFrame:
-    """Return a table as a frame of Python objects, times as int64 microseconds; null is None."""
-    columns: dict[str, Any] = {}
-    for name in table.column_names:
-        column = table[name]
-        is_time = pa.types.is_timestamp(column.type)
-        values = column.cast(pa.int64()) if is_time else column
-        if values.null_count or not (pa.types.is_integer(values.type) or pa.types.is_floating(values.type)):
-            columns[name] = pd.Series(values.to_pylist(), dtype=object)
-        else:
-            columns[name] = values.to_numpy().astype(np.float64 if pa.types.is_floating(values.type) else np.int64)
-    return pd.DataFrame(columns)
 
 
 def _read_scores(scores: Any) -> pa.Table:

@@ -15,6 +15,7 @@ from markupsafe import Markup
 
 from muledetect.clock import format_time, parse_time
 from muledetect.facts.accounts import PUBLIC_KINDS
+from muledetect.frames import frame_of
 from muledetect.outputs import new_folder
 from muledetect.outputs.kinds import REPORT
 from muledetect.progress import Progress, silent
@@ -24,8 +25,9 @@ from muledetect.reports.accounts.facts import TRANSFERS, account_cases
 from muledetect.reports.drafts.goaml import to_goaml
 from muledetect.reports.drafts.str_draft import draft_str
 from muledetect.reports.drafts.words import ACCOUNT_FACTS, HOLDER_FACTS
+from muledetect.reports.drawn import add_bars
 from muledetect.reports.exports import put_csv
-from muledetect.reports.material import Material, frame_of
+from muledetect.reports.material import Material
 from muledetect.reports.model.report import ModelReport
 from muledetect.reports.pages import Language, money_text, render, show_unit, time_text, two, unit_words
 from muledetect.reports.rings.case import RingCase, ring_cases
@@ -36,6 +38,9 @@ from muledetect.reports.words import REASONS, WORDS, Text, read_words
 MOST_MEMBERS: Final = 500
 MOST_OTHERS: Final = 200
 _MOST_SHARED: Final = 60
+_MOST_PARTIES: Final = 60
+#: Pairs of records whose evidence a case file shows.
+MOST_BONDS: Final = 4
 _ALERTS: Final = ("rank", "account_id", "probability", "tier", "codes", "ring_id", "role", "hold", "n_victims", "file")
 _TIES: Final = ("complaint", "call", "network", "place", "cash_out", "script", "lists", "person")
 
@@ -183,8 +188,17 @@ def account_facts(case: AccountCase, files: Mapping[str, str], language: Languag
         "holder": _on_record(case.holder, HOLDER_FACTS, case, zone),
         "files": {name: f"../{file}" for name, file in files.items() if name != case.account_id},
         "draft": draft_str(case, language=language, zone=zone).rows(),
+        "bonds": _shown_bonds(case),
         "data": {"zone": zone, "timeline": _timeline(case)},
     }
+
+
+def _shown_bonds(case: AccountCase) -> list[dict[str, Any]]:
+    """Return why records of the account's party are one, those pairs first that hold the account's own record."""
+    accounts = case.party.get("accounts", ())
+    record = next((row["record"] for row in accounts if row["account_id"] == case.account_id), None)
+    ordered = sorted(case.party.get("bonds", ()), key=lambda bond: record not in (bond["one"], bond["other"]))
+    return [{**bond, "items": add_bars(bond["items"])} for bond in ordered[:MOST_BONDS]]
 
 
 def _on_record(
@@ -245,6 +259,7 @@ def _ring_facts(material: Material, case: RingCase, zone: str) -> dict[str, Any]
         "flow": flow,
         "not_drawn": {language: f"{left_out} {unit}" for language, unit in unit_words(material.currency).items()},
         "members": case.members.nlargest(MOST_MEMBERS, "membership").sort_index().to_dict("records"),
+        "most_parties": _MOST_PARTIES,
         "members_shown": f"{min(MOST_MEMBERS, len(case.members)):,}",
         "shared": case.shared.head(_MOST_SHARED).to_dict("records"),
         "ties": [_tie(tie) for tie in case.ties],

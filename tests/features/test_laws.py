@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 
+import numpy as np
 import pytest
 
 from muledetect.clock import parse_duration
 from muledetect.errors import FeatureError
-from muledetect.features import Column, Feature, extract, feature_names, load_pack, registry
+from muledetect.features import Column, Feature, Points, extract, feature_names, load_pack, registry
 from muledetect.features._spec import AMOUNTS, DURATIONS
 from muledetect.features.packs import NAMES
 from muledetect.graph import build_graph
@@ -38,6 +39,14 @@ def test_every_column_is_computed_as_float64_in_the_order_asked_for(seed: int) -
     assert table.column_names == ["account_id", "as_of", *names[::-1]]
     assert {str(table.schema.field(name).type) for name in names} == {"double"}
     assert table["account_id"].to_pylist() == dataset.account_ids.to_pylist()
+
+
+def test_no_points_give_no_rows_with_every_column() -> None:
+    dataset = read_dataset(random_world(2))
+    nobody = Points(np.zeros(0, np.int32), np.zeros(0, np.int64))
+    table = extract(dataset, nobody, feature_names())
+    assert table.column_names == ["account_id", "as_of", *feature_names()]
+    assert len(table) == 0
 
 
 def test_one_column_alone_equals_the_same_column_among_all() -> None:

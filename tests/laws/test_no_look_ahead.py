@@ -52,8 +52,11 @@ def first_minutes(dataset: Dataset) -> Results:
 
 def pages(dataset: Dataset) -> Results:
     found = find_rings(Snapshot(futures().past, AS_OF), futures().scores, min_suspicion=0.3)
+    snapshot = Snapshot(dataset, AS_OF)
+    behind = find_controllers(snapshot, find_parties(snapshot, min_probability=0.5), futures().scores)
     with TemporaryDirectory() as place:
-        write_report(gather_material(Snapshot(dataset, AS_OF), ranked(), rings=found, n_alerts=10), Path(place) / "r")
+        material = gather_material(snapshot, ranked(), rings=found, parties=behind, n_alerts=10)
+        write_report(material, Path(place) / "r")
         files = sorted(path for path in Path(place).rglob("*") if path.suffix in (".html", ".csv"))
         texts = [path.read_text(encoding="utf-8").replace(dataset.fingerprint, "FINGERPRINT") for path in files]
     names = [str(path.relative_to(place)) for path in files]

@@ -11,6 +11,7 @@ from muledetect import schema
 from muledetect.clock import DAY, HOUR, MINUTE
 from muledetect.facts import Snapshot
 from muledetect.holds import load_clocks
+from muledetect.parties import Parties
 from muledetect.records import Dataset, read_dataset
 from muledetect.records.pseudonyms import Pseudonyms
 from muledetect.reports.material import Material, Standing, gather_material
@@ -210,7 +211,51 @@ def make_world(
 
 def make_material(name: Callable[[str], str] = str, **options: Any) -> Material:
     world = make_world(name)
-    return material_of(world, rings=world.rings, standing=make_standing(name), **options)
+    given = {"rings": world.rings, "standing": make_standing(name), "parties": make_parties(name)}
+    return material_of(world, **given | options)
+
+
+def make_parties(name: Callable[[str], str] = str, as_of: int = AS_OF) -> Parties:
+    """Return parties by hand: gc, gr1 and kv2 are one person's, by two records; all others one each.
+
+    A phone is on file for gc, kc and kx; kr1 paid the first money into kc and gx.
+    """
+    one = dict.fromkeys(("gc", "gr1", "kv2"), "p 1")
+    accounts = [f"{gang}{member}" for gang in ("g", "k") for member in ("c", "r1", "r2", "x", "v0", "v1", "v2")]
+    party = {account: one.get(account, f"p {account}") for account in accounts}
+    ids = sorted(set(party.values()))
+    rank = {"p 1": 1, "p kc": 2}
+    parties = schema.PARTIES.filled(
+        party_id=[name(at) for at in ids], as_of=times([as_of] * len(ids)), kind=["person"] * len(ids),
+        n_holders=[2 if at == "p 1" else 1 for at in ids], n_accounts=[3 if at == "p 1" else 1 for at in ids],
+        probability=[0.97 if at == "p 1" else 1.0 for at in ids], since=times([START - 40 * DAY] * len(ids)),
+        score=[0.5 if at in rank else None for at in ids], rank=[rank.get(at) for at in ids], n_known=[0] * len(ids),
+    )  # fmt: skip
+    members = schema.PARTY_MEMBERS.filled(
+        party_id=[name(party[account]) for account in accounts],
+        holder_id=[name("h gc" if account == "kv2" else f"h {account}") for account in accounts],
+        account_id=[name(account) for account in accounts], probability=[1.0] * len(accounts),
+    )  # fmt: skip
+    parts = {"prior": -8.0, "name": 9.0, "phone": 7.0, "email": -0.5, "home": -4.0}
+    evidence = schema.PARTY_EVIDENCE.filled(
+        party_id=[name("p 1")] * 5, one=[name("h gc")] * 5, other=[name("h gr1")] * 5, family=sorted(parts),
+        kind=sorted(parts), item=[name("hash") if part == "phone" else None for part in sorted(parts)],
+        log_odds=[parts[part] for part in sorted(parts)], text=[name(f"said {part}") for part in sorted(parts)],
+        text_th=[name(f"ว่า {part}") for part in sorted(parts)],
+    )  # fmt: skip
+    reached = {"C1": ("gc", "kc", "kx"), "C2": ("gx", "kc")}
+    controllers = schema.CONTROLLERS.filled(
+        controller_id=["C1", "C2"], kind=["contact", "funder"], value=[name("phone"), name("kr1")],
+        party_id=[None, name("p kr1")], n_parties=[3, 2], n_households=[3, 2], n_accounts=[3, 2],
+        text=[name("one phone of three"), name("one payer of two")], text_th=[name("โทรศัพท์"), name("ผู้โอน")],
+    )  # fmt: skip
+    rows = [(controller, account) for controller, held in reached.items() for account in held]
+    controlled = schema.CONTROLLED_ACCOUNTS.filled(
+        controller_id=[row[0] for row in rows], account_id=[name(row[1]) for row in rows],
+        party_id=[name(party[row[1]]) for row in rows], item=[name("seen")] * len(rows),
+        time=times([START] * len(rows)),
+    )  # fmt: skip
+    return Parties(parties, members, evidence, controllers, controlled)
 
 
 def make_standing(name: Callable[[str], str] = str) -> Standing:

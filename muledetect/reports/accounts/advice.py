@@ -13,8 +13,9 @@ import pyarrow.compute as pc
 from muledetect.arrays import Int32Array, Int64Array
 from muledetect.clock import DAY
 from muledetect.facts import Snapshot
+from muledetect.frames import frame_of
 from muledetect.reports.accounts.case import AccountCase
-from muledetect.reports.material import Material, frame_of
+from muledetect.reports.material import Material
 from muledetect.reports.pages import money_text, time_text, unit_words
 from muledetect.reports.words import WORDS, Text, fill, read_words
 

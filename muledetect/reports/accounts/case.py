@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import pandas as pd
@@ -77,6 +77,8 @@ class AccountCase:
         Possible coercion indicators: `code`, `text` (language -> text).
     holds : sequence of mapping
         Holds in the bank's record, as `holds_of` gives them; None where no record was given.
+    party : mapping
+        The person or company behind the account, as `gather_parties` gives it; empty where nothing is known of one.
     """
 
     account_id: str
@@ -105,6 +107,7 @@ class AccountCase:
     actions: Sequence[Mapping[str, Any]]
     coercion: Sequence[Mapping[str, Any]]
     holds: Sequence[Mapping[str, Any]] | None = None
+    party: Mapping[str, Any] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         tier, n = self.score.get("tier"), len(self.reasons)

@@ -13,13 +13,14 @@ import pyarrow.compute as pc
 
 from muledetect import schema
 from muledetect.arrays import Int64Array
+from muledetect.frames import frame_of
 from muledetect.graph import TransferGraph
 from muledetect.model.sentences import write_reason
 from muledetect.reports.accounts.advice import find_coercion, find_exculpatory, suggest_actions
 from muledetect.reports.accounts.case import AccountCase
 from muledetect.reports.accounts.holds import holds_of
 from muledetect.reports.accounts.moved import Moved, follow_money
-from muledetect.reports.material import Material, frame_of
+from muledetect.reports.material import Material
 from muledetect.reports.pages import LANGUAGES, is_known
 
 #: Transfers of one account that its case file lists at most, beside key transfers and those of its suspicious period.
@@ -105,6 +106,7 @@ def account_cases(material: Material, ring_files: Mapping[str, str]) -> Iterator
             actions=(),
             coercion=coercion.get(name, ()),
             holds=None if held is None else held.get(name, ()),
+            party=material.parties.get(name, {}),
         )
         case = replace(case, exculpatory=find_exculpatory(material, case, int(code)))
         yield replace(case, actions=suggest_actions(case))

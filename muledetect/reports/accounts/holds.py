@@ -8,9 +8,10 @@ from typing import Any, Final
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from muledetect.frames import frame_of
 from muledetect.holds import Clocks
 from muledetect.reports.accounts.release import release_evidence
-from muledetect.reports.material import Material, frame_of
+from muledetect.reports.material import Material
 from muledetect.reports.words import say
 
 #: Moments of a hold, each shown in the zone of its clock.

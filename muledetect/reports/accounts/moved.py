@@ -12,7 +12,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from muledetect.arrays import BoolArray, Int64Array
-from muledetect.reports.material import Material, frame_of
+from muledetect.frames import frame_of
+from muledetect.reports.material import Material
 
 BY_METHOD: Final = ("complaint_id", "method", "came_in", "went_on", "here")
 BY_COMPLAINT: Final = (

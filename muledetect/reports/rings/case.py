@@ -73,6 +73,13 @@ class RingCase:
         As schema.RING_OTHERS, largest first.
     shape : pandas.DataFrame
         The transfers that show the ring's typology, by time: `transfer_id`, `time`, `source`, `target`, `amount`.
+    parties : sequence of mapping
+        People and companies behind members who have several accounts, those with most members first: as
+        `gather_parties` gives them, with `members` and `others`: its accounts (`account_id`, `file`) inside and outside
+        the ring.
+    controllers : sequence of mapping
+        Who or what has accounts of several parties of the ring in hand: `kind`, `value`, `text`, `n_parties`, and
+        `accounts` (`account_id`, `file`) that are members.
     """
 
     ring: Ring
@@ -91,6 +98,8 @@ class RingCase:
     victims: pd.DataFrame
     others: pd.DataFrame
     shape: pd.DataFrame
+    parties: Sequence[Mapping[str, Any]]
+    controllers: Sequence[Mapping[str, Any]]
 
     def __repr__(self) -> str:
         return f"RingCase({self.ring!r}, {len(self.network.nodes):,} nodes, {len(self.network.flows):,} flows)"
@@ -115,13 +124,13 @@ def _ring_case(
     network, plays = _drawn(ring, moved)
     ties = [row | {"items": evidence.get((row["ring_id"], row["centre_id"]), [])} for row in ring.ties.to_pylist()]
     bound = _bound(ring)
+    inside = set(members["account_id"])
+    behind = {party["party_id"]: party for name in sorted(inside) if (party := material.parties.get(name))}
     return RingCase(
         ring=ring,
         members=members,
         span=span,
-        money=_money(
-            moved, set(members["account_id"]), dict(zip(others["account_id"], others["relation"], strict=True))
-        ),
+        money=_money(moved, inside, dict(zip(others["account_id"], others["relation"], strict=True))),
         holding=_holding(material, members, span),
         network=network,
         plays=plays,
@@ -134,7 +143,39 @@ def _ring_case(
         victims=_victims(material, members),
         others=others.reset_index(drop=True),
         shape=_shape(material, ring),
+        parties=_parties(behind, inside, files),
+        controllers=_controllers(behind, inside, files),
     )
+
+
+def _parties(behind: Mapping[str, Any], inside: set[str], files: Mapping[str, str]) -> list[dict[str, Any]]:
+    """Return the parties of several accounts, those with most members first."""
+    found = []
+    for party in behind.values():
+        listed: dict[str, list[Any]] = {"members": [], "others": []}
+        for account in party["accounts"]:
+            name = account["account_id"]
+            listed["members" if name in inside else "others"].append(_with_file(name, files))
+        if len(party["accounts"]) > 1:
+            found.append({**party, **listed})
+    return sorted(found, key=lambda row: (-len(row["members"]), row["rank"] is None, row["rank"], row["party_id"]))
+
+
+def _controllers(behind: Mapping[str, Any], inside: set[str], files: Mapping[str, str]) -> list[dict[str, Any]]:
+    """Return who has members of several parties in hand, those of most parties first."""
+    found = {}
+    for controller in (one for party in behind.values() for one in party["controllers"]):
+        ours = [account for account in controller["accounts"] if account["account_id"] in inside]
+        n_parties = len({account["party_id"] for account in ours})
+        if n_parties > 1:
+            about = {name: controller[name] for name in ("kind", "value", "text")}
+            accounts = [_with_file(name, files) for name in sorted(account["account_id"] for account in ours)]
+            found[controller["controller_id"]] = about | {"n_parties": n_parties, "accounts": accounts}
+    return sorted(found.values(), key=lambda row: (-row["n_parties"], row["kind"], row["value"]))
+
+
+def _with_file(name: str, files: Mapping[str, str]) -> dict[str, str | None]:
+    return {"account_id": name, "file": files.get(name)}
 
 
 def _shape(material: Material, ring: Ring) -> pd.DataFrame:

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from muledetect.clock import DAY
-from muledetect.reports.drawn import draw_chart, draw_line
+from muledetect.reports.drawn import add_bars, draw_chart, draw_line
 from muledetect.reports.layout import flow_bands, lay_out
 from muledetect.reports.network import Network, fold, gather
 from muledetect.reports.pages import shorten, unit_words
@@ -162,18 +162,7 @@ def chart_held(case: RingCase, minor_units: int) -> dict[str, Any]:
 
 def waterfall(tie: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Return the rows of a tie's waterfall: each item, what it counts, and the sum so far as a bar 220 wide."""
-    rows = [dict(row) for row in tie["items"] if row["counts"] > 0]
+    rows = [row for row in tie["items"] if row["counts"] > 0]
     if tie["against"] < 0:
         rows.append({"family": "against", "kind": "", "item": "", "time": None, "counts": tie["against"]})
-    sums = np.cumsum([0.0, *(row["counts"] for row in rows)])
-    low, high = min(0.0, float(sums.min())), max(5.0, float(sums.max()))
-    scale = 216 / (high - low)
-    for at, row in enumerate(rows):
-        begin, end = sorted((sums[at], sums[at + 1]))
-        row |= {
-            "total": float(sums[at + 1]),
-            "zero": round(2 - low * scale, 1),
-            "x": round(2 + (begin - low) * scale, 1),
-            "width": round(max((end - begin) * scale, 1.0), 1),
-        }
-    return rows
+    return add_bars(rows)
