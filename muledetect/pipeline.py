@@ -403,7 +403,7 @@ def find_parties(
     progress: Progress | None = None,
     **options: Any,
 ) -> Parties:
-    """Find the people and companies behind the records of holders, rank them, and who has several of them in hand.
+    """Find the people and companies behind the records of holders, rank them, and who controls several of them.
 
     Parameters
     ----------
@@ -722,7 +722,7 @@ def report(
         Record of holds (`muledetect.holds.add_event`): case files show the holds of their account, with their clocks.
     parties : Parties or path, optional
         As `find_parties` gave it, of the same moment: pages show the person or company behind an account, its other
-        accounts, and who has accounts of several in hand.
+        accounts, and who controls accounts of several.
     pack : str or path
         Country pack, or file, with the clocks of these holds.
     n_alerts : int

@@ -1,4 +1,4 @@
-"""People and companies behind accounts: which records are one, and who has accounts of several in hand.
+"""People and companies behind accounts: which records are one, and who controls accounts of several.
 
 >>> import muledetect as md
 >>> dataset = md.simulate(n_accounts=300, n_days=30, seed=1)

@@ -1,4 +1,4 @@
-"""Who or what has accounts of several parties in hand: devices, contacts, first payers, directors.
+"""Who or what controls accounts of several parties: devices, contacts, first payers, directors.
 
 People who live together share phones and devices, and parents pay the first money into an account: only parties of
 different households count. What hundreds use is a branch's tablet or a public desk, and controls nobody.

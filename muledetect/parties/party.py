@@ -37,7 +37,7 @@ class Parties:
     party_evidence : pyarrow.Table
         schema.PARTY_EVIDENCE: of each pair of records that are one, the parts that sum to its log-odds.
     controllers, controlled_accounts : pyarrow.Table
-        schema.CONTROLLERS and CONTROLLED_ACCOUNTS: who or what has accounts of several parties in hand.
+        schema.CONTROLLERS and CONTROLLED_ACCOUNTS: who or what controls accounts of several parties.
     """
 
     parties: pa.Table = field(default_factory=schema.PARTIES.empty)

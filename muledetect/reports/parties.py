@@ -134,7 +134,7 @@ def _bonds(evidence: pa.Table, party_ids: pa.Array) -> list[tuple[str, dict[str,
 
 
 def _controllers(found: Parties, party_ids: pa.Array) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield who has accounts of each of these parties in hand, the most suspicious first, with all the accounts."""
+    """Yield who controls accounts of each of these parties, the most suspicious first, with all the accounts."""
     inside = set(party_ids.to_pylist())
     held: dict[str, list[dict[Any, Any]]] = {}
     for row in frame_of(found.controlled_accounts).to_dict("records"):

@@ -78,7 +78,7 @@ class RingCase:
         `gather_parties` gives them, with `members` and `others`: its accounts (`account_id`, `file`) inside and outside
         the ring.
     controllers : sequence of mapping
-        Who or what has accounts of several parties of the ring in hand: `kind`, `value`, `text`, `n_parties`, and
+        Who or what controls accounts of several parties of the ring: `kind`, `value`, `text`, `n_parties`, and
         `accounts` (`account_id`, `file`) that are members.
     """
 
@@ -162,7 +162,7 @@ def _parties(behind: Mapping[str, Any], inside: set[str], files: Mapping[str, st
 
 
 def _controllers(behind: Mapping[str, Any], inside: set[str], files: Mapping[str, str]) -> list[dict[str, Any]]:
-    """Return who has members of several parties in hand, those of most parties first."""
+    """Return who controls members of several parties, those of most parties first."""
     found = {}
     for controller in (one for party in behind.values() for one in party["controllers"]):
         ours = [account for account in controller["accounts"] if account["account_id"] in inside]
