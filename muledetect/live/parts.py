@@ -120,12 +120,14 @@ class Parts:
         rows = of_transfers(self._indexes, low, lookback)
         n_known = int(np.searchsorted(rows, low))
         graph, codes = self._graph(rows, np.empty(0, np.int32))
-        before, known, place = self._values.values[rows[:n_known]], {}, 0
+        known, place = dict[str, Float32Array](), 0
         for made in self._signals:
-            known[made.name] = before[:, place : place + len(made.columns)]
+            if made.reads_known:
+                known[made.name] = self._values.values[rows[:n_known], place : place + len(made.columns)]
             place += len(made.columns)
         opening = self._opening(low, lookback, codes)
-        past = build_past(graph, threads=1, known=known, at_hand=self._at_hand(rows, graph), opening=opening)
+        at_hand = self._at_hand(rows, graph)
+        past = build_past(graph, threads=1, known=known, n_done=n_known, at_hand=at_hand, opening=opening)
         values = [made.compute(past)[n_known:] for made in self._signals]
         return np.column_stack([np.empty((len(rows) - n_known, 0), np.float32), *values])
 

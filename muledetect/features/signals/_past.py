@@ -104,8 +104,11 @@ class Past:
         Where arrays with a row a transfer are made.
     known : mapping of signal name -> float32[n_known, n_columns]
         Values of the first transfers, up to the end of a tick, that were computed before, when more of the accounts
-        around them was at hand. They are not computed again; a signal whose values rest on its own earlier values takes
-        them from here.
+        around them was at hand. They are not computed again; a signal that `reads_known` takes its own earlier values
+        from here.
+    n_done : int
+        Nobody asks for the values of the first so many transfers, up to the end of a tick; those of signals that do not
+        read them need not be in `known`.
     at_hand : mapping of str -> array [n_transfers]
         What a caller has of the table `transfers` already, so that it need not be read there: codes of `device_hash`
         and `terminal_id` (int32, -1 where null), `source_balance_after` (int64 with `MISSING`), and `terminal_user`,
@@ -128,6 +131,7 @@ class Past:
     threads: int = 1
     room: Room = field(default=HEAP, repr=False)
     known: Mapping[str, Float32Array] = field(default_factory=dict, repr=False)
+    n_done: int = 0
     at_hand: Mapping[str, AnyArray] = field(default_factory=dict, repr=False)
     opening: Opening = field(default=ALL_AT_HAND, repr=False)
 
@@ -142,8 +146,8 @@ class Past:
         return found
 
     def n_known(self, name: str) -> int:
-        """Return of how many of the first transfers the values of a signal are known; a kernel need not fill these."""
-        return len(self.known.get(name, ()))
+        """Return of how many of the first transfers a kernel need not fill the values of a signal."""
+        return max(self.n_done, len(self.known.get(name, ())))
 
     def unknown(self, n_columns: int) -> Float32Array:
         """Return float32[n_transfers, n_columns] full of NaN; a kernel fills rows, which lie in one piece."""
@@ -187,6 +191,7 @@ def build_past(
     threads: int | None = None,
     room: Room = HEAP,
     known: Mapping[str, Float32Array] | None = None,
+    n_done: int = 0,
     at_hand: Mapping[str, AnyArray] | None = None,
     opening: Opening = ALL_AT_HAND,
 ) -> Past:
@@ -208,7 +213,7 @@ def build_past(
         Default: all cores.
     room : Room
         Where the books are kept.
-    known, at_hand : mapping, optional
+    known, n_done, at_hand : optional
         See `Past`.
     opening : Opening
         See `Past`; default: all transfers are at hand.
@@ -248,6 +253,7 @@ def build_past(
         threads=threads,
         room=room,
         known=known or {},
+        n_done=n_done,
         at_hand=at_hand or {},
         opening=opening,
     )

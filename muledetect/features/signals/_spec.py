@@ -33,6 +33,8 @@ class Signal:
         A transfer's value rests on nothing earlier than so many look-backs before it; None: no bound.
     not_live : str
         Why it cannot be computed as each transfer arrives; empty: it can.
+    reads_known : bool
+        It rests on its own values of earlier transfers, see `Past.known`.
     """
 
     name: str
@@ -42,6 +44,7 @@ class Signal:
     tables: tuple[str, ...] = ()
     reach: int | None = None
     not_live: str = ""
+    reads_known: bool = False
 
     def compute(self, past: Past) -> Float32Array:
         """Return float32[n_transfers, n_columns]; a transfer from an account to itself has 0 counts, NaN elsewhere.
@@ -64,7 +67,8 @@ class Signal:
                 f"{values.dtype} {values.shape}. Return one value a transfer, or one column for each of "
                 f"{list(self.columns)}."
             )
-        values[: past.n_known(self.name)] = past.known.get(self.name, values[:0])
+        known = past.known.get(self.name, values[:0])
+        values[: len(known)] = known
         is_self = past.paid_at < 0
         if is_self.any():
             for place, column in enumerate(self.columns.values()):
@@ -155,6 +159,7 @@ def signal(
     tables: tuple[str, ...] = (),
     reach: int | None = None,
     not_live: str = "",
+    reads_known: bool = False,
 ) -> Callable[[Callable[[Past], Float32Array]], Signal]:
     """Turn a function of a `Past` into a `Signal`; it stays unregistered until a registry adds it.
 
@@ -175,6 +180,8 @@ def signal(
     not_live : str
         Why it cannot be computed as each transfer arrives, see `muledetect.live`. Empty: it can, see
         `muledetect.live.around` for which earlier transfers it may read.
+    reads_known : bool
+        It rests on its own values of earlier transfers, which it takes from `Past.known`.
 
     Raises
     ------
@@ -196,6 +203,6 @@ def signal(
                 )
         if len(inspect.signature(function).parameters) != 1:
             raise FeatureError(f"signal {name!r}: must take the past and nothing else.")
-        return Signal(name, family, function, MappingProxyType(named), tables, reach, not_live)
+        return Signal(name, family, function, MappingProxyType(named), tables, reach, not_live, reads_known)
 
     return register

@@ -39,6 +39,7 @@ _DEPTH, _FLOW, _STEM, _STEPS = 0, 1, 2, 3
 
 
 @signal(
+    reads_known=True,
     family="relay",
     columns={
         "relayed_share": Column("ratio", "share of the amount that the payer had received within the look-back"),

@@ -16,6 +16,7 @@ from muledetect.features.signals._spec import signal
 
 
 @signal(
+    reads_known=True,
     family="shapes",
     reach=2,
     columns={
