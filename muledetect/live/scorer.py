@@ -391,7 +391,7 @@ class LiveScorer:
         if len(new):  # hours that are over are hardly asked for again
             latest = max(latest, *new[:, 1].tolist())
             self._kept = {key: row for key, row in self._kept.items() if key in keys or key[1] >= latest - HOUR}
-            self._kept |= {(a, at): row for (a, at), row in zip(new.tolist(), found[len(others) :], strict=True)}
+            self._kept |= {(a, at): row.copy() for (a, at), row in zip(new.tolist(), found[len(others) :], strict=True)}
         values = np.empty((len(points), len(self._names)))
         values[~is_busy] = found[: len(others)]
         for place, key in zip(np.flatnonzero(is_busy).tolist(), keys, strict=True):
