@@ -18,6 +18,7 @@ from muledetect.clock import HOUR
 from muledetect.facts import Facts, Snapshot
 from muledetect.rings import suspicion as model
 from muledetect.rings.account_evidence import gather_evidence, read_scores
+from muledetect.rings.payments import learn_payments
 
 #: Accounts with more counterparties are looked at only on their own evidence, as in the search.
 MOST = 200
@@ -29,24 +30,26 @@ class _Case:
     def __init__(self, source: Source) -> None:
         self.name = source.name
         self.snapshot = Snapshot(Facts(source.dataset, source.graph), source.as_of)
-        self.evidence = gather_evidence(self.snapshot, read_scores(source.scores, self.snapshot))
+        self.scored = gather_evidence(self.snapshot, read_scores(source.scores, self.snapshot))
         self.code = source.graph.codes(source.true["account_id"].tolist())
         self.ring = pd.factorize(source.true["ring_id"])[0]
         self.everyone = np.arange(source.graph.n_accounts, dtype=np.int32)
         self.is_mule = np.isin(self.everyone, self.code)
         self.is_private = ~self.snapshot.serves_public
-        self.own = expit(model.add_up(model.own_columns(self.evidence, self.everyone), model.OWN)) * self.is_private
-        self.rate = model.share_of_mules(self.own, self.is_private)
-        self.suspicion, self.weights = self.own, {}
+        self.known = model.own_suspicion(self.snapshot, self.scored)
+        self.rate = model.share_of_mules(self.known, self.is_private)
+        self.fits = learn_payments(self.snapshot, self.known, since=0, most=MOST)
+        self.evidence = model.with_payments(self.snapshot, self.scored, self.fits, self.known, self.rate)
+        self.suspicion, self.weights = model.own_suspicion(self.snapshot, self.evidence), {}
 
     def columns(self) -> pd.DataFrame:
         """The columns of every private account; those that are not around a suspect have their own only."""
         alone = model.own_columns(self.evidence, self.everyone, unscored=float(logit(self.rate)))
         table = pd.DataFrame(alone)
         around = model.around(self.snapshot, self.suspicion, since=0, most=MOST)
-        near = model.look_around(self.snapshot, around, self.suspicion, since=0, holding_time=72 * HOUR)
+        near = model.look_around(self.snapshot, around, self.suspicion, self.fits, since=0, holding_time=72 * HOUR)
         self.weights = self.weights or model.learn_here(
-            self.snapshot, self.evidence, near, self.own, since=0, most=MOST
+            self.snapshot, self.evidence, near, self.known, since=0, most=MOST
         )
         found = model.columns(self.snapshot, self.evidence, near, self.suspicion, self.weights, self.rate)
         for name, values in found.items():
@@ -57,7 +60,7 @@ class _Case:
         """The parts of the strength of each pair with a mule, once for each mule, and whether a ring has both."""
         known = self.is_mule.astype(float)
         around = model.around(self.snapshot, known, since=0, most=MOST)
-        near = model.look_around(self.snapshot, around, known, since=0, holding_time=72 * HOUR)
+        near = model.look_around(self.snapshot, around, known, self.fits, since=0, holding_time=72 * HOUR)
         source, target = around[near.pairs.source], around[near.pairs.target]
         rings: dict[int, set[int]] = {}
         for code, ring in zip(self.code.tolist(), self.ring.tolist(), strict=True):
@@ -94,5 +97,5 @@ def fit_coefficients(sources: Iterable[Source]) -> None:
         for case, table in zip(cases, tables, strict=True):
             odds = np.full(len(case.everyone), -np.inf)
             odds[table.index] = model.add_up({name: table[name].to_numpy() for name in table}, found)
-            allowed, is_free = model.allowance(case.snapshot, case.evidence)
+            allowed, is_free = model.allowance(case.snapshot, case.scored)
             case.suspicion = expit(odds - model.excess(odds[is_free], allowed)) * case.is_private

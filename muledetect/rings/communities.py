@@ -195,8 +195,8 @@ def structural_order(
     """
     colour = np.zeros(len(traits[0]), np.uint64)
     for trait in traits:
-        colour = _mix(colour + _mix(np.ascontiguousarray(trait).view(np.uint64) + np.uint64(1)))
-    tie = _mix(np.ascontiguousarray(weight).view(np.uint64))
+        colour = mix_bits(colour + mix_bits(np.ascontiguousarray(trait).view(np.uint64) + np.uint64(1)))
+    tie = mix_bits(np.ascontiguousarray(weight).view(np.uint64))
     n_colours = 0
     rounds = [colour]
     for _ in range(_MOST_ROUNDS):
@@ -205,15 +205,15 @@ def structural_order(
             break
         around = np.zeros_like(colour)
         # sums of integers modulo 2^64 do not depend on the order of the edges
-        np.add.at(around, left, _mix(colour[right] ^ tie))
-        np.add.at(around, right, _mix(colour[left] ^ tie))
-        colour = _mix(colour + _mix(around))
+        np.add.at(around, left, mix_bits(colour[right] ^ tie))
+        np.add.at(around, right, mix_bits(colour[left] ^ tie))
+        colour = mix_bits(colour + mix_bits(around))
         rounds.append(colour)
     # the first round that tells two accounts apart orders them, however many more rounds accounts elsewhere need
     return np.lexsort(rounds[::-1]).astype(np.int64)
 
 
-def _mix(value: UInt64Array) -> UInt64Array:
+def mix_bits(value: UInt64Array) -> UInt64Array:
     """Finaliser of SplitMix64 (Steele, Lea and Flood, 2014): every input bit changes half of the output bits."""
     value = (value ^ (value >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     value = (value ^ (value >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)

@@ -10,14 +10,14 @@ each data set, see `strength.py`.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numba
 import numpy as np
 from scipy.special import expit
 
-from muledetect.arrays import NEVER, BoolArray, Float64Array, Int32Array, Int64Array, first_at_least, sum_at
+from muledetect.arrays import NEVER, BoolArray, Float64Array, Int32Array, Int64Array, first_at_least, places_in, sum_at
 from muledetect.clock import DAY
 from muledetect.facts import Snapshot
 from muledetect.graph import TransferGraph
@@ -27,7 +27,7 @@ from muledetect.rings.money import RelayedMoney
 SHORTEST_RECORD: Final = 60 * DAY
 
 #: Smallest share that counts.
-_LEAST_SHARE: Final = 0.01
+LEAST_SHARE: Final = 0.01
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,6 +53,7 @@ class Pairs:
     - returned: 1 if the payee paid the payer as well, by one of the given transfers
     - passed_before, passed_after: how well the best payment matches money that the payer had just received, and that
       the payee paid on
+    - fit: how well it fits what rings do here, see `Fits`; only where that was learnt
     """
 
     source: Int64Array  # positions in the accounts
@@ -72,6 +73,32 @@ class Pairs:
         most = np.zeros(len(self.source))
         np.maximum.at(most, self.of_transfer, value)
         return most
+
+
+@dataclass(frozen=True, eq=False)
+class Fits:
+    """How well directed pairs of accounts fit what rings do here, see `payments.py`; ascending by source and target."""
+
+    source: Int64Array  # account codes
+    target: Int64Array
+    value: Float64Array  # log-odds that both ends are suspicious, beyond those of an ordinary pair
+    odds: Float64Array  # log-odds that a ring joins the pair
+
+    def put_on(self, pairs: Pairs, accounts: Int32Array) -> Pairs:
+        """Return pairs of `accounts` (codes, ascending) with the part `fit`; 0 for a pair that is not among these."""
+        source, target = (places_in(accounts, end.astype(np.int32)) for end in (self.source, self.target))
+        rows = np.flatnonzero((source >= 0) & (target >= 0))
+        n, fit = max(len(accounts), 1), np.zeros(len(pairs.source))
+        key = pairs.source * n + pairs.target
+        at = np.searchsorted(key, source[rows] * n + target[rows])
+        is_there = at < len(key)
+        is_there[is_there] = key[at[is_there]] == (source[rows] * n + target[rows])[is_there]
+        fit[at[is_there]] = self.value[rows[is_there]]
+        return replace(pairs, parts={**pairs.parts, "fit": fit})
+
+
+#: Nothing was learnt.
+NO_FITS: Final = Fits(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0), np.zeros(0))
 
 
 def measure_pairs(
@@ -97,8 +124,8 @@ def measure_pairs(
         payer, payee, of,
         {
             "chance": np.log(np.maximum(dealings.n_payees[payer] * dealings.n_payers[payee], 1) / n_all),
-            "in_share": np.log(amount / np.maximum(dealings.inflow[payee], 1) + _LEAST_SHARE),
-            "out_share": np.log(amount / np.maximum(dealings.outflow[payer], 1) + _LEAST_SHARE),
+            "in_share": np.log(amount / np.maximum(dealings.inflow[payee], 1) + LEAST_SHARE),
+            "out_share": np.log(amount / np.maximum(dealings.outflow[payer], 1) + LEAST_SHARE),
             "habit": (last - first) / max(record, SHORTEST_RECORD),
             "returned": np.isin(payee * n + payer, key).astype(np.float64),
             "passed_before": pairs.best(relayed(money, transfer, is_debit=True)),

@@ -36,6 +36,7 @@ ELSEWHERE: Final[Mapping[str, float]] = MappingProxyType(
         "returned": -0.4,
         "passed_before": 1.2,
         "passed_after": 0.4,
+        "fit": 0.5,
     }
 )
 
@@ -56,8 +57,9 @@ _SETTLED: Final = 1e-7
 
 
 def learn_strength(
-    parts: Mapping[str, Float64Array], one: Float64Array, other: Float64Array, *, mules: float, anybody: float
-) -> Mapping[str, float]:
+    parts: Mapping[str, Float64Array], one: Float64Array, other: Float64Array, *, mules: float, anybody: float,
+    elsewhere: Mapping[str, float] = ELSEWHERE,
+) -> Mapping[str, float]:  # fmt: skip
     """Return the weights of `Pairs.strength` here.
 
     Parameters
@@ -68,26 +70,28 @@ def learn_strength(
         Suspicion of that end, and of the other, by their own evidence.
     mules, anybody : float
         Mean suspicion of mules, and of those whom anybody deals with.
+    elsewhere : mapping of str to float
+        Where the weights start, and what they are held to.
 
     Notes
     -----
-    Most likely weights, by Newton's method, with a normal prior around `ELSEWHERE`. O(pairs) a step.
+    Most likely weights, by Newton's method, with a normal prior around those elsewhere. O(pairs) a step.
     """
     if len(one) < FEWEST_PAIRS or mules - anybody < LEAST_CONTRAST:
-        return ELSEWHERE
+        return elsewhere
     mean = {name: _total(values) / len(one) for name, values in parts.items()}
     spread = {name: np.sqrt(_total((values - mean[name]) ** 2) / len(one)) for name, values in parts.items()}
     told = [name for name in parts if spread[name] > 0]
     columns = np.stack([np.ones(len(one)), *((parts[name] - mean[name]) / spread[name] for name in told)])
-    start = np.full(len(one), ELSEWHERE["intercept"])
+    start = np.full(len(one), elsewhere["intercept"])
     for name in parts:
-        start = start + ELSEWHERE.get(name, 0.0) * parts[name]
+        start = start + elsewhere.get(name, 0.0) * parts[name]
     hold = np.array([HOLD_INTERCEPT, *[HOLD] * len(told)])
     moved = _most_likely(columns, start, np.clip(one, *_CLIP), np.clip(other, *_CLIP), (anybody, mules), hold)
     by_unit = {name: moved[k + 1] / spread[name] for k, name in enumerate(told)}
-    weights = {name: ELSEWHERE.get(name, 0.0) + by_unit.get(name, 0.0) for name in parts}
+    weights = {name: elsewhere.get(name, 0.0) + by_unit.get(name, 0.0) for name in parts}
     at_mean = sum(by_unit[name] * mean[name] for name in told)
-    return {"intercept": float(ELSEWHERE["intercept"] + moved[0] - at_mean)} | {k: float(v) for k, v in weights.items()}
+    return {"intercept": float(elsewhere["intercept"] + moved[0] - at_mean)} | {k: float(v) for k, v in weights.items()}
 
 
 def _most_likely(

@@ -11,7 +11,7 @@ complaints and lists, the expected number of mules stays within what the scores 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Final
 
@@ -22,7 +22,8 @@ from muledetect.arrays import BoolArray, Float64Array, Int32Array, Int64Array, p
 from muledetect.facts import Snapshot
 from muledetect.rings.account_evidence import AccountEvidence
 from muledetect.rings.money import RelayedMoney, match_relayed_money
-from muledetect.rings.pairs import Pairs, measure_dealings, measure_pairs, relayed
+from muledetect.rings.pairs import NO_FITS, Fits, Pairs, measure_dealings, measure_pairs, relayed
+from muledetect.rings.payments import learn_payments
 from muledetect.rings.sharing import IN_SESSIONS, Uses, find_uses
 from muledetect.rings.strength import ELSEWHERE, learn_strength
 
@@ -52,6 +53,9 @@ ACTIVE: Final = 0.2
 #: A counterparty is never surer than this to be of one's ring; mules are never rarer and never commoner than these.
 SUREST, RAREST, COMMONEST = 0.97, 1e-4, 0.1
 
+#: How much the other end's log-odds count for a pair, see `with_payments`; its log-odds are never higher than that.
+HALF_NEW, SUREST_PAIR = 0.5, 4.0
+
 #: Whoever is bound to payers by less than this, summed over them, had nothing to pass on: what it pays is its own.
 RECEIVED: Final = 0.1
 
@@ -71,38 +75,70 @@ _HALVINGS: Final = 60
 
 def find_suspicion(
     snapshot: Snapshot, evidence: AccountEvidence, *, since: int, holding_time: int, most: int
-) -> tuple[Int32Array, Float64Array, Float64Array, Mapping[str, float]]:
-    """Return the accounts around all own evidence (ascending codes), their suspicion by own evidence and together, and
-    the weights of the strength of pairs here.
+) -> tuple[Int32Array, Float64Array, Float64Array, Mapping[str, float], Fits]:
+    """Return the accounts around all own evidence (ascending codes), their suspicion by own evidence and together, the
+    weights of the strength of pairs here, and how well pairs fit what rings do here.
 
     All other accounts have suspicion 0, and so have those that serve the public. Accounts with more than `most`
-    counterparties in the window are looked at only on own evidence; the columns are named in `columns`. O(accounts +
-    transfers of the accounts with suspicion and of their counterparties), per round.
+    counterparties in the window are looked at only on own evidence; the columns are named in `columns`. O(transfers log
+    transfers + pairs * trees) to learn what rings do, and O(accounts + transfers of the accounts with suspicion and of
+    their counterparties) a round.
     """
     everyone = np.arange(snapshot.graph.n_accounts, dtype=np.int32)
-    alone, is_private = own_columns(evidence, everyone), ~snapshot.serves_public
-    own = expit(add_up(alone, OWN)) * is_private
-    rate = share_of_mules(own, is_private)
-    allowed, is_free = allowance(snapshot, evidence)
+    is_private, (allowed, is_free) = ~snapshot.serves_public, allowance(snapshot, evidence)
+    known = own_suspicion(snapshot, evidence)
+    rate = share_of_mules(known, is_private)
+    fits = learn_payments(snapshot, known, since=since, most=most)
+    evidence = with_payments(snapshot, evidence, fits, known, rate)
+    own = own_suspicion(snapshot, evidence)
     before = add_up(own_columns(evidence, everyone, unscored=float(logit(rate))), WITH_NEIGHBOURS)
     suspicion, accounts = own, np.flatnonzero(own >= ACTIVE).astype(np.int32)
     weights: Mapping[str, float] = {}
     for _ in range(ROUNDS):
         accounts = around(snapshot, suspicion, since=since, most=most)
-        near = look_around(snapshot, accounts, suspicion, since=since, holding_time=holding_time)
-        weights = weights or learn_here(snapshot, evidence, near, own, since=since, most=most)
+        near = look_around(snapshot, accounts, suspicion, fits, since=since, holding_time=holding_time)
+        weights = weights or learn_here(snapshot, evidence, near, known, since=since, most=most)
         table = columns(snapshot, evidence, near, suspicion, weights, rate)
         odds = before.copy()
         odds[accounts] = add_up(table, WITH_NEIGHBOURS)
         odds -= excess(odds[is_free], allowed)
         suspicion = np.zeros(len(everyone))
         suspicion[accounts] = expit(odds[accounts]) * is_private[accounts]
-    return accounts, own[accounts], suspicion[accounts], weights
+    return accounts, own[accounts], suspicion[accounts], weights, fits
+
+
+def own_suspicion(snapshot: Snapshot, evidence: AccountEvidence) -> Float64Array:
+    """Return the suspicion of every account by its own evidence; 0 of those that serve the public."""
+    everyone = np.arange(snapshot.graph.n_accounts, dtype=np.int32)
+    return np.asarray(expit(add_up(own_columns(evidence, everyone), OWN)) * ~snapshot.serves_public, np.float64)
 
 
 def share_of_mules(own: Float64Array, is_private: BoolArray) -> float:
     """Return the share of private accounts that are mules by their own evidence, 1 in 10,000 to 1 in 10."""
     return min(max(float(np.sort(own[is_private]).sum()) / max(int(is_private.sum()), 1), RAREST), COMMONEST)
+
+
+def with_payments(
+    snapshot: Snapshot, evidence: AccountEvidence, fits: Fits, known: Float64Array, rate: float
+) -> AccountEvidence:
+    """Return evidence whose probabilities count how well an account's payments fit those of rings.
+
+    The best pair raises the odds of an account by the factor `1 + o / rate`, with `o` the odds of the pair: its own,
+    times the square root of the odds of the other end over those of the bank. The pair's own odds were learnt from the
+    scores of both ends, so that these are only half new. All fall until they add up to what the scores allow.
+    Accounts without a score keep it so. O(pairs + accounts).
+    """
+    if not len(fits.source):
+        return evidence
+    mean = logit(np.clip(known, *CLIP)) - float(logit(rate))
+    most = np.zeros(len(known))
+    for one, other in ((fits.source, fits.target), (fits.target, fits.source)):
+        np.maximum.at(most, one, np.exp(np.minimum(fits.odds + HALF_NEW * mean[other], SUREST_PAIR)))
+    is_scored = np.isfinite(evidence.probability)
+    odds = logit(np.clip(np.where(is_scored, evidence.probability, rate), *CLIP)) + np.log1p(most / rate)
+    allowed, is_free = allowance(snapshot, evidence)
+    odds = odds - excess(odds[is_free], allowed)
+    return replace(evidence, probability=np.where(is_scored, expit(odds), np.nan))
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,7 +152,7 @@ class Near:
 
 
 def look_around(
-    snapshot: Snapshot, accounts: Int32Array, suspicion: Float64Array, *, since: int, holding_time: int
+    snapshot: Snapshot, accounts: Int32Array, suspicion: Float64Array, fits: Fits, *, since: int, holding_time: int
 ) -> Near:
     """Measure the pairs among accounts (ascending codes) of which one is suspicious."""
     graph = snapshot.graph
@@ -126,9 +162,8 @@ def look_around(
     inside = (source >= 0) & (target >= 0) & (source != target)
     transfer, source, target = transfer[inside], source[inside], target[inside]
     counted = measure_dealings(snapshot, accounts, since)
-    return Near(
-        accounts, transfer, measure_pairs(snapshot, transfer, source, target, counted, money, since=since), money
-    )
+    pairs = measure_pairs(snapshot, transfer, source, target, counted, money, since=since)
+    return Near(accounts, transfer, fits.put_on(pairs, accounts), money)
 
 
 def learn_here(
@@ -301,6 +336,7 @@ class Suspects:
     is_seed: BoolArray  # suspicious by its own score, complaints or lists, not only by its neighbours
     n_counterparties: Int64Array  # distinct accounts that it paid or was paid by in the window
     weights: Mapping[str, float] = field(default_factory=lambda: ELSEWHERE)  # of `Pairs.strength`
+    fits: Fits = NO_FITS
     is_prevalence_known: bool = True
 
     def __len__(self) -> int:
@@ -315,9 +351,9 @@ def find_suspects(
     snapshot: Snapshot, evidence: AccountEvidence, *, since: int, holding_time: int, most: int, min_suspicion: float
 ) -> Suspects:
     """Return the accounts of enough suspicion, see `find_suspicion`. O(transfers of the suspects) on top of it."""
-    account, own, together, weights = find_suspicion(
+    account, own, together, weights, fits = find_suspicion(
         snapshot, evidence, since=since, holding_time=holding_time, most=most
     )
     rows = np.flatnonzero(together >= min(LEAST_SUSPICION, min_suspicion))
     counted = measure_dealings(snapshot, account[rows], since).n_others
-    return Suspects(account[rows], together[rows], own[rows] >= ACTIVE, counted, weights)
+    return Suspects(account[rows], together[rows], own[rows] >= ACTIVE, counted, weights, fits)

@@ -80,9 +80,10 @@ class RingContext:
         """The directed pairs of suspects of which one paid the other."""
         graph = self.snapshot.graph
         source, target = (self.suspects.positions(end[self.paid]) for end in (graph.source, graph.target))
-        return measure_pairs(
+        pairs = measure_pairs(
             self.snapshot, self.paid, source, target, self.dealings, self.relayed_money, since=self.since
         )
+        return self.suspects.fits.put_on(pairs, self.suspects.account)
 
     @cached_property
     def strength(self) -> Float64Array:
