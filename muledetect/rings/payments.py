@@ -153,8 +153,8 @@ def find_first_payments(snapshot: Snapshot, *, since: int, most: int) -> FirstPa
 def _by(account: Int64Array, time: Int64Array, n: int) -> tuple[Int64Array, Int64Array, Int64Array]:
     """Return where the rows of each account start and stop in an order by account and time, and that order."""
     order = np.lexsort((time, account))
-    every = np.arange(n)
-    return *(np.searchsorted(account[order], every, side=side) for side in ("left", "right")), order
+    start, stop = (np.searchsorted(account[order], np.arange(n), side=side) for side in ("left", "right"))
+    return start.astype(np.int64), stop.astype(np.int64), order.astype(np.int64)
 
 
 @numba.njit(cache=True, nogil=True)

@@ -333,7 +333,7 @@ class Suspects:
 
     account: Int32Array  # account codes
     suspicion: Float64Array  # 0 to 1, see `find_suspicion`
-    is_seed: BoolArray  # suspicious by its own score, complaints or lists, not only by its neighbours
+    is_seed: BoolArray  # suspicious by its own score, payments, complaints or lists, not only by its neighbours
     n_counterparties: Int64Array  # distinct accounts that it paid or was paid by in the window
     weights: Mapping[str, float] = field(default_factory=lambda: ELSEWHERE)  # of `Pairs.strength`
     fits: Fits = NO_FITS
