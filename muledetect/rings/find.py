@@ -109,8 +109,9 @@ def find_rings(
     2` with `b` the rank of the last alert of its moment. With a known prevalence the probability counts as it is. As a
     bank without mules has alerts, too, a ring is less probable there.
 
-    O(transfers log transfers, within the window, + pairs of accounts * 100 small trees + accounts + sessions). Renaming accounts
-    or reordering rows changes no partition and no number; it changes `ring_id`, a hash of the members' ids.
+    O(transfers log transfers, within the window, + pairs of accounts * 100 small trees + accounts + sessions).
+    Renaming accounts or reordering rows changes no partition and no number; it changes `ring_id`, a hash of the
+    members' ids.
     """
     _check(min_suspicion, min_precision, max_counterparties, resolution, max_rings)
     tell, tick = progress or silent, snapshot.graph.tick
