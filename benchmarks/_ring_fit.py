@@ -39,8 +39,9 @@ class _Case:
         self.known = model.own_suspicion(self.snapshot, self.scored)
         self.rate = model.share_of_mules(self.known, self.is_private)
         self.fits = learn_payments(self.snapshot, self.known, since=0, most=MOST)
-        self.evidence = model.with_payments(self.snapshot, self.scored, self.fits, self.known, self.rate)
-        self.suspicion, self.weights = model.own_suspicion(self.snapshot, self.evidence), {}
+        raised = model.with_payments(self.snapshot, self.scored, self.fits, self.known, self.rate)
+        self.evidence = model.halfway(self.scored, raised)
+        self.suspicion, self.weights = model.own_suspicion(self.snapshot, raised), {}
 
     def columns(self) -> pd.DataFrame:
         """The columns of every private account; those that are not around a suspect have their own only."""

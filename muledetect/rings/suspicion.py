@@ -89,8 +89,8 @@ def find_suspicion(
     known = own_suspicion(snapshot, evidence)
     rate = share_of_mules(known, is_private)
     fits = learn_payments(snapshot, known, since=since, most=most)
-    evidence = with_payments(snapshot, evidence, fits, known, rate)
-    own = own_suspicion(snapshot, evidence)
+    raised = with_payments(snapshot, evidence, fits, known, rate)
+    own, evidence = own_suspicion(snapshot, raised), halfway(evidence, raised)
     before = add_up(own_columns(evidence, everyone, unscored=float(logit(rate))), WITH_NEIGHBOURS)
     suspicion, accounts = own, np.flatnonzero(own >= ACTIVE).astype(np.int32)
     weights: Mapping[str, float] = {}
@@ -139,6 +139,12 @@ def with_payments(
     allowed, is_free = allowance(snapshot, evidence)
     odds = odds - excess(odds[is_free], allowed)
     return replace(evidence, probability=np.where(is_scored, expit(odds), np.nan))
+
+
+def halfway(evidence: AccountEvidence, raised: AccountEvidence) -> AccountEvidence:
+    """Return evidence whose log-odds are the mean of both: payments count again in the strength of pairs."""
+    probability = [logit(np.clip(found.probability, *CLIP)) for found in (evidence, raised)]
+    return replace(evidence, probability=np.asarray(expit((probability[0] + probability[1]) / 2), np.float64))
 
 
 @dataclass(frozen=True, eq=False)
