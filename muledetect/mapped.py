@@ -4,32 +4,45 @@ What is mapped counts as memory that the process holds, though the system could 
 lets go of some of these pages whenever the process holds more than a part of the limit: piece after piece of one file
 after the other, until it holds less. Nothing is lost: pages that were written stay with their file, and whoever needs
 one gets it again, from the system's cache where it still is there.
+
+Kernels that read at random places bring gigabytes a second. So the thread must be quick: while it looks and lets go, it
+keeps the interpreter to itself, for a thread that lets go of it gets it back only after each busy thread had its turn.
 """
 
 from __future__ import annotations
 
+import ctypes
 import mmap
+import os
 import time
-from pathlib import Path
+from collections.abc import Iterator
+from contextlib import contextmanager
 from threading import Lock, Thread
 from typing import BinaryIO, Final
 from weakref import WeakKeyDictionary
 
 import numpy as np
 
-#: From this part of the limit on, pages are let go; how often it is looked, in seconds.
-FULL: Final = 0.7
-EVERY: Final = 0.02
+#: How often it is looked, in seconds.
+EVERY: Final = 0.005
 
+# Pages are let go from the limit less a margin on: what a burst brings before it is seen, as a part of the limit, at
+# least so many bytes, but no more than so large a part.
+_MARGIN: Final = 0.12
+_LEAST_MARGIN: Final = 350_000_000
+_MOST_MARGIN: Final = 0.3
 # Part of the limit that is let go at once, and that is left to files where all else takes nearly the whole limit; bytes
 # of a piece of a file.
-_AT_ONCE: Final = 0.1
+_AT_ONCE: Final = 0.08
 _PIECE: Final = 1 << 25
 
 _PAGE: Final = mmap.PAGESIZE
-_STATM: Final = Path("/proc/self/statm")
+_STATM: Final = "/proc/self/statm"
+_STATM_BYTES: Final = 256
 #: Only Linux says what a process holds, and keeps what was written to pages that are let go.
-_CAN: Final = _STATM.exists() and hasattr(mmap, "MADV_DONTNEED")
+_CAN: Final = os.path.exists(_STATM) and hasattr(mmap, "MADV_DONTNEED")
+# The functions of the system, called without letting go of the interpreter.
+_SYSTEM: Final = ctypes.PyDLL(None) if _CAN else None
 
 
 class _Files:
@@ -41,12 +54,14 @@ class _Files:
         self._limit: int | None = None
         self._thread: Thread | None = None
         self._n_let_go = 0
+        #: Of the work in hand, whichever files are there; else the limit of the file that was mapped last counts.
+        self.of_work: int | None = None
 
     def add(self, mapped: mmap.mmap, limit: int | None) -> None:
         with self._lock:
             self._files[mapped] = np.frombuffer(mapped, np.uint8).ctypes.data
             self._limit = self._limit if limit is None else limit
-            if _CAN and self._limit is not None and self._thread is None:
+            if _CAN and self._most() is not None and self._thread is None:
                 self._thread = Thread(target=self._watch, name="muledetect-pages", daemon=True)
                 self._thread.start()
 
@@ -54,19 +69,23 @@ class _Files:
         with self._lock:
             return any(begin <= address < begin + len(mapped) for mapped, begin in self._files.items())
 
+    def _most(self) -> int | None:
+        return self._limit if self.of_work is None else self.of_work
+
     def _watch(self) -> None:
         while True:
             with self._lock:
-                files = list(self._files)
-                if not files or self._limit is None:
+                files, limit = list(self._files), self._most()
+                if not files or limit is None:
                     self._thread, self._limit = None, None
                     return
-                most = max(self._limit * FULL, resident(with_files=False) + self._limit * _AT_ONCE)
-            held = resident()
+            held, of_files = _resident()
+            margin = min(max(limit * _MARGIN, _LEAST_MARGIN), limit * _MOST_MARGIN)
+            most = max(limit - margin, held - of_files + limit * _AT_ONCE)
             if held > most:
                 # near the limit there is no time to choose: all pages go
-                is_near = held > self._limit * (1 - _AT_ONCE)
-                self._let_go(files, 0 if is_near else most - self._limit * _AT_ONCE)
+                is_near = held > limit - margin / 2
+                self._let_go(files, 0 if is_near else most - limit * _AT_ONCE)
             files.clear()  # a file whose last user is gone goes at once
             time.sleep(EVERY)
 
@@ -91,10 +110,35 @@ def resident(*, with_files: bool = True) -> int:
     ----------
     with_files : bool
     """
-    if not _CAN:
-        return 0
-    held, of_files = map(int, _STATM.read_bytes().split()[1:3])
-    return (held if with_files else held - of_files) * _PAGE
+    held, of_files = _resident()
+    return held if with_files else held - of_files
+
+
+def _resident() -> tuple[int, int]:
+    """Return the bytes that the process holds, and how many of them are pages of files."""
+    if _SYSTEM is None:
+        return 0, 0
+    said = ctypes.create_string_buffer(_STATM_BYTES)
+    file = _SYSTEM.open(_STATM.encode(), os.O_RDONLY | os.O_CLOEXEC)
+    _SYSTEM.read(file, said, _STATM_BYTES)
+    _SYSTEM.close(file)
+    held, of_files = map(int, said.value.split()[1:3])
+    return held * _PAGE, of_files * _PAGE
+
+
+@contextmanager
+def holding_at_most(limit: int) -> Iterator[None]:
+    """Let the process hold at most so many bytes while the block runs, as far as pages of mapped files fill them.
+
+    Parameters
+    ----------
+    limit : int
+    """
+    before, _FILES.of_work = _FILES.of_work, limit
+    try:
+        yield
+    finally:
+        _FILES.of_work = before
 
 
 def map_file(file: BinaryIO, *, is_written: bool = False, limit: int | None = None) -> mmap.mmap:

@@ -194,6 +194,22 @@ class Room:
             return table
         return self._write(table.schema, [table.combine_chunks().unify_dictionaries()], table.nbytes)
 
+    def combine(self, table: pa.Table) -> pa.Table:
+        """Return a table with one chunk a column; with a limit, one column after the other moves to a scratch file.
+
+        Parameters
+        ----------
+        table : pyarrow.Table
+        """
+        if self.limit is None or table.nbytes < self.least:
+            return table.combine_chunks()
+        made = []
+        for column in table.unify_dictionaries().columns:
+            whole = column if column.num_chunks == 1 else column.combine_chunks()
+            chunks = whole.chunks if isinstance(whole, pa.ChunkedArray) else [whole]  # several beyond 2 GiB of text
+            made.append(pa.chunked_array([self.keep(chunk) for chunk in chunks], column.type))
+        return pa.table(made, schema=table.schema)
+
     def filter(self, table: pa.Table, is_kept: pa.ChunkedArray) -> pa.Table:
         """Return some rows of a table, as `table.filter`, in a scratch file where they are many.
 

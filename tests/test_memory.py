@@ -16,6 +16,7 @@ import pyarrow as pa
 import pytest
 
 import muledetect as md
+from muledetect import mapped
 from muledetect.errors import OptionError
 from muledetect.facts.columns import group
 from muledetect.features.signals import build_past
@@ -120,6 +121,20 @@ def test_rows_are_filtered_in_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
     assert FILES.filter(table.slice(0, 0), is_kept.slice(0, 0)).equals(table.slice(0, 0))
 
 
+def test_columns_are_combined_one_by_one() -> None:
+    part = pa.table(
+        {"a": ["x", None, "y"], "b": pa.array(["u", "v", "u"]).dictionary_encode(), "c": [True, False, None]}
+    )
+    table = pa.concat_tables([part, part.slice(1)])
+    for room in (HEAP, FILES):
+        made = room.combine(table)
+        assert made.equals(table)
+        assert [column.num_chunks for column in made.columns] == [1, 1, 1]
+    kept = FILES.combine(pa.table({"n": pa.chunked_array([[1, 2], [3]])}))["n"].chunk(0)
+    assert mapped.is_mapped(kept.buffers()[1].address)
+    assert FILES.combine(table.slice(0, 0)).equals(table.slice(0, 0))
+
+
 def test_the_parts_of_a_frozen_object_move_and_the_object_stays_what_it_is() -> None:
     past = build_past(graph_from_records([("a", "b", "2025-01-01", 5), ("b", "c", "2025-01-02", 4)]))
     kept = FILES.keep(past)
@@ -220,6 +235,32 @@ def test_pages_of_files_are_let_go_and_what_was_written_stays() -> None:
         "held = lambda: int(open('/proc/self/statm').read().split()[1]) * 4096\n"
         "for n in range(30):\n"
         "    kept.append(room.full(2_500_000, n, np.int64)); time.sleep(0.1); most = max(most, held())\n"
+        "assert all((array == n).all() for n, array in enumerate(kept))\n"
+        "print(most)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], check=True, stdout=subprocess.PIPE)
+    assert int(done.stdout) < 320_000_000
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux says what a process holds")
+def test_a_step_holds_its_limit_with_files_that_have_none_and_busy_threads() -> None:
+    """Files that are mapped without a limit count while a step has one; threads that never wait do not hinder it."""
+    code = (
+        "import numpy as np, tempfile, threading, time\n"
+        "from muledetect.mapped import holding_at_most, map_file, resident\n"
+        "def work():\n"
+        "    while not done: pass\n"
+        "done, kept, most = False, [], 0\n"
+        "threads = [threading.Thread(target=work) for _ in range(2)]\n"
+        "[thread.start() for thread in threads]\n"
+        "with holding_at_most(300_000_000):\n"
+        "    for n in range(30):\n"
+        "        with tempfile.TemporaryFile() as file:\n"
+        "            file.truncate(20_000_000)\n"
+        "            kept.append(np.frombuffer(map_file(file, is_written=True), np.int64))\n"
+        "        kept[-1][:] = n; time.sleep(0.1); most = max(most, resident())\n"
+        "done = True\n"
         "assert all((array == n).all() for n, array in enumerate(kept))\n"
         "print(most)"
     )

@@ -23,11 +23,11 @@ from muledetect.engine.rows import Rows
 from muledetect.engine.spill import Spill
 from muledetect.engine.state import ROWS, save_state, table_file
 from muledetect.engine.steps import at_step
-from muledetect.engine.tables import TableSpill
+from muledetect.engine.tables import TableSpill, pack_rows
 from muledetect.engine.transfers import TransfersWriter, write_in_order
 from muledetect.errors import DataError
 from muledetect.mapped import resident
-from muledetect.memory import give_back
+from muledetect.memory import Room, give_back
 from muledetect.records import reasons
 from muledetect.records.duplicates import judge, with_values
 from muledetect.records.encode import IdEncoder
@@ -40,8 +40,10 @@ from muledetect.schema import INPUTS
 
 #: Rows of repeated ids that are judged at once.
 _JUDGED_ROWS: Final = 1 << 20
-#: Memory beside DuckDB's: batches as they are parsed, sorted and written.
-_BESIDE: Final = 500_000_000
+#: Memory beside DuckDB's: batches as they are parsed, sorted and written. DuckDB takes more than its limit, too: it is
+#: told this part of what there is.
+_BESIDE: Final = 800_000_000
+_TOLD: Final = 0.85
 _LEAST: Final = 400_000_000
 
 
@@ -60,6 +62,7 @@ class Building(Reading):
         super().__post_init__()
         self.scratch = self.folder / "scratch"
         self.scratch.mkdir()
+        self.room = Room(self.memory, str(self.scratch))
         (self.folder / TRANSFERS).mkdir(parents=True)
         # Rows as they were read have real ids, so that no store of pseudonyms may hold them.
         self.keeps_rows = self.pseudonyms is None
@@ -85,7 +88,7 @@ class Building(Reading):
         keep = self.spill.keep if name == "transfers" else self._table_spill(name, None).keep
         return TableReader(INPUTS[name], self.options, self.log, self.accounts, self.pseudonyms is None, keep)
 
-    def _table_spill(self, name: str, old: pa.Table | None) -> TableSpill:
+    def _table_spill(self, name: str, old: pa.RecordBatchFileReader | None) -> TableSpill:
         self.tables[name] = TableSpill(self.rows / table_file(name), old)
         return self.tables[name]
 
@@ -100,6 +103,8 @@ class Building(Reading):
         put_table(table, self.folder / f"{name}.parquet")
         place = self.folder / MAPPED / f"{name}.arrow"
         put_arrow(table, place)
+        if self.keeps_rows:
+            pack_rows(self.rows / table_file(name))
         return map_table(place)
 
     def _respell(self, code_of: Int32Array) -> None:
@@ -191,7 +196,7 @@ class Building(Reading):
 
     def _for_sorting(self) -> int:
         """Return how much memory DuckDB may take beside what is held now."""
-        return max(self.memory - resident(with_files=False) - _BESIDE, _LEAST)
+        return max(int(_TOLD * (self.memory - resident(with_files=False) - _BESIDE)), _LEAST)
 
     def _told(self, batches: Iterator[pa.Table], n_rows: int) -> Iterator[pa.Table]:
         done = 0

@@ -146,7 +146,8 @@ def put_values(stem: Path, values: pa.Array) -> pa.Array:
 
 def put_arrow(table: pa.Table, path: Path) -> None:
     """Write a table as one batch of an uncompressed Arrow file, which can be mapped."""
-    whole = table.combine_chunks()
+    # combining would copy a single chunk, too
+    whole = table if all(column.num_chunks == 1 for column in table.columns) else table.combine_chunks()
     batches = whole.to_batches() or [pa.RecordBatch.from_pylist([], schema=whole.schema)]
     with pa.ipc.new_file(str(path), whole.schema) as file:
         for batch in batches:

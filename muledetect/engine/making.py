@@ -19,6 +19,7 @@ from muledetect.engine.memory import memory_limit
 from muledetect.engine.opened import Store, open_store
 from muledetect.engine.steps import at_step
 from muledetect.errors import DataError
+from muledetect.mapped import holding_at_most
 from muledetect.outputs import check_output, kinds, new_folder, sha256
 from muledetect.progress import Progress
 from muledetect.records import Dataset
@@ -76,7 +77,11 @@ def prepare(
     if is_store(dataset):
         raise DataError(f"{Path(dataset).name}: is a store already. Give the data set that it was made of.")
     place = check_output(output, kinds.STORE, inputs=[dataset, reading.get("pseudonymise")], overwrite=overwrite)
-    with new_folder(output, kinds.STORE, overwrite=overwrite) as folder, telling_space(folder):
+    with (
+        new_folder(output, kinds.STORE, overwrite=overwrite) as folder,
+        telling_space(folder),
+        holding_at_most(limit),
+    ):
         job = begin(partial(Building, folder=folder, memory=limit), dataset, progress=progress, **reading)
         put_store(job.finish(), job, folder)
     return open_store(place, verify=False)

@@ -106,7 +106,7 @@ class Spill:
 
     def put(self, group: str, rows: pa.Table) -> None:
         """Write a file of a group, as `on_disk` gave its rows."""
-        pq.write_table(rows, self.next_file(group), compression="lz4", use_dictionary=False)
+        pq.write_table(rows, self.next_file(group), compression="zstd", use_dictionary=False)
 
     def next_file(self, group: str) -> Path:
         """Return the place of one more file of a group."""

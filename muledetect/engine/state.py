@@ -73,9 +73,9 @@ class State:
         self._doubts = {tuple(found[:3]): (found[3], found[4]) for found in said["doubts"]}
         self.schema = map_table(folder / _SCHEMA).schema
 
-    def rows_of(self, name: str) -> pa.Table:
-        """Return the rows of a table beside the transfers, as they were read."""
-        return map_table(self._folder / ROWS / table_file(name))
+    def rows_of(self, name: str) -> pa.RecordBatchFileReader:
+        """Return what reads the rows of a table beside the transfers, as they were read."""
+        return pa.ipc.open_file(pa.OSFile(str(self._folder / ROWS / table_file(name))))
 
     def known(self, name: str) -> dict[str, pa.DataType] | None:
         """Return the columns of a table, and their types; None if the store has no such table."""

@@ -1,4 +1,7 @@
-"""A table beside the transfers on disk while a store is made: rows come batch by batch and are mapped afterwards."""
+"""A table beside the transfers on disk while a store is made: rows come batch by batch and are mapped afterwards.
+
+When the table is finished, its rows are packed: they are kept for `update` only, which reads them batch by batch.
+"""
 
 from __future__ import annotations
 
@@ -14,16 +17,16 @@ from muledetect.records.stored import map_table
 
 
 class TableSpill:
-    """Takes the accepted rows of a table and writes them to an Arrow file; `old` are rows that come before them."""
+    """Takes the accepted rows of a table and writes them to an Arrow file; `old` has rows that come before them."""
 
-    def __init__(self, path: Path, old: pa.Table | None) -> None:
+    def __init__(self, path: Path, old: pa.RecordBatchFileReader | None) -> None:
         self._path = path
         self._file: Any = None
         self._names: list[str] = []
         self._held: list[pa.Table] = []
         if old is not None:
-            for batch in old.to_batches():
-                self._write(batch)
+            for place in range(old.num_record_batches):
+                self._write(old.get_batch(place))
 
     def keep(self, columns: Mapping[str, pa.Array], _numbers: Int64Array) -> None:
         """Take the accepted rows of a batch."""
@@ -47,3 +50,16 @@ class TableSpill:
         else:
             put_arrow(pa.schema(list(kinds.items())).empty_table(), self._path)
         return map_table(self._path)
+
+
+def pack_rows(path: Path) -> None:
+    """Write an Arrow file again with smaller batches of the same rows; who has mapped the old one keeps it."""
+    packed, zstd = path.with_suffix(".packed"), pa.ipc.IpcWriteOptions(compression="zstd")
+    with (
+        pa.OSFile(str(path)) as file,
+        pa.ipc.open_file(file) as old,
+        pa.ipc.new_file(str(packed), old.schema, options=zstd) as new,
+    ):
+        for place in range(old.num_record_batches):
+            new.write_batch(old.get_batch(place))
+    packed.replace(path)

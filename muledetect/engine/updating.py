@@ -25,6 +25,7 @@ from muledetect.engine.spill import ROW
 from muledetect.engine.state import ROWS, State
 from muledetect.engine.transfers import TransfersWriter
 from muledetect.errors import DataError
+from muledetect.mapped import holding_at_most
 from muledetect.outputs import check_output, kinds, new_folder, sha256
 from muledetect.progress import Progress
 from muledetect.records.read import begin
@@ -152,7 +153,7 @@ def update(
     check_output(place, kinds.STORE, inputs=[new_rows])
     check_files(place, header, below=[ROWS, TRANSFERS], progress=progress, sum_of=sha256)
     state = State(place)
-    with new_folder(place, kinds.STORE) as folder, telling_space(folder):
+    with new_folder(place, kinds.STORE) as folder, telling_space(folder), holding_at_most(limit):
         old = Old(place / "transfers", header.parts, header.days)
         kind = partial(Updating, folder=folder, memory=limit, old=old, state=state, store=opened)
         job = begin(kind, new_rows, delimiter=delimiter, now=now, progress=progress, **state.options)

@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 
 from muledetect.arrays import BoolArray, Int32Array, Int64Array
 from muledetect.errors import DataError, OptionError
-from muledetect.memory import give_back
+from muledetect.memory import HEAP, give_back
 from muledetect.progress import Progress
 from muledetect.records import reasons
 from muledetect.records.dataset import Dataset, Finding, describe
@@ -73,6 +73,8 @@ class Reading:
     is_currency_stated: bool
 
     def __post_init__(self) -> None:
+        #: Where finished tables lie until they are placed.
+        self.room = HEAP
         self.log = RejectLog()
         self.accounts = IdEncoder()
         self.readers: dict[str, TableReader] = {}
@@ -188,7 +190,7 @@ class Reading:
             fresh = positions[keep[positions]]
             keep[fresh] = False
             self.log.add(name, column, reason, severity, input_rows(rejected, fresh))
-        return rows if keep.all() else rows.filter(pa.array(keep))
+        return rows if keep.all() else self.room.filter(rows, pa.chunked_array([pa.array(keep)]))
 
     def _without_duplicates(self, name: str, rows: pa.Table) -> pa.Table:
         key = INPUTS[name].key
@@ -207,7 +209,7 @@ class Reading:
             rows = rows.append_column("known_ts", known)
         if name == "accounts" and "is_own" not in rows.column_names:
             rows = rows.append_column("is_own", pa.repeat(pa.scalar(True), rows.num_rows))
-        return rows.select(in_order(name, rows)).combine_chunks()
+        return self.room.combine(rows.select(in_order(name, rows)))
 
     def _transfers(self) -> dict[str, pa.ChunkedArray]:
         give_back()
