@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterator, Mapping, Sequence
 from threading import RLock
 from typing import Any, NamedTuple, Protocol, TypeVar
 
@@ -13,7 +13,7 @@ import pyarrow as pa
 from muledetect.arrays import Float32Array, Float64Array, Int64Array
 from muledetect.clock import DAY, Duration, parse_duration
 from muledetect.facts import Facts, facts_of
-from muledetect.features.signals import Past, build_past, compute_signal, signal_registry
+from muledetect.features.signals import Past, Signal, build_past, compute_signals, signal_registry
 from muledetect.graph import Points, TransferGraph
 from muledetect.progress import Progress
 from muledetect.records import Dataset
@@ -199,14 +199,38 @@ class Extraction:
             lambda: build_past(of.graph, tables=of.tables, threads=self.threads, room=of.room),
         )
 
-    def signal(self, column: str) -> Float32Array:
-        """Return a built-in signal, float32[n_transfers]."""
-        made = signal_registry().of_column(column)
-        of = self.facts.signals_from
-        values = of.once(
-            ("signal", made.name, self.threads), lambda: compute_signal(made, self.past, progress=self.progress)
+    def signal(self, column: str, beside: Collection[str] | None = None) -> Float32Array:
+        """Return a built-in signal, float32[n_transfers].
+
+        Parameters
+        ----------
+        column : str
+        beside : collection of str, optional
+            Columns of any signal that will be asked for, too: with them one pass computes all that it can, and nothing
+            else is kept. Default: all columns of the same signal.
+        """
+        made, of = signal_registry().of_column(column), self.facts.signals_from
+        found: Mapping[str, Float32Array] = of.once(
+            ("signal", made.name, self.threads), lambda: self._columns(made, beside)
         )
-        return values[:, list(made.columns).index(column)]
+        if column not in found:
+            found = of.once(
+                ("signal column", column, self.threads),
+                lambda: compute_signals([made], self.past, [column], progress=self.progress),
+            )
+        return found[column]
+
+    def _columns(self, made: Signal, wanted: Collection[str] | None) -> Mapping[str, Float32Array]:
+        of = self.facts.signals_from
+        if wanted is None or made.reach is None or of.room.limit is None:
+            return compute_signals([made], self.past, wanted, progress=self.progress)
+        every = signal_registry().signals.values()
+        bounded = [one for one in every if one.reach is not None and not one.columns.keys().isdisjoint(wanted)]
+        found: Mapping[str, Float32Array] = of.once(
+            ("signals by slice", self.threads),
+            lambda: compute_signals(bounded, self.past, wanted, progress=self.progress),
+        )
+        return {name: found[name] for name in made.columns if name in found}
 
     def _once(self, key: Hashable, build: Callable[[], T]) -> T:
         with self._lock:

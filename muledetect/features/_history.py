@@ -7,7 +7,7 @@ itself move nothing and are left out.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal, NamedTuple
@@ -169,11 +169,14 @@ class History:
             )
         )
 
-    def signal(self, side: Literal["in", "out"], column: str) -> Float32Array:
-        """Return a built-in signal of the entries of `incoming` or `outgoing`, float32[n_entries]."""
+    def signal(self, side: Literal["in", "out"], column: str, beside: Collection[str] | None = None) -> Float32Array:
+        """Return a built-in signal of the entries of `incoming` or `outgoing`, float32[n_entries].
+
+        `beside` are columns that will be asked for, too, see `Extraction.signal`.
+        """
         if (side, column) not in self._signals:
             entries = self.incoming if side == "in" else self.outgoing
-            self._signals[side, column] = self.extraction.signal(column)[entries.transfer]
+            self._signals[side, column] = self.extraction.signal(column, beside)[entries.transfer]
         return self._signals[side, column]
 
     @cached_property

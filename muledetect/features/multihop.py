@@ -8,12 +8,13 @@ shares never add up to more than 1; money that stays somewhere, or that was ther
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numba
 import numpy as np
+import numpy.typing as npt
 
-from muledetect.arrays import BoolArray, Float64Array, Int32Array, Int64Array, first_at_least
+from muledetect.arrays import Float64Array, Int64Array, first_at_least
 from muledetect.facts.accounts import has_channel
 from muledetect.features._columns import ON_REQUEST, Column
 from muledetect.features._extraction import Extraction
@@ -33,6 +34,11 @@ _ONE: Final = 2.0**40
 _SLOTS: Final = 4 * MOST
 
 
+# A walk jumps from link to link: what it reads of one lies in one place, for each place is a page that must be there.
+_LINK: Final = np.dtype([("rate", np.float64), ("time", np.int64), ("first", np.int32), ("stop", np.int32)])
+_ENTRY: Final = np.dtype([("amount", np.int64), ("other", np.int32), ("group", np.int32)])
+
+
 class Way(NamedTuple):
     """Links in one direction: from the group that holds a transfer at its other end, to groups of the next transfers.
 
@@ -40,33 +46,31 @@ class Way(NamedTuple):
     ----------
     book : Book
         `received` on the way up, `paid` on the way down: the account's own transfers and those of each next step.
-    group : int32[n_transfers]
-        Group of each transfer in the books of its other end.
-    start : int64[n_groups + 1]
+    entries : record[n_entries]
+        Of `book`: `amount` and `other`, and the `group` of the transfer in the books of its other end; -1 for one that
+        is not followed, because it leaves by an exit.
+    start : int32 or int64[n_groups + 1]
         Links by group, in the order of time.
-    first, stop : int32[n_links]
-        Entries of `book` that the link leads to.
-    rate : float64[n_links]
-        Linked amount / (total of the group * total of the entries), so that an entry gets its amount times this.
+    links : record[n_links]
+        The entries `first:stop` of `book` that it leads to, and their `time`; `rate` is the linked amount / (total
+        of the group * total of the entries), so that an entry gets its amount times this.
     sign : int
         1 on the way down, -1 up: time that grows with the steps.
     """
 
     book: Book
-    group: Int32Array
-    start: Int64Array
-    first: Int32Array
-    stop: Int32Array
-    rate: Float64Array
+    entries: npt.NDArray[Any]
+    start: npt.NDArray[Any]
+    links: npt.NDArray[Any]
     sign: int
 
 
 class Ways(NamedTuple):
-    """Both directions, and which transfers are exits (none known without channels)."""
+    """Both directions, and whether exits are known."""
 
     up: Way
     down: Way
-    is_exit: BoolArray | None
+    has_exits: bool
 
 
 class Steps(NamedTuple):
@@ -116,20 +120,19 @@ def multihop(history: History, *, window: int) -> Float64Array:
     third step.
 
     A step over more than 2,048 links and transfers is not taken: it and what follows are NaN, and `is_hop_cut` is 1.
-    Money is followed over at most 30 days a step. O(2,048) a point; 60 bytes a transfer, once.
+    Money is followed over at most 30 days a step. O(2,048) a point; 110 bytes a transfer, once.
     """
     ways = history.extraction.get(_ways)
     found = np.full((len(history), 13), np.nan)
-    none = np.zeros(0, np.bool_)
     oldest = history.as_of - max(window, history.graph.tick)
     rules = (history.points.account, oldest, history.as_of)
-    _walk_all(ways.up, *rules, none, found[:, :5], np.zeros((len(history), 2)))
+    _walk_all(ways.up, *rules, found[:, :5], np.zeros((len(history), 2)))
     is_cut = np.isnan(found[:, 1]) | np.isnan(found[:, 3])
     ended = np.full((len(history), 2), np.nan)
-    _walk_all(ways.down, *rules, none if ways.is_exit is None else ways.is_exit, found[:, 5:10], ended)
+    _walk_all(ways.down, *rules, found[:, 5:10], ended)
     is_cut |= np.isnan(found[:, 6]) | np.isnan(found[:, 8])
     found[:, 10] = ended[:, 0]
-    if ways.is_exit is not None:
+    if ways.has_exits:
         found[:, 11] = ended[:, 1]
     found[:, 12] = is_cut
     return found
@@ -138,34 +141,42 @@ def multihop(history: History, *, window: int) -> Float64Array:
 def _ways(extraction: Extraction) -> Ways:
     """Index the links by both of their groups. O(links)."""
     past = replace(extraction.past, lookback=max(LONGEST, extraction.graph.tick))
-    links, paid, received, room = build_links(past), past.paid, past.received, past.room
-    n, n_links = len(received.time), len(links.credit)
-    rate, turned_rate = room.empty(n_links, np.float64), room.empty(n_links, np.float64)
-    start, first = room.full(n + 1, 0, np.int64), room.empty(n_links, np.int32)
-    _turn(links, past.paid_at, rate, start, first, turned_rate)
-    account, up_stop, down_stop = room.empty(n, np.int32), room.empty(n_links, np.int32), room.empty(n_links, np.int32)
-    _ends(received, links.credit, account, up_stop)
-    _ends(paid, first, account, down_stop)
-    up = Way(received, links.debit_of, links.start, links.credit, up_stop, rate, -1)
+    found, paid, received, room = build_links(past), past.paid, past.received, past.room
+    n, n_links = len(received.time), len(found.credit)
+    kind = np.int32 if n_links <= np.iinfo(np.int32).max else np.int64
+    up_start, down_start = room.empty(len(found.start), kind), room.full(n + 1, 0, kind)
+    up_links, down_links = room.empty(n_links, _LINK), room.empty(n_links, _LINK)
+    up_start[...] = found.start
+    _turn(found, past.paid_at, up_links, down_start, down_links)
+    account = room.empty(n, np.int32)
+    _ends(received, account, up_links)
+    _ends(paid, account, down_links)
     is_exit = has_channel(extraction.tables["transfers"], extraction.graph.n_transfers, EXITS)
-    return Ways(up, Way(paid, links.credit_of, start, first, down_stop, turned_rate, 1), is_exit)
+    none = np.zeros(0, np.bool_)
+    up, down = room.empty(n, _ENTRY), room.empty(n, _ENTRY)
+    _enter(received, found.debit_of, none, up)
+    _enter(paid, found.credit_of, none if is_exit is None else is_exit, down)
+    return Ways(
+        Way(received, up, up_start, up_links, -1), Way(paid, down, down_start, down_links, 1), is_exit is not None
+    )
 
 
 @numba.njit(cache=True, nogil=True)
-def _turn(links, paid_at, rate, start, first, turned_rate) -> None:  # type: ignore[no-untyped-def]
-    """Write the rate of each link; and start, first debit and rate of the links by credit group, in debits' order.
+def _turn(found, paid_at, links, start, turned) -> None:  # type: ignore[no-untyped-def]
+    """Write rate and first entry of each link; and `start` and the same of the links by credit group, in debits' order.
 
     Invariant of the last loop: `start[c]` is the next free place of group c, which ends where group c + 1 begins.
     """
-    for k in range(len(links.credit)):
-        start[links.credit[k] + 1] += 1
+    for k in range(len(found.credit)):
+        start[found.credit[k] + 1] += 1
     for c in range(1, len(start)):
         start[c] += start[c - 1]
-    for d in range(len(links.start) - 1):
-        for k in range(links.start[d], links.start[d + 1]):
-            credit = links.credit[k]
-            rate[k] = links.amount[k] / links.debit_total[d] / links.credit_total[credit]
-            first[start[credit]], turned_rate[start[credit]] = paid_at[d], rate[k]
+    for d in range(len(found.start) - 1):
+        for k in range(found.start[d], found.start[d + 1]):
+            credit = found.credit[k]
+            rate = found.amount[k] / found.debit_total[d] / found.credit_total[credit]
+            links[k].first, links[k].rate = credit, rate
+            turned[start[credit]].first, turned[start[credit]].rate = paid_at[d], rate
             start[credit] += 1
     for c in range(len(start) - 1, 0, -1):
         start[c] = start[c - 1]
@@ -173,19 +184,29 @@ def _turn(links, paid_at, rate, start, first, turned_rate) -> None:  # type: ign
 
 
 @numba.njit(cache=True, nogil=True)
-def _ends(book, first, account, stop) -> None:  # type: ignore[no-untyped-def]
-    """Write the positions behind the groups of one account and tick that begin at `first`; `account` is room for it."""
+def _ends(book, account, links) -> None:  # type: ignore[no-untyped-def]
+    """Write time and end of the groups, of one account and tick each, that links lead to; `account` is room for it."""
     for a in range(len(book.start)):
         account[book.start[a] : book.stop[a]] = a
-    for k in range(len(first)):
-        h = first[k] + 1
-        while h < len(account) and account[h] == account[first[k]] and book.time[h] == book.time[first[k]]:
+    for k in range(len(links)):
+        first = links[k].first
+        h = first + 1
+        while h < len(account) and account[h] == account[first] and book.time[h] == book.time[first]:
             h += 1
-        stop[k] = h
+        links[k].time, links[k].stop = book.time[first], h
 
 
 @numba.njit(cache=True, nogil=True)
-def _walk_all(way, accounts, oldest, as_of, is_exit, found, ended) -> None:  # type: ignore[no-untyped-def]
+def _enter(book, group, is_exit, entries) -> None:  # type: ignore[no-untyped-def]
+    """Write what a walk reads of each entry of a book."""
+    for h in range(len(entries)):
+        i = book.transfer[h]
+        entries[h].amount, entries[h].other = book.amount[h], book.other[h]
+        entries[h].group = -1 if len(is_exit) > 0 and is_exit[i] else group[i]
+
+
+@numba.njit(cache=True, nogil=True)
+def _walk_all(way, accounts, oldest, as_of, found, ended) -> None:  # type: ignore[no-untyped-def]
     """Write share and ends of the second and of the third step and the fastest; what returned and what left."""
     steps = Steps(
         np.zeros((2, MOST), np.int64),
@@ -202,7 +223,7 @@ def _walk_all(way, accounts, oldest, as_of, is_exit, found, ended) -> None:  # t
             begin = first_at_least(book.time, book.start[a], book.stop[a], oldest[p])
             end = first_at_least(book.time, begin, book.stop[a], as_of[p])
         for h in range(begin, end):
-            total += book.amount[h]
+            total += way.entries[h].amount
         if total == 0:
             found[p, 1], found[p, 3] = 0, 0
         if total == 0 or end - begin > MOST:
@@ -210,18 +231,18 @@ def _walk_all(way, accounts, oldest, as_of, is_exit, found, ended) -> None:  # t
         n, returned, exited = 0, np.int64(0), np.int64(0)
         number += 1
         for h in range(begin, end):
-            i, part = book.transfer[h], np.int64(book.amount[h] / total * _ONE)
-            if len(is_exit) > 0 and is_exit[i]:
+            group, part = way.entries[h].group, np.int64(way.entries[h].amount / total * _ONE)
+            if group < 0:
                 exited += part
             else:
-                n = _reach(steps, 0, n, number, way.group[i], part, way.sign * book.time[h])
+                n = _reach(steps, 0, n, number, group, part, way.sign * book.time[h])
         is_cut = False
         for hop in range(2):
             is_cut |= _is_too_far(way, steps, hop, n, oldest[p], as_of[p])
             if is_cut:
                 break
             number += 1
-            n, told = _step(way, steps, hop, n, number, a, oldest[p], as_of[p], is_exit)
+            n, told = _step(way, steps, hop, n, number, a, oldest[p], as_of[p])
             found[p, 2 * hop], found[p, 2 * hop + 1] = told[0] / _ONE, told[1]
             returned += told[2]
             exited += told[3]
@@ -238,43 +259,43 @@ def _is_too_far(way, steps, hop, n, oldest, as_of):  # type: ignore[no-untyped-d
     for s in range(n):
         group = steps.group[hop, s]
         for k in range(way.start[group], way.start[group + 1]):
-            time = way.book.time[way.first[k]]
-            if time >= as_of:
+            link = way.links[k]
+            if link.time >= as_of:
                 break
-            n_seen += 1 if time < oldest else 1 + way.stop[k] - way.first[k]
+            n_seen += 1 if link.time < oldest else 1 + link.stop - link.first
             if n_seen > MOST:
                 return True
     return False
 
 
 @numba.njit(cache=True, nogil=True)
-def _step(way, steps, hop, n, number, account, oldest, as_of, is_exit):  # type: ignore[no-untyped-def]
+def _step(way, steps, hop, n, number, account, oldest, as_of):  # type: ignore[no-untyped-def]
     """Take one step; return the number of groups reached, and share, ends, returned, exited and the fastest."""
-    book, n_next, n_ends, nothing = way.book, 0, 0, np.int64(0)
+    n_next, n_ends, nothing = 0, 0, np.int64(0)
     moved, returned, exited, fastest = nothing, nothing, nothing, nothing - 1
     for s in range(n):
         group = steps.group[hop, s]
         for k in range(way.start[group], way.start[group + 1]):
-            time = book.time[way.first[k]]
-            if time >= as_of:
+            link = way.links[k]
+            if link.time >= as_of:
                 break
-            if time < oldest:
+            if link.time < oldest:
                 continue
-            rate = steps.part[hop, s] * way.rate[k]
-            for h in range(way.first[k], way.stop[k]):
-                part = np.int64(rate * book.amount[h])
-                if book.other[h] == account:
+            rate = steps.part[hop, s] * link.rate
+            for h in range(link.first, link.stop):
+                entry = way.entries[h]
+                part = np.int64(rate * entry.amount)
+                if entry.other == account:
                     returned += part
                     continue
                 moved += part
-                _, is_new = _slot(steps, 1, number, book.other[h])
+                _, is_new = _slot(steps, 1, number, entry.other)
                 n_ends += is_new
-                if len(is_exit) > 0 and is_exit[book.transfer[h]]:
+                if entry.group < 0:
                     exited += part
                 elif hop == 0:
-                    i, moment = book.transfer[h], steps.moment[0, s]
-                    n_next = _reach(steps, 1, n_next, number, way.group[i], part, moment)
-                taken = way.sign * time - steps.moment[hop, s]
+                    n_next = _reach(steps, 1, n_next, number, entry.group, part, steps.moment[0, s])
+                taken = way.sign * link.time - steps.moment[hop, s]
                 if fastest < 0 or taken < fastest:
                     fastest = taken
     return n_next, (moved, n_ends, returned, exited, fastest)

@@ -93,6 +93,8 @@ AGGREGATES: Final = {
     ),
 }
 
+_READ: Final = frozenset(aggregate.signal for aggregate in AGGREGATES.values())
+
 # Also over the last week; the others over the whole past only.
 _RECENT: Final = frozenset(
     "in_payer_fan in_relayed in_victim_share in_above_habit in_origins in_scatter_gather in_payer_idle "
@@ -121,7 +123,7 @@ def patterns(history: History, *, window: int) -> Float64Array:
 
 def _of(history: History, aggregate: Aggregate, window: int) -> Float64Array:
     side = history.incoming if aggregate.side == "in" else history.outgoing
-    values = history.signal(aggregate.side, aggregate.signal)
+    values = history.signal(aggregate.side, aggregate.signal, _READ)
     found: Float64Array = _aggregate(
         _CODES[aggregate.how], aggregate.above, side.begin(window), side.end, side.amount, values
     )  # fmt: skip

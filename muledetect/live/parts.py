@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import cached_property
 
 import numpy as np
@@ -32,7 +32,7 @@ class LiveExtraction(Extraction):
         super().__init__(facts, threads=1)
         self._values = values
 
-    def signal(self, column: str) -> Float32Array:
+    def signal(self, column: str, beside: Collection[str] | None = None) -> Float32Array:  # noqa: ARG002 - all are known
         """Return a signal of the transfers of the part; NaN if it is not live, which no live column reads."""
         found = self._values.get(column)
         return np.full(self.graph.n_transfers, np.nan, np.float32) if found is None else found

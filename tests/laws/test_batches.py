@@ -12,7 +12,15 @@ import pytest
 import muledetect as md
 from muledetect.features import Extraction, _extract, registry
 from muledetect.features.packs import load_pack
-from muledetect.features.signals import Past, Signal, build_past, compute_signal, signal_registry
+from muledetect.features.signals import (
+    Past,
+    Signal,
+    _slices,
+    build_past,
+    compute_signal,
+    compute_signals,
+    signal_registry,
+)
 from muledetect.graph import Points, build_graph
 from muledetect.memory import HEAP, Room
 from muledetect.records import Dataset, read_dataset
@@ -41,6 +49,15 @@ def same(one: np.ndarray, other: np.ndarray) -> bool:
     return np.ascontiguousarray(one).tobytes() == np.ascontiguousarray(other).tobytes()
 
 
+def apart(signal: Signal, past: Past, most: int) -> np.ndarray:
+    """Return a signal by slices none of which knows what another one found, as workers compute them."""
+    parts = [np.empty((0, len(signal.columns)), np.float32)]
+    for low, high in _slices._slices(past, signal.reach, most):
+        first, part = _slices._slice_of(past, low, high, signal.reach)
+        parts.append(signal.compute(part)[low - first :])
+    return np.concatenate(parts)
+
+
 @pytest.mark.parametrize("signal", SIGNALS, ids=lambda signal: signal.name)
 def test_a_signal_is_the_same_in_one_pass_in_threads_and_in_slices(signal: Signal) -> None:
     for (_, past), (_, threaded), (_, filed) in zip(pasts(), pasts(threads=2), pasts(FILES, 2), strict=True):
@@ -49,13 +66,26 @@ def test_a_signal_is_the_same_in_one_pass_in_threads_and_in_slices(signal: Signa
         assert same(whole, compute_signal(signal, filed))
         for most in (1, 2, 7, 50):
             assert same(whole, compute_signal(signal, past, most=most)), f"slices of {most}"
+            assert same(whole, apart(signal, past, most)), f"slices of {most}, each by itself"
 
 
 def test_a_bound_that_is_too_short_is_seen() -> None:
     """The worlds are such that slices with too little overlap differ, for every signal that has a bound."""
     for signal in (signal for signal in SIGNALS if signal.reach):
         short = replace(signal, reach=signal.reach - 1)
-        assert any(not same(signal.compute(past), compute_signal(short, past, most=3)) for _, past in pasts()), signal
+        assert any(not same(signal.compute(past), apart(short, past, most=3)) for _, past in pasts()), signal
+
+
+def test_signals_with_a_bound_are_the_same_together_and_give_the_columns_that_are_asked_for() -> None:
+    bounded = [signal for signal in SIGNALS if signal.reach is not None]
+    asked = [[*signal.columns][-1] for signal in bounded]
+    for _, past in pasts(FILES, 2):
+        whole = {signal.name: signal.compute(past) for signal in bounded}
+        for most in (1, 2, 7, 50):
+            found = compute_signals(bounded, past, asked, most=most)
+            assert [*found] == asked
+            for signal, column in zip(bounded, asked, strict=True):
+                assert same(found[column], whole[signal.name][:, -1]), f"{column}, slices of {most}"
 
 
 def test_many_signals_have_a_bound() -> None:

@@ -124,12 +124,13 @@ def take_signals(seen: Extraction, work: Work, key: str, parts: SignalParts) -> 
         of.once(("signal", signal.name, seen.threads), partial(_joined, of, work, key, parts, signal))
 
 
-def _joined(of: Facts, work: Work, key: str, parts: SignalParts, signal: Signal) -> Float32Array:
+def _joined(of: Facts, work: Work, key: str, parts: SignalParts, signal: Signal) -> dict[str, Float32Array]:
     own = [(part, low, high) for part, (name, low, high) in enumerate(parts) if name == signal.name]
     n_columns = len(signal.columns)
     if len(own) == 1:
-        return work.mapped(key, own[0][0], np.float32).reshape(n_columns, -1).T
-    values: Float32Array = of.room.empty((n_columns, of.graph.n_transfers), np.float32)
-    for part, low, high in own:
-        values[:, low:high] = work.mapped(key, part, np.float32).reshape(n_columns, -1)
-    return values.T
+        values = work.mapped(key, own[0][0], np.float32).reshape(n_columns, -1)
+    else:
+        values = of.room.empty((n_columns, of.graph.n_transfers), np.float32)
+        for part, low, high in own:
+            values[:, low:high] = work.mapped(key, part, np.float32).reshape(n_columns, -1)
+    return dict(zip(signal.columns, values, strict=True))

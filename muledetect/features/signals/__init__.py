@@ -20,7 +20,7 @@ from muledetect.clock import Duration
 from muledetect.features.signals import _extract, access, cycles, pairs, relay, scatter, senders, sessions, shapes
 from muledetect.features.signals._opening import Opening, count_on
 from muledetect.features.signals._past import LONGEST, LOOKBACK, MAX_DEGREE, MOST_CREDITS, Book, Past, Ties, build_past
-from muledetect.features.signals._slices import compute_signal, compute_slice, slices_of
+from muledetect.features.signals._slices import compute_signal, compute_signals, compute_slice, slices_of
 from muledetect.features.signals._spec import Signal, SignalRegistry, describe_signals, signal
 from muledetect.progress import Progress
 from muledetect.records import Dataset
@@ -123,6 +123,7 @@ __all__ = [
     "Ties",
     "build_past",
     "compute_signal",
+    "compute_signals",
     "compute_slice",
     "count_on",
     "describe_signals",

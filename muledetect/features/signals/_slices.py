@@ -1,15 +1,15 @@
 """Signals by slices of time: the same kernels over a part of the transfers, equal to one pass over all of them.
 
-A signal whose values rest on so many look-backs before a transfer is exact in a slice that begins so much earlier: what
-the slice computes for the transfers before its own is thrown away. Slices end between two ticks, never inside one. A
-signal that remembers more, such as who paid whom at any time or money that waits, has no such bound: it walks the whole
-books, account by account, in one slice.
+A signal whose values rest on so many look-backs before a transfer is exact in a slice that begins so much earlier; what
+the slice before found for these earlier transfers is taken from there. Slices end between two ticks, never inside one.
+A signal that remembers more, such as who paid whom at any time or money that waits, has no such bound: it walks the
+whole books, account by account, in one slice.
 """
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -26,9 +26,9 @@ from muledetect.progress import Progress, silent
 #: What a transfer of a slice takes while a signal is computed: its books, its index, and values of eight columns.
 BYTES: Final = 120
 
-# Slices take at most so much of the limit; and a slice is at least so many times as long as what it repeats.
+# Slices take at most so much of the limit; and a slice is at least so many times as long as what it rests on.
 _SHARE: Final = 2
-_LONGER: Final = 2
+_LONGER: Final = 1
 
 
 def compute_signal(
@@ -45,16 +45,68 @@ def compute_signal(
     progress : callable, optional
         Called with "signals", the name of the signal in it, and the fraction of its slices that are done.
     """
-    told = progress or silent
-    told(f"signals: {signal.name}", 0.0)
-    if past.room.limit is None and most is None:
-        return np.ascontiguousarray(signal.compute(past).T).T  # a column lies in one piece: each is read by itself
-    values: Float32Array = past.room.empty((len(signal.columns), len(past)), np.float32)
-    for low, high in _slices(past, signal.reach, most):
-        first, part = _slice_of(past, low, high, signal.reach)
-        values[:, low:high] = signal.compute(part)[low - first :].T
-        told(f"signals: {signal.name}", high / len(past) if len(past) else 1.0)
+    columns = compute_signals([signal], past, most=most, progress=progress)
+    values: Float32Array = past.room.empty((len(columns), len(past)), np.float32)
+    for place, cells in enumerate(columns.values()):
+        values[place] = cells
     return values.T
+
+
+def compute_signals(
+    signals: Sequence[Signal],
+    past: Past,
+    columns: Collection[str] | None = None,
+    *,
+    most: int | None = None,
+    progress: Progress | None = None,
+) -> dict[str, Float32Array]:
+    """Return columns of signals, each float32[n_transfers]. Those of one slice are computed over the same books.
+
+    Parameters
+    ----------
+    signals : sequence of Signal
+        All of them with a bound, or one.
+    past : Past
+    columns : collection of str, optional
+        Which to keep. Default: all.
+    most, progress
+        As for `compute_signal`.
+    """
+    told, kept = progress or silent, {}
+    for signal, low, high, found in _by_slice(signals, past, most, told):
+        for place, column in enumerate(signal.columns):
+            if columns is not None and column not in columns:
+                continue
+            cells = found[:, place]
+            if len(cells) == len(past) and cells.flags.c_contiguous:
+                kept[column] = cells
+                continue
+            if column not in kept:
+                kept[column] = past.room.empty(len(past), np.float32)
+            kept[column][low:high] = cells  # a column lies in one piece: each is read by itself
+    return kept
+
+
+def _by_slice(
+    signals: Sequence[Signal], past: Past, most: int | None, told: Progress
+) -> Iterator[tuple[Signal, int, int, Float32Array]]:
+    """Yield signals with the values of the transfers `low:high`, slice by slice.
+
+    What the slice before found for the transfers that this one rests on is known and not computed again.
+    """
+    reach = None if any(signal.reach is None for signal in signals) else max(signal.reach or 0 for signal in signals)
+    known: dict[str, Float32Array] = {}
+    start = 0
+    for low, high in _slices(past, reach, most):
+        first, part = _slice_of(past, low, high, reach)
+        if known:
+            part = replace(part, known={name: found[first - start : low - start] for name, found in known.items()})
+        start, known = first, {}
+        for signal in signals:
+            told(f"signals: {signal.name}", low / max(len(past), 1))
+            known[signal.name] = signal.compute(part)
+            yield signal, low, high, known[signal.name][low - first :]
+            told(f"signals: {signal.name}", high / max(len(past), 1))
 
 
 def slices_of(signal: Signal, graph: TransferGraph, fit: int) -> list[tuple[int, int]]:
@@ -103,6 +155,8 @@ def compute_slice(
 
 def _slices(past: Past, reach: int | None, most: int | None) -> list[tuple[int, int]]:
     """Return the ranges of transfers that are computed together."""
+    if past.room.limit is None and most is None:
+        return [(0, len(past))]
     fit = (past.room.limit or 0) // (_SHARE * BYTES)
     return _ranges(past.graph.time, reach, past.lookback, most, fit)
 
@@ -114,7 +168,7 @@ def _ranges(time: Int64Array, reach: int | None, lookback: int, most: int | None
     bounds, low = [0], 0
     while low < n:
         n_again = low - int(np.searchsorted(time, time[low] - reach * lookback))
-        # a slice shorter than what it computes again would do everything many times over
+        # a slice shorter than what it rests on would pack everything many times over
         high = min(n, low + (most or max(fit - n_again, _LONGER * n_again, 1)))
         low = int(np.searchsorted(time, time[high - 1], side="right"))  # the whole last tick
         bounds.append(low)
