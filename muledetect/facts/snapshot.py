@@ -27,6 +27,7 @@ from muledetect.facts.complaints import NOT_KNOWN, UNMATCHED
 from muledetect.facts.known import Facts, facts_of
 from muledetect.facts.matching import transfers_of
 from muledetect.facts.registry import nothing_said, reliability_at, standing
+from muledetect.memory import HEAP, Room
 from muledetect.records import Dataset
 from muledetect.schema import ACCOUNT_KINDS
 
@@ -110,15 +111,15 @@ class StandingComplaints:
 class _CutTables(Mapping[str, pa.Table]):
     """Tables as they stood at a moment, each cut when it is first asked for."""
 
-    def __init__(self, tables: Mapping[str, pa.Table], as_of: int, n_transfers: int) -> None:
-        self._tables, self._as_of, self._n_transfers = tables, as_of, n_transfers
+    def __init__(self, tables: Mapping[str, pa.Table], as_of: int, n_transfers: int, room: Room) -> None:
+        self._tables, self._as_of, self._n_transfers, self._room = tables, as_of, n_transfers, room
         self._cut: dict[str, pa.Table] = {}
 
     def __getitem__(self, name: str) -> pa.Table:
         if name not in self._cut:
             whole = self._tables[name]
             self._cut[name] = whole.slice(0, self._n_transfers) if name == "transfers" else cut_table(
-                name, whole, self._as_of
+                name, whole, self._as_of, self._room
             )  # fmt: skip
         return self._cut[name]
 
@@ -157,7 +158,9 @@ class Snapshot:
         self._facts = dataset if isinstance(dataset, Facts) else facts_of(dataset)
         self.as_of = parse_time(as_of)
         self.graph = self._facts.graph.until(self.as_of)
-        self.tables: Mapping[str, pa.Table] = _CutTables(self._facts.tables, self.as_of, self.graph.n_transfers)
+        self.tables: Mapping[str, pa.Table] = _CutTables(
+            self._facts.tables, self.as_of, self.graph.n_transfers, self._facts.room
+        )
         whole = self._facts.dataset
         self.currency, self.tick, self.fingerprint = whole.currency, whole.tick, whole.fingerprint
 
@@ -332,11 +335,13 @@ class Snapshot:
 
 def known_before(dataset: Dataset, as_of: int) -> Dataset:
     """Return the data set with the rows of each table that had happened and were known before a moment."""
-    return replace(dataset, tables={name: cut_table(name, table, as_of) for name, table in dataset.tables.items()})
+    return replace(
+        dataset, tables={name: cut_table(name, table, as_of, dataset.room) for name, table in dataset.tables.items()}
+    )
 
 
-def cut_table(name: str, table: pa.Table, as_of: int) -> pa.Table:
-    """Return the rows of a table that had happened and were known before a moment.
+def cut_table(name: str, table: pa.Table, as_of: int, room: Room = HEAP) -> pa.Table:
+    """Return the rows of a table that had happened and were known before a moment, kept in a room.
 
     Rows whose `time`, `known_ts` or `valid_from` is at or after `as_of` are left out. Values that became true at or
     after it (a status, an end of validity, a balance) are null; the status of a complaint is then "open".
@@ -348,18 +353,19 @@ def cut_table(name: str, table: pa.Table, as_of: int) -> pa.Table:
         if clock in table.column_names and not (name == "complaints" and clock == "time"):
             before = pc.fill_null(pc.less(table[clock], moment), True)
             keep = before if keep is None else pc.and_(keep, before)
-    cut = table if keep is None else table.filter(keep)
+    cut = table if keep is None or pc.all(keep).as_py() else room.filter(table, keep)
     for column, clock in _DATED.get(name, ()):
         if column in cut.column_names and clock in cut.column_names:
-            cut = _mask(cut, column, pc.fill_null(pc.greater_equal(cut[clock], moment), False))
+            cut = _mask(cut, column, pc.fill_null(pc.greater_equal(cut[clock], moment), False), room)
     return cut
 
 
-def _mask(table: pa.Table, column: str, is_later: pa.ChunkedArray) -> pa.Table:
+def _mask(table: pa.Table, column: str, is_later: pa.ChunkedArray, room: Room) -> pa.Table:
     old = table[column]
     other = pa.scalar("open" if column == "status" else None, pa.string() if column == "status" else old.type)
     plain = old.cast(pa.string()) if column == "status" else old
-    return table.set_column(table.schema.get_field_index(column), column, pc.if_else(is_later, other, plain))
+    masked = pa.chunked_array([room.keep(chunk) for chunk in pc.if_else(is_later, other, plain).chunks], plain.type)
+    return table.set_column(table.schema.get_field_index(column), column, masked)
 
 
 def _accounts_of(snapshot: Snapshot, entity: pa.ChunkedArray) -> tuple[Int64Array, Int64Array]:

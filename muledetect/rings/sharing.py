@@ -64,9 +64,20 @@ def find_uses(snapshot: Snapshot, accounts: Int32Array, kind: str) -> Uses:
         return _group(snapshot, table["account"].to_numpy(), numbers(table, "since"), None, table["value"], accounts)
     if name not in tables or not {clock, column} <= set(tables[name].column_names):
         return _none()
-    table = tables[name].select(["account_id", clock, column])
+    table = _used_by(tables[name].select(["account_id", clock, column]), column, snapshot, accounts)
     table = table.filter(pc.and_(pc.is_valid(table[clock]), pc.is_valid(table[column])))
     return _group(snapshot, graph.codes(table["account_id"]), numbers(table, clock), span, table[column], accounts)
+
+
+def _used_by(table: pa.Table, column: str, snapshot: Snapshot, accounts: Int32Array) -> pa.Table:
+    """Return the rows of what one of `accounts` used, in their order: the others bind nobody, and are many."""
+    if pa.types.is_dictionary(table.schema.field(column).type):
+        return table
+    is_asked = np.zeros(snapshot.graph.n_accounts + 1, np.bool_)
+    is_asked[accounts] = True
+    # the last place is that of an account that the graph does not know, -1
+    used = pc.unique(table[column].filter(pa.array(is_asked[snapshot.graph.codes(table["account_id"])])))
+    return table.filter(pc.is_in(table[column], value_set=used))
 
 
 def _group(
