@@ -8,7 +8,8 @@ holds (RssAnon), *pages of files* what the system keeps for it of its mapped fil
 its own peak, sampled every 20 ms; *peak* is VmHWM, both together at one moment. The scores of both ways must be equal.
 DuckDB scans the transfers, sorts them by account and time and writes them.
 
-With `--prepare` the data set is made a store once (`muledetect prepare`) and the limited way opens that.
+With `--prepare` the data set is made a store once and the limited way opens that. With `--step` other steps than
+`score` are taken with the limit, too: `--step score rings trace report train`, each in a process of its own.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import resource
 import subprocess
 import sys
 import tempfile
@@ -24,53 +26,91 @@ import time
 from datetime import timedelta
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pyarrow.parquet as pq
 from _peaks import EVERY, resident
 
+#: What a stage spends, in seconds and page faults.
+SPENT = ["seconds", "user", "system", "faults", "faults_on_disk"]
+#: Stages, besides signals, whose time is held against a scan, a sort and a write of the transfers.
+LIKE_A_SORT = {"features", "suspicion"}
+STEPS = ["prepare", "score", "rings", "trace", "report", "train"]
 MODEL_AT = ["2025-01-20", "2025-01-25", "2025-01-30"]
 
 
 class Watch:
-    """Peaks of this process by stage, sampled in a thread."""
+    """What this process takes by stage: own memory and pages of files sampled in a thread, their peak as Linux has it.
+
+    Linux keeps the highest memory until it is told to begin again, which happens at the begin of each stage.
+    """
 
     def __init__(self) -> None:
-        self.stage, self.begun, self.stages = "start", time.perf_counter(), {}
+        self.stage, self.stages, self._lock = "start", {}, threading.Lock()
+        self._begin()
         threading.Thread(target=self._sample, daemon=True).start()
+
+    def _begin(self) -> None:
+        used = resource.getrusage(resource.RUSAGE_SELF)
+        self._begun = np.array([time.perf_counter(), used.ru_utime, used.ru_stime, used.ru_minflt, used.ru_majflt])
+        Path("/proc/self/clear_refs").write_text("5")
 
     def _sample(self) -> None:
         while True:
-            own, files = resident("RssAnon"), resident("RssFile")
-            before = self.stages.setdefault(self.stage, [0, 0, 0.0])
-            now = time.perf_counter()
-            self.stages[self.stage] = [max(before[0], own), max(before[1], files), before[2] + now - self.begun]
-            self.begun = now
+            self._look()
             time.sleep(EVERY)
 
+    def _look(self, peak: int = 0) -> dict[str, float]:
+        with self._lock:
+            found = self.stages.setdefault(self.stage, dict.fromkeys(["own", "files", "peak", *SPENT], 0))
+            own, files = resident("RssAnon"), resident("RssFile")
+            for name, value in (("own", own), ("files", files), ("peak", max(peak, own + files))):
+                found[name] = max(found[name], value)
+            return found
+
+    def end(self) -> None:
+        """Add what the stage took until now."""
+        found, before = self._look(resident("VmHWM")), self._begun
+        self._begin()
+        for name, value in zip(SPENT, self._begun - before, strict=True):
+            found[name] += float(value)
+
     def __call__(self, stage: str, _share: float) -> None:
-        self.stage = "reading" if stage.startswith(("reading", "looking", "ordering", "checking")) else stage
+        stage = stage.partition(",")[0]  # behind it stands how many rows were read
+        if stage != self.stage:
+            self.end()
+            self.stage = stage
 
 
-def score_here(source: str, model: str, as_of: str, n_explained: int, memory: str, out: str) -> None:
-    """Score in this process; print what it took as JSON."""
+def step_here(step: str, source: str, model: str, as_of: str, memory: str, folder: str, n_explained: str) -> None:
+    """Take one step in this process, and print what it took as JSON; each step finds what those before wrote."""
     import muledetect.features  # noqa: F401, PLC0415 (imports are not what is measured)
-    from muledetect import pipeline  # noqa: PLC0415
-    from muledetect.records import read_dataset  # noqa: F401, PLC0415
+    from muledetect import engine, pipeline  # noqa: PLC0415
 
+    scores, rings = f"{folder}/scores.parquet", f"{folder}/rings"
+    given = {"memory": None if memory == "none" else memory, "overwrite": True}
+    moments = [pd.Timestamp(as_of) - pd.Timedelta(days=days) for days in (10, 1)]
+    steps = {
+        "prepare": lambda **told: engine.prepare(source, f"{folder}/store", **told),
+        "score": lambda **told: pipeline.score(
+            source, model, as_of, n_explained=int(n_explained), output=scores, **told
+        ),
+        "rings": lambda **told: pipeline.find_rings(source, scores, as_of, output=rings, **told),
+        "trace": lambda **told: pipeline.trace(source, as_of, output=f"{folder}/trace", **told),
+        "report": lambda **told: pipeline.report(
+            source, scores, rings=rings, model=model, output=f"{folder}/report", **told
+        ),
+        "train": lambda **told: pipeline.train(source, moments, pack="TH", output=f"{folder}/model", **told),
+    }
     imported, watch, begun = resident("RssAnon"), Watch(), time.perf_counter()
-    limit = None if memory == "none" else memory
-    pipeline.score(source, model, as_of, n_explained=n_explained, memory=limit, output=out, progress=watch)
-    seconds = time.perf_counter() - begun
+    steps[step](progress=watch, **given)
+    watch.end()
+    taken = {"seconds": time.perf_counter() - begun, "imports": imported, "stages": watch.stages}
     times, moved = os.times(), dict(line.split(": ") for line in Path("/proc/self/io").read_text().splitlines())
-    print(
-        json.dumps(
-            {
-                "seconds": seconds, "user": times.user, "system": times.system, "imports": imported,
-                "own": max(own for own, _, _ in watch.stages.values()),
-                "files": max(files for _, files, _ in watch.stages.values()), "peak": resident("VmHWM"),
-                "read": int(moved["read_bytes"]), "written": int(moved["write_bytes"]), "stages": watch.stages,
-            }
-        )
-    )  # fmt: skip
+    most = {name: max(found[name] for found in watch.stages.values()) for name in ("own", "files", "peak")}
+    faults = {name: sum(found[name] for found in watch.stages.values()) for name in ("faults", "faults_on_disk")}
+    io = {"read": int(moved["read_bytes"]), "written": int(moved["write_bytes"])}
+    print(json.dumps({"user": times.user, "system": times.system, **taken, **most, **faults, **io}))
 
 
 def sort_in_duckdb(transfers: Path, out: Path, threads: int) -> float:
@@ -129,8 +169,19 @@ def told(what: str, found: dict, n_transfers: int) -> str:
     return f"| {what} | " + " | ".join(figures) + " |"
 
 
+def told_by_stage(what: str, found: dict) -> str:
+    """Return what each stage of a step took."""
+    lines = [
+        f"  {stage}: {of['seconds']:.0f} s, of processors {of['user']:.0f} + {of['system']:.0f} of the system, own "
+        f"{of['own'] / 1e9:.2f} GB, pages {of['files'] / 1e9:.2f} GB, peak {of['peak'] / 1e9:.2f} GB, "
+        f"{of['faults'] / 1e6:.1f} million page faults and {of['faults_on_disk'] / 1e3:.0f} thousand from disk"
+        for stage, of in found["stages"].items()
+    ]
+    return "\n".join([f"\n{what}", *lines])
+
+
 def main() -> None:
-    """Simulate, train, score in both ways, sort, print."""
+    """Simulate, train, take each step in each way, sort, print."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
     parser.add_argument("--accounts", type=int, default=1_000_000)
     parser.add_argument("--days", type=int, default=31)
@@ -140,59 +191,61 @@ def main() -> None:
     parser.add_argument("--model", type=Path, help="a model of an earlier run; it is made there if it is not there")
     parser.add_argument("--prepare", action="store_true", help="the limited way opens a store")
     parser.add_argument("--limited-only", action="store_true", help="the bank does not fit in memory otherwise")
+    parser.add_argument("--step", nargs="+", choices=STEPS, default=["score"], help="of the limited way, in this order")
+    parser.add_argument("--work", type=Path, help="where steps write; it stays, with the store, for other steps later")
     parser.add_argument("--job", nargs="+", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.job:
         job, *given = options.job
         {"bank": lambda: make_bank(options.folder, options.accounts, options.days),
          "model": lambda: make_model(Path(given[0])),
-         "score": lambda: score_here(*given[:3], int(given[3]), *given[4:])}[job]()  # fmt: skip
+         "step": lambda: step_here(*given)}[job]()  # fmt: skip
         return
-    compare(options)
+    if options.work is None:
+        with tempfile.TemporaryDirectory(dir=options.folder.parent) as scratch:
+            compare(options, Path(scratch))
+    else:
+        options.work.mkdir(parents=True, exist_ok=True)
+        compare(options, options.work)
 
 
-def compare(options: argparse.Namespace) -> None:
+def compare(options: argparse.Namespace, folder: Path) -> None:
     """Run each way in a process of its own, and print the table."""
     sizes = ["--folder", str(options.folder), "--accounts", str(options.accounts), "--days", str(options.days)]
     run([*sizes, "--job", "bank"])
     model = options.model or options.folder.with_name(options.folder.name + "-model")
     run([*sizes, "--job", "model", str(model)])
-    rows = pq.read_metadata(options.folder / "transfers.parquet").num_rows
-    last = pq.read_table(options.folder / "transfers.parquet", columns=["time"])["time"][-1].as_py()
-    with tempfile.TemporaryDirectory(dir=options.folder.parent) as scratch:
-        source, folder, ways = options.folder, Path(scratch), {}
-        if options.prepare:
-            source = folder / "store"
-            begun = time.perf_counter()
-            command = ["-m", "muledetect.cli", "prepare", str(options.folder), "--output", str(source)]
-            subprocess.run(
-                [sys.executable, *command, "--memory", options.memory], check=True, stdout=subprocess.DEVNULL
-            )
-            print(f"prepare: {time.perf_counter() - begun:.0f} s")
-        asked = [str(model), (last.date() + timedelta(days=1)).isoformat(), str(options.explain)]
-        if not options.limited_only:
-            ways["in memory"] = run(
-                [*sizes, "--job", "score", str(options.folder), *asked, "none", f"{folder}/a.parquet"]
-            )
-        ways[options.memory] = run(
-            [*sizes, "--job", "score", str(source), *asked, options.memory, f"{folder}/b.parquet"]
-        )
-        if not options.limited_only:
-            same = pq.read_table(folder / "a.parquet").equals(pq.read_table(folder / "b.parquet"))
-            print(f"equal scores: {'yes' if same else 'NO'}")
-        sorting = sort_in_duckdb(options.folder / "transfers.parquet", folder / "sorted.parquet", os.cpu_count() or 1)
+    file = pq.ParquetFile(options.folder / "transfers.parquet")
+    rows, n_groups = file.metadata.num_rows, file.num_row_groups
+    last = file.read_row_group(n_groups - 1, columns=["time"])["time"][-1].as_py()
+    as_of, ways = (last.date() + timedelta(days=1)).isoformat(), {}
+    if not options.limited_only:
+        (folder / "whole").mkdir(exist_ok=True)
+        given = ["score", str(options.folder), str(model), as_of, "none", f"{folder}/whole", str(options.explain)]
+        ways["in memory"] = run([*sizes, "--job", "step", *given])
+    steps = [*dict.fromkeys((["prepare"] if options.prepare else []) + options.step)]
+    for step in steps:
+        has_store = (folder / "store").exists() and step != "prepare"
+        source = str(folder / "store" if has_store else options.folder)
+        given = [step, source, str(model), as_of, options.memory, str(folder), str(options.explain)]
+        ways[options.memory if step == "score" else f"{step} {options.memory}"] = run([*sizes, "--job", "step", *given])
+    if "in memory" in ways and "score" in steps:
+        same = pq.read_table(folder / "whole/scores.parquet").equals(pq.read_table(folder / "scores.parquet"))
+        print(f"equal scores: {'yes' if same else 'NO'}")
     print(f"{options.accounts:,} accounts, {rows:,} transfers, {options.explain:,} explained\n")
     print("| way | seconds | of processors | own memory, GB | a transfer, bytes | pages of files, GB | peak, GB "
           "| read, GB | written, GB |\n|---|---|---|---|---|---|---|---|---|")  # fmt: skip
     for what, found in ways.items():
         print(told(what, found, rows))
     for what, found in ways.items():
-        print(
-            f"\n{what}: "
-            + ", ".join(f"{stage} {t:.0f} s, own {own / 1e9:.2f} GB" for stage, (own, _, t) in found["stages"].items())
-        )
-    print(f"\nDuckDB's scan, sort and write of the transfers: {sorting:.0f} s; the limited way takes "
-          f"{ways[options.memory]['seconds'] / sorting:.1f} times as long")  # fmt: skip
+        print(told_by_stage(what, found))
+    if "score" in steps:
+        sorting = sort_in_duckdb(options.folder / "transfers.parquet", folder / "sorted.parquet", os.cpu_count() or 1)
+        features = sum(of["seconds"] for stage, of in ways[options.memory]["stages"].items() if stage in LIKE_A_SORT
+                       or stage.startswith("signals"))  # fmt: skip
+        print(f"\nDuckDB's scan, sort and write of the transfers: {sorting:.0f} s; signals and features of the limited "
+              f"way take {features / sorting:.1f} times as long, all of it "
+              f"{ways[options.memory]['seconds'] / sorting:.1f} times")  # fmt: skip
 
 
 if __name__ == "__main__":
