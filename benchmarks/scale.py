@@ -100,7 +100,17 @@ def step_here(step: str, source: str, model: str, as_of: str, memory: str, folde
         "report": lambda **told: pipeline.report(
             source, scores, rings=rings, model=model, output=f"{folder}/report", **told
         ),
-        "train": lambda **told: pipeline.train(source, moments, pack="TH", output=f"{folder}/model", **told),
+        # a month is too short to learn who was honest, or was active: accounts without a label count as honest
+        "train": lambda **told: pipeline.train(
+            source,
+            moments,
+            target="ever",
+            pack="TH",
+            unlabelled="negative",
+            max_rows=100_000,
+            output=f"{folder}/model",
+            **told,
+        ),
     }
     imported, watch, begun = resident("RssAnon"), Watch(), time.perf_counter()
     steps[step](progress=watch, **given)
