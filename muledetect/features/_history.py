@@ -170,9 +170,9 @@ class History:
         )
 
     def signal(self, side: Literal["in", "out"], column: str, beside: Collection[str] | None = None) -> Float32Array:
-        """Return a built-in signal of the entries of `incoming` or `outgoing`, float32[n_entries].
+        """Return a built-in signal of the entries of `incoming` or `outgoing`, as `side` says, float32[n_entries].
 
-        `beside` are columns that will be asked for, too, see `Extraction.signal`.
+        `column` is its name. `beside` are columns that will be asked for, too, see `Extraction.signal`.
         """
         if (side, column) not in self._signals:
             entries = self.incoming if side == "in" else self.outgoing
