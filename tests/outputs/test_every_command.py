@@ -84,7 +84,7 @@ def inputs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     write_world(world_config(n_accounts=400, n_days=70, seed=4, least_mules=50), made["bank"])
     bank = read_dataset(made["bank"])
     pipeline.train(
-        bank, "2025-02-10", target="ever", model=MuleModel(n_estimators=8, n_bags=1), output=made["model"]
+        bank, "2025-02-10", target="ever", model=MuleModel(n_estimators=50, n_bags=1), output=made["model"]
     )  # fmt: skip
     pipeline.train(
         bank, "2025-02-10", target="ever", live=True, model=MuleModel(n_estimators=8, n_bags=1), output=made["live"]
