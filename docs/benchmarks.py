@@ -1,6 +1,6 @@
 """Makes docs/benchmarks.md, the page of figures.
 
-    python docs/benchmarks.py [SECTION ...] [--amlsim DIR] [--synthfin DIR]
+    python docs/benchmarks.py [SECTION ...] [--amlsim DIR] [--synthfin DIR] [--folder DIR]
 
 Each section runs one command and stores what it prints in docs/benchmarks/SECTION.json, with the machine, the versions
 and the date. The page is made of these files. With section names only these run, and the figures of all others stay.
@@ -332,6 +332,10 @@ OTHER_PAGES: Final = {
 }  # fmt: skip
 
 
+#: What a section says of itself if it began with a folder that was not empty.
+REUSED: Final = "FOLDER held banks and scores of an earlier run."
+
+
 def check_folders(section: Section, folders: dict[str, str | None]) -> None:
     """Stop where the command of a section needs a data set that was not given."""
     missing = [name for name in ("AMLSIM", "SYNTHFIN") if name in section.command.split() and not folders.get(name)]
@@ -345,7 +349,7 @@ def measure(section: Section, folders: dict[str, str | None]) -> dict[str, Any]:
     check_folders(section, folders)
     started, before = time.perf_counter(), _processors()
     with tempfile.TemporaryDirectory() as empty:
-        given = {**folders, "FOLDER": empty}
+        given = {"FOLDER": empty, **{name: folder for name, folder in folders.items() if folder}}
         run = [sys.executable, *(given.get(word) or word for word in shlex.split(section.command)[1:])]
         printed = subprocess.run(run, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True).stdout
     seconds, processors = time.perf_counter() - started, _processors() - before
@@ -355,6 +359,7 @@ def measure(section: Section, folders: dict[str, str | None]) -> dict[str, Any]:
         "seconds": round(seconds, 1),
         "processors": round(processors, 1),
         "printed": printed,
+        **({"note": REUSED} if folders.get("FOLDER") else {}),
     }
 
 
@@ -438,6 +443,7 @@ def main() -> None:
     options.add_argument("sections", nargs="*", metavar="SECTION", help=", ".join(SECTIONS))
     options.add_argument("--amlsim", help="folder of IBM AMLSim as a data set")
     options.add_argument("--synthfin", help="folder of synthfin-aml as a data set")
+    options.add_argument("--folder", help="FOLDER of the commands: what it holds is used again")
     options.add_argument("--page", action="store_true", help="only write the page again")
     given = options.parse_args()
     unknown = [name for name in given.sections if name not in SECTIONS]
@@ -445,7 +451,7 @@ def main() -> None:
         raise SystemExit(f"benchmarks: there is no section {unknown[0]!r}; choose of {', '.join(SECTIONS)}.")
     STORE.mkdir(exist_ok=True)
     wanted = [] if given.page else given.sections or list(SECTIONS)
-    folders = {"AMLSIM": given.amlsim, "SYNTHFIN": given.synthfin}
+    folders = {"AMLSIM": given.amlsim, "SYNTHFIN": given.synthfin, "FOLDER": given.folder}
     for name in wanted:
         check_folders(SECTIONS[name], folders)
     for name in wanted:
