@@ -28,7 +28,7 @@ EVERY: Final = 0.005
 
 # Pages are let go from the limit less a margin on: what a burst brings before it is seen, as a part of the limit, at
 # least so many bytes, but no more than so large a part.
-_MARGIN: Final = 0.12
+_MARGIN: Final = 0.2
 _LEAST_MARGIN: Final = 350_000_000
 _MOST_MARGIN: Final = 0.3
 # Part of the limit that is let go at once, and that is left to files where all else takes nearly the whole limit; bytes
