@@ -225,6 +225,11 @@ def test_a_data_set_with_a_limit_keeps_it_unless_told_otherwise(monkeypatch: pyt
     assert limited == bank
 
 
+def printed_by(code: str) -> int:
+    """Return the number that a process of its own prints."""
+    return int(subprocess.run([sys.executable, "-c", code], check=True, stdout=subprocess.PIPE).stdout)
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux says what a process holds")
 def test_pages_of_files_are_let_go_and_what_was_written_stays() -> None:
@@ -238,8 +243,7 @@ def test_pages_of_files_are_let_go_and_what_was_written_stays() -> None:
         "assert all((array == n).all() for n, array in enumerate(kept))\n"
         "print(most)"
     )
-    done = subprocess.run([sys.executable, "-c", code], check=True, stdout=subprocess.PIPE)
-    assert int(done.stdout) < 320_000_000
+    assert printed_by(code) < 320_000_000
 
 
 @pytest.mark.slow
@@ -264,5 +268,4 @@ def test_a_step_holds_its_limit_with_files_that_have_none_and_busy_threads() -> 
         "assert all((array == n).all() for n, array in enumerate(kept))\n"
         "print(most)"
     )
-    done = subprocess.run([sys.executable, "-c", code], check=True, stdout=subprocess.PIPE)
-    assert int(done.stdout) < 320_000_000
+    assert printed_by(code) < 320_000_000

@@ -11,11 +11,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from muledetect import schema
-from muledetect.errors import DataError, OptionError
+from muledetect.errors import OptionError
 from muledetect.markup import SUSPICION, build_card, build_facts, build_table
 from muledetect.outputs import new_folder
 from muledetect.outputs.kinds import PARTIES
-from muledetect.records.intake import read_parquet
+from muledetect.records.intake import read_parquet, reading_output
 from muledetect.records.write import put_tables
 
 #: What evidence is called, see `words.toml`.
@@ -124,12 +124,6 @@ def read_parties(folder: str | Path) -> Parties:
     tables = {}
     for name in Parties().tables:
         declared = schema.OUTPUTS[name]
-        try:
-            table = read_parquet(Path(folder) / f"{name}.parquet", "parties")
-            tables[name] = table.select(declared.names).cast(declared.arrow_schema)
-        except (OSError, pa.ArrowInvalid, KeyError) as error:
-            raise DataError(
-                f"parties: {name}.parquet in {Path(folder).name!r} cannot be read as table {name}; write it with "
-                "`parties`."
-            ) from error
+        with reading_output(folder, name, "parties") as file:
+            tables[name] = read_parquet(file, "parties").select(declared.names).cast(declared.arrow_schema)
     return Parties(**tables)

@@ -19,6 +19,7 @@ from __future__ import annotations
 import os
 from array import array
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -130,6 +131,18 @@ def read_parquet(path: Path, where: str) -> pa.Table:
     """Return a whole Parquet file; one that expands above the bound is a DataError."""
     with Intake(where, [path]).open_parquet(path) as file:
         return file.read()
+
+
+@contextmanager
+def reading_output(folder: str | Path, name: str, command: str) -> Iterator[Path]:
+    """Give the file of a table that a command wrote; what cannot be read as that table in the block is a DataError."""
+    try:
+        yield Path(folder) / f"{name}.parquet"
+    except (OSError, pa.ArrowInvalid, KeyError) as error:
+        raise DataError(
+            f"{command}: {name}.parquet in {Path(folder).name!r} cannot be read as table {name}; write it with "
+            f"`{command}`."
+        ) from error
 
 
 def _limit(variable: str, usual: float) -> float:

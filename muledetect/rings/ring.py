@@ -11,12 +11,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from muledetect import schema
-from muledetect.errors import DataError, OptionError
+from muledetect.errors import OptionError
 from muledetect.markup import SUSPICION, Html, build_card, build_details, build_facts, build_table
 from muledetect.outputs import new_folder
 from muledetect.outputs.kinds import GRAPH, RINGS
 from muledetect.records.currency import format_amount, unit_of
-from muledetect.records.intake import read_parquet
+from muledetect.records.intake import read_parquet, reading_output
 from muledetect.records.write import put_tables, write_text
 from muledetect.visible import make_visible
 
@@ -287,14 +287,10 @@ def read_rings(folder: str | Path) -> RingTables:
     """
     tables = {}
     for name in TABLES:
-        try:
-            declared = schema.OUTPUTS[name]
-            table = declared.with_present_names(read_parquet(Path(folder) / f"{name}.parquet", "rings"))
+        declared = schema.OUTPUTS[name]
+        with reading_output(folder, name, "rings") as file:
+            table = declared.with_present_names(read_parquet(file, "rings"))
             tables[name] = _complete(declared, table).select(declared.names).cast(declared.arrow_schema)
-        except (OSError, pa.ArrowInvalid, KeyError) as error:
-            raise DataError(
-                f"rings: {name}.parquet in {Path(folder).name!r} cannot be read as table {name}; write it with `rings`."
-            ) from error
     return RingTables(**tables)
 
 
