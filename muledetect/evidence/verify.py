@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
@@ -27,6 +26,7 @@ from muledetect.facts import Snapshot
 from muledetect.records import Dataset
 from muledetect.records.intake import read_parquet
 from muledetect.rings import RingTables
+from muledetect.strict_json import StrictJsonError, parse_json
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ def verify_pack(
     if changed:
         return Verification(tuple(changed), len(members), ("the pack was changed after it was made",))
     try:
-        manifest = json.loads(members[MANIFEST])
+        manifest = parse_json(members[MANIFEST])
         options, given = _options(manifest["options"]), _given(members, manifest)
         versions, said, data_set = given.versions, given.inputs, manifest["data_set"]
         notes = [f"{name} is {now} here, and was {versions.get(name)}" for name, now in running_versions().items()
@@ -97,6 +97,8 @@ def verify_pack(
         again = _again(dataset, options, given)
     except MuleDetectError:
         raise
+    except StrictJsonError as error:
+        raise DataError(f"pack: its manifest cannot be used: {error}. Get the pack again.") from error
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError, pa.ArrowException) as error:
         raise DataError(f"pack: its manifest cannot be used: {type(error).__name__}. Get the pack again.") from error
     if isinstance(again, str):
@@ -126,7 +128,7 @@ def _options(said: Mapping[str, Any]) -> Options:
 def _given(members: Mapping[str, bytes], manifest: Mapping[str, Any]) -> Given:
     tables = {name: _table(members, name) for name in GIVEN if name in manifest["given"]}
     rings = RingTables(**{name: tables[name] for name in ("rings", "ring_members", "ring_links")})
-    model = json.loads(members[MODEL]) if MODEL in members else {}
+    model = parse_json(members[MODEL]) if MODEL in members else {}
     clocks = members[CLOCKS].decode() if CLOCKS in members else None
     states, inputs, versions = tables.get("hold_states"), dict(manifest["inputs"]), dict(manifest["versions"])
     return Given(tables["scores"], rings, states, model, clocks, inputs, versions)

@@ -18,6 +18,7 @@ from muledetect.clock import format_time, parse_time
 from muledetect.errors import DataError, OptionError
 from muledetect.outputs import Output, new_file
 from muledetect.records.write import put_text
+from muledetect.strict_json import StrictJsonError, parse_json
 
 FORMAT: Final = "muledetect-exchange"
 VERSION: Final = 1
@@ -56,15 +57,15 @@ def write_message(message: dict[str, Any], path: str | Path, kind: Output, *, ov
         put_text(json.dumps(shown, indent=0) + "\n", unfinished)
 
 
-def read_message(path: str | Path, step: str, *, receiver: str, now: int) -> dict[str, Any]:
+def read_message(path: str | Path, step: str, *, receiver: str | None, now: int) -> dict[str, Any]:
     """Return a file of an exchange with its lists as bytes, and the hash of the file as `sha256`.
 
     Parameters
     ----------
     path : path
     step : "request" or "answer"
-    receiver : str
-        This bank: a file for another one is refused.
+    receiver : str, optional
+        This bank: a file for another one is refused. None reads a file that this bank made.
     now : int
         Moment at which it is read, microseconds: one that has expired is refused.
 
@@ -80,13 +81,14 @@ def read_message(path: str | Path, step: str, *, receiver: str, now: int) -> dic
         raise DataError(f"exchange: {place.name!r} has more than {MOST_BYTES >> 20} MB. No {step} is so large.")
     content = place.read_bytes()
     try:
-        held = json.loads(content, object_pairs_hook=_once)
-    except (ValueError, RecursionError) as error:
-        raise DataError(f"exchange: {place.name!r} is no JSON, or holds a key twice. Ask for it again.") from error
+        held = parse_json(content)
+    except StrictJsonError as error:
+        raise DataError(f"exchange: {place.name!r}: {error}. Ask for it again.") from error
     wanted = _HEAD | _LISTS[step] | _FIELDS[step]
     if not isinstance(held, dict) or set(held) != wanted:
         raise DataError(f"exchange: {place.name!r} is no {step}: it must hold {', '.join(sorted(wanted))}.")
-    said = {"format": FORMAT, "version": VERSION, "suite": SUITE, "step": step, "to": receiver}
+    said = {"format": FORMAT, "version": VERSION, "suite": SUITE, "step": step}
+    said |= {} if receiver is None else {"to": receiver}
     for name, value in said.items():
         if held[name] != value or type(held[name]) is not type(value):
             raise DataError(f"exchange: {name!r} of {place.name!r} must be {value!r}; got {held[name]!r:.80}.")
@@ -97,7 +99,7 @@ def read_message(path: str | Path, step: str, *, receiver: str, now: int) -> dic
 
 
 def _check_head(held: dict[str, Any], where: str, now: int) -> None:
-    texts = ("run", "from", "made_at", "expires_at", *(_FIELDS[held["step"]]))
+    texts = ("run", "from", "to", "made_at", "expires_at", *(_FIELDS[held["step"]]))
     if not all(isinstance(held[name], str) for name in texts) or not re.fullmatch(r"[0-9a-f]{32}", held["run"]):
         raise DataError(f"exchange: the head of {where!r} is damaged. Ask for it again.")
     check_name(held["from"], "from")
@@ -124,9 +126,3 @@ def _entries(given: Any, name: str, where: str, n_bytes: int | None) -> list[byt
     if len(set(found)) < len(found):
         raise DataError(f"exchange: {name!r} of {where!r} holds an entry twice. Do not answer it.")
     return found
-
-
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    if len({name for name, _ in pairs}) < len(pairs):
-        raise ValueError("a key stands twice")
-    return dict(pairs)

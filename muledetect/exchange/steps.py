@@ -35,6 +35,7 @@ from muledetect.outputs.kinds import EXCHANGE_FILE, MATCHES
 from muledetect.progress import Progress, silent
 from muledetect.records.pseudonyms import Pseudonyms, as_pseudonyms
 from muledetect.records.write import write_table
+from muledetect.strict_json import parse_json
 
 #: What is told of a matched thing.
 PAYLOAD: Final = ("band", "ring", "first_seen", "last_seen")
@@ -204,8 +205,7 @@ def finish(
     now, secret, show = parse_time(received), _secret(key), progress or silent
     if path is not None:
         check_output(path, MATCHES, inputs=(request, answer), overwrite=overwrite)
-    told = json.loads(Path(request).read_bytes())
-    asked = read_message(request, "request", receiver=told.get("to", ""), now=0)
+    asked = read_message(request, "request", receiver=None, now=0)
     got = read_message(answer, "answer", receiver=asked["from"], now=now)
     is_ours = hmac.compare_digest(got["request_sha256"], asked["sha256"]) and hmac.compare_digest(
         got["run"], asked["run"]
@@ -316,7 +316,7 @@ def _opened(lock: bytes, sealed: bytes) -> dict[str, Any]:
     """
     nothing: dict[str, Any] = {f"their_{name}": None for name in PAYLOAD}
     try:
-        said = json.loads(unseal(lock, sealed))
+        said = parse_json(unseal(lock, sealed))
         days = {name: _day(said.get(name)) for name in PAYLOAD[2:]}
         band, ring = said.get("band"), said.get("ring")
     except (DataError, OptionError, ValueError, AttributeError, TypeError, RecursionError):

@@ -20,7 +20,6 @@ True
 
 from __future__ import annotations
 
-import json
 import re
 from calendar import monthrange
 from collections.abc import Mapping
@@ -36,6 +35,7 @@ from muledetect.errors import OptionError
 from muledetect.features.packs import named_text
 from muledetect.records.parse import check_zone
 from muledetect.schema import did_you_mean
+from muledetect.strict_json import parse_json
 
 #: Who may extend a hold beside the bank.
 POWERS: Final = ("police", "court", "agency")
@@ -175,7 +175,7 @@ def clocks_text(pack: str | Path) -> str:
 def read_clocks(name: str, text: str) -> Clocks:
     """Return the clocks that the text of a file holds; raise `OptionError` where it holds none."""
     try:
-        return _read(name, json.loads(text))
+        return _read(name, parse_json(text))
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise OptionError(f"pack: {name!r} has no clocks: {error}. docs/holds.md shows the form.") from error
 

@@ -12,7 +12,6 @@ decision: allow, review, delay, hold. A hold is of an amount, never of an accoun
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from importlib import resources
@@ -23,6 +22,7 @@ from muledetect.clock import parse_duration
 from muledetect.errors import OptionError
 from muledetect.features.packs import named_text
 from muledetect.score_basis import TIERS
+from muledetect.strict_json import parse_json
 
 Action = Literal["allow", "review", "delay", "hold"]
 #: Weakest first.
@@ -151,7 +151,7 @@ def load_policy(name: str | Path) -> Policy:
     """
     text = named_text(name, resources.files(__package__).joinpath("policies"), what="policy")
     try:
-        return read_policy(Path(name).stem, json.loads(text))
+        return read_policy(Path(name).stem, parse_json(text))
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise OptionError(f"policy: {Path(name).name!r} is none: {error}. docs/live.md shows the form.") from error
 

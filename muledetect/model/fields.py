@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Callable
 from typing import Any, Final, NoReturn
 
@@ -13,60 +12,6 @@ MEND: Final = "Restore the folder from a copy, or train the model again."
 
 #: A reader checks a value, found at a place that it is told, and returns it.
 Reader = Callable[[object, str], Any]
-
-
-def parse_json(content: bytes) -> object:
-    """Return what strict JSON in UTF-8 holds: no key twice, no number that is not finite, no half of a character.
-
-    Raises
-    ------
-    ModelError
-        If it is none.
-    """
-    try:
-        found: object = json.loads(
-            content.decode(),
-            object_pairs_hook=_once,
-            parse_int=_whole_of,
-            parse_float=_float_of,
-            parse_constant=_no_number,
-        )
-        json.dumps(found, ensure_ascii=False).encode()  # a half of a surrogate pair is no text
-    except (UnicodeDecodeError, UnicodeEncodeError) as error:
-        raise ModelError(f"manifest: it is no text in UTF-8 ({error.reason}). {MEND}") from error
-    except RecursionError as error:
-        raise ModelError(f"manifest: it is nested too deep. {MEND}") from error
-    except ModelError:
-        raise
-    except ValueError as error:
-        raise ModelError(f"manifest: it is no JSON ({error}). {MEND}") from error
-    return found
-
-
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for key, value in pairs:
-        if key in found:
-            raise ModelError(f"manifest: the key {key[:40]!r} stands twice. {MEND}")
-        found[key] = value
-    return found
-
-
-def _whole_of(digits: str) -> int:
-    if len(digits) > 20:
-        raise ModelError(f"manifest: a whole number has {len(digits):,} digits; at most 20 are read. {MEND}")
-    return int(digits)
-
-
-def _float_of(digits: str) -> float:
-    value = float(digits)
-    if math.isinf(value):
-        _no_number(digits[:40])
-    return value
-
-
-def _no_number(digits: str) -> NoReturn:
-    raise ModelError(f"manifest: {digits} is no finite number. {MEND}")
 
 
 def refuse(where: str, wanted: str, got: object) -> NoReturn:

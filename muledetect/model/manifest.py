@@ -22,7 +22,6 @@ from muledetect.model.fields import (
     maybe,
     number,
     one_of,
-    parse_json,
     refuse,
     scalar,
     short_text,
@@ -34,6 +33,7 @@ from muledetect.model.options import MOST_BAGS, PARAMETERS, check_parameters, ke
 from muledetect.model.second_stage import is_suspicion
 from muledetect.model.tree_text import MOST_SCORE
 from muledetect.records.currency import exponent_of
+from muledetect.strict_json import StrictJsonError, parse_json
 
 FORMAT: Final = 3
 
@@ -50,9 +50,12 @@ def read_manifest(content: bytes) -> dict[str, Any]:
     Raises
     ------
     ModelError
-        If it is no JSON, of another format, or holds a key or value that this version does not write.
+        If it is no strict JSON, of another format, or holds a key or value that this version does not write.
     """
-    found = parse_json(content)
+    try:
+        found = parse_json(content)
+    except StrictJsonError as error:
+        raise ModelError(f"manifest: {error}. {MEND}") from error
     if not isinstance(found, dict) or found.get("format") != FORMAT or isinstance(found["format"], bool):
         got = shown(found.get("format")) if isinstance(found, dict) else shown(found)
         raise ModelError(

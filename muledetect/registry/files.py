@@ -28,6 +28,7 @@ from muledetect.records.sources import open_tables
 from muledetect.records.write import put_table, put_text
 from muledetect.reports.exports import neutralise, put_csv
 from muledetect.schema import INPUTS
+from muledetect.strict_json import StrictJsonError, parse_json
 
 FORMAT: Final = "muledetect-registry"
 VERSION: Final = 1
@@ -114,10 +115,9 @@ def _from_json(place: Path) -> FileRows:
             "which is read piece by piece."
         )
     try:
-        held = json.loads(place.read_bytes(), object_pairs_hook=_once, parse_constant=_no_number)
-    except (ValueError, RecursionError) as error:
-        why = str(error) if isinstance(error, _NotPlainError) else "it is no JSON"
-        raise DataError(f"registry: {place.name!r} cannot be read: {why}. Export it again.") from error
+        held = parse_json(place.read_bytes())
+    except StrictJsonError as error:
+        raise DataError(f"registry: {place.name!r} cannot be read: {error}. Export it again.") from error
     if not isinstance(held, dict) or held.get("format") != FORMAT or held.get("version") != VERSION:
         raise DataError(
             f'registry: {place.name!r} must be an object with "format": "{FORMAT}" and "version": {VERSION}. '
@@ -135,21 +135,6 @@ def _from_json(place: Path) -> FileRows:
         cells[name] = [value if cell is None else cell for cell in cells.get(name, [None] * len(entries))]
     table = pa.table({name: pa.array(values, pa.string()) for name, values in cells.items()})
     return _chosen(table, np.arange(len(entries)), np.empty(0, np.int64))
-
-
-class _NotPlainError(ValueError):
-    """A key that stands twice in one object."""
-
-
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    made = dict(pairs)
-    if len(made) < len(pairs):
-        raise _NotPlainError("a key stands twice in one object")
-    return made
-
-
-def _no_number(text: str) -> Any:
-    raise _NotPlainError(f"{text} is no number of JSON")
 
 
 def _text(value: Any) -> str | None:

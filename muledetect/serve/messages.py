@@ -7,7 +7,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -21,30 +20,20 @@ from muledetect.errors import OptionError
 from muledetect.records.ids import plain_ids
 from muledetect.schema import INPUTS, TRANSFERS, Column, Table, did_you_mean
 from muledetect.serve.request_errors import RequestError
+from muledetect.strict_json import StrictJsonError, parse_json
 
 #: Tables whose rows are events; transfers are booked, and tables of truth are never read.
 EVENTS: Final = {name: table for name, table in INPUTS.items() if name != "transfers" and not name.startswith("truth_")}
 
 _LONGEST: Final = 256
-_MOST: Final = 2**63 - 1
 
 
 def read_json(body: bytes) -> Any:
-    """Return the value of a JSON text; refuse what programs read differently: keys twice, NaN, what is no UTF-8."""
+    """Return the value of a text in strict JSON."""
     try:
-        return json.loads(
-            body.decode("utf-8"), object_pairs_hook=_each_once, parse_constant=_no_constant, parse_int=_whole
-        )
-    except RecursionError as error:
-        raise RequestError(
-            "bad_json", "body: nested too deep. A request is an object of rows, and rows are flat."
-        ) from error
-    except UnicodeDecodeError as error:
-        raise RequestError("bad_json", "body: is not UTF-8. Write JSON in UTF-8.") from error
-    except json.JSONDecodeError as error:
-        raise RequestError(
-            "bad_json", f"body: is no JSON, line {error.lineno}, column {error.colno}: {error.msg}."
-        ) from error
+        return parse_json(body)
+    except StrictJsonError as error:
+        raise RequestError("bad_json", f"body: {error}. Write strict JSON in UTF-8, flat rows.") from error
 
 
 def read_rows(value: Any, many: str, most: int) -> list[Mapping[str, Any]]:
@@ -145,11 +134,7 @@ def _text(column: Column, value: Any) -> str:
         raise _RowError(f"{where} must be one of {', '.join(column.values)}.{did_you_mean(value, column.values)}")
     if value.isascii() and value.isprintable() and " " not in value:  # such ids are in their one spelling
         return value
-    try:
-        text = str(plain_ids(pa.array([value], pa.string()))[0]) if column.type in ("id", "hash") else value
-        text.encode()
-    except (UnicodeEncodeError, pa.ArrowInvalid) as error:
-        raise _RowError(f"{where} holds half of a sign, which is no text") from error
+    text = str(plain_ids(pa.array([value], pa.string()))[0]) if column.type in ("id", "hash") else value
     if not text:
         raise _RowError(f"{where} holds only signs that cannot be seen")
     return text
@@ -168,24 +153,6 @@ def _time(where: str, value: Any) -> datetime:
 
 class _RowError(ValueError):
     """What is wrong with one row."""
-
-
-def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        raise RequestError("bad_json", "body: an object holds a key twice. Write each key once.")
-    return found
-
-
-def _no_constant(text: str) -> Any:
-    raise RequestError("bad_json", f"body: {text} is no number of JSON. Leave the column out where there is no value.")
-
-
-def _whole(text: str) -> int:
-    # the length comes first: Python takes long to read a number of a million digits
-    if len(text) > 20 or not -_MOST <= int(text) <= _MOST:
-        raise RequestError("bad_json", "body: holds a whole number beyond 64 bits. Amounts are minor units.")
-    return int(text)
 
 
 def _kind(value: Any) -> str:

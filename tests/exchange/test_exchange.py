@@ -207,6 +207,15 @@ def test_what_is_no_file_of_an_exchange_is_refused(exchange: Exchange, text: str
         exchange.reply(things("x"))
 
 
+@pytest.mark.parametrize("text", ["", "{", "[1]", "[" * 100_000, '{"to": 1}'])
+def test_a_request_that_was_damaged_since_is_refused(exchange: Exchange, text: str) -> None:
+    exchange.ask(things("x"))
+    exchange.reply(things("x"))
+    exchange.request.write_text(text)
+    with pytest.raises(DataError):
+        exchange.end(things("x"))
+
+
 def test_an_answer_to_another_request_is_refused(exchange: Exchange, tmp_path: Path) -> None:
     (tmp_path / "second").mkdir()
     second = Exchange(tmp_path / "second")

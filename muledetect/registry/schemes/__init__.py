@@ -7,7 +7,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import resources
@@ -17,6 +16,7 @@ from typing import Any, Final, Literal, get_args
 from muledetect.clock import parse_duration
 from muledetect.errors import OptionError
 from muledetect.features.packs import named_text
+from muledetect.strict_json import parse_json
 
 NAMES: Final = ("TH", "GB", "SG", "exchange", "none")
 
@@ -94,7 +94,7 @@ def load_scheme(name: str | Path) -> Scheme:
     """
     text = named_text(name, resources.files(__package__), what="scheme", names=NAMES, kinds=("scheme", "schemes"))
     try:
-        return read_scheme(Path(name).stem, json.loads(text))
+        return read_scheme(Path(name).stem, parse_json(text))
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise OptionError(f"scheme: {Path(name).name!r} is none: {error}. docs/registry.md shows the form.") from error
 

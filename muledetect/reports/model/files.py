@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -13,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from muledetect.errors import DataError
+from muledetect.strict_json import StrictJsonError, parse_json
 
 Kind = Literal["text", "number", "flag"]
 Shape = Mapping[str, Literal["an object", "a list of sentences", "a list of objects"]]
@@ -149,16 +149,14 @@ def _read(folder: str | Path, name: str, shape: Shape) -> dict[str, Any]:
     try:
         if path.stat().st_size > _MOST_BYTES:
             raise _malformed(name, f"it is larger than {_MOST_BYTES >> 20} MB")
-        content = json.loads(path.read_bytes(), parse_constant=_refuse_constant)
+        content = parse_json(path.read_bytes())
     except OSError as error:
         raise DataError(
             f"model report: {name} in {Path(folder).name!r} cannot be read ({error.strerror}); "
             f"give the folder that `{_COMMANDS[name]}` wrote."
         ) from error
-    except (ValueError, RecursionError) as error:
-        if isinstance(error, DataError):
-            raise
-        raise _malformed(name, "it is no JSON of ours") from error
+    except StrictJsonError as error:
+        raise _malformed(name, str(error)) from error
     if not isinstance(content, dict):
         raise _malformed(name, f"it holds a {type(content).__name__}, not an object")
     _check(content, shape, name)
@@ -216,10 +214,6 @@ def _fits(value: Any, kind: Kind) -> bool:
 def _named(names: Sequence[str]) -> str:
     shown = ", ".join(repr(name) for name in names[:5])
     return shown if len(names) <= 5 else f"{shown} and {len(names) - 5:,} more"
-
-
-def _refuse_constant(name: str) -> float:
-    raise ValueError(name)
 
 
 def _malformed(where: str, what: str) -> DataError:
