@@ -6,7 +6,7 @@ a cache of its own, filled with another `_ring_sources.SEED`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 import pandas as pd
@@ -41,7 +41,8 @@ class _Case:
         self.fits = learn_payments(self.snapshot, self.known, since=0, most=MOST)
         raised = model.with_payments(self.snapshot, self.scored, self.fits, self.known, self.rate)
         self.evidence = model.halfway(self.scored, raised)
-        self.suspicion, self.weights = model.own_suspicion(self.snapshot, raised), {}
+        self.suspicion = model.own_suspicion(self.snapshot, raised)
+        self.weights: Mapping[str, float] = {}
 
     def columns(self) -> pd.DataFrame:
         """The columns of every private account; those that are not around a suspect have their own only."""
@@ -72,15 +73,14 @@ class _Case:
 
 
 def _fit(tables: list[pd.DataFrame], answers: list[np.ndarray], weights: list[np.ndarray]) -> dict[str, float]:
-    names = list(tables[0])
+    names = tables[0].columns.astype(str).tolist()
     one_each = pd.get_dummies(np.repeat(np.arange(len(tables)), [len(table) for table in tables])).to_numpy(float)
     x = np.hstack([one_each, pd.concat(tables).to_numpy()])
     fitted = LogisticRegression(max_iter=5_000, fit_intercept=False)
     fitted.fit(x, np.concatenate(answers), sample_weight=np.concatenate(weights))
     n = len(tables)
-    return {"intercept": float(fitted.coef_[0][:n].mean())} | dict(
-        zip(names, fitted.coef_[0][n:].round(2), strict=True)
-    )
+    found = fitted.coef_[0].tolist()
+    return {"intercept": sum(found[:n]) / n} | dict(zip(names, (round(value, 2) for value in found[n:]), strict=True))
 
 
 def fit_coefficients(sources: Iterable[Source]) -> None:
@@ -88,7 +88,10 @@ def fit_coefficients(sources: Iterable[Source]) -> None:
     cases = [_Case(source) for source in sources]
     pairs = [case.pairs() for case in cases]
     weights = [np.full(len(pair), 100 / len(pair)) for pair in pairs]
-    print("pairs", _fit([pair.drop(columns="same") for pair in pairs], [pair["same"] for pair in pairs], weights))
+    print(
+        "pairs",
+        _fit([pair.drop(columns="same") for pair in pairs], [pair["same"].to_numpy() for pair in pairs], weights),
+    )
     for number in range(model.ROUNDS):
         tables = [case.columns() for case in cases]
         answers = [case.is_mule[case.is_private] for case in cases]
@@ -97,6 +100,6 @@ def fit_coefficients(sources: Iterable[Source]) -> None:
         print("round", number + 1, found, flush=True)
         for case, table in zip(cases, tables, strict=True):
             odds = np.full(len(case.everyone), -np.inf)
-            odds[table.index] = model.add_up({name: table[name].to_numpy() for name in table}, found)
+            odds[table.index] = model.add_up({str(name): table[name].to_numpy() for name in table}, found)
             allowed, is_free = model.allowance(case.snapshot, case.scored)
             case.suspicion = expit(odds - model.excess(odds[is_free], allowed)) * case.is_private
