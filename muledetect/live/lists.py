@@ -93,9 +93,9 @@ class Lists:
         """Return how many rows `of` would return."""
         return int(_count(self.start, self.stop, self._entry, keys, since))
 
-    def counts_before(self, keys: AnyArray, row: AnyArray) -> Int64Array:
-        """Return how many rows before row `row[i]` the list of each key holds."""
-        found: Int64Array = _counts_before(self.start, self.stop, self._entry, keys, row)
+    def counts_between(self, keys: AnyArray, low: AnyArray, high: AnyArray) -> Int64Array:
+        """Return how many rows from row `low[i]` to before row `high[i]` the list of each key holds. O(log) a key."""
+        found: Int64Array = _counts_between(self.start, self.stop, self._entry, keys, low, high)
         return found
 
     # Below, rows are transfers; those from an account to itself move nothing, and are not counted.
@@ -249,12 +249,13 @@ def _count(start, stop, entry, keys, since):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(cache=True, nogil=True)
-def _counts_before(start, stop, entry, keys, row):  # type: ignore[no-untyped-def]
+def _counts_between(start, stop, entry, keys, low, high):  # type: ignore[no-untyped-def]
     found = np.zeros(len(keys), np.int64)
     for i in range(len(keys)):
         k = keys[i]
         if 0 <= k < len(start):
-            found[i] = first_at_least(entry, start[k], stop[k], row[i]) - start[k]
+            begin = first_at_least(entry, start[k], stop[k], low[i])
+            found[i] = first_at_least(entry, begin, stop[k], high[i]) - begin
     return found
 
 

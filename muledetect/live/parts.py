@@ -17,7 +17,7 @@ from muledetect.facts.sessions import FACES, FLAGS, IN_SESSION, Sessions
 from muledetect.features import Extraction
 from muledetect.features.signals import LOOKBACK, Opening, Signal, build_past
 from muledetect.graph import TransferGraph, graph_from_arrays
-from muledetect.live.around import Indexes, of_points, of_transfers
+from muledetect.live.around import Indexes, Over, n_between, of_points, of_transfers, over
 from muledetect.live.lists import Lists
 from muledetect.live.openings import Openings
 from muledetect.live.rows import Growing, Rows
@@ -76,6 +76,8 @@ class Parts:
     accounts : IdEncoder
     paid, got : Lists
         Transfers by payer and by payee.
+    to_self : Lists
+        Transfers from an account to itself, by account.
     used : mapping of column name -> Lists
         Transfers by each column by which accounts meet.
     owned : mapping of table name -> Lists
@@ -94,6 +96,7 @@ class Parts:
         *,
         paid: Lists,
         got: Lists,
+        to_self: Lists,
         used: Mapping[str, Lists],
         owned: Mapping[str, Lists],
         signals: Sequence[Signal],
@@ -102,7 +105,7 @@ class Parts:
         tick: int,
     ) -> None:
         self._tables, self._accounts = tables, accounts
-        self._paid, self._got, self._used, self._owned = paid, got, used, owned
+        self._paid, self._got, self._to_self, self._used, self._owned = paid, got, to_self, used, owned
         self._signals, self._values = signals, values
         self._currency, self._tick = currency, tick
         self._place = np.empty(0, np.int32)
@@ -117,7 +120,8 @@ class Parts:
             Row; the values of those before it are known.
         """
         lookback = max(LOOKBACK, self._tick)
-        rows = of_transfers(self._indexes, low, lookback)
+        many = over(self._indexes, low, lookback)
+        rows = of_transfers(self._indexes, low, lookback, self._tick, many)
         n_known = int(np.searchsorted(rows, low))
         graph, codes = self._graph(rows, np.empty(0, np.int32))
         known, place = dict[str, Float32Array](), 0
@@ -125,8 +129,10 @@ class Parts:
             if made.reads_known:
                 known[made.name] = self._values.values[rows[:n_known], place : place + len(made.columns)]
             place += len(made.columns)
-        opening = self._opening(low, lookback, codes)
+        opening = self._opening(low, lookback, codes, many)
         at_hand = self._at_hand(rows, graph)
+        if len(many.paid) or len(many.got):
+            at_hand |= self._counts(low, lookback, n_known)
         past = build_past(graph, threads=1, known=known, n_done=n_known, at_hand=at_hand, opening=opening)
         values = [made.compute(past)[n_known:] for made in self._signals]
         return np.column_stack([np.empty((len(rows) - n_known, 0), np.float32), *values])
@@ -162,7 +168,7 @@ class Parts:
     def _indexes(self) -> Indexes:
         rows = self._tables["transfers"]
         used = tuple((name, rows[name], lists) for name, lists in self._used.items())
-        return Indexes(rows["time"], rows["source"], rows["target"], self._paid, self._got, used)
+        return Indexes(rows["time"], rows["source"], rows["target"], self._paid, self._got, self._to_self, used)
 
     def _graph(self, rows: Int64Array, accounts: Int32Array) -> tuple[TransferGraph, AnyArray]:
         """Return the graph of some transfers and accounts, without ids, and the state's codes of its accounts."""
@@ -180,17 +186,33 @@ class Parts:
         )
         return graph, codes
 
-    def _opening(self, low: int, lookback: int, codes: AnyArray) -> Opening:
+    def _opening(self, low: int, lookback: int, codes: AnyArray, many: Over) -> Opening:
         """Return what payers from row `low` on had done before the look-back, by the accounts of a part."""
         transfers = self._tables["transfers"]
         columns = tuple(transfers[name] for name in ("time", "source", "target", "amount"))
         since = int(columns[0][low]) - lookback
-        row, payers = int(np.searchsorted(columns[0], since)), distinct(columns[1][low:])
+        row, payers = int(np.searchsorted(columns[0], since)), np.setdiff1d(columns[1][low:], many.paid)
         held = np.zeros((4, len(codes)), np.int64)
         held[:, np.searchsorted(codes, payers)] = self.openings.at(
             payers, row, self._paid, self._got, columns, is_simultaneous=self._tick >= SECOND
         ).T
-        return Opening(since, *held)
+        is_over = np.zeros((2, len(codes)), np.bool_)
+        for flags, accounts in zip(is_over, many, strict=True):
+            flags[np.searchsorted(codes, accounts)] = True
+        return Opening(since, *held, *is_over)
+
+    def _counts(self, low: int, lookback: int, n_known: int) -> dict[str, AnyArray]:
+        """Return what `fan` counts of the transfers from row `low` on, behind some that are known."""
+        known = self._indexes
+        now, is_simultaneous = known.time[low:], self._tick >= SECOND
+        first = np.searchsorted(known.time, now - lookback)
+        behind = np.searchsorted(known.time, now, side="right" if is_simultaneous else "left")
+        sides = {"source_paid": (known.paid, known.source), "target_received": (known.got, known.target)}
+        found = {}
+        for name, (lists, account) in sides.items():
+            n = n_between(known, lists, account[low:], first, behind) + (not is_simultaneous)
+            found[name] = np.concatenate([np.zeros(n_known, np.int64), n])
+        return found
 
     def _at_hand(self, rows: Int64Array, graph: TransferGraph) -> dict[str, AnyArray]:
         """Return what live signals read of the table of some transfers, see `Past.at_hand`."""

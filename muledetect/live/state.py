@@ -129,6 +129,7 @@ class LiveState:
         }
         rows = self.tables["transfers"]
         self._paid, self._got = (Lists(rows[name], len(self.accounts)) for name in ("source", "target"))
+        self._to_self = Lists(_to_self(rows["source"], rows["target"]), len(self.accounts))
         self._used = {name: Lists(*_keys_of(rows, name)) for name in _MEETING if name in rows}
         self._owned = {
             name: Lists(self.tables[name][column], len(self.accounts))
@@ -148,8 +149,8 @@ class LiveState:
             values = np.column_stack(found)
         self._values = Growing(values)
         self.parts = Parts(
-            self.tables, self.accounts, paid=self._paid, got=self._got, used=self._used, owned=self._owned,
-            signals=self.signals, values=self._values, currency=self.currency, tick=self.tick,
+            self.tables, self.accounts, paid=self._paid, got=self._got, to_self=self._to_self, used=self._used,
+            owned=self._owned, signals=self.signals, values=self._values, currency=self.currency, tick=self.tick,
         )  # fmt: skip
 
     def __repr__(self) -> str:
@@ -168,7 +169,7 @@ class LiveState:
 
     def sizes(self) -> dict[str, int]:
         """Return the bytes that grow with transfers, with accounts, and with the rows of other tables."""
-        by_account, rows = (self._paid, self._got), self.tables["transfers"]
+        by_account, rows = (self._paid, self._got, self._to_self), self.tables["transfers"]
         keys = sum(one.nbytes - one.nbytes_of_rows for one in by_account)
         by_other = [*self._used.values(), *(one for one in (self._found["transfers"], self._reversals) if one)]
         others = [*self._owned.values(), *(one for name, one in self._found.items() if name != "transfers")]
@@ -239,14 +240,14 @@ class LiveState:
         rows.append(table)
         low = int(np.searchsorted(rows["time"][:n_before], rows["time"][n_before:].min()))
         if low < n_before:
-            for key, lists in self._listed():
-                lists.remove_last(key[low:n_before])
+            for key, lists in self._listed(low, n_before):
+                lists.remove_last(key)
         if self.n_transfers - low > 1:
             order = np.lexsort((rows["amount"][low:], rows["target"][low:], rows["source"][low:], rows["time"][low:]))
             rows.reorder(low, order)
         new = np.arange(low, self.n_transfers)
-        for key, lists in self._listed():
-            lists.add(key[low:], new)
+        for key, lists in self._listed(low, self.n_transfers):
+            lists.add(key, new)
         self.parts.openings.forget(low)
         self.changed_from = min(self.changed_from, int(rows["time"][low]))
         self._values.cut(low)
@@ -323,7 +324,8 @@ class LiveState:
     def n_before(self, accounts: Int32Array, moments: Int64Array) -> Int64Array:
         """Return how many transfers each account had in the look-back before a moment, int64[n]."""
         row = np.searchsorted(self.tables["transfers"]["time"], moments)
-        return self._paid.counts_before(accounts, row) + self._got.counts_before(accounts, row)
+        first = np.zeros_like(row)
+        return self._paid.counts_between(accounts, first, row) + self._got.counts_between(accounts, first, row)
 
     @property
     def latest(self) -> int:
@@ -394,12 +396,19 @@ class LiveState:
     def _dataset(self, tables: Mapping[str, pa.Table], ids: pa.StringArray) -> Dataset:
         return Dataset(tables, ids, pa.table({}), (), {}, currency=self.currency, tick=self.tick)
 
-    def _listed(self) -> list[tuple[AnyArray, Lists]]:
+    def _listed(self, low: int, high: int) -> list[tuple[AnyArray, Lists]]:
+        """Return the lists of transfers, each with the keys of some rows."""
         rows = self.tables["transfers"]
-        listed = [(rows["source"], self._paid), (rows["target"], self._got)]
-        listed += [(rows[name], lists) for name, lists in self._used.items()]
-        listed.append((rows["transfer_id"], self._found["transfers"]))
-        return listed if self._reversals is None else [*listed, (rows["reversal_of"], self._reversals)]
+        source, target = rows["source"][low:high], rows["target"][low:high]
+        listed = [(source, self._paid), (target, self._got), (_to_self(source, target), self._to_self)]
+        listed += [(rows[name][low:high], lists) for name, lists in self._used.items()]
+        listed.append((rows["transfer_id"][low:high], self._found["transfers"]))
+        return listed if self._reversals is None else [*listed, (rows["reversal_of"][low:high], self._reversals)]
+
+
+def _to_self(source: AnyArray, target: AnyArray) -> AnyArray:
+    """Return the account of each transfer from an account to itself, -1 for others."""
+    return np.where(source == target, source, -1)
 
 
 def _keys_of(rows: Rows, column: str) -> tuple[AnyArray, int]:

@@ -15,6 +15,7 @@ from muledetect.features.packs import load_pack
 from muledetect.features.signals import (
     Past,
     Signal,
+    _past,
     _slices,
     build_past,
     compute_signal,
@@ -59,7 +60,11 @@ def apart(signal: Signal, past: Past, most: int) -> np.ndarray:
 
 
 @pytest.mark.parametrize("signal", SIGNALS, ids=lambda signal: signal.name)
-def test_a_signal_is_the_same_in_one_pass_in_threads_and_in_slices(signal: Signal) -> None:
+@pytest.mark.parametrize("most_transfers", [_past.MOST_TRANSFERS, 2])
+def test_a_signal_is_the_same_in_one_pass_in_threads_and_in_slices(
+    signal: Signal, most_transfers: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_past, "MOST_TRANSFERS", most_transfers)  # with a low bound, sides of many accounts are unknown
     for (_, past), (_, threaded), (_, filed) in zip(pasts(), pasts(threads=2), pasts(FILES, 2), strict=True):
         whole = signal.compute(past)
         assert same(whole, signal.compute(threaded))

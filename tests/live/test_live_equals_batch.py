@@ -19,6 +19,7 @@ from muledetect.facts import Facts
 from muledetect.features import Extraction, registry
 from muledetect.features._extract import compute_columns, extract_values, plan_of
 from muledetect.features.packs import load_pack
+from muledetect.features.signals import MOST_TRANSFERS
 from muledetect.graph import Points
 from muledetect.live.state import LiveState
 from muledetect.records import Dataset, read_dataset
@@ -61,6 +62,12 @@ def same(one: AnyArray, other: AnyArray) -> bool:
     return bool(np.array_equal(one, other, equal_nan=True))
 
 
+def set_most(monkeypatch: pytest.MonkeyPatch, most: int) -> None:
+    for room in ("features.signals._past", "live.around"):
+        monkeypatch.setattr(f"muledetect.{room}.MOST_TRANSFERS", most)
+        monkeypatch.setattr(f"muledetect.{room}.MOST_CREDITS", most // 8)
+
+
 def points_in(dataset: Dataset, seed: int, n: int, since: int = 0) -> Points:
     """Any accounts, at moments of transfers and just behind."""
     random = np.random.default_rng(seed)
@@ -70,7 +77,11 @@ def points_in(dataset: Dataset, seed: int, n: int, since: int = 0) -> Points:
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_a_stream_with_late_transfers_equals_batch_on_every_clock(seed: int) -> None:
+@pytest.mark.parametrize("most", [MOST_TRANSFERS, 2])
+def test_a_stream_with_late_transfers_equals_batch_on_every_clock(
+    seed: int, most: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    set_most(monkeypatch, most)
     dataset = read_dataset(random_world(seed, n_accounts=40, n_transfers=200), currency="THB")
     order = np.arange(80, 200)
     order = order[np.argsort(order + np.random.default_rng(seed).normal(0, 4, 120))]
@@ -91,7 +102,8 @@ def test_a_payee_that_paid_only_itself_of_late_equals_batch() -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(4, 40))
-def test_streams_in_any_order_equal_batch(seed: int) -> None:
+def test_streams_in_any_order_equal_batch(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    set_most(monkeypatch, [MOST_TRANSFERS, 0, 3, 20][seed % 4])
     dataset = read_dataset(random_world(seed, n_accounts=8 + seed, n_transfers=150), currency="THB")
     order = np.random.default_rng(seed).permutation(np.arange(50, 150))
     since = int(dataset.transfers["time"].cast(pa.int64())[40].as_py()) if seed % 3 == 0 else None
@@ -130,8 +142,7 @@ def test_a_simulated_bank_equals_batch(lookback: int | None) -> None:
 @pytest.mark.parametrize("seed", range(4))
 def test_busy_accounts_that_are_not_looked_through_equal_batch(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Hubs with more than `MAX_DEGREE` transfers in the look-back, on either side, on a clock of seconds or finer."""
-    for room in ("features.signals.relay", "live.around"):
-        monkeypatch.setattr(f"muledetect.{room}.MOST_CREDITS", 70 if seed > 1 else 4_096)
+    set_most(monkeypatch, 70 if seed > 1 else MOST_TRANSFERS)
     random, n, n_accounts = np.random.default_rng(seed), 1_500, 60
     weight = np.concatenate([np.full(4, 6.0), np.ones(n_accounts - 4)])
     ends = random.choice(n_accounts, (2, n), p=weight / weight.sum())
@@ -149,6 +160,29 @@ def test_busy_accounts_that_are_not_looked_through_equal_batch(seed: int, monkey
     order = order[np.argsort(order + random.normal(0, 3, n - 1_200), kind="stable")]
     state = grown(dataset, 1_200, order.tolist(), [1, 2, 20], None)
     assert differing(state, dataset, points_in(dataset, seed, 200)) == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("resolution", [1, SECOND])
+def test_an_account_with_five_thousand_transfers_equals_batch(resolution: int) -> None:
+    """A hub that many pay within a day, that pays many and later one alone, with a device of its own."""
+    random, n = np.random.default_rng(resolution), 11_000
+    time = START + np.sort(random.integers(0, 5 * DAY // resolution, n)) * resolution
+    time[:10_000] = START + (time[:10_000] - START) // 8
+    customer, is_credit = np.array([f"c{k:02d}" for k in random.integers(0, 90, n)]), np.arange(n) % 2 == 0
+    other = np.where(np.arange(n) % 50 < 48, "hub", "shop")
+    rows = list(zip(np.where(is_credit, customer, other), np.where(is_credit, other, customer), time, strict=True))
+    table = transfers_table([(*map(str, ends), int(at), 100 + k) for k, (*ends, at) in enumerate(rows)])
+    device = pa.array([None if one else "api" for one in is_credit], pa.string())
+    dataset = read_dataset({"transfers": table.append_column("device_hash", device)}, currency="THB")
+    batch = Extraction(dataset, threads=1)
+    for name in ("target_fan_in", "source_fan_out", "scatter_gather", "relayed_share", "others_on_device"):
+        is_unknown = np.isnan(batch.signal(name))
+        assert is_unknown.any(), name
+        assert not is_unknown[-1_000:].all(), name
+    late = np.arange(9_900, n)
+    late = late[np.argsort(late + random.normal(0, 2, len(late)), kind="stable")]
+    assert differing(grown(dataset, 9_900, late.tolist(), [1, 8, 32], None), dataset, points_in(dataset, 1, 100)) == []
 
 
 def test_no_live_column_is_missing_and_others_say_why() -> None:

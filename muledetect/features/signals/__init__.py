@@ -19,7 +19,17 @@ import pyarrow as pa
 from muledetect.clock import Duration
 from muledetect.features.signals import _extract, access, cycles, pairs, relay, scatter, senders, sessions, shapes
 from muledetect.features.signals._opening import Opening, count_on
-from muledetect.features.signals._past import LONGEST, LOOKBACK, MAX_DEGREE, MOST_CREDITS, Book, Past, Ties, build_past
+from muledetect.features.signals._past import (
+    LONGEST,
+    LOOKBACK,
+    MAX_DEGREE,
+    MOST_CREDITS,
+    MOST_TRANSFERS,
+    Book,
+    Past,
+    Ties,
+    build_past,
+)
 from muledetect.features.signals._slices import compute_signal, compute_signals, compute_slice, slices_of
 from muledetect.features.signals._spec import Signal, SignalRegistry, describe_signals, signal
 from muledetect.progress import Progress
@@ -74,7 +84,8 @@ def extract_signals(
         longer, for then it hides their order.
     max_degree : int, optional
         Searches do not pass through an account with more transfers than this within the look-back; columns
-        `..._left_out` count what was not followed. None = exact.
+        `..._left_out` count what was not followed. What rests on more than 4,096 transfers of one side of an account
+        within the look-back is NaN; so are `origins` of a payer with more than 512 credits. None = exact.
     threads : int, optional
         Default: all cores. The result does not depend on it.
     progress : callable, optional
@@ -115,6 +126,7 @@ __all__ = [
     "LOOKBACK",
     "MAX_DEGREE",
     "MOST_CREDITS",
+    "MOST_TRANSFERS",
     "Book",
     "Opening",
     "Past",

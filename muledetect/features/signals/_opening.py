@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 import numba
 import numpy as np
 
-from muledetect.arrays import Int64Array
+from muledetect.arrays import BoolArray, Int64Array
 
 
 class Opening(NamedTuple):
@@ -26,6 +26,9 @@ class Opening(NamedTuple):
         Total and largest of them, minor units.
     unspent : int64[n_accounts]
         What is left of all credits, first in, first out.
+    is_paid_over, is_received_over : bool[n_accounts]
+        The account has more than `Past.most` debits, or credits, within the look-back of every transfer whose values
+        are not known. What rests on them is NaN, and only the last `max_degree` + 1 before these need be at hand.
     """
 
     since: int
@@ -33,18 +36,27 @@ class Opening(NamedTuple):
     paid: Int64Array
     largest: Int64Array
     unspent: Int64Array
+    is_paid_over: BoolArray
+    is_received_over: BoolArray
 
 
 _NONE: Final = np.empty(0, np.int64)
+_NOWHERE: Final = np.empty(0, np.bool_)
 
 #: All transfers are at hand.
-ALL_AT_HAND: Final = Opening(int(np.iinfo(np.int64).min), _NONE, _NONE, _NONE, _NONE)
+ALL_AT_HAND: Final = Opening(int(np.iinfo(np.int64).min), _NONE, _NONE, _NONE, _NONE, _NOWHERE, _NOWHERE)
 
 
 @numba.njit(cache=True, nogil=True, inline="always")
 def opened(values, account):  # type: ignore[no-untyped-def]
     """Return what an account had in a column of an `Opening`; 0 where all transfers are at hand."""
     return values[account] if len(values) else 0
+
+
+@numba.njit(cache=True, nogil=True, inline="always")
+def is_over(flags, account):  # type: ignore[no-untyped-def]
+    """Return `flags[account]`, `is_paid_over` or `is_received_over`; False where all transfers are at hand."""
+    return len(flags) > 0 and flags[account]
 
 
 @numba.njit(cache=True, nogil=True)

@@ -37,8 +37,11 @@ LONGEST: Final = 30 * DAY
 #: A search does not pass through an account with more transfers than this on the side that it would follow.
 MAX_DEGREE: Final = 64
 
+#: What rests on the transfers of one side of an account within the look-back is NaN if there are more than this.
+MOST_TRANSFERS: Final = MAX_DEGREE**2
+
 #: Two steps up are not searched from an account that got more transfers than this within the look-back.
-MOST_CREDITS: Final = MAX_DEGREE**2
+MOST_CREDITS: Final = 8 * MAX_DEGREE
 
 # Parts of work a thread: enough that a part with a busy account does not keep the other threads waiting.
 _PARTS: Final = 4
@@ -112,11 +115,12 @@ class Past:
     at_hand : mapping of str -> array [n_transfers]
         What a caller has of the table `transfers` already, so that it need not be read there: codes of `device_hash`
         and `terminal_id` (int32, -1 where null), `source_balance_after` (int64 with `MISSING`), and `terminal_user`,
-        the account that stood at the terminal (int32). A column that the table lacks is not among them.
+        the account that stood at the terminal (int32). A column that the table lacks is not among them. Also
+        `source_paid` and `target_received`, where the transfers that `fan` counts are not at hand.
     opening : Opening
         What payers of transfers whose values are not known had done before a moment, where what they did before it is
-        not at hand. Of two accounts that deal with each other then, the first payment and the last receipt of the payer
-        must be at hand, and the last transfer of each account.
+        not at hand. Of two accounts that deal with each other then, the first and the last transfer either way must be
+        at hand, and the last transfer of each account.
     """
 
     graph: TransferGraph
@@ -137,6 +141,16 @@ class Past:
 
     def __len__(self) -> int:
         return self.graph.n_transfers
+
+    @property
+    def most(self) -> int:
+        """Most transfers that one side of an account may have within the look-back; see `MOST_TRANSFERS`."""
+        return MOST_TRANSFERS if self.max_degree else len(self) + 1
+
+    @property
+    def most_credits(self) -> int:
+        """Most credits of an account within the look-back behind which two steps up are searched."""
+        return min(MOST_CREDITS, self.most) if self.max_degree else len(self) + 1
 
     @cached_property
     def before(self) -> Before:

@@ -33,7 +33,9 @@ def access(past: Past) -> Float32Array:
 
     At a terminal stands who paid, or who was paid by a cash deposit. The 30 minutes are at least the clock's tick and
     at most the look-back; `is_new_device` looks back at any time, and all transfers of the moment of first use are new.
-    NaN where the transfer names no device or terminal. O(1) a transfer, amortised; one thread, 28 bytes a transfer.
+    NaN where the transfer names no device or terminal. Where a device or terminal had more than 4,096 earlier uses
+    within its window, the number of others is NaN, unless `max_degree` is None. O(1) a transfer, amortised; one thread,
+    28 bytes a transfer.
     """
     found: Float32Array = past.room.full((3, len(past)), np.nan, np.float32).T
     device, terminal = (_codes(past, name) for name in ("device_hash", "terminal_id"))
@@ -67,7 +69,7 @@ def _others(past: Past, key: Int32Array, account: Int32Array, window: int, found
     start, rows = group(moved, int(key.max(initial=-1)) + 1, past.room)  # by key, in time order within it
     user, time = past.room.take(account, rows), past.room.take(past.graph.time, rows)
     count = past.room.empty(len(rows), np.float32)
-    _count_others(start, user, time, window, past.is_simultaneous, past.graph.n_accounts, count)
+    _count_others(start, user, time, window, past.is_simultaneous, past.most, past.graph.n_accounts, count)
     found[rows] = count
 
 
@@ -88,7 +90,7 @@ def _new_devices(low, high, paid, device, n_devices, n_known, found) -> None:  #
 
 
 @numba.njit(cache=True, nogil=True)
-def _count_others(start, user, time, window, is_simultaneous, n_accounts, found) -> None:  # type: ignore[no-untyped-def]
+def _count_others(start, user, time, window, is_simultaneous, most, n_accounts, found) -> None:  # type: ignore[no-untyped-def]
     """Slide one window over the transfers `start[k]:start[k + 1]` of each key.
 
     Invariant: `n_uses[b]` is the number of uses by account b in the window; all 0 between keys.
@@ -105,6 +107,6 @@ def _count_others(start, user, time, window, is_simultaneous, n_accounts, found)
                 n_uses[user[first]] -= 1
                 n_users -= n_uses[user[first]] == 0
                 first += 1
-            found[i] = n_users - (n_uses[user[i]] > 0)
+            found[i] = n_users - (n_uses[user[i]] > 0) if last - first <= most else np.nan
         for i in range(first, last):
             n_uses[user[i]] = 0

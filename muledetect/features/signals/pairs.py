@@ -7,6 +7,7 @@ import numpy as np
 
 from muledetect.arrays import Float32Array
 from muledetect.features._columns import Column
+from muledetect.features.signals._opening import is_over
 from muledetect.features.signals._past import Past, has_unknown, is_earlier
 from muledetect.features.signals._spec import signal
 
@@ -34,24 +35,32 @@ def fan(past: Past) -> Float32Array:
 
     `gather_scatter` is the lesser of payers and payees of the source; `gather_ratio` = paid, this transfer included,
     over received, NaN if it received nothing. Transfers of the same tick are earlier only where ties are simultaneous.
-    O(1) a transfer, amortised.
+    Where one side of an account has more than 4,096 such earlier transfers, only their number is known: the other
+    columns that rest on this side are NaN, unless `max_degree` is None. O(1) a transfer, amortised.
     """
-    found = past.unknown(8)
+    found, n_known = past.unknown(8), past.n_known("fan")
     past.by_account(
         _fan,
         past.paid,
         past.received,
         past.lookback,
         past.is_simultaneous,
+        past.most,
         past.graph.n_accounts,
-        past.n_known("fan"),
+        n_known,
+        past.opening,
         found,
     )
+    for place, name in ((1, "source_paid"), (4, "target_received")):
+        if name in past.at_hand:
+            found[n_known:, place] = past.at_hand[name][n_known:]
     return found
 
 
 @numba.njit(cache=True, nogil=True)
-def _fan(low, high, paid, received, lookback, is_simultaneous, n_accounts, n_known, found) -> None:  # type: ignore[no-untyped-def]
+def _fan(  # type: ignore[no-untyped-def]
+    low, high, paid, received, lookback, is_simultaneous, most, n_accounts, n_known, opening, found
+) -> None:
     """Slide one window over both sides of each account, in the order of time.
 
     Invariant: `n_paid[b]` and `n_got[b]` are the numbers of entries with counterparty b in the window of each side; all
@@ -64,6 +73,7 @@ def _fan(low, high, paid, received, lookback, is_simultaneous, n_accounts, n_kno
         e, e_stop, f, f_stop = paid.start[a], paid.stop[a], received.start[a], received.stop[a]
         first, last, n_payees, out = e, e, 0, 0
         f_first, f_last, n_payers, into = f, f, 0, 0
+        always_paid, always_got = is_over(opening.is_paid_over, a), is_over(opening.is_received_over, a)
         while e < e_stop or f < f_stop:
             now = paid.time[e] if f >= f_stop or (e < e_stop and paid.time[e] <= received.time[f]) else received.time[f]
             while last < e_stop and is_earlier(paid.time[last], now, is_simultaneous):
@@ -86,20 +96,28 @@ def _fan(low, high, paid, received, lookback, is_simultaneous, n_accounts, n_kno
                 n_payers -= n_got[received.other[f_first]] == 0
                 into -= received.amount[f_first]
                 f_first += 1
+            is_paid_known = not always_paid and last - first <= most
+            is_got_known = not always_got and f_last - f_first <= most
             while e < e_stop and paid.time[e] == now:
                 i = paid.transfer[e]
-                found[i, 0] = n_payees + (n_paid[paid.other[e]] == 0)  # itself, unless its tick is in the window
                 found[i, 1] = last - first + (not is_simultaneous)
-                found[i, 2] = n_payers
-                found[i, 6] = min(n_payers, found[i, 0])
-                if into > 0:
-                    found[i, 7] = (out if is_simultaneous else out + paid.amount[e]) / into
+                n_others = n_payees + (n_paid[paid.other[e]] == 0)  # itself, unless its tick is in the window
+                if is_paid_known:
+                    found[i, 0] = n_others
+                if is_got_known:
+                    found[i, 2] = n_payers
+                if is_paid_known and is_got_known:
+                    found[i, 6] = min(n_payers, n_others)
+                    if into > 0:
+                        found[i, 7] = (out if is_simultaneous else out + paid.amount[e]) / into
                 e += 1
             while f < f_stop and received.time[f] == now:
                 i = received.transfer[f]
-                found[i, 3] = n_payers + (n_got[received.other[f]] == 0)
                 found[i, 4] = f_last - f_first + (not is_simultaneous)
-                found[i, 5] = n_payees
+                if is_got_known:
+                    found[i, 3] = n_payers + (n_got[received.other[f]] == 0)
+                if is_paid_known:
+                    found[i, 5] = n_payees
                 f += 1
         for j in range(first, last):
             n_paid[paid.other[j]] = 0
@@ -119,8 +137,8 @@ def _fan(low, high, paid, received, lookback, is_simultaneous, n_accounts, n_kno
 def pairs(past: Past) -> Float32Array:
     """What the two ends had to do with each other before, at any time; the last column within the look-back.
 
-    `since_reverse` is NaN if the payee never paid the payer earlier, `returned_ratio` if not within the look-back.
-    The only signals that look back beyond it. O(1) a transfer, amortised.
+    `since_reverse` is NaN if the payee never paid the payer earlier, `returned_ratio` if not within the look-back, or
+    if the payer got more than 4,096 transfers within it, unless `max_degree` is None. O(1) a transfer, amortised.
     """
     found = past.unknown(4)
     past.by_account(
@@ -129,15 +147,19 @@ def pairs(past: Past) -> Float32Array:
         past.received,
         past.lookback,
         past.is_simultaneous,
+        past.most,
         past.graph.n_accounts,
         past.n_known("pairs"),
+        past.opening.is_received_over,
         found,
     )
     return found
 
 
 @numba.njit(cache=True, nogil=True)
-def _pairs(low, high, paid, received, lookback, is_simultaneous, n_accounts, n_known, found) -> None:  # type: ignore[no-untyped-def]
+def _pairs(  # type: ignore[no-untyped-def]
+    low, high, paid, received, lookback, is_simultaneous, most, n_accounts, n_known, is_received_over, found
+) -> None:
     """Merge the payer's two sides in time; per counterparty first payment, last receipt and receipts in the window.
 
     Invariant: entries of `first_paid` and `last_received` with `owner` of another account are void.
@@ -149,6 +171,7 @@ def _pairs(low, high, paid, received, lookback, is_simultaneous, n_accounts, n_k
         if not has_unknown(paid, a, n_known):
             continue
         last, first = received.start[a], received.start[a]
+        always_got = is_over(is_received_over, a)
         for e in range(paid.start[a], paid.stop[a]):
             now, other, i = paid.time[e], paid.other[e], paid.transfer[e]
             while last < received.stop[a] and is_earlier(received.time[last], now, is_simultaneous):
@@ -166,7 +189,7 @@ def _pairs(low, high, paid, received, lookback, is_simultaneous, n_accounts, n_k
             found[i, 1] = (now - first_paid[other]) / 1e6
             if got_by[other] == a:
                 found[i, 2] = (now - last_got[other]) / 1e6
-                if got_amount[other] > 0:
+                if got_amount[other] > 0 and not always_got and last - first <= most:
                     found[i, 3] = paid.amount[e] / got_amount[other]
         for j in range(first, last):
             got_amount[received.other[j]] = 0

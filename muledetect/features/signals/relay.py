@@ -13,8 +13,8 @@ import numpy as np
 from muledetect.arrays import Float32Array
 from muledetect.features._columns import Column
 from muledetect.features.signals._links import build_links
-from muledetect.features.signals._opening import opened
-from muledetect.features.signals._past import MOST_CREDITS, Past, has_unknown, is_earlier
+from muledetect.features.signals._opening import is_over, opened
+from muledetect.features.signals._past import Past, has_unknown, is_earlier
 from muledetect.features.signals._spec import signal
 
 #: Longer chains count as this long.
@@ -36,6 +36,9 @@ _ONE: Final = 2.0**44
 # What is known of a credit group, in one row of cache: depth and amount of the best chain that ends in it, the share of
 # it that stems from likely victims, and that share times its layer, both in `_ONE`s.
 _DEPTH, _FLOW, _STEM, _STEPS = 0, 1, 2, 3
+
+# What is known of a debit before its links: nothing ever, or whether it is a victim's if little of it is relayed.
+_USUAL, _UNUSUAL, _UNKNOWN = 0, 1, 2
 
 
 @signal(
@@ -75,30 +78,36 @@ def relay(past: Past) -> Float32Array:
       the total of D. `layer` = 0 for a likely victim's transfer, else 1 + the mean layer of the credits by the money in
       them that stems from victims, at most 256; NaN where `victim_share` is 0.
 
+    Of a payer with more than 4,096 earlier debits or credits within the look-back nothing is known: all columns are
+    NaN, unless `max_degree` is None. To its payee, such a transfer is one that begins a chain and is no victim's.
+
     The transfers of one tick learn of each other in 8 rounds; before the first, each knows only itself. A chain inside
     a tick may therefore come back to a transfer: the clock hides the order. O(1) a transfer, amortised, in a tick that
     holds links of its own O(1) a round. Besides the result 66 bytes a transfer and 13 a pair.
     """
     found = past.unknown(8)
     links, graph = build_links(past), past.graph
-    is_unusual = past.room.full(len(past), False, np.bool_)
+    mark = past.room.full(len(past), _USUAL, np.int8)
     past.by_account(
-        _mark_unusual, past.paid, past.received, past.lookback, graph.n_accounts, past.opening, past.n_known("relay"),
-        is_unusual,
+        _mark, past.paid, past.received, past.lookback, past.is_simultaneous, past.most, graph.n_accounts, past.opening,
+        past.n_known("relay"), mark,
     )  # fmt: skip
     known = past.known.get("relay", found[:0])
     found[: len(known)] = known
-    past.by_transfer(_pass_on, len(known), graph.time, graph.amount, past.received.time, links, is_unusual, found)
+    past.by_transfer(_pass_on, len(known), graph.time, graph.amount, past.received.time, links, mark, found)
     money = past.room.full((len(past.received.time), 4), 0, np.float64)
-    _follow(len(known), graph.time, graph.amount, past.received.time, links, past.is_simultaneous, money, found)
+    _follow(len(known), graph.time, graph.amount, past.received.time, links, mark, past.is_simultaneous, money, found)
     return found
 
 
 @numba.njit(cache=True, nogil=True)
-def _mark_unusual(low, high, paid, received, lookback, n_accounts, opening, n_known, is_unusual) -> None:  # type: ignore[no-untyped-def]
+def _mark(  # type: ignore[no-untyped-def]
+    low, high, paid, received, lookback, is_simultaneous, most, n_accounts, opening, n_known, mark
+) -> None:
     """Mark debits that are large for their account, to accounts that it had not dealt with before the look-back.
 
-    Invariant: if `met[b] == a`, a and b first met at `first[b]`; `total` and `n` are of the debits in earlier ticks.
+    Also those of accounts with too many transfers, of which nothing is known. Invariant: if `met[b] == a`, a and b
+    first met at `first[b]`; `total` and `n` are of the debits in earlier ticks.
     """
     met, first = np.full(n_accounts, -1, np.int32), np.empty(n_accounts, np.int64)
     for a in range(low, high):
@@ -106,18 +115,32 @@ def _mark_unusual(low, high, paid, received, lookback, n_accounts, opening, n_kn
             continue
         e, f = paid.start[a], received.start[a]
         total, n = opened(opening.paid, a), opened(opening.n_debits, a)
+        e_first, e_last, f_first, f_last = e, e, f, f
+        always = is_over(opening.is_paid_over, a) or is_over(opening.is_received_over, a)
         while e < paid.stop[a]:
             now, n_now, total_now = paid.time[e], n, total
             while f < received.stop[a] and received.time[f] <= now:
                 if met[received.other[f]] != a:
                     met[received.other[f]], first[received.other[f]] = a, received.time[f]
                 f += 1
+            while e_last < paid.stop[a] and is_earlier(paid.time[e_last], now, is_simultaneous):
+                e_last += 1
+            while f_last < received.stop[a] and is_earlier(received.time[f_last], now, is_simultaneous):
+                f_last += 1
+            while e_first < e_last and paid.time[e_first] < now - lookback:
+                e_first += 1
+            while f_first < f_last and received.time[f_first] < now - lookback:
+                f_first += 1
+            is_unknown = always or max(e_last - e_first, f_last - f_first) > most
             while e < paid.stop[a] and paid.time[e] == now:
                 payee, amount = paid.other[e], paid.amount[e]
                 if met[payee] != a:
                     met[payee], first[payee] = a, now
                 is_large = n > 0 and amount * n > LARGE * total
-                is_unusual[paid.transfer[e]] = is_large and first[payee] >= now - lookback
+                if is_unknown:
+                    mark[paid.transfer[e]] = _UNKNOWN
+                elif is_large and first[payee] >= now - lookback:
+                    mark[paid.transfer[e]] = _UNUSUAL
                 if now >= opening.since:
                     n_now += 1
                     total_now += amount
@@ -126,10 +149,10 @@ def _mark_unusual(low, high, paid, received, lookback, n_accounts, opening, n_kn
 
 
 @numba.njit(cache=True, nogil=True)
-def _pass_on(low, high, n_known, time, amount, received_time, links, is_unusual, found) -> None:  # type: ignore[no-untyped-def]
+def _pass_on(low, high, n_known, time, amount, received_time, links, mark, found) -> None:  # type: ignore[no-untyped-def]
     """Write what the pairs of the debit groups named in the range say, to all transfers of each."""
     for d in range(max(low, n_known), high):
-        if links.debit_of[d] != d:
+        if links.debit_of[d] != d or mark[d] == _UNKNOWN:
             continue
         passed, waited, used, total = 0, 0.0, 0.0, links.debit_total[d]
         for k in range(links.start[d], links.start[d + 1]):
@@ -145,12 +168,12 @@ def _pass_on(low, high, n_known, time, amount, received_time, links, is_unusual,
                 if passed > 0:
                     found[i, 1] = waited / passed
                 found[i, 2] = used * (amount[i] / total)
-                found[i, 5] = is_unusual[i] and passed < total - passed
+                found[i, 5] = mark[i] == _UNUSUAL and passed < total - passed
             i += 1
 
 
 @numba.njit(cache=True, nogil=True)
-def _follow(n_known, time, amount, received_time, links, is_simultaneous, money, found) -> None:  # type: ignore[no-untyped-def]
+def _follow(n_known, time, amount, received_time, links, mark, is_simultaneous, money, found) -> None:  # type: ignore[no-untyped-def]
     """Take the ticks in turn, in rounds: learn from the credit groups, then tell the credit groups.
 
     What is known of the first `n_known` transfers stands in `found`; they only tell.
@@ -170,7 +193,7 @@ def _follow(n_known, time, amount, received_time, links, is_simultaneous, money,
             depth, flow, layer, stem = np.float32(0), np.float32(np.nan), np.float32(np.nan), np.float32(0)
             for i in range(first, stop):
                 d = links.debit_of[i]
-                if d < 0:
+                if d < 0 or mark[i] == _UNKNOWN:
                     continue
                 if d != group and not (is_tangled and n_done == 0):
                     group, total = int(d), links.debit_total[d]
@@ -200,7 +223,7 @@ def _follow(n_known, time, amount, received_time, links, is_simultaneous, money,
             for i in range(low, stop):
                 if not links.is_passed_on[i]:
                     continue
-                c, depth = links.credit_of[i], found[i, 3]
+                c, depth = links.credit_of[i], found[i, 3] if found[i, 3] > 0 else np.float32(0)  # NaN is unknown
                 kept = float(amount[i]) if depth == 0 else amount[i] * float(found[i, 4])
                 if depth > money[c, _DEPTH] or (depth == money[c, _DEPTH] and kept > money[c, _FLOW]):
                     money[c, _DEPTH], money[c, _FLOW] = depth, kept
@@ -234,7 +257,7 @@ def origins(past: Past) -> Float32Array:
 
     The payer itself is none; who paid the payer itself is `source_fan_in`. Credits whose payer y had more than
     `max_degree` credits within the look-back before are not followed but counted in `origins_left_out`. Of a payer with
-    more than 4,096 credits within the look-back nothing is known: both are NaN, unless `max_degree` is None. A window
+    more than 512 credits within the look-back nothing is known: both are NaN, unless `max_degree` is None. A window
     slides over the credits of each account, so that each path x -> y -> payer is met twice: O(paths + transfers).
     """
     found = past.unknown(2)
@@ -244,9 +267,10 @@ def origins(past: Past) -> Float32Array:
         past.lookback,
         past.is_simultaneous,
         most,
-        MOST_CREDITS if past.max_degree else len(past) + 1,
+        past.most_credits,
         past.graph.n_accounts,
         past.n_known("origins"),
+        past.opening.is_received_over,
     )
     past.by_account(_origins, past.paid, past.received, *rules, found)
     return found
@@ -255,7 +279,7 @@ def origins(past: Past) -> Float32Array:
 @numba.njit(cache=True, nogil=True)
 def _origins(  # type: ignore[no-untyped-def]
     low, high, paid, received, earlier_credits, lookback, is_simultaneous, most, most_credits, n_accounts, n_known,
-    found,
+    is_received_over, found,
 ) -> None:  # fmt: skip
     """Slide a window over the credits of each account, up to a last, empty one behind its debits.
 
@@ -263,7 +287,7 @@ def _origins(  # type: ignore[no-untyped-def]
     """
     n_paths = np.zeros(n_accounts, np.int32)
     for a in range(low, high):
-        if not has_unknown(paid, a, n_known):
+        if not has_unknown(paid, a, n_known) or is_over(is_received_over, a):
             continue
         first, last, n_origins, n_left_out = received.start[a], received.start[a], 0, 0
         for e in range(paid.start[a], paid.stop[a] + 1):

@@ -8,6 +8,7 @@ import numpy.typing as npt
 
 from muledetect.arrays import Float32Array, first_at_least
 from muledetect.features._columns import Column
+from muledetect.features.signals._opening import is_over
 from muledetect.features.signals._past import Past, has_unknown
 from muledetect.features.signals._spec import signal
 
@@ -33,7 +34,9 @@ def scatter_gather(past: Past) -> Float32Array:
 
     A transfer m -> t is not looked through if m got more than `max_degree` transfers in the look-back before it:
     `scatter_left_out` counts such transfers within the look-back, this one included; if it is this one, the other two
-    columns are NaN. O(credits of the payer since it last paid t) a transfer, amortised.
+    columns are NaN. They are also NaN if t got more than 4,096 earlier transfers within the look-back, and
+    `scatter_left_out` then tells of this transfer alone, 0 or 1; unless `max_degree` is None. O(credits of the payer
+    since it last paid t) a transfer, amortised.
     """
     found = past.unknown(3)
     known = past.known.get("scatter_gather", found[:0])
@@ -46,7 +49,7 @@ def scatter_gather(past: Past) -> Float32Array:
     is_busy = past.room.full(len(past.received.time), False, np.bool_)
     past.by_account(
         _gather, past.received, past.before.credits, before, after, past.lookback, past.is_simultaneous,
-        past.max_degree, past.graph.n_accounts, len(known), is_busy, found,
+        past.max_degree, past.most, past.graph.n_accounts, len(known), past.opening.is_received_over, is_busy, found,
     )  # fmt: skip
     return found
 
@@ -82,8 +85,10 @@ def _gather(  # type: ignore[no-untyped-def]
     lookback,
     is_simultaneous,
     max_degree,
+    most_credits,
     n_accounts,
     n_known,
+    is_received_over,
     is_busy,
     found,
 ) -> None:
@@ -124,6 +129,8 @@ def _gather(  # type: ignore[no-untyped-def]
             is_seen = g_stop < stop and received.time[g_stop] - lookback <= now  # by a later transfer
             is_alone = g_stop == g + 1
             is_first = is_simultaneous and not is_alone  # the transfers of the tick see each other
+            n_credits = (g_stop if is_simultaneous else g) - oldest
+            is_unknown = n_credits > most_credits or is_over(is_received_over, t)
             for turn in range(1 if is_alone else 2):
                 is_asked = (turn == 0) != is_first
                 is_added = (is_seen or is_first) and (is_alone or not is_asked)
@@ -144,9 +151,15 @@ def _gather(  # type: ignore[no-untyped-def]
                     else:
                         first = first_at_least(received.time, received.start[s], last, now - lookback)
                         held = first
-                    is_left_out = np.isnan(found[i, 0]) if is_known else max_degree > 0 and last - first > max_degree
-                    if is_asked and not is_known:
+                    if is_known:
+                        is_left_out = np.isnan(found[i, 0]) and found[i, 2] > 0
+                    else:
+                        is_left_out = max_degree > 0 and last - first > max_degree
+                    is_written = is_asked and not is_known and not is_unknown
+                    if is_written:
                         found[i, 2] = n_busy + (is_left_out and not is_first)
+                    elif is_asked and not is_known:
+                        found[i, 2] = is_left_out
                     if is_added and is_left_out:
                         is_busy[r] = True
                         n_busy += 1
@@ -157,9 +170,10 @@ def _gather(  # type: ignore[no-untyped-def]
                         p = first
                         while p < last and received.other[p] == t:
                             p += 1
-                        found[i, 0], found[i, 1] = p < last, 0
+                        if is_written:
+                            found[i, 0], found[i, 1] = p < last, 0
                         continue
-                    if is_asked and not is_known:
+                    if is_written:
                         for p in range(first, held):
                             origin = received.other[p]
                             if origin != t:
@@ -174,7 +188,7 @@ def _gather(  # type: ignore[no-untyped-def]
                             if origin != t:
                                 most = max(most, n)
                                 n_origins += n > 1
-                    if is_asked and not is_known:
+                    if is_written:
                         found[i, 0], found[i, 1] = most, n_origins
                     if not is_added or first == last:
                         continue

@@ -10,7 +10,7 @@ import numpy as np
 from muledetect.arrays import MISSING, Float32Array, Int64Array
 from muledetect.facts.columns import numbers
 from muledetect.features._columns import Column
-from muledetect.features.signals._opening import opened
+from muledetect.features.signals._opening import is_over, opened
 from muledetect.features.signals._past import Past, has_unknown
 from muledetect.features.signals._spec import signal
 
@@ -40,12 +40,13 @@ def senders(past: Past) -> Float32Array:
       time; NaN without.
     - `is_stranger`: no transfer between the two, either way, in any earlier tick.
 
-    O(1) a transfer, amortised.
+    Of a payer with more than 4,096 debits in [time - lookback, time) `amount_to_habit` and `rising_run` are NaN, unless
+    `max_degree` is None. O(1) a transfer, amortised.
     """
     found = past.unknown(6)
     past.by_account(
-        _habits, past.paid, past.received, past.lookback, past.graph.n_accounts, past.n_known("senders"),
-        past.opening.largest, found,
+        _habits, past.paid, past.received, past.lookback, past.most, past.graph.n_accounts, past.n_known("senders"),
+        past.opening, found,
     )  # fmt: skip
     if "source_balance_after" in past.at_hand:
         found[:, 0] = _drained(past.graph.amount, past.at_hand["source_balance_after"])
@@ -67,7 +68,7 @@ def _drained(amount: Int64Array, balance: Int64Array) -> Float32Array:
 
 
 @numba.njit(cache=True, nogil=True)
-def _habits(low, high, paid, received, lookback, n_accounts, n_known, largest_before, found) -> None:  # type: ignore[no-untyped-def]
+def _habits(low, high, paid, received, lookback, most, n_accounts, n_known, opening, found) -> None:  # type: ignore[no-untyped-def]
     """Merge the two books of each account, tick by tick.
 
     Invariant: of the ticks with debits before the current one, `largest` is the largest debit, `last_peak` that of the
@@ -80,8 +81,8 @@ def _habits(low, high, paid, received, lookback, n_accounts, n_known, largest_be
             continue
         e, e_stop, f, f_stop = paid.start[a], paid.stop[a], received.start[a], received.stop[a]
         is_first, before = True, np.int64(0)
-        largest, last_peak, n_ticks, rise = np.int64(opened(largest_before, a)), np.int64(0), 0, 0
-        first, n_gone = e, 0
+        largest, last_peak, n_ticks, rise = np.int64(opened(opening.largest, a)), np.int64(0), 0, 0
+        first, n_gone, always_paid = e, 0, is_over(opening.is_paid_over, a)
         while e < e_stop or f < f_stop:
             now = paid.time[e] if f >= f_stop or (e < e_stop and paid.time[e] <= received.time[f]) else received.time[f]
             idle = np.float32(np.nan) if is_first else np.float32((now - before) / 1e6)
@@ -91,15 +92,16 @@ def _habits(low, high, paid, received, lookback, n_accounts, n_known, largest_be
                     met_by[other], first_met[other] = a, now
                 found[received.transfer[f], 4] = idle
                 f += 1
-            peak = np.int64(0)
+            peak, e_now = np.int64(0), e
             while e < e_stop and paid.time[e] == now:
                 i, other, amount = paid.transfer[e], paid.other[e], paid.amount[e]
                 while first < e and paid.time[first] < now - lookback:
                     n_gone += paid.time[first] != paid.time[first + 1]
                     first += 1
-                if largest > 0:
-                    found[i, 1] = amount / largest
-                found[i, 2] = max(0, n_ticks - max(rise, n_gone)) if last_peak < amount else 0
+                if not always_paid and e_now - first <= most:
+                    if largest > 0:
+                        found[i, 1] = amount / largest
+                    found[i, 2] = max(0, n_ticks - max(rise, n_gone)) if last_peak < amount else 0
                 found[i, 3] = idle
                 if met_by[other] != a:
                     met_by[other], first_met[other] = a, now

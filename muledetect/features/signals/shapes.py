@@ -11,6 +11,7 @@ import numpy as np
 
 from muledetect.arrays import Float32Array, first_at_least
 from muledetect.features._columns import Column
+from muledetect.features.signals._opening import is_over
 from muledetect.features.signals._past import Past, begin_of, has_unknown, is_earlier
 from muledetect.features.signals._spec import signal
 
@@ -35,15 +36,25 @@ def bipartite(past: Past) -> Float32Array:
 
     The search starts at the other payers of t or at the other payees of s, whichever have fewer transfers. Where t, or
     an account on the way, has more than `max_degree` transfers in the look-back on the side that is followed, these
-    are not followed, not counted, and `is_bipartite_cut` is 1. O(max_degree ** 2) a transfer.
+    are not followed, not counted, and `is_bipartite_cut` is 1.
+
+    Where s has more than 4,096 earlier transfers on one side in the look-back, it is 1, too, and what rests on this
+    side is NaN, unless `max_degree` is None: on its debits `common_payees`, `bipartite` and `is_stack`, on its credits
+    `common_payers`, and `is_stack` where `bipartite` is not 0. O(max_degree ** 2) a transfer.
     """
     found = past.unknown(5)
     known = past.known.get("bipartite", found[:0])
     found[: len(known)] = known
     places = (past.paid_at, past.received_at, past.before.debits)
-    rules = (past.lookback, past.is_simultaneous, past.max_degree or len(past) + 1, past.graph.n_accounts, len(known))
+    rules = (
+        past.lookback, past.is_simultaneous, past.max_degree or len(past) + 1, past.most, past.graph.n_accounts,
+        len(known), past.opening,
+    )  # fmt: skip
     past.by_account(_bipartite, past.paid, past.received, *places, *rules, found)
-    past.by_account(_stacks, past.paid, past.received, past.lookback, past.is_simultaneous, len(known), found)
+    past.by_account(
+        _stacks, past.paid, past.received, past.lookback, past.is_simultaneous, past.most, len(known),
+        past.opening.is_received_over, found,
+    )  # fmt: skip
     return found
 
 
@@ -66,8 +77,8 @@ def _end_of_window(book, place, account, now, is_simultaneous):  # type: ignore[
 
 @numba.njit(cache=True, nogil=True)
 def _bipartite(  # type: ignore[no-untyped-def]
-    low, high, paid, received, paid_at, received_at, debits_before, lookback, is_simultaneous, max_degree, n_accounts,
-    n_known, found,
+    low, high, paid, received, paid_at, received_at, debits_before, lookback, is_simultaneous, max_degree, most,
+    n_accounts, n_known, opening, found,
 ) -> None:  # fmt: skip
     """Slide over both sides of each payer while walking its debits.
 
@@ -84,6 +95,7 @@ def _bipartite(  # type: ignore[no-untyped-def]
             continue
         first, last = paid.start[s], paid.start[s]
         f_first, f_last = received.start[s], received.start[s]
+        always_paid, always_got = is_over(opening.is_paid_over, s), is_over(opening.is_received_over, s)
         for e in range(paid.start[s], paid.stop[s]):
             now, t, i = paid.time[e], paid.other[e], paid.transfer[e]
             begin = now - lookback
@@ -101,12 +113,16 @@ def _bipartite(  # type: ignore[no-untyped-def]
                 f_first += 1
             if i < n_known:
                 continue
-            found[i, :] = 0
-            has_other_payees = last - first > n_paid[t]
+            is_paid_unknown = always_paid or last - first > most
+            is_got_unknown = always_got or f_last - f_first > most
+            found[i, 0] = np.nan if is_got_unknown else 0
+            found[i, 1:3] = np.nan if is_paid_unknown else 0
+            found[i, 3], found[i, 4] = 0, is_paid_unknown or is_got_unknown
+            has_other_payees = not is_paid_unknown and last - first > n_paid[t]
             if not has_other_payees and f_first == f_last:
                 continue
             ask += 1
-            n_payers, n_payees, n_pairs, is_cut = 0, 0, 0, False
+            n_payers, n_payees, n_pairs, is_cut = 0, 0, 0, is_paid_unknown or is_got_unknown
             if has_other_payees:
                 stop = debits_before[i]
                 start = begin_of(paid.time, paid.start[t], stop, begin, max_degree)
@@ -120,7 +136,9 @@ def _bipartite(  # type: ignore[no-untyped-def]
             stop = _end_of_window(received, received_at[i], t, now, is_simultaneous)
             start = begin_of(received.time, received.start[t], stop, begin, max_degree + is_simultaneous)
             if start < 0:
-                found[i, 1], found[i, 4] = n_payees, 1
+                found[i, 4] = 1
+                if not is_paid_unknown:
+                    found[i, 1] = n_payees
                 continue
             is_from_payers = stop - start <= last - first
             for j in range(start, stop):
@@ -162,7 +180,11 @@ def _bipartite(  # type: ignore[no-untyped-def]
                         if seen[payer] == ask and met[payer] != -2 - walk:
                             met[payer] = -2 - walk
                             n_pairs += 1
-            found[i, 0], found[i, 1], found[i, 2], found[i, 4] = n_payers, n_payees, n_pairs, is_cut
+            found[i, 4] = is_cut
+            if not is_got_unknown:
+                found[i, 0] = n_payers
+            if not is_paid_unknown:
+                found[i, 1], found[i, 2] = n_payees, n_pairs
         for j in range(first, last):
             n_paid[paid.other[j]] = 0
         for j in range(f_first, f_last):
@@ -170,7 +192,9 @@ def _bipartite(  # type: ignore[no-untyped-def]
 
 
 @numba.njit(cache=True, nogil=True)
-def _stacks(low, high, paid, received, lookback, is_simultaneous, n_known, found) -> None:  # type: ignore[no-untyped-def]
+def _stacks(  # type: ignore[no-untyped-def]
+    low, high, paid, received, lookback, is_simultaneous, most, n_known, is_received_over, found
+) -> None:
     """Slide over each payer's credits; `n_shaped` of those in the window lie in a two by two shape."""
     for s in range(low, high):
         if not has_unknown(paid, s, n_known):
@@ -186,4 +210,5 @@ def _stacks(low, high, paid, received, lookback, is_simultaneous, n_known, found
             while first < last and received.time[first] < now - lookback:
                 n_shaped -= found[received.transfer[first], 2] > 0
                 first += 1
-            found[i, 3] = n_shaped > 0
+            is_unknown = np.isnan(found[i, 2]) or is_over(is_received_over, s) or last - first > most
+            found[i, 3] = np.nan if is_unknown else min(n_shaped, 1)
