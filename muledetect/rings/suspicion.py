@@ -198,17 +198,19 @@ def allowance(snapshot: Snapshot, evidence: AccountEvidence) -> tuple[float, Boo
 
     They have a score and a transfer, and neither complaint nor list names them. With `m` the sum of their
     probabilities, it is `m r + 2 sqrt(m r) + 2`: what chance may add, and two that nobody thought of. `r`, at least 1,
-    is by how much scores fall short of what complaints and lists show: (accounts that they name + 1) / (sum of the
-    probabilities of these + 1). O(n log n).
+    is by how much scores fall short of what complaints and lists show: (expected sum of the probabilities of the
+    accounts that these name + 1) / (their sum + 1). A mule has the probability `sum of p^2 / sum of p` on average, if
+    probabilities are right: that is expected of each account that is named. O(n log n).
     """
     graph, is_named = snapshot.graph, (evidence.n_complaints > 0) | (listing(evidence) > 0)
     has_dealt = (graph.outgoing.stop > graph.outgoing.start) | (graph.incoming.stop > graph.incoming.start)
     is_scored = np.isfinite(evidence.probability) & ~snapshot.serves_public & has_dealt
     # sorted first: no name decides the last bit of a sum
-    free, named = (
-        float(np.sort(evidence.probability[rows]).sum()) for rows in (is_scored & ~is_named, is_scored & is_named)
+    free, named, everyone = (
+        np.sort(evidence.probability[rows]) for rows in (is_scored & ~is_named, is_scored & is_named, is_scored)
     )
-    expected = free * max(1.0, (np.sum(is_scored & is_named) + 1) / (named + 1))
+    usual = float((everyone * everyone).sum() / max(everyone.sum(), RAREST))
+    expected = float(free.sum()) * max(1.0, (len(named) * usual + 1) / (float(named.sum()) + 1))
     return float(expected + 2 * np.sqrt(expected) + 2), is_scored & ~is_named
 
 
