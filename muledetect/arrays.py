@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, Final
 
 import numba
 import numpy as np
@@ -25,6 +26,9 @@ MISSING = np.iinfo(np.int64).min
 
 #: Later than every moment.
 NEVER = np.iinfo(np.int64).max
+
+#: Rows of a long array that are worked on at once, where what is made of them would take memory.
+PIECE: Final = 2**20
 
 #: A table of flags finds distinct numbers faster than a sort where it has up to so many places a number.
 _DENSE = 16
@@ -64,6 +68,11 @@ def each_first_at_least(values: Int64Array, low: Int64Array, high: Int64Array, b
     for i in range(len(low)):
         found[i] = first_at_least(values, low[i], high[i], bound[i])
     return found
+
+
+def pieces(n: int) -> Iterator[slice]:
+    """Yield slices of `PIECE` rows that cover `n` rows."""
+    return (slice(at, min(at + PIECE, n)) for at in range(0, n, PIECE))
 
 
 def run_starts(*keys: AnyArray) -> BoolArray:

@@ -269,3 +269,81 @@ def test_a_step_holds_its_limit_with_files_that_have_none_and_busy_threads() -> 
         "print(most)"
     )
     assert printed_by(code) < 320_000_000
+
+
+#: For a process of its own: by how many bytes its own memory grew while `work` ran.
+GROWTH = """
+import threading, time
+from dataclasses import replace
+import numpy as np, pyarrow as pa
+from muledetect.facts import Snapshot
+from muledetect.mapped import resident
+from muledetect.memory import Room
+from muledetect.records import read_dataset
+from muledetect.rings import payments
+from muledetect.rings.communities import find_communities
+
+def grown(work):
+    before, found, done = resident(with_files=False), [0], []
+    def watch():
+        while not done:
+            found.append(resident(with_files=False))
+            time.sleep(0.002)
+    thread = threading.Thread(target=watch)
+    thread.start()
+    try:
+        work()
+    finally:
+        done.append(True)
+        thread.join()
+    return max(found) - before
+"""
+
+LEARNING = """
+def bank(n):
+    random, n_accounts = np.random.default_rng(1), n // 20 + 50
+    source = random.integers(0, n_accounts, n)
+    target = (source + random.integers(1, n_accounts, n)) % n_accounts
+    ids = pa.array([f"{k:07d}" for k in range(n_accounts)])
+    time = pa.array(1_735_689_600_000_000 + np.arange(n) * 10**6).cast(pa.timestamp("us", tz="UTC"))
+    columns = {"transfer_id": pa.array(np.arange(n)).cast(pa.string()), "time": time, "source": ids.take(source),
+               "target": ids.take(target), "amount": pa.array(random.integers(1, 10**6, n))}
+    return Snapshot(replace(read_dataset({"transfers": pa.table(columns)}), room=Room(2 * 10**9)), "2026-01-01")
+
+def learn(snapshot):
+    known = np.random.default_rng(2).random(snapshot.graph.n_accounts) ** 8
+    n_pairs.append(len(payments.learn_payments(snapshot, known, since=0, most=200).source))
+
+n_pairs, payments.MOST_PAIRS = [], 5_000
+learn(bank(5_000))  # compiles the kernels
+large = bank(2_000_000)
+large.is_between_accounts
+print(grown(lambda: learn(large)))
+assert n_pairs[-1] > 1_900_000
+"""
+
+SEARCH = """
+def search(n_edges):
+    random, n = np.random.default_rng(1), n_edges // 5
+    one, other = np.divmod(random.integers(0, n * n, n_edges), n)
+    key = np.unique((np.minimum(one, other) * n + np.maximum(one, other))[one != other])
+    left, right = np.divmod(key, n)
+    weight, traits = random.random(len(left)), (random.random(n),)
+    find_communities(left, right, weight, traits, resolution=0.035)
+
+search(1_000)
+print(grown(lambda: search(80_000)))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux says what a process holds")
+def test_what_rings_learn_from_payments_lies_in_files() -> None:
+    """Two million pairs of accounts take 140 bytes each in files while they are learnt from, and few on the heap."""
+    assert printed_by(GROWTH + LEARNING) < 150_000_000
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux says what a process holds")
+def test_the_search_of_one_component_takes_memory_in_proportion_to_its_edges() -> None:
+    assert printed_by(GROWTH + SEARCH) < 80_000 * 1_200

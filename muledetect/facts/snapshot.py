@@ -18,11 +18,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from muledetect.arrays import BoolArray, Float64Array, Int8Array, Int32Array, Int64Array
+from muledetect.arrays import BoolArray, Float64Array, Int8Array, Int32Array, Int64Array, pieces
 from muledetect.clock import Moment, format_time, parse_time
 from muledetect.facts.accounts import PLACES, PUBLIC_KINDS, Accounts, find_hubs
 from muledetect.facts.balances import balances_before
-from muledetect.facts.columns import numbers
+from muledetect.facts.columns import by_piece, numbers
 from muledetect.facts.complaints import NOT_KNOWN, UNMATCHED
 from muledetect.facts.known import Facts, facts_of
 from muledetect.facts.matching import transfers_of
@@ -242,6 +242,13 @@ class Snapshot:
         return self._facts.accounts
 
     @cached_property
+    def session_account(self) -> Int32Array:
+        """Account code of each row of table sessions, int32; -1 for null or an account that the graph does not know."""
+        room, table = self._facts.room, self.tables.get("sessions")
+        column = pa.chunked_array([], pa.string()) if table is None else table["account_id"]
+        return room.keep(by_piece(column, self.graph.codes, np.int32, room))
+
+    @cached_property
     def is_hub(self) -> BoolArray:
         """Which accounts so many others paid that they serve the public, bool[n_accounts]; see `HUB_PAYERS`."""
         return find_hubs(self.graph)
@@ -280,10 +287,14 @@ class Snapshot:
         """
         graph, public, reversals = self.graph, self.serves_public, self._facts.reversals
         n = graph.n_transfers
-        found: BoolArray = (graph.source != graph.target) & ~public[graph.source] & ~public[graph.target]
-        found &= (self.exit_place == 0) & ~reversals.is_reversal[:n] & (reversals.reversed_at[:n] >= self.as_of)
-        is_cash_in = self._facts.is_cash_in
-        return found if is_cash_in is None else found & ~is_cash_in[:n]
+        found: BoolArray = self._facts.room.empty(n, np.bool_)
+        is_cash_in, exit_place = self._facts.is_cash_in, self.exit_place
+        for rows in pieces(n):
+            source, target = graph.source[rows], graph.target[rows]
+            of_rows = (source != target) & ~public[source] & ~public[target] & (exit_place[rows] == 0)
+            of_rows &= ~reversals.is_reversal[rows] & (reversals.reversed_at[rows] >= self.as_of)
+            found[rows] = of_rows if is_cash_in is None else of_rows & ~is_cash_in[rows]
+        return found
 
     def transfers_of(self, accounts: Int32Array, since: int | None = None) -> tuple[Int64Array, Int64Array]:
         """Return the transfers that accounts paid or received, both sides one after the other.

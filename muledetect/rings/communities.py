@@ -162,7 +162,8 @@ def find_communities(
 
     Leiden visits accounts in an order that starts from their numbers, so accounts are first numbered by what they are
     (`structural_order`), and each connected component is clustered by itself: neither names, nor the order of rows,
-    nor accounts elsewhere change a community. 9 runs of Leiden, about O(edges) each.
+    nor accounts elsewhere change a community. 9 runs of Leiden, about O(edges) each: some 5 s for 300,000
+    edges. Memory goes to the largest component, some 900 bytes an edge: the library takes edges as Python objects.
     """
     n = len(traits[0])
     rank = np.empty(n, np.int64)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
+from itertools import pairwise
 from typing import Final
 
 import numba
 import numpy as np
 
-from muledetect.arrays import BoolArray, Float64Array, Int32Array, Int64Array
+from muledetect.arrays import PIECE, BoolArray, Float64Array, Int32Array, Int64Array, places_in, run_starts
 from muledetect.clock import MINUTE
 from muledetect.facts.matching import match_first_in_first_out, transfers_of
 from muledetect.graph import TransferGraph
@@ -29,8 +30,14 @@ class RelayedMoney:
     strength: Float64Array  # how surprising the relay is, 0 (none) to 1 (all of one equal amount, at once)
     partner: Int32Array  # position of the transfer on the other side that it matches best, -1 = none
 
+    def of(self, rows: Int64Array) -> RelayedMoney:
+        """Return some of the rows."""
+        return RelayedMoney(**{field.name: getattr(self, field.name)[rows] for field in fields(self)})
 
-def match_relayed_money(graph: TransferGraph, accounts: Int32Array, *, since: int, holding_time: int) -> RelayedMoney:
+
+def match_relayed_money(
+    graph: TransferGraph, accounts: Int32Array, *, since: int, holding_time: int, among: Int64Array | None = None
+) -> RelayedMoney:
     """Match the debits of `accounts` (codes) since a moment with the credits that they spent, oldest first.
 
     `holding_time` is the longest stay of relayed money; a clock coarser than it widens it to one tick. Amount and
@@ -43,7 +50,24 @@ def match_relayed_money(graph: TransferGraph, accounts: Int32Array, *, since: in
 
     and a transfer's strength is the sum of that over its matches, at most the best speed among them. O(transfers of
     the accounts): each step exhausts one pot. Transfers from an account to itself move nothing.
+
+    With `among` (positions in the graph, ascending) all transfers are matched, and rows of these are returned. Accounts
+    are matched one after the other, about `PIECE` transfers at once, so that memory goes to the rows returned.
     """
+    n_rows = sum(index.stop[accounts] - index.start[accounts] for index in (graph.incoming, graph.outgoing))
+    block = np.cumsum(n_rows) // PIECE
+    parts = []
+    starts = np.flatnonzero(run_starts(block)).tolist() or [0]
+    for first, behind in pairwise([*starts, len(accounts)]):
+        made = _match(graph, accounts[first:behind], since, holding_time)
+        if among is not None:
+            made = made.of(np.flatnonzero(places_in(among, made.transfer) >= 0))
+        parts.append(replace(made, middle=made.middle + first))
+    names = [field.name for field in fields(RelayedMoney)]
+    return RelayedMoney(**{name: np.concatenate([getattr(part, name) for part in parts]) for name in names})
+
+
+def _match(graph: TransferGraph, accounts: Int32Array, since: int, holding_time: int) -> RelayedMoney:
     middle, transfer = transfers_of(graph, accounts, since)
     payer = graph.source[transfer]
     moves = payer != graph.target[transfer]

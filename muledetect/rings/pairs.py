@@ -17,7 +17,7 @@ import numba
 import numpy as np
 from scipy.special import expit
 
-from muledetect.arrays import NEVER, BoolArray, Float64Array, Int32Array, Int64Array, first_at_least, places_in, sum_at
+from muledetect.arrays import NEVER, BoolArray, Float64Array, Int32Array, Int64Array, first_at_least, sum_at
 from muledetect.clock import DAY
 from muledetect.facts import Snapshot
 from muledetect.graph import TransferGraph
@@ -79,26 +79,35 @@ class Pairs:
 class Fits:
     """How well directed pairs of accounts fit what rings do here, see `payments.py`; ascending by source and target."""
 
-    source: Int64Array  # account codes
-    target: Int64Array
+    source: Int32Array  # account codes
+    target: Int32Array
     value: Float64Array  # log-odds that both ends are suspicious, beyond those of an ordinary pair
     odds: Float64Array  # log-odds that a ring joins the pair
 
     def put_on(self, pairs: Pairs, accounts: Int32Array) -> Pairs:
-        """Return pairs of `accounts` (codes, ascending) with the part `fit`; 0 for a pair that is not among these."""
-        source, target = (places_in(accounts, end.astype(np.int32)) for end in (self.source, self.target))
-        rows = np.flatnonzero((source >= 0) & (target >= 0))
-        n, fit = max(len(accounts), 1), np.zeros(len(pairs.source))
-        key = pairs.source * n + pairs.target
-        at = np.searchsorted(key, source[rows] * n + target[rows])
-        is_there = at < len(key)
-        is_there[is_there] = key[at[is_there]] == (source[rows] * n + target[rows])[is_there]
-        fit[at[is_there]] = self.value[rows[is_there]]
+        """Return pairs of `accounts` (codes, ascending) with the part `fit`; 0 for a pair that is not among these.
+
+        O(log of these a pair).
+        """
+        fit = _values_of(accounts[pairs.source], accounts[pairs.target], self.source, self.target, self.value)
         return replace(pairs, parts={**pairs.parts, "fit": fit})
 
 
+@numba.njit(cache=True, nogil=True)
+def _values_of(source, target, sources, targets, values):  # type: ignore[no-untyped-def]
+    """Return the value of each pair among ascending pairs; 0 where it is not there."""
+    found = np.zeros(len(source), np.float64)
+    for k in range(len(source)):
+        low = first_at_least(sources, 0, len(sources), source[k])
+        high = first_at_least(sources, low, len(sources), source[k] + 1)
+        place = first_at_least(targets, low, high, target[k])
+        if place < high and targets[place] == target[k]:
+            found[k] = values[place]
+    return found
+
+
 #: Nothing was learnt.
-NO_FITS: Final = Fits(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0), np.zeros(0))
+NO_FITS: Final = Fits(np.zeros(0, np.int32), np.zeros(0, np.int32), np.zeros(0), np.zeros(0))
 
 
 def measure_pairs(

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -21,9 +22,21 @@ import numba
 import numpy as np
 from scipy.special import logit
 
-from muledetect.arrays import NEVER, Float32Array, Float64Array, Int64Array, UInt64Array, first_transfer_at, sum_at
+from muledetect.arrays import (
+    PIECE,
+    Float32Array,
+    Float64Array,
+    Int32Array,
+    Int64Array,
+    UInt64Array,
+    first_at_least,
+    first_transfer_at,
+    pieces,
+)
 from muledetect.clock import DAY
 from muledetect.facts import Snapshot
+from muledetect.facts.columns import group
+from muledetect.memory import Room
 from muledetect.rings.communities import mix_bits
 from muledetect.rings.pairs import LEAST_SHARE, NO_FITS, Fits, measure_dealings
 from muledetect.rings.strength import LEAST_CONTRAST, learn_strength
@@ -44,7 +57,7 @@ N_TREES: Final = 100
 #: With fewer pairs nothing is learnt.
 FEWEST_PAIRS: Final = 2_000
 
-#: Trees grow on so many pairs at most.
+#: Trees and odds are learnt from so many pairs at most.
 MOST_PAIRS: Final = 1_000_000
 
 #: No pair is surer or less sure than this before its ends are looked at.
@@ -60,21 +73,30 @@ _FAR: Final = 9.0
 def learn_payments(snapshot: Snapshot, suspicion: Float64Array, *, since: int, most: int) -> Fits:
     """Return how well each pair of accounts fits, of those with at most `most` counterparties in the window.
 
-    `suspicion` is that of every account by its own evidence. O(transfers log transfers + pairs * trees).
+    `suspicion` is that of every account by its own evidence. Trees and odds are learnt from at most `MOST_PAIRS` pairs.
+    O(transfers log transfers + pairs * trees). What has a row a pair lies in the room of the data set: 140 bytes while
+    it is learnt from, of which 24 stay.
     """
-    pairs = find_first_payments(snapshot, since=since, most=most)
-    both = suspicion[pairs.source] * suspicion[pairs.target]
-    if len(both) < FEWEST_PAIRS or not both.any():
+    room, pairs = snapshot.facts.room, find_first_payments(snapshot, since=since, most=most)
+    n = len(pairs.source)
+    both, contents = room.empty(n, np.float64), room.empty(n, np.uint64)
+    for rows in pieces(n):
+        both[rows] = suspicion[pairs.source[rows]] * suspicion[pairs.target[rows]]
+        contents[rows] = _contents(pairs.columns[rows], both[rows])
+    if n < FEWEST_PAIRS or not both.any():
         return NO_FITS
     # in an order of their content, so that no name and no order of rows changes a tree
-    order = np.argsort(_contents(pairs.columns, both), kind="stable")
-    taken = order[:: -(-len(order) // MOST_PAIRS)]
-    rows = lightgbm.Dataset(pairs.columns[taken], both[taken].astype(np.float32), params=TREES)
-    trees = lightgbm.train(TREES, rows, num_boost_round=N_TREES)
-    found = np.clip(trees.predict(pairs.columns, num_threads=1), *_CLIP)
-    usual = float(logit(np.clip(np.sort(both).mean(), *_CLIP)))
-    value = np.asarray(logit(found) - usual, np.float64)
-    return Fits(pairs.source, pairs.target, value, odds_of(value, suspicion[pairs.source], suspicion[pairs.target]))
+    taken = every_nth(contents, -(-n // MOST_PAIRS), room)
+    told = lightgbm.Dataset(pairs.columns[taken], both[taken].astype(np.float32), params=TREES)
+    trees = lightgbm.train(TREES, told, num_boost_round=N_TREES)
+    usual = float(logit(np.clip(np.sort(both[taken]).mean(), *_CLIP)))
+    value, odds = room.empty(n, np.float64), room.empty(n, np.float64)
+    for rows in pieces(n):
+        value[rows] = logit(np.clip(trees.predict(pairs.columns[rows], num_threads=1), *_CLIP)) - usual
+    start, slope = learn_odds(value[taken], suspicion[pairs.source[taken]], suspicion[pairs.target[taken]])
+    for rows in pieces(n):
+        odds[rows] = start + slope * value[rows]
+    return Fits(pairs.source, pairs.target, value, odds)
 
 
 def _contents(columns: Float32Array, both: Float64Array) -> UInt64Array:
@@ -85,22 +107,40 @@ def _contents(columns: Float32Array, both: Float64Array) -> UInt64Array:
     return found
 
 
-def odds_of(value: Float64Array, payer: Float64Array, payee: Float64Array) -> Float64Array:
-    """Return the log-odds that a ring joins each pair, from its value and the suspicion of both ends.
+def every_nth(contents: UInt64Array, n: int, room: Room) -> Int64Array:
+    """Return each `n`-th row, from the first on, in ascending order of hashes; equal ones in their order.
+
+    Rows are put apart by the first bits of their hash and sorted part by part. O(rows log rows).
+    """
+    bits = max(1, (len(contents) // PIECE).bit_length())
+    part = room.empty(len(contents), np.int32)
+    for rows in pieces(len(contents)):
+        part[rows] = contents[rows] >> np.uint64(64 - bits)
+    start, place = group(part, 2**bits, room)
+    taken = [np.zeros(0, np.int64)]
+    for first, behind in pairwise(start.tolist()):
+        of_part = place[first:behind]
+        taken.append(of_part[np.argsort(contents[of_part], kind="stable")[-first % n :: n]])
+    return np.concatenate(taken)
+
+
+def learn_odds(value: Float64Array, payer: Float64Array, payee: Float64Array) -> tuple[float, float]:
+    """Return the log-odds that a ring joins a pair of value 0, and what a unit of value adds.
 
     With `m` the mean suspicion of mules and `b` that of whom anybody deals with, ends of pairs of one value have the
-    mean `b + (m - b) p`: `p` is fitted as a logistic function of the value, see `learn_strength`.
+    mean `b + (m - b) p`: `p` is fitted as a logistic function of the value, see `learn_strength`. Where scores hardly
+    tell mules from others no pair has odds: -inf, 0.
     """
     ends = np.concatenate([payer, payee])
     ranked = np.sort(ends)
     mules = float((ranked * ranked).sum() / max(ranked.sum(), _LEAST))
     anybody = max(float(ranked.mean()), _LEAST)
     if mules - anybody < LEAST_CONTRAST:
-        return np.full(len(value), -np.inf)
+        return -np.inf, 0.0
     weights = learn_strength(
         {"fit": np.tile(value, 2)}, np.ones(len(ends)), ends, mules=mules, anybody=anybody, elsewhere=ANY_PAIR
     )
-    return weights["intercept"] + weights["fit"] * value
+    return weights["intercept"], weights["fit"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,62 +154,107 @@ class FirstPayments:
     how many of a like amount, and the least difference in logs of amounts.
     """
 
-    source: Int64Array  # account codes
-    target: Int64Array
+    source: Int32Array  # account codes
+    target: Int32Array
     columns: Float32Array
 
 
 def find_first_payments(snapshot: Snapshot, *, since: int, most: int) -> FirstPayments:
     """Return the pairs of accounts with at most `most` counterparties of which one paid the other in the window.
 
-    O(transfers log transfers + pairs of first payments of one account within three days).
+    O(transfers log transfers + pairs of first payments of one account within three days). 140 bytes a pair in the room
+    of the data set while it works, of which 80 stay.
     """
-    graph, n = snapshot.graph, snapshot.graph.n_accounts
-    dealings = measure_dealings(snapshot, np.arange(n, dtype=np.int32), since, most)
-    is_small = dealings.n_others <= most
+    graph, room = snapshot.graph, snapshot.facts.room
+    dealings = measure_dealings(snapshot, np.arange(graph.n_accounts, dtype=np.int32), since, most)
     begins = int(np.searchsorted(graph.time, since, side="left"))
-    source, target = graph.source[begins:], graph.target[begins:]
-    transfer = begins + np.flatnonzero(snapshot.is_between_accounts[begins:] & is_small[source] & is_small[target])
-    key = graph.source[transfer].astype(np.int64) * n + graph.target[transfer]
-    pair, first, of = np.unique(key, return_index=True, return_inverse=True)
-    payer, payee = np.divmod(pair, n)
-    amount = sum_at(graph.amount[transfer], of, len(pair))
-    last = np.full(len(pair), -NEVER)
-    np.maximum.at(last, of, graph.time[transfer])
-    started = graph.time[transfer[first]]
-    size = np.log(np.maximum(graph.amount[transfer[first]], 1))
-    own = [
-        size,
-        np.bincount(of, minlength=len(pair)),
-        last - started,
-        np.log(amount / np.maximum(dealings.inflow[payee], 1) + LEAST_SHARE),
-        np.log(amount / np.maximum(dealings.outflow[payer], 1) + LEAST_SHARE),
-        np.isin(payee * n + payer, pair),
-    ]
-    near = _look_around(payer, payee, started, size, TOGETHER, _by(payer, started, n), _by(payee, started, n))
-    return FirstPayments(payer, payee, np.column_stack([*(np.asarray(values, np.float32) for values in own), near]))
-
-
-def _by(account: Int64Array, time: Int64Array, n: int) -> tuple[Int64Array, Int64Array, Int64Array]:
-    """Return where the rows of each account start and stop in an order by account and time, and that order."""
-    order = np.lexsort((time, account))
-    start, stop = (np.searchsorted(account[order], np.arange(n), side=side) for side in ("left", "right"))
-    return start.astype(np.int64), stop.astype(np.int64), order.astype(np.int64)
+    counts = (*graph.outgoing, graph.target, snapshot.is_between_accounts, dealings.n_others <= most, begins)
+    start = _count_pairs(*counts)
+    n = int(start[-1])
+    payer, payee, first, n_paid = (room.empty(n, np.int32) for _ in range(4))
+    amount, last = room.empty(n, np.int64), room.empty(n, np.int64)
+    _pair_up(*counts, graph.time, graph.amount, start, payer, payee, first, n_paid, amount, last)
+    started, size = room.empty(n, np.int64), room.empty(n, np.float64)
+    columns = room.empty((n, 18), np.float32)
+    for rows in pieces(n):
+        started[rows] = graph.time[first[rows]]
+        size[rows] = np.log(np.maximum(graph.amount[first[rows]], 1))
+        columns[rows, 0] = size[rows]
+        columns[rows, 1] = n_paid[rows]
+        columns[rows, 2] = last[rows] - started[rows]
+        columns[rows, 3] = np.log(amount[rows] / np.maximum(dealings.inflow[payee[rows]], 1) + LEAST_SHARE)
+        columns[rows, 4] = np.log(amount[rows] / np.maximum(dealings.outflow[payer[rows]], 1) + LEAST_SHARE)
+    paid, received = (group(end, graph.n_accounts, room, time=started) for end in (payer, payee))
+    _look_around(payer, payee, start, started, size, TOGETHER, paid, received, columns)
+    return FirstPayments(payer, payee, columns)
 
 
 @numba.njit(cache=True, nogil=True)
-def _look_around(payer, payee, time, size, together, paid, received):  # type: ignore[no-untyped-def]
-    """Return for each first payment, of those around it on four sides, how many, how many alike, least difference."""
-    found = np.zeros((len(payer), 12), np.float32)
+def _count_pairs(out_start, out_stop, out_transfer, target, binds, is_small, begins):  # type: ignore[no-untyped-def]
+    """Return where the pairs of each payer begin, in order of payers, and one end."""
+    paid = np.full(len(out_start), -1, np.int32)
+    start = np.zeros(len(out_start) + 1, np.int64)
+    for a in range(len(out_start)):
+        n = 0
+        if is_small[a]:
+            for j in range(first_at_least(out_transfer, out_start[a], out_stop[a], begins), out_stop[a]):
+                b = target[out_transfer[j]]
+                if binds[out_transfer[j]] and is_small[b] and paid[b] != a:
+                    paid[b] = a
+                    n += 1
+        start[a + 1] = start[a] + n
+    return start
+
+
+@numba.njit(cache=True, nogil=True)
+def _pair_up(  # type: ignore[no-untyped-def]
+    out_start, out_stop, out_transfer, target, binds, is_small, begins, time, amount,
+    start, payer, payee, first, n_paid, total, last,
+) -> None:  # fmt: skip
+    """Fill in the pairs of each payer, ascending by payee: first transfer, transfers, amount, time of the last."""
+    place = np.full(len(out_start), -1, np.int64)  # of the pair with each payee; stale below the payer's first
+    for a in range(len(out_start)):
+        low, high = start[a], start[a + 1]
+        if low == high:
+            continue
+        begin, n = first_at_least(out_transfer, out_start[a], out_stop[a], begins), low
+        for j in range(begin, out_stop[a]):
+            b = target[out_transfer[j]]
+            if binds[out_transfer[j]] and is_small[b] and place[b] < low:
+                place[b] = n
+                payee[n] = b
+                n += 1
+        payee[low:high] = np.sort(payee[low:high])
+        for k in range(low, high):
+            place[payee[k]] = k
+            payer[k], n_paid[k], total[k] = a, 0, 0
+        for j in range(begin, out_stop[a]):
+            i = out_transfer[j]
+            if binds[i] and is_small[target[i]]:
+                k = place[target[i]]
+                if n_paid[k] == 0:
+                    first[k] = i
+                n_paid[k] += 1
+                total[k] += amount[i]
+                last[k] = time[i]
+
+
+@numba.njit(cache=True, nogil=True)
+def _look_around(payer, payee, begin, time, size, together, paid, received, found) -> None:  # type: ignore[no-untyped-def]
+    """Fill in whether the payee ever paid the payer, and of the first payments around each on four sides, how many, how
+    many alike, least difference. Pairs of each payer begin at `begin`."""
     for i in range(len(payer)):
+        back, behind = first_at_least(payee, begin[payee[i]], begin[payee[i] + 1], payer[i]), begin[payee[i] + 1]
+        found[i, 5] = back < behind and payee[back] == payer[i]
         for side in range(4):
             account = payer[i] if side < 2 else payee[i]
             other = payee[i] if side < 2 else payer[i]
-            start, stop, place = paid if side % 2 == 0 else received
+            start, place = paid if side % 2 == 0 else received
+            stop = start[account + 1]
             earliest = time[i] if side == 2 else time[i] - together
             latest = time[i] if side == 1 else time[i] + together
             n, n_alike, least = 0, 0, _FAR
-            for k in range(first_transfer_at(place, start[account], stop[account], time, earliest), stop[account]):
+            for k in range(first_transfer_at(place, start[account], stop, time, earliest), stop):
                 j = place[k]
                 if time[j] > latest:
                     break
@@ -180,7 +265,6 @@ def _look_around(payer, payee, time, size, together, paid, received):  # type: i
                 n += 1
                 n_alike += difference <= ALIKE
                 least = min(least, difference)
-            found[i, 3 * side] = n
-            found[i, 3 * side + 1] = n_alike
-            found[i, 3 * side + 2] = least
-    return found
+            found[i, 6 + 3 * side] = n
+            found[i, 7 + 3 * side] = n_alike
+            found[i, 8 + 3 * side] = least

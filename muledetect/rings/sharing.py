@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from muledetect.arrays import Float64Array, Int32Array, Int64Array, places_in, run_starts
 from muledetect.clock import DAY, HOUR, MINUTE
 from muledetect.facts import Snapshot
-from muledetect.facts.columns import numbers
+from muledetect.facts.columns import bools, by_piece, numbers
 
 #: What more accounts than this use at about the same time binds nobody: a shop's Wi-Fi, a mobile network's gateway.
 MOST_HOLDERS: Final = 20
@@ -40,49 +40,53 @@ class Uses:
         return len(self.account)
 
 
-def find_uses(snapshot: Snapshot, accounts: Int32Array, kind: str) -> Uses:
+def find_uses(snapshot: Snapshot, accounts: Int32Array, kind: str, *, by: Int32Array | None = None) -> Uses:
     """Find what `accounts` (ascending codes) share: of `IN_SESSIONS` in sessions, a terminal, an opening at a branch.
 
     What is in no session is looked for in table identifiers, of the accounts' own or of their holders, without spans of
-    time: an address is shared whenever both had it. Other times are cut into spans counted back from the moment.
-    O(sessions, identifiers or transfers + uses log uses).
+    time: an address is shared whenever both had it. Other times are cut into spans counted back from the moment. With
+    `by` (ascending codes, of `accounts`) only what one of these used counts. O(sessions, identifiers or transfers +
+    uses log uses); memory goes to the rows of what was used by those.
     """
     graph, tables = snapshot.graph, snapshot.tables
+    by = accounts if by is None else by
     if kind == "terminal":
         table = tables["transfers"]
         if "terminal_id" not in table.column_names or graph.tick > VISIT:
             return _none()
-        rows = np.flatnonzero(pc.is_valid(table["terminal_id"]).to_numpy())
+        rows = _rows_used(table["terminal_id"], graph.source, by, graph.n_accounts)
         terminal = table["terminal_id"].take(pa.array(rows))
-        return _group(snapshot, graph.source[rows], graph.time[rows], VISIT, terminal, accounts)
+        return _group(snapshot, graph.source[rows], graph.time[rows], VISIT, terminal, accounts, by)
     if kind in IN_SESSIONS and "sessions" in tables:
         name, clock, (column, span) = "sessions", "time", IN_SESSIONS[kind]
     elif kind == "opening":
         name, clock, column, span = "accounts", "opened_at", "branch_id", BATCH
     else:
         table = snapshot.identifiers(kind)
-        return _group(snapshot, table["account"].to_numpy(), numbers(table, "since"), None, table["value"], accounts)
+        account, since = table["account"].to_numpy(), numbers(table, "since")
+        return _group(snapshot, account, since, None, table["value"], accounts, by)
     if name not in tables or not {clock, column} <= set(tables[name].column_names):
         return _none()
-    table = _used_by(tables[name].select(["account_id", clock, column]), column, snapshot, accounts)
-    table = table.filter(pc.and_(pc.is_valid(table[clock]), pc.is_valid(table[column])))
-    return _group(snapshot, graph.codes(table["account_id"]), numbers(table, clock), span, table[column], accounts)
+    holder = snapshot.session_account if name == "sessions" else graph.codes(tables[name]["account_id"])
+    rows = _rows_used(tables[name][column], holder, by, graph.n_accounts)
+    table = tables[name].select([clock, column]).take(pa.array(rows))
+    is_dated = bools(pc.is_valid(table[clock]))
+    table, holder = table.filter(pa.array(is_dated)), holder[rows[is_dated]]
+    return _group(snapshot, holder, numbers(table, clock), span, table[column], accounts, by)
 
 
-def _used_by(table: pa.Table, column: str, snapshot: Snapshot, accounts: Int32Array) -> pa.Table:
-    """Return the rows of what one of `accounts` used, in their order: the others bind nobody, and are many."""
-    if pa.types.is_dictionary(table.schema.field(column).type):
-        return table
-    is_asked = np.zeros(snapshot.graph.n_accounts + 1, np.bool_)
-    is_asked[accounts] = True
+def _rows_used(value: pa.ChunkedArray, holder: Int32Array, by: Int32Array, n_accounts: int) -> Int64Array:
+    """Return the rows of a column whose value a row of one of `by` has, too: the others bind nobody, and are many."""
+    is_asked = np.zeros(n_accounts + 1, np.bool_)
+    is_asked[by] = True
     # the last place is that of an account that the graph does not know, -1
-    used = pc.unique(table[column].filter(pa.array(is_asked[snapshot.graph.codes(table["account_id"])])))
-    return table.filter(pc.is_in(table[column], value_set=used))
+    used = pc.unique(value.filter(pa.array(is_asked[holder])).cast(pa.string())).drop_null()
+    return np.flatnonzero(by_piece(value, lambda piece: bools(pc.is_in(piece.cast(pa.string()), used)), np.bool_))
 
 
 def _group(
     snapshot: Snapshot, holder: Int32Array, time: Int64Array, length: int | None, value: pa.ChunkedArray,
-    accounts: Int32Array,
+    accounts: Int32Array, by: Int32Array,
 ) -> Uses:  # fmt: skip
     """Put uses of one thing within one span of time together; without a length all time is one span."""
     whole = value.combine_chunks() if isinstance(value, pa.ChunkedArray) else value
@@ -92,7 +96,7 @@ def _group(
     asked = places_in(accounts, holder)
     key = code * (int(span.max(initial=0)) + 1) + span
     # only what an asked account used can bind it
-    rows = np.flatnonzero((holder >= 0) & np.isin(key, np.unique(key[asked >= 0])))
+    rows = np.flatnonzero((holder >= 0) & np.isin(key, np.unique(key[places_in(by, holder) >= 0])))
     if not len(rows):
         return _none()
     rows = rows[np.lexsort((time[rows], holder[rows], key[rows]))]

@@ -18,7 +18,7 @@ from typing import Final
 import numpy as np
 from scipy.special import expit, logit
 
-from muledetect.arrays import BoolArray, Float64Array, Int32Array, Int64Array, places_in, sum_at
+from muledetect.arrays import BoolArray, Float64Array, Int32Array, Int64Array, pieces, places_in, sum_at
 from muledetect.facts import Snapshot
 from muledetect.rings.account_evidence import AccountEvidence
 from muledetect.rings.money import RelayedMoney, match_relayed_money
@@ -132,8 +132,10 @@ def with_payments(
         return evidence
     mean = logit(np.clip(known, *CLIP)) - float(logit(rate))
     most = np.zeros(len(known))
-    for one, other in ((fits.source, fits.target), (fits.target, fits.source)):
-        np.maximum.at(most, one, np.exp(np.minimum(fits.odds + HALF_NEW * mean[other], SUREST_PAIR)))
+    for rows in pieces(len(fits.source)):
+        ends = (fits.source[rows], fits.target[rows])
+        for one, other in (ends, ends[::-1]):
+            np.maximum.at(most, one, np.exp(np.minimum(fits.odds[rows] + HALF_NEW * mean[other], SUREST_PAIR)))
     is_scored = np.isfinite(evidence.probability)
     odds = logit(np.clip(np.where(is_scored, evidence.probability, rate), *CLIP)) + np.log1p(most / rate)
     allowed, is_free = allowance(snapshot, evidence)
@@ -154,7 +156,7 @@ class Near:
     account: Int32Array
     transfer: Int64Array
     pairs: Pairs
-    money: RelayedMoney
+    money: RelayedMoney  # of these transfers only
 
 
 def look_around(
@@ -162,11 +164,11 @@ def look_around(
 ) -> Near:
     """Measure the pairs among accounts (ascending codes) of which one is suspicious."""
     graph = snapshot.graph
-    money = match_relayed_money(graph, accounts, since=since, holding_time=holding_time)
     transfer = dealings(snapshot, accounts[suspicion[accounts] >= ACTIVE], since)
     source, target = (places_in(accounts, end[transfer]) for end in (graph.source, graph.target))
     inside = (source >= 0) & (target >= 0) & (source != target)
     transfer, source, target = transfer[inside], source[inside], target[inside]
+    money = match_relayed_money(graph, accounts, since=since, holding_time=holding_time, among=transfer)
     counted = measure_dealings(snapshot, accounts, since)
     pairs = measure_pairs(snapshot, transfer, source, target, counted, money, since=since)
     return Near(accounts, transfer, fits.put_on(pairs, accounts), money)
@@ -304,9 +306,11 @@ def columns(
         "pays_only": np.where(received, 0.0, pays),
         "relayed_through": np.log1p(_sum(s[pairs.source] * pairs.best(both), pairs.target, n)),
     }
+    active = near.account[s > 0]
     for kind in IN_SESSIONS:
         has_sessions = "sessions" in snapshot.tables
-        found[kind] = np.log1p(_shared(find_uses(snapshot, near.account, kind), s)) if has_sessions else np.zeros(n)
+        uses = find_uses(snapshot, near.account, kind, by=active) if has_sessions else None
+        found[kind] = np.zeros(n) if uses is None else np.log1p(_shared(uses, s))
     return found
 
 

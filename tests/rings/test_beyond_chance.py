@@ -123,13 +123,26 @@ def test_neighbours_make_no_more_mules_than_the_scores_allow() -> None:
     lowered = odds - excess(odds, allowed)
     assert (1 / (1 + np.exp(-lowered))).sum() == pytest.approx(allowed, rel=1e-6)
     assert excess(odds - 20.0, allowed) == 0.0
-    # complaints about five accounts of 2% show by how much the scores fall short: (5 + 1) / (0.1 + 1)
-    named = zeros.copy()
-    named[:5] = 1
-    more, is_free = allowance(snapshot, AccountEvidence(np.full(n, 0.02), named, none, none, np.zeros(n)))
-    expected = 195 * 0.02 * 6 / 1.1
-    assert more == pytest.approx(expected + 2 * expected**0.5 + 2)
-    assert is_free.sum() == n - 5
+
+
+def test_scores_fall_short_only_by_what_complaints_show_beyond_what_right_scores_would() -> None:
+    world = make_world([(f"p{k}", f"q{k}", k * HOUR, 1_000) for k in range(100)], {})
+    snapshot = Snapshot(world.dataset, AS_OF)
+    n = snapshot.graph.n_accounts
+    none, zeros = np.zeros(n, np.bool_), np.zeros(n, np.int64)
+    probability = np.where(np.arange(n) < 20, 0.5, 0.02)
+    # if these are right, a mule has (20 * 0.5 ** 2 + 180 * 0.02 ** 2) / (20 * 0.5 + 180 * 0.02) on average
+    usual = 5.072 / 13.6
+    # complaints about ten of 2%, about ten of 50%, and about both as often as such mules are expected
+    for rows, left in ((slice(20, 30), 10 + 170 * 0.02), (slice(0, 10), 5 + 180 * 0.02), (slice(15, 20), None)):
+        named = zeros.copy()
+        named[rows] = 1
+        allowed, is_free = allowance(snapshot, AccountEvidence(probability, named, none, none, np.zeros(n)))
+        n_named, told = int(named.sum()), float(probability[rows].sum())
+        expected = (13.6 - told if left is None else left) * max(1.0, (n_named * usual + 1) / (told + 1))
+        assert allowed == pytest.approx(expected + 2 * expected**0.5 + 2)
+        assert (expected > 13.6 - told + 1e-9) == (rows.start == 20)
+        assert is_free.sum() == n - n_named
 
 
 def test_the_usual_rest_is_the_lower_median_of_the_pauses_between_different_moments() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import fields, replace
+
 import numpy as np
 import pytest
 from ring_worlds import AS_OF, START, World, make_world
@@ -9,9 +11,11 @@ from ring_worlds import AS_OF, START, World, make_world
 from muledetect.clock import DAY, HOUR
 from muledetect.evaluation import average_precision
 from muledetect.facts import Snapshot
+from muledetect.mapped import is_mapped
+from muledetect.memory import HEAP, Room
 from muledetect.rings.account_evidence import AccountEvidence, gather_evidence, read_scores
 from muledetect.rings.pairs import NO_FITS, Fits
-from muledetect.rings.payments import find_first_payments, learn_payments
+from muledetect.rings.payments import every_nth, find_first_payments, learn_payments
 from muledetect.rings.suspicion import allowance, own_suspicion, share_of_mules, with_payments
 
 Rows = list[tuple[str, str, int, int]]
@@ -113,3 +117,42 @@ def test_few_pairs_or_scores_of_nobody_teach_nothing(world: tuple[World, set[str
     snapshot, evidence, known, fits = learn(nobody)
     raised = with_payments(snapshot, evidence, fits, known, 0.001)
     assert np.nanmax(raised.probability) < 0.002
+
+
+def test_every_nth_row_in_the_order_of_hashes_is_that_of_a_sort(monkeypatch: pytest.MonkeyPatch) -> None:
+    random = np.random.default_rng(3)
+    contents = random.integers(0, 2**64, 1_000, np.uint64)
+    contents[random.integers(0, 1_000, 300)] = contents[0]  # rows that are alike
+    monkeypatch.setattr("muledetect.rings.payments.PIECE", 16)
+    monkeypatch.setattr("muledetect.arrays.PIECE", 7)
+    for rows in (contents, contents[:0], contents[:1]):
+        for n in (1, 3, 2_000):
+            assert every_nth(rows, n, HEAP).tolist() == np.argsort(rows, kind="stable")[::n].tolist()
+
+
+def test_with_more_pairs_than_trees_may_see_they_still_tell_members(
+    world: tuple[World, set[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bank, mules = world
+    snapshot, _, _, whole = learn(bank)
+    monkeypatch.setattr("muledetect.rings.payments.MOST_PAIRS", len(whole.source) // 2)
+    fits = learn(bank)[3]
+    assert (fits.source.tolist(), fits.target.tolist()) == (whole.source.tolist(), whole.target.tolist())
+    is_mule = np.array([name in mules for name in snapshot.graph.account_ids.to_pylist()])
+    both = is_mule[fits.source] & is_mule[fits.target]
+    assert average_precision(both.astype(float), fits.odds) > 5 * both.mean()
+    assert 0.5 < np.corrcoef(fits.value, whole.value)[0, 1] < 1.0
+
+
+def test_pieces_and_files_change_nothing_of_what_is_learnt(
+    world: tuple[World, set[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dataset, scores = world[0]
+    whole = learn(world[0])[3]
+    monkeypatch.setattr("muledetect.arrays.PIECE", 1_000)
+    monkeypatch.setattr("muledetect.rings.payments.PIECE", 1_000)
+    limited = learn(World(replace(dataset, room=Room(10**9, least=0)), scores))[3]
+    for field in fields(Fits):
+        one, other = (getattr(fits, field.name) for fits in (whole, limited))
+        assert one.tobytes() == other.tobytes()
+        assert is_mapped(other.ctypes.data)

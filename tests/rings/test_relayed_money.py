@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import fields
 from fractions import Fraction
 from typing import Any
 
@@ -98,3 +99,22 @@ def test_amounts_equal_those_of_a_loop_over_single_units(rows: list[Any], holdin
         exact = Fraction(int(graph.amount[transfer]) * expected[int(is_debit)][t], pot)
         assert abs(part - exact) <= Fraction(1, 2) + Fraction(1, 10**9)
     assert np.all((money.strength >= 0) & (money.strength <= 1))
+
+
+def test_pieces_of_accounts_and_rows_of_some_transfers_are_those_of_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    random = np.random.default_rng(2)
+    ends = random.integers(0, 12, (300, 2)).tolist()
+    rows = [(f"a{a}", f"a{b}", k * MINUTE, int(random.integers(1, 50))) for k, (a, b) in enumerate(ends)]
+    graph = graph_from_records(rows)
+    asked = np.sort(graph.codes([f"a{k}" for k in range(0, 12, 2)]))
+    whole = match_relayed_money(graph, asked, since=10 * MINUTE, holding_time=HOUR)
+    monkeypatch.setattr("muledetect.rings.money.PIECE", 60)
+    assert whole.strength.any()
+    for among in (None, np.arange(5, 300, 7), np.zeros(0, np.int64)):
+        found = match_relayed_money(graph, asked, since=10 * MINUTE, holding_time=HOUR, among=among)
+        rows_of = np.arange(len(whole.transfer)) if among is None else np.flatnonzero(np.isin(whole.transfer, among))
+        for field in fields(RelayedMoney):
+            one, other = getattr(whole, field.name)[rows_of], getattr(found, field.name)
+            assert (one.tobytes(), one.dtype) == (other.tobytes(), other.dtype)
+    nobody = match_relayed_money(graph, asked[:0], since=0, holding_time=HOUR)
+    assert [len(getattr(nobody, field.name)) for field in fields(RelayedMoney)] == [0] * 6

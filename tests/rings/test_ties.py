@@ -18,6 +18,7 @@ from muledetect.facts import Snapshot
 from muledetect.records import read_dataset
 from muledetect.rings import TieContext, Ties, family, find_ties, learn_weights
 from muledetect.rings.ties import EVIDENCE
+from muledetect.rings.ties.calls import join_calls
 from muledetect.rings.ties.grades import WEAK, grade
 from muledetect.rings.ties.statements import complaint
 
@@ -336,3 +337,37 @@ def test_a_family_of_ones_own_can_be_passed_and_is_checked() -> None:
         search(tables(), weights={"rumour": 1.0})
     with pytest.raises(DataError, match="account_id"):
         search(tables(), members=pa.table({"ring_id": ["R1"]}))
+
+
+@given(st.integers(0, 2**16))
+@settings(deadline=None, max_examples=25)
+def test_a_call_is_joined_with_the_first_payment_to_each_ring_within_a_day(seed: int) -> None:
+    random = np.random.default_rng(seed)
+    phones = [f"#{k}" for k in range(4)]
+    paid = pd.DataFrame(
+        {
+            "ring": random.integers(0, 3, 30), "transfer": np.arange(30), "time": random.permutation(30) * 5 * HOUR,
+            "payer": random.integers(0, 9, 30), "is_disputed": random.random(30) < 0.5,
+            "phone": pd.Series(random.choice([*phones, None], 30), dtype="object"),
+        }
+    )  # fmt: skip
+    calls = pd.DataFrame(
+        {
+            "call_id": [f"c{k}" for k in range(20)], "time": random.integers(0, 30, 20) * 5 * HOUR,
+            "callee": random.choice([*phones, "#other"], 20), "centre": "C", "weight": 0.5,
+        }
+    )  # fmt: skip
+    expected = []
+    for call_id, time, callee in zip(calls["call_id"], calls["time"], calls["callee"], strict=True):
+        for ring in range(3):
+            to_ring = paid[(paid["ring"] == ring) & (paid["phone"] == callee)]
+            soon = to_ring[(to_ring["time"] >= time) & (to_ring["time"] <= time + DAY)]
+            if len(soon):
+                first = soon.loc[soon["time"].idxmin()]
+                kind = "called_victim" if first["is_disputed"] else "called_payer"
+                strength = 0.5 * 0.5 ** ((first["time"] - time) / (8 * HOUR))
+                expected.append((call_id, ring, first["payer"], kind, pytest.approx(strength)))
+    found = join_calls(paid, calls)
+    rows_found = [tuple(row) for row in found[["call_id", "ring", "payer", "kind", "strength"]].itertuples(index=False)]
+    assert sorted(rows_found) == sorted(expected, key=lambda row: row[:2])
+    assert found["ring"].is_monotonic_increasing

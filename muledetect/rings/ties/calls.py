@@ -10,7 +10,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from muledetect.arrays import Float64Array, Int64Array
+from muledetect.arrays import Float64Array, Int64Array, each_first_at_least, run_starts
 from muledetect.clock import DAY, HOUR
 from muledetect.facts.columns import numbers, texts
 from muledetect.rings.ties._spec import Family, TieContext, evidence, family, no_rows
@@ -79,24 +79,34 @@ def calls_of(table: pa.Table, column: str, wanted: pd.Series) -> pd.DataFrame:
 
 
 def join_calls(payments: pd.DataFrame, calls: pd.DataFrame) -> pd.DataFrame:
-    """Return calls with the ring and payer of the payment that followed within 24 hours, kind and strength."""
+    """Return calls with the ring and payer of the payment that followed within 24 hours, kind and strength.
+
+    Of a payer's payments to one ring it is the first after the call. O(n log n) of calls, payments, and calls times the
+    rings that the called phone paid.
+    """
     known = payments[payments["phone"].notna()].sort_values(["time"], kind="stable")
     asked = calls.sort_values(["time"], kind="stable")
     phones = pd.Index(known["phone"].unique())
     asked = asked[asked["callee"].isin(phones)]
     if asked.empty:
         return no_rows("call_id", "time", "centre", "ring", "payer", "kind", "strength")
-    codes = phones.get_indexer(asked["callee"])
-    paid = known.assign(code=phones.get_indexer(known["phone"])).rename(columns={"time": "paid_at"})
-    # one row a phone, moment and ring: a payer's first payment after the call, to each ring
-    joined = [
-        pd.merge_asof(
-            asked.assign(code=codes), of_ring.sort_values("paid_at"), left_on="time", right_on="paid_at", by="code",
-            direction="forward", tolerance=SOON,
-        ).dropna(subset=["paid_at"])
-        for _, of_ring in paid.groupby("ring")
-    ]  # fmt: skip
-    rows = pd.concat(joined, ignore_index=True)
+    # payments by phone, ring and time; those of one phone to one ring are a group
+    paid = known.assign(phone=phones.get_indexer(known["phone"])).rename(columns={"time": "paid_at"})
+    paid = paid.sort_values(["phone", "ring"], kind="stable")
+    first = np.flatnonzero(run_starts(paid["phone"].to_numpy(), paid["ring"].to_numpy()))
+    behind = np.append(first[1:], len(paid))
+    of_group = paid["phone"].to_numpy()[first]
+    code = phones.get_indexer(asked["callee"])
+    low, high = (np.searchsorted(of_group, code, side=side) for side in ("left", "right"))
+    row = np.repeat(np.arange(len(asked)), high - low)
+    group = np.arange(len(row)) + np.repeat(low - np.cumsum(high - low) + (high - low), high - low)
+    time, paid_at = asked["time"].to_numpy()[row], paid["paid_at"].to_numpy()
+    place = each_first_at_least(paid_at, first[group], behind[group], time)
+    soon = np.flatnonzero(place < behind[group])
+    soon = soon[paid_at[place[soon]] - time[soon] <= SOON]
+    soon = soon[np.argsort(paid["ring"].to_numpy()[place[soon]], kind="stable")]
+    told = paid[["ring", "payer", "transfer", "is_disputed", "paid_at"]].iloc[place[soon]].reset_index(drop=True)
+    rows: pd.DataFrame = pd.concat([asked.iloc[row[soon]].reset_index(drop=True), told], axis=1)
     decay: Float64Array = 0.5 ** ((rows["paid_at"] - rows["time"]).to_numpy(dtype=np.float64) / HALF)
     return rows.assign(
         kind=np.where(rows["is_disputed"].astype(bool), "called_victim", "called_payer"),
