@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import itertools
 from datetime import UTC, datetime
 from random import Random
 
@@ -154,6 +156,19 @@ def test_features_of_the_graph_of_the_past_are_those_of_the_whole() -> None:
     past = extract(dataset, points, graph=graph.until(int(graph.time[30])))
     for name in whole.column_names[2:]:
         np.testing.assert_array_equal(past[name].to_numpy(), whole[name].to_numpy(), err_msg=name)
+
+
+def test_codes_of_few_ids_are_those_of_many() -> None:
+    names = [f"{letter}{k}" for letter in ("a", "\u0e01", "\uffee", "\U0001f600", "Z") for k in range(300)]
+    graph = graph_from_records([(one, other, "2025-01-01", 1) for one, other in itertools.pairwise(names)])
+    asked = ["", "a", *names[::7], "a00", "\U0001f600999", "zz", None]
+    many = graph.codes(pa.array(asked, pa.string())).tolist()
+    assert [graph.codes(pa.array([one], pa.string())).tolist() for one in asked] == [[code] for code in many]
+    assert sorted(many)[:6] == [-1] * 6
+    assert sum(code >= 0 for code in many) == len(names[::7])
+    assert graph.codes(pa.array([], pa.string())).dtype == np.int32
+    nameless = dataclasses.replace(graph, account_ids=pa.nulls(len(names), pa.string()))
+    assert nameless.codes(["a0"]).tolist() == [-1]
 
 
 def test_an_account_without_transfers_has_a_code_and_an_empty_range() -> None:

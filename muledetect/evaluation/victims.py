@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
+import numba
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from muledetect.arrays import BoolArray, Int32Array, Int64Array, each_first_at_least
+from muledetect.arrays import BoolArray, Int32Array, Int64Array
 from muledetect.clock import DAY
 from muledetect.facts import Snapshot
+from muledetect.facts.matching import transfers_of
 from muledetect.graph import TransferGraph
 
 
@@ -35,19 +37,19 @@ def likely_victims(
     pandas.DataFrame
         One row an account that paid a suspected one, in order of `account_id`: `lost`, `lost_share` (of all that it
         paid), `passed_share` (0 to 1), `has_complaint` and `is_likely_victim`: complained or drained, passed on little,
-        and named as the receiver by no complaint. Empty where nobody lost anything. O(transfers + n log n).
+        and named as the receiver by no complaint. Empty where nobody lost anything. O(transfers of these accounts
+        and of the suspected ones * log of their number).
     """
     graph, complaints = snapshot.graph, snapshot.complaints
-    is_suspected = _marked(graph.codes(sorted(suspected)), graph.n_accounts)
-    between = graph.source != graph.target
-    loss = np.flatnonzero(between & is_suspected[graph.target])
+    receiver = np.unique(graph.codes(sorted(suspected)))
+    loss = _received(graph, receiver[receiver >= 0])
     of, amount = graph.source[loss], graph.amount[loss]
-    paid = _summed(graph.source[between], graph.amount[between], graph.n_accounts)
-    lost, passed = (_summed(of, money, graph.n_accounts) for money in (amount, _funded(graph, loss, between)))
+    lost, passed = (_summed(of, money, graph.n_accounts) for money in (amount, _funded(graph, loss)))
     account = np.unique(of)
+    paid = _paid(account, *graph.outgoing, graph.target, graph.amount)
     found = pd.DataFrame({"account_id": graph.account_ids.take(pa.array(account)).to_pylist()}, dtype=object)
     found["lost"] = lost[account]
-    found["lost_share"] = lost[account] / paid[account]
+    found["lost_share"] = lost[account] / paid
     found["passed_share"] = passed[account] / lost[account]
     found["has_complaint"] = _marked(complaints.payer, graph.n_accounts)[account]
     is_robbed = found["has_complaint"] | (found["lost_share"] >= least_share)
@@ -78,14 +80,51 @@ def count_alerted_victims(
     return found
 
 
-def _funded(graph: TransferGraph, loss: Int64Array, between: BoolArray) -> Int64Array:
+def _received(graph: TransferGraph, account: Int32Array) -> Int64Array:
+    """Return the positions of the transfers that accounts (distinct codes) received from others, ascending."""
+    of, transfer = transfers_of(graph, account)
+    return np.sort(transfer[(graph.target[transfer] == account[of]) & (graph.source[transfer] != account[of])])
+
+
+def _funded(graph: TransferGraph, loss: Int64Array) -> Int64Array:
     """Return for each loss the money that its payer got within a day before it, at most the loss."""
-    order = np.argsort(graph.target, kind="stable")  # by payee, then in time
-    came = np.concatenate([[0], np.cumsum(np.where(between, graph.amount, 0)[order])])
-    payee, time, payer = graph.target[order], graph.time[order], graph.source[loss]
-    low, high = (np.searchsorted(payee, payer, side) for side in ("left", "right"))
-    before, first = (each_first_at_least(time, low, high, graph.time[loss] - back) for back in (0, DAY))
-    return np.asarray(np.minimum(came[before] - came[first], graph.amount[loss]))
+    order = np.argsort(graph.source[loss], kind="stable")  # by payer, then in time
+    came = np.zeros(len(loss), np.int64)
+    came[order] = _came_before(loss[order], *graph.incoming, graph.source, graph.time, graph.amount)
+    return np.minimum(came, graph.amount[loss])
+
+
+@numba.njit(cache=True, nogil=True)
+def _came_before(loss, start, stop, incoming, source, time, amount):  # type: ignore[no-untyped-def]
+    """Return for each loss, by payer and in time, what its payer got from others within a day before.
+
+    Invariant: `total` is the money of `incoming[first:behind]`.
+    """
+    found = np.zeros(len(loss), np.int64)
+    first = behind = total = 0
+    for k in range(len(loss)):
+        payer, moment = source[loss[k]], time[loss[k]]
+        if k == 0 or payer != source[loss[k - 1]]:
+            first = behind = start[payer]
+            total = 0
+        while behind < stop[payer] and time[incoming[behind]] < moment:
+            total += amount[incoming[behind]] * (source[incoming[behind]] != payer)
+            behind += 1
+        while first < behind and time[incoming[first]] < moment - DAY:
+            total -= amount[incoming[first]] * (source[incoming[first]] != payer)
+            first += 1
+        found[k] = total
+    return found
+
+
+@numba.njit(cache=True, nogil=True)
+def _paid(account, start, stop, outgoing, target, amount):  # type: ignore[no-untyped-def]
+    """Return what each account ever paid to others."""
+    found = np.zeros(len(account), np.int64)
+    for k in range(len(account)):
+        for j in range(start[account[k]], stop[account[k]]):
+            found[k] += amount[outgoing[j]] * (target[outgoing[j]] != account[k])
+    return found
 
 
 def _summed(account: Int32Array, amount: Int64Array, n_accounts: int) -> Int64Array:

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from muledetect.arrays import Float64Array, Int32Array, Int64Array, places_in, run_starts
+from muledetect.arrays import MISSING, Float64Array, Int32Array, Int64Array, pieces, places_in, run_starts
 from muledetect.clock import DAY, HOUR, MINUTE
 from muledetect.facts import Snapshot
 from muledetect.facts.columns import bools, by_piece, numbers
@@ -54,9 +54,7 @@ def find_uses(snapshot: Snapshot, accounts: Int32Array, kind: str, *, by: Int32A
         table = tables["transfers"]
         if "terminal_id" not in table.column_names or graph.tick > VISIT:
             return _none()
-        rows = _rows_used(table["terminal_id"], graph.source, by, graph.n_accounts)
-        terminal = table["terminal_id"].take(pa.array(rows))
-        return _group(snapshot, graph.source[rows], graph.time[rows], VISIT, terminal, accounts, by)
+        return _group(snapshot, graph.source, graph.time, VISIT, table["terminal_id"], accounts, by)
     if kind in IN_SESSIONS and "sessions" in tables:
         name, clock, (column, span) = "sessions", "time", IN_SESSIONS[kind]
     elif kind == "opening":
@@ -68,52 +66,73 @@ def find_uses(snapshot: Snapshot, accounts: Int32Array, kind: str, *, by: Int32A
     if name not in tables or not {clock, column} <= set(tables[name].column_names):
         return _none()
     holder = snapshot.session_account if name == "sessions" else graph.codes(tables[name]["account_id"])
-    rows = _rows_used(tables[name][column], holder, by, graph.n_accounts)
-    table = tables[name].select([clock, column]).take(pa.array(rows))
-    is_dated = bools(pc.is_valid(table[clock]))
-    table, holder = table.filter(pa.array(is_dated)), holder[rows[is_dated]]
-    return _group(snapshot, holder, numbers(table, clock), span, table[column], accounts, by)
-
-
-def _rows_used(value: pa.ChunkedArray, holder: Int32Array, by: Int32Array, n_accounts: int) -> Int64Array:
-    """Return the rows of a column whose value a row of one of `by` has, too: the others bind nobody, and are many."""
-    is_asked = np.zeros(n_accounts + 1, np.bool_)
-    is_asked[by] = True
-    # the last place is that of an account that the graph does not know, -1
-    used = pc.unique(value.filter(pa.array(is_asked[holder])).cast(pa.string())).drop_null()
-    return np.flatnonzero(by_piece(value, lambda piece: bools(pc.is_in(piece.cast(pa.string()), used)), np.bool_))
+    time = numbers(tables[name], clock, snapshot.facts.room)
+    return _group(snapshot, holder, time, span, tables[name][column], accounts, by)
 
 
 def _group(
     snapshot: Snapshot, holder: Int32Array, time: Int64Array, length: int | None, value: pa.ChunkedArray,
     accounts: Int32Array, by: Int32Array,
 ) -> Uses:  # fmt: skip
-    """Put uses of one thing within one span of time together; without a length all time is one span."""
-    whole = value.combine_chunks() if isinstance(value, pa.ChunkedArray) else value
-    coded = whole if pa.types.is_dictionary(whole.type) else whole.dictionary_encode()
-    code = coded.indices.to_numpy(zero_copy_only=False).astype(np.int64)
-    span = np.zeros(len(time), np.int64) if length is None else (snapshot.as_of - 1 - time) // length
-    asked = places_in(accounts, holder)
-    key = code * (int(span.max(initial=0)) + 1) + span
-    # only what an asked account used can bind it
-    rows = np.flatnonzero((holder >= 0) & np.isin(key, np.unique(key[places_in(by, holder) >= 0])))
+    """Put uses of one thing within one span of time together; without a length all time is one span.
+
+    Only what one of `by` used then can bind it. Rows without a holder, value or (where it counts) time are left out.
+    """
+    rows, key = _used_with(snapshot, holder, time, length, value, by)
     if not len(rows):
         return _none()
-    rows = rows[np.lexsort((time[rows], holder[rows], key[rows]))]
-    key, holder, time = key[rows], holder[rows], time[rows]
-    first = np.flatnonzero(run_starts(key, holder))
+    order = np.lexsort((time[rows], holder[rows], key))
+    rows, key = rows[order], key[order]
+    first = np.flatnonzero(run_starts(key, holder[rows]))
     last = np.append(first[1:], len(rows)) - 1
     _, group, n_holders = np.unique(key[first], return_inverse=True, return_counts=True)
-    n_holders, asked = n_holders[group], asked[rows[first]]
+    n_holders, asked = n_holders[group], places_in(accounts, holder[rows[first]])
     keep = np.flatnonzero((asked >= 0) & (n_holders >= 2) & (n_holders <= MOST_HOLDERS))
     return Uses(
         asked[keep],
         group[keep].astype(np.int64),
         1.0 / np.sqrt(n_holders[keep] - 1.0),
-        time[first[keep]],
-        time[last[keep]],
-        coded.take(pa.array(rows[first[keep]])).cast(pa.string()),
+        time[rows[first[keep]]],
+        time[rows[last[keep]]],
+        _taken(value, rows[first[keep]]),
     )
+
+
+def _used_with(
+    snapshot: Snapshot, holder: Int32Array, time: Int64Array, length: int | None, value: pa.ChunkedArray, by: Int32Array
+) -> tuple[Int64Array, Int64Array]:
+    """Return the rows of what one of `by` used in the same span of time, and the number of thing and span of each.
+
+    Rows are looked at in pieces. What more than `MOST_HOLDERS` used within one piece is left out at once: most rows are
+    of networks that everybody uses.
+    """
+    n = snapshot.graph.n_accounts
+    is_by = np.zeros(n + 1, np.bool_)
+    is_by[by] = True
+    # the last place is that of an account that the graph does not know, -1
+    used = pc.unique(value.filter(pa.array(is_by[holder])).cast(pa.string())).drop_null()
+    rows = np.flatnonzero(by_piece(value, lambda piece: bools(pc.is_in(piece.cast(pa.string()), used)), np.bool_))
+    rows = rows[(holder[rows] >= 0) & ((length is None) | (time[rows] != MISSING))]
+    n_spans = 1 if length is None or not len(rows) else (snapshot.as_of - 1 - int(time[rows].min())) // length + 1
+    key = snapshot.facts.room.empty(len(rows), np.int64)
+    for piece in pieces(len(rows)):
+        code = pc.index_in(_taken(value, rows[piece]), used).to_numpy(zero_copy_only=False).astype(np.int64)
+        key[piece] = code * n_spans + (0 if length is None else (snapshot.as_of - 1 - time[rows[piece]]) // length)
+    wanted = np.unique(key[is_by[holder[rows]]])
+    is_crowded = np.zeros(len(wanted) + 1, np.bool_)
+    for piece in pieces(len(rows)):
+        pairs = np.unique((places_in(wanted, key[piece]) + 1) * n + holder[rows[piece]])
+        is_crowded |= np.bincount(pairs // n, minlength=len(wanted) + 1) > MOST_HOLDERS
+    is_crowded[0] = True  # what none of `by` used
+    parts = [
+        np.flatnonzero(~is_crowded[places_in(wanted, key[piece]) + 1]) + piece.start for piece in pieces(len(rows))
+    ]
+    kept = np.concatenate([np.zeros(0, np.int64), *parts])
+    return rows[kept], key[kept]
+
+
+def _taken(value: pa.ChunkedArray, rows: Int64Array) -> pa.StringArray:
+    return value.take(pa.array(rows)).combine_chunks().cast(pa.string())
 
 
 def _none() -> Uses:

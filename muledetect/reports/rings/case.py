@@ -182,7 +182,9 @@ def _shape(material: Material, ring: Ring) -> pd.DataFrame:
     transfers = material.snapshot.tables["transfers"]
     shown = pa.array(ring.summary["typology_transfers"] or [], transfers["transfer_id"].type)
     columns = ["transfer_id", "time", "source", "target", "amount"]
-    rows = transfers.filter(pc.is_in(transfers["transfer_id"], value_set=shown)).select(columns)
+    of_members = material.snapshot.transfers_of(material.graph.codes(ring.members["account_id"]))[1]
+    rows = transfers.select(columns).take(pa.array(np.unique(of_members)))
+    rows = rows.filter(pc.is_in(rows["transfer_id"], value_set=shown))
     moment = pa.array(rows["time"].cast(pa.int64()))
     listed: pd.DataFrame = rows.set_column(1, "time", moment).to_pandas()
     return listed.sort_values(["time", "transfer_id"]).reset_index(drop=True)
