@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from muledetect.clock import DAY
+from muledetect.frames import frame_of
 from muledetect.reports.material import Material
 from muledetect.reports.network import Network, gather, ring_network, ring_transfers
 from muledetect.reports.words import fill, read_words
@@ -184,10 +185,8 @@ def _shape(material: Material, ring: Ring) -> pd.DataFrame:
     columns = ["transfer_id", "time", "source", "target", "amount"]
     of_members = material.snapshot.transfers_of(material.graph.codes(ring.members["account_id"]))[1]
     rows = transfers.select(columns).take(pa.array(np.unique(of_members)))
-    rows = rows.filter(pc.is_in(rows["transfer_id"], value_set=shown))
-    moment = pa.array(rows["time"].cast(pa.int64()))
-    listed: pd.DataFrame = rows.set_column(1, "time", moment).to_pandas()
-    return listed.sort_values(["time", "transfer_id"]).reset_index(drop=True)
+    listed = frame_of(rows.filter(pc.is_in(rows["transfer_id"], value_set=shown)))
+    return listed.sort_values(["time", "transfer_id"], ignore_index=True)
 
 
 def _victims(material: Material, members: pd.DataFrame) -> pd.DataFrame:
