@@ -46,6 +46,10 @@ def _out(signal: str, how: How, unit: Unit, text: str, above: float = 0.0) -> Ag
 
 _GOT: Final = "share of the money received {window} "
 _PAID: Final = "share of the money paid {window} "
+_NEW_GOT: Final = "share of the first payments got from new payers {window} "
+_NEW_PAID: Final = "share of the first payments made to new payees {window} "
+_MOST: Final = "most first payments of about one amount that "
+_CLOSEST: Final = "smaller against larger of the two closest first payments "
 
 AGGREGATES: Final = {
     "in_most_payers": _in("target_fan_in", "max", "count", "most different payers within 72 h {window}"),
@@ -69,6 +73,16 @@ AGGREGATES: Final = {
     "in_payer_idle": _in(
         "source_idle", "mean", "seconds", "time that its payers had been idle {window}, mean by amount"
     ),
+    "in_new_alike": _in("new_payers_alike", "max", "count", _MOST + "it got from new payers within 72 h {window}"),
+    "in_new_closest": _in("new_payers_closest", "max", "ratio", _CLOSEST + "from new payers within 72 h {window}"),
+    "in_new_relay": _in("new_got_closest", "max", "ratio", _CLOSEST + "to a new payer, and on to it, {window}"),
+    "in_new_relayed": _in(
+        "new_got_alike",
+        "share",
+        "ratio",
+        _NEW_GOT + "that about matched what the payer had just got from one new to it",
+    ),
+    "in_new_spread": _in("new_paid_alike", "max", "count", _MOST + "a new payer paid to accounts new to it {window}"),
     "out_most_payees": _out("source_fan_out", "max", "count", "most different payees within 72 h {window}"),
     "out_gather_scatter": _out("gather_scatter", "max", "count", "most payers and payees alike within 72 h {window}"),
     "out_relayed": _out("relayed_share", "mean", "ratio", _PAID + "that it had received within 72 h"),
@@ -86,6 +100,17 @@ AGGREGATES: Final = {
     "out_scatter_gather": _out("scatter_gather", "max", "count", "most ways to a payee, its own included {window}"),
     "out_bipartite": _out("bipartite", "share", "ratio", _PAID + "in shapes of two payers and two payees"),
     "out_stack": _out("is_stack", "share", "ratio", _PAID + "in two layers of such shapes"),
+    "out_new_alike": _out("new_paid_alike", "max", "count", _MOST + "it paid to new payees within 72 h {window}"),
+    "out_new_closest": _out("new_paid_closest", "max", "ratio", _CLOSEST + "to new payees within 72 h {window}"),
+    "out_new_relay": _out(
+        "new_got_closest", "max", "ratio", _CLOSEST + "from a new payer, and on to a new payee, {window}"
+    ),
+    "out_new_relayed": _out(
+        "new_got_alike", "share", "ratio", _NEW_PAID + "that about matched what it had just got from a new payer"
+    ),
+    "out_new_gathered": _out(
+        "new_payers", "max", "count", "most others that paid one of its new payees for the first time {window}"
+    ),
     "out_new_device": _out("is_new_device", "share", "ratio", _PAID + "from a device new to it"),
     "out_device_others": _out("others_on_device", "max", "count", "most other payers on one of its devices {window}"),
     "out_terminal_others": _out(
@@ -97,8 +122,8 @@ _READ: Final = frozenset(aggregate.signal for aggregate in AGGREGATES.values())
 
 # Also over the last week; the others over the whole past only.
 _RECENT: Final = frozenset(
-    "in_payer_fan in_relayed in_victim_share in_above_habit in_origins in_scatter_gather in_payer_idle "
-    "out_relayed out_victim_share out_above_habit out_stranger out_origins".split()
+    "in_payer_fan in_relayed in_victim_share in_above_habit in_origins in_scatter_gather in_payer_idle in_new_relay "
+    "out_new_relay out_relayed out_victim_share out_above_habit out_stranger out_origins".split()
 )
 
 

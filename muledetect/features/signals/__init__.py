@@ -17,7 +17,18 @@ from typing import Final
 import pyarrow as pa
 
 from muledetect.clock import Duration
-from muledetect.features.signals import _extract, access, cycles, pairs, relay, scatter, senders, sessions, shapes
+from muledetect.features.signals import (
+    _extract,
+    access,
+    cycles,
+    firsts,
+    pairs,
+    relay,
+    scatter,
+    senders,
+    sessions,
+    shapes,
+)
 from muledetect.features.signals._opening import Opening, count_on
 from muledetect.features.signals._past import (
     LONGEST,
@@ -42,6 +53,7 @@ _BUILT_IN: Final = (
     shapes.bipartite,
     cycles.cycles,
     senders.senders,
+    firsts.first_payments,
     relay.origins,
     relay.relay,
     access.access,

@@ -23,7 +23,7 @@ SIGNALS = list(signal_registry().signals.values())
 WEEK = 7 * DAY
 
 #: Signals with columns that also ask what happened before the look-back, by definition: is the payee new, the habits.
-LASTING = {"pairs", "senders", "relay"}
+LASTING = {"pairs", "senders", "relay", "first_payments"}
 
 Row = tuple[str, str, int, int]  # source, target, seconds, amount
 
