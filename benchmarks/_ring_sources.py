@@ -1,7 +1,8 @@
 """Banks with known rings, by several makers, and the scores that rings are sought from; for benchmarks/rings.py.
 
-Scores are out of fold by ring and see the transfers only. All of it is kept in a folder: a search for rings can be
-changed and run again in seconds. Delete the folder after a change of features or of the model.
+Scores are those of models that learn as `muledetect train` does, with a second stage. They are out of fold by ring and
+see the transfers only. All of it is kept in a folder: a search for rings can be changed and run again in seconds.
+Delete the folder after a change of features or of the model.
 """
 
 from __future__ import annotations
@@ -25,10 +26,11 @@ from sklearn.model_selection import GroupKFold
 
 from muledetect.clock import DAY
 from muledetect.evaluation import average_precision, visible_rings
-from muledetect.features import extract, feature_names
+from muledetect.features import Extraction, extract_with, feature_names
 from muledetect.graph import TransferGraph, build_graph
 from muledetect.labels import account_keys, every_account, sample_points
 from muledetect.model import MuleModel
+from muledetect.model.neighbours import extract_for, training_suspicion
 from muledetect.records import Dataset, read_dataset
 from muledetect.simulation import world_config, write_world
 
@@ -132,17 +134,20 @@ def score_out_of_fold(dataset: Dataset, true: pd.DataFrame) -> pa.Table:
     only = read_dataset({"transfers": dataset.transfers}, currency=dataset.currency or None, tick=dataset.tick)
     graph = build_graph(only)
     points = every_account(graph, _end(graph))
-    features = extract(only, points, feature_names(long_term=True), graph=graph)
+    extraction = Extraction(only, graph)
+    features = extract_with(extraction, points, feature_names(long_term=True))
     y, groups = _answers(graph, true)
     keys = account_keys(only, graph, as_of=_end(graph))
     score, probability = np.zeros(len(y)), np.zeros(len(y))
     for fit, held in GroupKFold(FOLDS).split(y, groups=groups):
         rows, weight = sample_points(points[fit], y[fit], keys, max_rows=MAX_ROWS)
-        learnt = MuleModel(n_jobs=1).fit(
-            features.take(pa.array(fit[rows])), y[fit][rows], groups=groups[fit][rows], sample_weight=weight,
-            leaks="ignore",
+        known, plan = fit[rows], MuleModel(n_jobs=1)
+        learnt_from, _ = training_suspicion(
+            plan, extraction, points[known], features.take(pa.array(known)), y[known], groups=groups[known],
+            sample_weight=weight,
         )  # fmt: skip
-        asked = features.take(pa.array(held))
+        learnt = plan.fit(learnt_from, y[known], groups=groups[known], sample_weight=weight, leaks="ignore")
+        asked = extract_for(learnt, only, points[held])
         score[held] = learnt.decision_function(asked)
         probability[held] = learnt.predict_proba(asked)[:, 1]
     return pa.table({"account_id": features["account_id"], "score": score, "probability": probability})

@@ -6,8 +6,9 @@
     python benchmarks/rings.py --speed [--accounts 1e6 --transfers 20e6]
     python benchmarks/rings.py --cache ANOTHER --fit                          # coefficients of suspicion and pairs
 
-All ways get the same scores: out of fold by ring, from the transfers only. The search sees all tables of a bank but
-labels. Banks and scores stay in the cache, so that a changed search is measured in minutes. Prints Markdown.
+All ways get the same scores: of models with a second stage, out of fold by ring, from the transfers only. The search
+sees all tables of a bank but labels. Banks and scores stay in the cache, so that a changed search is measured in
+minutes. Prints Markdown.
 """
 
 from __future__ import annotations

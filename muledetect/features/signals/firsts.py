@@ -9,7 +9,7 @@ import numpy as np
 
 from muledetect.arrays import Float32Array
 from muledetect.features._columns import Column
-from muledetect.features.signals._past import MOST_CREDITS, Past, has_unknown, is_earlier
+from muledetect.features.signals._past import Past, has_unknown, is_earlier
 from muledetect.features.signals._spec import signal
 
 #: Amounts are alike if the smaller is at least so much of the larger.
@@ -45,8 +45,8 @@ def first_payments(past: Past) -> Float32Array:
     is_first = past.room.full(len(past), 0, np.bool_)
     past.by_account(_mark_first, past.paid, past.graph.n_accounts, is_first)
     past.by_account(
-        _look_back, past.paid, past.received, is_first, past.lookback, past.is_simultaneous,
-        MOST_CREDITS if past.max_degree else len(past), past.n_known("first_payments"), found,
+        _look_back, past.paid, past.received, is_first, past.lookback, past.is_simultaneous, past.most,
+        past.n_known("first_payments"), found,
     )  # fmt: skip
     return found
 

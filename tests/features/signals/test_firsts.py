@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from muledetect.clock import DAY, HOUR
-from muledetect.features.signals import MOST_CREDITS, build_past, firsts
+from muledetect.features.signals import MOST_TRANSFERS, build_past, firsts
 from muledetect.graph import TransferGraph, build_graph, graph_from_arrays, graph_from_records
 from muledetect.records import read_dataset
 from muledetect.testing import check_signal, random_world
@@ -84,14 +84,14 @@ def test_a_payer_of_long_ago_is_not_new() -> None:
     assert values[2, COLUMNS.index("new_got_alike")] == 0
 
 
-@pytest.mark.parametrize(("max_degree", "wanted"), [(64, math.nan), (None, MOST_CREDITS + 1)])
+@pytest.mark.parametrize(("max_degree", "wanted"), [(64, math.nan), (None, MOST_TRANSFERS + 1)])
 def test_of_a_busy_payee_nothing_is_known_unless_all_is_asked_for(max_degree: int | None, wanted: float) -> None:
-    n = MOST_CREDITS + 2
+    n = MOST_TRANSFERS + 2
     graph = graph_from_arrays(
         time=np.arange(n, dtype=np.int64) * 1_000_000, source=np.arange(1, n + 1, dtype=np.int32),
         target=np.zeros(n, np.int32), amount=np.full(n, 5), account_ids=[f"a{k}" for k in range(n + 1)],
     )  # fmt: skip
     values = firsts.first_payments.compute(build_past(graph, max_degree=max_degree))
-    assert values[-2, COLUMNS.index("new_payers")] == MOST_CREDITS
+    assert values[-2, COLUMNS.index("new_payers")] == MOST_TRANSFERS
     np.testing.assert_array_equal(values[-1, COLUMNS.index("new_payers")], wanted)
     assert values[-1, COLUMNS.index("new_got_alike")] == 0
