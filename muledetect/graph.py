@@ -145,7 +145,7 @@ def build_graph(dataset: Dataset) -> TransferGraph:
     """
     transfers = dataset.transfers
     columns = {name: _one_chunk(transfers[name]) for name in ("time", "source", "target", "amount")}
-    return _index(
+    return graph_of_sorted(
         time=_view(columns["time"].view(pa.int64())),
         source=_view(columns["source"].indices),
         target=_view(columns["target"].indices),
@@ -158,7 +158,7 @@ def build_graph(dataset: Dataset) -> TransferGraph:
 
 def part_of(graph: TransferGraph, low: int, high: int, room: Room = HEAP) -> TransferGraph:
     """Return the graph of the transfers `low:high` alone; account codes stay. O(its transfers + accounts)."""
-    return _index(
+    return graph_of_sorted(
         time=graph.time[low:high],
         source=graph.source[low:high],
         target=graph.target[low:high],
@@ -206,7 +206,7 @@ def graph_from_arrays(
         if len(codes) and not (int(codes.min()) >= 0 and int(codes.max()) < len(account_ids)):
             raise DataError(f"graph: {name} holds account codes outside 0 to {len(account_ids) - 1}.")
     order = slice(None) if _is_sorted(time, source, target, amount) else np.lexsort((amount, target, source, time))
-    return _index(
+    return graph_of_sorted(
         time=time[order].copy(),
         source=source[order].copy(),
         target=target[order].copy(),
@@ -297,7 +297,7 @@ def _view(array: pa.Array) -> npt.NDArray[Any]:
     return np.asarray(array.to_numpy(zero_copy_only=len(array) > 0))
 
 
-def _index(
+def graph_of_sorted(
     *,
     time: Int64Array,
     source: Int32Array,
@@ -307,6 +307,13 @@ def _index(
     tick: int,
     room: Room = HEAP,
 ) -> TransferGraph:
+    """Build a graph over arrays that are sorted by (time, source, target, amount) already; it keeps them. O(n).
+
+    Raises
+    ------
+    DataError
+        If there are too many transfers.
+    """
     if len(time) > MAX_TRANSFERS:
         raise DataError(f"graph: {len(time):,} transfers are more than {MAX_TRANSFERS:,}; split the data set by time.")
     for array in (time, source, target, amount):

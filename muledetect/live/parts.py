@@ -16,7 +16,7 @@ from muledetect.facts.balances import Balances
 from muledetect.facts.sessions import FACES, FLAGS, IN_SESSION, Sessions
 from muledetect.features import Extraction
 from muledetect.features.signals import LOOKBACK, Opening, Signal, build_past
-from muledetect.graph import TransferGraph, graph_from_arrays
+from muledetect.graph import TransferGraph, graph_of_sorted
 from muledetect.live.around import Indexes, Over, n_between, of_points, of_transfers, over
 from muledetect.live.lists import Lists
 from muledetect.live.openings import Openings
@@ -124,18 +124,18 @@ class Parts:
         rows = of_transfers(self._indexes, low, lookback, self._tick, many)
         n_known = int(np.searchsorted(rows, low))
         graph, codes = self._graph(rows, np.empty(0, np.int32))
-        known, place = dict[str, Float32Array](), 0
+        known, place, values = dict[str, Float32Array](), 0, self._values.values.take(rows[:n_known], axis=0)
         for made in self._signals:
             if made.reads_known:
-                known[made.name] = self._values.values[rows[:n_known], place : place + len(made.columns)]
+                known[made.name] = values[:, place : place + len(made.columns)]
             place += len(made.columns)
         opening = self._opening(low, lookback, codes, many)
         at_hand = self._at_hand(rows, graph)
         if len(many.paid) or len(many.got):
             at_hand |= self._counts(low, lookback, n_known)
         past = build_past(graph, threads=1, known=known, n_done=n_known, at_hand=at_hand, opening=opening)
-        values = [made.compute(past)[n_known:] for made in self._signals]
-        return np.column_stack([np.empty((len(rows) - n_known, 0), np.float32), *values])
+        found = [made.compute(past)[n_known:] for made in self._signals]
+        return np.column_stack([np.empty((len(rows) - n_known, 0), np.float32), *found])
 
     def around(self, accounts: Int32Array) -> tuple[LiveExtraction, Int32Array]:
         """Return the part of the bank that live columns at points of these accounts read, and their codes in it.
@@ -160,8 +160,8 @@ class Parts:
             sessions=lambda: self._sessions_of(asked, place, len(codes)),
         )
         names = [column for made in self._signals for column in made.columns]
-        values = np.ascontiguousarray(self._values.values[rows].T)  # each column is read by itself
-        extraction = LiveExtraction(facts, dict(zip(names, values, strict=True)))
+        values = self._values.values.take(rows, axis=0)
+        extraction = LiveExtraction(facts, dict(zip(names, values.T, strict=True)))
         return extraction, np.where(accounts >= 0, np.searchsorted(codes, accounts), -1).astype(np.int32)
 
     @property
@@ -176,7 +176,8 @@ class Parts:
         source, target = transfers["source"][rows], transfers["target"][rows]
         codes = distinct(np.concatenate([source, target, accounts]))
         place = self._places(codes)
-        graph = graph_from_arrays(
+        # rows are in order, and codes keep the order of the state's
+        graph = graph_of_sorted(
             time=transfers["time"][rows],
             source=place[source],
             target=place[target],
