@@ -6,15 +6,18 @@ outside changes none of their values. Values of other transfers and accounts of 
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import numba
 import numpy as np
 
-from muledetect.arrays import AnyArray, BoolArray, Int64Array, distinct, first_at_least
+from muledetect.arrays import AnyArray, Int64Array, distinct, first_at_least
 from muledetect.features.signals import MAX_DEGREE, MOST_CREDITS, MOST_TRANSFERS
 from muledetect.features.signals.access import AT_TERMINAL
-from muledetect.live.lists import Lists
+from muledetect.live.lists import Lists, before_each, count_since, exceed, gather, latest
+
+#: More than the rows of any list.
+_ALL: Final = 2**31 - 1
 
 
 class Indexes(NamedTuple):
@@ -91,48 +94,72 @@ def of_transfers(
     most : int
         The signals' `max_degree`.
     """
-    time, source, target, paid, got, _, used = known
-    moved = (source, target)
-    near, far, last_near = np.searchsorted(
-        time, [time[low] - lookback, time[low] - 2 * lookback, time[-1] - lookback]
-    ).tolist()  # fmt: skip
-    payers, payees = distinct(source[low:]), distinct(target[low:])
-    ends = distinct(np.concatenate([payers, payees]))
-    parts = [_met(known, low)]
-    for lists, many in ((paid, over.paid), (got, over.got)):
-        parts += [lists.of(ends[~_stand_in(ends, many)], near), lists.latest(many, near, low, most + 1, *moved)]
-        parts.append(lists.latest(ends, 0, low, 1, *moved))
-    # shapes of two by two: from the side that has few transfers in every look-back of the new ones
-    is_open = ~got.exceed(payees, last_near, low, most + 1, *moved)
-    is_crowded = ~is_open & ~_stand_in(payees, over.got)
-    before = distinct(source[got.of(payees[is_open], near)])
-    is_narrow = ~paid.exceed(payers, last_near, low, most + 1, *moved)
-    beside = distinct(target[paid.of(payers[is_narrow], near)])
-    parts += [paid.latest(before, near, low, most + 1, *moved), got.latest(beside, near, low, most + 1, *moved)]
-    # origins and middles
-    is_followed = ~got.exceed(payers, last_near, low, MOST_CREDITS, *moved) & ~_stand_in(payers, over.got)
-    steps = [got.of(payers[is_followed], near), got.of(payees[is_open], near)]
-    steps += [_middles(known, payee, (near, last_near, low), most) for payee in payees[is_crowded]]
-    step = np.concatenate(steps)
-    parts.append(got.before_each(source[step], step, far, most + 1, time, *moved))
-    for name, code, lists in used:
-        first = near
-        if name == "terminal_id":
-            first = int(np.searchsorted(time, time[low] - max(AT_TERMINAL, tick)))
-        parts.append(lists.latest(distinct(code[low:]), first, low, MOST_TRANSFERS + 1, *moved))
+    time, source, target = known.time, known.source, known.target
+    rows = _around(
+        known.paid.listed,
+        known.got.listed,
+        time,
+        source,
+        target,
+        low,
+        lookback,
+        over.paid,
+        over.got,
+        most,
+        MOST_CREDITS,
+    )
+    parts = [*rows, *_met(known, low)]
+    for name, code, lists in known.used:
+        window = lookback if name == "device_hash" else max(AT_TERMINAL, tick)
+        first = int(np.searchsorted(time, time[low] - window))
+        parts.append(lists.latest(distinct(code[low:]), first, low, MOST_TRANSFERS + 1, source, target))
         if name == "device_hash":
             payer, device = _pairs_of(source[low:], code[low:])
-            parts.append(_ends_of(known, (paid, payer, code), (lists, device, source), low))
+            parts.append(_ends_of(known, (known.paid, payer, code), (lists, device, source), low))
     return distinct(np.concatenate(parts))
 
 
-def _met(known: Indexes, low: int) -> Int64Array:
+@numba.njit(cache=True, nogil=True)
+def _around(paid, got, time, source, target, low, lookback, over_paid, over_got, most, most_credits):  # type: ignore[no-untyped-def]
+    """Return the transfers of the two ends, and of those that dealt with them, in parts; rows may come twice."""
+    near = first_at_least(time, 0, len(time), time[low] - lookback)
+    far = first_at_least(time, 0, len(time), time[low] - 2 * lookback)
+    last_near = first_at_least(time, 0, len(time), time[-1] - lookback)
+    payers, payees = np.unique(source[low:]), np.unique(target[low:])
+    ends = np.unique(np.concatenate((payers, payees)))
+    own = (
+        gather(paid, ends[~_stand_in(ends, over_paid)], near, _ALL),
+        gather(got, ends[~_stand_in(ends, over_got)], near, _ALL),
+        latest(paid, over_paid, near, low, most + 1, source, target),
+        latest(got, over_got, near, low, most + 1, source, target),
+        latest(paid, ends, 0, low, 1, source, target),
+        latest(got, ends, 0, low, 1, source, target),
+    )
+    # shapes of two by two: from the side that has few transfers in every look-back of the new ones
+    is_open = ~exceed(got, payees, last_near, low, most + 1, source, target)
+    is_narrow = ~exceed(paid, payers, last_near, low, most + 1, source, target)
+    came = gather(got, payees[is_open], near, _ALL)
+    before, beside = np.unique(source[came]), np.unique(target[gather(paid, payers[is_narrow], near, _ALL)])
+    # origins and middles
+    is_followed = ~exceed(got, payers, last_near, low, most_credits, source, target) & ~_stand_in(payers, over_got)
+    step = np.concatenate((gather(got, payers[is_followed], near, _ALL), came))
+    for payee in payees[~is_open & ~_stand_in(payees, over_got)]:
+        step = np.concatenate((step, _middles(paid, got, payee, near, last_near, low, most, source, target)))
+    return (
+        *own,
+        latest(paid, before, near, low, most + 1, source, target),
+        latest(got, beside, near, low, most + 1, source, target),
+        before_each(got, source[step], step, far, most + 1, time, source, target),
+    )
+
+
+def _met(known: Indexes, low: int) -> tuple[Int64Array, Int64Array]:
     """Return the first and the last transfer before row `low`, either way, between the ends of those from it on."""
     source, target, paid, got = known.source, known.target, known.paid, known.got
     payer, payee = _pairs_of(source[low:], target[low:])
     there = _ends_of(known, (paid, payer, target), (got, payee, source), low)
     back = _ends_of(known, (paid, payee, target), (got, payer, source), low)
-    return np.concatenate([there, back])
+    return there, back
 
 
 def _pairs_of(one: AnyArray, other: AnyArray) -> tuple[Int64Array, Int64Array]:
@@ -151,35 +178,38 @@ def _ends_of(known: Indexes, one: _Half, other: _Half, before: int) -> Int64Arra
 
     O(rows of the list that has fewer) for a pair that has none.
     """
-    lists = ((half.start, half.stop, half.entry, keys, key_of) for half, keys, key_of in (one, other))
-    found: Int64Array = _shared(*next(lists), *next(lists), known.source, known.target, before)
+    found: Int64Array = _shared(
+        *one[0].listed, *one[1:], *other[0].listed, *other[1:], known.source, known.target, before
+    )
     return found
 
 
-def _middles(known: Indexes, payee: int, bounds: tuple[int, int, int], most: int) -> Int64Array:
+@numba.njit(cache=True, nogil=True)
+def _middles(paid, got, payee, near, last_near, low, most, source, target):  # type: ignore[no-untyped-def]
     """Return the credits of a payee in the look-back whose payers may be middles of scatter-gather shapes.
 
     A middle was paid by an account that also paid one of the new payers. To find out who was is worth it where the
     payee has more credits than those accounts have debits. Payers that got more than `most` are not looked through.
     """
-    source, target, paid, got = known.source, known.target, known.paid, known.got
-    near, last_near, low = bounds
-    came = got.of(np.array([payee]), near)
-    payers = distinct(source[came[came >= low]])
-    seen = payers[~got.exceed(payers, last_near, low, most, source, target)]
-    origins = distinct(source[got.of(seen, near)])
+    came = gather(got, np.array([payee]), near, _ALL)
+    payers = np.unique(source[came[came >= low]])
+    seen = payers[~exceed(got, payers, last_near, low, most, source, target)]
+    origins = np.unique(source[gather(got, seen, near, _ALL)])
     origins = origins[origins != payee]
-    if paid.count_since(origins, near) >= len(came):
+    if count_since(paid, origins, near) >= len(came):
         return came
-    middles = distinct(np.concatenate([payers, target[paid.of(origins, near)]]))
+    middles = np.unique(np.concatenate((payers, target[gather(paid, origins, near, _ALL)])))
     return came[_stand_in(source[came], middles)]
 
 
-def _stand_in(values: AnyArray, ascending: AnyArray) -> BoolArray:
-    if not len(ascending):
-        return np.zeros(len(values), np.bool_)
-    place = np.minimum(np.searchsorted(ascending, values), len(ascending) - 1)
-    return np.asarray(ascending[place] == values)
+@numba.njit(cache=True, nogil=True)
+def _stand_in(values, ascending):  # type: ignore[no-untyped-def]
+    """Return which values stand in an ascending array."""
+    found = np.zeros(len(values), np.bool_)
+    for i in range(len(values)):
+        place = first_at_least(ascending, 0, len(ascending), values[i])
+        found[i] = place < len(ascending) and ascending[place] == values[i]
+    return found
 
 
 @numba.njit(cache=True, nogil=True)

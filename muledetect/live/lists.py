@@ -8,17 +8,25 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, NamedTuple
 
 import numba
 import numpy as np
 
-from muledetect.arrays import AnyArray, BoolArray, Int32Array, Int64Array, first_at_least
+from muledetect.arrays import AnyArray, Int32Array, Int64Array, first_at_least
 from muledetect.facts.columns import group
 
 #: A list that is full moves behind all others, to a place of twice its length; places of moved lists are used again
 #: only when all lists are laid out anew, when more than half of the places are empty.
 _FIRST: Final = 4
+
+
+class Listed(NamedTuple):
+    """What kernels get of lists: `entry[start[k]:stop[k]]` are the rows of key `k`."""
+
+    start: Int64Array
+    stop: Int64Array
+    entry: Int32Array
 
 
 class Lists:
@@ -38,6 +46,11 @@ class Lists:
         self._entry = _with_room(place.astype(np.int32))
         self._used = len(place)
         self._live = len(place)
+
+    @property
+    def listed(self) -> Listed:
+        """What kernels get."""
+        return Listed(self.start, self.stop, self._entry)
 
     @property
     def start(self) -> Int64Array:
@@ -86,27 +99,18 @@ class Lists:
 
         Rows are in order of time, so a bound of rows is a bound of time. Keys without a list have no rows.
         """
-        found: Int64Array = _gather(self.start, self.stop, self._entry, keys, since, most)
+        found: Int64Array = gather(self.listed, keys, since, most)
         return found
-
-    def count_since(self, keys: AnyArray, since: int) -> int:
-        """Return how many rows `of` would return."""
-        return int(_count(self.start, self.stop, self._entry, keys, since))
 
     def counts_between(self, keys: AnyArray, low: AnyArray, high: AnyArray) -> Int64Array:
         """Return how many rows from row `low[i]` to before row `high[i]` the list of each key holds. O(log) a key."""
         found: Int64Array = _counts_between(self.start, self.stop, self._entry, keys, low, high)
         return found
 
-    # Below, rows are transfers; those from an account to itself move nothing, and are not counted.
-
-    def exceed(self, keys: AnyArray, since: int, low: int, most: int, source: AnyArray, target: AnyArray) -> BoolArray:
-        """Return of which keys more than `most` transfers lie in rows `since` to `low`. O(most) a key."""
-        found: BoolArray = _exceed(self.start, self.stop, self._entry, keys, since, low, most, source, target)
-        return found
-
     def latest(self, keys: AnyArray, since: int, low: int, most: int, source: AnyArray, target: AnyArray) -> Int64Array:
         """Return the rows of some keys from row `low` on, and the last before that hold `most` transfers or all since.
+
+        Rows are transfers; those from an account to itself move nothing, and are not counted.
 
         Parameters
         ----------
@@ -117,29 +121,7 @@ class Lists:
         source, target : int array [n_transfers]
             The two accounts of each row.
         """
-        low_of = np.full(len(keys), low, np.int64)
-        found: Int64Array = _latest(
-            self.start, self.stop, self._entry, keys, low_of, np.full(len(keys), 2**31 - 1), since, most, source, target
-        )
-        return found
-
-    def before_each(
-        self, keys: AnyArray, row: AnyArray, since: int, most: int, time: Int64Array, source: AnyArray, target: AnyArray
-    ) -> Int64Array:
-        """Return for each key and row what `latest` returns just before the time of the row, and the rows of that time.
-
-        Parameters
-        ----------
-        keys, row : int array [n]
-        since, most, source, target
-            As for `latest`.
-        time : int64[n_transfers]
-            Ascending.
-        """
-        first, behind = _tick(time, row)
-        found: Int64Array = _latest(
-            self.start, self.stop, self._entry, keys, first, behind, since, most, source, target
-        )
+        found: Int64Array = latest(self.listed, keys, since, low, most, source, target)
         return found
 
     def last(self, keys: AnyArray) -> Int64Array:
@@ -219,7 +201,9 @@ def _pack(start, stop, end, n_keys, entry, packed):  # type: ignore[no-untyped-d
 
 
 @numba.njit(cache=True, nogil=True)
-def _gather(start, stop, entry, keys, since, most):  # type: ignore[no-untyped-def]
+def gather(lists, keys, since, most):  # type: ignore[no-untyped-def]
+    """Return what `Lists.of` returns."""
+    start, stop, entry = lists
     n = 0
     first = np.empty(len(keys), np.int64)
     for i in range(len(keys)):
@@ -240,7 +224,9 @@ def _gather(start, stop, entry, keys, since, most):  # type: ignore[no-untyped-d
 
 
 @numba.njit(cache=True, nogil=True)
-def _count(start, stop, entry, keys, since):  # type: ignore[no-untyped-def]
+def count_since(lists, keys, since):  # type: ignore[no-untyped-def]
+    """Return how many rows from row `since` on the lists of some keys hold."""
+    start, stop, entry = lists
     n = 0
     for k in keys:
         if 0 <= k < len(start):
@@ -260,7 +246,9 @@ def _counts_between(start, stop, entry, keys, low, high):  # type: ignore[no-unt
 
 
 @numba.njit(cache=True, nogil=True)
-def _exceed(start, stop, entry, keys, since, low, most, source, target):  # type: ignore[no-untyped-def]
+def exceed(lists, keys, since, low, most, source, target):  # type: ignore[no-untyped-def]
+    """Return of which keys more than `most` transfers that move money lie in rows `since` to `low`. O(most) a key."""
+    start, stop, entry = lists
     found = np.zeros(len(keys), np.bool_)
     for i in range(len(keys)):
         k = keys[i]
@@ -275,8 +263,15 @@ def _exceed(start, stop, entry, keys, since, low, most, source, target):  # type
 
 
 @numba.njit(cache=True, nogil=True)
-def _tick(time, row):  # type: ignore[no-untyped-def]
-    """Return the first row of the time of each row, and the row behind its last."""
+def latest(lists, keys, since, low, most, source, target):  # type: ignore[no-untyped-def]
+    """Return what `Lists.latest` returns."""
+    first = np.full(len(keys), low, np.int64)
+    return _latest(lists, keys, first, np.full(len(keys), 2**31 - 1, np.int64), since, most, source, target)
+
+
+@numba.njit(cache=True, nogil=True)
+def before_each(lists, keys, row, since, most, time, source, target):  # type: ignore[no-untyped-def]
+    """Return for each key and row what `latest` returns just before the time of the row, and the rows of that time."""
     first, behind = row.copy(), row + 1
     for i in range(len(row)):
         r = row[i]
@@ -284,12 +279,13 @@ def _tick(time, row):  # type: ignore[no-untyped-def]
             first[i] = first_at_least(time, 0, r, time[r])
         if r + 1 < len(time) and time[r + 1] == time[r]:
             behind[i] = first_at_least(time, r + 1, len(time), time[r] + 1)
-    return first, behind
+    return _latest(lists, keys, first, behind, since, most, source, target)
 
 
 @numba.njit(cache=True, nogil=True)
-def _latest(start, stop, entry, keys, low, high, since, most, source, target):  # type: ignore[no-untyped-def]
+def _latest(lists, keys, low, high, since, most, source, target):  # type: ignore[no-untyped-def]
     """Return the rows of keys in `low` to `high`, and those before `low` that hold `most` transfers that move money."""
+    start, stop, entry = lists
     begin, end, n_all = np.zeros(len(keys), np.int64), np.zeros(len(keys), np.int64), 0
     for i in range(len(keys)):
         k = keys[i]

@@ -13,6 +13,7 @@ True
 
 from __future__ import annotations
 
+import itertools
 import math
 import re
 from collections.abc import Callable, Container, Mapping, Sequence
@@ -31,11 +32,14 @@ TABLES: Final = ("transfers", "sessions")
 #: Whole numbers below it are the same as text, as floating point and as they are.
 _EXACT: Final = 2**53
 
-_VISIBLE: Final = re.compile(r"[!-~]+").fullmatch
 _MOMENT: Final = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{3}|\.[0-9]{6})?(Z|[+-][0-9]{2}:[0-9]{2})"
 ).fullmatch
 _WORDS: Final = frozenset(NO_ID)
+
+
+#: Takes the cells of a column as they are, and returns them as the contract has them.
+_Check = Callable[[list[Any]], list[Any]]
 
 
 class _OtherError(Exception):
@@ -63,15 +67,18 @@ def plain_cells(
         return None
     checks, columns, n = _checks(name, currency), dict[str, list[Any]](), len(rows)
     try:
-        for place, row in enumerate(rows):
-            for column, value in row.items():
-                if value is None:
-                    continue
-                if column not in known and column != "currency":
-                    return None
-                if column not in columns:
-                    columns[column] = [None] * n
-                columns[column][place] = checks[column](value)
+        for column in dict.fromkeys(itertools.chain.from_iterable(rows)):
+            cells = [row.get(column) for row in rows]
+            given = [cell for cell in cells if cell is not None]
+            if not given:
+                continue
+            if column not in known and column != "currency":
+                return None
+            given = checks[column](given)
+            if len(given) < n:
+                behind = iter(given)
+                given = [None if cell is None else next(behind) for cell in cells]
+            columns[column] = given
     except (_OtherError, KeyError):
         return None
     if any(None in columns.get(column, (None,)) for column in INPUTS[name].required):
@@ -82,8 +89,8 @@ def plain_cells(
 
 
 @cache
-def _checks(name: str, currency: str) -> Mapping[str, Callable[[Any], Any]]:
-    """Return what takes a cell of each column as it is, or refuses it."""
+def _checks(name: str, currency: str) -> Mapping[str, _Check]:
+    """Return what takes the cells of each column as they are, or refuses them; a cell is not None."""
     checks = {column.name: _check(column) for column in INPUTS[name].columns}
     if name == "transfers":
         checks["currency"] = _one_of({currency} - {""})
@@ -92,34 +99,45 @@ def _checks(name: str, currency: str) -> Mapping[str, Callable[[Any], Any]]:
     return checks
 
 
-def _check(column: Column) -> Callable[[Any], Any]:
-    checks: dict[str, Callable[[Any], Any]] = {
-        "id": _id,
-        "hash": _id,
+def _check(column: Column) -> _Check:
+    checks: dict[str, _Check] = {
+        "id": _ids,
+        "hash": _ids,
         "category": _one_of(set(column.values)),
-        "time": _time,
+        "time": _times,
         "money": _whole(LARGEST, column.minimum),
         "int": _whole(_EXACT, column.minimum),
-        "number": _number,
-        "bool": _flag,
+        "number": _numbers,
+        "bool": _flags,
     }
     return checks[column.type]
 
 
-def _id(value: Any) -> str:
-    # ".0" behind an id may be only a way of writing, which other ids tell
-    if type(value) is str and _VISIBLE(value) and value not in _WORDS and not value.endswith(".0"):
-        return value
+def _all_are(kind: type, cells: list[Any]) -> bool:
+    return {*map(type, cells)} == {kind}
+
+
+def _ids(cells: list[Any]) -> list[str]:
+    if _all_are(str, cells) and _WORDS.isdisjoint(cells) and "" not in cells:
+        text = "".join(cells)
+        # ".0" behind an id may be only a way of writing, which other ids tell
+        is_plain = ".0" not in text or not any(cell.endswith(".0") for cell in cells)
+        if is_plain and text.isascii() and text.isprintable() and " " not in text:
+            return cells
     raise _OtherError
 
 
-def _one_of(known: set[str]) -> Callable[[Any], str]:
-    def check(value: Any) -> str:
-        if type(value) is str and value in known:
-            return value
+def _one_of(known: set[str]) -> _Check:
+    def check(cells: list[Any]) -> list[str]:
+        if _all_are(str, cells) and known.issuperset(cells):
+            return cells
         raise _OtherError
 
     return check
+
+
+def _times(cells: list[Any]) -> list[int]:
+    return [_time(cell) for cell in cells]
 
 
 def _time(value: Any) -> int:
@@ -135,13 +153,19 @@ def _time(value: Any) -> int:
     raise _OtherError
 
 
-def _whole(most: int, least: int | None) -> Callable[[Any], int]:
-    def check(value: Any) -> int:
-        if type(value) is int and (-most if least is None else least) <= value <= most:
-            return value
+def _whole(most: int, least: int | None) -> _Check:
+    least = -most if least is None else least
+
+    def check(cells: list[Any]) -> list[int]:
+        if _all_are(int, cells) and least <= min(cells) and max(cells) <= most:
+            return cells
         raise _OtherError
 
     return check
+
+
+def _numbers(cells: list[Any]) -> list[float]:
+    return [_number(cell) for cell in cells]
 
 
 def _number(value: Any) -> float:
@@ -150,7 +174,7 @@ def _number(value: Any) -> float:
     raise _OtherError
 
 
-def _flag(value: Any) -> bool:
-    if type(value) is bool:
-        return value
+def _flags(cells: list[Any]) -> list[bool]:
+    if _all_are(bool, cells):
+        return cells
     raise _OtherError

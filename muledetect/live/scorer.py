@@ -40,8 +40,8 @@ from muledetect.model.tiers import tiers_by_probability
 from muledetect.model.training import cap_durations
 from muledetect.records import Dataset
 
-#: Columns of a transfer that say whom and when to score; the others count when it is booked.
-_ASKED: Final = ("transfer_id", "time", "source", "target", "amount")
+#: Columns of a transfer, besides its id, that say whom and when to score; the others count when it is booked.
+_ASKED: Final = ("time", "source", "target", "amount")
 
 #: Entry of the log that says from when on events are kept.
 _SINCE: Final = "since"
@@ -320,10 +320,12 @@ class LiveScorer:
 
     def _read(self, transfers: Sequence[Mapping[str, Any]]) -> tuple[Int64Array, list[str], list[str]]:
         """Return the times and the two ends of transfers."""
-        rows = [{name: row.get(name) for name in _ASKED} for row in transfers]
         # numbered: a transfer may be asked about twice, and its id plays no part
-        numbered = [{**row, "transfer_id": f"{place}"} for place, row in enumerate(rows)]
-        plain = plain_cells("transfers", numbered, _ASKED, currency=self.state.currency)
+        numbered = [
+            {"transfer_id": f"{place}"} | {name: row.get(name) for name in _ASKED}
+            for place, row in enumerate(transfers)
+        ]
+        plain = plain_cells("transfers", numbered, ("transfer_id", *_ASKED), currency=self.state.currency)
         if plain is not None:
             return np.array(plain.columns["time"]), plain.columns["source"], plain.columns["target"]
         table, outcomes = read_rows(self.state, "transfers", numbered)
