@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import cached_property
 
+import numba
 import numpy as np
 import pyarrow as pa
 
-from muledetect.arrays import MISSING, AnyArray, Float32Array, Int32Array, Int64Array, distinct
+from muledetect.arrays import MISSING, AnyArray, Float32Array, Int32Array, Int64Array, distinct, first_at_least
 from muledetect.clock import SECOND
 from muledetect.facts import Facts
 from muledetect.facts.accounts import Accounts
@@ -124,13 +125,13 @@ class Parts:
         rows = of_transfers(self._indexes, low, lookback, self._tick, many)
         n_known = int(np.searchsorted(rows, low))
         graph, codes = self._graph(rows, np.empty(0, np.int32))
-        known, place, values = dict[str, Float32Array](), 0, self._values.values.take(rows[:n_known], axis=0)
+        known, place = dict[str, Float32Array](), 0
         for made in self._signals:
             if made.reads_known:
-                known[made.name] = values[:, place : place + len(made.columns)]
+                known[made.name] = _cells(self._values.values, rows[:n_known], place, len(made.columns))
             place += len(made.columns)
         opening = self._opening(low, lookback, codes, many)
-        at_hand = self._at_hand(rows, graph)
+        at_hand = self._at_hand(rows, graph, n_known)
         if len(many.paid) or len(many.got):
             at_hand |= self._counts(low, lookback, n_known)
         past = build_past(graph, threads=1, known=known, n_done=n_known, at_hand=at_hand, opening=opening)
@@ -215,10 +216,13 @@ class Parts:
             found[name] = np.concatenate([np.zeros(n_known, np.int64), n])
         return found
 
-    def _at_hand(self, rows: Int64Array, graph: TransferGraph) -> dict[str, AnyArray]:
-        """Return what live signals read of the table of some transfers, see `Past.at_hand`."""
+    def _at_hand(self, rows: Int64Array, graph: TransferGraph, n_known: int) -> dict[str, AnyArray]:
+        """Return what live signals read of the table of some transfers, see `Past.at_hand`.
+
+        Devices and terminals are those of the transfers behind the first `n_known`; others have no code.
+        """
         transfers, user = self._tables["transfers"], graph.source
-        found = {name: transfers.numbered(name, rows) for name in self._used}
+        found = {name: _codes(transfers[name], rows, n_known) for name in self._used}
         if "source_balance_after" in transfers:
             found["source_balance_after"] = transfers["source_balance_after"][rows]
         if "channel" in transfers:
@@ -283,3 +287,25 @@ class Parts:
     def _empty(self) -> dict[str, pa.Table]:
         none = np.empty(0, np.int64)
         return {name: rows.take(none) for name, rows in self._tables.items() if name != "transfers"}
+
+
+@numba.njit(cache=True, nogil=True)
+def _cells(values, rows, low, n_columns):  # type: ignore[no-untyped-def]
+    """Return some columns of some rows, in one piece."""
+    found = np.empty((len(rows), n_columns), values.dtype)
+    for i in range(len(rows)):
+        for k in range(n_columns):
+            found[i, k] = values[rows[i], low + k]
+    return found
+
+
+@numba.njit(cache=True, nogil=True)
+def _codes(code, rows, n_known):  # type: ignore[no-untyped-def]
+    """Return the places of codes of some rows among the codes of those behind `n_known`; -1 for others."""
+    wanted = np.unique(code[rows[n_known:]])
+    found = np.full(len(rows), -1, np.int32)
+    for i in range(len(rows)):
+        place = first_at_least(wanted, 0, len(wanted), code[rows[i]])
+        if code[rows[i]] >= 0 and place < len(wanted) and wanted[place] == code[rows[i]]:
+            found[i] = place
+    return found

@@ -55,6 +55,16 @@ class _Ends(NamedTuple):
     values: Float64Array
 
 
+def _distinct(points: Points) -> tuple[Int64Array, Int64Array]:
+    """Return the places of the distinct points, and for each point its number among them."""
+    number: dict[tuple[int, int], int] = {}
+    keys = zip(points.account.tolist(), points.as_of.tolist(), strict=True)
+    place = np.array([number.setdefault(key, len(number)) for key in keys], np.int64)
+    first = np.empty(len(number), np.int64)
+    first[place[::-1]] = np.arange(len(place))[::-1]
+    return first, place
+
+
 class LiveScorer:
     """A model over a state that grows by one event at a time.
 
@@ -344,17 +354,18 @@ class LiveScorer:
         if not len(rows):
             return _Ends(scores, {}, np.empty((0, len(self._names))))
         asked, is_busy = self._asked(points[rows])
-        values = self._columns_of(asked, is_busy)
+        first, place = _distinct(asked)
+        values = self._columns_of(asked[first], is_busy[first])
         seen = np.ascontiguousarray(values, np.float32)
         check_finite(seen, self._names)
-        score = self._trees.raw_scores(cap_durations(seen, self._is_duration, self._model.max_duration))
+        score = self._trees.raw_scores(cap_durations(seen, self._is_duration, self._model.max_duration))[place]
         probability = self._model.probability(score)
         tiers = tiers_by_probability(probability)
         is_now, moment = (asked.as_of == as_of[rows]).tolist(), asked.as_of.tolist()
         said = zip(score.tolist(), probability.tolist(), tiers.tolist(), strict=True)
         for row, one, now, at in zip(rows.tolist(), said, is_now, moment, strict=True):
             scores[row] = AccountScore(ids[row], *one, as_of=None if now else at)
-        return _Ends(scores, {row: k for k, row in enumerate(rows.tolist())}, values)
+        return _Ends(scores, dict(zip(rows.tolist(), place.tolist(), strict=True)), values)
 
     def _explained(self, ends: _Ends, places: Sequence[int]) -> dict[int, AccountScore | None]:
         """Return the scores at some places, with reasons."""

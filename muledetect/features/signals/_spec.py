@@ -34,7 +34,7 @@ class Signal:
     not_live : str
         Why it cannot be computed as each transfer arrives; empty: it can.
     reads_known : bool
-        It rests on its own values of earlier transfers, see `Past.known`.
+        It rests on its own values of earlier transfers, see `Past.known`, and leaves these as they are.
     """
 
     name: str
@@ -67,8 +67,9 @@ class Signal:
                 f"{values.dtype} {values.shape}. Return one value a transfer, or one column for each of "
                 f"{list(self.columns)}."
             )
-        known = past.known.get(self.name, values[:0])
-        values[: len(known)] = known
+        if not self.reads_known:  # one that does begins with them
+            known = past.known.get(self.name, values[:0])
+            values[: len(known)] = known
         is_self = past.paid_at < 0
         if is_self.any():
             for place, column in enumerate(self.columns.values()):
@@ -181,7 +182,7 @@ def signal(
         Why it cannot be computed as each transfer arrives, see `muledetect.live`. Empty: it can, see
         `muledetect.live.around` for which earlier transfers it may read.
     reads_known : bool
-        It rests on its own values of earlier transfers, which it takes from `Past.known`.
+        It rests on its own values of earlier transfers, which it takes from `Past.known` and returns as they are.
 
     Raises
     ------

@@ -49,7 +49,8 @@ def senders(past: Past) -> Float32Array:
         past.opening, found,
     )  # fmt: skip
     if "source_balance_after" in past.at_hand:
-        found[:, 0] = _drained(past.graph.amount, past.at_hand["source_balance_after"])
+        new = slice(past.n_known("senders"), None)
+        found[new, 0] = _drained(past.graph.amount[new], past.at_hand["source_balance_after"][new])
         return found
     transfers = past.tables.get("transfers")
     name = "source_balance_after"

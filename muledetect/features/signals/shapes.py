@@ -202,7 +202,7 @@ def _stacks(  # type: ignore[no-untyped-def]
         first, last, n_shaped = received.start[s], received.start[s], 0
         for e in range(paid.start[s], paid.stop[s]):
             now, i = paid.time[e], paid.transfer[e]
-            if found[i, 2] == 0:
+            if i < n_known or found[i, 2] == 0:
                 continue
             while last < received.stop[s] and is_earlier(received.time[last], now, is_simultaneous):
                 n_shaped += found[received.transfer[last], 2] > 0
