@@ -125,11 +125,7 @@ class Parts:
         rows = of_transfers(self._indexes, low, lookback, self._tick, many)
         n_known = int(np.searchsorted(rows, low))
         graph, codes = self._graph(rows, np.empty(0, np.int32))
-        known, place = dict[str, Float32Array](), 0
-        for made in self._signals:
-            if made.reads_known:
-                known[made.name] = _cells(self._values.values, rows[:n_known], place, len(made.columns))
-            place += len(made.columns)
+        known = self._known(rows, graph, n_known)
         opening = self._opening(low, lookback, codes, many)
         at_hand = self._at_hand(rows, graph, n_known)
         if len(many.paid) or len(many.got):
@@ -137,6 +133,23 @@ class Parts:
         past = build_past(graph, threads=1, known=known, n_done=n_known, at_hand=at_hand, opening=opening)
         found = [made.compute(past)[n_known:] for made in self._signals]
         return np.column_stack([np.empty((len(rows) - n_known, 0), np.float32), *found])
+
+    def _known(self, rows: Int64Array, graph: TransferGraph, n_known: int) -> dict[str, Float32Array]:
+        """Return the values of the first transfers of a part, of signals that read them; NaN where nobody does.
+
+        Signals read those of credits of the ends of the transfers behind.
+        """
+        columns, place, n = dict[str, slice](), list[int](), 0
+        for made in self._signals:
+            if made.reads_known:
+                columns[made.name] = slice(len(place), len(place) + len(made.columns))
+                place += range(n, n + len(made.columns))
+            n += len(made.columns)
+        is_end = np.zeros(graph.n_accounts, np.bool_)
+        is_end[graph.source[n_known:]] = is_end[graph.target[n_known:]] = True
+        is_read = is_end[graph.target[:n_known]]
+        values = _cells(self._values.values, rows[:n_known], is_read, np.array(place, np.int64))
+        return {name: values[:, one] for name, one in columns.items()}
 
     def around(self, accounts: Int32Array) -> tuple[LiveExtraction, Int32Array]:
         """Return the part of the bank that live columns at points of these accounts read, and their codes in it.
@@ -174,15 +187,15 @@ class Parts:
     def _graph(self, rows: Int64Array, accounts: Int32Array) -> tuple[TransferGraph, AnyArray]:
         """Return the graph of some transfers and accounts, without ids, and the state's codes of its accounts."""
         transfers = self._tables["transfers"]
-        source, target = transfers["source"][rows], transfers["target"][rows]
+        source, target = transfers["source"].take(rows), transfers["target"].take(rows)
         codes = distinct(np.concatenate([source, target, accounts]))
         place = self._places(codes)
         # rows are in order, and codes keep the order of the state's
         graph = graph_of_sorted(
-            time=transfers["time"][rows],
-            source=place[source],
-            target=place[target],
-            amount=transfers["amount"][rows],
+            time=transfers["time"].take(rows),
+            source=place.take(source),
+            target=place.take(target),
+            amount=transfers["amount"].take(rows),
             account_ids=pa.nulls(len(codes), pa.string()),
             tick=self._tick,
         )
@@ -290,12 +303,13 @@ class Parts:
 
 
 @numba.njit(cache=True, nogil=True)
-def _cells(values, rows, low, n_columns):  # type: ignore[no-untyped-def]
-    """Return some columns of some rows, in one piece."""
-    found = np.empty((len(rows), n_columns), values.dtype)
+def _cells(values, rows, is_read, columns):  # type: ignore[no-untyped-def]
+    """Return some columns of some rows, NaN in rows that are not read."""
+    found = np.full((len(rows), len(columns)), np.nan, values.dtype)
     for i in range(len(rows)):
-        for k in range(n_columns):
-            found[i, k] = values[rows[i], low + k]
+        if is_read[i]:
+            for k in range(len(columns)):
+                found[i, k] = values[rows[i], columns[k]]
     return found
 
 
