@@ -12,7 +12,7 @@ import numba
 import numpy as np
 
 from muledetect.arrays import Float64Array
-from muledetect.features._columns import ON_REQUEST, Column, Unit
+from muledetect.features._columns import Column, Unit
 from muledetect.features._history import History
 from muledetect.features._spec import feature
 from muledetect.features.signals import signal_registry
@@ -126,23 +126,12 @@ _RECENT: Final = frozenset(
     "out_relayed out_victim_share out_above_habit out_stranger out_origins".split()
 )
 
-# Of what signals of first payments add up to, two columns are computed by default; these when they are named.
-_ON_REQUEST: Final = frozenset(
-    "in_new_alike in_new_closest in_new_relay in_new_relayed in_new_spread "
-    "out_new_alike out_new_closest out_new_relayed".split()
-)
-
-
-def _windows(name: str) -> tuple[str, ...]:
-    """Return the windows over which a column is computed by default, as `Column.only`."""
-    return ON_REQUEST if name in _ON_REQUEST else () if name in _RECENT else ("all",)
-
 
 @feature(
     family="patterns",
     columns={
         name: aggregate.column._replace(
-            only=_windows(name), not_live=signal_registry().of_column(aggregate.signal).not_live
+            only=() if name in _RECENT else ("all",), not_live=signal_registry().of_column(aggregate.signal).not_live
         )
         for name, aggregate in AGGREGATES.items()
     },
