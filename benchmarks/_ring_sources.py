@@ -1,8 +1,8 @@
 """Banks with known rings, by several makers, and the scores that rings are sought from; for benchmarks/rings.py.
 
-Scores are those of models that learn as `muledetect train` does, with a second stage. They are out of fold by ring and
-see the transfers only. All of it is kept in a folder: a search for rings can be changed and run again in seconds.
-Delete the folder after a change of features or of the model.
+Scores are out of fold by ring and see the transfers only. They are of one stage: the second stage of `muledetect train`
+learns from neighbours, and so does the search. All of it is kept in a folder: a search for rings can be changed and run
+again in seconds. Delete the folder after a change of features or of the model.
 """
 
 from __future__ import annotations
@@ -83,23 +83,27 @@ class Source:
         return pa.table({"account_id": ids, "score": is_member, "probability": is_member})
 
 
-def sources(cache: Path, *, amlsim: Path | None, fragments: Path | None, wanted: list[str]) -> Iterator[Source]:
+def sources(
+    cache: Path, *, amlsim: Path | None, fragments: Path | None, wanted: list[str], n_stages: int = 1
+) -> Iterator[Source]:
     """Yield every source whose data are there, or the wanted ones; what the cache lacks is made."""
-    for name, make in _makers(cache, amlsim, fragments).items():
+    for name, make in _makers(cache, amlsim, fragments, n_stages).items():
         if not wanted or name in wanted:
-            yield _kept(name, cache / name, make)
+            yield _kept(name, cache / name, make, n_stages)
 
 
 def source_names(amlsim: Path | None, fragments: Path | None) -> list[str]:
     """Return the names of the sources, in the order of the page."""
-    return list(_makers(Path(), amlsim, fragments))
+    return list(_makers(Path(), amlsim, fragments, 1))
 
 
-def _makers(cache: Path, amlsim: Path | None, fragments: Path | None) -> Mapping[str, Callable[[], Made]]:
+def _makers(
+    cache: Path, amlsim: Path | None, fragments: Path | None, n_stages: int
+) -> Mapping[str, Callable[[], Made]]:
     found: dict[str, Callable[[], Made]] = {
         "thai_bank": partial(_simulated, "thai_bank"),
         "hard": partial(_simulated, "hard"),
-        "thai_bank, days, five columns": partial(_coarse, cache / "thai_bank"),
+        "thai_bank, days, five columns": partial(_coarse, cache / "thai_bank", n_stages),
         "small rings, days, five columns": _small_rings,
     }
     if amlsim:
@@ -109,7 +113,7 @@ def _makers(cache: Path, amlsim: Path | None, fragments: Path | None) -> Mapping
     return found
 
 
-def _kept(name: str, folder: Path, make: Callable[[], Made]) -> Source:
+def _kept(name: str, folder: Path, make: Callable[[], Made], n_stages: int) -> Source:
     """Return a source from its folder, which is written whole or not at all."""
     if not folder.exists():
         tables, currency, true = make()
@@ -122,14 +126,14 @@ def _kept(name: str, folder: Path, make: Callable[[], Made]) -> Source:
             (place / "currency").write_text(currency, "utf-8")
             true.to_parquet(place / "true.parquet", index=False)
             dataset = read_dataset(place / "bank", currency=currency)
-            pq.write_table(score_out_of_fold(dataset, true), place / "scores.parquet")
+            pq.write_table(score_out_of_fold(dataset, true, n_stages), place / "scores.parquet")
             shutil.move(place, folder)
     dataset = read_dataset(folder / "bank", currency=(folder / "currency").read_text("utf-8"))
     true = pd.read_parquet(folder / "true.parquet").astype({"ring_id": object, "account_id": object})
     return Source(name, dataset, true, pq.read_table(folder / "scores.parquet"))
 
 
-def score_out_of_fold(dataset: Dataset, true: pd.DataFrame) -> pa.Table:
+def score_out_of_fold(dataset: Dataset, true: pd.DataFrame, n_stages: int) -> pa.Table:
     """Return scores of every account, each by a model that saw no member of its rings, and no table but transfers."""
     only = read_dataset({"transfers": dataset.transfers}, currency=dataset.currency or None, tick=dataset.tick)
     graph = build_graph(only)
@@ -142,12 +146,14 @@ def score_out_of_fold(dataset: Dataset, true: pd.DataFrame) -> pa.Table:
     for fit, held in GroupKFold(FOLDS).split(y, groups=groups):
         rows, weight = sample_points(points[fit], y[fit], keys, max_rows=MAX_ROWS)
         known, plan = fit[rows], MuleModel(n_jobs=1)
-        learnt_from, _ = training_suspicion(
-            plan, extraction, points[known], features.take(pa.array(known)), y[known], groups=groups[known],
-            sample_weight=weight,
-        )  # fmt: skip
+        learnt_from, asked = (features.take(pa.array(place)) for place in (known, held))
+        if n_stages == 2:
+            learnt_from, _ = training_suspicion(
+                plan, extraction, points[known], learnt_from, y[known], groups=groups[known], sample_weight=weight
+            )
         learnt = plan.fit(learnt_from, y[known], groups=groups[known], sample_weight=weight, leaks="ignore")
-        asked = extract_for(learnt, only, points[held])
+        if n_stages == 2:
+            asked = extract_for(learnt, only, points[held])
         score[held] = learnt.decision_function(asked)
         probability[held] = learnt.predict_proba(asked)[:, 1]
     return pa.table({"account_id": features["account_id"], "score": score, "probability": probability})
@@ -182,8 +188,8 @@ def _simulated(preset: str) -> Made:
     return shown, dataset.currency, true[["ring_id", "account_id", "value"]]
 
 
-def _coarse(bank: Path) -> Made:
-    source = _kept(bank.name, bank, partial(_simulated, bank.name))
+def _coarse(bank: Path, n_stages: int) -> Made:
+    source = _kept(bank.name, bank, partial(_simulated, bank.name), n_stages)
     transfers = source.dataset.transfers.select(FIVE)
     days = pa.array(transfers["time"].cast(pa.int64()).to_numpy() // DAY * DAY).cast(pa.timestamp("us", tz="UTC"))
     return {"transfers": transfers.set_column(1, "time", days)}, source.dataset.currency, source.true

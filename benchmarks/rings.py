@@ -6,9 +6,9 @@
     python benchmarks/rings.py --speed [--accounts 1e6 --transfers 20e6]
     python benchmarks/rings.py --cache ANOTHER --fit                          # coefficients of suspicion and pairs
 
-All ways get the same scores: of models with a second stage, out of fold by ring, from the transfers only. The search
-sees all tables of a bank but labels. Banks and scores stay in the cache, so that a changed search is measured in
-minutes. Prints Markdown.
+All ways get the same scores: out of fold by ring, from the transfers only, of models of one stage (of two with
+`--stages 2` and a cache of its own). The search sees all tables of a bank but labels. Banks and scores stay in the
+cache, so that a changed search is measured in minutes. Prints Markdown.
 """
 
 from __future__ import annotations
@@ -115,6 +115,7 @@ def main() -> None:
     parser.add_argument("--fragments", type=Path, help="patterns of AMLworld; by default those beside AMLSim, if there")
     parser.add_argument("--sources", nargs="+", default=[], help="some of the banks, by name")
     parser.add_argument("--ours", action="store_true", help="leave the other ways out")
+    parser.add_argument("--stages", type=int, choices=(1, 2), default=1, help="stages of the models that score")
     parser.add_argument("--accounts", type=float, default=1e6)
     parser.add_argument("--transfers", type=float, default=20e6)
     for flag in ("--stable", "--speed", "--fit"):
@@ -134,7 +135,8 @@ def main() -> None:
     if args.stable:
         return stable(next(sources(args.cache, amlsim=None, fragments=None, wanted=args.sources or names[:1])))
     print(SAYS)
-    for source in sources(args.cache, amlsim=args.amlsim, fragments=fragments, wanted=args.sources):
+    every = sources(args.cache, amlsim=args.amlsim, fragments=fragments, wanted=args.sources, n_stages=args.stages)
+    for source in every:
         show(source, only_ours=args.ours)
     return None
 
