@@ -12,6 +12,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numba
@@ -109,13 +110,19 @@ class TransferGraph:
     def codes(self, account_ids: Sequence[str] | pa.Array | pa.ChunkedArray) -> Int32Array:
         """Return the account codes of ids, int32; -1 where the graph does not know the id.
 
-        O(accounts + ids), and O(ids * log accounts) where these are few.
+        O(accounts + ids), and O(ids * log accounts) where these are few and those of the graph are in byte order.
         """
         ids = account_ids if isinstance(account_ids, pa.Array | pa.ChunkedArray) else pa.array(account_ids, pa.string())
-        if len(ids) * _FEW < self.n_accounts:
+        if len(ids) * _FEW < self.n_accounts and self._is_in_order:
             return np.array([self._code(one) for one in ids.cast(pa.string()).to_pylist()], np.int32)
         found = pc.index_in(ids.cast(pa.string()), value_set=self.account_ids)
         return np.asarray(pc.fill_null(found, -1).to_numpy(), dtype=np.int32)
+
+    @cached_property
+    def _is_in_order(self) -> bool:
+        """Return whether ids are in byte order, as those of a data set that was read; those of a live state are not."""
+        ids = self.account_ids
+        return bool(pc.all(pc.less(ids[:-1], ids[1:])).as_py())
 
     def _code(self, account_id: str | None) -> int:
         if account_id is None:

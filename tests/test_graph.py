@@ -167,6 +167,8 @@ def test_codes_of_few_ids_are_those_of_many() -> None:
     assert sorted(many)[:6] == [-1] * 6
     assert sum(code >= 0 for code in many) == len(names[::7])
     assert graph.codes(pa.array([], pa.string())).dtype == np.int32
+    backwards = dataclasses.replace(graph, account_ids=graph.account_ids[::-1])  # as of a live state: in any order
+    assert [len(names) - 1 - int(backwards.codes([one])[0]) for one in names[::7]] == graph.codes(names[::7]).tolist()
     nameless = dataclasses.replace(graph, account_ids=pa.nulls(len(names), pa.string()))
     assert nameless.codes(["a0"]).tolist() == [-1]
 
