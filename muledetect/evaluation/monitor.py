@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any, Final, NamedTuple
@@ -214,7 +215,7 @@ def _outcome(dataset: Dataset, model: MuleModel, views: Iterable[View], now: int
         is_mule = new & (y == 1)
         probability = model.probability(view.score[new])
         heights = bits_of(view.score[is_mule], view.score[is_active])
-        found.append(Outcome(float(probability.sum()), tuple(heights.tolist())))
+        found.append(Outcome(math.fsum(probability), tuple(heights.tolist())))
     return pool_outcomes(found)
 
 
