@@ -146,14 +146,13 @@ def score_out_of_fold(dataset: Dataset, true: pd.DataFrame, n_stages: int) -> pa
     for fit, held in GroupKFold(FOLDS).split(y, groups=groups):
         rows, weight = sample_points(points[fit], y[fit], keys, max_rows=MAX_ROWS)
         known, plan = fit[rows], MuleModel(n_jobs=1)
-        learnt_from, asked = (features.take(pa.array(place)) for place in (known, held))
+        learnt_from = features.take(pa.array(known))
         if n_stages == 2:
             learnt_from, _ = training_suspicion(
                 plan, extraction, points[known], learnt_from, y[known], groups=groups[known], sample_weight=weight
             )
         learnt = plan.fit(learnt_from, y[known], groups=groups[known], sample_weight=weight, leaks="ignore")
-        if n_stages == 2:
-            asked = extract_for(learnt, only, points[held])
+        asked = extract_for(learnt, only, points[held]) if n_stages == 2 else features.take(pa.array(held))
         score[held] = learnt.decision_function(asked)
         probability[held] = learnt.predict_proba(asked)[:, 1]
     return pa.table({"account_id": features["account_id"], "score": score, "probability": probability})

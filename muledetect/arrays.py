@@ -50,6 +50,13 @@ def first_at_least(values, low, high, bound):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(cache=True, nogil=True)
+def place_between(values, low, high, wanted):  # type: ignore[no-untyped-def]
+    """Return the first place of a value in ascending `values[low:high]`, -1 if it is not there. O(log(high - low))."""
+    place = first_at_least(values, low, high, wanted)
+    return place if place < high and values[place] == wanted else -1
+
+
+@numba.njit(cache=True, nogil=True)
 def first_transfer_at(transfer, low, high, time, moment):  # type: ignore[no-untyped-def]
     """Return the first place in `transfer[low:high]` (positions of transfers) whose time is at or after a moment."""
     while low < high:

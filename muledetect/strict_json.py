@@ -48,11 +48,11 @@ def parse_json(content: bytes | str) -> Any:
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        names = [key for key, _ in pairs]
-        key = next(key for key in found if names.count(key) > 1)
-        raise StrictJsonError(f"the key {key[:40]!r} stands twice in one object")
+    found: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in found:
+            raise StrictJsonError(f"the key {key[:40]!r} stands twice in one object")
+        found[key] = value
     return found
 
 

@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 import numba
 import numpy as np
 
-from muledetect.arrays import AnyArray, Int64Array, distinct, first_at_least
+from muledetect.arrays import AnyArray, Int64Array, distinct, first_at_least, place_between
 from muledetect.features.signals import MAX_DEGREE, MOST_CREDITS, MOST_TRANSFERS
 from muledetect.features.signals.access import AT_TERMINAL
 from muledetect.live.lists import Lists, before_each, count_since, exceed, gather, latest
@@ -207,8 +207,7 @@ def _stand_in(values, ascending):  # type: ignore[no-untyped-def]
     """Return which values stand in an ascending array."""
     found = np.zeros(len(values), np.bool_)
     for i in range(len(values)):
-        place = first_at_least(ascending, 0, len(ascending), values[i])
-        found[i] = place < len(ascending) and ascending[place] == values[i]
+        found[i] = place_between(ascending, 0, len(ascending), values[i]) >= 0
     return found
 
 

@@ -9,7 +9,7 @@ import numba
 import numpy as np
 import pyarrow as pa
 
-from muledetect.arrays import MISSING, AnyArray, Float32Array, Int32Array, Int64Array, distinct, first_at_least
+from muledetect.arrays import MISSING, AnyArray, Float32Array, Int32Array, Int64Array, distinct, place_between
 from muledetect.clock import SECOND
 from muledetect.facts import Facts
 from muledetect.facts.accounts import Accounts
@@ -121,15 +121,16 @@ class Parts:
             Row; the values of those before it are known.
         """
         lookback = max(LOOKBACK, self._tick)
-        many = over(self._indexes, low, lookback)
-        rows = of_transfers(self._indexes, low, lookback, self._tick, many)
+        indexes = self._indexes
+        many = over(indexes, low, lookback)
+        rows = of_transfers(indexes, low, lookback, self._tick, many)
         n_known = int(np.searchsorted(rows, low))
         graph, codes = self._graph(rows, np.empty(0, np.int32))
         known = self._known(rows, graph, n_known)
         opening = self._opening(low, lookback, codes, many)
         at_hand = self._at_hand(rows, graph, n_known)
         if len(many.paid) or len(many.got):
-            at_hand |= self._counts(low, lookback, n_known)
+            at_hand |= self._counts(indexes, low, lookback, n_known)
         past = build_past(graph, threads=1, known=known, n_done=n_known, at_hand=at_hand, opening=opening)
         found = [made.compute(past)[n_known:] for made in self._signals]
         return np.column_stack([np.empty((len(rows) - n_known, 0), np.float32), *found])
@@ -139,16 +140,11 @@ class Parts:
 
         Signals read those of credits of the ends of the transfers behind.
         """
-        columns, place, n = dict[str, slice](), list[int](), 0
-        for made in self._signals:
-            if made.reads_known:
-                columns[made.name] = slice(len(place), len(place) + len(made.columns))
-                place += range(n, n + len(made.columns))
-            n += len(made.columns)
+        columns, places = self._read_back
         is_end = np.zeros(graph.n_accounts, np.bool_)
         is_end[graph.source[n_known:]] = is_end[graph.target[n_known:]] = True
         is_read = is_end[graph.target[:n_known]]
-        values = _cells(self._values.values, rows[:n_known], is_read, np.array(place, np.int64))
+        values = _cells(self._values.values, rows[:n_known], is_read, places)
         return {name: values[:, one] for name, one in columns.items()}
 
     def around(self, accounts: Int32Array) -> tuple[LiveExtraction, Int32Array]:
@@ -216,9 +212,8 @@ class Parts:
             flags[np.searchsorted(codes, accounts)] = True
         return Opening(since, *held, *is_over)
 
-    def _counts(self, low: int, lookback: int, n_known: int) -> dict[str, AnyArray]:
+    def _counts(self, known: Indexes, low: int, lookback: int, n_known: int) -> dict[str, AnyArray]:
         """Return what `fan` counts of the transfers from row `low` on, behind some that are known."""
-        known = self._indexes
         now, is_simultaneous = known.time[low:], self._tick >= SECOND
         first = np.searchsorted(known.time, now - lookback)
         behind = np.searchsorted(known.time, now, side="right" if is_simultaneous else "left")
@@ -297,6 +292,17 @@ class Parts:
         return self._place
 
     @cached_property
+    def _read_back(self) -> tuple[dict[str, slice], Int64Array]:
+        """Places of the values that signals read of earlier transfers, and which of these are of each signal."""
+        columns, places, n = dict[str, slice](), list[int](), 0
+        for made in self._signals:
+            if made.reads_known:
+                columns[made.name] = slice(len(places), len(places) + len(made.columns))
+                places += range(n, n + len(made.columns))
+            n += len(made.columns)
+        return columns, np.array(places, np.int64)
+
+    @cached_property
     def _empty(self) -> dict[str, pa.Table]:
         none = np.empty(0, np.int64)
         return {name: rows.take(none) for name, rows in self._tables.items() if name != "transfers"}
@@ -319,7 +325,6 @@ def _codes(code, rows, n_known):  # type: ignore[no-untyped-def]
     wanted = np.unique(code[rows[n_known:]])
     found = np.full(len(rows), -1, np.int32)
     for i in range(len(rows)):
-        place = first_at_least(wanted, 0, len(wanted), code[rows[i]])
-        if code[rows[i]] >= 0 and place < len(wanted) and wanted[place] == code[rows[i]]:
-            found[i] = place
+        if code[rows[i]] >= 0:
+            found[i] = place_between(wanted, 0, len(wanted), code[rows[i]])
     return found

@@ -17,7 +17,16 @@ import numba
 import numpy as np
 from scipy.special import expit
 
-from muledetect.arrays import NEVER, BoolArray, Float64Array, Int32Array, Int64Array, first_at_least, sum_at
+from muledetect.arrays import (
+    NEVER,
+    BoolArray,
+    Float64Array,
+    Int32Array,
+    Int64Array,
+    first_at_least,
+    place_between,
+    sum_at,
+)
 from muledetect.clock import DAY
 from muledetect.facts import Snapshot
 from muledetect.graph import TransferGraph
@@ -100,8 +109,8 @@ def _values_of(source, target, sources, targets, values):  # type: ignore[no-unt
     for k in range(len(source)):
         low = first_at_least(sources, 0, len(sources), source[k])
         high = first_at_least(sources, low, len(sources), source[k] + 1)
-        place = first_at_least(targets, low, high, target[k])
-        if place < high and targets[place] == target[k]:
+        place = place_between(targets, low, high, target[k])
+        if place >= 0:
             found[k] = values[place]
     return found
 

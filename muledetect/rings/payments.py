@@ -32,6 +32,7 @@ from muledetect.arrays import (
     first_at_least,
     first_transfer_at,
     pieces,
+    place_between,
 )
 from muledetect.clock import DAY
 from muledetect.facts import Snapshot
@@ -244,8 +245,7 @@ def _look_around(payer, payee, begin, time, size, together, paid, received, foun
     """Fill in whether the payee ever paid the payer, and of the first payments around each on four sides, how many, how
     many alike, least difference. Pairs of each payer begin at `begin`."""
     for i in range(len(payer)):
-        back, behind = first_at_least(payee, begin[payee[i]], begin[payee[i] + 1], payer[i]), begin[payee[i] + 1]
-        found[i, 5] = back < behind and payee[back] == payer[i]
+        found[i, 5] = place_between(payee, begin[payee[i]], begin[payee[i] + 1], payer[i]) >= 0
         for side in range(4):
             account = payer[i] if side < 2 else payee[i]
             other = payee[i] if side < 2 else payer[i]
