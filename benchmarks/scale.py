@@ -137,12 +137,15 @@ def sort_in_duckdb(transfers: Path, out: Path, threads: int) -> float:
     return time.perf_counter() - begun
 
 
-def make_bank(folder: Path, accounts: int, days: int) -> None:
-    """Simulate the bank, unless the folder holds one."""
+def make_bank(folder: Path, accounts: int, days: int, tables: list[str] | None) -> None:
+    """Simulate the bank, unless the folder holds one; of its tables keep only these."""
     from muledetect.simulation import world_config, write_world  # noqa: PLC0415
 
     if not (folder / "transfers.parquet").exists():
         write_world(world_config("thai_bank", n_accounts=accounts, n_days=days, seed=1), folder)
+        for file in folder.glob("*.parquet"):
+            if tables and file.stem not in tables:
+                file.unlink()
 
 
 def make_model(folder: Path) -> None:
@@ -198,6 +201,7 @@ def main() -> None:
     parser.add_argument("--explain", type=int, default=10_000)
     parser.add_argument("--memory", default="4GB")
     parser.add_argument("--folder", type=Path, required=True)
+    parser.add_argument("--tables", nargs="+", help="keep only these tables of the simulated bank")
     parser.add_argument("--model", type=Path, help="a model of an earlier run; it is made there if it is not there")
     parser.add_argument("--prepare", action="store_true", help="the limited way opens a store")
     parser.add_argument("--limited-only", action="store_true", help="the bank does not fit in memory otherwise")
@@ -207,7 +211,7 @@ def main() -> None:
     options = parser.parse_args()
     if options.job:
         job, *given = options.job
-        {"bank": lambda: make_bank(options.folder, options.accounts, options.days),
+        {"bank": lambda: make_bank(options.folder, options.accounts, options.days, options.tables),
          "model": lambda: make_model(Path(given[0])),
          "step": lambda: step_here(*given)}[job]()  # fmt: skip
         return
@@ -222,7 +226,7 @@ def main() -> None:
 def compare(options: argparse.Namespace, folder: Path) -> None:
     """Run each way in a process of its own, and print the table."""
     sizes = ["--folder", str(options.folder), "--accounts", str(options.accounts), "--days", str(options.days)]
-    run([*sizes, "--job", "bank"])
+    run([*sizes, *(["--tables", *options.tables] if options.tables else []), "--job", "bank"])
     model = options.model or options.folder.with_name(options.folder.name + "-model")
     run([*sizes, "--job", "model", str(model)])
     file = pq.ParquetFile(options.folder / "transfers.parquet")
