@@ -321,7 +321,7 @@ class LiveScorer:
         self._plan, self._names, self._kept = plan_of(names, known), names, {}
         # threads would wait for one another longer than they would score
         self._model = copy(model).set_params(n_jobs=1)
-        self._trees, self._is_duration = pack_trees(model.texts_), durations_among(names)
+        self._trees, self._is_duration = pack_trees(model.texts_, len(names)), durations_among(names)
         self._lookback = model.trained_on_.lookback
         self.model_name, self.version = config_hash(model)[:12], version("muledetect")
 

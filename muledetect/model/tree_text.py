@@ -139,11 +139,6 @@ def read_trees(text: TreesText) -> list[Tree]:
     return [_read_tree(block, position) for position, block in enumerate(body.split("\n\n\n")[:-1])]
 
 
-def depth_of(tree: Tree) -> int:
-    """Return how many nodes stand above the farthest leaf of a tree."""
-    return _depth(tree["left_child"], tree["right_child"])
-
-
 def _first_lines(n_columns: int) -> list[str]:
     return [
         "tree", "version=v4", "num_class=1", "num_tree_per_iteration=1", "label_index=0",

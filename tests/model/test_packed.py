@@ -22,6 +22,7 @@ def learnt(seed: int, **options: Any) -> MuleModel:
     values[:, 3] = 7.0
     values[:, 4] = rng.choice([0.0, 1e-36, -1e-36, 1e-30, 1.0], 600)
     y = (np.nan_to_num(values[:, 0]) + values[:, 2] * values[:, 4] > np.median(values[:, 2])).astype(float)
+    y = np.where(rng.random(600) < 0.2, 1 - y, y)
     model: MuleModel = MuleModel(n_jobs=1, **options).fit(values.astype(np.float32), y)
     return model
 
@@ -31,7 +32,7 @@ def probes(packed: PackedTrees, seed: int, n: int = 500) -> np.ndarray:
     rng = np.random.default_rng(seed)
     values = rng.normal(size=(n, N_COLUMNS)).astype(np.float32)
     for column in range(N_COLUMNS):
-        near = packed.threshold[packed.column == column].astype(np.float32)
+        near = packed.threshold[packed.column % N_COLUMNS == column]
         near = np.concatenate([near, np.nextafter(near, np.float32(np.inf)), np.nextafter(near, np.float32(-np.inf))])
         far = np.array([0, -0.0, np.nan, 1e-35, 1.1e-35, -1e-36, 1e-40, 3e38, -3e38], np.float32)
         at = rng.random(n) < 0.9
@@ -44,14 +45,16 @@ def probes(packed: PackedTrees, seed: int, n: int = 500) -> np.ndarray:
     [
         {"n_estimators": 30, "n_bags": 3},
         {"n_estimators": 12, "n_bags": 2, "num_leaves": 40, "min_child_samples": 2},
+        {"n_estimators": 6, "n_bags": 2, "num_leaves": 200, "min_child_samples": 1, "reg_lambda": 0.01},
         {"n_estimators": 5, "n_bags": 1, "num_leaves": 2},
         {"n_estimators": 5, "n_bags": 2, "min_child_samples": 5_000},
     ],
 )
 def test_scores_are_those_of_lightgbm(options: dict[str, Any]) -> None:
     model = learnt(len(options), **options)
-    packed = pack_trees(model.texts_)
-    for n in (1, 2, 31, 32, 33, 500):
+    packed = pack_trees(model.texts_, N_COLUMNS)
+    assert (np.diff(packed.part).max() > 1) == (options.get("num_leaves", 0) > 32)
+    for n in (1, 2, 7, 8, 31, 32, 33, 500):
         rows = probes(packed, n)[:n]
         assert packed.raw_scores(rows).tobytes() == trees.raw_scores(model.boosters_, rows, 1).tobytes()
     assert len(packed.raw_scores(np.empty((0, N_COLUMNS), np.float32))) == 0
