@@ -3,10 +3,11 @@
     python benchmarks/service.py --accounts 2000 --days 60 --callers 1 4 16 64 --rates 100 200 400
 
 Simulates a bank, trains a model of live columns on it, and starts the service in a process of its own with all
-transfers but the last. *Callers* wait for each answer before they send the next payment, each on a connection that
-stays open. *Rates* send at fixed moments, whether or not answers came: the time of a request begins when it should
-have been sent. Every request is one payment to `/score`; with `--book` it is then booked, on the same connection, and
-the time is that of both. *Processor* is that of the service alone. The callers share the machine with it.
+transfers but the last; its lines about requests go to a file. *Callers* wait for each answer before they send the next
+payment, each on a connection that stays open. *Rates* send at fixed moments, whether or not answers came: the time of
+a request begins when it should have been sent. Every request is one payment to `/score`; with `--book` it is then
+booked, on the same connection, and the time is that of both. *Processor* is that of the service alone. The callers
+share the machine with it.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import argparse
 import asyncio
 import contextlib
 import json
+import sys
 import tempfile
 import threading
 import time
@@ -39,8 +41,9 @@ def serve(bank: Path, model: Path, log: Path, channel: Any) -> None:
     """Run the service; tell its port, and the processor time so far whenever a word comes."""
     from muledetect.serve import open_service  # noqa: PLC0415 - in the process of the service only
     from muledetect.serve.app import Limits  # noqa: PLC0415
-    from muledetect.serve.run import server_of  # noqa: PLC0415
+    from muledetect.serve.run import serve_until_stopped, server_of  # noqa: PLC0415
 
+    sys.stderr = (log.parent / "requests.log").open("w", encoding="utf-8")
     service = open_service(bank, model, log=log, sync="interval", policy="none", limits=Limits(per_second=0))
     server = server_of(service, "127.0.0.1", 0)
 
@@ -53,7 +56,7 @@ def serve(bank: Path, model: Path, log: Path, channel: Any) -> None:
         server.should_exit = True
 
     threading.Thread(target=answer, daemon=True).start()
-    server.run()
+    serve_until_stopped(server)
 
 
 class Connection:
