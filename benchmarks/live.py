@@ -1,7 +1,7 @@
 """Score and book payments as they arrive: what a micro-batch takes, and how long a payment waits at a given rate.
 
     python benchmarks/live.py --accounts 2000 --days 60 --batches 1 16 64 256 --rates 1000 2000 3000 4000
-    python benchmarks/live.py --bank FOLDER --busy 2000 --transfers 20000000
+    python benchmarks/live.py --bank FOLDER --busy 2000 --transfers 20000000 --hour 1000000
 
 Simulates a bank, or reads the one in `--bank`, a store or a folder of tables. Trains a model of live columns, on the
 simulated bank or on a small one beside `--bank`; `--model` takes one that was made before. A scorer starts with all
@@ -14,6 +14,10 @@ scored, both ends; the first batches are not counted, for they load compiled cod
 - *Offered rates*: payments arrive at random moments (a Poisson process with a fixed seed), and a batch is made of those
   that wait, at most `--most`. The time of a payment begins with its arrival, and ends when its batch is scored. A rate
   breaks when payments wait longer than two seconds; the line is marked, and tells what was done until then.
+- `--hour N`: N payments whose times are spread over one hour, as fast as they can be booked and scored, in
+  micro-batches of 64: what the process grows by, beside what the state says of itself.
+
+Python's garbage collection leaves out what is loaded at the start, as in `muledetect serve`.
 
 Busy accounts are those of the bank: merchants, employers, and the account of the bank itself, with thousands of
 transfers. `--busy N` scores those with more than N once an hour, see `LiveScorer`. `--sync` adds the log.
@@ -22,6 +26,7 @@ transfers. `--busy N` scores those with more than N once an hour, see `LiveScore
 from __future__ import annotations
 
 import argparse
+import gc
 import platform
 import resource
 import tempfile
@@ -38,6 +43,7 @@ import pyarrow as pa
 from muledetect.clock import DAY, HOUR
 from muledetect.inputs import load
 from muledetect.live import LiveScorer
+from muledetect.live.state import LiveState
 from muledetect.model import MuleModel, load_model
 from muledetect.pipeline import train
 from muledetect.records import Dataset, read_dataset
@@ -55,23 +61,32 @@ _BROKEN = 2.0
 Row = dict[str, Any]
 
 
-def split(dataset: Dataset, n_arriving: int, n_transfers: int | None = None) -> tuple[Dataset, list[Row]]:
+def split(
+    dataset: Dataset, n_arriving: int, n_transfers: int | None = None, n_later: int = 0
+) -> tuple[Dataset, list[Row], pa.Table]:
     """Return the data set without its last transfers, from six in the morning of a day on, and these as rows.
 
-    `n_transfers` bounds those that stay. The rows have times a millisecond apart, from six on.
+    `n_transfers` bounds those that stay. The rows have times a millisecond apart, from six on. `n_later` more transfers
+    that follow them are returned as a table, with times spread over the hour from seven on.
     """
     transfers = dataset.transfers
     moment = transfers["time"].cast(pa.int64()).to_numpy()
-    begin = int(moment[len(moment) - n_arriving]) // DAY * DAY + 6 * HOUR
+    begin = int(moment[len(moment) - n_arriving - n_later]) // DAY * DAY + 6 * HOUR
     first = int(np.searchsorted(moment, begin))
     low = 0 if n_transfers is None else max(0, first - n_transfers)
-    rows = [
-        {name: v for name, v in row.items() if v is not None} for row in transfers.slice(first, n_arriving).to_pylist()
-    ]
+    rows = as_rows(transfers.slice(first, n_arriving))
     clock = datetime.fromtimestamp(begin / 1e6, UTC)
     for place, row in enumerate(rows):
         row["time"] = clock + timedelta(milliseconds=place)
-    return replace(dataset, tables={**dataset.tables, "transfers": transfers.slice(low, first - low)}), rows
+    later, place = transfers.slice(first + n_arriving, n_later), transfers.schema.get_field_index("time")
+    spread = begin + HOUR + np.arange(len(later)) * HOUR // max(1, len(later))
+    later = later.set_column(place, transfers.schema.field(place), pa.array(spread).cast(transfers["time"].type))
+    return replace(dataset, tables={**dataset.tables, "transfers": transfers.slice(low, first - low)}), rows, later
+
+
+def as_rows(transfers: pa.Table) -> list[Row]:
+    """Return the rows of a table, without cells that are missing."""
+    return [{name: v for name, v in row.items() if v is not None} for row in transfers.to_pylist()]
 
 
 def live_model(dataset: Dataset, n_trees: int, **given: Any) -> MuleModel:
@@ -170,6 +185,33 @@ def show_rates(scorer: LiveScorer, rows: list[Row], rates: list[float], seconds:
             print(f"| {rate:,.0f} | {counts} | {' | '.join(shown)} | {'broke' if is_broken else ''} |", flush=True)
 
 
+def show_state(state: LiveState, before: float) -> None:
+    """Print what the state takes; the process took `before` MB without it."""
+    sizes = state.sizes()
+    per = sizes["transfers"] / max(1, state.n_transfers)
+    print(f"{per:,.0f} bytes a transfer, {sizes['accounts'] / len(state.accounts):,.0f} an account, ", end="")
+    print(f"{sizes['other'] / 1e6:,.1f} MB for the other tables; ", end="")
+    print(f"the process: {before:,.0f} MB before, {memory():,.0f} MB after, {peak():,.0f} MB at most.\n", flush=True)
+
+
+def show_hour(scorer: LiveScorer, later: pa.Table) -> None:
+    """Print a line for each tenth of an hour of payments."""
+    print("\n| payments of an hour | the process, MB | grown by, MB | the state says, MB | longest ms |")
+    print("|---:|---:|---:|---:|---:|")
+    begun, sizes, most = memory(), sum(scorer.state.sizes().values()), 0.0
+    ends = np.linspace(0, len(later), 11).astype(int).tolist()
+    for low in range(0, len(later), 64):
+        rows = as_rows(later.slice(low, 64))
+        at = time.perf_counter()
+        pay(scorer, rows)
+        most = max(most, time.perf_counter() - at)
+        if low + 64 >= ends[1]:
+            del ends[0]
+            grown, said = memory() - begun, (sum(scorer.state.sizes().values()) - sizes) / 1e6
+            shown = f"{memory():,.0f} | {grown:,.1f} | {said:,.1f} | {1e3 * most:,.0f}"
+            print(f"| {min(low + 64, len(later)):,} | {shown} |", flush=True)
+
+
 def main() -> None:
     """Print what the state takes, one line a size of micro-batches, and one a rate."""
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -182,6 +224,7 @@ def main() -> None:
     options.add_argument("--busy", type=int, help="see LiveScorer; default: no bound")
     options.add_argument("--batches", type=int, nargs="*", default=[1, 16, 64, 256])
     options.add_argument("--rates", type=float, nargs="*", default=[1_000, 2_000, 3_000, 4_000])
+    options.add_argument("--hour", type=int, default=0, help="payments of an hour; default: none")
     options.add_argument("--most", type=int, default=256, help="payments of a batch that is made of those that wait")
     options.add_argument("--seconds", type=float, default=8.0, help="for each line")
     options.add_argument("--sync", choices=["none", "always", "interval", "never"], default="none")
@@ -202,8 +245,9 @@ def main() -> None:
         files = {name: given.bank / f"{name}.parquet" for name in given.tables or ()}
         bank = load(files or given.bank)
         print(f"Bank: read in {time.perf_counter() - begun:,.1f} s; {memory():,.0f} MB, {peak():,.0f} MB at most.")
-    base, rows = split(bank, min(len(bank.transfers) // 4, _MOST_ARRIVING), given.transfers)
+    base, rows, later = split(bank, min(len(bank.transfers) // 4, _MOST_ARRIVING), given.transfers, given.hour)
     del bank
+    later = pa.concat_tables([later.slice(0, 0), later]).combine_chunks()  # a copy, so that the bank may go
     with tempfile.TemporaryDirectory() as folder:
         log = {} if given.sync == "none" else {"log": folder, "sync": given.sync}
         before, begun = memory(), time.perf_counter()
@@ -214,16 +258,13 @@ def main() -> None:
                 f"State: {state.n_transfers:,} transfers, {len(state.accounts):,} accounts, made in {started:,.1f} s."
             )
             print(f"Columns of the model: {len(model.feature_names_in_)}; log: {given.sync}; busy: {given.busy}.")
-            sizes = state.sizes()
-            per = sizes["transfers"] / max(1, state.n_transfers)
-            print(f"{per:,.0f} bytes a transfer, {sizes['accounts'] / len(state.accounts):,.0f} an account, ", end="")
-            print(f"{sizes['other'] / 1e6:,.1f} MB for the other tables; ", end="")
-            print(
-                f"the process: {before:,.0f} MB before, {memory():,.0f} MB after, {peak():,.0f} MB at most.\n",
-                flush=True,
-            )
+            show_state(state, before)
+            gc.collect()
+            gc.freeze()
             show_batches(scorer, rows, given.batches, given.seconds)
             show_rates(scorer, rows, given.rates, given.seconds, given.most)
+            if given.hour:
+                show_hour(scorer, later)
             print(f"\nThe process: {memory():,.0f} MB at the end, {peak():,.0f} MB at most.")
 
 

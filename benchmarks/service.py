@@ -147,7 +147,7 @@ def main() -> None:
                 bank, bank.transfers["time"][-1].as_py().isoformat(), target="ever", unlabelled="negative", live=True,
                 lookback="45d", model=MuleModel(n_estimators=given.trees, n_jobs=1), output=model,
             )  # fmt: skip
-        base, rows = split(bank, min(len(bank.transfers) // 4, 60_000))
+        base, rows, _ = split(bank, min(len(bank.transfers) // 4, 60_000))
         write_tables(dict(base.tables), folder / "bank")
         bodies = [json.dumps(row, default=lambda value: value.isoformat()).encode() for row in reversed(rows)]
         mine, other = get_context("spawn").Pipe()
