@@ -137,18 +137,37 @@ def sort_in_duckdb(transfers: Path, out: Path, threads: int) -> float:
     return time.perf_counter() - begun
 
 
-def make_bank(folder: Path, accounts: int, days: int, tables: list[str] | None) -> None:
-    """Simulate the bank, unless the folder holds one; of its tables keep only these."""
+def make_bank(
+    folder: Path, accounts: int, days: int, tables: list[str] | None = None, without: list[str] | None = None
+) -> None:
+    """Simulate the bank, unless the folder holds one; keep only some of its tables, without some columns of transfers.
+
+    This saves room on the disk.
+    """
     from muledetect.simulation import world_config, write_world  # noqa: PLC0415
 
-    if not (folder / "transfers.parquet").exists():
+    transfers = folder / "transfers.parquet"
+    if not transfers.exists():
         write_world(world_config("thai_bank", n_accounts=accounts, n_days=days, seed=1), folder)
-        for file in folder.glob("*.parquet"):
-            if tables and file.stem not in tables:
-                file.unlink()
+    for file in folder.glob("*.parquet"):
+        if tables and file.stem not in tables:
+            file.unlink()
+    if without and not {*without}.isdisjoint(pq.read_schema(transfers).names):
+        copy_without(transfers, folder / "copy.parquet", without)
 
 
-def make_model(folder: Path) -> None:
+def copy_without(transfers: Path, copy: Path, without: list[str]) -> None:
+    """Put a copy without some columns in the place of a file."""
+    import duckdb  # noqa: PLC0415
+
+    kept = [name for name in pq.read_schema(transfers).names if name not in without]
+    with duckdb.connect(config={"memory_limit": "2GB", "temp_directory": str(copy.parent)}) as connection:
+        asked = f"SELECT {', '.join(kept)} FROM read_parquet('{transfers}')"  # noqa: S608 - names and paths of ours
+        connection.execute(f"COPY ({asked}) TO '{copy}' (FORMAT parquet, COMPRESSION zstd)")
+    copy.replace(transfers)
+
+
+def make_model(folder: Path, lookback: str | None = None) -> None:
     """Train on a small world, unless the folder holds a model, and score it once: this compiles the kernels."""
     from muledetect import pipeline  # noqa: PLC0415
     from muledetect.simulation import world_config, write_world  # noqa: PLC0415
@@ -157,7 +176,7 @@ def make_model(folder: Path) -> None:
         with tempfile.TemporaryDirectory() as scratch:
             small = Path(scratch) / "small"
             write_world(world_config("thai_bank", n_accounts=6_000, n_days=70, mule_share=0.03), small)
-            pipeline.train(small, MODEL_AT, pack="TH", output=folder)
+            pipeline.train(small, MODEL_AT, pack="TH", lookback=lookback, output=folder)
             pipeline.score(small, folder, "2025-02-25", output=Path(scratch) / "scores.parquet")
             pipeline.score(small, folder, "2025-02-25", memory="1GB", output=Path(scratch) / "again.parquet")
 
@@ -202,7 +221,11 @@ def main() -> None:
     parser.add_argument("--memory", default="4GB")
     parser.add_argument("--folder", type=Path, required=True)
     parser.add_argument("--tables", nargs="+", help="keep only these tables of the simulated bank")
+    parser.add_argument("--without", nargs="+", help="columns of its transfers that are left out")
     parser.add_argument("--model", type=Path, help="a model of an earlier run; it is made there if it is not there")
+    parser.add_argument(
+        "--lookback", help="of a model that is made; default: the shortest record that it is trained on"
+    )
     parser.add_argument("--prepare", action="store_true", help="the limited way opens a store")
     parser.add_argument("--limited-only", action="store_true", help="the bank does not fit in memory otherwise")
     parser.add_argument("--step", nargs="+", choices=STEPS, default=["score"], help="of the limited way, in this order")
@@ -211,8 +234,8 @@ def main() -> None:
     options = parser.parse_args()
     if options.job:
         job, *given = options.job
-        {"bank": lambda: make_bank(options.folder, options.accounts, options.days, options.tables),
-         "model": lambda: make_model(Path(given[0])),
+        {"bank": lambda: make_bank(options.folder, options.accounts, options.days, options.tables, options.without),
+         "model": lambda: make_model(Path(given[0]), options.lookback),
          "step": lambda: step_here(*given)}[job]()  # fmt: skip
         return
     if options.work is None:
@@ -226,9 +249,11 @@ def main() -> None:
 def compare(options: argparse.Namespace, folder: Path) -> None:
     """Run each way in a process of its own, and print the table."""
     sizes = ["--folder", str(options.folder), "--accounts", str(options.accounts), "--days", str(options.days)]
-    run([*sizes, *(["--tables", *options.tables] if options.tables else []), "--job", "bank"])
+    left_out = ["--tables", *options.tables] if options.tables else []
+    left_out += ["--without", *options.without] if options.without else []
+    run([*sizes, *left_out, "--job", "bank"])
     model = options.model or options.folder.with_name(options.folder.name + "-model")
-    run([*sizes, "--job", "model", str(model)])
+    run([*sizes, *(["--lookback", options.lookback] if options.lookback else []), "--job", "model", str(model)])
     file = pq.ParquetFile(options.folder / "transfers.parquet")
     rows, n_groups = file.metadata.num_rows, file.num_row_groups
     last = file.read_row_group(n_groups - 1, columns=["time"])["time"][-1].as_py()

@@ -148,14 +148,17 @@ def _ways(extraction: Extraction) -> Ways:
     up_links, down_links = room.empty(n_links, _LINK), room.empty(n_links, _LINK)
     up_start[...] = found.start
     _turn(found, past.paid_at, up_links, down_start, down_links)
+    debit_of, credit_of = found.debit_of, found.credit_of
+    del found  # its room, so that the rest is made in it
     account = room.empty(n, np.int32)
     _ends(received, account, up_links)
     _ends(paid, account, down_links)
+    del account
     is_exit = has_channel(extraction.tables["transfers"], extraction.graph.n_transfers, EXITS)
     none = np.zeros(0, np.bool_)
     up, down = room.empty(n, _ENTRY), room.empty(n, _ENTRY)
-    _enter(received, found.debit_of, none, up)
-    _enter(paid, found.credit_of, none if is_exit is None else is_exit, down)
+    _enter(received, debit_of, none, up)
+    _enter(paid, credit_of, none if is_exit is None else is_exit, down)
     return Ways(
         Way(received, up, up_start, up_links, -1), Way(paid, down, down_start, down_links, 1), is_exit is not None
     )
