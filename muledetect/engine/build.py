@@ -21,21 +21,21 @@ from muledetect.engine.merging import JUDGED, ORDER
 from muledetect.engine.parts import Old, Parts, part_of
 from muledetect.engine.rows import Rows
 from muledetect.engine.spill import Spill
-from muledetect.engine.state import ROWS, save_state, table_file
+from muledetect.engine.state import LEFT_MOST, ROWS, codes_file, save_derived, save_state
 from muledetect.engine.steps import at_step
-from muledetect.engine.tables import TableSpill, pack_rows
+from muledetect.engine.tables import Finished, TableSpill, put_finished
 from muledetect.engine.transfers import TransfersWriter, write_in_order
 from muledetect.errors import DataError
 from muledetect.mapped import resident
 from muledetect.memory import Room, give_back
-from muledetect.records import reasons
+from muledetect.records import Dataset, reasons
 from muledetect.records.duplicates import judge, with_values
-from muledetect.records.encode import IdEncoder
+from muledetect.records.encode import IdEncoder, Sorted
+from muledetect.records.fingerprint import RowSum, sum_rows
 from muledetect.records.reading import Cause, Reading, check_total, empty_type
 from muledetect.records.sources import TableSource
 from muledetect.records.stored import ACCOUNTS, MAPPED, TRANSFERS, map_table, map_transfers
 from muledetect.records.table import TableReader
-from muledetect.records.write import put_table
 from muledetect.schema import INPUTS
 
 #: Rows of repeated ids that are judged at once.
@@ -70,6 +70,15 @@ class Building(Reading):
         (self.rows / "transfers").mkdir(parents=True)
         self.spill = Spill(self.rows / "transfers", self.scratch)
         self.tables: dict[str, TableSpill] = {}
+        #: Of each table beside the transfers: rows that were left out as they repeat or contradict others, with their
+        #: positions, and whether the rows of the finished table with these are the rows as they were read.
+        self.left_out: dict[str, pa.Table] = {}
+        self.is_as_read: dict[str, bool] = {}
+        #: Sum of the rows of each finished table.
+        self.sums: dict[str, RowSum] = {}
+        self._n_same: dict[str, int] = {}
+        #: Different values of each coded column of the transfers, as they were read.
+        self.n_values: dict[str, int] = {}
         self.code_of: Int32Array | None = None
         #: Of the transfers, for the header of the store.
         self.columns: tuple[Mapping[str, Any], ...] = ()
@@ -81,31 +90,53 @@ class Building(Reading):
         super().open(opened, tables)
         self._end_of_input()
         at_step("read")
+        self.n_values = {name: len(one) for name, one in self.readers["transfers"].encoders.items()}
         if self.keeps_rows:
             save_state(self, tables)
 
     def _reader(self, name: str) -> TableReader:
-        keep = self.spill.keep if name == "transfers" else self._table_spill(name, None).keep
+        if name != "transfers":
+            self.tables[name] = TableSpill(self.rows, name)
+        keep = self.spill.keep if name == "transfers" else self.tables[name].keep
         return TableReader(INPUTS[name], self.options, self.log, self.accounts, self.pseudonyms is None, keep)
-
-    def _table_spill(self, name: str, old: pa.RecordBatchFileReader | None) -> TableSpill:
-        self.tables[name] = TableSpill(self.rows / table_file(name), old)
-        return self.tables[name]
 
     def _end_of_table(self, name: str) -> None:
         """Map the rows of a table beside the transfers."""
         reader = self.readers[name]
         if name != "transfers" and not reader.stops:
-            rows = self.tables.pop(name).close(reader.kinds)
+            rows = self.tables[name].close(reader.kinds)
             reader.columns = {column: rows[column].chunks for column in reader.columns}
 
+    def _leave_out(self, name: str, rows: pa.Table, causes: list[Cause]) -> pa.Table:
+        gone = np.unique(np.concatenate([np.empty(0, np.int64), *(positions for *_, positions in causes)]))
+        if 0 < len(gone) <= LEFT_MOST:
+            self.left_out[name] = rows.take(pa.array(gone)).add_column(0, "", pa.array(gone))
+        is_known = "known_ts" not in rows.column_names or not rows["known_ts"].null_count
+        self.is_as_read[name] = is_known and len(gone) <= LEFT_MOST and not self.forms
+        return super()._leave_out(name, rows, causes)
+
+    def _before(self, name: str) -> Finished | None:  # noqa: ARG002 - for an update
+        """Return a table beside the transfers as it stands in the store that this one takes the place of."""
+        return None
+
     def _placed(self, name: str, table: pa.Table) -> pa.Table:
-        put_table(table, self.folder / f"{name}.parquet")
-        place = self.folder / MAPPED / f"{name}.arrow"
-        put_arrow(table, place)
+        old = self._before(name)
+        self._n_same[name] = -1 if old is None else old.n_same(table)
+        put_finished(table, self.folder, name, old, self._n_same[name])
         if self.keeps_rows:
-            pack_rows(self.rows / table_file(name))
-        return map_table(place)
+            self.tables[name].pack()
+        return map_table(self.folder / MAPPED / f"{name}.arrow")
+
+    def _sum_of(self, name: str, table: pa.Table) -> RowSum:
+        self.sums[name] = sum_rows(name, table)
+        return self.sums[name]
+
+    def finish(self) -> Dataset:
+        """Repair, order, write and describe what was read."""
+        dataset = super().finish()
+        if self.keeps_rows:
+            save_derived(self)
+        return dataset
 
     def _respell(self, code_of: Int32Array) -> None:
         self.code_of = code_of
@@ -133,7 +164,7 @@ class Building(Reading):
 
     def _judge_repeats(self, rows: Rows) -> None:
         """Leave out rows whose id comes again, part by part of the hashes of ids: rows of one id are in one part."""
-        n_parts = -(-rows.find_repeats() // _JUDGED_ROWS)
+        n_parts = -(-rows.find_repeats(*self._may_repeat()) // _JUDGED_ROWS)
         judged: list[Int64Array] = []
         for part in range(n_parts):
             self.progress("looking for repeats", part / n_parts)
@@ -142,6 +173,10 @@ class Building(Reading):
             self._keep("first", with_values(suspects, found.filled), numbers, found.causes("transfer_id"))
             judged.append(numbers)
         rows.replace("first", judged)
+
+    def _may_repeat(self) -> tuple[int, Int64Array]:
+        """Return a number, and others below it: an id that comes again is in a row of these or from the first on."""
+        return 0, np.empty(0, np.int64)
 
     def _judge_reversals(self, rows: Rows) -> None:
         """Turn reversals around; leave out those that do not fit, and transfers that moved no money."""
@@ -188,11 +223,20 @@ class Building(Reading):
         encoders, made = self.readers["transfers"].encoders, {}
         for one in self.spill.fields:
             if one.kind == "coded" and one.name != "currency":
-                texts, place = encoders.pop(one.name).finish()
+                texts, place = encoders.pop(one.name).finish(known=self._known_values(one.name))
+                # values that judging added, such as the channel of reversals, are not in the state
+                if self.keeps_rows and len(place) == self.n_values[one.name]:
+                    codes = np.empty(len(place), np.int32)
+                    codes[place] = np.arange(len(place), dtype=np.int32)
+                    np.save(self.rows / codes_file(one.name), codes)
                 made[one.name] = (put_values(self.folder / TRANSFERS / one.name, texts), place)
         self.accounts = IdEncoder()
         give_back()
         return made
+
+    def _known_values(self, name: str) -> Sorted | None:  # noqa: ARG002 - for an update
+        """Return values of a coded column in byte order, where some are known so."""
+        return None
 
     def _for_sorting(self) -> int:
         """Return how much memory DuckDB may take beside what is held now."""

@@ -93,6 +93,11 @@ class Merge:
                 self._maps[name] = _places(*_text(before), *_text(after)) if len(before) else np.zeros(1, np.int32)
         self._at = self._places_of_new()
 
+    @property
+    def rows_gone(self) -> pa.Table:
+        """The old rows that are taken out."""
+        return self._old.transfers.take(pa.array(self._gone))
+
     def touched(self, parted_by: str) -> set[str]:
         """Return the days or months of which a row goes or comes."""
         times = [_integers(self._old.transfers["time"])[self._gone], _integers(self._new["time"])]

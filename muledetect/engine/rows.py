@@ -13,8 +13,10 @@ import pyarrow as pa
 
 from muledetect.arrays import BoolArray, Int32Array, Int64Array
 from muledetect.engine.spill import HASH, ROW, Spill
+from muledetect.records.encode import hash_strings
 
 _BATCH_ROWS: Final = 1 << 18
+_NONE: Final = np.empty(0, np.int64)
 
 
 class Rows:
@@ -53,11 +55,25 @@ class Rows:
         """Let DuckDB take so many bytes from now on."""
         self._database.execute(f"SET memory_limit = '{memory // 2**20}MiB'")
 
-    def find_repeats(self) -> int:
-        """Find the ids that come more than once, and return how many rows have one."""
+    def find_repeats(self, first: int = 0, numbers: Int64Array = _NONE) -> int:
+        """Find the ids that come more than once, and return how many rows have one.
+
+        Such an id is in a row from the number `first` on, or in one of these `numbers` below it.
+        """
+        asked = self._view
+        if first:
+            self._put("may_repeat", **{ROW: numbers})
+            recent = f"SELECT {HASH} FROM ({self._view}) WHERE {ROW} >= {first}"
+            others = f"SELECT {HASH} FROM ({self._view}) SEMI JOIN may_repeat USING ({ROW})" if len(numbers) else ""
+            self._database.execute(
+                f"CREATE TEMP TABLE suspect AS {recent}" + (f" UNION ALL {others}" if others else "")
+            )
+            asked = f"SELECT {HASH} FROM ({self._view}) SEMI JOIN suspect USING ({HASH})"
         self._database.execute(
-            f"CREATE TEMP TABLE again AS SELECT {HASH} FROM ({self._view}) GROUP BY {HASH} HAVING count(*) > 1"
+            f"CREATE TEMP TABLE again AS SELECT {HASH} FROM ({asked}) GROUP BY {HASH} HAVING count(*) > 1"
         )
+        if not self._one("SELECT count(*) FROM again")[0]:
+            return 0
         found: int = self._one(f"SELECT count(*) FROM ({self._view}) SEMI JOIN again USING ({HASH})")[0]
         return found
 
@@ -70,8 +86,15 @@ class Rows:
     def involved_in_reversals(self) -> tuple[pa.Table, Int64Array]:
         """Return all reversals and the transfers that they name, and their numbers, ascending."""
         child, transfer_id = self._key["reversal_of"], self._key["transfer_id"]
-        named = f"SELECT {child} FROM ({self._view}) WHERE {child} IS NOT NULL"
-        return self._fetch(f"SELECT * FROM ({self._view}) WHERE {child} IS NOT NULL OR {transfer_id} IN ({named})")
+        named = self._arrow(f"SELECT DISTINCT {child} AS id FROM ({self._view}) WHERE {child} IS NOT NULL")
+        self._put("named", **{HASH: hash_strings(named["id"].combine_chunks())})
+        # hashes are numbers, which are read faster than the text of all ids
+        asked = f"SELECT {ROW} FROM ({self._view}) "
+        found = self._arrow(f"{asked} SEMI JOIN named USING ({HASH}) UNION {asked} WHERE {child} IS NOT NULL")
+        self._put("in_question", **{ROW: found[ROW]})
+        rows = f"SELECT * FROM ({self._view}) SEMI JOIN in_question USING ({ROW})"
+        ids = f"SELECT {child} FROM ({rows}) WHERE {child} IS NOT NULL"
+        return self._fetch(f"SELECT * FROM ({rows}) WHERE {child} IS NOT NULL OR {transfer_id} IN ({ids})")
 
     def replace(self, group: str, gone: list[Int64Array]) -> None:
         """Take rows out by their numbers, and those of a group of the spill in."""

@@ -16,13 +16,16 @@ import numpy as np
 import pyarrow as pa
 
 from muledetect.engine.columns import put_arrow
+from muledetect.engine.tables import rows_files, schema_of
 from muledetect.records.encode import IdEncoder
+from muledetect.records.fingerprint import RowSum
 from muledetect.records.reasons import FORMER_NAME
 from muledetect.records.stored import map_table
 
 if TYPE_CHECKING:
     from muledetect.engine.build import Building
     from muledetect.engine.spill import Spill
+    from muledetect.engine.tables import Finished
     from muledetect.records.rejects import RejectLog
 
 ROWS: Final = "rows"
@@ -30,12 +33,10 @@ _STATE: Final = f"{ROWS}/state.json"
 _REJECTS: Final = f"{ROWS}/rejects.arrow"
 _HELD: Final = f"{ROWS}/held.arrow"
 _SCHEMA: Final = f"{ROWS}/transfers.schema.arrow"
+_DERIVED: Final = f"{ROWS}/derived.json"
 _ROW: Final = "row"
-
-
-def table_file(name: str) -> str:
-    """Return the name of the file of a table beside the transfers, in `rows/`."""
-    return f"table.{name}.arrow"
+#: Rows that were left out of a table beside the transfers are kept apart if they are at most so many.
+LEFT_MOST: Final = 256
 
 
 def save_state(job: Building, tables: Iterable[str] | None) -> None:
@@ -61,6 +62,27 @@ def save_state(job: Building, tables: Iterable[str] | None) -> None:
     (folder / _STATE).write_text(json.dumps(said, indent=1) + "\n", "utf-8", newline="\n")
 
 
+def codes_file(name: str) -> str:
+    """Return the name of the file that has the codes of the sorted values of a coded column of the transfers."""
+    return f"codes.{name}.npy"
+
+
+def save_derived(job: Building) -> None:
+    """Write what was derived of the rows: sums, and which rows of the tables beside the transfers were left out."""
+    said = {
+        "sums": {name: [found.n_rows, *found.lanes] for name, found in job.sums.items()},
+        "as_read": sorted(name for name, is_so in job.is_as_read.items() if is_so),
+    }
+    for name, rows in job.left_out.items():
+        if job.is_as_read[name]:
+            put_arrow(rows, job.folder / ROWS / _left_file(name))
+    (job.folder / _DERIVED).write_text(json.dumps(said, indent=1) + "\n", "utf-8", newline="\n")
+
+
+def _left_file(name: str) -> str:
+    return f"left.{name}.arrow"
+
+
 class State:
     """The state that a store holds. `known` are the columns of each of its tables, and their types."""
 
@@ -72,16 +94,34 @@ class State:
         self.n_read: dict[str, int] = said["n_read"]
         self._doubts = {tuple(found[:3]): (found[3], found[4]) for found in said["doubts"]}
         self.schema = map_table(folder / _SCHEMA).schema
+        derived = folder / _DERIVED
+        found = json.loads(derived.read_text("utf-8")) if derived.is_file() else {"sums": {}, "as_read": []}
+        #: Sum of the rows of each finished table.
+        self.sums = {name: RowSum(n_rows, (first, second)) for name, (n_rows, first, second) in found["sums"].items()}
+        self._as_read = frozenset(found["as_read"])
 
-    def rows_of(self, name: str) -> pa.RecordBatchFileReader:
-        """Return what reads the rows of a table beside the transfers, as they were read."""
-        return pa.ipc.open_file(pa.OSFile(str(self._folder / ROWS / table_file(name))))
+    def files_of(self, name: str) -> list[Path]:
+        """Return the files of the rows of a table beside the transfers, as they were read."""
+        return rows_files(self._folder / ROWS, name)
+
+    def rows_of(self, finished: Finished) -> pa.Table | None:
+        """Return the rows of a table as they were read, from the finished table; None if they are to be read anew."""
+        if finished.name not in self._as_read:
+            return None
+        schema = schema_of(self.files_of(finished.name)[0])
+        if any(field.name not in finished.rows.column_names for field in schema):
+            return None
+        rows = finished.rows.select(schema.names)
+        if not rows.schema.equals(schema):
+            return None
+        place = self._folder / ROWS / _left_file(finished.name)
+        return _with_rows(rows, map_table(place)) if place.is_file() else rows
 
     def known(self, name: str) -> dict[str, pa.DataType] | None:
         """Return the columns of a table, and their types; None if the store has no such table."""
         if name not in self.n_read:
             return None
-        schema = self.schema if name == "transfers" else self.rows_of(name).schema
+        schema = self.schema if name == "transfers" else schema_of(self.files_of(name)[0])
         return {field.name: field.type for field in schema}
 
     def restore_log(self, log: RejectLog, came: Mapping[str, tuple[str, ...]]) -> None:
@@ -96,7 +136,8 @@ class State:
         accounts.encode(map_table(self._folder / ROWS / "ids.accounts.arrow")["value"].chunk(0))
         for path in sorted((self._folder / ROWS).glob("ids.of.*.arrow")):
             name = path.name.removeprefix("ids.of.").removesuffix(".arrow")
-            encoders.setdefault(name, IdEncoder()).encode(map_table(path)["value"].chunk(0))
+            values = map_table(path)["value"].chunk(0)
+            encoders.setdefault(name, IdEncoder(expected=len(values))).encode(values)
         spill.begin(self.schema)
         for path in sorted((self._folder / ROWS / "transfers").glob("*.parquet")):
             os.link(path, spill.next_file("read"))
@@ -104,3 +145,13 @@ class State:
             held = map_table(self._folder / _HELD)
             spill.numbers = [held[_ROW].combine_chunks().to_numpy()]
             spill.held = {name: held[name].chunks for name in held.column_names if name != _ROW}
+
+
+def _with_rows(rows: pa.Table, left: pa.Table) -> pa.Table:
+    """Return rows with others put in, whose positions afterwards, ascending, stand beside them; nothing is copied."""
+    parts, done = [], 0
+    others = left.remove_column(0).select(rows.column_names)
+    for nth, position in enumerate(left.column(0).to_pylist()):
+        parts += [rows.slice(done, position - nth - done), others.slice(nth, 1)]
+        done = position - nth
+    return pa.concat_tables([*parts, rows.slice(done)])

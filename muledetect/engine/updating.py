@@ -11,27 +11,30 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from muledetect.arrays import Int32Array
+from muledetect.arrays import Int32Array, Int64Array
 from muledetect.clock import Moment
 from muledetect.engine.build import Building
 from muledetect.engine.full import telling_space
 from muledetect.engine.making import put_store
 from muledetect.engine.memory import memory_limit
-from muledetect.engine.merging import A_ROW, Merge, open_old
+from muledetect.engine.merging import A_ROW, JUDGED, Merge, open_old
 from muledetect.engine.opened import Store, open_store
 from muledetect.engine.parts import Old
 from muledetect.engine.rows import Rows
 from muledetect.engine.spill import ROW
-from muledetect.engine.state import ROWS, State
+from muledetect.engine.state import ROWS, State, codes_file
+from muledetect.engine.tables import Finished, TableSpill
 from muledetect.engine.transfers import TransfersWriter
 from muledetect.errors import DataError
 from muledetect.mapped import holding_at_most
 from muledetect.outputs import check_output, kinds, new_folder, sha256
 from muledetect.progress import Progress
+from muledetect.records.encode import Sorted
+from muledetect.records.fingerprint import RowSum, sum_rows
 from muledetect.records.read import begin
 from muledetect.records.reading import returning_memory
 from muledetect.records.sources import TableSource
-from muledetect.records.stored import TRANSFERS, check_files
+from muledetect.records.stored import ACCOUNTS, MAPPED, TRANSFERS, VALUES, check_files, map_table
 from muledetect.records.table import TableReader
 from muledetect.schema import INPUTS
 
@@ -62,13 +65,42 @@ class Updating(Building):
 
     def _reader(self, name: str) -> TableReader:
         state, known, is_transfers = self.state, self.state.known(name), name == "transfers"
-        old = None if is_transfers or known is None else state.rows_of(name)
-        keep = self.spill.keep if is_transfers else self._table_spill(name, old).keep
+        if not is_transfers:
+            old = self._before(name)
+            files, rows = ([], None) if old is None else (state.files_of(name), state.rows_of(old))
+            self.tables[name] = TableSpill(self.rows, name, files, rows)
+        keep = self.spill.keep if is_transfers else self.tables[name].keep
         reader = TableReader(INPUTS[name], self.options, self.log, self.accounts, keep=keep, known=known)
         reader.n_read = reader.n_before = state.n_read.get(name, 0)
         if is_transfers and reader.n_read:
             state.restore_transfers(self.accounts, reader.encoders, self.spill)
         return reader
+
+    def _may_repeat(self) -> tuple[int, Int64Array]:
+        place = self.store.path / ROWS / JUDGED
+        if self.code_of is not None or not place.is_file():
+            return super()._may_repeat()
+        return self.state.n_read["transfers"], np.load(place).astype(np.int64)
+
+    def _before(self, name: str) -> Finished | None:
+        path = self.store.path
+        known = name in self.store.header.tables
+        return Finished(path, name, map_table(path / MAPPED / f"{name}.arrow")) if known else None
+
+    def _sum_of(self, name: str, table: pa.Table) -> RowSum:
+        n_same = self._n_same.get(name, -1)
+        if name in self.state.sums and n_same >= 0:
+            self.sums[name] = self.state.sums[name] + sum_rows(name, table.slice(n_same))
+        return self.sums.get(name) or super()._sum_of(name, table)
+
+    def _known_ids(self) -> Sorted | None:
+        return Sorted(map_table(self.store.path / ACCOUNTS)["account_id"].chunk(0))
+
+    def _known_values(self, name: str) -> Sorted | None:
+        place, codes = self.store.path / TRANSFERS / f"{name}{VALUES}", self.store.path / ROWS / codes_file(name)
+        if not codes.is_file():
+            return None
+        return Sorted(map_table(place)["value"].chunk(0), np.load(codes))
 
     def _put_rows(self, writer: TransfersWriter, rows: Rows, rank: Int32Array, n_rows: int) -> int:
         """Merge the new rows into the old ones where this can be done; else sort all."""
@@ -87,6 +119,9 @@ class Updating(Building):
         new = pa.concat_tables([writer.finished(batch) for batch in found]) if found else writer.empty
         numbers = np.concatenate([np.empty(0, np.int64), *(batch[ROW].to_numpy() for batch in found)])
         merge = Merge(old, judged, new.combine_chunks(), numbers)
+        if "transfers" in self.state.sums:
+            gone, came = (sum_rows("transfers", rows) for rows in (merge.rows_gone, new))
+            self.sums["transfers"] = self.state.sums["transfers"] - gone + came
         self.parts.touched, done = merge.touched(self.parted_by), 0
         with writer:
             for some, places in merge:
@@ -151,7 +186,7 @@ def update(
             "again from all rows."
         )
     check_output(place, kinds.STORE, inputs=[new_rows])
-    check_files(place, header, below=[ROWS, TRANSFERS], progress=progress, sum_of=sha256)
+    check_files(place, header, below=[ROWS, MAPPED], progress=progress, sum_of=sha256)
     state = State(place)
     with new_folder(place, kinds.STORE) as folder, telling_space(folder), holding_at_most(limit):
         old = Old(place / "transfers", header.parts, header.days)

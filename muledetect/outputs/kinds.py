@@ -77,8 +77,9 @@ WORLD: Final = Output("a simulated world", ("*.parquet", "world.json"))
 DATASET: Final = Output("an imported data set", ("*.parquet",))
 STORE: Final = Output(
     "a store",
-    ("store.json", "*.parquet", "transfers/*/*.parquet", "mapped/*.arrow", "mapped/transfers/*.npy",
-     "mapped/transfers/*.arrow", "rows/*.json", "rows/*.arrow", "rows/*.npy", "rows/transfers/*.parquet"),
+    ("store.json", "*.parquet", "tables/*/part-*.parquet", "transfers/*/*.parquet", "mapped/*.arrow",
+     "mapped/transfers/*.npy", "mapped/transfers/*.arrow", "rows/*.json", "rows/*.arrow", "rows/*.npy",
+     "rows/transfers/*.parquet"),
 )  # fmt: skip
 #: Folders hold other names of a model's trees than ours, too: those stay.
 MODEL: Final = Output("a model", ("manifest.json", "card.json", "card.md", f"trees-{'[0-9a-f]' * 16}.txt"))

@@ -28,7 +28,7 @@ class _Arriving(Reading):
             reader.stops.append(several_currencies(reader.currencies))
         if reader.stops:
             raise DataError("\n".join(dict.fromkeys(reader.stops)))
-        self.accounts, code_of, _ = join_accounts(self.readers, self.accounts)
+        self.accounts, code_of, _, _ = join_accounts(self.readers, self.accounts)
         if name != "transfers":
             return self._other(name), self.log.to_table()
         if code_of is not None:

@@ -16,7 +16,7 @@ from __future__ import annotations
 import itertools
 import secrets
 from collections.abc import Callable, Sequence
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -211,6 +211,26 @@ def _text(codes: Any, starts: Any, store: Any, offsets: Any) -> Any:
 
 
 @njit(cache=True, nogil=True)
+def _count_less(known: Any, known_text: Any, wanted: Any, text: Any) -> Any:
+    """Return how many known texts are less than each wanted one, by bytes; both ascend. O(wanted log known)."""
+    found, low = np.empty(len(wanted) - 1, np.int64), 0
+    for row in range(len(wanted) - 1):
+        n, first, last = wanted[row + 1] - wanted[row], low, len(known) - 1
+        while first < last:
+            middle = (first + last) // 2
+            m = known[middle + 1] - known[middle]
+            is_less = m < n
+            for k in range(min(n, m)):
+                one, other = known_text[known[middle] + k], text[wanted[row] + k]
+                if one != other:
+                    is_less = one < other
+                    break
+            first, last = (middle + 1, last) if is_less else (first, middle)
+        found[row] = low = first
+    return found
+
+
+@njit(cache=True, nogil=True)
 def _rehash(old: Any, new: Any) -> None:
     mask = np.uint64(new.size - 1)
     for slot in old:
@@ -248,6 +268,13 @@ def hash_strings(ids: pa.StringArray, seed: int = 0) -> UInt64Array:
     return hashes
 
 
+class Sorted(NamedTuple):
+    """Different ids in byte order, and the codes that an encoder has for them; without codes it may lack some."""
+
+    ids: pa.StringArray
+    codes: Int32Array | None = None
+
+
 class IdEncoder:
     """Growing dictionary of ids. Codes follow first appearance until `finish` gives the sorted dictionary.
 
@@ -255,15 +282,18 @@ class IdEncoder:
     ----------
     room : Room
         Where the dictionary is kept.
+    expected : int
+        About how many ids will come; more or fewer may.
     """
 
-    def __init__(self, room: Room = HEAP) -> None:
+    def __init__(self, room: Room = HEAP, expected: int = 0) -> None:
         # A secret seed, because ids come from strangers who could prepare collisions; codes do not depend on it.
         self._seed = np.uint64(secrets.randbits(64))
         self._room = room
-        self._slots: UInt64Array = np.zeros(_FIRST_SLOTS, np.uint64)
-        self._starts: Int64Array = np.zeros(_FIRST_SLOTS // 2, np.int64)
-        self._store: Bytes = np.zeros(_FIRST_SLOTS * 8, np.uint8)
+        n_slots = max(_FIRST_SLOTS, 1 << (2 * expected).bit_length())
+        self._slots: UInt64Array = np.zeros(n_slots, np.uint64)
+        self._starts: Int64Array = np.zeros(n_slots // 2, np.int64)
+        self._store: Bytes = np.zeros(n_slots * 8, np.uint8)
         self._n_known = 0
 
     def __len__(self) -> int:
@@ -357,11 +387,33 @@ class IdEncoder:
         return self._slots.nbytes + self._starts.nbytes + self._store.nbytes
 
     def finish(
-        self, rename: Callable[[pa.StringArray], pa.StringArray] | None = None
+        self,
+        rename: Callable[[pa.StringArray], pa.StringArray] | None = None,
+        known: Sorted | None = None,
     ) -> tuple[pa.StringArray, Int32Array]:
-        """Return the ids, renamed if told so, in byte order, and the place of every code in it (int32)."""
+        """Return the ids, renamed if told so, in byte order, and the place of every code in it (int32).
+
+        With `known`, only ids that are not among those are sorted. O(n).
+        """
+        if known is not None and not rename:
+            return self._finish_beside(known)
         ids = rename(self.ids()) if rename else self.ids()
         order = pc.array_sort_indices(ids)
         rank = np.empty(len(ids), np.int32)
         rank[order.to_numpy()] = np.arange(len(ids), dtype=np.int32)
         return ids.take(order), rank
+
+    def _finish_beside(self, known: Sorted) -> tuple[pa.StringArray, Int32Array]:
+        ids, rank = known.ids, np.full(len(self), -1, np.int32)
+        codes = self.find(ids) if known.codes is None else known.codes
+        if (codes < 0).any():
+            ids, codes = ids.filter(pa.array(codes >= 0)), codes[codes >= 0]
+        rank[codes] = 0
+        others = np.flatnonzero(rank < 0).astype(np.int32)
+        texts = self.take(others)
+        order = pc.array_sort_indices(texts).to_numpy()
+        more = texts.take(pa.array(order))
+        before = _count_less(*string_parts(ids), *string_parts(more))
+        rank[np.insert(codes, before, others[order])] = np.arange(len(self), dtype=np.int32)
+        places = np.insert(np.arange(len(ids)), before, len(ids) + np.arange(len(more)))
+        return pa.concat_arrays([ids, more]).take(pa.array(places)), rank

@@ -91,23 +91,33 @@ def _words(chunk: pa.Array) -> Any:
 class RowSum:
     """A sum of rows by their hashes, the same in any order: how many they are, and two lanes of 64 bits."""
 
-    def __init__(self) -> None:
-        self.n_rows = 0
-        self._lanes = (0, 0)
+    def __init__(self, n_rows: int = 0, lanes: tuple[int, int] = (0, 0)) -> None:
+        self.n_rows = n_rows
+        self.lanes = lanes
 
     def add(self, hashes: UInt64Array) -> None:
         """Add rows, given by what `hash_rows` says of them."""
         first, second = _add_up(hashes, _LANE)
-        self._lanes = (self._lanes[0] + int(first)) % 2**64, (self._lanes[1] + int(second)) % 2**64
+        self.lanes = (self.lanes[0] + int(first)) % 2**64, (self.lanes[1] + int(second)) % 2**64
         self.n_rows += len(hashes)
+
+    def __add__(self, other: RowSum) -> RowSum:
+        """Return the sum of the rows of both."""
+        first, second = (one + more for one, more in zip(self.lanes, other.lanes, strict=True))
+        return RowSum(self.n_rows + other.n_rows, (first % 2**64, second % 2**64))
+
+    def __sub__(self, other: RowSum) -> RowSum:
+        """Return the sum of the rows without those of the other, which are among them."""
+        first, second = (one - less for one, less in zip(self.lanes, other.lanes, strict=True))
+        return RowSum(self.n_rows - other.n_rows, (first % 2**64, second % 2**64))
 
     @property
     def text(self) -> str:
         """Both lanes, 32 hexadecimal digits."""
-        return f"{self._lanes[0]:016x}{self._lanes[1]:016x}"
+        return f"{self.lanes[0]:016x}{self.lanes[1]:016x}"
 
     def __str__(self) -> str:
-        return f"{self.n_rows} {self._lanes[0]} {self._lanes[1]}"
+        return f"{self.n_rows} {self.lanes[0]} {self.lanes[1]}"
 
 
 def hash_any(table: pa.Table) -> UInt64Array:
@@ -127,13 +137,22 @@ def _is_plain(kind: pa.DataType) -> bool:
     return bool(is_text or is_number or (pa.types.is_timestamp(kind) and kind.unit == "us"))
 
 
-def fingerprint(tables: Mapping[str, pa.Table], currency: str) -> str:
-    """Return the SHA-256 digest of all contract columns of accepted tables, 64 hexadecimal digits. O(rows)."""
+def sum_rows(name: str, table: pa.Table) -> RowSum:
+    """Return the sum of the rows of a table over its contract columns. O(rows)."""
+    asked, total = table.select([column for column in table.column_names if column in INPUTS[name].names]), RowSum()
+    for start in range(0, asked.num_rows, _CHUNK):
+        total.add(hash_rows(asked.slice(start, _CHUNK)))
+    return total
+
+
+def digest_of_sums(sums: Mapping[str, RowSum], currency: str) -> str:
+    """Return the SHA-256 digest of the sums of all accepted tables, 64 hexadecimal digits."""
     digest = hashlib.sha256(currency.encode())
-    for name in sorted(tables):
-        table = tables[name].select([c for c in tables[name].column_names if c in INPUTS[name].names])
-        total = RowSum()
-        for start in range(0, table.num_rows, _CHUNK):
-            total.add(hash_rows(table.slice(start, _CHUNK)))
-        digest.update(f"\n{name} {total}".encode())
+    for name in sorted(sums):
+        digest.update(f"\n{name} {sums[name]}".encode())
     return digest.hexdigest()
+
+
+def fingerprint(tables: Mapping[str, pa.Table], currency: str) -> str:
+    """Return the digest of all contract columns of accepted tables. O(rows)."""
+    return digest_of_sums({name: sum_rows(name, table) for name, table in tables.items()}, currency)

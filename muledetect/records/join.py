@@ -18,22 +18,25 @@ from muledetect.schema import INPUTS
 Readers = Mapping[str, TableReader]
 
 
-def join_accounts(readers: Readers, accounts: IdEncoder) -> tuple[IdEncoder, Int32Array | None, list[Finding]]:
+def join_accounts(
+    readers: Readers, accounts: IdEncoder
+) -> tuple[IdEncoder, Int32Array | None, list[Finding], tuple[Form, ...]]:
     """Spell the accounts of all tables in one way; tell how many had another way, or more than one.
 
     `accounts` holds the ids of the transfers as they were written. Returns the encoder of the accounts, and the code in
-    it by the code in the old one (None: nothing changed). The cost is that of the different ids, not of the rows.
+    it by the code in the old one (None: nothing changed), and the parts of ids that were taken out of all tables. The
+    cost is that of the different ids, not of the rows.
     """
     written = accounts.ids()
     plain = plain_ids(written)
     forms = _loose_forms(readers, plain)
     names = without_forms(plain, forms)
     if names is written:
-        return accounts, None, []
+        return accounts, None, [], forms
     joined = IdEncoder()
     code_of = joined.encode(names)
     n_changed = pc.sum(pc.not_equal(written, names)).as_py() or 0
-    return joined, code_of, [_describe(n_changed, len(written) - len(joined), len(joined), forms)]
+    return joined, code_of, [_describe(n_changed, len(written) - len(joined), len(joined), forms)], forms
 
 
 def _loose_forms(readers: Readers, accounts: pa.StringArray) -> tuple[Form, ...]:

@@ -22,8 +22,9 @@ from muledetect.progress import Progress
 from muledetect.records import reasons
 from muledetect.records.dataset import Dataset, Finding, describe
 from muledetect.records.duplicates import fill, find_duplicates, with_values
-from muledetect.records.encode import IdEncoder
-from muledetect.records.fingerprint import fingerprint
+from muledetect.records.encode import IdEncoder, Sorted
+from muledetect.records.fingerprint import RowSum, digest_of_sums, sum_rows
+from muledetect.records.ids import Form
 from muledetect.records.join import join_accounts
 from muledetect.records.order import canonical_order, clock_tick
 from muledetect.records.parse import Options
@@ -80,6 +81,8 @@ class Reading:
         self.readers: dict[str, TableReader] = {}
         self.warnings: list[Finding] = []
         self.account_codes = np.empty(0, np.int32)
+        #: Parts of ids that were only a way of writing, and were taken out of all tables.
+        self.forms: tuple[Form, ...] = ()
 
     def open(self, opened: Mapping[str, TableSource | DataError], tables: Iterable[str] | None) -> None:
         """Read every table; raise once for all that make the data set unusable."""
@@ -118,7 +121,7 @@ class Reading:
     def finish(self) -> Dataset:
         """Repair, order and describe what was read."""
         rows_read = {name: reader.n_read for name, reader in self.readers.items()}
-        self.accounts, code_of, joined = join_accounts(self.readers, self.accounts)
+        self.accounts, code_of, joined, self.forms = join_accounts(self.readers, self.accounts)
         if code_of is not None:
             self._respell(code_of)
         self.warnings += joined
@@ -147,7 +150,8 @@ class Reading:
             self.warnings.append(describe_currency(rows_read["transfers"]))
         errors = nothing_left(tables["transfers"], rows_read["transfers"])
         findings = (*errors, *self.log.findings(rows_read), *self.warnings)
-        digest = fingerprint(tables, self.options.currency)
+        sums = {name: self._sum_of(name, table) for name, table in tables.items()}
+        digest = digest_of_sums(sums, self.options.currency)
         self.progress("checking", 1.0)
         return Dataset(
             tables, account_ids, self.log.to_table(), findings, rows_read, self.options.currency, tick, digest
@@ -156,6 +160,10 @@ class Reading:
     def _placed(self, name: str, table: pa.Table) -> pa.Table:  # noqa: ARG002 - for those who place it elsewhere
         """Return a finished table where it is to be kept."""
         return table
+
+    def _sum_of(self, name: str, table: pa.Table) -> RowSum:
+        """Return the sum of the rows of a finished table."""
+        return sum_rows(name, table)
 
     def _respell(self, code_of: Int32Array) -> None:
         """Replace the account codes of the transfers: ids were spelt anew."""
@@ -313,7 +321,7 @@ class Reading:
         `used` says it of the codes of transfers; accounts of the table `accounts` are used, too.
         """
         rename = partial(self.pseudonyms.hide, where="transfers: account ids") if self.pseudonyms else None
-        account_ids, rank = self.accounts.finish(rename)
+        account_ids, rank = self.accounts.finish(rename, self._known_ids())
         used[self.account_codes] = True
         if used.all():
             return account_ids, rank
@@ -321,6 +329,10 @@ class Reading:
         used_sorted[rank] = used
         shift = np.cumsum(used_sorted, dtype=np.int32) - 1
         return account_ids.filter(pa.array(used_sorted)), shift[rank].astype(np.int32)
+
+    def _known_ids(self) -> Sorted | None:
+        """Return account ids in byte order, where some are known so."""
+        return None
 
 
 def check_total(total: int) -> None:

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from muledetect import engine
-from muledetect.engine import updating
+from muledetect.engine import build, state, tables, updating
 from muledetect.engine.rows import Rows
 from muledetect.errors import DataError, OutputError
 from muledetect.records import read_dataset
@@ -147,6 +147,68 @@ def test_tables_beside_the_transfers_grow_repeat_and_come_new(tmp_path: Path) ->
     )  # fmt: skip
 
 
+def sessions_of(*numbers: int, last: str = "2025-03-09T09:00:00Z") -> pa.Table:
+    """Return sessions by number; `last` is the time of each."""
+    ids = [f"s{n:03d}" for n in numbers]
+    return pa.table(
+        {"session_id": ids, "account_id": ["b" if n % 2 else "c" for n in numbers], "time": [last] * len(ids)}
+    )
+
+
+def inodes(folder: Path) -> dict[str, int]:
+    return {p.relative_to(folder).as_posix(): p.stat().st_ino for p in folder.rglob("*") if p.is_file()}
+
+
+def test_files_of_rows_that_stay_are_linked_beside_the_transfers_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tables, "PART_ROWS", 10)
+    old = {"transfers": transfers(*OLD), "sessions": sessions_of(*range(35)),
+           "accounts": pa.table({"account_id": ["b", "c"]})}  # fmt: skip
+    store = engine.prepare(old, tmp_path / "store", now=NOW)
+    before = inodes(store.path)
+    engine.update(store, {"sessions": sessions_of(*range(35, 38))}, now=NOW)
+    after = inodes(store.path)
+    linked = {name for name, inode in before.items() if after.get(name) == inode}
+    assert {f"tables/sessions/part-000{nth}.parquet" for nth in range(3)} <= linked
+    assert {"tables/accounts/part-0000.parquet", "mapped/accounts.arrow", "rows/table.sessions.000000.arrow"} <= linked
+    assert not {"tables/sessions/part-0003.parquet", "mapped/sessions.arrow"} & linked
+    engine.prepare(old | {"sessions": sessions_of(*range(38))}, tmp_path / "whole", now=NOW)
+    assert content(store.path) == content(tmp_path / "whole")
+
+
+@pytest.mark.parametrize("most", [256, 1])
+def test_rows_that_were_left_out_of_a_table_are_judged_again_with_new_ones(
+    most: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in (build, state):
+        monkeypatch.setattr(module, "LEFT_MOST", most)
+    first = {"transfers": transfers(*OLD), "sessions": sessions_of(0, 1, 1, 2, 3, 3, 4)}
+    other = sessions_of(1, 5, last="2025-03-08T09:00:00Z")
+    store = compare(tmp_path, first, {"sessions": sessions_of(6, 4)}, {"sessions": other}, {"sessions": sessions_of(7)})
+    left = store.dataset.tables["sessions"]["session_id"].to_pylist()
+    assert left == ["s000", "s002", "s003", "s004", "s006", "s005", "s007"]  # s001 said two things
+
+
+def test_times_at_which_rows_were_known_may_be_missing_and_come_later(tmp_path: Path) -> None:
+    def calls(*rows: tuple[Any, ...]) -> pa.Table:
+        names = ("call_id", "time", "caller_hash", "callee_hash", "known_ts")
+        return pa.table({n: pa.array([row[i] for row in rows], pa.string()) for i, n in enumerate(names)})
+
+    first = {
+        "transfers": transfers(*OLD),
+        "calls": calls(("1", day(1), "x", "y", None), ("2", day(1), "x", "y", day(2))),
+    }
+    compare(
+        tmp_path / "gaps", first, {"calls": calls(("3", day(3), "x", "y", day(3)), ("1", day(1), "x", "y", day(1)))}
+    )
+
+
+def test_a_reversal_brings_its_channel_and_a_new_channel_comes_after_it(tmp_path: Path) -> None:
+    first = transfers(("t1", day(1), "b", "c", 5, None, None, "card"), ("r1", day(2), "c", "b", 5, None, "t1", "card"))
+    compare(tmp_path, {"transfers": first}, {"transfers": transfers(("t2", day(3), "b", "c", 5, None, None, "bill"))})
+
+
 def test_columns_of_your_own_grow_too(tmp_path: Path) -> None:
     own = {"note": pa.array(["x", None]), "rate": pa.array([Decimal("1.1"), None], pa.decimal128(9, 2))}
     one = transfers(("1", day(2), "a", "b", 5), ("2", day(1), "b", "c", 6))
@@ -230,7 +292,7 @@ def test_a_store_of_pseudonyms_or_one_that_was_changed_is_refused(tmp_path: Path
     with pytest.raises(DataError, match="holds pseudonyms"):
         engine.update(store, {"transfers": transfers(*OLD)})
     store = engine.prepare({"transfers": transfers(*OLD)}, tmp_path / "store")
-    (store.path / "accounts.parquet").write_text("mine")
+    (store.path / "notes.parquet").write_text("mine")
     with pytest.raises(OutputError, match=r"not ours|did not write|would be replaced"):
         engine.update(store, {"transfers": transfers(*OLD)})
 

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from muledetect.errors import DataError
-from muledetect.records.encode import IdEncoder, hash_strings
+from muledetect.records.encode import IdEncoder, Sorted, hash_strings
 
 texts = st.lists(st.one_of(st.none(), st.text(max_size=40), st.sampled_from(["", "a", "0" * 8, "0" * 9, "0" * 16])))
 
@@ -25,6 +25,26 @@ def test_codes_are_those_of_a_plain_dictionary(batches: list[list[str | None]]) 
     ids, rank = encoder.finish()
     assert ids.to_pylist() == sorted(known, key=str.encode)
     assert [ids[int(rank[code])].as_py() for code in known.values()] == list(known)
+
+
+@settings(deadline=None)
+@given(texts, texts, texts)
+def test_ids_that_are_sorted_already_are_not_sorted_again_and_nothing_changes(
+    first: list[str | None], more: list[str | None], strange: list[str | None]
+) -> None:
+    encoder = IdEncoder(expected=len(first))
+    encoder.encode(pa.array(first, pa.string()))
+    known, rank = encoder.finish()
+    codes = np.argsort(rank).astype(np.int32)
+    encoder.encode(pa.array(more, pa.string()))
+    ids, places = encoder.finish()
+    for given_ in (Sorted(known, codes), Sorted(known)):
+        found = encoder.finish(known=given_)
+        assert found[0].equals(ids)
+        assert found[1].tolist() == places.tolist()
+    others = sorted({*known.to_pylist(), *(text for text in strange if text is not None)}, key=str.encode)
+    found = encoder.finish(known=Sorted(pa.array(others, pa.string())))
+    assert (found[0].to_pylist(), found[1].tolist()) == (ids.to_pylist(), places.tolist())
 
 
 def test_many_ids_that_outgrow_every_buffer_keep_their_codes() -> None:
