@@ -152,7 +152,7 @@ def extract_values(
 ) -> Float64Array:
     """Return features at points, float64[n_points, n_names]. With a look-back each moment is cut once."""
     by_time = np.argsort(points.as_of, kind="stable")
-    values, n_done = np.empty((len(names), len(points))).T, 0  # a column lies in one piece, as Arrow wants it
+    n_done, values = 0, extraction.facts.room.empty((len(names), len(points)), np.float64).T  # a column in one piece
     for shard, found in extract_shards(extraction, points[by_time], names, registry, progress=progress):
         values[by_time[n_done : n_done + len(shard)]] = found
         n_done += len(shard)

@@ -20,11 +20,13 @@ from muledetect.arrays import Float32Array, Float64Array
 from muledetect.clock import Duration, format_time
 from muledetect.errors import ModelError
 from muledetect.markup import SUSPICION, build_card, build_details, build_facts, build_list
+from muledetect.memory import HEAP, Room
 from muledetect.model import trees
 from muledetect.model.calibration import Calibrator
 from muledetect.model.fitted import TrainedOn, names_of
 from muledetect.model.measures import find_leaks, measure, source_of
 from muledetect.model.options import check_parameters
+from muledetect.model.packed import MANY, packed_once
 from muledetect.model.peers import PeerGroups, describe_peers
 from muledetect.model.prevalence import with_prevalence
 from muledetect.model.prior import correct_probability
@@ -35,6 +37,7 @@ from muledetect.model.sentences import Language
 from muledetect.model.store import card_of, config_hash, save_model
 from muledetect.model.table import FeatureTable, check_finite, is_table, read_features
 from muledetect.model.training import Learner, Learnt, cap_durations, learn
+from muledetect.model.tree_text import TreesText
 from muledetect.progress import Progress, silent
 from muledetect.records import Dataset
 
@@ -227,18 +230,23 @@ class MuleModel(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             If a parameter has an unknown value.
         """
         check_parameters(self.get_params())
-        table = self._read_new(X)
+        room = HEAP if dataset is None else dataset.room
+        table = self._read_new(X, room)
         is_known, is_positive, self.classes_ = known_targets(y)
-        rows, names = training_rows(table, is_known, is_positive, as_of, groups, sample_weight), names_of(self)
+        rows = training_rows(table, is_known, is_positive, as_of, groups, sample_weight, room)
+        table, names = table._replace(values=table.values[:0]), names_of(self)
         source = None if dataset is None else source_of(table, rows, dataset)
         progress("leakage audit", 0.0)
         # Suspicion columns are scores and are made to tell the label, so the audit leaves them out.
-        own, own_names = rows.columns(~is_suspicion(names)), own_columns(names)
-        self.leakage_ = None if leaks == "ignore" else find_leaks(own, own_names, source, refuse=leaks == "refuse")
+        is_own, own_names = ~is_suspicion(names), own_columns(names)
+        if leaks == "ignore":
+            self.leakage_ = None
+        else:
+            self.leakage_ = find_leaks(rows.columns(is_own), own_names, source, refuse=leaks == "refuse")
         progress("training", 0.0)
         learnt = learn(rows, Learner(self.get_params(), names, durations_among(names)))
         if len(own_names) < len(names) and not learnt.second:
-            rows, self.n_features_in_ = own, len(own_names)
+            rows, self.n_features_in_ = rows.columns(is_own), len(own_names)
             self.feature_names_in_ = np.array(own_names, dtype=object)
         self._keep_trees(rows, learnt, has_moments=as_of is not None or table.as_of is not None)
         self.trained_on_ = trained_on or TrainedOn()
@@ -284,7 +292,7 @@ class MuleModel(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
                 "model: the columns of family 'suspicion' are not defined, as they need scores of a model. Extract "
                 "them with `muledetect.model.extract_for(model, dataset, points)`."
             )
-        return trees.raw_scores(self.second_boosters_, near, trees.threads(self.n_jobs))
+        return self._raw_scores(self.second_boosters_, self.second_texts_, near)
 
     def first_stage(self, values: Float32Array) -> Float64Array:
         """Return the score of rows by their own columns, without what their neighbours add, float64[n].
@@ -296,7 +304,13 @@ class MuleModel(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         """
         is_duration = durations_among(own_columns(names_of(self)))
         seen = cap_durations(np.ascontiguousarray(values), is_duration, self.max_duration)
-        return trees.raw_scores(self.boosters_, seen, trees.threads(self.n_jobs))
+        return self._raw_scores(self.boosters_, self.texts_, seen)
+
+    def _raw_scores(self, boosters: Sequence[Any], texts: Sequence[TreesText], values: Float32Array) -> Float64Array:
+        """Return the mean log-odds over a bag; both ways give the same bits."""
+        if len(values) < MANY or values.dtype != np.float32:
+            return trees.raw_scores(boosters, values, trees.threads(self.n_jobs))
+        return packed_once(tuple(texts), values.shape[1]).raw_scores(values)
 
     def predict_proba(self, X: Features) -> Float64Array:
         """Return calibrated probabilities of both classes, float64[n, 2]."""
@@ -405,11 +419,11 @@ class MuleModel(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
                 added[:, columns] = trees.contributions(boosters, np.ascontiguousarray(seen[:, columns]), n_threads)
         return added
 
-    def _read_new(self, X: Features) -> FeatureTable:
+    def _read_new(self, X: Features, room: Room) -> FeatureTable:
         self.__dict__.pop("feature_names_in_", None)
         if not is_table(X):
             return FeatureTable(self._matrix(X, reset=True), (), None, None)
-        table = read_features(X)
+        table = read_features(X, room=room)
         if not table.names or not len(table.values):
             raise ModelError(
                 f"model: the table has {len(table.names)} feature(s) and {len(table.values)} sample(s) "

@@ -22,12 +22,13 @@ from muledetect.features._extraction import Runner, Suspicion
 from muledetect.features.suspicion import COLUMNS, bits_of
 from muledetect.model.estimator import MuleModel
 from muledetect.model.fitted import names_of
+from muledetect.model.packed import pack_trees
 from muledetect.model.reasons import durations_among
 from muledetect.model.rows import known_targets, training_rows
 from muledetect.model.second_stage import N_FOLDS, PAIRS, folds_of, own_columns
 from muledetect.model.table import check_finite, read_features
 from muledetect.model.training import Learner
-from muledetect.model.trees import Job, open_booster
+from muledetect.model.trees import Job
 from muledetect.outputs.kept import Kept
 from muledetect.progress import Progress
 from muledetect.records import Dataset
@@ -160,9 +161,11 @@ def training_suspicion(
         What must not be split: rings, holders, devices.
     progress : callable, optional
     """
-    table = read_features(features)
+    room = extraction.facts.room
+    table = read_features(features, room=room)
     is_known, is_positive, _ = known_targets(y)
-    rows = training_rows(table, is_known, is_positive, None, groups, sample_weight)
+    rows = training_rows(table, is_known, is_positive, None, groups, sample_weight, room)
+    table = table._replace(values=table.values[:0])
     fold = folds_of(rows)
     if fold is None:
         return features, [f"Neighbours: left out, as fewer than {N_FOLDS} groups of mules, or of others, are known."]
@@ -170,7 +173,7 @@ def training_suspicion(
     seed = learner.bag()[0].seed
     jobs = [Job(seed, np.flatnonzero((fold != i) & (fold != j))) for i, j in PAIRS]
     texts = learner.grow(rows, jobs, min(model.n_estimators, _N_TREES))
-    boosters = [open_booster(text) for text in texts]
+    boosters = [pack_trees([text], len(table.names)) for text in texts]
     of_account = np.full(extraction.graph.n_accounts, -1)
     of_account[points.account[rows.position]] = fold
 

@@ -10,6 +10,7 @@ side by side take less time than a few that wait for each other.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 import numba
@@ -29,6 +30,9 @@ _ROWS: Final = 32
 
 #: So many rows are asked one by one; more take as long as all of them, for the processor compares many numbers at once.
 _FEW: Final = 8
+
+#: From so many rows on, packing pays for trees that are asked once.
+MANY: Final = 4_096
 
 #: Leaves of a part of a tree: one bit of a word each.
 _WORD: Final = 32
@@ -78,6 +82,12 @@ class PackedTrees(NamedTuple):
         """
         scores: Float64Array = _scores(values, *self)
         return scores / len(self.end)
+
+
+@lru_cache(maxsize=4)
+def packed_once(texts: tuple[TreesText, ...], n_columns: int) -> PackedTrees:
+    """Return what `pack_trees` does; the trees that were asked for last are kept."""
+    return pack_trees(texts, n_columns)
 
 
 def pack_trees(texts: Sequence[TreesText], n_columns: int) -> PackedTrees:

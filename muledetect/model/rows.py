@@ -12,13 +12,17 @@ from sklearn.utils.validation import check_consistent_length, column_or_1d
 
 from muledetect.arrays import BoolArray, Float32Array, Float64Array, Int64Array, UInt64Array
 from muledetect.errors import ModelError
+from muledetect.memory import HEAP, Room
 from muledetect.model.calibration import MIN_POSITIVES
 from muledetect.model.canonical import row_hashes
 from muledetect.model.table import FeatureTable, moments
 
 
 class Rows(NamedTuple):
-    """Rows in canonical order; `position` is that in the table, `account` and `group` are numbers."""
+    """Rows in canonical order; `position` is that in the table, `account` and `group` are numbers.
+
+    Values of rows that are taken of these lie in the same `room`.
+    """
 
     values: Float32Array
     is_positive: BoolArray
@@ -28,14 +32,17 @@ class Rows(NamedTuple):
     hashes: UInt64Array
     position: Int64Array
     account: Int64Array
+    room: Room = HEAP
 
     def take(self, rows: BoolArray | npt.NDArray[np.intp]) -> Rows:
         """Return some of the rows."""
-        return Rows(*(None if column is None else column[rows] for column in self))  # type: ignore[arg-type]
+        others = {name: getattr(self, name) for name in self._fields if name not in ("values", "room")}
+        some: Any = {name: None if column is None else column[rows] for name, column in others.items()}
+        return self._replace(values=taken(self.values, rows, 0, self.room), **some)
 
     def columns(self, wanted: BoolArray) -> Rows:
         """Return the rows with some of the columns; nothing is copied where all are wanted."""
-        return self if wanted.all() else self._replace(values=np.ascontiguousarray(self.values[:, wanted]))
+        return self if wanted.all() else self._replace(values=taken(self.values, wanted, 1, self.room))
 
     @property
     def weights(self) -> Float64Array:
@@ -46,6 +53,17 @@ class Rows(NamedTuple):
     def moments(self) -> tuple[int, ...]:
         """The moments of the rows, ascending."""
         return tuple(int(moment) for moment in np.unique(self.as_of))
+
+
+def taken(values: Float32Array, wanted: BoolArray | npt.NDArray[np.intp], axis: int, room: Room) -> Float32Array:
+    """Return some rows (axis 0) or columns (axis 1) of values, in the room."""
+    places = np.flatnonzero(wanted) if wanted.dtype == np.bool_ else wanted
+    shape = [*values.shape]
+    shape[axis] = len(places)
+    made: Float32Array = room.empty((shape[0], shape[1]), values.dtype)
+    # what may raise would be gathered on the heap first
+    np.take(values, places, axis=axis, out=made, mode="clip")
+    return made
 
 
 def known_targets(y: Any) -> tuple[BoolArray, BoolArray, npt.NDArray[Any]]:
@@ -81,9 +99,15 @@ def known_targets(y: Any) -> tuple[BoolArray, BoolArray, npt.NDArray[Any]]:
 
 
 def training_rows(
-    table: FeatureTable, is_known: BoolArray, is_positive: BoolArray, as_of: Any, groups: Any, sample_weight: Any
+    table: FeatureTable,
+    is_known: BoolArray,
+    is_positive: BoolArray,
+    as_of: Any,
+    groups: Any,
+    sample_weight: Any,
+    room: Room = HEAP,
 ) -> Rows:
-    """Return the rows of known target; `is_positive` is that of these rows only.
+    """Return the rows of known target, their values in the room; `is_positive` is that of these rows only.
 
     Raises
     ------
@@ -95,14 +119,14 @@ def training_rows(
     weight = None if sample_weight is None else column_or_1d(sample_weight).astype(np.float64)[is_known]
     if weight is not None and (not np.isfinite(weight).all() or (weight < 0).any() or not weight.sum() > 0):
         raise ModelError("model: sample_weight must be finite, not negative, and not zero in all rows.")
-    values = table.values[is_known]
+    values = table.values if is_known.all() else taken(table.values, is_known, 0, room)
     at = np.zeros(len(values), dtype=np.int64) if moment is None else moment[is_known]
     position = np.flatnonzero(is_known)
     account = position if table.account_id is None else number_groups(np.asarray(table.account_id)[is_known])
     whose = groups if groups is not None else table.account_id
     group = np.arange(len(values)) if whose is None else number_groups(np.asarray(whose)[is_known])
     hashes = row_hashes(values, is_positive.astype(np.int64), at, weight)
-    rows = Rows(values, is_positive, weight, at, group, hashes, position, account)
+    rows = Rows(values, is_positive, weight, at, group, hashes, position, account, room)
     return rows.take(np.argsort(hashes, kind="stable"))
 
 

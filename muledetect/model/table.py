@@ -15,6 +15,7 @@ import pyarrow as pa
 
 from muledetect.errors import ModelError
 from muledetect.frames import arrow_or_pandas, is_frame
+from muledetect.memory import HEAP, Room
 
 Float32Array = npt.NDArray[np.float32]
 Int64Array = npt.NDArray[np.int64]
@@ -37,8 +38,8 @@ def is_table(X: object) -> bool:
     return is_frame(X)
 
 
-def read_features(X: pa.Table | pd.DataFrame, wanted: Sequence[str] | None = None) -> FeatureTable:
-    """Read the wanted columns, or all but `account_id` and `as_of`, of a feature table.
+def read_features(X: pa.Table | pd.DataFrame, wanted: Sequence[str] | None = None, room: Room = HEAP) -> FeatureTable:
+    """Read the wanted columns, or all but `account_id` and `as_of`, of a feature table, into the room.
 
     Raises
     ------
@@ -51,7 +52,7 @@ def read_features(X: pa.Table | pd.DataFrame, wanted: Sequence[str] | None = Non
         raise ModelError(f"features: {len(present) - len(set(present))} column names occur twice; keep one of each.")
     names = [name for name in present if name not in POINT_COLUMNS] if wanted is None else list(wanted)
     _check_present(names, present)
-    values = np.empty((len(table), len(names)), dtype=np.float32)
+    values: Float32Array = room.empty((len(table), len(names)), np.float32)
     for position, name in enumerate(names):
         values[:, position] = _numbers(table, name)
     check_finite(values, names)

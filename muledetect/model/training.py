@@ -10,11 +10,13 @@ import numpy as np
 
 from muledetect.arrays import BoolArray, Float32Array, Float64Array
 from muledetect.clock import SECOND, Duration, parse_duration
+from muledetect.memory import HEAP, Room
 from muledetect.model import trees
 from muledetect.model.calibration import MIN_POSITIVES, Calibrator, fit_calibrator, losses_when_calibrated
 from muledetect.model.canonical import group_folds
 from muledetect.model.directions import directions
 from muledetect.model.fitted import HeldOut
+from muledetect.model.packed import PackedTrees
 from muledetect.model.rows import Rows, later_rows
 from muledetect.model.second_stage import is_suspicion, learn_second, own_columns
 from muledetect.model.tree_text import TreesText
@@ -63,7 +65,7 @@ class Learner:
                 "monotone_constraints": directions(self.names),
                 "monotone_constraints_method": "intermediate",
             }
-        seen, n_threads = self._seen(rows.values), trees.threads(given["n_jobs"])
+        seen, n_threads = self._seen(rows), trees.threads(given["n_jobs"])
         return trees.grow(
             seen, rows.is_positive, self.weight(rows), parameters, n_trees=n_trees, jobs=jobs, n_threads=n_threads
         )
@@ -80,20 +82,20 @@ class Learner:
     def stages(self, texts: Sequence[TreesText], rows: Rows) -> Float64Array:
         """Return the scores of the rows after every `_STEP` trees, float64[n_stages, n_rows]."""
         boosters = [trees.open_booster(text) for text in texts]
-        return trees.staged_scores(boosters, self._seen(rows.values), _STEP, trees.threads(self.parameters["n_jobs"]))
+        return trees.staged_scores(boosters, self._seen(rows), _STEP, trees.threads(self.parameters["n_jobs"]))
 
-    def score(self, boosters: Sequence[Any], values: Float32Array) -> Float64Array:
-        """Return the score of rows by each booster, float64[n_boosters, n_rows]."""
-        seen, n_threads = self._seen(values), trees.threads(self.parameters["n_jobs"])
-        return np.array([trees.raw_scores([booster], seen, n_threads) for booster in boosters])
+    def score(self, boosters: Sequence[PackedTrees], values: Float32Array) -> Float64Array:
+        """Return the score of rows by each booster, packed by itself, float64[n_boosters, n_rows]."""
+        seen = np.ascontiguousarray(cap_durations(values, self.is_duration, self.parameters["max_duration"]))
+        return np.array([booster.raw_scores(seen) for booster in boosters])
 
     def bag(self) -> list[trees.Job]:
         """Return one job a bag, each with its seed."""
         first = int(self.parameters["random_state"] or 0) * 1_000 + 1
         return [trees.Job(first + nth) for nth in range(self.parameters["n_bags"])]
 
-    def _seen(self, values: Float32Array) -> Float32Array:
-        return cap_durations(values, self.is_duration, self.parameters["max_duration"])
+    def _seen(self, rows: Rows) -> Float32Array:
+        return cap_durations(rows.values, self.is_duration, self.parameters["max_duration"], rows.room)
 
 
 @dataclass
@@ -113,12 +115,17 @@ class Learnt:
     second: list[TreesText] = field(default_factory=list)
 
 
-def cap_durations(values: Float32Array, is_duration: BoolArray, longest: Duration | None) -> Float32Array:
+def cap_durations(
+    values: Float32Array, is_duration: BoolArray, longest: Duration | None, room: Room = HEAP
+) -> Float32Array:
     """Return the values that trees see: durations no longer than `longest`."""
     if longest is None or not is_duration.any():
         return values
-    capped = values.copy()
-    capped[:, is_duration] = np.minimum(values[:, is_duration], parse_duration(longest) / SECOND)
+    capped: Float32Array = room.empty(values.shape, values.dtype)
+    capped[...] = values
+    most = values.dtype.type(parse_duration(longest) / SECOND)
+    for place in np.flatnonzero(is_duration):
+        np.minimum(values[:, place], most, out=capped[:, place])
     return capped
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from muledetect.model import MuleModel, trees
+from muledetect.model import MuleModel, estimator, trees
 from muledetect.model.packed import PackedTrees, pack_trees
 
 N_COLUMNS = 6
@@ -58,3 +58,14 @@ def test_scores_are_those_of_lightgbm(options: dict[str, Any]) -> None:
         rows = probes(packed, n)[:n]
         assert packed.raw_scores(rows).tobytes() == trees.raw_scores(model.boosters_, rows, 1).tobytes()
     assert len(packed.raw_scores(np.empty((0, N_COLUMNS), np.float32))) == 0
+
+
+def test_a_model_gives_many_rows_to_packed_trees_and_their_scores_are_those_of_lightgbm(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    model = learnt(3, n_estimators=20, n_bags=2)
+    rows = probes(pack_trees(model.texts_, N_COLUMNS), 1)
+    few = model.decision_function(rows)
+    monkeypatch.setattr(estimator, "MANY", 1)
+    monkeypatch.setattr(trees, "raw_scores", None)  # LightGBM is not asked
+    assert model.decision_function(rows).tobytes() == few.tobytes()
