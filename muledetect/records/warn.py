@@ -82,14 +82,25 @@ def _transfer_warnings(transfers: pa.Table, tick: int) -> Iterator[Count]:
     yield "transfers", "target", reasons.SELF, int(np.count_nonzero(source == target))
     yield "transfers", "time", reasons.GAP, _quiet_days(times)
     if "status" in transfers.column_names:
-        returned = transfers["transfer_id"].filter(pc.equal(transfers["status"].cast(pa.string()), "returned"))
-        if "reversal_of" in transfers.column_names:
-            back = transfers["reversal_of"].cast(pa.string()).combine_chunks()
-            returned = returned.filter(pc.invert(pc.is_in(returned.cast(pa.string()), back)))
-        yield "transfers", "status", reasons.RETURNED, len(returned)
+        yield "transfers", "status", reasons.RETURNED, _returned(transfers)
     present = [name for name in _BALANCES if name in transfers.column_names]
     if present:
         yield "transfers", present[0], reasons.BALANCE, _wrong_balances(transfers, present)
+
+
+def _returned(transfers: pa.Table) -> int:
+    """Return how many transfers are said to be returned and no row reverses them; slice by slice, for few are."""
+    said, reversed_ = list[pa.ChunkedArray](), list[pa.ChunkedArray]()
+    for start in range(0, len(transfers), _SLICE):
+        rows = transfers.slice(start, _SLICE)
+        is_returned = pc.equal(rows["status"].cast(pa.string()), "returned")
+        said.append(rows["transfer_id"].filter(is_returned).cast(pa.string()))
+        if "reversal_of" in rows.column_names:
+            reversed_.append(rows["reversal_of"].drop_null().cast(pa.string()))
+    ids, back = (
+        pa.chunked_array([chunk for part in parts for chunk in part.chunks], pa.string()) for parts in (said, reversed_)
+    )
+    return len(ids) - int(pc.sum(pc.is_in(ids, back.combine_chunks())).as_py() or 0)
 
 
 def _wrong_balances(transfers: pa.Table, present: list[str]) -> int:
