@@ -220,6 +220,7 @@ def main() -> None:
     options.add_argument("--bank", type=Path, help="store or folder of tables, instead of a simulated bank")
     options.add_argument("--transfers", type=int, help="at most so many in the state, the latest")
     options.add_argument("--tables", nargs="*", help="only these tables of `--bank`, Parquet files; default: all")
+    options.add_argument("--memory", help="limit while `--bank` is read and the state is made; default: none")
     options.add_argument("--model", type=Path, help="folder of a model of live columns; made there if it is not there")
     options.add_argument("--busy", type=int, help="see LiveScorer; default: no bound")
     options.add_argument("--batches", type=int, nargs="*", default=[1, 16, 64, 256])
@@ -243,7 +244,7 @@ def main() -> None:
     if given.bank is not None or bank is None:
         begun = time.perf_counter()
         files = {name: given.bank / f"{name}.parquet" for name in given.tables or ()}
-        bank = load(files or given.bank)
+        bank = load(files or given.bank, memory=given.memory)
         print(f"Bank: read in {time.perf_counter() - begun:,.1f} s; {memory():,.0f} MB, {peak():,.0f} MB at most.")
     base, rows, later = split(bank, min(len(bank.transfers) // 4, _MOST_ARRIVING), given.transfers, given.hour)
     del bank
