@@ -43,8 +43,8 @@ class Facts:
     Parameters
     ----------
     dataset : Dataset
-    graph : TransferGraph, optional
-        Of the same data set; saves building it again.
+    graph : TransferGraph or callable, optional
+        Of the same data set; saves building it again. A function is called when the graph is first asked for.
 
     Attributes
     ----------
@@ -52,15 +52,22 @@ class Facts:
         With the same transfers and sessions, often these facts themselves: signals are kept there.
     """
 
-    def __init__(self, dataset: Dataset, graph: TransferGraph | None = None) -> None:
+    def __init__(self, dataset: Dataset, graph: TransferGraph | Callable[[], TransferGraph] | None = None) -> None:
         self.dataset = dataset
-        self.graph = build_graph(dataset) if graph is None else self.room.keep(graph)
+        self._graph = build_graph(dataset) if graph is None else graph if callable(graph) else self.room.keep(graph)
         self.signals_from = self
         self._known: dict[Hashable, Any] = {}
         self._lock = RLock()
 
     def __repr__(self) -> str:
         return f"Facts({self.graph!r})"
+
+    @property
+    def graph(self) -> TransferGraph:
+        """Who paid whom when."""
+        if callable(self._graph):
+            self._graph = self._graph()
+        return self._graph
 
     @property
     def room(self) -> Room:

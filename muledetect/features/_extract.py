@@ -6,15 +6,15 @@ import itertools
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from muledetect.arrays import Float64Array
+from muledetect.arrays import Float64Array, IndexArray
 from muledetect.features._extraction import Extraction
-from muledetect.features._history import build_history
+from muledetect.features._history import History, build_history
 from muledetect.features._spec import Call, Feature, Registry
 from muledetect.features.packs import Pack, load_pack
 from muledetect.graph import Points, TransferGraph
@@ -25,8 +25,18 @@ from muledetect.progress import Progress
 SHARD_TRANSFERS = 500_000
 _SHARD_POINTS = 16_384
 
-#: Computations, each with the positions of the wanted columns and their places in what it returns.
-Plan = list[tuple[Feature, tuple[tuple[str, str], ...], list[tuple[int, int]]]]
+
+class Step(NamedTuple):
+    """One computation: the columns that are wanted of it, their positions, and their places in what it returns."""
+
+    feature: Feature
+    parameters: tuple[tuple[str, str], ...]
+    wanted: tuple[str, ...]
+    position: IndexArray
+    place: IndexArray
+
+
+Plan = list[Step]
 
 
 def extract_shards(
@@ -110,7 +120,7 @@ def _computed(
     shards, threads = cut(extraction.graph, points), extraction.threads
 
     def compute(rows: slice) -> tuple[Points, Float64Array]:
-        return points[rows], compute_columns(extraction, points[rows], n_columns, plan)
+        return points[rows], compute_columns(build_history(extraction, points[rows]), n_columns, plan)
 
     with ThreadPoolExecutor(threads) as pool:
         ahead: deque[Future[tuple[Points, Float64Array]]] = deque()
@@ -128,15 +138,12 @@ def _computed(
                 future.cancel()
 
 
-def compute_columns(extraction: Extraction, points: Points, n_columns: int, plan: Plan) -> Float64Array:
+def compute_columns(history: History, n_columns: int, plan: Plan) -> Float64Array:
     """Return the columns of a plan at points that see the same events, float64[n_points, n_columns]; one thread."""
-    history = build_history(extraction, points)
-    values = np.empty((n_columns, len(points))).T  # a column lies in one piece, as Arrow wants it
-    for feature, parameters, wanted in plan:
-        computed = feature.compute(history, parameters)
-        for position, column in wanted:
-            values[:, position] = computed[:, column]
-    return values
+    values = np.empty((n_columns, len(history)))  # a column lies in one piece, as Arrow wants it
+    for feature, parameters, wanted, position, place in plan:
+        values[position] = feature.compute(history, parameters, wanted).T[place]
+    return values.T
 
 
 def extract(
@@ -192,7 +199,12 @@ def plan_of(names: Sequence[str], registry: Registry) -> Plan:
         call: Call = registry.parse(name)
         column = list(registry.features[call.feature].columns).index(call.column)
         calls.setdefault((call.feature, call.parameters), []).append((position, column))
-    return [(registry.features[feature], parameters, wanted) for (feature, parameters), wanted in calls.items()]
+    plan = []
+    for (name, parameters), wanted in calls.items():
+        feature, (position, place) = registry.features[name], np.array(wanted).T
+        columns = list(feature.columns)
+        plan.append(Step(feature, parameters, tuple(columns[one] for one in place), position, place))
+    return plan
 
 
 def cut(graph: TransferGraph, points: Points) -> list[slice]:

@@ -34,6 +34,9 @@ DURATIONS: Final = frozenset({"window", "within"})
 AMOUNTS: Final = frozenset({"threshold", "limit"})
 
 
+#: Parameter of a function that is told which of its columns are asked for: a tuple of their names, None for all.
+_WANTED: Final = "wanted"
+
 #: Former name of a column -> its name; models that were trained under the former one still load.
 FORMER_COLUMNS: Final[Mapping[str, str]] = MappingProxyType(
     {
@@ -78,13 +81,16 @@ class Feature:
     tables: tuple[str, ...] = ()
     is_calendar: bool = False
     is_decimal: bool = False
+    takes_wanted: bool = False
 
     def grid(self, pack: Pack) -> list[tuple[tuple[str, str], ...]]:
         """Return every combination of parameters that is computed by default under a country pack."""
         values = [pack.values(v.field) if isinstance(v, FromPack) else v for v in self.parameters.values()]
         return [tuple(zip(self.parameters, combination, strict=True)) for combination in itertools.product(*values)]
 
-    def compute(self, history: History, parameters: Iterable[tuple[str, str]] = ()) -> Float64Array:
+    def compute(
+        self, history: History, parameters: Iterable[tuple[str, str]] = (), wanted: tuple[str, ...] | None = None
+    ) -> Float64Array:
         """Return float64[n_points, n_columns].
 
         Parameters
@@ -93,13 +99,17 @@ class Feature:
             Of the points.
         parameters : iterable of (name, value) pairs
             As in a column's name, such as ("window", "7d").
+        wanted : tuple of str, optional
+            Columns that are asked for; others may be left NaN. Default: all.
 
         Raises
         ------
         FeatureError
             If the function returns another shape.
         """
-        given = {key: _value(key, text) for key, text in parameters}
+        given: dict[str, Any] = {key: _value(key, text) for key, text in parameters}
+        if self.takes_wanted:
+            given[_WANTED] = wanted
         values = np.asarray(self.function(history, **given), dtype=np.float64)
         if values.ndim == 1:
             values = values[:, None]
@@ -237,6 +247,8 @@ def feature(
     **parameters : tuple of str, or FromPack
         Values of each parameter that are computed by default.
 
+    A function that has a parameter `wanted` besides these is told which of its columns are asked for.
+
     Raises
     ------
     FeatureError
@@ -257,6 +269,7 @@ def feature(
             tables=tables,
             is_calendar=is_calendar,
             is_decimal=is_decimal,
+            takes_wanted=_WANTED in inspect.signature(function).parameters,
         )
 
     return register
@@ -271,7 +284,7 @@ def _check(function: Callable[..., Any], columns: Mapping[str, Column], paramete
             raise FeatureError(f"feature {name!r}: column {column!r} must be lower_case_words, single underscores.")
         if entry.unit not in get_args(Unit):
             raise FeatureError(f"feature {name!r}: unit {entry.unit!r} of {column!r} must be one of {get_args(Unit)}.")
-    accepted = list(inspect.signature(function).parameters)[1:]
+    accepted = [one for one in list(inspect.signature(function).parameters)[1:] if one != _WANTED]
     if accepted != list(parameters):
         raise FeatureError(f"feature {name!r}: takes {accepted} after the history but declares {list(parameters)}.")
 

@@ -6,12 +6,13 @@ weighted by amount, the share of the amount above a limit, or the number above i
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Final, Literal, NamedTuple
 
 import numba
 import numpy as np
 
-from muledetect.arrays import Float64Array
+from muledetect.arrays import Float64Array, Int64Array
 from muledetect.features._columns import Column, Unit
 from muledetect.features._history import History
 from muledetect.features._spec import feature
@@ -137,41 +138,73 @@ _RECENT: Final = frozenset(
     },
     window=("7d", "all"),
 )
-def patterns(history: History, *, window: int) -> Float64Array:
+def patterns(history: History, *, window: int, wanted: tuple[str, ...] | None = None) -> Float64Array:
     """Aggregates of signals, with their default look-back, over the transfers of the window.
 
     `count` is 0 without transfers whose signal is known; `max`, and `mean` and `share` (both weighted by amount), are
     NaN. O(transfers in the window) a column.
     """
-    return np.column_stack([_of(history, aggregate, window) for aggregate in AGGREGATES.values()])
+    found = np.full((len(AGGREGATES), len(history)), np.nan)
+    for chosen in _chosen(wanted):
+        side = history.incoming if chosen.side == "in" else history.outgoing
+        values = history.signals(chosen.side, chosen.signals, _READ)
+        _aggregate(
+            chosen.how, chosen.above, chosen.place, side.begin(window), side.end, side.amount, values, found
+        )  # fmt: skip
+    return found.T
 
 
-def _of(history: History, aggregate: Aggregate, window: int) -> Float64Array:
-    side = history.incoming if aggregate.side == "in" else history.outgoing
-    values = history.signal(aggregate.side, aggregate.signal, _READ)
-    found: Float64Array = _aggregate(
-        _CODES[aggregate.how], aggregate.above, side.begin(window), side.end, side.amount, values
-    )  # fmt: skip
+class _Chosen(NamedTuple):
+    """The aggregates of a side that are asked for: signals, how, above what, and their places among all."""
+
+    side: Literal["in", "out"]
+    signals: tuple[str, ...]
+    how: Int64Array
+    above: Float64Array
+    place: Int64Array
+
+
+@cache
+def _chosen(wanted: tuple[str, ...] | None) -> list[_Chosen]:
+    sides: tuple[Literal["in", "out"], ...] = ("in", "out")
+    found = []
+    for side in sides:
+        of_side = [
+            (place, one)
+            for place, (name, one) in enumerate(AGGREGATES.items())
+            if one.side == side and (wanted is None or name in wanted)
+        ]
+        if of_side:
+            found.append(
+                _Chosen(
+                    side,
+                    tuple(one.signal for _, one in of_side),
+                    np.array([_CODES[one.how] for _, one in of_side]),
+                    np.array([float(one.above) for _, one in of_side]),
+                    np.array([place for place, _ in of_side]),
+                )
+            )
     return found
 
 
 @numba.njit(cache=True, nogil=True)
-def _aggregate(how, above, begin, end, amount, values):  # type: ignore[no-untyped-def]
-    found = np.full(len(begin), np.nan)
-    for p in range(len(begin)):
-        low, high = begin[p], end[p]
-        if how == 0:
-            found[p] = _most(low, high, values)
-        elif how == 1:
-            found[p] = _mean(low, high, amount, values)
-        elif how == 2:
-            found[p] = _share(above, low, high, amount, values)
-        else:
-            n_above = 0
-            for j in range(low, high):
-                n_above += values[j] > above
-            found[p] = n_above
-    return found
+def _aggregate(how, above, place, begin, end, amount, values, found) -> None:  # type: ignore[no-untyped-def]
+    """Write aggregate k of `values[k]` into `found[place[k]]`."""
+    for k in range(len(how)):
+        of_signal, row = values[k], found[place[k]]
+        for p in range(len(begin)):
+            low, high = begin[p], end[p]
+            if how[k] == 0:
+                row[p] = _most(low, high, of_signal)
+            elif how[k] == 1:
+                row[p] = _mean(low, high, amount, of_signal)
+            elif how[k] == 2:
+                row[p] = _share(above[k], low, high, amount, of_signal)
+            else:
+                n_above = 0
+                for j in range(low, high):
+                    n_above += of_signal[j] > above[k]
+                row[p] = n_above
 
 
 # A loop for each: that for all at once takes twice as long. NaN is not above anything, and not equal to itself.

@@ -86,18 +86,20 @@ def _said_of_peaks() -> dict[str, Column]:
 
 
 @feature(family="peak", columns=_said_of_peaks(), within=("5min", "15min", "1h", "24h", "7d", "30d"))
-def peak(history: History, *, within: int) -> Float64Array:
+def peak(history: History, *, within: int, wanted: tuple[str, ...] | None = None) -> Float64Array:
     """Largest value that each aggregate over `within` ever reached before the point, and how long ago (latest).
 
     The aggregate is taken one tick after each moment of activity, where its maxima lie. 0 and NaN without transfers.
     O(history) an account: its points share one walk.
     """
-    into, out = history.incoming, history.outgoing
+    names = tuple(_said_of_peaks()) if wanted is None else wanted
+    has_others = any(name.endswith("counterparties") for name in names)
+    is_dated = any(name.startswith("since") for name in names)
+    both, tick = history.both, history.incoming.tick
     return _peaks(
-        into.start, into.end, into.time, into.amount, into.other,
-        out.start, out.end, out.time, out.amount, out.other,
-        history.as_of, np.lexsort((history.as_of, history.local)), history.local, history.n_others,
-        max(within, into.tick) - into.tick,
+        both.start, both.end, both.time, both.amount, both.is_in, both.other,
+        history.as_of, history.by_account, history.local, int(history.n_others.max(initial=0)),
+        max(within, tick) - tick, has_others, is_dated,
     )  # fmt: skip
 
 
@@ -115,64 +117,58 @@ def _largest(begin: Int64Array, end: Int64Array, amount: Int64Array) -> Float64A
 
 @numba.njit(cache=True, nogil=True)
 def _peaks(  # type: ignore[no-untyped-def]
-    in_start, in_end, in_time, in_amount, in_other, out_start, out_end, out_time, out_amount, out_other,
-    as_of, order, local, n_others, reach,
-) -> Float64Array:  # fmt: skip
-    """Walk the history of each account once, and stop at each of its points, in the order of their times."""
-    found = np.zeros((len(as_of), 14))
-    most_others = 0
-    for p in range(len(as_of)):
-        most_others = max(most_others, n_others[p])
-    n_from = np.zeros(most_others, np.int64)  # transfers in the sliding window by payer; all 0 between accounts
-    n_to = np.zeros(most_others, np.int64)
-    now = np.zeros(7, np.int64)
-    best = np.zeros(7, np.int64)
-    best_time = np.zeros(7, np.int64)
-    i, i_old, o, o_old = 0, 0, 0, 0
+    start, end, time, amount, is_in, other, as_of, order, local, most_others, reach, has_others, is_dated
+) -> Float64Array:
+    """Walk the history of each account once, and stop at each of its points, in the order of their times.
+
+    Without others or dates their columns are NaN. Invariant: `n_met[s, b]` is the number of transfers in the sliding
+    window by counterparty b on side s; all 0 between accounts.
+    """
+    found = np.full((len(as_of), 14), np.nan)
+    n_met = np.zeros((2, most_others if has_others else 0), np.int64)
+    n_measures = 7 if has_others else 5
+    now, best, best_time = np.zeros(7, np.int64), np.zeros(7, np.int64), np.zeros(7, np.int64)
+    i, old = 0, 0
     for n, p in enumerate(order):
         if n == 0 or local[p] != local[order[n - 1]]:
-            for j in range(i_old, i):
-                n_from[in_other[j]] = 0
-            for j in range(o_old, o):
-                n_to[out_other[j]] = 0
+            for j in range(old, i if has_others else old):
+                n_met[is_in[j], other[j]] = 0
             now[:] = 0
             best[:] = 0
-            i, i_old = in_start[p], in_start[p]
-            o, o_old = out_start[p], out_start[p]
-        while i < in_end[p] or o < out_end[p]:
-            moment = in_time[i] if i < in_end[p] else out_time[o]
-            if o < out_end[p]:
-                moment = min(moment, out_time[o])
-            while i < in_end[p] and in_time[i] == moment:
-                now[0] += 1
-                now[2] += in_amount[i]
-                n_from[in_other[i]] += 1
-                now[5] += n_from[in_other[i]] == 1
-                i += 1
-            while o < out_end[p] and out_time[o] == moment:
-                now[1] += 1
-                now[3] += out_amount[o]
-                n_to[out_other[o]] += 1
-                now[6] += n_to[out_other[o]] == 1
-                o += 1
-            while i_old < i and in_time[i_old] < moment - reach:
-                now[0] -= 1
-                now[2] -= in_amount[i_old]
-                n_from[in_other[i_old]] -= 1
-                now[5] -= n_from[in_other[i_old]] == 0
-                i_old += 1
-            while o_old < o and out_time[o_old] < moment - reach:
-                now[1] -= 1
-                now[3] -= out_amount[o_old]
-                n_to[out_other[o_old]] -= 1
-                now[6] -= n_to[out_other[o_old]] == 0
-                o_old += 1
+            i, old = start[p], start[p]
+        while i < end[p]:
+            moment, into = time[i], np.int64(is_in[i])
+            # by numbers instead of a branch, which the processor would guess wrong as often as not
+            now[0] += into
+            now[1] += 1 - into
+            now[2] += amount[i] * into
+            now[3] += amount[i] * (1 - into)
+            if has_others:
+                n_met[into, other[i]] += 1
+                now[6 - into] += n_met[into, other[i]] == 1
+            i += 1
+            if i < end[p] and time[i] == moment:
+                continue
+            while old < i and time[old] < moment - reach:
+                into = np.int64(is_in[old])
+                now[0] -= into
+                now[1] -= 1 - into
+                now[2] -= amount[old] * into
+                now[3] -= amount[old] * (1 - into)
+                if has_others:
+                    n_met[into, other[old]] -= 1
+                    now[6 - into] -= n_met[into, other[old]] == 0
+                old += 1
             now[4] = min(now[2], now[3])
-            for k in range(7):
-                if now[k] >= best[k] and now[k] > 0:
-                    best[k] = now[k]
-                    best_time[k] = moment
-        for k in range(7):
+            if is_dated:
+                for k in range(n_measures):
+                    if now[k] >= best[k] and now[k] > 0:
+                        best[k], best_time[k] = now[k], moment
+            else:
+                for k in range(n_measures):
+                    best[k] = max(best[k], now[k])
+        for k in range(n_measures):
             found[p, k] = best[k]
-            found[p, 7 + k] = (as_of[p] - best_time[k]) / 1e6 if best[k] > 0 else np.nan
+            if is_dated and best[k] > 0:
+                found[p, 7 + k] = (as_of[p] - best_time[k]) / 1e6
     return found

@@ -3,21 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from functools import cached_property
+from dataclasses import dataclass
+from functools import cached_property, partial
+from typing import Literal
 
 import numba
 import numpy as np
 import pyarrow as pa
 
-from muledetect.arrays import MISSING, AnyArray, Float32Array, Int32Array, Int64Array, distinct, place_between
+from muledetect.arrays import (
+    MISSING,
+    AnyArray,
+    Float32Array,
+    IndexArray,
+    Int32Array,
+    Int64Array,
+    distinct,
+    place_between,
+)
 from muledetect.clock import SECOND
 from muledetect.facts import Facts
 from muledetect.facts.accounts import Accounts
 from muledetect.facts.balances import Balances
 from muledetect.facts.sessions import FACES, FLAGS, IN_SESSION, Sessions
-from muledetect.features import Extraction
+from muledetect.features import Extraction, History
+from muledetect.features._history import Bounds, lay_out, side_of
 from muledetect.features.signals import LOOKBACK, Opening, Signal, build_past
-from muledetect.graph import TransferGraph, graph_of_sorted
+from muledetect.graph import Points, TransferGraph, graph_of_sorted
 from muledetect.live.around import Indexes, Over, n_between, of_points, of_transfers, over
 from muledetect.live.lists import Lists
 from muledetect.live.openings import Openings
@@ -29,14 +41,41 @@ from muledetect.records.encode import IdEncoder
 class LiveExtraction(Extraction):
     """An extraction over a part of the bank; signals of its transfers are those that the state holds."""
 
-    def __init__(self, facts: Facts, values: Mapping[str, Float32Array]) -> None:
+    def __init__(self, facts: Facts, values: Callable[[], Mapping[str, Float32Array]]) -> None:
         super().__init__(facts, threads=1)
         self._values = values
 
     def signal(self, column: str, beside: Collection[str] | None = None) -> Float32Array:  # noqa: ARG002 - all are known
         """Return a signal of the transfers of the part; NaN if it is not live, which no live column reads."""
-        found = self._values.get(column)
+        found = self._values().get(column)
         return np.full(self.graph.n_transfers, np.nan, np.float32) if found is None else found
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class LiveHistory(History):
+    """A history over the rows of a state; signals are read there, of the entries alone.
+
+    Attributes
+    ----------
+    rows : mapping of side -> int32[n_entries]
+        The state's row of each entry.
+    values : float32[n_transfers, n_columns]
+        All signals of the state.
+    places : mapping of str -> int
+        Place of each signal in `values`.
+    """
+
+    rows: Mapping[str, Int32Array]
+    values: Float32Array
+    places: Mapping[str, int]
+
+    def signals(
+        self, side: Literal["in", "out"], columns: Sequence[str], beside: Collection[str] | None = None  # noqa: ARG002
+    ) -> Float32Array:  # fmt: skip
+        """Return signals of the entries of a side, float32[n_columns, n_entries]; NaN if one is not live."""
+        places = np.array([self.places.get(name, -1) for name in columns], np.int64)
+        found: Float32Array = _turned(self.values, self.rows[side], places)
+        return found
 
 
 class PartFacts(Facts):
@@ -46,7 +85,7 @@ class PartFacts(Facts):
     """
 
     def __init__(
-        self, dataset: Dataset, graph: TransferGraph, *, accounts: Callable[[], Accounts],
+        self, dataset: Dataset, graph: Callable[[], TransferGraph], *, accounts: Callable[[], Accounts],
         balances: Callable[[], Balances], sessions: Callable[[], Sessions | None],
     ) -> None:  # fmt: skip
         super().__init__(dataset, graph)
@@ -109,7 +148,7 @@ class Parts:
         self._paid, self._got, self._to_self, self._used, self._owned = paid, got, to_self, used, owned
         self._signals, self._values = signals, values
         self._currency, self._tick = currency, tick
-        self._place = np.empty(0, np.int32)
+        self._place, self._ranks = np.empty(0, np.int32), np.empty(0, np.int32)
         self.openings = Openings()
 
     def signals_from(self, low: int) -> Float32Array:
@@ -125,7 +164,7 @@ class Parts:
         many = over(indexes, low, lookback)
         rows = of_transfers(indexes, low, lookback, self._tick, many)
         n_known = int(np.searchsorted(rows, low))
-        graph, codes = self._graph(rows, np.empty(0, np.int32))
+        graph, codes = self._graph(rows)
         known = self._known(rows, graph, n_known)
         opening = self._opening(low, lookback, codes, many)
         at_hand = self._at_hand(rows, graph, n_known)
@@ -147,32 +186,54 @@ class Parts:
         values = _cells(self._values.values, rows[:n_known], is_read, places)
         return {name: values[:, one] for name, one in columns.items()}
 
-    def around(self, accounts: Int32Array) -> tuple[LiveExtraction, Int32Array]:
-        """Return the part of the bank that live columns at points of these accounts read, and their codes in it.
+    def history(self, points: Points) -> LiveHistory:
+        """Return what had happened to the accounts of some points before them, for live columns; codes are its own.
+
+        Its accounts are those of the points, in order of their codes, and then the others. What is read of its graph is
+        gathered when it is first asked for. O(transfers of the accounts).
 
         Parameters
         ----------
-        accounts : int32[n]
-            Codes; -1 for unknown ones.
+        points : Points
+            With the state's codes; -1 for unknown accounts.
         """
-        asked = distinct(accounts[accounts >= 0])
-        rows = of_points(self._indexes, asked)
-        graph, codes = self._graph(rows, asked)
-        place = np.searchsorted(codes, asked)
-        records = Dataset(
-            self._empty, graph.account_ids, pa.table({}), (), {}, currency=self._currency, tick=self._tick
-        )  # fmt: skip
+        asked, columns = distinct(points.account[points.account >= 0]), self._columns
+        if len(self._ranks) < len(self._accounts):
+            self._ranks = np.full(2 * len(self._accounts), -1, np.int32)
+        laid = lay_out(points, self._got.listed, self._paid.listed, columns, self._ranks)
+        part = _Part(self._indexes, columns, asked, self._tick)
+        place = np.where(points.account >= 0, np.searchsorted(asked, points.account), -1).astype(np.int32)
         facts = PartFacts(
-            records,
-            graph,
-            accounts=lambda: self._accounts_of(asked, place, len(codes)),
-            balances=lambda: self._balances_of(rows),
-            sessions=lambda: self._sessions_of(asked, place, len(codes)),
+            self._no_records,
+            lambda: part.graph,
+            accounts=lambda: self._accounts_of(asked),
+            balances=lambda: self._balances_of(part.rows),
+            sessions=lambda: self._sessions_of(asked),
         )
-        names = [column for made in self._signals for column in made.columns]
-        values = self._values.values.take(rows, axis=0)
-        extraction = LiveExtraction(facts, dict(zip(names, values.T, strict=True)))
-        return extraction, np.where(accounts >= 0, np.searchsorted(codes, accounts), -1).astype(np.int32)
+        values, own = self._values.values, Points(place, points.as_of)
+        names = self._places_of
+        into, out = (
+            side_of(one, own, laid.local, self._tick, partial(part.ends_of, one.account, one.transfer))
+            for one in (laid.incoming, laid.outgoing)
+        )
+        return LiveHistory(
+            points=own,
+            extraction=LiveExtraction(facts, lambda: {name: values[part.rows, at] for name, at in names.items()}),
+            local=laid.local,
+            incoming=into,
+            outgoing=out,
+            n_others=laid.n_others[laid.local],
+            bounds=(Bounds(*laid.incoming[:2]), Bounds(*laid.outgoing[:2])),
+            rows={"in": laid.incoming.transfer, "out": laid.outgoing.transfer},
+            values=values,
+            places=names,
+        )
+
+    @property
+    def _columns(self) -> tuple[AnyArray, AnyArray, AnyArray, AnyArray]:
+        """Time, source, target and amount of all transfers."""
+        rows = self._tables["transfers"]
+        return rows["time"], rows["source"], rows["target"], rows["amount"]
 
     @property
     def _indexes(self) -> Indexes:
@@ -180,21 +241,16 @@ class Parts:
         used = tuple((name, rows[name], lists) for name, lists in self._used.items())
         return Indexes(rows["time"], rows["source"], rows["target"], self._paid, self._got, self._to_self, used)
 
-    def _graph(self, rows: Int64Array, accounts: Int32Array) -> tuple[TransferGraph, AnyArray]:
-        """Return the graph of some transfers and accounts, without ids, and the state's codes of its accounts."""
-        transfers = self._tables["transfers"]
-        source, target = transfers["source"].take(rows), transfers["target"].take(rows)
-        codes = distinct(np.concatenate([source, target, accounts]))
+    def _graph(self, rows: Int64Array) -> tuple[TransferGraph, AnyArray]:
+        """Return the graph of some transfers, without ids, and the state's codes of its accounts."""
+        time, source, target, amount = (column.take(rows) for column in self._columns)
+        codes = distinct(np.concatenate([source, target]))
         place = self._places(codes)
         # rows are in order, and codes keep the order of the state's
         graph = graph_of_sorted(
-            time=transfers["time"].take(rows),
-            source=place.take(source),
-            target=place.take(target),
-            amount=transfers["amount"].take(rows),
-            account_ids=pa.nulls(len(codes), pa.string()),
-            tick=self._tick,
-        )
+            time=time, source=place.take(source), target=place.take(target), amount=amount,
+            account_ids=pa.nulls(len(codes), pa.string()), tick=self._tick,
+        )  # fmt: skip
         return graph, codes
 
     def _opening(self, low: int, lookback: int, codes: AnyArray, many: Over) -> Opening:
@@ -238,14 +294,15 @@ class Parts:
             user = np.where((transfers["channel"][rows] == deposit) & (deposit >= 0), graph.target, graph.source)
         return found | {"terminal_user": user}
 
-    def _accounts_of(self, asked: Int32Array, place: Int64Array, n: int) -> Accounts:
-        """Return what the accounts table says of accounts at some places of a part of `n` accounts."""
+    def _accounts_of(self, asked: Int32Array) -> Accounts:
+        """Return what the accounts table says of accounts."""
+        n = len(asked)
         table, lists = self._tables.get("accounts"), self._owned.get("accounts")
         found = {name: np.full(n, MISSING) for name in ("opened_at", "balance", "balance_at", "daily_limit")}
         if table is not None and lists is not None:
             row = lists.last(asked)
             for name in found.keys() & set(table.schema.names):
-                found[name][place[row >= 0]] = table[name][row[row >= 0]]
+                found[name][row >= 0] = table[name][row[row >= 0]]
         found["balance_at"][found["balance"] == MISSING] = MISSING  # a moment without a balance says nothing
         no_code = np.full(n, -1, np.int32)
         return Accounts(
@@ -258,16 +315,15 @@ class Parts:
         names = ("source_balance_after", "target_balance_after")
         return Balances(*(transfers[name][rows] if name in transfers else np.zeros(0, np.int64) for name in names))
 
-    def _sessions_of(self, asked: Int32Array, place: Int64Array, n: int) -> Sessions | None:
-        """Return the sessions of accounts at some places of a part of `n` accounts, as `facts.build_sessions`."""
+    def _sessions_of(self, asked: Int32Array) -> Sessions | None:
+        """Return the sessions of accounts, as `facts.build_sessions`."""
         table, lists = self._tables.get("sessions"), self._owned.get("sessions")
         if table is None or lists is None:
             return None
         counts, rows = lists.counts(asked), lists.of(asked)
-        owner, time = np.repeat(place, counts), table["time"][rows]
+        owner, time = np.repeat(np.arange(len(asked)), counts), table["time"][rows]
         order = np.lexsort((time, owner))  # stable, as that of batch
-        start, rows = np.zeros(n + 1, np.int64), rows[order]
-        start[place + 1] = counts
+        start, rows = np.append(0, np.cumsum(counts)), rows[order]
         coded = np.full((len(IN_SESSION), len(rows)), -1, np.int32)
         for number, name in enumerate(IN_SESSION.values()):
             if name in table:
@@ -282,7 +338,7 @@ class Parts:
                 flags |= ((table["event"][rows] == code) & (code >= 0)) * np.uint8(bit)
         nowhere = np.full(len(rows), np.nan)
         latitude, longitude = (table[name][rows] if name in table else nowhere for name in ("latitude", "longitude"))
-        return Sessions(np.cumsum(start), order, time[order], coded, flags, latitude, longitude)
+        return Sessions(start, order, time[order], coded, flags, latitude, longitude)
 
     def _places(self, codes: AnyArray) -> Int32Array:
         """Return an array that holds the place of each of some codes at that code; elsewhere it has no meaning."""
@@ -303,9 +359,76 @@ class Parts:
         return columns, np.array(places, np.int64)
 
     @cached_property
-    def _empty(self) -> dict[str, pa.Table]:
+    def _places_of(self) -> dict[str, int]:
+        """Place of each signal among all columns of signals."""
+        return {name: place for place, name in enumerate(name for made in self._signals for name in made.columns)}
+
+    @cached_property
+    def _no_records(self) -> Dataset:
+        """The tables of the state but transfers, without rows."""
         none = np.empty(0, np.int64)
-        return {name: rows.take(none) for name, rows in self._tables.items() if name != "transfers"}
+        tables = {name: rows.take(none) for name, rows in self._tables.items() if name != "transfers"}
+        no_ids = pa.nulls(0, pa.string())
+        return Dataset(tables, no_ids, pa.table({}), (), {}, currency=self._currency, tick=self._tick)
+
+
+class _Part:
+    """The transfers of some accounts as a graph: codes of these accounts come first, those of the others behind."""
+
+    def __init__(self, known: Indexes, columns: Sequence[AnyArray], asked: Int32Array, tick: int) -> None:
+        self._known, self._columns, self._asked, self._tick = known, columns, asked, tick
+
+    @cached_property
+    def _codes(self) -> Int32Array:
+        """The state's code of each account."""
+        _, source, target, _ = self._columns
+        ends = distinct(np.concatenate([source[self._all], target[self._all]]))
+        return np.concatenate([self._asked, np.setdiff1d(ends, self._asked)]).astype(np.int32)
+
+    def _coded(self, accounts: AnyArray) -> Int32Array:
+        order = np.argsort(self._codes)
+        return order[np.searchsorted(self._codes, accounts, sorter=order)].astype(np.int32)
+
+    @cached_property
+    def _all(self) -> Int64Array:
+        """The transfers in order of the state."""
+        return of_points(self._known, self._asked)
+
+    @cached_property
+    def _order(self) -> IndexArray:
+        """Place in `_all` of each transfer of the graph."""
+        time, source, target, amount = (column[self._all] for column in self._columns)
+        return np.lexsort((amount, self._coded(target), self._coded(source), time))
+
+    @cached_property
+    def rows(self) -> Int64Array:
+        """The state's row of each transfer of the graph."""
+        return self._all[self._order]
+
+    @cached_property
+    def graph(self) -> TransferGraph:
+        """Its transfers, without ids."""
+        time, source, target, amount = (column[self.rows] for column in self._columns)
+        return graph_of_sorted(
+            time=time, source=self._coded(source), target=self._coded(target), amount=amount,
+            account_ids=pa.nulls(len(self._codes), pa.string()), tick=self._tick,
+        )  # fmt: skip
+
+    def ends_of(self, accounts: Int32Array, rows: Int32Array) -> tuple[Int32Array, Int32Array]:
+        """Return the codes of some accounts, and the places of some rows in the graph."""
+        place = np.argsort(self._order)[np.searchsorted(self._all, rows)]
+        return self._coded(accounts), place.astype(np.int32)
+
+
+@numba.njit(cache=True, nogil=True)
+def _turned(values, rows, places):  # type: ignore[no-untyped-def]
+    """Return some columns of some rows, a column in one piece; NaN for a column at place -1."""
+    found = np.empty((len(places), len(rows)), values.dtype)
+    for i in range(len(rows)):  # a row at a time: its cells lie side by side
+        row = values[rows[i]]
+        for k in range(len(places)):
+            found[k, i] = row[places[k]] if places[k] >= 0 else np.nan
+    return found
 
 
 @numba.njit(cache=True, nogil=True)

@@ -419,5 +419,4 @@ class LiveScorer:
         points : Points
             Account codes as `LiveState.codes` gives them.
         """
-        extraction, codes = self.state.parts.around(points.account)
-        return compute_columns(extraction, Points(codes, points.as_of), len(self._names), self._plan)
+        return compute_columns(self.state.parts.history(points), len(self._names), self._plan)

@@ -46,8 +46,8 @@ def differing(state: LiveState, dataset: Dataset, points: Points) -> list[str]:
     facts = Facts(dataset) if state.since is None else Facts(dataset).since(state.since)
     batch, ids = Extraction(facts, threads=1), dataset.account_ids.to_pylist()
     expected = extract_values(batch, points, NAMES, registry())
-    part, codes = state.parts.around(state.codes([ids[a] for a in points.account.tolist()]))
-    got = compute_columns(part, Points(codes, points.as_of), len(NAMES), PLAN)
+    asked = Points(state.codes([ids[a] for a in points.account.tolist()]), points.as_of)
+    got = compute_columns(state.parts.history(asked), len(NAMES), PLAN)
     found = [name for j, name in enumerate(NAMES) if not same(expected[:, j], got[:, j])]
     place_of = {name: i for i, name in enumerate(facts.dataset.transfers["transfer_id"].to_pylist())}
     booked = state.tables["transfers"].take(slice(None), ["transfer_id"])["transfer_id"].to_pylist()

@@ -244,8 +244,7 @@ def test_a_session_is_seen_from_the_next_moment_on(scorer: LiveScorer) -> None:
     names = ["own_devices__window_30d"]
 
     def devices() -> Any:
-        part, codes = scorer.state.parts.around(points.account)
-        return compute_columns(part, Points(codes, points.as_of), 1, plan_of(names, registry()))[:, 0]
+        return compute_columns(scorer.state.parts.history(points), 1, plan_of(names, registry()))[:, 0]
 
     seen_before = devices()
     event = {"table": "sessions", "session_id": "n", "account_id": row["source"], "device_hash": "d"}
