@@ -121,6 +121,21 @@ def _flagged(values, dense):  # type: ignore[no-untyped-def]
     return found
 
 
+@numba.njit(cache=True, nogil=True)
+def distinct_of(values):  # type: ignore[no-untyped-def]
+    """Return what `distinct` returns, for kernels."""
+    found = _flagged(values, _DENSE)
+    if len(found) or not len(values):
+        return found
+    ascending = np.sort(values)
+    n = 1
+    for i in range(1, len(ascending)):
+        if ascending[i] != ascending[n - 1]:
+            ascending[n] = ascending[i]
+            n += 1
+    return ascending[:n]
+
+
 def sum_at(values: Int64Array, place: AnyArray, n: int) -> Int64Array:
     """Return the sums of int64 values by place, 0 to n - 1; exact, so no order shows."""
     total = np.zeros(n, np.int64)

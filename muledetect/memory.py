@@ -106,9 +106,11 @@ class Room:
         OSError
             If the disk of the scratch files is full; the message says how much is needed.
         """
+        if self.limit is None:
+            return np.empty(shape, dtype)
         shape, kind = (shape,) if isinstance(shape, int) else shape, np.dtype(dtype)
         size = prod(shape) * kind.itemsize
-        if self.limit is None or size < max(self.least, 1):
+        if size < max(self.least, 1):
             return np.empty(shape, kind)
         with tempfile.TemporaryFile(dir=self.folder, prefix="muledetect-") as file:
             _reserve(cast(BinaryIO, file), size)

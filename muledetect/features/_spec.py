@@ -15,6 +15,7 @@ import inspect
 import itertools
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple, get_args
 
@@ -289,6 +290,7 @@ def _check(function: Callable[..., Any], columns: Mapping[str, Column], paramete
         raise FeatureError(f"feature {name!r}: takes {accepted} after the history but declares {list(parameters)}.")
 
 
+@cache
 def _value(key: str, text: str) -> int | str:
     if key in DURATIONS:
         return parse_duration(text)

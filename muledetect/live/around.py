@@ -6,18 +6,31 @@ outside changes none of their values. Values of other transfers and accounts of 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final, NamedTuple
 
 import numba
 import numpy as np
 
-from muledetect.arrays import AnyArray, Int64Array, distinct, first_at_least, place_between
+from muledetect.arrays import AnyArray, Int64Array, distinct, distinct_of, first_at_least, place_between
 from muledetect.features.signals import MAX_DEGREE, MOST_CREDITS, MOST_TRANSFERS
 from muledetect.features.signals.access import AT_TERMINAL
-from muledetect.live.lists import Lists, before_each, count_since, exceed, gather, latest
+from muledetect.live.lists import (
+    NO_LISTS,
+    Lists,
+    before_each,
+    count_between,
+    count_since,
+    exceed,
+    gather,
+    latest,
+)
 
 #: More than the rows of any list.
 _ALL: Final = 2**31 - 1
+
+#: What is used for transfers, where a state does not know it: code of each transfer, and lists by code.
+_NOTHING: Final = np.empty(0, np.int32), NO_LISTS
 
 
 class Indexes(NamedTuple):
@@ -29,26 +42,26 @@ class Indexes(NamedTuple):
     paid: Lists
     got: Lists
     to_self: Lists
-    used: tuple[tuple[str, AnyArray, Lists], ...]  # of devices and terminals: column, code of each transfer, lists
+    used: Mapping[str, tuple[AnyArray, Lists]]  # by device_hash, terminal_id: code of each transfer, lists by code
 
 
-class Over(NamedTuple):
-    """Accounts, ascending, with more transfers on a side than signals read; see `features.signals.Opening`."""
+class Around(NamedTuple):
+    """What signals of new transfers read.
 
-    paid: AnyArray
-    got: AnyArray
-
-
-def over(known: Indexes, low: int, lookback: int) -> Over:
-    """Return the ends of the transfers from row `low` on that have too many before it, in the look-back of the last.
-
-    O(log) an account.
+    Attributes
+    ----------
+    rows : int64
+        Transfers, ascending; the new ones are the last.
+    payers : int array
+        Of the new transfers, but those of `paid_over`, ascending.
+    paid_over, got_over : int array
+        Accounts with more transfers on a side than signals read, ascending; see `features.signals.Opening`.
     """
-    accounts = distinct(np.concatenate([known.source[low:], known.target[low:]]))
-    first = np.full(len(accounts), np.searchsorted(known.time, known.time[-1] - lookback))
-    behind = np.full(len(accounts), low)
-    counts = (n_between(known, lists, accounts, first, behind) for lists in (known.paid, known.got))
-    return Over(*(accounts[n > MOST_TRANSFERS] for n in counts))
+
+    rows: Int64Array
+    payers: AnyArray
+    paid_over: AnyArray
+    got_over: AnyArray
 
 
 def n_between(known: Indexes, lists: Lists, accounts: AnyArray, low: AnyArray, high: AnyArray) -> Int64Array:
@@ -61,16 +74,14 @@ def of_points(known: Indexes, accounts: AnyArray) -> Int64Array:
     return distinct(np.concatenate([known.paid.of(accounts), known.got.of(accounts)]))
 
 
-def of_transfers(
-    known: Indexes, low: int, lookback: int, tick: int, over: Over, *, most: int = MAX_DEGREE
-) -> Int64Array:
-    """Return the transfers that live signals of the transfers from `low` on read, ascending, these included.
+def of_transfers(known: Indexes, low: int, lookback: int, tick: int, *, most: int = MAX_DEGREE) -> Around:
+    """Return the transfers that live signals of the transfers from `low` on read, these included.
 
     What payers had done before T - look-back, with T the time of the first, few numbers tell: see
     `features.signals.Opening`. Searches do not pass through an account with more than `most` transfers in the
     look-back. So of an account that is only looked through, the last `most` + 1 transfers before a moment are enough:
     they tell that there are too many, or they are all. So it is on a side of s or t that has more transfers than
-    signals read, see `over`. Of a payer s and a payee t:
+    signals read, in the look-back of the last of the new ones. Of a payer s and a payee t:
 
     - all of s from T - look-back on; at any time the first and the last transfer to t and from t, and the first use of
       the device: which credits a debit spends, what s usually pays and to whom;
@@ -89,49 +100,72 @@ def of_transfers(
         Microseconds.
     tick : int
         Of the clock, microseconds.
-    over : Over
-        For this row.
     most : int
         The signals' `max_degree`.
     """
-    time, source, target = known.time, known.source, known.target
-    rows = _around(
-        known.paid.listed,
-        known.got.listed,
-        time,
-        source,
-        target,
-        low,
-        lookback,
-        over.paid,
-        over.got,
-        most,
-        MOST_CREDITS,
-    )
-    parts = [*rows, *_met(known, low)]
-    for name, code, lists in known.used:
-        window = lookback if name == "device_hash" else max(AT_TERMINAL, tick)
-        first = int(np.searchsorted(time, time[low] - window))
-        parts.append(lists.latest(distinct(code[low:]), first, low, MOST_TRANSFERS + 1, source, target))
-        if name == "device_hash":
-            payer, device = _pairs_of(source[low:], code[low:])
-            parts.append(_ends_of(known, (known.paid, payer, code), (lists, device, source), low))
-    return distinct(np.concatenate(parts))
+    used = [
+        (known.used[name][0], known.used[name][1].listed) if name in known.used else _NOTHING
+        for name in ("device_hash", "terminal_id")
+    ]
+    late, early, *rest = _read(  # type: ignore[call-arg]
+        known.paid.listed, known.got.listed, known.to_self.listed, *used, known.time, known.source, known.target,
+        low, lookback, max(AT_TERMINAL, tick), most, MOST_TRANSFERS, MOST_CREDITS,
+    )  # fmt: skip
+    return Around(np.concatenate([early, distinct(late)]), *rest)
 
 
 @numba.njit(cache=True, nogil=True)
-def _around(paid, got, time, source, target, low, lookback, over_paid, over_got, most, most_credits):  # type: ignore[no-untyped-def]
-    """Return the transfers of the two ends, and of those that dealt with them, in parts; rows may come twice."""
+def _read(  # type: ignore[no-untyped-def]
+    paid, got, to_self, device, terminal, time, source, target, low, lookback, at_terminal, most, most_transfers,
+    most_credits,
+):  # fmt: skip
+    """Return the transfers from twice the look-back on, maybe twice, those before, and the rest of `Around`."""
     near = first_at_least(time, 0, len(time), time[low] - lookback)
     far = first_at_least(time, 0, len(time), time[low] - 2 * lookback)
     last_near = first_at_least(time, 0, len(time), time[-1] - lookback)
-    payers, payees = np.unique(source[low:]), np.unique(target[low:])
-    ends = np.unique(np.concatenate((payers, payees)))
+    payers, payees = distinct_of(source[low:]), distinct_of(target[low:])
+    ends = distinct_of(np.concatenate((payers, payees)))
+    paid_over = ends[_have_many(paid, to_self, ends, last_near, low, most_transfers)]
+    got_over = ends[_have_many(got, to_self, ends, last_near, low, most_transfers)]
+    around = _around(
+        paid, got, time, source, target, low, near, far, last_near, payers, payees, ends, paid_over, got_over, most,
+        most_credits,
+    )  # fmt: skip
+    payer, payee = _pairs_of(source[low:], target[low:])
+    there = _shared(paid, payer, target, got, payee, source, source, target, low)
+    back = _shared(paid, payee, target, got, payer, source, source, target, low)
+    at_device = latest(device[1], distinct_of(device[0][low:]), near, low, most_transfers + 1, source, target)
+    payer, used = _pairs_of(source[low:], device[0][low:])
+    first_use = _shared(paid, payer, device[0], device[1], used, source, source, target, low)
+    since = first_at_least(time, 0, len(time), time[low] - at_terminal)
+    beside = latest(terminal[1], distinct_of(terminal[0][low:]), since, low, most_transfers + 1, source, target)
+    rows = np.concatenate((around, there, back, at_device, first_use, beside))
+    is_late = rows >= far
+    return rows[is_late], distinct_of(rows[~is_late]), payers[~_stand_in(payers, paid_over)], paid_over, got_over
+
+
+@numba.njit(cache=True, nogil=True)
+def _have_many(lists, to_self, accounts, low, high, most):  # type: ignore[no-untyped-def]
+    """Return which accounts have more than `most` transfers to or from another in rows `low` to `high`."""
+    found = np.zeros(len(accounts), np.bool_)
+    for i in range(len(accounts)):
+        n = count_between(lists, accounts[i], low, high)
+        if n > most:
+            found[i] = n - count_between(to_self, accounts[i], low, high) > most
+    return found
+
+
+@numba.njit(cache=True, nogil=True)
+def _around(  # type: ignore[no-untyped-def]
+    paid, got, time, source, target, low, near, far, last_near, payers, payees, ends, paid_over, got_over, most,
+    most_credits,
+):  # fmt: skip
+    """Return the transfers of the two ends, and of those that dealt with them; rows may come twice."""
     own = (
-        gather(paid, ends[~_stand_in(ends, over_paid)], near, _ALL),
-        gather(got, ends[~_stand_in(ends, over_got)], near, _ALL),
-        latest(paid, over_paid, near, low, most + 1, source, target),
-        latest(got, over_got, near, low, most + 1, source, target),
+        gather(paid, ends[~_stand_in(ends, paid_over)], near, _ALL),
+        gather(got, ends[~_stand_in(ends, got_over)], near, _ALL),
+        latest(paid, paid_over, near, low, most + 1, source, target),
+        latest(got, got_over, near, low, most + 1, source, target),
         latest(paid, ends, 0, low, 1, source, target),
         latest(got, ends, 0, low, 1, source, target),
     )
@@ -139,49 +173,32 @@ def _around(paid, got, time, source, target, low, lookback, over_paid, over_got,
     is_open = ~exceed(got, payees, last_near, low, most + 1, source, target)
     is_narrow = ~exceed(paid, payers, last_near, low, most + 1, source, target)
     came = gather(got, payees[is_open], near, _ALL)
-    before, beside = np.unique(source[came]), np.unique(target[gather(paid, payers[is_narrow], near, _ALL)])
+    before = distinct_of(source[came])
+    beside = distinct_of(target[gather(paid, payers[is_narrow], near, _ALL)])
     # origins and middles
-    is_followed = ~exceed(got, payers, last_near, low, most_credits, source, target) & ~_stand_in(payers, over_got)
+    is_followed = ~exceed(got, payers, last_near, low, most_credits, source, target) & ~_stand_in(payers, got_over)
     step = np.concatenate((gather(got, payers[is_followed], near, _ALL), came))
-    for payee in payees[~is_open & ~_stand_in(payees, over_got)]:
+    for payee in payees[~is_open & ~_stand_in(payees, got_over)]:
         step = np.concatenate((step, _middles(paid, got, payee, near, last_near, low, most, source, target)))
-    return (
+    step = distinct_of(step)
+    return np.concatenate((
         *own,
         latest(paid, before, near, low, most + 1, source, target),
         latest(got, beside, near, low, most + 1, source, target),
         before_each(got, source[step], step, far, most + 1, time, source, target),
-    )
+    ))  # fmt: skip
 
 
-def _met(known: Indexes, low: int) -> tuple[Int64Array, Int64Array]:
-    """Return the first and the last transfer before row `low`, either way, between the ends of those from it on."""
-    source, target, paid, got = known.source, known.target, known.paid, known.got
-    payer, payee = _pairs_of(source[low:], target[low:])
-    there = _ends_of(known, (paid, payer, target), (got, payee, source), low)
-    back = _ends_of(known, (paid, payee, target), (got, payer, source), low)
-    return there, back
-
-
-def _pairs_of(one: AnyArray, other: AnyArray) -> tuple[Int64Array, Int64Array]:
+@numba.njit(cache=True, nogil=True)
+def _pairs_of(one, other):  # type: ignore[no-untyped-def]
     """Return the distinct pairs of codes; none with -1."""
-    is_known = (one >= 0) & (other >= 0)
-    pairs = distinct(one[is_known].astype(np.int64) << 32 | other[is_known])
+    pairs, n = np.empty(min(len(one), len(other)), np.int64), 0
+    for i in range(len(pairs)):
+        if one[i] >= 0 and other[i] >= 0:
+            pairs[n] = np.int64(one[i]) << 32 | np.int64(other[i])
+            n += 1
+    pairs = distinct_of(pairs[:n])
     return pairs >> 32, pairs & (2**32 - 1)
-
-
-#: Lists, a key for each pair, and the key of each row in the lists of the other half of the pairs.
-_Half = tuple[Lists, Int64Array, AnyArray]
-
-
-def _ends_of(known: Indexes, one: _Half, other: _Half, before: int) -> Int64Array:
-    """Return for each pair of keys the first and the last transfer before a row that both lists hold, if there is one.
-
-    O(rows of the list that has fewer) for a pair that has none.
-    """
-    found: Int64Array = _shared(
-        *one[0].listed, *one[1:], *other[0].listed, *other[1:], known.source, known.target, before
-    )
-    return found
 
 
 @numba.njit(cache=True, nogil=True)
@@ -192,13 +209,13 @@ def _middles(paid, got, payee, near, last_near, low, most, source, target):  # t
     payee has more credits than those accounts have debits. Payers that got more than `most` are not looked through.
     """
     came = gather(got, np.array([payee]), near, _ALL)
-    payers = np.unique(source[came[came >= low]])
+    payers = distinct_of(source[came[came >= low]])
     seen = payers[~exceed(got, payers, last_near, low, most, source, target)]
-    origins = np.unique(source[gather(got, seen, near, _ALL)])
+    origins = distinct_of(source[gather(got, seen, near, _ALL)])
     origins = origins[origins != payee]
     if count_since(paid, origins, near) >= len(came):
         return came
-    middles = np.unique(np.concatenate((payers, target[gather(paid, origins, near, _ALL)])))
+    middles = distinct_of(np.concatenate((payers, target[gather(paid, origins, near, _ALL)])))
     return came[_stand_in(source[came], middles)]
 
 
@@ -212,10 +229,14 @@ def _stand_in(values, ascending):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(cache=True, nogil=True)
-def _shared(  # type: ignore[no-untyped-def]
-    start, stop, entry, keys, key_of, other_start, other_stop, other_entry, other_keys, other_key_of, source, target,
-    before,
-):  # fmt: skip
+def _shared(one_list, keys, key_of, other_list, other_keys, other_key_of, source, target, before):  # type: ignore[no-untyped-def]
+    """Return for each pair of keys the first and the last transfer before a row that both lists hold, if there is one.
+
+    `key_of` is the key of each row in the other list, `other_key_of` that in the first. O(rows of the list that has
+    fewer) for a pair that has none.
+    """
+    start, stop, entry = one_list
+    other_start, other_stop, other_entry = other_list
     found, n = np.empty(2 * len(keys), np.int64), 0
     for i in range(len(keys)):
         one, other = keys[i], other_keys[i]

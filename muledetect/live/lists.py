@@ -29,6 +29,10 @@ class Listed(NamedTuple):
     entry: Int32Array
 
 
+#: Lists without a key.
+NO_LISTS: Final = Listed(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.int32))
+
+
 class Lists:
     """Ascending rows by key: `entry[start[k]:stop[k]]` for key `k`, and room up to `end[k]`.
 
@@ -104,7 +108,7 @@ class Lists:
 
     def counts_between(self, keys: AnyArray, low: AnyArray, high: AnyArray) -> Int64Array:
         """Return how many rows from row `low[i]` to before row `high[i]` the list of each key holds. O(log) a key."""
-        found: Int64Array = _counts_between(self.start, self.stop, self._entry, keys, low, high)
+        found: Int64Array = _counts_between(self.listed, keys, low, high)
         return found
 
     def latest(self, keys: AnyArray, since: int, low: int, most: int, source: AnyArray, target: AnyArray) -> Int64Array:
@@ -235,13 +239,20 @@ def count_since(lists, keys, since):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(cache=True, nogil=True)
-def _counts_between(start, stop, entry, keys, low, high):  # type: ignore[no-untyped-def]
+def count_between(lists, key, low, high):  # type: ignore[no-untyped-def]
+    """Return how many rows from row `low` to before row `high` the list of a key holds. O(log)."""
+    start, stop, entry = lists
+    if key < 0 or key >= len(start):
+        return 0
+    begin = first_at_least(entry, start[key], stop[key], low)
+    return first_at_least(entry, begin, stop[key], high) - begin
+
+
+@numba.njit(cache=True, nogil=True)
+def _counts_between(lists, keys, low, high):  # type: ignore[no-untyped-def]
     found = np.zeros(len(keys), np.int64)
     for i in range(len(keys)):
-        k = keys[i]
-        if 0 <= k < len(start):
-            begin = first_at_least(entry, start[k], stop[k], low[i])
-            found[i] = first_at_least(entry, begin, stop[k], high[i]) - begin
+        found[i] = count_between(lists, keys[i], low[i], high[i])
     return found
 
 

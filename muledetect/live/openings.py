@@ -20,9 +20,9 @@ class Openings:
 
     def at(
         self, accounts: AnyArray, row: int, paid: Lists, got: Lists, transfers: tuple[AnyArray, ...], *,
-        is_simultaneous: bool,
+        is_simultaneous: bool, place: AnyArray, n_places: int,
     ) -> Int64Array:  # fmt: skip
-        """Return what accounts had done in the transfers before a row, int64[n, 4].
+        """Return what accounts had done in the transfers before a row, int64[4, n_places].
 
         Parameters
         ----------
@@ -36,6 +36,9 @@ class Openings:
             Time, source, target and amount of all transfers, in order of time.
         is_simultaneous : bool
             Transfers of one tick may follow each other.
+        place : int array
+            By account: where it stands in the result; the other places are 0.
+        n_places : int
 
         Notes
         -----
@@ -48,9 +51,8 @@ class Openings:
             self._row = np.concatenate([self._row, np.zeros(more, np.int64)])
             self._held = np.concatenate([self._held, np.zeros((more, 4), np.int64)])
         found: Int64Array = _at(  # type: ignore[call-arg]
-            accounts, row, paid.start, paid.stop, paid.entry, got.start, got.stop, got.entry, *transfers,
-            is_simultaneous, self._row, self._held,
-        )  # fmt: skip
+            accounts, row, paid.listed, got.listed, *transfers, is_simultaneous, self._row, self._held, place, n_places
+        )
         return found
 
     def forget(self, row: int) -> None:
@@ -62,27 +64,29 @@ class Openings:
 
 @numba.njit(cache=True, nogil=True)
 def _at(  # type: ignore[no-untyped-def]
-    accounts, row, paid_start, paid_stop, paid, got_start, got_stop, got, time, source, target, amount,
-    is_simultaneous, known_row, known,
+    accounts, row, paid_lists, got_lists, time, source, target, amount, is_simultaneous, known_row, known, place,
+    n_places,
 ):  # fmt: skip
-    found = np.zeros((len(accounts), 4), np.int64)
-    for i in range(len(accounts)):
-        a = accounts[i]
+    found, held = np.zeros((4, n_places), np.int64), np.zeros(4, np.int64)
+    paid, got = paid_lists[2], got_lists[2]
+    for a in accounts:
         since = known_row[a] if known_row[a] <= row else 0
-        held = found[i]
+        held[:] = 0
         if since > 0:
             held[:] = known[a]
-        e, e_stop = _between(paid_start, paid_stop, paid, a, since, row)
-        f, f_stop = _between(got_start, got_stop, got, a, since, row)
+        e, e_stop = _between(paid_lists, a, since, row)
+        f, f_stop = _between(got_lists, a, since, row)
         count_on(paid, e, e_stop, got, f, f_stop, time, source, target, amount, is_simultaneous, held)
         if known_row[a] <= row:
             known_row[a], known[a, :] = row, held
+        found[:, place[a]] = held
     return found
 
 
 @numba.njit(cache=True, nogil=True)
-def _between(start, stop, entry, key, low, high):  # type: ignore[no-untyped-def]
+def _between(lists, key, low, high):  # type: ignore[no-untyped-def]
     """Return the places of the rows `low` to `high` of a key."""
+    start, stop, entry = lists
     if key >= len(start):
         return 0, 0
     return first_at_least(entry, start[key], stop[key], low), first_at_least(entry, start[key], stop[key], high)

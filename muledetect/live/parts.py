@@ -19,6 +19,7 @@ from muledetect.arrays import (
     Int32Array,
     Int64Array,
     distinct,
+    distinct_of,
     place_between,
 )
 from muledetect.clock import SECOND
@@ -30,7 +31,7 @@ from muledetect.features import Extraction, History
 from muledetect.features._history import Bounds, lay_out, side_of
 from muledetect.features.signals import LOOKBACK, Opening, Signal, build_past
 from muledetect.graph import Points, TransferGraph, graph_of_sorted
-from muledetect.live.around import Indexes, Over, n_between, of_points, of_transfers, over
+from muledetect.live.around import Around, Indexes, n_between, of_points, of_transfers
 from muledetect.live.lists import Lists
 from muledetect.live.openings import Openings
 from muledetect.live.rows import Growing, Rows
@@ -159,32 +160,50 @@ class Parts:
         low : int
             Row; the values of those before it are known.
         """
-        lookback = max(LOOKBACK, self._tick)
-        indexes = self._indexes
-        many = over(indexes, low, lookback)
-        rows = of_transfers(indexes, low, lookback, self._tick, many)
-        n_known = int(np.searchsorted(rows, low))
-        graph, codes = self._graph(rows)
-        known = self._known(rows, graph, n_known)
-        opening = self._opening(low, lookback, codes, many)
-        at_hand = self._at_hand(rows, graph, n_known)
-        if len(many.paid) or len(many.got):
+        lookback, indexes, columns = max(LOOKBACK, self._tick), self._indexes, self._columns
+        around = of_transfers(indexes, low, lookback, self._tick)
+        n_known = len(around.rows) - (len(columns[0]) - low)
+        graph, codes, known, at_hand = self._part(around.rows, n_known, columns)
+        opening = self._opening(low, lookback, codes, around, columns)
+        if len(around.paid_over) or len(around.got_over):
             at_hand |= self._counts(indexes, low, lookback, n_known)
         past = build_past(graph, threads=1, known=known, n_done=n_known, at_hand=at_hand, opening=opening)
-        found = [made.compute(past)[n_known:] for made in self._signals]
-        return np.column_stack([np.empty((len(rows) - n_known, 0), np.float32), *found])
+        found, n_columns = np.empty((len(columns[0]) - low, len(self._places_of)), np.float32), 0
+        for made in self._signals:
+            n_columns += len(made.columns)
+            found[:, n_columns - len(made.columns) : n_columns] = made.compute(past)[n_known:]
+        return found
 
-    def _known(self, rows: Int64Array, graph: TransferGraph, n_known: int) -> dict[str, Float32Array]:
-        """Return the values of the first transfers of a part, of signals that read them; NaN where nobody does.
+    def _part(
+        self, rows: Int64Array, n_known: int, columns: tuple[AnyArray, ...]
+    ) -> tuple[TransferGraph, AnyArray, dict[str, Float32Array], dict[str, AnyArray]]:
+        """Return some transfers as a graph without ids, the state's codes of its accounts, and what signals read.
 
-        Signals read those of credits of the ends of the transfers behind.
+        These are the values of the first `n_known` transfers, of signals that read them, and what is at hand, see
+        `Past`. Signals read the values of credits of the ends of the transfers behind; others are NaN. Devices and
+        terminals are those of the transfers behind; others have no code.
         """
-        columns, places = self._read_back
-        is_end = np.zeros(graph.n_accounts, np.bool_)
-        is_end[graph.source[n_known:]] = is_end[graph.target[n_known:]] = True
-        is_read = is_end[graph.target[:n_known]]
-        values = _cells(self._values.values, rows[:n_known], is_read, places)
-        return {name: values[:, one] for name, one in columns.items()}
+        transfers, (names, places) = self._tables["transfers"], self._read_back
+        none = np.empty(0, np.int32)
+        if len(self._place) < len(self._accounts):
+            self._place = np.zeros(2 * len(self._accounts), np.int32)
+        device, terminal = (transfers[name] if name in self._used else none for name in ("device_hash", "terminal_id"))
+        channel = transfers["channel"] if "channel" in transfers else none  # noqa: SIM401 - it has no get
+        deposit = transfers.encoders["channel"].find_texts(["cash_deposit"])[0] if len(channel) else np.int32(-1)
+        time, source, target, amount, codes, values, device, terminal, user = _gathered(
+            rows, n_known, columns, self._place, self._values.values, places, device, terminal, channel, deposit
+        )
+        graph = graph_of_sorted(
+            time=time, source=source, target=target, amount=amount, account_ids=pa.nulls(len(codes), pa.string()),
+            tick=self._tick,
+        )  # fmt: skip
+        at_hand = {"terminal_user": user}
+        at_hand |= {
+            name: one for name, one in (("device_hash", device), ("terminal_id", terminal)) if name in self._used
+        }
+        if "source_balance_after" in transfers:
+            at_hand["source_balance_after"] = transfers["source_balance_after"].take(rows)
+        return graph, codes, {name: values[:, one] for name, one in names.items()}, at_hand
 
     def history(self, points: Points) -> LiveHistory:
         """Return what had happened to the accounts of some points before them, for live columns; codes are its own.
@@ -238,34 +257,21 @@ class Parts:
     @property
     def _indexes(self) -> Indexes:
         rows = self._tables["transfers"]
-        used = tuple((name, rows[name], lists) for name, lists in self._used.items())
+        used = {name: (rows[name], lists) for name, lists in self._used.items()}
         return Indexes(rows["time"], rows["source"], rows["target"], self._paid, self._got, self._to_self, used)
 
-    def _graph(self, rows: Int64Array) -> tuple[TransferGraph, AnyArray]:
-        """Return the graph of some transfers, without ids, and the state's codes of its accounts."""
-        time, source, target, amount = (column.take(rows) for column in self._columns)
-        codes = distinct(np.concatenate([source, target]))
-        place = self._places(codes)
-        # rows are in order, and codes keep the order of the state's
-        graph = graph_of_sorted(
-            time=time, source=place.take(source), target=place.take(target), amount=amount,
-            account_ids=pa.nulls(len(codes), pa.string()), tick=self._tick,
-        )  # fmt: skip
-        return graph, codes
-
-    def _opening(self, low: int, lookback: int, codes: AnyArray, many: Over) -> Opening:
+    def _opening(
+        self, low: int, lookback: int, codes: AnyArray, around: Around, columns: tuple[AnyArray, ...]
+    ) -> Opening:
         """Return what payers from row `low` on had done before the look-back, by the accounts of a part."""
-        transfers = self._tables["transfers"]
-        columns = tuple(transfers[name] for name in ("time", "source", "target", "amount"))
         since = int(columns[0][low]) - lookback
-        row, payers = int(np.searchsorted(columns[0], since)), np.setdiff1d(columns[1][low:], many.paid)
-        held = np.zeros((4, len(codes)), np.int64)
-        held[:, np.searchsorted(codes, payers)] = self.openings.at(
-            payers, row, self._paid, self._got, columns, is_simultaneous=self._tick >= SECOND
-        ).T
+        held = self.openings.at(
+            around.payers, int(np.searchsorted(columns[0], since)), self._paid, self._got, columns,
+            is_simultaneous=self._tick >= SECOND, place=self._place, n_places=len(codes),
+        )  # fmt: skip
         is_over = np.zeros((2, len(codes)), np.bool_)
-        for flags, accounts in zip(is_over, many, strict=True):
-            flags[np.searchsorted(codes, accounts)] = True
+        for flags, accounts in zip(is_over, (around.paid_over, around.got_over), strict=True):
+            flags[self._place[accounts]] = True
         return Opening(since, *held, *is_over)
 
     def _counts(self, known: Indexes, low: int, lookback: int, n_known: int) -> dict[str, AnyArray]:
@@ -279,20 +285,6 @@ class Parts:
             n = n_between(known, lists, account[low:], first, behind) + (not is_simultaneous)
             found[name] = np.concatenate([np.zeros(n_known, np.int64), n])
         return found
-
-    def _at_hand(self, rows: Int64Array, graph: TransferGraph, n_known: int) -> dict[str, AnyArray]:
-        """Return what live signals read of the table of some transfers, see `Past.at_hand`.
-
-        Devices and terminals are those of the transfers behind the first `n_known`; others have no code.
-        """
-        transfers, user = self._tables["transfers"], graph.source
-        found = {name: _codes(transfers[name], rows, n_known) for name in self._used}
-        if "source_balance_after" in transfers:
-            found["source_balance_after"] = transfers["source_balance_after"][rows]
-        if "channel" in transfers:
-            deposit = transfers.encoders["channel"].find_texts(["cash_deposit"])
-            user = np.where((transfers["channel"][rows] == deposit) & (deposit >= 0), graph.target, graph.source)
-        return found | {"terminal_user": user}
 
     def _accounts_of(self, asked: Int32Array) -> Accounts:
         """Return what the accounts table says of accounts."""
@@ -339,13 +331,6 @@ class Parts:
         nowhere = np.full(len(rows), np.nan)
         latitude, longitude = (table[name][rows] if name in table else nowhere for name in ("latitude", "longitude"))
         return Sessions(start, order, time[order], coded, flags, latitude, longitude)
-
-    def _places(self, codes: AnyArray) -> Int32Array:
-        """Return an array that holds the place of each of some codes at that code; elsewhere it has no meaning."""
-        if len(self._place) < len(self._accounts):
-            self._place = np.empty(2 * len(self._accounts), np.int32)
-        self._place[codes] = np.arange(len(codes), dtype=np.int32)
-        return self._place
 
     @cached_property
     def _read_back(self) -> tuple[dict[str, slice], Int64Array]:
@@ -432,21 +417,56 @@ def _turned(values, rows, places):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(cache=True, nogil=True)
-def _cells(values, rows, is_read, columns):  # type: ignore[no-untyped-def]
-    """Return some columns of some rows, NaN in rows that are not read."""
-    found = np.full((len(rows), len(columns)), np.nan, values.dtype)
-    for i in range(len(rows)):
-        if is_read[i]:
-            for k in range(len(columns)):
-                found[i, k] = values[rows[i], columns[k]]
-    return found
+def _gathered(rows, n_known, columns, place, values, places, device, terminal, channel, deposit):  # type: ignore[no-untyped-def]
+    """Return the transfers of some rows with codes of their own, the state's codes, values, and what is at hand.
+
+    Codes follow first appearance. Afterwards `place[c]` is the code of the state's account c, if it has one; elsewhere
+    `place` holds anything.
+    """
+    all_times, all_sources, all_targets, all_amounts = columns
+    n = len(rows)
+    time, amount = np.empty(n, np.int64), np.empty(n, np.int64)
+    source, target = np.empty(n, np.int32), np.empty(n, np.int32)
+    codes, n_codes = np.empty(2 * n, np.int32), 0
+    for i in range(n):
+        row = rows[i]
+        time[i], amount[i] = all_times[row], all_amounts[row]
+        for side in range(2):
+            c = all_sources[row] if side == 0 else all_targets[row]
+            code = place[c]
+            if not (0 <= code < n_codes and codes[code] == c):
+                code, n_codes = n_codes, n_codes + 1
+                codes[code], place[c] = c, code
+            if side == 0:
+                source[i] = code
+            else:
+                target[i] = code
+    is_end = np.zeros(n_codes, np.bool_)
+    for i in range(n_known, n):
+        is_end[source[i]] = is_end[target[i]] = True
+    known = np.full((n_known, len(places)), np.nan, values.dtype)
+    for i in range(n_known):
+        if is_end[target[i]]:
+            for k in range(len(places)):
+                known[i, k] = values[rows[i], places[k]]
+    user = source.copy()
+    if len(channel) > 0 and deposit >= 0:
+        for i in range(n):
+            if channel[rows[i]] == deposit:
+                user[i] = target[i]
+    return (
+        time, source, target, amount, codes[:n_codes].copy(), known, _codes(device, rows, n_known),
+        _codes(terminal, rows, n_known), user,
+    )  # fmt: skip
 
 
 @numba.njit(cache=True, nogil=True)
 def _codes(code, rows, n_known):  # type: ignore[no-untyped-def]
     """Return the places of codes of some rows among the codes of those behind `n_known`; -1 for others."""
-    wanted = np.unique(code[rows[n_known:]])
     found = np.full(len(rows), -1, np.int32)
+    if len(code) == 0:
+        return found
+    wanted = distinct_of(code[rows[n_known:]])
     for i in range(len(rows)):
         if code[rows[i]] >= 0:
             found[i] = place_between(wanted, 0, len(wanted), code[rows[i]])

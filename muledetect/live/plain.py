@@ -16,12 +16,12 @@ from __future__ import annotations
 import itertools
 import math
 import re
-from collections.abc import Callable, Container, Mapping, Sequence
-from datetime import datetime
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
 from functools import cache
 from typing import Any, Final
 
-from muledetect.clock import parse_time
+from muledetect.clock import SECOND, parse_time
 from muledetect.live.rows import Cells
 from muledetect.records.parse import EARLIEST, LARGEST, LATEST, NO_ID
 from muledetect.schema import INPUTS, Column
@@ -36,6 +36,7 @@ _MOMENT: Final = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{3}|\.[0-9]{6})?(Z|[+-][0-9]{2}:[0-9]{2})"
 ).fullmatch
 _WORDS: Final = frozenset(NO_ID)
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 #: Takes the cells of a column as they are, and returns them as the contract has them.
@@ -67,9 +68,8 @@ def plain_cells(
         return None
     checks, columns, n = _checks(name, currency), dict[str, list[Any]](), len(rows)
     try:
-        for column in dict.fromkeys(itertools.chain.from_iterable(rows)):
-            cells = [row.get(column) for row in rows]
-            given = [cell for cell in cells if cell is not None]
+        for column, cells in _turned(rows):
+            given = [cell for cell in cells if cell is not None] if _has_none(cells) else cells
             if not given:
                 continue
             if column not in known and column != "currency":
@@ -86,6 +86,38 @@ def plain_cells(
     if since is not None and n and min(columns["time"]) < since:
         return None
     return Cells({column: cells for column, cells in columns.items() if column in known}, n)
+
+
+def plain_columns(
+    name: str, rows: Sequence[Mapping[str, Any]], wanted: Sequence[str], *, currency: str
+) -> Mapping[str, list[Any]] | None:
+    """Return some columns of rows as the reader would accept them; None if a cell is missing or needs reading.
+
+    Parameters
+    ----------
+    name : str
+        Table, one of `TABLES`.
+    rows : sequence of mappings
+    wanted : sequence of str
+        Columns.
+    currency : str
+        Of the amounts; "" where it is not stated.
+    """
+    checks = _checks(name, currency)
+    try:
+        return {column: checks[column]([row.get(column) for row in rows]) for column in wanted}
+    except _OtherError:
+        return None
+
+
+def _turned(rows: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, list[Any]]]:
+    """Yield each column of some rows and its cells; None where a row lacks it."""
+    names = tuple(rows[0]) if rows else ()
+    if all(tuple(row) == names for row in rows):  # as rows of one sender are
+        yield from zip(names, map(list, zip(*(row.values() for row in rows), strict=True)), strict=True)
+        return
+    for column in dict.fromkeys(itertools.chain.from_iterable(rows)):
+        yield column, [row.get(column) for row in rows]
 
 
 @cache
@@ -113,6 +145,10 @@ def _check(column: Column) -> _Check:
     return checks[column.type]
 
 
+def _has_none(cells: list[Any]) -> bool:
+    return type(None) in {*map(type, cells)}  # strangers' objects may not be comparable
+
+
 def _all_are(kind: type, cells: list[Any]) -> bool:
     return {*map(type, cells)} == {kind}
 
@@ -137,7 +173,13 @@ def _one_of(known: set[str]) -> _Check:
 
 
 def _times(cells: list[Any]) -> list[int]:
-    return [_time(cell) for cell in cells]
+    if not _all_are(datetime, cells) or not all(cell.tzinfo is UTC for cell in cells):
+        return [_time(cell) for cell in cells]
+    since = [cell - _EPOCH for cell in cells]
+    moments = [(one.days * 86_400 + one.seconds) * SECOND + one.microseconds for one in since]
+    if min(moments) < EARLIEST or max(moments) >= LATEST:
+        raise _OtherError
+    return moments
 
 
 def _time(value: Any) -> int:

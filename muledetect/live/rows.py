@@ -228,7 +228,8 @@ class Rows:
             return np.full(n, missing)
         if name in self.encoders:
             return self.encoders[name].encode_texts(cells)
-        return np.array([missing if one is None else one for one in cells], missing.dtype)
+        known = [missing if one is None else one for one in cells] if None in cells else cells
+        return np.array(known, missing.dtype)
 
     def _coded(self, name: str, column: Any) -> AnyArray:
         kind = self.schema.field(name).type

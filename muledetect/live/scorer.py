@@ -26,7 +26,7 @@ from muledetect.graph import Points
 from muledetect.live.intake import PLACE, book_rows, book_transfers, read_rows
 from muledetect.live.journal import Journal, Pending
 from muledetect.live.log import Sync
-from muledetect.live.plain import plain_cells
+from muledetect.live.plain import plain_columns
 from muledetect.live.state import NOTHING_CHANGED, Coming, LiveState
 from muledetect.live.types import AccountScore, Assessment, Booked, Explain
 from muledetect.model import MuleModel
@@ -330,14 +330,14 @@ class LiveScorer:
 
     def _read(self, transfers: Sequence[Mapping[str, Any]]) -> tuple[Int64Array, list[str], list[str]]:
         """Return the times and the two ends of transfers."""
+        plain = plain_columns("transfers", transfers, _ASKED, currency=self.state.currency)
+        if plain is not None:
+            return np.array(plain["time"]), plain["source"], plain["target"]
         # numbered: a transfer may be asked about twice, and its id plays no part
         numbered = [
             {"transfer_id": f"{place}"} | {name: row.get(name) for name in _ASKED}
             for place, row in enumerate(transfers)
         ]
-        plain = plain_cells("transfers", numbered, ("transfer_id", *_ASKED), currency=self.state.currency)
-        if plain is not None:
-            return np.array(plain.columns["time"]), plain.columns["source"], plain.columns["target"]
         table, outcomes = read_rows(self.state, "transfers", numbered)
         for outcome in outcomes:
             if outcome.outcome != "accepted":

@@ -254,10 +254,16 @@ def string_parts(ids: pa.StringArray) -> tuple[Int32Array, Bytes]:
 
 def _parts_of(texts: Sequence[str | None]) -> tuple[Int32Array, Bytes]:
     """Return the offsets and the bytes of some texts; None as an empty one; the bytes are never empty."""
-    parts = [b"" if one is None else one.encode() for one in texts]
-    offsets = np.array([*itertools.accumulate(map(len, parts), initial=0)], np.int32)
+    known = [one or "" for one in texts] if None in texts else texts
+    text = "".join(known)  # type: ignore[arg-type]
+    if text.isascii():  # a byte a sign
+        lengths, whole = map(len, known), text.encode()  # type: ignore[arg-type]
+    else:
+        parts = [one.encode() for one in known]  # type: ignore[union-attr]
+        lengths, whole = map(len, parts), b"".join(parts)
+    offsets = np.array([*itertools.accumulate(lengths, initial=0)], np.int32)
     offsets.flags.writeable = False  # as Arrow's are: kernels are compiled for one kind of array
-    return offsets, np.frombuffer(b"".join(parts) or b"\0", np.uint8)
+    return offsets, np.frombuffer(whole or b"\0", np.uint8)
 
 
 def hash_strings(ids: pa.StringArray, seed: int = 0) -> UInt64Array:
