@@ -32,8 +32,8 @@ class Step(NamedTuple):
     feature: Feature
     parameters: tuple[tuple[str, str], ...]
     wanted: tuple[str, ...]
-    position: IndexArray
-    place: IndexArray
+    position: IndexArray | slice
+    place: IndexArray | slice
 
 
 Plan = list[Step]
@@ -203,8 +203,15 @@ def plan_of(names: Sequence[str], registry: Registry) -> Plan:
     for (name, parameters), wanted in calls.items():
         feature, (position, place) = registry.features[name], np.array(wanted).T
         columns = list(feature.columns)
-        plan.append(Step(feature, parameters, tuple(columns[one] for one in place), position, place))
+        names_of = tuple(columns[one] for one in place)
+        plan.append(Step(feature, parameters, names_of, _as_slice(position), _as_slice(place)))
     return plan
+
+
+def _as_slice(places: IndexArray) -> IndexArray | slice:
+    """Return places side by side as a slice, which is read faster."""
+    first = int(places[0])
+    return slice(first, first + len(places)) if (np.diff(places) == 1).all() else places
 
 
 def cut(graph: TransferGraph, points: Points) -> list[slice]:

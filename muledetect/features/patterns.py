@@ -228,19 +228,18 @@ def _share(above, low, high, amount, values):  # type: ignore[no-untyped-def]
     return total_above / total if total > 0 else np.nan
 
 
-@numba.njit(cache=True, nogil=True)
+@numba.njit(cache=True, nogil=True, error_model="numpy")  # no check of each division
 def _mean(low, high, amount, values):  # type: ignore[no-untyped-def]
     largest, total = 0.0, 0
     for j in range(low, high):
-        if not np.isnan(values[j]):
-            largest = max(largest, abs(values[j]))
-            total += amount[j]
+        largest = abs(values[j]) if abs(values[j]) > largest else largest
+        total += amount[j] * (values[j] == values[j])
     # the scale is a power of two chosen by the largest value: the sum stays below 2**63
     scale = 2.0 ** (_VALUE_BITS - np.ceil(np.log2(max(largest, 1.0))))
     weights, weighted = np.int64(0), np.int64(0)
     for j in range(low, high):
-        if not np.isnan(values[j]):
-            weight = np.int64(np.round(amount[j] / total * _WEIGHT))
-            weights += weight
-            weighted += weight * np.int64(np.round(values[j] * scale))
+        is_known = values[j] == values[j]
+        weight = np.int64(np.round(amount[j] / total * _WEIGHT)) if is_known else np.int64(0)
+        weights += weight
+        weighted += weight * np.int64(np.round((values[j] if is_known else 0.0) * scale))
     return weighted / scale / weights if weights > 0 else np.nan

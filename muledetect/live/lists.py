@@ -83,14 +83,15 @@ class Lists:
 
     def add(self, key: AnyArray, row: AnyArray) -> None:
         """Put rows at the end of the lists of their keys; a key that is new has an empty list; -1 is passed over."""
-        self._grow_keys(int(key.max(initial=-1)) + 1)
+        most, n_known = _most_and_known(key)
+        self._grow_keys(most + 1)
         done = 0
         while True:
             done, self._used = _add(self._start, self._stop, self._end, self._entry, self._used, key, row, done)
             if done == len(key):
                 break
             self._lay_out()
-        self._live += int((key >= 0).sum())
+        self._live += n_known
 
     def remove_last(self, key: AnyArray) -> None:
         """Take the last row of each key's list away; a key that stands there twice loses two."""
@@ -130,16 +131,13 @@ class Lists:
 
     def last(self, keys: AnyArray) -> Int64Array:
         """Return the last row of some keys, -1 where there is none."""
-        found = np.full(len(keys), -1, np.int64)
-        has_rows = self.counts(keys) > 0
-        found[has_rows] = self._entry[self._stop[keys[has_rows]] - 1]
+        found: Int64Array = _last(self.listed, keys)
         return found
 
     def counts(self, keys: AnyArray) -> Int64Array:
         """Return how many rows the lists of some keys hold."""
-        known = np.minimum(np.maximum(keys, 0), max(0, self._n_keys - 1))
-        is_known = (keys >= 0) & (keys < self._n_keys)
-        return np.where(is_known, self._stop[known] - self._start[known], 0)
+        found: Int64Array = _counts(self.listed, keys)
+        return found
 
     def _grow_keys(self, n_keys: int) -> None:
         if n_keys <= self._n_keys:
@@ -169,6 +167,36 @@ def _with_room(values: AnyArray, least: int = 0) -> AnyArray:
     bigger = np.empty(max(least, len(values)) * 3 // 2 + 4_096, values.dtype)
     bigger[: len(values)] = values
     return bigger
+
+
+@numba.njit(cache=True, nogil=True)
+def _most_and_known(key):  # type: ignore[no-untyped-def]
+    """Return the largest key, at least -1, and the number of keys that are none of -1."""
+    most, n_known = -1, 0
+    for k in key:
+        most = max(most, k)
+        n_known += k >= 0
+    return most, n_known
+
+
+@numba.njit(cache=True, nogil=True)
+def _counts(lists, keys):  # type: ignore[no-untyped-def]
+    start, stop, _ = lists
+    found = np.zeros(len(keys), np.int64)
+    for i in range(len(keys)):
+        if 0 <= keys[i] < len(start):
+            found[i] = stop[keys[i]] - start[keys[i]]
+    return found
+
+
+@numba.njit(cache=True, nogil=True)
+def _last(lists, keys):  # type: ignore[no-untyped-def]
+    start, stop, entry = lists
+    found = np.full(len(keys), -1, np.int64)
+    for i in range(len(keys)):
+        if 0 <= keys[i] < len(start) and stop[keys[i]] > start[keys[i]]:
+            found[i] = entry[stop[keys[i]] - 1]
+    return found
 
 
 @numba.njit(cache=True, nogil=True)

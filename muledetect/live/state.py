@@ -242,9 +242,9 @@ class LiveState:
         if low < n_before:
             for key, lists in self._listed(low, n_before):
                 lists.remove_last(key)
-        if self.n_transfers - low > 1:
-            order = np.lexsort((rows["amount"][low:], rows["target"][low:], rows["source"][low:], rows["time"][low:]))
-            rows.reorder(low, order)
+        keys = rows["amount"][low:], rows["target"][low:], rows["source"][low:], rows["time"][low:]
+        if (np.diff(keys[-1]) <= 0).any():  # not yet in order of time, or not of time alone
+            rows.reorder(low, np.lexsort(keys))
         new = np.arange(low, self.n_transfers)
         for key, lists in self._listed(low, self.n_transfers):
             lists.add(key, new)

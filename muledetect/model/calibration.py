@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Final, Literal
 
 import numpy as np
@@ -43,7 +44,7 @@ class Calibrator:
     def probability(self, score: Float64Array) -> Float64Array:
         """Return the probability of each score, float64, inside (0, 1)."""
         if self.kind == "isotonic":
-            at, value = np.array(self.knots).T
+            at, value = _columns(self.knots)
             return np.asarray(np.interp(score, at, value), dtype=np.float64)
         return np.asarray(expit(self.slope * score + self.intercept), dtype=np.float64)
 
@@ -52,6 +53,14 @@ class Calibrator:
         if self.kind == "isotonic":
             return {"kind": self.kind, "knots": [list(knot) for knot in self.knots]}
         return {"kind": self.kind, "slope": self.slope, "intercept": self.intercept}
+
+
+@lru_cache(maxsize=8)
+def _columns(knots: tuple[tuple[float, float], ...]) -> Float64Array:
+    """Return scores and probabilities of knots, float64[2, n]; they are asked for often."""
+    columns: Float64Array = np.array(knots).T.copy()
+    columns.flags.writeable = False
+    return columns
 
 
 def calibrator_from_json(content: Mapping[str, Any]) -> Calibrator:

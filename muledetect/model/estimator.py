@@ -319,7 +319,8 @@ class MuleModel(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     def probability(self, score: npt.ArrayLike) -> Float64Array:
         """Return the calibrated probability of scores that `decision_function` gave, float64[n]."""
-        check_is_fitted(self, "texts_")
+        if not hasattr(self, "texts_"):  # the check takes longer than a few probabilities
+            check_is_fitted(self, "texts_")
         calibrator: Calibrator = self.calibrator_
         probability = calibrator.probability(np.asarray(score, dtype=np.float64))
         found = self.class_prior_
