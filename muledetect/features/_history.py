@@ -453,12 +453,21 @@ def _enter(transfer, latest, time, amount, counterparty, own, n, n_others, met, 
     All transfers of the moment of first meeting are new, whichever of them stands first.
     """
     transfers, times, amounts, accounts, others, is_new, before = room
-    for i in transfer:
-        now = time[i]
+    first, n_listed = n, len(transfer)
+    # reads at random places by themselves: the processor waits for many of them at once
+    for j in range(n_listed):
+        times[first + j] = time[transfer[j]]
+    for j in range(n_listed):
+        amounts[first + j] = amount[transfer[j]]
+    for j in range(n_listed):
+        accounts[first + j] = counterparty[transfer[j]]
+    for j in range(n_listed):
+        is_new[first + j] = accounts[first + j] != own[transfer[j]]
+    for j in range(n_listed):
+        now, account = times[first + j], accounts[first + j]
         if now >= latest:
             break
-        account = counterparty[i]
-        if account == own[i]:
+        if not is_new[first + j]:  # from an account to itself
             continue
         rank = rank_of[account]
         if rank < 0:
@@ -467,8 +476,8 @@ def _enter(transfer, latest, time, amount, counterparty, own, n, n_others, met, 
             met[side, rank], met[1 - side, rank] = now, _NOT_MET
         elif met[side, rank] == _NOT_MET:
             met[side, rank] = now
-        transfers[n], times[n], amounts[n], accounts[n] = i, now, amount[i], account
-        others[n], is_new[n], before[n + 1] = rank, met[side, rank] == now, before[n] + amount[i]
+        transfers[n], times[n], amounts[n], accounts[n] = transfer[j], now, amounts[first + j], account
+        others[n], is_new[n], before[n + 1] = rank, met[side, rank] == now, before[n] + amounts[first + j]
         n += 1
     return n, n_others
 

@@ -128,21 +128,23 @@ def _peaks(  # type: ignore[no-untyped-def]
     n_met = np.zeros((2, most_others if has_others else 0), np.int64)
     n_measures = 7 if has_others else 5
     now, best, best_time = np.zeros(7, np.int64), np.zeros(7, np.int64), np.zeros(7, np.int64)
-    i, old = 0, 0
+    none, i, old = np.int64(0), 0, 0
+    n_in, n_out, amount_in, amount_out = none, none, none, none
     for n, p in enumerate(order):
         if n == 0 or local[p] != local[order[n - 1]]:
             for j in range(old, i if has_others else old):
                 n_met[is_in[j], other[j]] = 0
+            n_in, n_out, amount_in, amount_out = none, none, none, none
             now[:] = 0
             best[:] = 0
             i, old = start[p], start[p]
         while i < end[p]:
             moment, into = time[i], np.int64(is_in[i])
             # by numbers instead of a branch, which the processor would guess wrong as often as not
-            now[0] += into
-            now[1] += 1 - into
-            now[2] += amount[i] * into
-            now[3] += amount[i] * (1 - into)
+            n_in += into
+            n_out += 1 - into
+            amount_in += amount[i] * into
+            amount_out += amount[i] * (1 - into)
             if has_others:
                 n_met[into, other[i]] += 1
                 now[6 - into] += n_met[into, other[i]] == 1
@@ -151,15 +153,16 @@ def _peaks(  # type: ignore[no-untyped-def]
                 continue
             while old < i and time[old] < moment - reach:
                 into = np.int64(is_in[old])
-                now[0] -= into
-                now[1] -= 1 - into
-                now[2] -= amount[old] * into
-                now[3] -= amount[old] * (1 - into)
+                n_in -= into
+                n_out -= 1 - into
+                amount_in -= amount[old] * into
+                amount_out -= amount[old] * (1 - into)
                 if has_others:
                     n_met[into, other[old]] -= 1
                     now[6 - into] -= n_met[into, other[old]] == 0
                 old += 1
-            now[4] = min(now[2], now[3])
+            now[0], now[1], now[2], now[3] = n_in, n_out, amount_in, amount_out
+            now[4] = min(amount_in, amount_out)
             if is_dated:
                 for k in range(n_measures):
                     if now[k] >= best[k] and now[k] > 0:

@@ -18,6 +18,7 @@ from muledetect.features.signals.access import AT_TERMINAL
 from muledetect.live.lists import (
     NO_LISTS,
     Lists,
+    Moves,
     before_each,
     count_between,
     count_since,
@@ -120,6 +121,7 @@ def _read(  # type: ignore[no-untyped-def]
     most_credits,
 ):  # fmt: skip
     """Return the transfers from twice the look-back on, maybe twice, those before, and the rest of `Around`."""
+    moves, of_other = Moves(source, target, to_self, True), Moves(source, target, to_self, False)
     near = first_at_least(time, 0, len(time), time[low] - lookback)
     far = first_at_least(time, 0, len(time), time[low] - 2 * lookback)
     last_near = first_at_least(time, 0, len(time), time[-1] - lookback)
@@ -128,17 +130,17 @@ def _read(  # type: ignore[no-untyped-def]
     paid_over = ends[_have_many(paid, to_self, ends, last_near, low, most_transfers)]
     got_over = ends[_have_many(got, to_self, ends, last_near, low, most_transfers)]
     around = _around(
-        paid, got, time, source, target, low, near, far, last_near, payers, payees, ends, paid_over, got_over, most,
-        most_credits,
+        paid, got, time, source, target, moves, low, near, far, last_near, payers, payees, ends, paid_over, got_over,
+        most, most_credits,
     )  # fmt: skip
     payer, payee = _pairs_of(source[low:], target[low:])
     there = _shared(paid, payer, target, got, payee, source, source, target, low)
     back = _shared(paid, payee, target, got, payer, source, source, target, low)
-    at_device = latest(device[1], distinct_of(device[0][low:]), near, low, most_transfers + 1, source, target)
+    at_device = latest(device[1], distinct_of(device[0][low:]), near, low, most_transfers + 1, of_other)
     payer, used = _pairs_of(source[low:], device[0][low:])
     first_use = _shared(paid, payer, device[0], device[1], used, source, source, target, low)
     since = first_at_least(time, 0, len(time), time[low] - at_terminal)
-    beside = latest(terminal[1], distinct_of(terminal[0][low:]), since, low, most_transfers + 1, source, target)
+    beside = latest(terminal[1], distinct_of(terminal[0][low:]), since, low, most_transfers + 1, of_other)
     rows = np.concatenate((around, there, back, at_device, first_use, beside))
     is_late = rows >= far
     return rows[is_late], distinct_of(rows[~is_late]), payers[~_stand_in(payers, paid_over)], paid_over, got_over
@@ -157,35 +159,35 @@ def _have_many(lists, to_self, accounts, low, high, most):  # type: ignore[no-un
 
 @numba.njit(cache=True, nogil=True)
 def _around(  # type: ignore[no-untyped-def]
-    paid, got, time, source, target, low, near, far, last_near, payers, payees, ends, paid_over, got_over, most,
+    paid, got, time, source, target, moves, low, near, far, last_near, payers, payees, ends, paid_over, got_over, most,
     most_credits,
 ):  # fmt: skip
     """Return the transfers of the two ends, and of those that dealt with them; rows may come twice."""
     own = (
         gather(paid, ends[~_stand_in(ends, paid_over)], near, _ALL),
         gather(got, ends[~_stand_in(ends, got_over)], near, _ALL),
-        latest(paid, paid_over, near, low, most + 1, source, target),
-        latest(got, got_over, near, low, most + 1, source, target),
-        latest(paid, ends, 0, low, 1, source, target),
-        latest(got, ends, 0, low, 1, source, target),
+        latest(paid, paid_over, near, low, most + 1, moves),
+        latest(got, got_over, near, low, most + 1, moves),
+        latest(paid, ends, 0, low, 1, moves),
+        latest(got, ends, 0, low, 1, moves),
     )
     # shapes of two by two: from the side that has few transfers in every look-back of the new ones
-    is_open = ~exceed(got, payees, last_near, low, most + 1, source, target)
-    is_narrow = ~exceed(paid, payers, last_near, low, most + 1, source, target)
+    is_open = ~exceed(got, payees, last_near, low, most + 1, moves)
+    is_narrow = ~exceed(paid, payers, last_near, low, most + 1, moves)
     came = gather(got, payees[is_open], near, _ALL)
     before = distinct_of(source[came])
     beside = distinct_of(target[gather(paid, payers[is_narrow], near, _ALL)])
     # origins and middles
-    is_followed = ~exceed(got, payers, last_near, low, most_credits, source, target) & ~_stand_in(payers, got_over)
+    is_followed = ~exceed(got, payers, last_near, low, most_credits, moves) & ~_stand_in(payers, got_over)
     step = np.concatenate((gather(got, payers[is_followed], near, _ALL), came))
     for payee in payees[~is_open & ~_stand_in(payees, got_over)]:
-        step = np.concatenate((step, _middles(paid, got, payee, near, last_near, low, most, source, target)))
+        step = np.concatenate((step, _middles(paid, got, payee, near, last_near, low, most, source, target, moves)))
     step = distinct_of(step)
     return np.concatenate((
         *own,
-        latest(paid, before, near, low, most + 1, source, target),
-        latest(got, beside, near, low, most + 1, source, target),
-        before_each(got, source[step], step, far, most + 1, time, source, target),
+        latest(paid, before, near, low, most + 1, moves),
+        latest(got, beside, near, low, most + 1, moves),
+        before_each(got, source[step], step, far, most + 1, time, moves),
     ))  # fmt: skip
 
 
@@ -202,7 +204,7 @@ def _pairs_of(one, other):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(cache=True, nogil=True)
-def _middles(paid, got, payee, near, last_near, low, most, source, target):  # type: ignore[no-untyped-def]
+def _middles(paid, got, payee, near, last_near, low, most, source, target, moves):  # type: ignore[no-untyped-def]
     """Return the credits of a payee in the look-back whose payers may be middles of scatter-gather shapes.
 
     A middle was paid by an account that also paid one of the new payers. To find out who was is worth it where the
@@ -210,7 +212,7 @@ def _middles(paid, got, payee, near, last_near, low, most, source, target):  # t
     """
     came = gather(got, np.array([payee]), near, _ALL)
     payers = distinct_of(source[came[came >= low]])
-    seen = payers[~exceed(got, payers, last_near, low, most, source, target)]
+    seen = payers[~exceed(got, payers, last_near, low, most, moves)]
     origins = distinct_of(source[gather(got, seen, near, _ALL)])
     origins = origins[origins != payee]
     if count_since(paid, origins, near) >= len(came):

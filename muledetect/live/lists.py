@@ -29,6 +29,23 @@ class Listed(NamedTuple):
     entry: Int32Array
 
 
+class Moves(NamedTuple):
+    """What tells which transfers move money: the ends of each, and by account those from it to itself.
+
+    Attributes
+    ----------
+    source, target : int array [n_transfers]
+    to_self : Listed
+    by_account : bool
+        The keys that are asked about are accounts: one without such transfers needs no look at any.
+    """
+
+    source: AnyArray
+    target: AnyArray
+    to_self: Listed
+    by_account: bool
+
+
 #: Lists without a key.
 NO_LISTS: Final = Listed(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.int32))
 
@@ -110,23 +127,6 @@ class Lists:
     def counts_between(self, keys: AnyArray, low: AnyArray, high: AnyArray) -> Int64Array:
         """Return how many rows from row `low[i]` to before row `high[i]` the list of each key holds. O(log) a key."""
         found: Int64Array = _counts_between(self.listed, keys, low, high)
-        return found
-
-    def latest(self, keys: AnyArray, since: int, low: int, most: int, source: AnyArray, target: AnyArray) -> Int64Array:
-        """Return the rows of some keys from row `low` on, and the last before that hold `most` transfers or all since.
-
-        Rows are transfers; those from an account to itself move nothing, and are not counted.
-
-        Parameters
-        ----------
-        keys : int array
-        since, low : int
-            Rows; none before `since` is returned.
-        most : int
-        source, target : int array [n_transfers]
-            The two accounts of each row.
-        """
-        found: Int64Array = latest(self.listed, keys, since, low, most, source, target)
         return found
 
     def last(self, keys: AnyArray) -> Int64Array:
@@ -285,7 +285,7 @@ def _counts_between(lists, keys, low, high):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(cache=True, nogil=True)
-def exceed(lists, keys, since, low, most, source, target):  # type: ignore[no-untyped-def]
+def exceed(lists, keys, since, low, most, moves):  # type: ignore[no-untyped-def]
     """Return of which keys more than `most` transfers that move money lie in rows `since` to `low`. O(most) a key."""
     start, stop, entry = lists
     found = np.zeros(len(keys), np.bool_)
@@ -293,23 +293,49 @@ def exceed(lists, keys, since, low, most, source, target):  # type: ignore[no-un
         k = keys[i]
         if k < 0 or k >= len(start):
             continue
-        place, n = first_at_least(entry, start[k], stop[k], low), 0
-        while place > start[k] and entry[place - 1] >= since and n <= most:
-            place -= 1
-            n += source[entry[place]] != target[entry[place]]
+        behind = first_at_least(entry, start[k], stop[k], low)
+        place = _back(entry, start[k], behind, since, most + 1, k, moves)
+        n = behind - place
+        if _may_stay(k, moves):
+            n = 0
+            for at in range(place, behind):
+                n += moves.source[entry[at]] != moves.target[entry[at]]
         found[i] = n > most
     return found
 
 
 @numba.njit(cache=True, nogil=True)
-def latest(lists, keys, since, low, most, source, target):  # type: ignore[no-untyped-def]
-    """Return what `Lists.latest` returns."""
-    first = np.full(len(keys), low, np.int64)
-    return _latest(lists, keys, first, np.full(len(keys), 2**31 - 1, np.int64), since, most, source, target)
+def _may_stay(key, moves):  # type: ignore[no-untyped-def]
+    """Return whether transfers of a key may be from an account to itself."""
+    start, stop, _ = moves.to_self
+    return not moves.by_account or (key < len(start) and stop[key] > start[key])
 
 
 @numba.njit(cache=True, nogil=True)
-def before_each(lists, keys, row, since, most, time, source, target):  # type: ignore[no-untyped-def]
+def _back(entry, start, behind, since, most, key, moves):  # type: ignore[no-untyped-def]
+    """Return the first of the last `most` transfers that move money in `entry[start:behind]`, none before a row."""
+    if not _may_stay(key, moves):
+        return max(first_at_least(entry, start, behind, since), behind - most)
+    place, n = behind, 0
+    while place > start and entry[place - 1] >= since and n < most:
+        place -= 1
+        n += moves.source[entry[place]] != moves.target[entry[place]]
+    return place
+
+
+@numba.njit(cache=True, nogil=True)
+def latest(lists, keys, since, low, most, moves):  # type: ignore[no-untyped-def]
+    """Return the rows of some keys from row `low` on, and the last before that hold `most` transfers or all since.
+
+    Rows are transfers; those from an account to itself move nothing, and are not counted. None before `since` is
+    returned.
+    """
+    first = np.full(len(keys), low, np.int64)
+    return _latest(lists, keys, first, np.full(len(keys), 2**31 - 1, np.int64), since, most, moves)
+
+
+@numba.njit(cache=True, nogil=True)
+def before_each(lists, keys, row, since, most, time, moves):  # type: ignore[no-untyped-def]
     """Return for each key and row what `latest` returns just before the time of the row, and the rows of that time."""
     first, behind = row.copy(), row + 1
     for i in range(len(row)):
@@ -318,11 +344,11 @@ def before_each(lists, keys, row, since, most, time, source, target):  # type: i
             first[i] = first_at_least(time, 0, r, time[r])
         if r + 1 < len(time) and time[r + 1] == time[r]:
             behind[i] = first_at_least(time, r + 1, len(time), time[r] + 1)
-    return _latest(lists, keys, first, behind, since, most, source, target)
+    return _latest(lists, keys, first, behind, since, most, moves)
 
 
 @numba.njit(cache=True, nogil=True)
-def _latest(lists, keys, low, high, since, most, source, target):  # type: ignore[no-untyped-def]
+def _latest(lists, keys, low, high, since, most, moves):  # type: ignore[no-untyped-def]
     """Return the rows of keys in `low` to `high`, and those before `low` that hold `most` transfers that move money."""
     start, stop, entry = lists
     begin, end, n_all = np.zeros(len(keys), np.int64), np.zeros(len(keys), np.int64), 0
@@ -330,15 +356,11 @@ def _latest(lists, keys, low, high, since, most, source, target):  # type: ignor
         k = keys[i]
         if k < 0 or k >= len(start):
             continue
-        place, n = first_at_least(entry, start[k], stop[k], low[i]), 0
-        end[i] = place
+        end[i] = first_at_least(entry, start[k], stop[k], low[i])
+        begin[i] = _back(entry, start[k], end[i], since, most, k, moves)
         while end[i] < stop[k] and entry[end[i]] < high[i]:
             end[i] += 1
-        while place > start[k] and entry[place - 1] >= since and n < most:
-            place -= 1
-            n += source[entry[place]] != target[entry[place]]
-        begin[i] = place
-        n_all += end[i] - place
+        n_all += end[i] - begin[i]
     found = np.empty(n_all, np.int64)
     n_all = 0
     for i in range(len(keys)):

@@ -425,22 +425,17 @@ def _gathered(rows, n_known, columns, place, values, places, device, terminal, c
     """
     all_times, all_sources, all_targets, all_amounts = columns
     n = len(rows)
-    time, amount = np.empty(n, np.int64), np.empty(n, np.int64)
-    source, target = np.empty(n, np.int32), np.empty(n, np.int32)
+    # reads at random places by themselves: the processor waits for many of them at once
+    time, amount, source, target = all_times[rows], all_amounts[rows], all_sources[rows], all_targets[rows]
     codes, n_codes = np.empty(2 * n, np.int32), 0
-    for i in range(n):
-        row = rows[i]
-        time[i], amount[i] = all_times[row], all_amounts[row]
-        for side in range(2):
-            c = all_sources[row] if side == 0 else all_targets[row]
+    for ends in (source, target):
+        for i in range(n):
+            c = ends[i]
             code = place[c]
             if not (0 <= code < n_codes and codes[code] == c):
                 code, n_codes = n_codes, n_codes + 1
                 codes[code], place[c] = c, code
-            if side == 0:
-                source[i] = code
-            else:
-                target[i] = code
+            ends[i] = code
     is_end = np.zeros(n_codes, np.bool_)
     for i in range(n_known, n):
         is_end[source[i]] = is_end[target[i]] = True
