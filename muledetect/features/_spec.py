@@ -227,6 +227,8 @@ def feature(
 ) -> Callable[[Callable[..., Float64Array]], Feature]:
     """Turn a function of a `History` into a `Feature`; it stays unregistered until a registry adds it.
 
+    A function with a parameter `wanted` is told which of its columns are asked for, and may leave others NaN.
+
     Parameters
     ----------
     family : str
@@ -247,8 +249,6 @@ def feature(
         live, and what the table of accounts says of it.
     **parameters : tuple of str, or FromPack
         Values of each parameter that are computed by default.
-
-    A function that has a parameter `wanted` besides these is told which of its columns are asked for.
 
     Raises
     ------
