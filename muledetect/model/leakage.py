@@ -6,9 +6,10 @@ any false positive is more likely to come from the label, from its investigation
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+import itertools
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -18,7 +19,7 @@ import pyarrow.compute as pc
 from scipy.special import gammaincinv
 from scipy.stats import beta, rankdata
 
-from muledetect.arrays import BoolArray, Float32Array, Float64Array, Int64Array
+from muledetect.arrays import BoolArray, Float32Array, Float64Array, Int32Array, Int64Array
 from muledetect.clock import HOUR, MINUTE, SECOND
 from muledetect.graph import Points, TransferGraph, build_graph
 from muledetect.model.table import read_features
@@ -35,6 +36,10 @@ _CHANCE: Final = 0.001
 # An id, or a place in a table, is correlated with the label from this distance of ROC-AUC to 1/2 on.
 _ID_AUC: Final = 0.1
 _ID_ERRORS: Final = 5.0
+# Transfers that are looked at together; one account may have more.
+_PIECE: Final = 1 << 20
+# Column of a table of accounts beside its own.
+_PLACE: Final = "place in the list"
 # Half of the complaints' accounts may have been complained of only after the label was known.
 _LATE_SHARE: Final = 0.5
 
@@ -215,72 +220,116 @@ def _ordered(name: str, place: Float64Array, is_positive: BoolArray, group: Int6
     )  # fmt: skip
 
 
-def _weigh(accounts: pd.DataFrame, codes: pd.DataFrame) -> Float64Array:
+class Codes(NamedTuple):
+    """Which codes an account has, each once, with its share of all that the account has; `n` codes in all.
+
+    `place` int32[n_pairs] is that of the account in a list, `code` int32[n_pairs], `share` float64[n_pairs].
+    """
+
+    place: Int32Array
+    code: Int32Array
+    share: Float64Array
+    n: int
+
+
+def _weigh(accounts: pd.DataFrame, codes: Codes) -> Float64Array:
     """Return each account's mean log ratio of its codes' shares among positives and negatives of other groups.
 
-    `codes` has columns account, code: one row an occurrence. An account counts 1 in all. A code that no other group has
-    weighs 0, and so does an account without codes. Leaving out the own group moves weights by a hair, which would tell
-    the label by itself; so they are cut down to whole multiples of a half, and below that to 0.
+    An account counts 1 in all. A code that no other group has weighs 0, and so does an account without codes. Leaving
+    out the own group moves weights by a hair, which would tell the label by itself; so they are cut down to whole
+    multiples of a half, and below that to 0. O(pairs log pairs); some 60 bytes a pair.
     """
-    rows = codes.merge(accounts[["account", "y", "group"]], on="account")
-    rows["share"] = 1.0 / rows.groupby("account")["code"].transform("size")
-    least = 0.5 / accounts["y"].eq(1).sum()
-    for side, value in (("positive", 1.0), ("negative", 0.0)):
-        own = rows["share"].where(rows["y"] == value, 0.0)
-        total = own.groupby(rows["code"]).transform("sum") - own.groupby([rows["group"], rows["code"]]).transform("sum")
-        is_side = accounts["y"] == value
-        n_others = is_side.sum() - rows["group"].map(is_side.groupby(accounts["group"]).sum())
-        rows[side] = total.clip(lower=0.0) / n_others + least
-    rows["weight"] = np.log(rows["positive"] / rows["negative"])
-    weight = accounts["account"].map(rows.groupby("account")["weight"].mean()).fillna(0.0)
-    cut: Float64Array = np.floor(np.maximum(weight.to_numpy(dtype=np.float64), 0.0) * 2) / 2
+    is_positive = accounts["y"].to_numpy() == 1
+    group = pd.factorize(accounts["group"])[0]
+    pair, own = np.unique(group[codes.place].astype(np.int64) * codes.n + codes.code, return_inverse=True)
+    least, ratio = 0.5 / is_positive.sum(), np.zeros(len(codes.place))
+    for sign, is_side in ((1, is_positive), (-1, ~is_positive)):
+        share = np.where(is_side[codes.place], codes.share, 0.0)
+        total = np.bincount(codes.code, share, codes.n)[codes.code] - np.bincount(own, share, len(pair))[own]
+        n_others = is_side.sum() - np.bincount(group, is_side)[group]
+        ratio += sign * np.log(np.maximum(total, 0.0) / n_others[codes.place] + least)
+    weight = np.bincount(codes.place, codes.share * ratio, len(accounts))
+    cut: Float64Array = np.floor(np.maximum(weight, 0.0) * 2) / 2
     return cut
 
 
-def _transfer_codes(graph: TransferGraph, accounts: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
-    """Yield digits of amount and time of the transfers of each account before its point."""
-    seen_until = np.full(len(graph.account_ids), np.iinfo(np.int64).min)
-    seen_until[accounts["account"].to_numpy()] = accounts["as_of"].to_numpy()
-    sides = [(end, np.flatnonzero(graph.time < seen_until[end])) for end in (graph.source, graph.target)]
-    account = np.concatenate([end[rows] for end, rows in sides])
-    rows = np.concatenate([rows for _, rows in sides])
-    time, amount = graph.time[rows], graph.amount[rows]
-    codes = {
-        "transfers.amount, last two digits": amount % 100,
-        "transfers.amount, last four digits": amount % 10_000,
-        "transfers.time, hour of the day": time // HOUR % 24,
-        "transfers.time, minute": time // MINUTE % 60,
-        "transfers.time, second": time // SECOND % 60,
+def _codes_of(place: npt.NDArray[np.integer[Any]], code: npt.NDArray[np.integer[Any]], n: int) -> Codes:
+    """Return codes in the order of their accounts, from one row an occurrence."""
+    pair, count = np.unique(place.astype(np.int64) * n + code, return_counts=True)
+    whose = pair // n
+    of_all = np.bincount(whose, count)[whose] if len(pair) else np.ones(0)
+    return Codes(whose.astype(np.int32), (pair % n).astype(np.int32), count / of_all, n)
+
+
+def _transfer_codes(graph: TransferGraph, accounts: pd.DataFrame) -> Iterator[tuple[str, Codes]]:
+    """Yield digits of amount and time of the transfers of each account before its point.
+
+    Some accounts are read together; 16 bytes for each code of an account are kept, of one kind of codes at a time.
+    """
+    kinds: dict[str, tuple[int, Callable[[Int32Array], Int64Array]]] = {
+        "transfers.amount, last two digits": (100, lambda rows: graph.amount[rows] % 100),
+        "transfers.amount, last four digits": (10_000, lambda rows: graph.amount[rows] % 10_000),
+        "transfers.time, hour of the day": (24, lambda rows: graph.time[rows] // HOUR % 24),
+        "transfers.time, minute": (60, lambda rows: graph.time[rows] // MINUTE % 60),
+        "transfers.time, second": (60, lambda rows: graph.time[rows] // SECOND % 60),
     }
-    for name, code in codes.items():
-        yield name, pd.DataFrame({"account": account, "code": code})
+    for name, (n, code) in kinds.items():
+        parts = [_codes_of(place, code(rows), n) for place, rows in _seen(graph, accounts)]
+        place, codes, share = (np.concatenate(column) for column in list(zip(*parts, strict=True))[:3])
+        yield name, Codes(place, codes, share, n)
 
 
-def _table_codes(dataset: Dataset, accounts: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
+def _seen(graph: TransferGraph, accounts: pd.DataFrame) -> Iterator[tuple[Int64Array, Int32Array]]:
+    """Yield places of accounts and the transfers of each before its point, on both sides; some accounts at a time."""
+    account, as_of = accounts["account"].to_numpy(), accounts["as_of"].to_numpy()
+    sides = graph.outgoing, graph.incoming
+    work = np.cumsum(sum(side.stop[account] - side.start[account] for side in sides))
+    ends = np.unique([*np.searchsorted(work, np.arange(_PIECE, work[-1], _PIECE)), len(account)])
+    for first, last in itertools.pairwise([0, *ends[ends > 0].tolist()]):
+        found = []
+        for side in sides:
+            begin = side.start[account[first:last]]
+            n = side.stop[account[first:last]] - begin
+            place = np.repeat(np.arange(first, last), n)
+            rows = side.transfer[np.arange(len(place)) + np.repeat(begin - (np.cumsum(n) - n), n)]
+            is_seen = graph.time[rows] < as_of[place]
+            found.append((place[is_seen], rows[is_seen]))
+        yield np.concatenate([place for place, _ in found]), np.concatenate([rows for _, rows in found])
+
+
+def _table_codes(dataset: Dataset, accounts: pd.DataFrame) -> Iterator[tuple[str, Codes]]:
     """Yield the values of every column of accounts and holders, missing ones included, and first letters of ids."""
     ids = dataset.account_ids.take(pa.array(accounts["account"].to_numpy())).to_pylist()
     for length in (1, 2, 3):
-        code = [text[:length] for text in ids]
-        yield f"account_id, first {length} letter(s)", pd.DataFrame({"account": accounts["account"], "code": code})
+        yield (
+            f"account_id, first {length} letter(s)",
+            _codes_of(np.arange(len(ids)), *_numbered([t[:length] for t in ids])),
+        )
     table = dataset.tables.get("accounts")
     if table is None:
         return
-    code_of = dict(zip(ids, accounts["account"], strict=True))
+    place_of = {name: place for place, name in enumerate(ids)}
     known = table.to_pandas()
-    known["account"] = known["account_id"].map(code_of)
-    known = known[known["account"].notna()].astype({"account": np.int64})
+    known[_PLACE] = known["account_id"].map(place_of)
+    known = known[known[_PLACE].notna()].astype({_PLACE: np.int64})
     yield from _columns("accounts", known, ("account_id", "holder_id"))
     holders = dataset.tables.get("holders")
     if holders is not None and "holder_id" in known:
-        joined = known[["account", "holder_id"]].merge(holders.to_pandas(), on="holder_id")
+        joined = known[[_PLACE, "holder_id"]].merge(holders.to_pandas(), on="holder_id")
         yield from _columns("holders", joined, ("holder_id",))
 
 
-def _columns(name: str, rows: pd.DataFrame, keys: tuple[str, ...]) -> Iterator[tuple[str, pd.DataFrame]]:
+def _columns(name: str, rows: pd.DataFrame, keys: tuple[str, ...]) -> Iterator[tuple[str, Codes]]:
     for column in rows.columns:
-        if column not in (*keys, "account"):
-            code = rows[column].astype(str).where(rows[column].notna(), "missing")
-            yield f"{name}.{column}", pd.DataFrame({"account": rows["account"], "code": code})
+        if column not in (*keys, _PLACE):
+            values = rows[column].astype(str).where(rows[column].notna(), "missing")
+            yield f"{name}.{column}", _codes_of(rows[_PLACE].to_numpy(), *_numbered(values))
+
+
+def _numbered(values: Sequence[str] | pd.Series) -> tuple[Int64Array, int]:
+    """Return a number for each text, and how many there are."""
+    code, texts = pd.factorize(np.asarray(values, dtype=object))
+    return code, max(1, len(texts))
 
 
 def _places(dataset: Dataset, accounts: pd.DataFrame) -> Iterator[tuple[str, Float64Array]]:

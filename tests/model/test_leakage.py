@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,9 +15,11 @@ import small_world as worlds
 
 from muledetect import pipeline
 from muledetect.errors import ModelError
+from muledetect.graph import build_graph
 from muledetect.labels import ring_groups
 from muledetect.labels.targets import labelled_points
-from muledetect.model.leakage import LIMITS, Leak, _weigh, audit_features, audit_records
+from muledetect.model import leakage
+from muledetect.model.leakage import LIMITS, Leak, _codes_of, _weigh, audit_features, audit_records
 from muledetect.records import read_dataset
 from muledetect.simulation import simulate
 
@@ -80,10 +83,26 @@ def test_neither_order_of_rows_nor_of_columns_matters() -> None:
 
 def test_codes_weigh_by_what_other_groups_say() -> None:
     accounts = pd.DataFrame({"account": range(6), "y": [1, 1, 1, 0, 0, 0], "group": [0, 1, 1, 3, 4, 5]})
-    codes = pd.DataFrame({"account": range(6), "code": ["x", "x", "x", "z", "z", "own"]})
-    # account 0: x is 2 of 2 other positives and 0 of 3 negatives, each plus 0.5 / 3: log(1.167 / 0.167) = 1.95 -> 1.5
-    # accounts 1 and 2: 1 of 1 others; z speaks for the account; a code of no other group says nothing
+    codes = _codes_of(np.arange(6), np.array([0, 0, 0, 1, 1, 2]), 3)
+    # account 0: code 0 is 2 of 2 other positives and 0 of 3 negatives, each plus 0.5 / 3: log(1.167 / 0.167) -> 1.5
+    # accounts 1 and 2: 1 of 1 others; code 1 speaks for the account; a code of no other group says nothing
     assert _weigh(accounts, codes).tolist() == [1.5, 1.5, 1.5, 0.0, 0.0, 0.0]
+
+
+def test_accounts_that_are_read_together_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    dataset = read_dataset(world_of_many_rings())
+    points, y, _ = labelled_points(dataset, AS_OF, target="ever")
+    known = pd.DataFrame({"account": points.account, "as_of": points.as_of, "y": y, "group": points.account // 3})
+    accounts = known.dropna().sort_values("account").reset_index(drop=True)
+
+    def weights(most: int) -> list[Any]:
+        monkeypatch.setattr(leakage, "_PIECE", most)
+        found = leakage._transfer_codes(build_graph(dataset), accounts)
+        return [_weigh(accounts, codes).tolist() for _, codes in found]
+
+    whole = weights(1 << 20)
+    assert any(map(any, whole))
+    assert whole == weights(1) == weights(50)
 
 
 @cache
