@@ -25,6 +25,12 @@ from muledetect.progress import Progress
 SHARD_TRANSFERS = 500_000
 _SHARD_POINTS = 16_384
 
+# Bytes of a transfer of a shard while it is computed; and with a limit of memory, the part of it that shards take.
+_BYTES = 60
+_SHARE = 16
+_MOST_TIMES = 8
+_MOST_TIMES_POINTS = 2
+
 
 class Step(NamedTuple):
     """One computation: the columns that are wanted of it, their positions, and their places in what it returns."""
@@ -117,7 +123,7 @@ def _by_moment(extraction: Extraction, points: Points) -> Iterator[tuple[Extract
 def _computed(
     extraction: Extraction, points: Points, n_columns: int, plan: Plan
 ) -> Iterator[tuple[Points, Float64Array]]:
-    shards, threads = cut(extraction.graph, points), extraction.threads
+    shards, threads = cut(extraction.graph, points, _times_larger(extraction)), extraction.threads
 
     def compute(rows: slice) -> tuple[Points, Float64Array]:
         return points[rows], compute_columns(build_history(extraction, points[rows]), n_columns, plan)
@@ -214,14 +220,28 @@ def _as_slice(places: IndexArray) -> IndexArray | slice:
     return slice(first, first + len(places)) if (np.diff(places) == 1).all() else places
 
 
-def cut(graph: TransferGraph, points: Points) -> list[slice]:
-    """Cut points into runs of bounded work, in their order."""
+def _times_larger(extraction: Extraction) -> int:
+    """Return how many times as large as usual shards are, 1 to 8.
+
+    Transfers of an account lie all over the columns, so a shard reads nearly all pages of each column. With a limit of
+    memory these are in files. Few large shards read them less often: the difference between minutes and hours where
+    the files are larger than the machine's memory.
+    """
+    limit = extraction.facts.room.limit
+    if limit is None:
+        return 1
+    return min(max(1, limit // (_SHARE * extraction.threads * _BYTES * SHARD_TRANSFERS)), _MOST_TIMES)
+
+
+def cut(graph: TransferGraph, points: Points, times: int = 1) -> list[slice]:
+    """Cut points into runs of bounded work, in their order; runs hold so many times as many transfers as usual."""
     known = points.account >= 0
     work = np.ones(len(points), np.int64)
     codes = points.account[known]
     for index in (graph.incoming, graph.outgoing):
         work[known] += index.stop[codes] - index.start[codes]
-    shard = np.maximum(np.cumsum(work) // SHARD_TRANSFERS, np.arange(len(points)) // _SHARD_POINTS)
+    by_work = np.cumsum(work) // (times * SHARD_TRANSFERS)
+    shard = np.maximum(by_work, np.arange(len(points)) // (min(times, _MOST_TIMES_POINTS) * _SHARD_POINTS))
     starts = [0, *(np.flatnonzero(np.diff(shard)) + 1).tolist(), len(points)]
     shards = [slice(low, high) for low, high in itertools.pairwise(starts) if high > low]
     return shards or [slice(0, 0)]  # no points still have columns

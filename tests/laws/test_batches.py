@@ -134,6 +134,16 @@ def test_features_are_the_same_in_one_pass_in_shards_and_in_files(
     assert same(whole, columns(filed, points, threads=2, lookback=lookback))
     monkeypatch.setattr(_extract, "SHARD_TRANSFERS", 50)
     assert same(whole, columns(filed, points, threads=1, lookback=lookback))
+    monkeypatch.setattr(_extract, "_MOST_TIMES", 1)
+    assert same(whole, columns(filed, points, threads=1, lookback=lookback))
+
+
+def test_shards_are_larger_with_a_limit_and_never_unbounded(world: Dataset, points: Points) -> None:
+    def times(limit: int | None) -> int:
+        room = HEAP if limit is None else Room(limit, least=0)
+        return _extract._times_larger(Extraction(replace(world, room=room), threads=2))
+
+    assert [times(limit) for limit in (None, 1_000_000, 4_000_000_000, 8_000_000_000, 10**12)] == [1, 1, 4, 8, 8]
 
 
 @pytest.mark.slow
