@@ -51,6 +51,11 @@ def serve_until_stopped(server: uvicorn.Server) -> None:
 
     What the process holds by now stays until it ends. Python's garbage collection no longer looks at it: it would stop
     all threads for some tenths of a second each time.
+
+    Parameters
+    ----------
+    server : uvicorn.Server
+        From `server_of`.
     """
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     logging.getLogger("uvicorn.error").setLevel(logging.WARNING)

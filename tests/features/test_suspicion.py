@@ -140,7 +140,7 @@ def test_no_account_reads_a_score_of_trees_that_saw_its_label(world: Dataset, mo
 
     monkeypatch.setattr(Learner, "grow", grow)
     monkeypatch.setattr(Learner, "score", score)
-    monkeypatch.setattr(neighbours, "open_booster", lambda _: None)
+    monkeypatch.setattr(neighbours, "pack_trees", lambda *_: None)
     monkeypatch.setattr(neighbours, "bits_of", lambda score: score)
     monkeypatch.setattr(neighbours, "Suspicion", lambda *given: read.append(Suspicion(*given)) or read[-1])
     features = extract(world, points, NAMES)
