@@ -157,7 +157,7 @@ SECTIONS: Final = {
         "`muledetect serve` in a process of its own, on the same machine as its callers. *Callers* send the next "
         "payment when they have the answer to the one before; *a second*: payments come at fixed moments. The machine "
         "was shared with much other work: see the rate by processor time.",
-        ("starlette", "uvicorn"),
+        ("starlette", "uvicorn", "httptools", "uvloop"),
     ),
     "replay": Section(
         "Stolen money held in time",

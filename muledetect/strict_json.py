@@ -33,9 +33,7 @@ def parse_json(content: bytes | str) -> Any:
     """
     try:
         text = content if isinstance(content, str) else content.decode()
-        found = json.loads(
-            text, object_pairs_hook=_once, parse_int=_whole_of, parse_float=_float_of, parse_constant=_no_number
-        )
+        found = _DECODER.decode(text)
         if "\\u" in text:
             json.dumps(found, ensure_ascii=False).encode()  # a half of a surrogate pair is no text
     except (UnicodeDecodeError, UnicodeEncodeError) as error:
@@ -72,3 +70,8 @@ def _float_of(digits: str) -> float:
 
 def _no_number(digits: str) -> NoReturn:
     raise StrictJsonError(f"{digits} is no finite number")
+
+
+_DECODER: Final = json.JSONDecoder(
+    object_pairs_hook=_once, parse_int=_whole_of, parse_float=_float_of, parse_constant=_no_number
+)

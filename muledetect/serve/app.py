@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, Final
 
 from prometheus_client import CONTENT_TYPE_LATEST
-from starlette.applications import Starlette
-from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, JSONResponse, Response
-from starlette.routing import Route
+from starlette.responses import HTMLResponse, Response
+from starlette.routing import Router
+from starlette.types import Receive, Scope, Send
 
 from muledetect.errors import MuleDetectError, OptionError
 from muledetect.live.desk import Answer, Desk
@@ -36,6 +37,9 @@ from muledetect.serve.worker import Kind, Worker
 _LOG: Final = logging.getLogger("muledetect.serve")
 _HEADERS: Final = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store"}
 _PAGE: Final = _HEADERS | {"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'"}
+_ENCODER: Final = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+
+Work = Callable[[Request], Awaitable[Response]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,27 +108,26 @@ class Service:
         """Whether callers need a token."""
         return len(self._tokens) > 0
 
-    def app(self) -> Starlette:
+    def app(self) -> Router:
         """Return the application."""
         posts = {"/score": self.score, "/book": self.book, "/events": self.events, "/locate": self.locate,
                  "/reload": self.reload, "/snapshot": self.snapshot}  # fmt: skip
         gets = {"/health": self.health, "/ready": self.ready, "/metrics": self.read_metrics,
                 "/openapi.json": self.openapi, "/docs": self.docs}  # fmt: skip
-        routes = [Route(path, self._guarded(path, work), methods=["POST"]) for path, work in posts.items()]
-        routes += [Route(path, self._guarded(path, work), methods=["GET"]) for path, work in gets.items()]
+        works: dict[str, dict[str, Work]] = {path: {"POST": work} for path, work in posts.items()}
+        works |= {path: {"GET": work, "HEAD": work} for path, work in gets.items()}
 
-        async def other(request: Request, error: Exception) -> Response:  # noqa: ARG001
-            status = error.status_code if isinstance(error, HTTPException) else 404
-            codes = {404: ("not_found", "there is no such path"), 405: ("wrong_method", "the path knows other methods")}
-            code, text = codes.get(status, ("bad_json", "the request cannot be read"))
-            refusal = RequestError(code, f"{text}; see /docs.")
-            self.metrics.requests.labels("other", refusal.status).inc()
-            return _refused(refusal)
+        async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+            path, known = scope["path"], works.get(scope["path"], {})
+            work = known.get(scope["method"])
+            if work is None:
+                path, work = "other", _no_method if known else _no_path
+            await self._answer(path, work, Request(scope, receive), send)
 
-        return Starlette(routes=routes, lifespan=self._life, exception_handlers={HTTPException: other})
+        return Router(default=answer, lifespan=self._life, redirect_slashes=False)
 
     @asynccontextmanager
-    async def _life(self, _: Starlette) -> AsyncIterator[None]:
+    async def _life(self, _: Any) -> AsyncIterator[None]:
         self.worker.start()
         yield
         await asyncio.to_thread(self.worker.stop)
@@ -132,29 +135,25 @@ class Service:
             self._record.close()
         self._close()
 
-    def _guarded(self, path: str, work: Callable[[Request], Awaitable[Response]]) -> Callable[..., Awaitable[Response]]:
-        """Return the work of a path with its errors as answers, its time and status counted; no id is in a log line."""
-
-        async def run(request: Request) -> Response:
-            since = time.perf_counter()
-            try:
-                if path not in _OPEN:
-                    admit(request, self._tokens, self._rates)
-                response = await work(request)
-            except RequestError as refusal:
-                response = _refused(refusal)
-            except MuleDetectError as error:
-                response = _refused(RequestError("bad_row", str(error)))
-            except Exception as error:  # a caller learns nothing of it, and the log only its kind and place
-                _LOG.error("%s %s: %s", request.method, path, _place(error))
-                response = _refused(RequestError("internal", "an error of the service; the log names its kind."))
-            took = time.perf_counter() - since
-            self.metrics.requests.labels(path, response.status_code).inc()
-            self.metrics.seconds.labels(path).observe(took)
-            _LOG.info("%s %s %d %.1f ms", request.method, path, response.status_code, 1000 * took)
-            return response
-
-        return run
+    async def _answer(self, path: str, work: Work, request: Request, send: Send) -> None:
+        """Send the answer of a path, errors too, and count its time and status; no id is in a log line."""
+        since = time.perf_counter()
+        try:
+            if path not in _OPEN:
+                admit(request, self._tokens, self._rates)
+            response = await work(request)
+        except RequestError as refusal:
+            response = _refused(refusal)
+        except MuleDetectError as error:
+            response = _refused(RequestError("bad_row", str(error)))
+        except Exception as error:  # a caller learns nothing of it, and the log only its kind and place
+            _LOG.error("%s %s: %s", request.method, path, _place(error))
+            response = _refused(RequestError("internal", "an error of the service; the log names its kind."))
+        await response(request.scope, request.receive, send)
+        took = time.perf_counter() - since
+        self.metrics.request(path, response.status_code).inc()
+        self.metrics.second(path).observe(took)
+        _LOG.info("%s %s %d %.1f ms", request.method, path, response.status_code, 1000 * took)
 
     async def score(self, request: Request) -> Response:
         """Score transfers as of their times; nothing is booked."""
@@ -256,7 +255,7 @@ class Service:
         return read_transfers(read_json(body), self._limits.rows), []
 
     async def _ask(self, kind: Kind, rows: list[dict[str, Any]]) -> Any:
-        return await asyncio.wrap_future(self.worker.put(kind, rows))
+        return await self.worker.ask(kind, rows)
 
     async def _once(
         self, request: Request, path: str, body: bytes, work: Callable[[], Awaitable[dict[str, Any]]]
@@ -284,22 +283,30 @@ class Service:
     def _count(self, answer: Answer) -> None:
         decision = answer.decision
         mode = "shadow" if self._shadow else "active"
-        self.metrics.decisions.labels(decision.action, decision.rule, mode).inc()
+        self.metrics.decision(decision.action, decision.rule, mode).inc()
         if self._record is not None and decision.action != "allow":
             self._record.write(answer, mode)
 
     def _outcomes(self, rows: list[dict[str, Any]], booked: list[Any]) -> dict[str, Any]:
         tables = [row.get("table", "transfers") for row in rows]
         for (table, outcome), n in Counter(zip(tables, (one.outcome for one in booked), strict=True)).items():
-            self.metrics.rows.labels(table, outcome).inc(n)
+            self.metrics.row(table, outcome).inc(n)
         return {"rows": [one._asdict() for one in booked]}
 
     def _count_batch(self, n: int) -> None:
         self.metrics.batch.observe(n)
 
 
-#: Paths that need no token: probes, and what the service is.
-_OPEN: Final = frozenset({"/health", "/ready", "/openapi.json", "/docs"})
+#: Paths that need no token: probes, what the service is, and those that are none.
+_OPEN: Final = frozenset({"/health", "/ready", "/openapi.json", "/docs", "other"})
+
+
+async def _no_path(_: Request) -> Response:
+    raise RequestError("not_found", "there is no such path; see /docs.")
+
+
+async def _no_method(_: Request) -> Response:
+    raise RequestError("wrong_method", "the path knows other methods; see /docs.")
 
 
 def _media_type(request: Request) -> str:
@@ -311,14 +318,14 @@ def _needs_json(request: Request) -> None:
         raise RequestError("wrong_type", "Content-Type: must be application/json, or for transfers application/xml.")
 
 
-def _json(value: Any, headers: dict[str, str] | None = None) -> Response:
-    return JSONResponse(value, headers=_HEADERS | (headers or {}))
+def _json(value: Any, headers: Mapping[str, str] = MappingProxyType({}), status: int = 200) -> Response:
+    return Response(_ENCODER.encode(value), status, headers={**_HEADERS, **headers}, media_type="application/json")
 
 
 def _refused(refusal: RequestError) -> Response:
     extra = {429: {"Retry-After": "1"}, 503: {"Retry-After": "1"}, 401: {"WWW-Authenticate": "Bearer"}}
     content = {"error": {"code": refusal.code, "message": str(refusal)}}
-    return JSONResponse(content, refusal.status, headers=_HEADERS | extra.get(refusal.status, {}))
+    return _json(content, extra.get(refusal.status, {}), refusal.status)
 
 
 def _said(dropped: list[str]) -> dict[str, Any]:

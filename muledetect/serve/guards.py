@@ -8,7 +8,8 @@ from collections import OrderedDict
 from collections.abc import Callable
 from typing import Final
 
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
+from starlette.types import Receive
 
 from muledetect.errors import OptionError
 from muledetect.serve.request_errors import RequestError
@@ -88,21 +89,22 @@ async def read_body(request: Request, most: int, seconds: float) -> bytes:
         raise _too_large(most)
     try:
         async with asyncio.timeout(seconds):
-            return await _collect(request, most)
+            return await _collect(request.receive, most)
     except TimeoutError as error:
         raise RequestError("too_slow", f"the body took longer than {seconds:g} s to arrive.") from error
-    except ClientDisconnect as error:
-        raise RequestError("too_slow", "the caller left before the body was there.") from error
 
 
-async def _collect(request: Request, most: int) -> bytes:
-    parts, size = [], 0
-    async for part in request.stream():
-        size += len(part)
-        if size > most:
+async def _collect(receive: Receive, most: int) -> bytes:
+    body = bytearray()
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise RequestError("too_slow", "the caller left before the body was there.")
+        body += message.get("body", b"")
+        if len(body) > most:
             raise _too_large(most)
-        parts.append(part)
-    return b"".join(parts)
+        if not message.get("more_body", False):
+            return bytes(body)
 
 
 def _too_large(most: int) -> RequestError:

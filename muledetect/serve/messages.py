@@ -26,6 +26,7 @@ from muledetect.strict_json import StrictJsonError, parse_json
 EVENTS: Final = {name: table for name, table in INPUTS.items() if name != "transfers" and not name.startswith("truth_")}
 
 _LONGEST: Final = 256
+_TEXTS: Final = frozenset({"id", "hash", "category", "text"})
 
 
 def read_json(body: bytes) -> Any:
@@ -105,9 +106,9 @@ def _columns_of(name: str) -> Mapping[str, Column]:
 
 def _cell(column: Column, value: Any) -> Any:
     """Return a cell in the form of its contract type."""
-    where = f"column {column.name!r}"
-    if column.type in ("id", "hash", "category", "text"):
+    if column.type in _TEXTS:
         return _text(column, value)
+    where = f"column {column.name!r}"
     if column.type == "time":
         return _time(where, value)
     if column.type == "bool":
@@ -127,16 +128,16 @@ def _cell(column: Column, value: Any) -> Any:
 
 
 def _text(column: Column, value: Any) -> str:
-    where = f"column {column.name!r}"
     if not isinstance(value, str) or not 0 < len(value) <= _LONGEST:
-        raise _RowError(f"{where} must be text of 1 to {_LONGEST} signs; got {_kind(value)}")
+        raise _RowError(f"column {column.name!r} must be text of 1 to {_LONGEST} signs; got {_kind(value)}")
     if column.values and value not in column.values:
-        raise _RowError(f"{where} must be one of {', '.join(column.values)}.{did_you_mean(value, column.values)}")
+        known, hint = ", ".join(column.values), did_you_mean(value, column.values)
+        raise _RowError(f"column {column.name!r} must be one of {known}.{hint}")
     if value.isascii() and value.isprintable() and " " not in value:  # such ids are in their one spelling
         return value
     text = str(plain_ids(pa.array([value], pa.string()))[0]) if column.type in ("id", "hash") else value
     if not text:
-        raise _RowError(f"{where} holds only signs that cannot be seen")
+        raise _RowError(f"column {column.name!r} holds only signs that cannot be seen")
     return text
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
@@ -21,10 +22,10 @@ class Metrics:
 
     def __init__(self, n_waiting: Callable[[], int]) -> None:
         self._registry = registry = CollectorRegistry()
-        self.requests = Counter(
+        self._requests = Counter(
             "muledetect_requests", "Requests by path and status.", ["path", "status"], registry=registry
         )
-        self.seconds = Histogram(
+        self._seconds = Histogram(
             "muledetect_request_seconds",
             "From the first byte to the answer.",
             ["path"],
@@ -34,14 +35,17 @@ class Metrics:
         self.batch = Histogram(
             "muledetect_scored_together", "Transfers of one pass.", buckets=_SIZES, registry=registry
         )
-        self.decisions = Counter(
+        self._decisions = Counter(
             "muledetect_decisions", "Decisions by action and rule.", ["action", "rule", "mode"], registry=registry
         )
-        self.rows = Counter(
+        self._rows = Counter(
             "muledetect_rows", "Rows booked, by table and outcome.", ["table", "outcome"], registry=registry
         )
         waiting = Gauge("muledetect_waiting", "Requests that wait for the state.", registry=registry)
         waiting.set_function(n_waiting)
+        # what each counter of some labels is, without asking for it at every request
+        self.request, self.second = cache(self._requests.labels), cache(self._seconds.labels)
+        self.decision, self.row = cache(self._decisions.labels), cache(self._rows.labels)
 
     def text(self) -> bytes:
         """Return all numbers."""

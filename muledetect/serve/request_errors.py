@@ -6,6 +6,7 @@ from typing import Final
 
 #: Code -> status and what it means; the OpenAPI page lists them. Each answer of an error has one of these.
 CODES: Final = {
+    "bad_http": (400, "what was sent is no HTTP, or has a head of more than 32 KiB; the connection is closed"),
     "bad_json": (400, "the body is no JSON, or JSON with a key twice, a number out of range, or nested too deep"),
     "bad_xml": (400, "the body is no pacs.008 message that can be read, or holds a DTD, an entity or a program"),
     "bad_row": (400, "a row breaks the contract of its table; the message names the row and the column"),

@@ -6,6 +6,7 @@ payer waits for them, then bookings, in one record of the log, then events. With
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import queue
 import threading
@@ -20,6 +21,7 @@ from muledetect.serve.request_errors import RequestError
 
 Kind = Literal["score", "book", "advance", "call"]
 Rows = list[dict[str, Any]]
+_Told = tuple[asyncio.Future[Any], Any, Exception | None]
 
 _ORDER: Final[tuple[Kind, ...]] = ("score", "book", "advance", "call")
 
@@ -29,11 +31,31 @@ _PATIENCE: Final = 0.05
 _LOG: Final = logging.getLogger("muledetect.serve")
 
 
+def _nothing() -> None:
+    pass
+
+
+class _Waiter(NamedTuple):
+    """A coroutine that waits. It takes an answer as a `Future` does, and keeps it among the answers of the pass."""
+
+    future: asyncio.Future[Any]
+    answers: list[_Told]
+
+    def set_running_or_notify_cancel(self) -> bool:
+        return not self.future.cancelled()
+
+    def set_result(self, answer: Any) -> None:
+        self.answers.append((self.future, answer, None))
+
+    def set_exception(self, error: Exception) -> None:
+        self.answers.append((self.future, None, error))
+
+
 class _Job(NamedTuple):
     kind: Kind
     rows: Rows
     call: Callable[[], Any]
-    done: Future[Any]
+    done: Future[Any] | _Waiter
 
 
 class Worker:
@@ -55,8 +77,9 @@ class Worker:
         on_batch: Callable[[int], None] = lambda _: None,
     ) -> None:  # fmt: skip
         self.desk = desk
-        self._queue: queue.Queue[_Job] = queue.Queue(most_waiting)
-        self._most, self._on_batch = most_rows, on_batch
+        self._queue: queue.SimpleQueue[_Job] = queue.SimpleQueue()
+        self._most_waiting, self._most, self._on_batch = most_waiting, most_rows, on_batch
+        self._answers: list[_Told] = []
         self._stopping, self._gate = threading.Event(), threading.Lock()
         self._thread = threading.Thread(target=self._run, name="muledetect-state", daemon=True)
 
@@ -74,17 +97,25 @@ class Worker:
         """Requests that wait."""
         return self._queue.qsize()
 
-    def put(self, kind: Kind, rows: Rows, call: Callable[[], Any] = lambda: None) -> Future[Any]:
+    def put(self, kind: Kind, rows: Rows, call: Callable[[], Any] = _nothing) -> Future[Any]:
         """Let a request wait for its turn; refuse it at once where the queue is full or the worker stops."""
-        job = _Job(kind, rows, call, Future())
+        done: Future[Any] = Future()
+        self._put(_Job(kind, rows, call, done))
+        return done
+
+    async def ask(self, kind: Kind, rows: Rows) -> Any:
+        """Wait for the answer, as `put`; the event loop is woken once for all answers of a pass."""
+        future = asyncio.get_running_loop().create_future()
+        self._put(_Job(kind, rows, _nothing, _Waiter(future, self._answers)))
+        return await future
+
+    def _put(self, job: _Job) -> None:
         with self._gate:  # what is put before the gate closes is worked off
             if not self.is_alive:
                 raise RequestError("stopping", "the service is starting or stopping. Try again.")
-            try:
-                self._queue.put_nowait(job)
-            except queue.Full as error:
-                raise RequestError("too_many", "the queue is full. Try again after Retry-After seconds.") from error
-        return job.done
+            if self._queue.qsize() >= self._most_waiting:
+                raise RequestError("too_many", "the queue is full. Try again after Retry-After seconds.")
+            self._queue.put(job)
 
     def stop(self, timeout: float = 30.0) -> None:
         """Take no more requests, work off those that wait, and end the thread."""
@@ -105,6 +136,9 @@ class Worker:
                         _settle(job, job.call)
                 elif some:
                     self._together(kind, some)
+                if self._answers:
+                    self._answers[0][0].get_loop().call_soon_threadsafe(_tell, self._answers.copy())
+                    self._answers.clear()
 
     def _waiting(self) -> list[_Job]:
         """Return the requests that wait, oldest first, up to a pass; none if none comes for a while."""
@@ -136,6 +170,17 @@ class Worker:
             return
         for job, answer in zip(jobs, answers, strict=True):
             job.done.set_result(answer)
+
+
+def _tell(answers: list[_Told]) -> None:
+    """Give answers to the coroutines that wait for them, in their event loop."""
+    for future, answer, error in answers:
+        if future.cancelled():
+            continue
+        if error is None:
+            future.set_result(answer)
+        else:
+            future.set_exception(error)
 
 
 def _settle(job: _Job, work: Callable[[], Any]) -> None:
