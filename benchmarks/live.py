@@ -252,8 +252,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         log = {} if given.sync == "none" else {"log": folder, "sync": given.sync}
         before, begun = memory(), time.perf_counter()
-        with LiveScorer(model, base, busy=given.busy, **log) as scorer:
-            del base
+        held = [base]
+        del base  # the state takes its columns one by one
+        with LiveScorer(model, held.pop, busy=given.busy, **log) as scorer:
             started, state = time.perf_counter() - begun, scorer.state
             print(
                 f"State: {state.n_transfers:,} transfers, {len(state.accounts):,} accounts, made in {started:,.1f} s."

@@ -40,12 +40,13 @@ _STARTS: Final = ("valid_from", "known_ts")
 
 def drop_before(dataset: Dataset, graph: TransferGraph, moment: int) -> tuple[Dataset, TransferGraph]:
     """Return a data set and its graph without events before a moment (microseconds); account codes stay. O(rows)."""
-    tables = {
-        name: rows_since(name, table, moment, dataset.room)
-        for name, table in dataset.tables.items()
-        if name in _AGED_BY
-    }
-    return replace(dataset, tables={**dataset.tables, **tables}), graph.since(moment, dataset.room)
+    return dataset_since(dataset, moment), graph.since(moment, dataset.room)
+
+
+def dataset_since(dataset: Dataset, moment: int) -> Dataset:
+    """Return a data set without events before a moment (microseconds). O(rows)."""
+    tables = {name: rows_since(name, table, moment, dataset.room) for name, table in dataset.tables.items()}
+    return replace(dataset, tables=tables)
 
 
 def rows_since(name: str, table: pa.Table, moment: int, room: Room = HEAP) -> pa.Table:

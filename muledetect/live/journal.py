@@ -22,7 +22,6 @@ import pyarrow as pa
 
 from muledetect.arrays import Float32Array
 from muledetect.errors import DataError
-from muledetect.facts import Facts
 from muledetect.live.log import Log, Sync, sync_folder
 from muledetect.live.state import LiveState, live_signals
 from muledetect.records import Dataset
@@ -189,9 +188,11 @@ def _read_state(folder: Path) -> LiveState:
         tables["transfers"] = tables["transfers"].set_column(place, name, column)
     dataset = Dataset(tables, ids, pa.table({}), (), {}, currency=header["currency"], tick=header["tick"])
     known = {made.name: made for made in live_signals()}
-    values = np.load(folder / _SIGNALS) if set(header["signals"]) <= known.keys() else None
+    values = np.load(folder / _SIGNALS, mmap_mode="r") if set(header["signals"]) <= known.keys() else None
     signals = None if values is None else [known[name] for name in header["signals"]]
-    return LiveState(Facts(dataset), signals, since=header["since"], values=values)
+    held = [dataset]
+    del dataset, tables
+    return LiveState(held.pop, signals, since=header["since"], values=values)
 
 
 def _read(path: Path) -> pa.Table:

@@ -61,7 +61,7 @@ class Lists:
     """
 
     def __init__(self, key: AnyArray, n_keys: int) -> None:
-        start, place = group(key.astype(np.int32), n_keys)
+        start, place = group(key.astype(np.int32, copy=False), n_keys)
         self._n_keys = n_keys
         self._start, self._stop, self._end = (_with_room(a) for a in (start[:-1], start[1:], start[1:]))
         self._entry = _with_room(place.astype(np.int32))

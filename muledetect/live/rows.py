@@ -53,16 +53,27 @@ class Growing:
         """Bytes that are in use; room ahead is not counted, for it was never written."""
         return self.n * (self._array.nbytes // max(1, len(self._array)))
 
-    def append(self, values: AnyArray) -> None:
-        """Add values behind the others."""
-        n = self.n + len(values)
+    def reserve(self, n: int) -> None:
+        """Make room for `n` values."""
         if n > len(self._array):
             bigger = np.empty((n + max(_LEAST, int(n * _AHEAD)), *self._array.shape[1:]), self._array.dtype)
             bigger[: self.n] = self.values
             self._array, self._lent = bigger, {}
+
+    def append(self, values: AnyArray) -> None:
+        """Add values behind the others."""
+        n = self.n + len(values)
+        self.reserve(n)
         self.own(self.n)
         self._array[self.n : n] = values
         self.n = n
+
+    def extend(self, n: int) -> AnyArray:
+        """Add `n` cells, and return them for writing: what they hold is not set yet."""
+        self.reserve(self.n + n)
+        self.own(self.n)
+        self.n += n
+        return self._array[self.n - n : self.n]
 
     def cut(self, n: int) -> None:
         """Forget what lies behind the first `n`."""
@@ -121,14 +132,17 @@ class Rows:
 
     Parameters
     ----------
-    table : pyarrow.Table
-        The first rows, maybe none.
+    table : pyarrow.Table or dict of column name -> pyarrow.ChunkedArray
+        The first rows, maybe none. Columns are taken out of a dictionary one by one, so that each may be freed.
     shared : mapping of column name -> IdEncoder
         Encoders that other tables use too.
     """
 
-    def __init__(self, table: pa.Table, shared: Mapping[str, IdEncoder] | None = None) -> None:
-        self.schema: pa.Schema = table.schema.remove_metadata()
+    def __init__(
+        self, table: pa.Table | dict[str, pa.ChunkedArray], shared: Mapping[str, IdEncoder] | None = None
+    ) -> None:
+        columns = table if isinstance(table, dict) else dict(zip(table.column_names, table.columns, strict=True))
+        self.schema: pa.Schema = pa.schema([(name, column.type) for name, column in columns.items()])
         self._shared = dict(shared or {})
         self.encoders: dict[str, IdEncoder] = {
             field.name: self._shared[field.name] if field.name in self._shared else IdEncoder()
@@ -137,7 +151,7 @@ class Rows:
         }
         self._number_of: dict[str, Int32Array] = {}
         self._missing = {field.name: _missing_of(field.type) for field in self.schema}
-        self._columns = {field.name: Growing(self._coded(field.name, table[field.name])) for field in self.schema}
+        self._columns = {name: Growing(self._coded(name, columns.pop(name))) for name in self.schema.names}
 
     def __len__(self) -> int:
         return next(iter(self._columns.values())).n

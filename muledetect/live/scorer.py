@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from copy import copy
 from importlib.metadata import version
@@ -18,7 +18,6 @@ import pyarrow.compute as pc
 from muledetect.arrays import BoolArray, Float64Array, Int64Array, distinct
 from muledetect.clock import DAY, HOUR
 from muledetect.errors import DataError, ModelError, OptionError
-from muledetect.facts import Facts
 from muledetect.features import as_table, registry
 from muledetect.features._extract import compute_columns, plan_of
 from muledetect.features._extraction import first_seen
@@ -75,8 +74,9 @@ class LiveScorer:
     ----------
     model : MuleModel
         Of live columns only, see `train(..., live=True)`.
-    dataset : Dataset
-        What the state begins with.
+    dataset : Dataset or callable
+        What the state begins with. A function returns it; where nobody else holds it, each column is freed when it is
+        in the state, so that a large bank is not held twice.
     language : "en" or "th"
         Of the reasons.
     reasons : int
@@ -104,7 +104,7 @@ class LiveScorer:
     def __init__(
         self,
         model: MuleModel,
-        dataset: Dataset,
+        dataset: Dataset | Callable[[], Dataset],
         *,
         language: Language = "en",
         reasons: int = 3,
@@ -119,13 +119,15 @@ class LiveScorer:
         self._coming: Coming | None = None
         self._pool: ThreadPoolExecutor | None = None
         self._take(model)
-        of_state = {"fingerprint": dataset.fingerprint, "lookback": self._lookback}
+        held = [dataset() if callable(dataset) else dataset]
+        of_state = {"fingerprint": held[0].fingerprint, "lookback": self._lookback}
         self.journal = None if log is None else Journal(Path(log), of_state, sync=sync)
         try:
             kept = None if self.journal is None else self.journal.snapshot()
             if kept is None:
-                as_of = int(pc.max(dataset.transfers["time"].cast(pa.int64())).as_py() or 0)
-                kept = LiveState(Facts(dataset), since=self._begin(as_of))
+                as_of = int(pc.max(held[0].transfers["time"].cast(pa.int64())).as_py() or 0)
+                kept = LiveState(held.pop, since=self._begin(as_of))
+            held.clear()
             self.state = kept
             for table, rows in () if self.journal is None else self.journal.entries():
                 self._repeat(table, rows)

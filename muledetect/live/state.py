@@ -17,13 +17,14 @@ import pyarrow as pa
 from muledetect.arrays import AnyArray, BoolArray, Float32Array, Int32Array, Int64Array
 from muledetect.facts import Facts
 from muledetect.facts.known import visible_tables
-from muledetect.facts.lookback import rows_since
+from muledetect.facts.lookback import dataset_since, rows_since
 from muledetect.features import Extraction
-from muledetect.features.signals import Signal, compute_signal, signal_registry
+from muledetect.features.signals import Signal, fill_signals, signal_registry
 from muledetect.live.lists import Lists
 from muledetect.live.parts import Parts
 from muledetect.live.plain import plain_cells
 from muledetect.live.rows import Cells, Growing, Rows
+from muledetect.memory import give_back
 from muledetect.records import Dataset
 from muledetect.records.encode import IdEncoder
 from muledetect.schema import INPUTS
@@ -83,7 +84,8 @@ class LiveState:
 
     Parameters
     ----------
-    facts : Facts
+    records : Facts or callable
+        A function returns the data set. Where nobody else holds it, each column is freed when it is in the state.
     signals : sequence of Signal, optional
         Those to compute; default: all live ones.
     since : int, optional
@@ -108,25 +110,31 @@ class LiveState:
 
     def __init__(
         self,
-        facts: Facts,
+        records: Facts | Callable[[], Dataset],
         signals: Sequence[Signal] | None = None,
         *,
         since: int | None = None,
         values: Float32Array | None = None,
         threads: int | None = None,
     ) -> None:
-        facts = facts if since is None or values is not None else facts.since(since)
-        dataset, self.since = facts.dataset, since
+        dataset = records() if callable(records) else records.dataset
+        if since is not None and values is None:
+            dataset = dataset_since(dataset, since)
+        self.since, self.currency, self.tick = since, dataset.currency, dataset.tick
         self._told: list[tuple[str, tuple[Any, ...]]] | None = None
         self.changed_from = NOTHING_CHANGED
-        self.currency, self.tick = dataset.currency, dataset.tick
+        self.signals = live_signals() if signals is None else list(signals)
+        # before all else: what signals are made of takes less room than what is not there yet
+        self._values = self._signals_of(dataset, threads) if values is None else Growing(values)
         self.accounts = IdEncoder()
         self.accounts.encode(dataset.account_ids)
         owners = {name: {column: self.accounts} for name, column in _OWNER.items()}
         shared = {**owners, "transfers": dict.fromkeys(("source", "target"), self.accounts)}
-        self.tables = {
-            name: Rows(_of_contract(name, table), shared.get(name)) for name, table in visible_tables(dataset).items()
-        }
+        columns = {name: _of_contract(name, table) for name, table in visible_tables(dataset).items()}
+        del dataset
+        give_back()
+        self.tables = {name: Rows(one, shared.get(name)) for name, one in columns.items()}
+        give_back()
         rows = self.tables["transfers"]
         self._paid, self._got = (Lists(rows[name], len(self.accounts)) for name in ("source", "target"))
         self._to_self = Lists(_to_self(rows["source"], rows["target"]), len(self.accounts))
@@ -142,16 +150,11 @@ class LiveState:
             if (table := self.tables.get(name)) is not None and column in table
         }
         self._reversals = Lists(*_keys_of(rows, "reversal_of")) if "reversal_of" in rows else None
-        self.signals = live_signals() if signals is None else list(signals)
-        if values is None:
-            past = Extraction(facts, threads=threads).past
-            found = [np.empty((len(past), 0), np.float32), *(compute_signal(made, past) for made in self.signals)]
-            values = np.column_stack(found)
-        self._values = Growing(values)
         self.parts = Parts(
             self.tables, self.accounts, paid=self._paid, got=self._got, to_self=self._to_self, used=self._used,
             owned=self._owned, signals=self.signals, values=self._values, currency=self.currency, tick=self.tick,
         )  # fmt: skip
+        give_back()
 
     def __repr__(self) -> str:
         counts = ", ".join(f"{name}={len(rows):,}" for name, rows in self.tables.items())
@@ -334,7 +337,7 @@ class LiveState:
 
     def later(self, since: int) -> LiveState:
         """Return the state without the events before a moment; codes of accounts stay. O(transfers)."""
-        return LiveState(Facts(self.to_dataset()), self.signals, since=since)
+        return LiveState(self.to_dataset, self.signals, since=since)
 
     def prepare_later(self, since: int, pool: Executor) -> Coming:
         """Let another thread make what `later` will be; what is booked meanwhile is written down for it.
@@ -353,7 +356,7 @@ class LiveState:
 
         def make() -> LiveState:
             # one thread, for the others have payments to score
-            return LiveState(Facts(records()), self.signals, since=since, threads=1)
+            return LiveState(records, self.signals, since=since, threads=1)
 
         return Coming(since, pool.submit(make), self._told)
 
@@ -383,6 +386,14 @@ class LiveState:
             coded = pa.DictionaryArray.from_arrays(pa.array(held["transfers"][name].copy()), ids)
             transfers = transfers.set_column(transfers.schema.get_field_index(name), name, coded)
         return self._dataset({**tables, "transfers": transfers}, ids)
+
+    def _signals_of(self, dataset: Dataset, threads: int | None) -> Growing:
+        """Return the signals of all transfers."""
+        made = Growing(np.empty((0, sum(len(one.columns) for one in self.signals)), np.float32))
+        fill_signals(
+            self.signals, Extraction(Facts(dataset), threads=threads).past, made.extend(len(dataset.transfers))
+        )
+        return made
 
     def _tell(self, what: str, *given: Any) -> None:
         if self._told is not None:
@@ -415,5 +426,5 @@ def _keys_of(rows: Rows, column: str) -> tuple[AnyArray, int]:
     return rows[column], len(rows.encoders[column])
 
 
-def _of_contract(name: str, table: pa.Table) -> pa.Table:
-    return table.select([column for column in table.column_names if column in INPUTS[name].names])
+def _of_contract(name: str, table: pa.Table) -> dict[str, pa.ChunkedArray]:
+    return {column: table[column] for column in table.column_names if column in INPUTS[name].names}

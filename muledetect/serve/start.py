@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from threading import Lock
 from typing import Any
+
+import pyarrow as pa
 
 from muledetect.clock import Moment, parse_time
 from muledetect.errors import OptionError
@@ -91,12 +94,19 @@ def open_service(
     used = open_model(model, read)
     rules = load_policy(policy or used.trained_on_.pack or "none")
     read = read if until is None else known_at(read, parse_time(until))
-    scorer = LiveScorer(used, read, language=language, log=log, sync=sync, busy=busy)
+    last, currency = (
+        read.transfers.select(["transfer_id", "time", "source", "target", "amount"])[-1:].to_pylist(),
+        read.currency,
+    )
+    bare, held = _without_rows(read), [read]
+    del read
+    scorer = LiveScorer(used, held.pop, language=language, log=log, sync=sync, busy=busy)
     outflows = Outflows(rules)
-    outflows.start(_snapshot_of(scorer.state.to_dataset()))
-    desk = Desk(scorer, rules, outflows, read.currency)
+    if rules.window:
+        outflows.start(_snapshot_of(scorer.state.to_dataset()))
+    desk = Desk(scorer, rules, outflows, currency)
 
-    _warm_up(scorer, read)
+    scorer.score_many(last, explain=True)  # so that no caller waits for what is compiled or read at the first time
 
     def lend() -> Callable[[], Dataset]:
         return scorer.state.lend()  # the state of the turn: that of a new day may have taken over
@@ -121,7 +131,7 @@ def open_service(
             scorer.close()
 
     service = Service(
-        desk, locate=locate, reload=lambda: open_model(model, read), snapshot=snapshot, tokens=known,
+        desk, locate=locate, reload=lambda: open_model(model, bare), snapshot=snapshot, tokens=known,
         limits=limits or Limits(), record=None if decisions is None else Record(decisions), shadow=shadow, close=close,
     )  # fmt: skip
     return service
@@ -136,7 +146,7 @@ def _snapshot_of(records: Dataset) -> Snapshot:
     return Snapshot(records, min(latest, time.time_ns() // 1_000) + 1)
 
 
-def _warm_up(scorer: LiveScorer, records: Dataset) -> None:
-    """Score once with reasons, so that no caller waits for what is compiled or read at the first time."""
-    rows = records.transfers.select(["transfer_id", "time", "source", "target", "amount"])
-    scorer.score_many(rows.slice(max(len(rows) - 1, 0)).to_pylist(), explain=True)
+def _without_rows(dataset: Dataset) -> Dataset:
+    """Return what a data set says of itself, without the rows: a large bank is not held beside the state."""
+    tables = {name: table.schema.empty_table() for name, table in dataset.tables.items()}
+    return replace(dataset, tables=tables, account_ids=pa.array([], pa.string()))

@@ -41,7 +41,7 @@ from muledetect.features.signals._past import (
     Ties,
     build_past,
 )
-from muledetect.features.signals._slices import compute_signal, compute_signals, compute_slice, slices_of
+from muledetect.features.signals._slices import compute_signal, compute_signals, compute_slice, fill_signals, slices_of
 from muledetect.features.signals._spec import Signal, SignalRegistry, describe_signals, signal
 from muledetect.progress import Progress
 from muledetect.records import Dataset
@@ -152,6 +152,7 @@ __all__ = [
     "count_on",
     "describe_signals",
     "extract_signals",
+    "fill_signals",
     "signal",
     "signal_names",
     "signal_registry",

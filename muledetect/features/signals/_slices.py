@@ -86,6 +86,26 @@ def compute_signals(
     return kept
 
 
+def fill_signals(signals: Sequence[Signal], past: Past, values: Float32Array) -> None:
+    """Write the columns of signals, side by side in their order, to float32[n_transfers, n_columns].
+
+    What is computed is written at once, so that nothing else with a row a transfer is kept.
+
+    Parameters
+    ----------
+    signals : sequence of Signal
+    past : Past
+    values : float32[n_transfers, n_columns]
+    """
+    ends = np.cumsum([len(signal.columns) for signal in signals]).tolist()
+    place = {signal.name: slice(end - len(signal.columns), end) for signal, end in zip(signals, ends, strict=True)}
+    together = [signal for signal in signals if signal.reach is not None and past.room.limit is not None]
+    groups = [together] if together else []
+    for group in [*groups, *([signal] for signal in signals if signal not in together)]:
+        for signal, low, high, found in _by_slice(group, past, None, silent):
+            values[low:high, place[signal.name]] = found
+
+
 def _by_slice(
     signals: Sequence[Signal], past: Past, most: int | None, told: Progress
 ) -> Iterator[tuple[Signal, int, int, Float32Array]]:
