@@ -47,6 +47,9 @@ _AN_ACCOUNT: Final = 300
 _A_TRANSFER: Final = 10
 _A_SESSION: Final = 15
 _READING: Final = 6
+# Of a live state and that of the next day beside it.
+_A_LIVE_ACCOUNT: Final = 300
+_A_LIVE_TRANSFER: Final = 1_000
 
 _UNITS: Final[Mapping[str, int]] = MappingProxyType({"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12})
 _SIZE: Final = re.compile(r"(\d+(?:\.\d+)?)\s*([kmgt]?)(i?)b?", re.IGNORECASE)
@@ -250,6 +253,17 @@ def need_of_work(n_transfers: int, n_accounts: int, n_sessions: int) -> int:
         Rows of the data set; accounts with those of other banks.
     """
     return _PROGRAM + _AN_ACCOUNT * n_accounts + max(_A_TRANSFER * n_transfers, _A_SESSION * n_sessions)
+
+
+def need_of_state(n_transfers: int, n_accounts: int) -> int:
+    """Return about how many bytes a live state takes while that of the next day is made beside it.
+
+    Parameters
+    ----------
+    n_transfers, n_accounts : int
+        Transfers within the look-back; accounts with those of other banks.
+    """
+    return _PROGRAM + _A_LIVE_ACCOUNT * n_accounts + _A_LIVE_TRANSFER * n_transfers
 
 
 def need_of_reading(n_bytes: int) -> int:

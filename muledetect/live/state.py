@@ -18,8 +18,8 @@ from muledetect.arrays import AnyArray, BoolArray, Float32Array, Int32Array, Int
 from muledetect.facts import Facts
 from muledetect.facts.known import visible_tables
 from muledetect.facts.lookback import dataset_since, rows_since
-from muledetect.features import Extraction
-from muledetect.features.signals import Signal, fill_signals, signal_registry
+from muledetect.features.signals import Signal, build_past, fill_signals, signal_registry
+from muledetect.graph import build_graph
 from muledetect.live.lists import Lists
 from muledetect.live.parts import Parts
 from muledetect.live.plain import plain_cells
@@ -390,9 +390,10 @@ class LiveState:
     def _signals_of(self, dataset: Dataset, threads: int | None) -> Growing:
         """Return the signals of all transfers."""
         made = Growing(np.empty((0, sum(len(one.columns) for one in self.signals)), np.float32))
-        fill_signals(
-            self.signals, Extraction(Facts(dataset), threads=threads).past, made.extend(len(dataset.transfers))
-        )
+        # no `Facts`: they refer to themselves, and would stay until Python looks for dead objects
+        graph, tables = build_graph(dataset), visible_tables(dataset)
+        past = build_past(graph, tables=tables, threads=threads, room=dataset.room)
+        fill_signals(self.signals, past, made.extend(len(dataset.transfers)))
         return made
 
     def _tell(self, what: str, *given: Any) -> None:

@@ -9,12 +9,14 @@ from pathlib import Path
 from threading import Lock
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
 from muledetect.clock import Moment, parse_time
 from muledetect.errors import OptionError
 from muledetect.facts import Snapshot
 from muledetect.facts.columns import numbers
+from muledetect.features._extraction import first_seen
 from muledetect.inputs import Source, load, open_model
 from muledetect.live.desk import Desk
 from muledetect.live.finding import find_money
@@ -23,6 +25,8 @@ from muledetect.live.log import Sync
 from muledetect.live.outflows import Outflows
 from muledetect.live.policy import load_policy
 from muledetect.live.scorer import LiveScorer
+from muledetect.memory import need_of_state
+from muledetect.model import MuleModel
 from muledetect.model.sentences import Language
 from muledetect.progress import Progress
 from muledetect.records import Dataset
@@ -81,7 +85,8 @@ def open_service(
     Raises
     ------
     OptionError
-        If `shadow` has no file of decisions, the policy has amounts in another currency, or a token file is not safe.
+        If the state does not fit in `memory`, `shadow` has no file of decisions, the policy has amounts in another
+        currency, or a token file is not safe.
     ModelError
         If the model needs a column that is not live.
     DataError
@@ -94,17 +99,15 @@ def open_service(
     used = open_model(model, read)
     rules = load_policy(policy or used.trained_on_.pack or "none")
     read = read if until is None else known_at(read, parse_time(until))
-    last, currency = (
-        read.transfers.select(["transfer_id", "time", "source", "target", "amount"])[-1:].to_pylist(),
-        read.currency,
-    )
+    _refuse_state(read, used)
+    last = read.transfers.select(["transfer_id", "time", "source", "target", "amount"])[-1:].to_pylist()
     bare, held = _without_rows(read), [read]
     del read
     scorer = LiveScorer(used, held.pop, language=language, log=log, sync=sync, busy=busy)
     outflows = Outflows(rules)
     if rules.window:
         outflows.start(_snapshot_of(scorer.state.to_dataset()))
-    desk = Desk(scorer, rules, outflows, currency)
+    desk = Desk(scorer, rules, outflows, bare.currency)
 
     scorer.score_many(last, explain=True)  # so that no caller waits for what is compiled or read at the first time
 
@@ -144,6 +147,22 @@ def _snapshot_of(records: Dataset) -> Snapshot:
         clocks.append(numbers(records.tables["complaints"], "known_ts"))
     latest = max(int(clock.max(initial=0)) for clock in clocks)
     return Snapshot(records, min(latest, time.time_ns() // 1_000) + 1)
+
+
+def _refuse_state(dataset: Dataset, model: MuleModel) -> None:
+    """Stop before a state is made that a limit of memory does not hold: it cannot be in files."""
+    limit, lookback = dataset.room.limit, model.trained_on_.lookback
+    if limit is None:
+        return
+    moment = numbers(dataset.transfers, "time")
+    since = first_seen(int(moment.max()), lookback, whole_days=True) if lookback else int(moment.min())
+    n = int(np.count_nonzero(moment >= since))
+    need = need_of_state(n, len(dataset.account_ids))
+    if need > limit:
+        raise OptionError(
+            f"memory: the state of {n:,} transfers, with that of the next day beside it, takes about {need / 1e9:.1f} "
+            f"GB; got {limit / 1e9:g} GB. Give that much, or train a model with a shorter look-back."
+        )
 
 
 def _without_rows(dataset: Dataset) -> Dataset:

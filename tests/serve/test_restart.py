@@ -70,6 +70,12 @@ def test_a_log_goes_on_with_its_own_data_set_only(folder: Path) -> None:
         pass
 
 
+def test_a_limit_of_memory_that_does_not_hold_the_state_is_refused(folder: Path) -> None:
+    with pytest.raises(OptionError, match="memory: the state of"):
+        opened(folder, "small", memory="610MB")
+    assert not (folder / "small").exists()
+
+
 def test_shadow_mode_allows_and_records_what_it_would_have_decided(folder: Path, tmp_path: Path) -> None:
     rule = {"name": "any", "when": {"kind": "tier", "side": "payee", "tier": "watch"}, "action": "delay",
             "hold_for": "24h", "text": "t", "source": "s", "choice": "c"}  # fmt: skip
