@@ -31,12 +31,18 @@ import pandas as pd
 import pyarrow.parquet as pq
 from _peaks import EVERY, resident
 
-#: What a stage spends, in seconds and page faults.
-SPENT = ["seconds", "user", "system", "faults", "faults_on_disk"]
+#: What a stage spends, in seconds, page faults and bytes of the disk.
+SPENT = ["seconds", "user", "system", "faults", "faults_on_disk", "read", "written"]
 #: Stages, besides signals, whose time is held against a scan, a sort and a write of the transfers.
 LIKE_A_SORT = {"features", "suspicion"}
 STEPS = ["prepare", "score", "rings", "trace", "report", "train"]
 MODEL_AT = ["2025-01-20", "2025-01-25", "2025-01-30"]
+
+
+def moved() -> tuple[int, int]:
+    """Return the bytes that this process read from and wrote to disks until now."""
+    said = dict(line.split(": ") for line in Path("/proc/self/io").read_text().splitlines())
+    return int(said["read_bytes"]), int(said["write_bytes"])
 
 
 class Watch:
@@ -52,7 +58,8 @@ class Watch:
 
     def _begin(self) -> None:
         used = resource.getrusage(resource.RUSAGE_SELF)
-        self._begun = np.array([time.perf_counter(), used.ru_utime, used.ru_stime, used.ru_minflt, used.ru_majflt])
+        begun = [time.perf_counter(), used.ru_utime, used.ru_stime, used.ru_minflt, used.ru_majflt, *moved()]
+        self._begun = np.array(begun)
         Path("/proc/self/clear_refs").write_text("5")
 
     def _sample(self) -> None:
@@ -116,10 +123,10 @@ def step_here(step: str, source: str, model: str, as_of: str, memory: str, folde
     steps[step](progress=watch, **given)
     watch.end()
     taken = {"seconds": time.perf_counter() - begun, "imports": imported, "stages": watch.stages}
-    times, moved = os.times(), dict(line.split(": ") for line in Path("/proc/self/io").read_text().splitlines())
+    times = os.times()
     most = {name: max(found[name] for found in watch.stages.values()) for name in ("own", "files", "peak")}
     faults = {name: sum(found[name] for found in watch.stages.values()) for name in ("faults", "faults_on_disk")}
-    io = {"read": int(moved["read_bytes"]), "written": int(moved["write_bytes"])}
+    io = dict(zip(("read", "written"), moved(), strict=True))
     print(json.dumps({"user": times.user, "system": times.system, **taken, **most, **faults, **io}))
 
 
@@ -207,7 +214,8 @@ def told_by_stage(what: str, found: dict) -> str:
     lines = [
         f"  {stage}: {of['seconds']:.0f} s, of processors {of['user']:.0f} + {of['system']:.0f} of the system, own "
         f"{of['own'] / 1e9:.2f} GB, pages {of['files'] / 1e9:.2f} GB, peak {of['peak'] / 1e9:.2f} GB, "
-        f"{of['faults'] / 1e6:.1f} million page faults and {of['faults_on_disk'] / 1e3:.0f} thousand from disk"
+        f"{of['faults'] / 1e6:.1f} million page faults and {of['faults_on_disk'] / 1e3:.0f} thousand from disk, "
+        f"{of['read'] / 1e9:.1f} GB read and {of['written'] / 1e9:.1f} GB written"
         for stage, of in found["stages"].items()
     ]
     return "\n".join([f"\n{what}", *lines])

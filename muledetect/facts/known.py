@@ -179,6 +179,16 @@ class Facts:
             found: T = self._known[key]
             return found
 
+    def has(self, key: Hashable) -> bool:
+        """Return whether `once` has something for a key."""
+        with self._lock:
+            return key in self._known
+
+    def take(self, key: Hashable) -> Any:
+        """Return what `once` has for a key, which it has; it is not kept any longer."""
+        with self._lock:
+            return self._known.pop(key)
+
     @property
     def _transfers(self) -> pa.Table:
         return self.dataset.transfers

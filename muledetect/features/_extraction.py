@@ -5,20 +5,25 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Collection, Hashable, Iterator, Mapping, Sequence
 from threading import RLock
-from typing import Any, NamedTuple, Protocol, TypeVar
+from typing import Any, Literal, NamedTuple, Protocol, TypeVar
 
+import numba
+import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
 from muledetect.arrays import Float32Array, Float64Array, Int64Array
 from muledetect.clock import DAY, Duration, parse_duration
 from muledetect.facts import Facts, facts_of
-from muledetect.features.signals import Past, Signal, build_past, compute_signals, signal_registry
+from muledetect.features.signals import Book, Past, Signal, build_past, compute_columns, compute_rows, signal_registry
 from muledetect.graph import Points, TransferGraph
 from muledetect.progress import Progress
 from muledetect.records import Dataset
 
 T = TypeVar("T")
+
+#: Credits or debits.
+Side = Literal["in", "out"]
 
 
 class Suspicion(NamedTuple):
@@ -40,6 +45,13 @@ class Suspicion(NamedTuple):
     bits: Float64Array
     view: Int64Array
     score: Float64Array | None = None
+
+
+class InOrder(NamedTuple):
+    """Columns of signals in the order of a book: names, and float32[n_entries, n_names]; a row lies in one piece."""
+
+    names: tuple[str, ...]
+    values: Float32Array
 
 
 class Runner(Protocol):
@@ -88,6 +100,8 @@ class Extraction:
     ----------
     suspicion : Suspicion or None
         Of the moment, in what `before` returns.
+    asked_from : int or None
+        No point is earlier, in what `before` returns where the look-back cuts something; None: unknown.
     progress : callable or None
         Called while signals are computed.
     """
@@ -110,6 +124,7 @@ class Extraction:
         self.whole_days = whole_days
         self.suspect: Callable[[Extraction, int], Suspicion] | None = None
         self.suspicion: Suspicion | None = None
+        self.asked_from: int | None = None
         self.progress: Progress | None = None
         self.threads = threads or os.cpu_count() or 1
         self._known: dict[Hashable, Any] = {}
@@ -153,7 +168,9 @@ class Extraction:
         facts, runner = self.facts.since(moment), None if self.runner is None else self.runner.since(moment)
         if facts is self.facts:
             return self
-        return Extraction(facts, hide_groups=self.hide_groups, threads=self.threads, runner=runner)
+        made = Extraction(facts, hide_groups=self.hide_groups, threads=self.threads, runner=runner)
+        made.asked_from = int(as_of)
+        return made
 
     def with_suspicion(self, suspect: Callable[[Extraction, int], Suspicion]) -> Extraction:
         """Return an extraction that also has the suspicion columns, and shares all that was computed here.
@@ -183,7 +200,7 @@ class Extraction:
     def _copy(self) -> Extraction:
         """Return an extraction of the same events, with the same signals, without look-back or suspicion."""
         made = Extraction(self.facts, hide_groups=self.hide_groups, threads=self.threads, runner=self.runner)
-        made._known, made._lock = self._known, self._lock
+        made._known, made._lock, made.asked_from = self._known, self._lock, self.asked_from
         return made
 
     def get(self, build: Callable[[Extraction], T]) -> T:
@@ -206,31 +223,60 @@ class Extraction:
         ----------
         column : str
         beside : collection of str, optional
-            Columns of any signal that will be asked for, too: with them one pass computes all that it can, and nothing
-            else is kept. Default: all columns of the same signal.
+            Columns of any signal that will be asked for, too: nothing else is kept. Default: all columns of the same
+            signal.
         """
         made, of = signal_registry().of_column(column), self.facts.signals_from
         found: Mapping[str, Float32Array] = of.once(
-            ("signal", made.name, self.threads), lambda: self._columns(made, beside)
+            self._key(made), lambda: compute_columns(made, self.past, beside, progress=self.progress)
         )
         if column not in found:
             found = of.once(
                 ("signal column", column, self.threads),
-                lambda: compute_signals([made], self.past, [column], progress=self.progress),
+                lambda: compute_columns(made, self.past, [column], progress=self.progress),
             )
         return found[column]
 
-    def _columns(self, made: Signal, wanted: Collection[str] | None) -> Mapping[str, Float32Array]:
+    def signals_by_book(self, wanted: Mapping[Side, Collection[str]]) -> Mapping[Side, list[InOrder]]:
+        """Return built-in signals in the order of the books.
+
+        What the transfers of an account say lies side by side, so that shards of accounts read each page once. Values
+        in the order of time are not kept: those of a signal are put in order when they are there.
+
+        Parameters
+        ----------
+        wanted : mapping of "in" and "out" to columns
+            In the order of `past.received` and of `past.paid`.
+        """
+        key = ("signals by book", self.threads, *(frozenset(wanted[side]) for side in ("in", "out")))
+        return self.facts.signals_from.once(key, lambda: self._by_book(wanted))
+
+    def _by_book(self, wanted: Mapping[Side, Collection[str]]) -> dict[Side, list[InOrder]]:
+        past, room, made = self.past, self.facts.room, {side: list[InOrder]() for side in wanted}
+        books: dict[Side, Book] = {"in": past.received, "out": past.paid}
+        for names, rows in self._rows({*wanted["in"], *wanted["out"]}):
+            for side, book in books.items():
+                places = [place for place, name in enumerate(names) if name in wanted[side]]
+                values = room.empty((len(book.transfer), len(places)), np.float32)
+                past.by_entry(_put_in_order, book, rows, np.array(places, np.int64), values)
+                made[side].append(InOrder(tuple(names[place] for place in places), values))
+        return made
+
+    def _rows(self, columns: set[str]) -> Iterator[tuple[tuple[str, ...], Float32Array]]:
+        """Yield names and values of columns of signals in the order of time, float32[n_transfers, n_names]."""
         of = self.facts.signals_from
-        if wanted is None or made.reach is None or of.room.limit is None:
-            return compute_signals([made], self.past, wanted, progress=self.progress)
-        every = signal_registry().signals.values()
-        bounded = [one for one in every if one.reach is not None and not one.columns.keys().isdisjoint(wanted)]
-        found: Mapping[str, Float32Array] = of.once(
-            ("signals by slice", self.threads),
-            lambda: compute_signals(bounded, self.past, wanted, progress=self.progress),
-        )
-        return {name: found[name] for name in made.columns if name in found}
+        signals = [one for one in signal_registry().signals.values() if not columns.isdisjoint(one.columns)]
+        elsewhere = [one for one in signals if of.has(self._key(one))]
+        for one in elsewhere:
+            yield from (((name,), values[:, None]) for name, values in of.take(self._key(one)).items())
+        rest = [one for one in signals if one not in elsewhere]
+        # those with a bound are computed over the same slices of time
+        for group in ([one for one in rest if one.reach is not None], *([one] for one in rest if one.reach is None)):
+            if group:
+                yield compute_rows(group, self.past, columns, progress=self.progress)
+
+    def _key(self, signal: Signal) -> Hashable:
+        return ("signal", signal.name, self.threads)
 
     def _once(self, key: Hashable, build: Callable[[], T]) -> T:
         with self._lock:
@@ -253,3 +299,12 @@ def _facts_of(given: Dataset | Facts | TransferGraph, graph: TransferGraph | Non
         none = pa.table({})
         return Facts(Dataset({"transfers": none}, given.account_ids, none, (), {}, currency="", tick=given.tick), given)
     return facts_of(given, graph)
+
+
+@numba.njit(cache=True, nogil=True)
+def _put_in_order(low, high, book, rows, places, found) -> None:  # type: ignore[no-untyped-def]
+    """Write column `places[k]` of the rows of the entries of a book into column k of `found`."""
+    for e in range(low, high):
+        i = book.transfer[e]
+        for k in range(len(places)):
+            found[e, k] = rows[i, places[k]]

@@ -28,6 +28,7 @@ from muledetect.arrays import (
     Int32Array,
     Int64Array,
     each_first_at_least,
+    first_at_least,
 )
 from muledetect.facts import Facts
 from muledetect.facts.balances import balances_before
@@ -210,23 +211,37 @@ class History:
             )
         )
 
-    def signal(self, side: Literal["in", "out"], column: str, beside: Collection[str] | None = None) -> Float32Array:
-        """Return a built-in signal of the entries of `incoming` or `outgoing`, as `side` says, float32[n_entries].
-
-        `column` is its name. `beside` are columns that will be asked for, too, see `Extraction.signal`.
-        """
+    def signal(self, side: Literal["in", "out"], column: str) -> Float32Array:
+        """Return a built-in signal of the entries of `incoming` or `outgoing`, as `side` says, float32[n_entries]."""
         if (side, column) not in self._signals:
-            self._signals[side, column] = self.signals(side, (column,), beside)[0]
+            self._signals[side, column] = self.signals(side, (column,))[0]
         return self._signals[side, column]
 
     def signals(
-        self, side: Literal["in", "out"], columns: Sequence[str], beside: Collection[str] | None = None
+        self,
+        side: Literal["in", "out"],
+        columns: Sequence[str],
+        beside: Mapping[Literal["in", "out"], Collection[str]] | None = None,
     ) -> Float32Array:
-        """Return built-in signals of the entries of a side, as `signal`, float32[n_columns, n_entries]; not kept."""
+        """Return built-in signals of the entries of a side, as `signal`, float32[n_columns, n_entries]; not kept.
+
+        `beside` are the columns of both sides ("in", "out") that will be asked for. With a limit of memory they are
+        put in the order of the books, once: see `Extraction.signals_by_book`.
+        """
         entries = self.incoming if side == "in" else self.outgoing
         found = np.empty((len(columns), len(entries.time)), np.float32)
-        for row, column in zip(found, columns, strict=True):
-            np.take(self.extraction.signal(column, beside), entries.transfer, out=row)
+        if beside is None or self.facts.room.limit is None:
+            every = None if beside is None else {*beside["in"], *beside["out"]}
+            for row, column in zip(found, columns, strict=True):
+                np.take(self.extraction.signal(column, every), entries.transfer, out=row)
+            return found
+        past, accounts = self.extraction.past, np.unique(self.points.account)
+        first = (past.received if side == "in" else past.paid).start
+        start, stop = self.bounds[0 if side == "in" else 1]
+        for names, values in self.extraction.signals_by_book(beside)[side]:
+            places = [(names.index(column), row) for row, column in enumerate(columns) if column in names]
+            if places:
+                _copy(accounts, first, start, stop, values, np.array(places), found)
         return found
 
     @cached_property
@@ -332,11 +347,10 @@ def build_history(
     points: Points,
 ) -> History:
     """Lay out the past of `points`. O(transfers of their accounts + accounts of the graph); 58 bytes an entry."""
-    graph = extraction.graph
-    laid = lay_out(
-        points, graph.incoming, graph.outgoing, (graph.time, graph.source, graph.target, graph.amount),
-        np.full(graph.n_accounts, -1, np.int32),
-    )  # fmt: skip
+    graph, past = extraction.graph, extraction.past
+    rank_of = np.full(graph.n_accounts, -1, np.int32)
+    accounts, local, latest = _asked(points)
+    laid = _laid(local, _of_book(accounts, latest, past.received), _of_book(accounts, latest, past.paid), rank_of)
     into, out = laid.incoming, laid.outgoing
     return History(
         points=points,
@@ -368,11 +382,24 @@ def lay_out(
     rank_of : int32[n_accounts]
         -1 everywhere, and again afterwards.
     """
+    accounts, local, latest = _asked(points)
+    time, source, target, amount = transfers
+    into = _of_lists(accounts, latest, tuple(incoming), (time, amount, source, target))
+    out = _of_lists(accounts, latest, tuple(outgoing), (time, amount, target, source))
+    return _laid(local, into, out, rank_of)
+
+
+def _asked(points: Points) -> tuple[Int32Array, IndexArray, Int64Array]:
+    """Return the accounts of points, sorted, the place of each point among them, and the latest point of each."""
     accounts, local = np.unique(points.account, return_inverse=True)
     latest = np.full(len(accounts), np.iinfo(np.int64).min)
     np.maximum.at(latest, local, points.as_of)
-    into, out, n_others = _lay_out(accounts, latest, tuple(incoming), tuple(outgoing), transfers, rank_of)
-    return LaidOut(local.astype(np.int64), Entries(*into), Entries(*out), n_others)
+    return accounts, local, latest
+
+
+def _laid(local: IndexArray, into: tuple[AnyArray, ...], out: tuple[AnyArray, ...], rank_of: Int32Array) -> LaidOut:
+    n_others, of_into, of_out = _rank(into, out, rank_of)
+    return LaidOut(local.astype(np.int64), Entries(*into, *of_into), Entries(*out, *of_out), n_others)
 
 
 def side_of(
@@ -396,90 +423,128 @@ def side_of(
 
 
 @numba.njit(cache=True, nogil=True)
-def _lay_out(accounts, latest, incoming, outgoing, transfers, rank_of):  # type: ignore[no-untyped-def]
-    """Copy all columns in one pass, for every read is a cache miss, and rank counterparties within each account.
-
-    The ranks' order carries no meaning and no kernel may use it. Invariant: `met[s, r]` is the moment when rank r of
-    the account was first met on side s.
-    """
-    time, source, target, amount = transfers
-    most, n_in, n_out = 0, 0, 0
-    for a in accounts:
-        into = incoming[1][a] - incoming[0][a] if 0 <= a < len(incoming[0]) else 0
-        out = outgoing[1][a] - outgoing[0][a] if 0 <= a < len(outgoing[0]) else 0
-        most, n_in, n_out = max(most, into + out), n_in + into, n_out + out
-    met, n_others = np.empty((2, most), np.int64), np.zeros(len(accounts), np.int64)
-    i_start, i_stop = np.zeros(len(accounts), np.int64), np.zeros(len(accounts), np.int64)
-    o_start, o_stop = np.zeros(len(accounts), np.int64), np.zeros(len(accounts), np.int64)
-    i_room, o_room = _room(n_in), _room(n_out)
-    n_in, n_out = 0, 0
+def _of_book(accounts, latest, book):  # type: ignore[no-untyped-def]
+    """Copy what the accounts have in a book before `latest`; return bounds, transfer, time, amount, counterparty."""
+    start, stop = np.zeros(len(accounts), np.int64), np.zeros(len(accounts), np.int64)
+    n = 0
     for k in range(len(accounts)):
-        a, n = accounts[k], 0
-        i_start[k], o_start[k] = n_in, n_out
-        if 0 <= a < len(incoming[0]):
-            transfer = incoming[2][incoming[0][a] : incoming[1][a]]
-            n_in, n = _enter(transfer, latest[k], time, amount, source, target, n_in, n, met, 0, rank_of, i_room)
-        if 0 <= a < len(outgoing[0]):
-            transfer = outgoing[2][outgoing[0][a] : outgoing[1][a]]
-            n_out, n = _enter(transfer, latest[k], time, amount, target, source, n_out, n, met, 1, rank_of, o_room)
-        i_stop[k], o_stop[k], n_others[k] = n_in, n_out, n
-        for code in i_room[3][i_start[k] : n_in]:
-            rank_of[code] = -1
-        for code in o_room[3][o_start[k] : n_out]:
-            rank_of[code] = -1
-    return (i_start, i_stop, *_used(i_room, n_in)), (o_start, o_stop, *_used(o_room, n_out)), n_others
+        a, start[k] = accounts[k], n
+        if 0 <= a < len(book.start):
+            n += first_at_least(book.time, book.start[a], book.stop[a], latest[k]) - book.start[a]
+        stop[k] = n
+    transfer, time, amount, account = _room(n)
+    for k in range(len(accounts)):
+        low, high = start[k], stop[k]
+        if low < high:
+            first = book.start[accounts[k]]
+            last = first + high - low
+            transfer[low:high], time[low:high] = book.transfer[first:last], book.time[first:last]
+            amount[low:high], account[low:high] = book.amount[first:last], book.other[first:last]
+    return start, stop, transfer, time, amount, account
+
+
+@numba.njit(cache=True, nogil=True)
+def _copy(accounts, first, start, stop, values, places, found) -> None:  # type: ignore[no-untyped-def]
+    """Write columns of values in the order of a book into rows: those of the entries `start:stop` of accounts."""
+    for k in range(len(accounts)):
+        for e in range(start[k], stop[k]):
+            at = first[accounts[k]] + e - start[k]
+            for column, row in places:
+                found[row, e] = values[at, column]
+
+
+@numba.njit(cache=True, nogil=True)
+def _of_lists(accounts, latest, listed, columns):  # type: ignore[no-untyped-def]
+    """Gather what lists of transfers say of the accounts, as `_of_book`; without transfers to themselves.
+
+    Columns are time, amount, the counterparty and the account itself. Reads at random places stand in loops by
+    themselves: the processor waits for many of them at once.
+    """
+    first, last, listed_transfer = listed
+    all_time, all_amount, all_other, all_own = columns
+    start, stop = np.zeros(len(accounts), np.int64), np.zeros(len(accounts), np.int64)
+    n = 0
+    for a in accounts:
+        n += last[a] - first[a] if 0 <= a < len(first) else 0
+    transfer, time, amount, account = _room(n)
+    is_own = np.empty(n, np.bool_)
+    n = 0
+    for k in range(len(accounts)):
+        a, start[k] = accounts[k], n
+        if 0 <= a < len(first):
+            at = listed_transfer[first[a] : last[a]]
+            for j in range(len(at)):
+                time[n + j] = all_time[at[j]]
+            for j in range(len(at)):
+                amount[n + j] = all_amount[at[j]]
+            for j in range(len(at)):
+                account[n + j] = all_other[at[j]]
+            for j in range(len(at)):
+                is_own[j] = account[n + j] == all_own[at[j]]
+            for j in range(len(at)):
+                now = time[start[k] + j]
+                if now >= latest[k]:
+                    break
+                if not is_own[j]:
+                    transfer[n], time[n], amount[n], account[n] = (
+                        at[j],
+                        now,
+                        amount[start[k] + j],
+                        account[start[k] + j],
+                    )
+                    n += 1
+        stop[k] = n
+    return start, stop, transfer[:n], time[:n], amount[:n], account[:n]
 
 
 @numba.njit(cache=True, nogil=True)
 def _room(n):  # type: ignore[no-untyped-def]
+    return np.empty(n, np.int32), np.empty(n, np.int64), np.empty(n, np.int64), np.empty(n, np.int32)
+
+
+@numba.njit(cache=True, nogil=True)
+def _rank(into, out, rank_of):  # type: ignore[no-untyped-def]
+    """Return the number of counterparties of each account, and for each side `other`, `is_new` and `before`.
+
+    The ranks' order carries no meaning and no kernel may use it. Invariant: `met[s, r]` is the moment when rank r of
+    the account was first met on side s. All transfers of that moment are new, whichever of them stands first.
+    """
+    most = 0
+    for k in range(len(into[0])):
+        most = max(most, into[1][k] - into[0][k] + out[1][k] - out[0][k])
+    met, n_others = np.empty((2, most), np.int64), np.zeros(len(into[0]), np.int64)
+    i_found, o_found = _ranks(len(into[2])), _ranks(len(out[2]))
+    for k in range(len(into[0])):
+        n = _meet(into, k, 0, 0, met, rank_of, i_found)
+        n_others[k] = _meet(out, k, n, 1, met, rank_of, o_found)
+        for side in (into, out):
+            for code in side[5][side[0][k] : side[1][k]]:
+                rank_of[code] = -1
+    return n_others, i_found, o_found
+
+
+@numba.njit(cache=True, nogil=True)
+def _ranks(n):  # type: ignore[no-untyped-def]
     before = np.empty(n + 1, np.int64)
     before[0] = 0
-    return (
-        np.empty(n, np.int32), np.empty(n, np.int64), np.empty(n, np.int64), np.empty(n, np.int32),
-        np.empty(n, np.int32), np.empty(n, np.bool_), before,
-    )  # fmt: skip
+    return np.empty(n, np.int32), np.empty(n, np.bool_), before
 
 
 @numba.njit(cache=True, nogil=True)
-def _used(room, n):  # type: ignore[no-untyped-def]
-    transfer, time, amount, account, other, is_new, before = room
-    return transfer[:n], time[:n], amount[:n], account[:n], other[:n], is_new[:n], before[: n + 1]
-
-
-@numba.njit(cache=True, nogil=True)
-def _enter(transfer, latest, time, amount, counterparty, own, n, n_others, met, side, rank_of, room):  # type: ignore[no-untyped-def]
-    """Write the transfers of one side of an account; return the places behind the last and behind the last rank.
-
-    All transfers of the moment of first meeting are new, whichever of them stands first.
-    """
-    transfers, times, amounts, accounts, others, is_new, before = room
-    first, n_listed = n, len(transfer)
-    # reads at random places by themselves: the processor waits for many of them at once
-    for j in range(n_listed):
-        times[first + j] = time[transfer[j]]
-    for j in range(n_listed):
-        amounts[first + j] = amount[transfer[j]]
-    for j in range(n_listed):
-        accounts[first + j] = counterparty[transfer[j]]
-    for j in range(n_listed):
-        is_new[first + j] = accounts[first + j] != own[transfer[j]]
-    for j in range(n_listed):
-        now, account = times[first + j], accounts[first + j]
-        if now >= latest:
-            break
-        if not is_new[first + j]:  # from an account to itself
-            continue
-        rank = rank_of[account]
+def _meet(entries, k, n_others, side, met, rank_of, found):  # type: ignore[no-untyped-def]
+    """Rank the counterparties of one side of account `k`; return the number of ranks."""
+    start, stop, _, time, amount, account = entries
+    other, is_new, before = found
+    for j in range(start[k], stop[k]):
+        rank = rank_of[account[j]]
         if rank < 0:
             rank, n_others = n_others, n_others + 1
-            rank_of[account] = rank
-            met[side, rank], met[1 - side, rank] = now, _NOT_MET
+            rank_of[account[j]] = rank
+            met[side, rank], met[1 - side, rank] = time[j], _NOT_MET
         elif met[side, rank] == _NOT_MET:
-            met[side, rank] = now
-        transfers[n], times[n], amounts[n], accounts[n] = transfer[j], now, amounts[first + j], account
-        others[n], is_new[n], before[n + 1] = rank, met[side, rank] == now, before[n] + amounts[first + j]
-        n += 1
-    return n, n_others
+            met[side, rank] = time[j]
+        other[j], is_new[j], before[j + 1] = rank, met[side, rank] == time[j], before[j] + amount[j]
+    return n_others
 
 
 @numba.njit(cache=True, nogil=True)

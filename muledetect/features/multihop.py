@@ -15,13 +15,16 @@ import numpy as np
 import numpy.typing as npt
 
 from muledetect.arrays import Float64Array, Int64Array, first_at_least
+from muledetect.clock import DAY
 from muledetect.facts.accounts import has_channel
 from muledetect.features._columns import ON_REQUEST, Column
 from muledetect.features._extraction import Extraction
 from muledetect.features._history import History
 from muledetect.features._spec import feature
-from muledetect.features.signals import LONGEST, Book
+from muledetect.features.signals import LONGEST, Past
 from muledetect.features.signals._links import build_links
+from muledetect.features.signals._opening import ALL_AT_HAND, fill_unspent
+from muledetect.features.signals._slices import part_of_past
 
 #: Channels by which money leaves the accounts that a bank can follow.
 EXITS: Final = ("cash_atm", "cash_counter", "vasp", "xborder")
@@ -33,10 +36,21 @@ MOST: Final = 2048
 _ONE: Final = 2.0**40
 _SLOTS: Final = 4 * MOST
 
+#: The longest window; links are indexed for it where the moment of the points is known.
+_WINDOW: Final = 30 * DAY
+
 
 # A walk jumps from link to link: what it reads of one lies in one place, for each place is a page that must be there.
 _LINK: Final = np.dtype([("rate", np.float64), ("time", np.int64), ("first", np.int32), ("stop", np.int32)])
 _ENTRY: Final = np.dtype([("amount", np.int64), ("other", np.int32), ("group", np.int32)])
+
+
+class Times(NamedTuple):
+    """Bounds and times of a `Book`: `received` on the way up, `paid` on the way down."""
+
+    start: Int64Array
+    stop: Int64Array
+    time: Int64Array
 
 
 class Way(NamedTuple):
@@ -44,8 +58,8 @@ class Way(NamedTuple):
 
     Attributes
     ----------
-    book : Book
-        `received` on the way up, `paid` on the way down: the account's own transfers and those of each next step.
+    book : Times
+        Of the account's own transfers and those of each next step.
     entries : record[n_entries]
         Of `book`: `amount` and `other`, and the `group` of the transfer in the books of its other end; -1 for one that
         is not followed, because it leaves by an exit.
@@ -58,7 +72,7 @@ class Way(NamedTuple):
         1 on the way down, -1 up: time that grows with the steps.
     """
 
-    book: Book
+    book: Times
     entries: npt.NDArray[Any]
     start: npt.NDArray[Any]
     links: npt.NDArray[Any]
@@ -122,7 +136,7 @@ def multihop(history: History, *, window: int) -> Float64Array:
     A step over more than 2,048 links and transfers is not taken: it and what follows are NaN, and `is_hop_cut` is 1.
     Money is followed over at most 30 days a step. O(2,048) a point; 110 bytes a transfer, once.
     """
-    ways = history.extraction.get(_ways)
+    ways = history.extraction.get(_recent_ways if window <= _WINDOW else _ways)
     found = np.full((len(history), 13), np.nan)
     oldest = history.as_of - max(window, history.graph.tick)
     rules = (history.points.account, oldest, history.as_of)
@@ -140,7 +154,26 @@ def multihop(history: History, *, window: int) -> Float64Array:
 
 def _ways(extraction: Extraction) -> Ways:
     """Index the links by both of their groups. O(links)."""
-    past = replace(extraction.past, lookback=max(LONGEST, extraction.graph.tick))
+    return _ways_of(extraction.past)
+
+
+def _recent_ways(extraction: Extraction) -> Ways:
+    """Index the links that points can follow within `_WINDOW`; what a walk reads is then as little as can be."""
+    past, asked_from = extraction.past, extraction.asked_from
+    if asked_from is None or not len(past):
+        return extraction.get(_ways)
+    since = asked_from - max(_WINDOW, past.graph.tick)
+    first = int(np.searchsorted(past.graph.time, since))
+    if first == 0:
+        return extraction.get(_ways)
+    unspent = np.zeros(past.graph.n_accounts, np.int64)
+    past.by_account(fill_unspent, past.paid, past.received, since, past.is_simultaneous, unspent)
+    opening = ALL_AT_HAND._replace(since=since, unspent=unspent)
+    return _ways_of(replace(part_of_past(past, first, len(past)), opening=opening))
+
+
+def _ways_of(past: Past) -> Ways:
+    past = replace(past, lookback=max(LONGEST, past.graph.tick))
     found, paid, received, room = build_links(past), past.paid, past.received, past.room
     n, n_links = len(received.time), len(found.credit)
     kind = np.int32 if n_links <= np.iinfo(np.int32).max else np.int64
@@ -154,13 +187,14 @@ def _ways(extraction: Extraction) -> Ways:
     _ends(received, account, up_links)
     _ends(paid, account, down_links)
     del account
-    is_exit = has_channel(extraction.tables["transfers"], extraction.graph.n_transfers, EXITS)
+    is_exit = has_channel(past.tables["transfers"], len(past), EXITS)
     none = np.zeros(0, np.bool_)
     up, down = room.empty(n, _ENTRY), room.empty(n, _ENTRY)
     _enter(received, debit_of, none, up)
     _enter(paid, credit_of, none if is_exit is None else is_exit, down)
+    own = [Times(book.start, book.stop, book.time) for book in (received, paid)]
     return Ways(
-        Way(received, up, up_start, up_links, -1), Way(paid, down, down_start, down_links, 1), is_exit is not None
+        Way(own[0], up, up_start, up_links, -1), Way(own[1], down, down_start, down_links, 1), is_exit is not None
     )
 
 
@@ -256,16 +290,29 @@ def _walk_all(way, accounts, oldest, as_of, found, ended) -> None:  # type: igno
 
 
 @numba.njit(cache=True, nogil=True)
+def _first_link(way, group, oldest):  # type: ignore[no-untyped-def]
+    """Return the first link of a group that is not older; those of a group stand in order of time. O(log links)."""
+    low, high = way.start[group], way.start[group + 1]
+    while low < high:
+        middle = (low + high) // 2
+        if way.links[middle].time < oldest:
+            low = middle + 1
+        else:
+            high = middle
+    return low
+
+
+@numba.njit(cache=True, nogil=True)
 def _is_too_far(way, steps, hop, n, oldest, as_of):  # type: ignore[no-untyped-def]
-    """Count the links and transfers of a step. Links from `as_of` on are not even counted: they lie in the future."""
+    """Count the links and transfers of a step. Links before the window or from `as_of` on are not even counted."""
     n_seen = 0
     for s in range(n):
         group = steps.group[hop, s]
-        for k in range(way.start[group], way.start[group + 1]):
+        for k in range(_first_link(way, group, oldest), way.start[group + 1]):
             link = way.links[k]
             if link.time >= as_of:
                 break
-            n_seen += 1 if link.time < oldest else 1 + link.stop - link.first
+            n_seen += 1 + link.stop - link.first
             if n_seen > MOST:
                 return True
     return False
@@ -278,12 +325,10 @@ def _step(way, steps, hop, n, number, account, oldest, as_of):  # type: ignore[n
     moved, returned, exited, fastest = nothing, nothing, nothing, nothing - 1
     for s in range(n):
         group = steps.group[hop, s]
-        for k in range(way.start[group], way.start[group + 1]):
+        for k in range(_first_link(way, group, oldest), way.start[group + 1]):
             link = way.links[k]
             if link.time >= as_of:
                 break
-            if link.time < oldest:
-                continue
             rate = steps.part[hop, s] * link.rate
             for h in range(link.first, link.stop):
                 entry = way.entries[h]

@@ -119,7 +119,9 @@ AGGREGATES: Final = {
     ),
 }
 
-_READ: Final = frozenset(aggregate.signal for aggregate in AGGREGATES.values())
+_READ: Final = {
+    side: frozenset(one.signal for one in AGGREGATES.values() if one.side == side) for side in ("in", "out")
+}
 
 # Also over the last week; the others over the whole past only.
 _RECENT: Final = frozenset(

@@ -16,7 +16,8 @@ import pytest
 from muledetect.clock import DAY, HOUR, SECOND
 from muledetect.facts import Facts
 from muledetect.features import Extraction, build_history
-from muledetect.features.multihop import EXITS, MOST, multihop
+from muledetect.features import multihop as module
+from muledetect.features.multihop import EXITS, MOST, _recent_ways, _ways, multihop
 from muledetect.graph import Points, TransferGraph, build_graph, graph_from_arrays, graph_from_records
 from muledetect.records import read_dataset
 from muledetect.testing import check_feature, random_world
@@ -126,6 +127,22 @@ def test_flows_equal_a_walk_along_every_path(seed: int) -> None:
             np.testing.assert_allclose(
                 values[account], expected(*sides), rtol=1e-9, atol=1e-9, err_msg=f"world {seed} {window} {account}"
             )
+
+
+@pytest.mark.parametrize("seed", range(24))
+def test_links_of_the_window_alone_give_the_same(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    facts = Facts(read_dataset(random_world(seed, n_accounts=3 + seed % 6, n_transfers=200)))
+    accounts = np.arange(facts.graph.n_accounts, dtype=np.int32)
+    moments, n_left = np.quantile(facts.graph.time, [0.5, 1.0]).astype(np.int64), []
+    for moment, window in itertools.product(moments, (HOUR, 5 * DAY)):
+        monkeypatch.setattr(module, "_WINDOW", window)
+        whole, recent = Extraction(facts, threads=1), Extraction(facts, threads=1)
+        recent.asked_from = int(moment)
+        points = Points(accounts, np.full(len(accounts), moment))
+        values, same = (multihop.function(build_history(one, points), window=window) for one in (whole, recent))
+        np.testing.assert_array_equal(values, same)
+        n_left.append(len(recent.get(_recent_ways).up.entries) / len(whole.get(_ways).up.entries))
+    assert min(n_left) < 1 or np.ptp(facts.graph.time) <= max(HOUR, facts.graph.tick)
 
 
 @pytest.mark.slow

@@ -18,8 +18,8 @@ from muledetect.features.signals import (
     _past,
     _slices,
     build_past,
+    compute_rows,
     compute_signal,
-    compute_signals,
     signal_registry,
 )
 from muledetect.graph import Points, build_graph
@@ -87,10 +87,10 @@ def test_signals_with_a_bound_are_the_same_together_and_give_the_columns_that_ar
     for _, past in pasts(FILES, 2):
         whole = {signal.name: signal.compute(past) for signal in bounded}
         for most in (1, 2, 7, 50):
-            found = compute_signals(bounded, past, asked, most=most)
-            assert [*found] == asked
-            for signal, column in zip(bounded, asked, strict=True):
-                assert same(found[column], whole[signal.name][:, -1]), f"{column}, slices of {most}"
+            names, found = compute_rows(bounded, past, asked, most=most)
+            assert [*names] == asked
+            for place, signal in enumerate(bounded):
+                assert same(found[:, place], whole[signal.name][:, -1]), f"{names[place]}, slices of {most}"
 
 
 def test_many_signals_have_a_bound() -> None:

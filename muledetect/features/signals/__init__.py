@@ -41,7 +41,14 @@ from muledetect.features.signals._past import (
     Ties,
     build_past,
 )
-from muledetect.features.signals._slices import compute_signal, compute_signals, compute_slice, fill_signals, slices_of
+from muledetect.features.signals._slices import (
+    compute_columns,
+    compute_rows,
+    compute_signal,
+    compute_slice,
+    fill_signals,
+    slices_of,
+)
 from muledetect.features.signals._spec import Signal, SignalRegistry, describe_signals, signal
 from muledetect.progress import Progress
 from muledetect.records import Dataset
@@ -146,8 +153,9 @@ __all__ = [
     "SignalRegistry",
     "Ties",
     "build_past",
+    "compute_columns",
+    "compute_rows",
     "compute_signal",
-    "compute_signals",
     "compute_slice",
     "count_on",
     "describe_signals",

@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 import numba
 import numpy as np
 
-from muledetect.arrays import BoolArray, Int64Array
+from muledetect.arrays import BoolArray, Int64Array, first_at_least
 
 
 class Opening(NamedTuple):
@@ -57,6 +57,26 @@ def opened(values, account):  # type: ignore[no-untyped-def]
 def is_over(flags, account):  # type: ignore[no-untyped-def]
     """Return `flags[account]`, `is_paid_over` or `is_received_over`; False where all transfers are at hand."""
     return len(flags) > 0 and flags[account]
+
+
+@numba.njit(cache=True, nogil=True)
+def fill_unspent(low, high, paid, received, since, is_simultaneous, unspent) -> None:  # type: ignore[no-untyped-def]
+    """Write what accounts `low:high` had left of their credits just before a moment, see `Opening`. O(entries)."""
+    for a in range(low, high):
+        e, f, rest = paid.start[a], received.start[a], 0
+        e_stop = first_at_least(paid.time, e, paid.stop[a], since)
+        f_stop = first_at_least(received.time, f, received.stop[a], since)
+        while e < e_stop or f < f_stop:
+            now = received.time[f] if e == e_stop or (f < f_stop and received.time[f] < paid.time[e]) else paid.time[e]
+            into, out = 0, 0
+            while f < f_stop and received.time[f] == now:
+                into += received.amount[f]
+                f += 1
+            while e < e_stop and paid.time[e] == now:
+                out += paid.amount[e]
+                e += 1
+            rest = max(0, rest + into - out) if is_simultaneous else max(0, rest - out) + into
+        unspent[a] = rest
 
 
 @numba.njit(cache=True, nogil=True)

@@ -180,10 +180,11 @@ class Past:
 
     def by_transfer(self, kernel: Callable[..., None], *arguments: Any) -> None:
         """Run `kernel(low, high, *arguments)` over ranges of transfers, in threads."""
-        if self.threads == 1:
-            self._run(kernel, _whole(len(self)), arguments)
-            return
-        self._run(kernel, _cut(np.arange(1, len(self) + 1), self.threads), arguments)
+        self._run(kernel, _even(len(self), self.threads), arguments)
+
+    def by_entry(self, kernel: Callable[..., None], book: Book, *arguments: Any) -> None:
+        """Run `kernel(low, high, book, *arguments)` over ranges of entries of a book, in threads."""
+        self._run(kernel, _even(len(book.transfer), self.threads), (book, *arguments))
 
     def _run(self, kernel: Callable[..., None], parts: list[tuple[int, int]], arguments: tuple[Any, ...]) -> None:
         if self.threads == 1:
@@ -284,6 +285,13 @@ def _book(side: tuple[npt.NDArray[Any], ...], room: Room) -> tuple[Book, Int32Ar
 
 def _whole(n: int) -> list[tuple[int, int]]:
     return [(0, n)] if n else []
+
+
+def _even(n: int, threads: int) -> list[tuple[int, int]]:
+    """Cut n rows into ranges of equal length, some for each thread."""
+    n_parts = 1 if threads == 1 else threads * _PARTS
+    bounds = [n * part // n_parts for part in range(n_parts + 1)]
+    return [(low, high) for low, high in itertools.pairwise(bounds) if high > low]
 
 
 def _cut(work: npt.NDArray[np.int64], threads: int) -> list[tuple[int, int]]:

@@ -51,39 +51,61 @@ def compute_signal(
     return values.T
 
 
-def compute_signals(
+def compute_columns(
+    signal: Signal, past: Past, columns: Collection[str] | None = None, *, progress: Progress | None = None
+) -> dict[str, Float32Array]:
+    """Return columns of a signal, each float32[n_transfers] in one piece, so that each is read by itself.
+
+    Parameters
+    ----------
+    signal : Signal
+    past : Past
+    columns : collection of str, optional
+        Which to keep; others of other signals may be among them. Default: all.
+    progress
+        As for `compute_signal`.
+    """
+    places = {name: place for place, name in enumerate(signal.columns) if columns is None or name in columns}
+    values: Float32Array = past.room.empty((len(places), len(past)), np.float32)
+    for _, low, high, found in _by_slice([signal], past, None, progress or silent):
+        for row, place in zip(values, places.values(), strict=True):
+            row[low:high] = found[:, place]
+    return dict(zip(places, values, strict=True))
+
+
+def compute_rows(
     signals: Sequence[Signal],
     past: Past,
-    columns: Collection[str] | None = None,
+    columns: Collection[str],
     *,
     most: int | None = None,
     progress: Progress | None = None,
-) -> dict[str, Float32Array]:
-    """Return columns of signals, each float32[n_transfers]. Those of one slice are computed over the same books.
+) -> tuple[tuple[str, ...], Float32Array]:
+    """Return names and values of columns of signals, float32[n_transfers, n_names]; a row lies in one piece.
+
+    Signals with a bound are computed over the same books of each slice. One without gives all of its columns.
 
     Parameters
     ----------
     signals : sequence of Signal
         All of them with a bound, or one.
     past : Past
-    columns : collection of str, optional
-        Which to keep. Default: all.
+    columns : collection of str
+        Which to keep; others of other signals may be among them.
     most, progress
         As for `compute_signal`.
     """
-    told, kept = progress or silent, {}
-    for signal, low, high, found in _by_slice(signals, past, most, told):
-        for place, column in enumerate(signal.columns):
-            if columns is not None and column not in columns:
-                continue
-            cells = found[:, place]
-            if len(cells) == len(past) and cells.flags.c_contiguous:
-                kept[column] = cells
-                continue
-            if column not in kept:
-                kept[column] = past.room.empty(len(past), np.float32)
-            kept[column][low:high] = cells  # a column lies in one piece: each is read by itself
-    return kept
+    if signals[0].reach is None:
+        ((only, _, _, found),) = _by_slice(signals, past, None, progress or silent)
+        return tuple(only.columns), found
+    places = [(one, place) for one in signals for place, name in enumerate(one.columns) if name in columns]
+    names = tuple([*one.columns][place] for one, place in places)
+    rows = past.room.empty((len(past), len(names)), np.float32)
+    for signal, low, high, found in _by_slice(signals, past, most, progress or silent):
+        for at, (one, place) in enumerate(places):
+            if one is signal:
+                rows[low:high, at] = found[:, place]
+    return names, rows
 
 
 def fill_signals(signals: Sequence[Signal], past: Past, values: Float32Array) -> None:
@@ -200,8 +222,13 @@ def _slice_of(past: Past, low: int, high: int, reach: int | None) -> tuple[int, 
     if reach is None or (low, high) == (0, len(past)):
         return 0, past
     first = int(np.searchsorted(graph.time, graph.time[low] - reach * past.lookback))
-    made = _part(graph, first, high, past.lookback, past.tables, past.threads, past.room)
-    return first, replace(made, is_simultaneous=past.is_simultaneous, max_degree=past.max_degree)
+    return first, part_of_past(past, first, high)
+
+
+def part_of_past(past: Past, first: int, high: int) -> Past:
+    """Return the past of the transfers `first:high` alone, with the same rules. O(these transfers)."""
+    made = _part(past.graph, first, high, past.lookback, past.tables, past.threads, past.room)
+    return replace(made, is_simultaneous=past.is_simultaneous, max_degree=past.max_degree)
 
 
 def _part(
