@@ -12,9 +12,21 @@ from typing import Final, NamedTuple
 import numba
 import numpy as np
 
-from muledetect.arrays import AnyArray, Int64Array, distinct, distinct_of, first_at_least, place_between
+from muledetect.arrays import (
+    AnyArray,
+    BoolArray,
+    Float32Array,
+    Int32Array,
+    Int64Array,
+    distinct,
+    distinct_of,
+    first_at_least,
+    place_between,
+)
+from muledetect.clock import SECOND
 from muledetect.features.signals import MAX_DEGREE, MOST_CREDITS, MOST_TRANSFERS
 from muledetect.features.signals.access import AT_TERMINAL
+from muledetect.features.signals.pairs import count_fan
 from muledetect.live.lists import (
     NO_LISTS,
     Lists,
@@ -27,8 +39,14 @@ from muledetect.live.lists import (
     latest,
 )
 
+#: Columns of transfers by which different accounts meet.
+MEETING: Final = ("device_hash", "terminal_id")
+
 #: More than the rows of any list.
 _ALL: Final = 2**31 - 1
+
+#: Debits of origins are read where they are fewer than so many times the credits behind which one else looks.
+_FEW: Final = 8
 
 #: What is used for transfers, where a state does not know it: code of each transfer, and lists by code.
 _NOTHING: Final = np.empty(0, np.int32), NO_LISTS
@@ -40,6 +58,7 @@ class Indexes(NamedTuple):
     time: Int64Array
     source: AnyArray
     target: AnyArray
+    is_left_out: BoolArray  # of scatter-gather shapes
     paid: Lists
     got: Lists
     to_self: Lists
@@ -57,12 +76,16 @@ class Around(NamedTuple):
         Of the new transfers, but those of `paid_over`, ascending.
     paid_over, got_over : int array
         Accounts with more transfers on a side than signals read, ascending; see `features.signals.Opening`.
+    fans : float32[n_new, 2]
+        Of new transfers: different accounts that paid the payee and that it paid, as signal `fan` counts them, where
+        `rows` do not hold all of them; else NaN.
     """
 
     rows: Int64Array
     payers: AnyArray
     paid_over: AnyArray
     got_over: AnyArray
+    fans: Float32Array
 
 
 def n_between(known: Indexes, lists: Lists, accounts: AnyArray, low: AnyArray, high: AnyArray) -> Int64Array:
@@ -75,7 +98,9 @@ def of_points(known: Indexes, accounts: AnyArray) -> Int64Array:
     return distinct(np.concatenate([known.paid.of(accounts), known.got.of(accounts)]))
 
 
-def of_transfers(known: Indexes, low: int, lookback: int, tick: int, *, most: int = MAX_DEGREE) -> Around:
+def of_transfers(
+    known: Indexes, low: int, lookback: int, tick: int, met: Int32Array, *, most: int = MAX_DEGREE
+) -> Around:
     """Return the transfers that live signals of the transfers from `low` on read, these included.
 
     What payers had done before T - look-back, with T the time of the first, few numbers tell: see
@@ -86,9 +111,14 @@ def of_transfers(known: Indexes, low: int, lookback: int, tick: int, *, most: in
 
     - all of s from T - look-back on; at any time the first and the last transfer to t and from t, and the first use of
       the device: which credits a debit spends, what s usually pays and to whom;
-    - of t from T - look-back on: who paid it lately; of both the last one before T;
-    - of each credit of s and of t from T - look-back on, what its payer got just before it: origins, middles;
-    - of the payers of t and the payees of s, what they paid and got just before T: shapes of two by two;
+    - of t from T - look-back on: who paid it lately, and whom it paid. Where these are more than `most` + 1 on a side
+      and t is no payer, they are only counted (`fans`); their last ones are read, those that middles paid, and those
+      that shapes leave out;
+    - of both the last one before T;
+    - of each credit of s from T - look-back on, what its payer got just before it: origins;
+    - of each credit of t from T - look-back on, what its payer got since then from those who paid s, too: middles;
+    - of the payers of t what they paid to payees of s, and of the payees of s what they got from payers of t: shapes of
+      two by two;
     - what used the same device from T - look-back on, or the same terminal in the half hour before T; of that, too,
       only as many as signals read.
 
@@ -101,24 +131,24 @@ def of_transfers(known: Indexes, low: int, lookback: int, tick: int, *, most: in
         Microseconds.
     tick : int
         Of the clock, microseconds.
+    met : int32[n_accounts]
+        0 everywhere, and again afterwards.
     most : int
         The signals' `max_degree`.
     """
-    used = [
-        (known.used[name][0], known.used[name][1].listed) if name in known.used else _NOTHING
-        for name in ("device_hash", "terminal_id")
-    ]
+    used = [(known.used[name][0], known.used[name][1].listed) if name in known.used else _NOTHING for name in MEETING]
     late, early, *rest = _read(  # type: ignore[call-arg]
         known.paid.listed, known.got.listed, known.to_self.listed, *used, known.time, known.source, known.target,
-        low, lookback, max(AT_TERMINAL, tick), most, MOST_TRANSFERS, MOST_CREDITS,
+        known.is_left_out, low, lookback, max(AT_TERMINAL, tick), most, MOST_TRANSFERS, MOST_CREDITS, tick >= SECOND,
+        met,
     )  # fmt: skip
     return Around(np.concatenate([early, distinct(late)]), *rest)
 
 
 @numba.njit(cache=True, nogil=True)
 def _read(  # type: ignore[no-untyped-def]
-    paid, got, to_self, device, terminal, time, source, target, low, lookback, at_terminal, most, most_transfers,
-    most_credits,
+    paid, got, to_self, device, terminal, time, source, target, is_left_out, low, lookback, at_terminal, most,
+    most_transfers, most_credits, is_simultaneous, met,
 ):  # fmt: skip
     """Return the transfers from twice the look-back on, maybe twice, those before, and the rest of `Around`."""
     moves, of_other = Moves(source, target, to_self, True), Moves(source, target, to_self, False)
@@ -129,9 +159,16 @@ def _read(  # type: ignore[no-untyped-def]
     ends = distinct_of(np.concatenate((payers, payees)))
     paid_over = ends[_have_many(paid, to_self, ends, last_near, low, most_transfers)]
     got_over = ends[_have_many(got, to_self, ends, last_near, low, most_transfers)]
+    # payees whose transfers are counted
+    others = payees[~_stand_in(payees, payers)]
+    paid_many = others[_have_between(paid, others, near, most + 1, most_transfers)]
+    got_many = others[_have_between(got, others, near, most + 1, most_transfers)]
+    fans = np.full((len(time) - low, 2), np.nan, np.float32)
+    _count_fans(got, got_many, near, low, time, source, target, True, lookback, is_simultaneous, met, fans[:, 0])
+    _count_fans(paid, paid_many, near, low, time, target, target, False, lookback, is_simultaneous, met, fans[:, 1])
     around = _around(
-        paid, got, time, source, target, moves, low, near, far, last_near, payers, payees, ends, paid_over, got_over,
-        most, most_credits,
+        paid, got, time, source, target, is_left_out, moves, low, near, far, last_near, payers, payees, ends, paid_over,
+        got_over, paid_many, got_many, most, most_credits,
     )  # fmt: skip
     payer, payee = _pairs_of(source[low:], target[low:])
     there = _shared(paid, payer, target, got, payee, source, source, target, low)
@@ -143,7 +180,8 @@ def _read(  # type: ignore[no-untyped-def]
     beside = latest(terminal[1], distinct_of(terminal[0][low:]), since, low, most_transfers + 1, of_other)
     rows = np.concatenate((around, there, back, at_device, first_use, beside))
     is_late = rows >= far
-    return rows[is_late], distinct_of(rows[~is_late]), payers[~_stand_in(payers, paid_over)], paid_over, got_over
+    payers = payers[~_stand_in(payers, paid_over)]
+    return rows[is_late], distinct_of(rows[~is_late]), payers, paid_over, got_over, fans
 
 
 @numba.njit(cache=True, nogil=True)
@@ -158,16 +196,40 @@ def _have_many(lists, to_self, accounts, low, high, most):  # type: ignore[no-un
 
 
 @numba.njit(cache=True, nogil=True)
+def _have_between(lists, accounts, since, least, most):  # type: ignore[no-untyped-def]
+    """Return which accounts have more than `least` and at most `most` rows from row `since` on."""
+    start, stop, entry = lists
+    found = np.zeros(len(accounts), np.bool_)
+    for i in range(len(accounts)):
+        a = accounts[i]
+        if a < len(start) and stop[a] - start[a] > least:
+            found[i] = least < stop[a] - first_at_least(entry, start[a], stop[a], since) <= most
+    return found
+
+
+@numba.njit(cache=True, nogil=True)
+def _count_fans(lists, accounts, near, low, time, other, target, is_got, lookback, is_simultaneous, met, found) -> None:  # type: ignore[no-untyped-def]
+    """Count the counterparties of accounts on a side, for new transfers to them; `other` is the end that counts."""
+    for t in accounts:
+        rows, new = gather(lists, np.array([t]), near, _ALL), low + np.flatnonzero(target[low:] == t)
+        partner = other[new] if is_got else np.full(len(new), -1, np.int32)
+        # reads at random places by themselves: the processor waits for many of them at once
+        when, who = time[rows], other[rows]
+        found[new - low] = count_fan(when, who, t, time[new], partner, lookback, is_simultaneous, met)
+
+
+@numba.njit(cache=True, nogil=True)
 def _around(  # type: ignore[no-untyped-def]
-    paid, got, time, source, target, moves, low, near, far, last_near, payers, payees, ends, paid_over, got_over, most,
-    most_credits,
+    paid, got, time, source, target, is_left_out, moves, low, near, far, last_near, payers, payees, ends, paid_over,
+    got_over, paid_many, got_many, most, most_credits,
 ):  # fmt: skip
     """Return the transfers of the two ends, and of those that dealt with them; rows may come twice."""
+    paid_last, got_last = np.concatenate((paid_over, paid_many)), np.concatenate((got_over, got_many))
     own = (
-        gather(paid, ends[~_stand_in(ends, paid_over)], near, _ALL),
-        gather(got, ends[~_stand_in(ends, got_over)], near, _ALL),
-        latest(paid, paid_over, near, low, most + 1, moves),
-        latest(got, got_over, near, low, most + 1, moves),
+        gather(paid, ends[~_stand_in(ends, np.sort(paid_last))], near, _ALL),
+        gather(got, ends[~_stand_in(ends, np.sort(got_last))], near, _ALL),
+        latest(paid, paid_last, near, low, most + 1, moves),
+        latest(got, got_last, near, low, most + 1, moves),
         latest(paid, ends, 0, low, 1, moves),
         latest(got, ends, 0, low, 1, moves),
     )
@@ -177,17 +239,27 @@ def _around(  # type: ignore[no-untyped-def]
     came = gather(got, payees[is_open], near, _ALL)
     before = distinct_of(source[came])
     beside = distinct_of(target[gather(paid, payers[is_narrow], near, _ALL)])
-    # origins and middles
+    payees_of = target[gather(paid, payers[~_stand_in(payers, paid_over)], near, _ALL)]
+    # origins: what those who paid a payer had got just before
     is_followed = ~exceed(got, payers, last_near, low, most_credits, moves) & ~_stand_in(payers, got_over)
-    step = np.concatenate((gather(got, payers[is_followed], near, _ALL), came))
-    for payee in payees[~is_open & ~_stand_in(payees, got_over)]:
-        step = np.concatenate((step, _middles(paid, got, payee, near, last_near, low, most, source, target, moves)))
-    step = distinct_of(step)
+    step = gather(got, payers[is_followed], near, _ALL)
+    # middles: what those who paid a payee had got from those who paid one of its new payers, too
+    is_seen = ~exceed(got, payers, last_near, low, most, moves)
+    middles = _middles(paid, got, came, payers[is_seen], near, most, time, source, target, moves)
+    for payee in payees[(~is_open | _stand_in(payees, got_many)) & ~_stand_in(payees, got_over)]:
+        to_payee = gather(got, np.array([payee]), near, _ALL)
+        seen = distinct_of(source[to_payee[to_payee >= low]])
+        seen = seen[~exceed(got, seen, last_near, low, most, moves)]
+        more = _middles(paid, got, to_payee, seen, near, most, time, source, target, moves)
+        known = to_payee[to_payee < low]
+        is_read = _may_stand_in(source[known], target[more]) | is_left_out[known]
+        middles = np.concatenate((middles, more, known[is_read]))
     return np.concatenate((
         *own,
-        latest(paid, before, near, low, most + 1, moves),
-        latest(got, beside, near, low, most + 1, moves),
+        _ways(paid, before, target, payees_of, near, low, most, moves),
+        _ways(got, beside, source, before, near, low, most, moves),
         before_each(got, source[step], step, far, most + 1, time, moves),
+        middles,
     ))  # fmt: skip
 
 
@@ -204,21 +276,51 @@ def _pairs_of(one, other):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(cache=True, nogil=True)
-def _middles(paid, got, payee, near, last_near, low, most, source, target, moves):  # type: ignore[no-untyped-def]
-    """Return the credits of a payee in the look-back whose payers may be middles of scatter-gather shapes.
+def _ways(lists, keys, other, partners, near, low, most, moves):  # type: ignore[no-untyped-def]
+    """Return the rows of keys from row `near` on that lead to partners; a few more do no harm.
 
-    A middle was paid by an account that also paid one of the new payers. To find out who was is worth it where the
-    payee has more credits than those accounts have debits. Payers that got more than `most` are not looked through.
+    Of a key with more than `most`, the last before row `low` that tell that there are too many.
     """
-    came = gather(got, np.array([payee]), near, _ALL)
-    payers = distinct_of(source[came[came >= low]])
-    seen = payers[~exceed(got, payers, last_near, low, most, moves)]
-    origins = distinct_of(source[gather(got, seen, near, _ALL)])
-    origins = origins[origins != payee]
-    if count_since(paid, origins, near) >= len(came):
-        return came
-    middles = distinct_of(np.concatenate((payers, target[gather(paid, origins, near, _ALL)])))
-    return came[_stand_in(source[came], middles)]
+    start, stop, entry = lists
+    are_many = np.zeros(len(keys), np.bool_)
+    for i in range(len(keys)):
+        k = keys[i]
+        if k < len(start) and stop[k] - start[k] > most:
+            are_many[i] = entry[stop[k] - most - 1] >= near
+    rows = gather(lists, keys[~are_many], near, most)
+    leads = _may_stand_in(other[rows], partners)
+    return np.concatenate((rows[leads], latest(lists, keys[are_many], near, low, most + 1, moves)))
+
+
+@numba.njit(cache=True, nogil=True)
+def _middles(paid, got, came, seen, near, most, time, source, target, moves):  # type: ignore[no-untyped-def]
+    """Return how the payers of some credits were paid by accounts that also paid one of `seen`; rows may come twice.
+
+    Whether a payer had got too much to be looked through stands in the values of its credit. A few rows more do no
+    harm.
+    """
+    origins, payers = distinct_of(source[gather(got, seen, near, _ALL)]), source[came]
+    if not len(origins):
+        return np.empty(0, np.int64)
+    if count_since(paid, origins, near) < _FEW * len(came):
+        rows = gather(paid, origins, near, _ALL)
+        return rows[_may_stand_in(target[rows], payers)]
+    rows = before_each(got, payers, came, near, most + 1, time, moves)
+    return rows[_may_stand_in(source[rows], origins)]
+
+
+@numba.njit(cache=True, nogil=True)
+def _may_stand_in(values, others):  # type: ignore[no-untyped-def]
+    """Return which values stand among others; of those that do not, one in sixteen may count, too."""
+    size = 16
+    while size < 16 * len(others):
+        size *= 2
+    flags, found = np.zeros(size, np.bool_), np.empty(len(values), np.bool_)
+    for other in others:
+        flags[other & (size - 1)] = True
+    for i in range(len(values)):
+        found[i] = flags[values[i] & (size - 1)]
+    return found
 
 
 @numba.njit(cache=True, nogil=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
-from typing import Literal
+from typing import Final, Literal
 
 import numba
 import numpy as np
@@ -31,12 +31,27 @@ from muledetect.features import Extraction, History
 from muledetect.features._history import Bounds, lay_out, side_of
 from muledetect.features.signals import LOOKBACK, Opening, Signal, build_past
 from muledetect.graph import Points, TransferGraph, graph_of_sorted
-from muledetect.live.around import Around, Indexes, n_between, of_points, of_transfers
+from muledetect.live.around import MEETING, Around, Indexes, n_between, of_points, of_transfers
 from muledetect.live.lists import Lists
 from muledetect.live.openings import Openings
 from muledetect.live.rows import Growing, Rows
 from muledetect.records import Dataset
 from muledetect.records.encode import IdEncoder
+
+#: What is read of one transfer at a random place, in one piece: such a read waits for the memory once.
+RECORD: Final = np.dtype(
+    [("time", np.int64), ("amount", np.int64), *((name, np.int32) for name in ("source", "target", *MEETING))]
+)
+
+#: Values of signals in a line of the processor's cache.
+_IN_A_LINE: Final = 16
+
+
+def add_records(records: Growing, rows: Rows, low: int) -> None:
+    """Add what is read of the transfers from row `low` on, in one piece each; codes are -1 without their column."""
+    new = records.extend(len(rows) - low)
+    for name in RECORD.names or ():
+        new[name] = rows[name][low:] if name in rows else -1
 
 
 class LiveExtraction(Extraction):
@@ -126,6 +141,10 @@ class Parts:
     signals : sequence of Signal
     values : Growing
         The signals of all transfers.
+    records : Growing
+        All transfers, see `add_records`.
+    left_out : Growing
+        Which transfers scatter-gather shapes leave out.
     currency : str
     tick : int
     """
@@ -142,14 +161,16 @@ class Parts:
         owned: Mapping[str, Lists],
         signals: Sequence[Signal],
         values: Growing,
+        records: Growing,
+        left_out: Growing,
         currency: str,
         tick: int,
     ) -> None:
         self._tables, self._accounts = tables, accounts
         self._paid, self._got, self._to_self, self._used, self._owned = paid, got, to_self, used, owned
-        self._signals, self._values = signals, values
+        self._signals, self._values, self._records, self._left_out = signals, values, records, left_out
         self._currency, self._tick = currency, tick
-        self._place, self._ranks = np.empty(0, np.int32), np.empty(0, np.int32)
+        self._place, self._ranks, self._met = (np.empty(0, np.int32) for _ in range(3))
         self.openings = Openings()
 
     def signals_from(self, low: int) -> Float32Array:
@@ -161,12 +182,17 @@ class Parts:
             Row; the values of those before it are known.
         """
         lookback, indexes, columns = max(LOOKBACK, self._tick), self._indexes, self._columns
-        around = of_transfers(indexes, low, lookback, self._tick)
+        if len(self._met) < len(self._accounts):
+            self._met = np.zeros(2 * len(self._accounts), np.int32)
+        around = of_transfers(indexes, low, lookback, self._tick, self._met)
         n_known = len(around.rows) - (len(columns[0]) - low)
-        graph, codes, known, at_hand = self._part(around.rows, n_known, columns)
+        graph, codes, known, at_hand = self._part(around.rows, n_known)
         opening = self._opening(low, lookback, codes, around, columns)
-        if len(around.paid_over) or len(around.got_over):
+        is_counted = ~np.isnan(around.fans).all()
+        if len(around.paid_over) or len(around.got_over) or is_counted:
             at_hand |= self._counts(indexes, low, lookback, n_known)
+        if is_counted:
+            at_hand["target_fans"] = around.fans
         past = build_past(graph, threads=1, known=known, n_done=n_known, at_hand=at_hand, opening=opening)
         found, n_columns = np.empty((len(columns[0]) - low, len(self._places_of)), np.float32), 0
         for made in self._signals:
@@ -175,7 +201,7 @@ class Parts:
         return found
 
     def _part(
-        self, rows: Int64Array, n_known: int, columns: tuple[AnyArray, ...]
+        self, rows: Int64Array, n_known: int
     ) -> tuple[TransferGraph, AnyArray, dict[str, Float32Array], dict[str, AnyArray]]:
         """Return some transfers as a graph without ids, the state's codes of its accounts, and what signals read.
 
@@ -184,14 +210,12 @@ class Parts:
         terminals are those of the transfers behind; others have no code.
         """
         transfers, (names, places) = self._tables["transfers"], self._read_back
-        none = np.empty(0, np.int32)
         if len(self._place) < len(self._accounts):
             self._place = np.zeros(2 * len(self._accounts), np.int32)
-        device, terminal = (transfers[name] if name in self._used else none for name in ("device_hash", "terminal_id"))
-        channel = transfers["channel"] if "channel" in transfers else none  # noqa: SIM401 - it has no get
+        channel = transfers["channel"] if "channel" in transfers else np.empty(0, np.int32)
         deposit = transfers.encoders["channel"].find_texts(["cash_deposit"])[0] if len(channel) else np.int32(-1)
         time, source, target, amount, codes, values, device, terminal, user = _gathered(
-            rows, n_known, columns, self._place, self._values.values, places, device, terminal, channel, deposit
+            rows, n_known, self._records.values, self._place, self._values.values, places, channel, deposit
         )
         graph = graph_of_sorted(
             time=time, source=source, target=target, amount=amount, account_ids=pa.nulls(len(codes), pa.string()),
@@ -250,23 +274,25 @@ class Parts:
 
     @property
     def _columns(self) -> tuple[AnyArray, AnyArray, AnyArray, AnyArray]:
-        """Time, source, target and amount of all transfers."""
-        rows = self._tables["transfers"]
-        return rows["time"], rows["source"], rows["target"], rows["amount"]
+        """Time, source, target and amount of all transfers, for reads at random places."""
+        records = self._records.values
+        return records["time"], records["source"], records["target"], records["amount"]
 
     @property
     def _indexes(self) -> Indexes:
-        rows = self._tables["transfers"]
-        used = {name: (rows[name], lists) for name, lists in self._used.items()}
-        return Indexes(rows["time"], rows["source"], rows["target"], self._paid, self._got, self._to_self, used)
+        (time, source, target, _), records = self._columns, self._records.values
+        used = {name: (records[name], lists) for name, lists in self._used.items()}
+        left_out = self._left_out.values
+        return Indexes(time, source, target, left_out, self._paid, self._got, self._to_self, used)
 
     def _opening(
         self, low: int, lookback: int, codes: AnyArray, around: Around, columns: tuple[AnyArray, ...]
     ) -> Opening:
         """Return what payers from row `low` on had done before the look-back, by the accounts of a part."""
-        since = int(columns[0][low]) - lookback
+        time = self._tables["transfers"]["time"]
+        since = int(time[low]) - lookback
         held = self.openings.at(
-            around.payers, int(np.searchsorted(columns[0], since)), self._paid, self._got, columns,
+            around.payers, int(np.searchsorted(time, since)), self._paid, self._got, columns,
             is_simultaneous=self._tick >= SECOND, place=self._place, n_places=len(codes),
         )  # fmt: skip
         is_over = np.zeros((2, len(codes)), np.bool_)
@@ -276,9 +302,9 @@ class Parts:
 
     def _counts(self, known: Indexes, low: int, lookback: int, n_known: int) -> dict[str, AnyArray]:
         """Return what `fan` counts of the transfers from row `low` on, behind some that are known."""
-        now, is_simultaneous = known.time[low:], self._tick >= SECOND
-        first = np.searchsorted(known.time, now - lookback)
-        behind = np.searchsorted(known.time, now, side="right" if is_simultaneous else "left")
+        time, is_simultaneous = self._tables["transfers"]["time"], self._tick >= SECOND
+        first = np.searchsorted(time, time[low:] - lookback)
+        behind = np.searchsorted(time, time[low:], side="right" if is_simultaneous else "left")
         sides = {"source_paid": (known.paid, known.source), "target_received": (known.got, known.target)}
         found = {}
         for name, (lists, account) in sides.items():
@@ -409,6 +435,10 @@ class _Part:
 def _turned(values, rows, places):  # type: ignore[no-untyped-def]
     """Return some columns of some rows, a column in one piece; NaN for a column at place -1."""
     found = np.empty((len(places), len(rows)), values.dtype)
+    # reads at random places by themselves: the processor waits for many of them at once
+    for k in range(0, values.shape[1] if len(places) else 0, _IN_A_LINE):
+        for i in range(len(rows)):
+            found[0, i] = values[rows[i], k]
     for i in range(len(rows)):  # a row at a time: its cells lie side by side
         row = values[rows[i]]
         for k in range(len(places)):
@@ -417,16 +447,24 @@ def _turned(values, rows, places):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(cache=True, nogil=True)
-def _gathered(rows, n_known, columns, place, values, places, device, terminal, channel, deposit):  # type: ignore[no-untyped-def]
+def _gathered(rows, n_known, records, place, values, places, channel, deposit):  # type: ignore[no-untyped-def]
     """Return the transfers of some rows with codes of their own, the state's codes, values, and what is at hand.
 
     Codes follow first appearance. Afterwards `place[c]` is the code of the state's account c, if it has one; elsewhere
     `place` holds anything.
     """
-    all_times, all_sources, all_targets, all_amounts = columns
     n = len(rows)
+    time, amount, source, target = (
+        np.empty(n, np.int64), np.empty(n, np.int64), np.empty(n, np.int32), np.empty(n, np.int32)
+    )  # fmt: skip
+    device, terminal = np.empty(n, np.int32), np.empty(n, np.int32)
     # reads at random places by themselves: the processor waits for many of them at once
-    time, amount, source, target = all_times[rows], all_amounts[rows], all_sources[rows], all_targets[rows]
+    for i in range(n):
+        time[i] = records[rows[i]].time
+    for i in range(n):
+        one = records[rows[i]]
+        amount[i], source[i], target[i] = one.amount, one.source, one.target
+        device[i], terminal[i] = one.device_hash, one.terminal_id
     codes, n_codes = np.empty(2 * n, np.int32), 0
     for ends in (source, target):
         for i in range(n):
@@ -444,25 +482,23 @@ def _gathered(rows, n_known, columns, place, values, places, device, terminal, c
         if is_end[target[i]]:
             for k in range(len(places)):
                 known[i, k] = values[rows[i], places[k]]
+    _number(device, n_known)
+    _number(terminal, n_known)
     user = source.copy()
     if len(channel) > 0 and deposit >= 0:
         for i in range(n):
-            if channel[rows[i]] == deposit:
+            if terminal[i] >= 0 and channel[rows[i]] == deposit:
                 user[i] = target[i]
-    return (
-        time, source, target, amount, codes[:n_codes].copy(), known, _codes(device, rows, n_known),
-        _codes(terminal, rows, n_known), user,
-    )  # fmt: skip
+    return time, source, target, amount, codes[:n_codes].copy(), known, device, terminal, user
 
 
 @numba.njit(cache=True, nogil=True)
-def _codes(code, rows, n_known):  # type: ignore[no-untyped-def]
-    """Return the places of codes of some rows among the codes of those behind `n_known`; -1 for others."""
-    found = np.full(len(rows), -1, np.int32)
-    if len(code) == 0:
-        return found
-    wanted = distinct_of(code[rows[n_known:]])
-    for i in range(len(rows)):
-        if code[rows[i]] >= 0:
-            found[i] = place_between(wanted, 0, len(wanted), code[rows[i]])
-    return found
+def _number(code, n_known) -> None:  # type: ignore[no-untyped-def]
+    """Turn codes into their places among those behind the first `n_known`; -1 for others."""
+    wanted = distinct_of(code[n_known:])
+    may_be = np.zeros(1_024, np.bool_)
+    for one in wanted:
+        may_be[one & 1_023] = True
+    for i in range(len(code)):
+        if code[i] >= 0:
+            code[i] = place_between(wanted, 0, len(wanted), code[i]) if may_be[code[i] & 1_023] else -1

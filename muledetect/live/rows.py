@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Callable, Iterable, Mapping
 from copy import copy
 from dataclasses import dataclass
@@ -30,6 +31,9 @@ _LEAST: Final = 4_096
 
 #: So many of the last cells are copied when an array is lent: rows that come late are put among them.
 _RECENT: Final = 16_384
+
+#: Bytes of a line of the processor's cache.
+_LINE: Final = 64
 
 _NUMBERS: Final = itertools.count()
 
@@ -56,7 +60,7 @@ class Growing:
     def reserve(self, n: int) -> None:
         """Make room for `n` values."""
         if n > len(self._array):
-            bigger = np.empty((n + max(_LEAST, int(n * _AHEAD)), *self._array.shape[1:]), self._array.dtype)
+            bigger = _aligned(n + max(_LEAST, int(n * _AHEAD)), self._array)
             bigger[: self.n] = self.values
             self._array, self._lent = bigger, {}
 
@@ -101,6 +105,15 @@ class Growing:
             return made
 
         return copied
+
+
+def _aligned(n: int, like: AnyArray) -> AnyArray:
+    """Return an array of `n` cells like those of another, at the begin of a line of the cache: few cells cross one."""
+    shape = (n, *like.shape[1:])
+    size = math.prod(shape) * like.dtype.itemsize
+    raw = np.empty(size + _LINE, np.uint8)
+    begin = -raw.ctypes.data % _LINE
+    return raw[begin : begin + size].view(like.dtype).reshape(shape)
 
 
 @dataclass(frozen=True)

@@ -20,17 +20,15 @@ from muledetect.facts.known import visible_tables
 from muledetect.facts.lookback import dataset_since, rows_since
 from muledetect.features.signals import Signal, build_past, fill_signals, signal_registry
 from muledetect.graph import build_graph
+from muledetect.live.around import MEETING
 from muledetect.live.lists import Lists
-from muledetect.live.parts import Parts
+from muledetect.live.parts import RECORD, Parts, add_records
 from muledetect.live.plain import plain_cells
 from muledetect.live.rows import Cells, Growing, Rows
 from muledetect.memory import give_back
 from muledetect.records import Dataset
 from muledetect.records.encode import IdEncoder
 from muledetect.schema import INPUTS
-
-#: Columns of transfers by which different accounts meet.
-_MEETING: Final = ("device_hash", "terminal_id")
 
 #: Column by which a row of each table is found again: a repeat of it, or the row that it says something new about.
 _FOUND_BY: Final[Mapping[str, str]] = {
@@ -138,7 +136,7 @@ class LiveState:
         rows = self.tables["transfers"]
         self._paid, self._got = (Lists(rows[name], len(self.accounts)) for name in ("source", "target"))
         self._to_self = Lists(_to_self(rows["source"], rows["target"]), len(self.accounts))
-        self._used = {name: Lists(*_keys_of(rows, name)) for name in _MEETING if name in rows}
+        self._used = {name: Lists(*_keys_of(rows, name)) for name in MEETING if name in rows}
         self._owned = {
             name: Lists(self.tables[name][column], len(self.accounts))
             for name, column in _OWNER.items()
@@ -150,9 +148,12 @@ class LiveState:
             if (table := self.tables.get(name)) is not None and column in table
         }
         self._reversals = Lists(*_keys_of(rows, "reversal_of")) if "reversal_of" in rows else None
+        self._left_out, self._records = Growing(self._are_left_out(self._values.values)), Growing(np.empty(0, RECORD))
+        add_records(self._records, rows, 0)
         self.parts = Parts(
             self.tables, self.accounts, paid=self._paid, got=self._got, to_self=self._to_self, used=self._used,
-            owned=self._owned, signals=self.signals, values=self._values, currency=self.currency, tick=self.tick,
+            owned=self._owned, signals=self.signals, values=self._values, records=self._records,
+            left_out=self._left_out, currency=self.currency, tick=self.tick,
         )  # fmt: skip
         give_back()
 
@@ -177,8 +178,8 @@ class LiveState:
         by_other = [*self._used.values(), *(one for one in (self._found["transfers"], self._reversals) if one)]
         others = [*self._owned.values(), *(one for name, one in self._found.items() if name != "transfers")]
         return {
-            "transfers": rows.nbytes + self._values.nbytes + sum(one.nbytes_of_rows for one in by_account)
-            + sum(one.nbytes for one in by_other),
+            "transfers": rows.nbytes + self._values.nbytes + self._records.nbytes + self._left_out.nbytes
+            + sum(one.nbytes_of_rows for one in by_account) + sum(one.nbytes for one in by_other),
             "accounts": self.accounts.nbytes + keys,
             "other": sum(table.nbytes for name, table in self.tables.items() if name != "transfers")
             + sum(one.nbytes for one in others),
@@ -253,8 +254,13 @@ class LiveState:
             lists.add(key, new)
         self.parts.openings.forget(low)
         self.changed_from = min(self.changed_from, int(rows["time"][low]))
+        self._records.cut(low)
+        add_records(self._records, rows, low)
         self._values.cut(low)
-        self._values.append(self.parts.signals_from(low))
+        self._left_out.cut(low)
+        found = self.parts.signals_from(low)
+        self._values.append(found)
+        self._left_out.append(self._are_left_out(found))
 
     def add_rows(self, name: str, table: pa.Table | Cells) -> None:
         """Add rows of another table.
@@ -395,6 +401,14 @@ class LiveState:
         past = build_past(graph, tables=tables, threads=threads, room=dataset.room)
         fill_signals(self.signals, past, made.extend(len(dataset.transfers)))
         return made
+
+    def _are_left_out(self, values: Float32Array) -> BoolArray:
+        """Return which transfers scatter-gather shapes leave out, by the values of signals."""
+        names = [name for made in self.signals for name in made.columns]
+        if "scatter_gather" not in names:
+            return np.zeros(len(values), np.bool_)
+        middles, left_out = (values[:, names.index(name)] for name in ("scatter_gather", "scatter_left_out"))
+        return np.asarray(np.isnan(middles) & (left_out > 0))
 
     def _tell(self, what: str, *given: Any) -> None:
         if self._told is not None:

@@ -54,6 +54,10 @@ def fan(past: Past) -> Float32Array:
     for place, name in ((1, "source_paid"), (4, "target_received")):
         if name in past.at_hand:
             found[n_known:, place] = past.at_hand[name][n_known:]
+    if "target_fans" in past.at_hand:
+        counted = past.at_hand["target_fans"]
+        for column, place in enumerate((3, 5)):
+            found[n_known:, place] = np.where(np.isnan(counted[:, column]), found[n_known:, place], counted[:, column])
     return found
 
 
@@ -123,6 +127,42 @@ def _fan(  # type: ignore[no-untyped-def]
             n_paid[paid.other[j]] = 0
         for j in range(f_first, f_last):
             n_got[received.other[j]] = 0
+
+
+@numba.njit(cache=True, nogil=True)
+def count_fan(time, other, account, now, partner, lookback, is_simultaneous, met):  # type: ignore[no-untyped-def]
+    """Return how many different accounts `_fan` counts on one side of an account at some moments, float32[n].
+
+    Parameters
+    ----------
+    time, other : arrays [n_entries]
+        Its transfers on the side, in order of time; those to itself do not count.
+    account : int
+    now : int64[n]
+        The moments, ascending.
+    partner : int32[n]
+        Counts in any case; -1: none.
+    lookback : int
+    is_simultaneous : bool
+    met : int32[n_accounts]
+        0 everywhere, and again afterwards: number of entries in the window by counterparty.
+    """
+    found, first, last, n_others = np.empty(len(now), np.float32), 0, 0, 0
+    for i in range(len(now)):
+        while last < len(time) and is_earlier(time[last], now[i], is_simultaneous):
+            if other[last] != account:
+                n_others += met[other[last]] == 0
+                met[other[last]] += 1
+            last += 1
+        while first < last and time[first] < now[i] - lookback:
+            if other[first] != account:
+                met[other[first]] -= 1
+                n_others -= met[other[first]] == 0
+            first += 1
+        found[i] = n_others + (partner[i] >= 0 and met[partner[i]] == 0)
+    for j in range(first, last):
+        met[other[j]] = 0
+    return found
 
 
 @signal(
