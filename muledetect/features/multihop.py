@@ -177,10 +177,10 @@ def _ways_of(past: Past) -> Ways:
     found, paid, received, room = build_links(past), past.paid, past.received, past.room
     n, n_links = len(received.time), len(found.credit)
     kind = np.int32 if n_links <= np.iinfo(np.int32).max else np.int64
-    up_start, down_start = room.empty(len(found.start), kind), room.full(n + 1, 0, kind)
+    up_start, down_start = room.empty(n + 1, kind), room.full(n + 1, 0, kind)
     up_links, down_links = room.empty(n_links, _LINK), room.empty(n_links, _LINK)
     up_start[...] = found.start
-    _turn(found, past.paid_at, up_links, down_start, down_links)
+    _turn(found, up_links, down_start, down_links)
     debit_of, credit_of = found.debit_of, found.credit_of
     del found  # its room, so that the rest is made in it
     account = room.empty(n, np.int32)
@@ -190,8 +190,8 @@ def _ways_of(past: Past) -> Ways:
     is_exit = has_channel(past.tables["transfers"], len(past), EXITS)
     none = np.zeros(0, np.bool_)
     up, down = room.empty(n, _ENTRY), room.empty(n, _ENTRY)
-    _enter(received, debit_of, none, up)
-    _enter(paid, credit_of, none if is_exit is None else is_exit, down)
+    past.by_entry(_enter, received, debit_of, past.paid_at, none, up)
+    past.by_entry(_enter, paid, credit_of, past.received_at, none if is_exit is None else is_exit, down)
     own = [Times(book.start, book.stop, book.time) for book in (received, paid)]
     return Ways(
         Way(own[0], up, up_start, up_links, -1), Way(own[1], down, down_start, down_links, 1), is_exit is not None
@@ -199,7 +199,7 @@ def _ways_of(past: Past) -> Ways:
 
 
 @numba.njit(cache=True, nogil=True)
-def _turn(found, paid_at, links, start, turned) -> None:  # type: ignore[no-untyped-def]
+def _turn(found, links, start, turned) -> None:  # type: ignore[no-untyped-def]
     """Write rate and first entry of each link; and `start` and the same of the links by credit group, in debits' order.
 
     Invariant of the last loop: `start[c]` is the next free place of group c, which ends where group c + 1 begins.
@@ -213,7 +213,7 @@ def _turn(found, paid_at, links, start, turned) -> None:  # type: ignore[no-unty
             credit = found.credit[k]
             rate = found.amount[k] / found.debit_total[d] / found.credit_total[credit]
             links[k].first, links[k].rate = credit, rate
-            turned[start[credit]].first, turned[start[credit]].rate = paid_at[d], rate
+            turned[start[credit]].first, turned[start[credit]].rate = d, rate
             start[credit] += 1
     for c in range(len(start) - 1, 0, -1):
         start[c] = start[c - 1]
@@ -234,12 +234,12 @@ def _ends(book, account, links) -> None:  # type: ignore[no-untyped-def]
 
 
 @numba.njit(cache=True, nogil=True)
-def _enter(book, group, is_exit, entries) -> None:  # type: ignore[no-untyped-def]
-    """Write what a walk reads of each entry of a book."""
-    for h in range(len(entries)):
+def _enter(low, high, book, group, place, is_exit, entries) -> None:  # type: ignore[no-untyped-def]
+    """Write what a walk reads of each entry of a book; `place` is that of each transfer in the other book."""
+    for h in range(low, high):
         i = book.transfer[h]
         entries[h].amount, entries[h].other = book.amount[h], book.other[h]
-        entries[h].group = -1 if len(is_exit) > 0 and is_exit[i] else group[i]
+        entries[h].group = -1 if len(is_exit) > 0 and is_exit[i] else group[place[i]]
 
 
 @numba.njit(cache=True, nogil=True)

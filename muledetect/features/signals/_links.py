@@ -21,24 +21,23 @@ from muledetect.features.signals._past import Past, has_unknown, is_earlier
 class Links(NamedTuple):
     """Matched pairs of a credit and a debit group; pairs `start[d]:start[d + 1]` of debit group `d`, oldest first.
 
-    A debit group is named by the first of its transfers in the graph, a credit group by the first of its entries in
-    `Past.received`. The amounts of the pairs of a group never exceed the group's total.
+    Groups are named by the first of their entries, debit groups in `Past.paid` and credit groups in `Past.received`.
+    All arrays are in the order of the books, so that what is written of an account lies side by side. The amounts of
+    the pairs of a group never exceed the group's total.
 
     Attributes
     ----------
-    start : int64[n_transfers + 1]
-        By transfer; all but the first transfers of debit groups have no pairs.
+    start : int64[n_paid + 1]
+        By entry of `paid`; all but the first entries of debit groups have no pairs.
     credit : int32[n_pairs]
         Credit group.
     amount : int64[n_pairs]
         Matched amount, > 0.
     is_firm : bool[n_pairs]
         The matched amount is at least half of the smaller group's total.
-    debit_of, credit_of : int32[n_transfers]
-        The debit group of the source and the credit group of the target; -1 for a transfer from an account to itself.
-    is_passed_on : bool[n_transfers]
-        The credit group has pairs.
-    debit_total : int64[n_transfers], credit_total : int64[n_entries]
+    debit_of : int32[n_paid], credit_of : int32[n_received]
+        The group of each entry.
+    debit_total : int64[n_paid], credit_total : int64[n_received]
         Amount of each debit group, and of each credit group that has pairs, at its name; 0 elsewhere.
     """
 
@@ -48,30 +47,28 @@ class Links(NamedTuple):
     is_firm: npt.NDArray[np.bool_]
     debit_of: Int32Array
     credit_of: Int32Array
-    is_passed_on: npt.NDArray[np.bool_]
     debit_total: Int64Array
     credit_total: Int64Array
 
 
 def build_links(past: Past) -> Links:
-    """Match all accounts, in threads. O(n); 33 bytes a transfer and 13 a pair, of which a transfer has at most two.
+    """Match all accounts, in threads. O(n); 32 bytes a transfer and 13 a pair, of which a transfer has at most two.
 
     A credit is available to later debits, and to those of its own tick where ties are simultaneous. Money that stayed
     longer than the look-back is spent in its turn but is in no pair.
     """
-    n, graph, room = len(past), past.graph, past.room
+    n_paid, n_received, room = len(past.paid.time), len(past.received.time), past.room
     links = Links(
-        start=room.full(n + 1, 0, np.int64),
+        start=room.full(n_paid + 1, 0, np.int64),
         credit=np.empty(0, np.int32),
         amount=np.empty(0, np.int64),
         is_firm=np.empty(0, np.bool_),
-        debit_of=room.full(n, -1, np.int32),
-        credit_of=room.full(n, -1, np.int32),
-        is_passed_on=room.full(n, False, np.bool_),
-        debit_total=room.full(n, 0, np.int64),
-        credit_total=room.full(len(past.received.time), 0, np.int64),
+        debit_of=room.empty(n_paid, np.int32),
+        credit_of=room.empty(n_received, np.int32),
+        debit_total=room.full(n_paid, 0, np.int64),
+        credit_total=room.full(n_received, 0, np.int64),
     )
-    past.by_transfer(_group, graph.time, graph.source, graph.amount, past.paid_at, links.debit_of, links.debit_total)
+    past.by_account(_group, past.paid, past.received, links)
     rules = (past.paid, past.received, past.lookback, past.is_simultaneous, past.opening, past.n_known("relay"))
     past.by_account(_match, *rules, True, links)
     np.cumsum(links.start, out=links.start)
@@ -86,19 +83,18 @@ def build_links(past: Past) -> Links:
 
 
 @numba.njit(cache=True, nogil=True)
-def _group(low, high, time, source, amount, paid_at, debit_of, debit_total) -> None:  # type: ignore[no-untyped-def]
-    """Name the debit groups, runs of equal time and source, that begin in the range."""
-    i = low
-    while i > 0 and i < high and time[i] == time[i - 1] and source[i] == source[i - 1]:
-        i += 1
-    while i < high:
-        begin, first = i, -1
-        while i < len(time) and time[i] == time[begin] and source[i] == source[begin]:
-            if paid_at[i] >= 0:
-                first = int(i) if first < 0 else first
-                debit_of[i] = first
-                debit_total[first] += amount[i]
-            i += 1
+def _group(low, high, paid, received, links) -> None:  # type: ignore[no-untyped-def]
+    """Name the groups: entries of one account and tick."""
+    for a in range(low, high):
+        d = paid.start[a]
+        for e in range(paid.start[a], paid.stop[a]):
+            d = e if paid.time[e] != paid.time[d] else d
+            links.debit_of[e] = d
+            links.debit_total[d] += paid.amount[e]
+        c = received.start[a]
+        for f in range(received.start[a], received.stop[a]):
+            c = f if received.time[f] != received.time[c] else c
+            links.credit_of[f] = c
 
 
 @numba.njit(cache=True, nogil=True)
@@ -110,10 +106,6 @@ def _match(low, high, paid, received, lookback, is_simultaneous, opening, n_know
     opening, which is in no pair.
     """
     for a in range(low, high):
-        first, stop = received.start[a], received.stop[a]
-        for f in range(first, stop if is_counting else first):
-            first = f if received.time[f] != received.time[first] else first
-            links.credit_of[received.transfer[f]] = first
         if not has_unknown(paid, a, n_known):
             continue
         newer, stop = (
@@ -123,7 +115,7 @@ def _match(low, high, paid, received, lookback, is_simultaneous, opening, n_know
         oldest, rest, whole = np.int64(-1), opened(opening.unspent, a), 0
         e = first_at_least(paid.time, paid.start[a], paid.stop[a], opening.since)
         while e < paid.stop[a]:
-            d, now, total, k = paid.transfer[e], paid.time[e], 0, -1
+            d, now, total, k = e, paid.time[e], 0, -1
             while e < paid.stop[a] and paid.time[e] == now:
                 total += paid.amount[e]
                 e += 1
@@ -143,10 +135,7 @@ def _match(low, high, paid, received, lookback, is_simultaneous, opening, n_know
                 if oldest >= 0 and now - received.time[oldest] <= lookback:
                     if is_counting:
                         links.start[d + 1] += 1
-                        if links.credit_total[oldest] == 0:
-                            links.credit_total[oldest] = whole
-                            for f in range(oldest, newer):
-                                links.is_passed_on[received.transfer[f]] = True
+                        links.credit_total[oldest] = whole
                     else:
                         k = links.start[d] if k < 0 else k + 1
                         links.credit[k], links.amount[k] = oldest, moved

@@ -83,20 +83,23 @@ def relay(past: Past) -> Float32Array:
 
     The transfers of one tick learn of each other in 8 rounds; before the first, each knows only itself. A chain inside
     a tick may therefore come back to a transfer: the clock hides the order. O(1) a transfer, amortised, in a tick that
-    holds links of its own O(1) a round. Besides the result 66 bytes a transfer and 13 a pair.
+    holds links of its own O(1) a round. Besides the result 65 bytes a transfer and 13 a pair.
     """
     found = past.unknown(8)
-    links, graph = build_links(past), past.graph
-    mark = past.room.full(len(past), _USUAL, np.int8)
+    links, graph, paid, received = build_links(past), past.graph, past.paid, past.received
+    mark = past.room.full(len(paid.time), _USUAL, np.int8)
     past.by_account(
-        _mark, past.paid, past.received, past.lookback, past.is_simultaneous, past.most, graph.n_accounts, past.opening,
+        _mark, paid, received, past.lookback, past.is_simultaneous, past.most, graph.n_accounts, past.opening,
         past.n_known("relay"), mark,
     )  # fmt: skip
     known = past.known.get("relay", found[:0])
     found[: len(known)] = known
-    past.by_transfer(_pass_on, len(known), graph.time, graph.amount, past.received.time, links, mark, found)
-    money = past.room.full((len(past.received.time), 4), 0, np.float64)
-    _follow(len(known), graph.time, graph.amount, past.received.time, links, mark, past.is_simultaneous, money, found)
+    past.by_transfer(_pass_on, len(known), graph.time, graph.amount, past.paid_at, received.time, links, mark, found)
+    money = past.room.full((len(past), 4), 0, np.float64)
+    _follow(
+        len(known), graph.time, graph.amount, past.paid_at, past.received_at, received, links, mark,
+        past.is_simultaneous, money, found,
+    )  # fmt: skip
     return found
 
 
@@ -138,9 +141,9 @@ def _mark(  # type: ignore[no-untyped-def]
                     met[payee], first[payee] = a, now
                 is_large = n > 0 and amount * n > LARGE * total
                 if is_unknown:
-                    mark[paid.transfer[e]] = _UNKNOWN
+                    mark[e] = _UNKNOWN
                 elif is_large and first[payee] >= now - lookback:
-                    mark[paid.transfer[e]] = _UNUSUAL
+                    mark[e] = _UNUSUAL
                 if now >= opening.since:
                     n_now += 1
                     total_now += amount
@@ -149,34 +152,36 @@ def _mark(  # type: ignore[no-untyped-def]
 
 
 @numba.njit(cache=True, nogil=True)
-def _pass_on(low, high, n_known, time, amount, received_time, links, mark, found) -> None:  # type: ignore[no-untyped-def]
-    """Write what the pairs of the debit groups named in the range say, to all transfers of each."""
-    for d in range(max(low, n_known), high):
-        if links.debit_of[d] != d or mark[d] == _UNKNOWN:
+def _pass_on(low, high, n_known, time, amount, paid_at, received_time, links, mark, found) -> None:  # type: ignore[no-untyped-def]
+    """Write what the pairs of its debit group say to each transfer of the range."""
+    group, passed, waited, used, total = -1, 0, 0.0, 0.0, 0
+    for i in range(max(low, n_known), high):
+        e = paid_at[i]
+        if e < 0 or mark[e] == _UNKNOWN:
             continue
-        passed, waited, used, total = 0, 0.0, 0.0, links.debit_total[d]
-        for k in range(links.start[d], links.start[d + 1]):
-            c, moved = links.credit[k], links.amount[k]
-            passed += moved
-            waited += moved * ((time[d] - received_time[c]) / 1e6)
-            used = max(used, moved / links.credit_total[c])
-        i = d
-        # the group is a run but for transfers of its account to itself
-        while i < len(time) and time[i] == time[d] and (links.debit_of[i] == d or links.debit_of[i] < 0):
-            if links.debit_of[i] == d:
-                found[i, 0] = passed / total
-                if passed > 0:
-                    found[i, 1] = waited / passed
-                found[i, 2] = used * (amount[i] / total)
-                found[i, 5] = mark[i] == _UNUSUAL and passed < total - passed
-            i += 1
+        if links.debit_of[e] != group:
+            group = links.debit_of[e]
+            passed, waited, used, total = 0, 0.0, 0.0, links.debit_total[group]
+            for k in range(links.start[group], links.start[group + 1]):
+                c, moved = links.credit[k], links.amount[k]
+                passed += moved
+                waited += moved * ((time[i] - received_time[c]) / 1e6)
+                used = max(used, moved / links.credit_total[c])
+        found[i, 0] = passed / total
+        if passed > 0:
+            found[i, 1] = waited / passed
+        found[i, 2] = used * (amount[i] / total)
+        found[i, 5] = mark[e] == _UNUSUAL and passed < total - passed
 
 
 @numba.njit(cache=True, nogil=True)
-def _follow(n_known, time, amount, received_time, links, mark, is_simultaneous, money, found) -> None:  # type: ignore[no-untyped-def]
+def _follow(  # type: ignore[no-untyped-def]
+    n_known, time, amount, paid_at, received_at, received, links, mark, is_simultaneous, money, found
+) -> None:
     """Take the ticks in turn, in rounds: learn from the credit groups, then tell the credit groups.
 
-    What is known of the first `n_known` transfers stands in `found`; they only tell.
+    What is known of the first `n_known` transfers stands in `found`; they only tell. The row of a credit group in
+    `money` is that of its first transfer: so it lies near those of its time.
 
     Invariant: the row of a credit group in `money` is whole once its tick is done. A tick without links of its own
     needs one round. One that has them begins with a round in which each transfer knows only itself.
@@ -187,19 +192,22 @@ def _follow(n_known, time, amount, received_time, links, mark, is_simultaneous, 
         while stop < len(time) and time[stop] == time[low]:
             stop += 1
         first = stop if low < n_known else low
-        is_tangled = is_simultaneous and stop - first > 1 and _is_tangled(low, stop, time, received_time, links)
+        is_tangled = (
+            is_simultaneous and stop - first > 1 and _is_tangled(low, stop, time, paid_at, received.time, links)
+        )
         for n_done in range(ROUNDS + 1 if is_tangled else 1):
             is_news, group = False, -1
             depth, flow, layer, stem = np.float32(0), np.float32(np.nan), np.float32(np.nan), np.float32(0)
             for i in range(first, stop):
-                d = links.debit_of[i]
-                if d < 0 or mark[i] == _UNKNOWN:
+                e = paid_at[i]
+                if e < 0 or mark[e] == _UNKNOWN:
                     continue
+                d = links.debit_of[e]
                 if d != group and not (is_tangled and n_done == 0):
                     group, total = int(d), links.debit_total[d]
                     deepest, carried, stems, steps = 0.0, 0.0, 0.0, 0.0
                     for k in range(links.start[d], links.start[d + 1]):
-                        c, moved = links.credit[k], float(links.amount[k])
+                        c, moved = received.transfer[links.credit[k]], float(links.amount[k])
                         if links.is_firm[k]:
                             deep, least = min(money[c, _DEPTH] + 1, DEEPEST), min(moved, money[c, _FLOW])
                             if deep > deepest or (deep == deepest and least > carried):
@@ -217,29 +225,31 @@ def _follow(n_known, time, amount, received_time, links, mark, is_simultaneous, 
                 found[i, 3], found[i, 4], found[i, 6], found[i, 7] = of_own
             if n_done > 0 and not is_news:
                 break
-            for i in range(low, stop if n_done > 0 else low):
-                if links.is_passed_on[i]:
-                    money[links.credit_of[i]] = 0
+            if n_done > 0:
+                money[low:stop] = 0
             for i in range(low, stop):
-                if not links.is_passed_on[i]:
+                whole = links.credit_total[links.credit_of[received_at[i]]] if received_at[i] >= 0 else 0
+                if whole == 0:  # not passed on
                     continue
-                c, depth = links.credit_of[i], found[i, 3] if found[i, 3] > 0 else np.float32(0)  # NaN is unknown
+                c = received.transfer[links.credit_of[received_at[i]]]
+                depth = found[i, 3] if found[i, 3] > 0 else np.float32(0)  # NaN is unknown
                 kept = float(amount[i]) if depth == 0 else amount[i] * float(found[i, 4])
                 if depth > money[c, _DEPTH] or (depth == money[c, _DEPTH] and kept > money[c, _FLOW]):
                     money[c, _DEPTH], money[c, _FLOW] = depth, kept
                 if found[i, 7] > 0:
-                    share = amount[i] / links.credit_total[c] * float(found[i, 7])
+                    share = amount[i] / whole * float(found[i, 7])
                     money[c, _STEM] += np.rint(share * _ONE)
                     money[c, _STEPS] += np.rint(share * float(found[i, 6]) * _ONE)
         low = stop
 
 
 @numba.njit(cache=True, nogil=True)
-def _is_tangled(low, stop, time, received_time, links):  # type: ignore[no-untyped-def]
+def _is_tangled(low, stop, time, paid_at, received_time, links):  # type: ignore[no-untyped-def]
     """Return whether a debit of a tick passes on a credit of the tick; a group's last pair is its newest."""
     for i in range(low, stop):
-        newest = links.start[i + 1] - 1
-        if newest >= links.start[i] and received_time[links.credit[newest]] == time[i]:
+        e = paid_at[i]
+        is_any = e >= 0 and links.start[e + 1] > links.start[e]
+        if is_any and received_time[links.credit[links.start[e + 1] - 1]] == time[i]:
             return True
     return False
 

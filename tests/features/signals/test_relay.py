@@ -206,7 +206,8 @@ def test_links_are_the_pairs_of_the_oracle_and_never_more_than_the_groups() -> N
             for k in range(begin, end):
                 c = links.credit[k]
                 credit = (rows[past.received.transfer[c]].target, int(past.received.time[c]))
-                got[credit, (rows[d].source, rows[d].time)] = int(links.amount[k])
+                debit = (rows[past.paid.transfer[d]].source, int(past.paid.time[d]))
+                got[credit, debit] = int(links.amount[k])
         assert got == pairs_of(rows, past.lookback, is_simultaneous=past.is_simultaneous), seed
         n_groups = len(totals(rows, 1)) + len(totals(rows, 2))
         assert len(links.amount) <= n_groups, seed
