@@ -160,6 +160,31 @@ class Past:
         self.by_account(_before, self.paid, self.received, self.is_simultaneous, *found)
         return found
 
+    @property
+    def _is_by_debit(self) -> bool:
+        return self.room.limit is not None and not self.known and not self.n_done
+
+    def by_debit(self) -> tuple[Book, Book]:
+        """Return `paid` and `received`, for kernels that use `transfer` as a place to write at, by account.
+
+        With a limit of memory it is the place in `paid`, so that what a kernel writes of an account lies side by side:
+        a page of a file that is written at random goes to the disk again and again. `in_time` turns what was written.
+        """
+        if not self._is_by_debit:
+            return self.paid, self.received
+        debit, credit = (self.room.empty(len(book.transfer), np.int32) for book in (self.paid, self.received))
+        self.by_entry(_place_of, self.paid, self.paid_at, debit)
+        self.by_entry(_place_of, self.received, self.paid_at, credit)
+        return self.paid._replace(transfer=debit), self.received._replace(transfer=credit)
+
+    def in_time(self, rows: Float32Array) -> Float32Array:
+        """Return rows that were written with the books of `by_debit` in the order of time; NaN where none was."""
+        if not self._is_by_debit:
+            return rows
+        found = self.room.empty(rows.shape, np.float32)
+        self.by_transfer(_in_time, self.paid_at, rows, found)
+        return found
+
     def n_known(self, name: str) -> int:
         """Return of how many of the first transfers a kernel need not fill the values of a signal."""
         return max(self.n_done, len(self.known.get(name, ())))
@@ -321,6 +346,19 @@ def _pack(  # type: ignore[no-untyped-def]
                 n_entries += 1
         new_stop[a] = n_entries
     return new_start, new_stop, n_entries
+
+
+@numba.njit(cache=True, nogil=True)
+def _place_of(low, high, book, place, found) -> None:  # type: ignore[no-untyped-def]
+    for e in range(low, high):
+        found[e] = place[book.transfer[e]]
+
+
+@numba.njit(cache=True, nogil=True)
+def _in_time(low, high, place, rows, found) -> None:  # type: ignore[no-untyped-def]
+    for i in range(low, high):
+        for k in range(rows.shape[1]):
+            found[i, k] = rows[place[i], k] if place[i] >= 0 else np.nan
 
 
 @numba.njit(cache=True, nogil=True)

@@ -43,12 +43,13 @@ def first_payments(past: Past) -> Float32Array:
     """
     found = past.unknown(7)
     is_first = past.room.full(len(past), 0, np.bool_)
-    past.by_account(_mark_first, past.paid, past.graph.n_accounts, is_first)
+    paid, received = past.by_debit()
+    past.by_account(_mark_first, paid, past.graph.n_accounts, is_first)
     past.by_account(
-        _look_back, past.paid, past.received, is_first, past.lookback, past.is_simultaneous, past.most,
+        _look_back, paid, received, is_first, past.lookback, past.is_simultaneous, past.most,
         past.n_known("first_payments"), found,
     )  # fmt: skip
-    return found
+    return past.in_time(found)
 
 
 @numba.njit(cache=True, nogil=True)

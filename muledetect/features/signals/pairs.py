@@ -183,8 +183,7 @@ def pairs(past: Past) -> Float32Array:
     found = past.unknown(4)
     past.by_account(
         _pairs,
-        past.paid,
-        past.received,
+        *past.by_debit(),
         past.lookback,
         past.is_simultaneous,
         past.most,
@@ -193,7 +192,7 @@ def pairs(past: Past) -> Float32Array:
         past.opening.is_received_over,
         found,
     )
-    return found
+    return past.in_time(found)
 
 
 @numba.njit(cache=True, nogil=True)

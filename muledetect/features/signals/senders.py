@@ -45,9 +45,10 @@ def senders(past: Past) -> Float32Array:
     """
     found = past.unknown(6)
     past.by_account(
-        _habits, past.paid, past.received, past.lookback, past.most, past.graph.n_accounts, past.n_known("senders"),
+        _habits, *past.by_debit(), past.lookback, past.most, past.graph.n_accounts, past.n_known("senders"),
         past.opening, found,
     )  # fmt: skip
+    found = past.in_time(found)
     if "source_balance_after" in past.at_hand:
         new = slice(past.n_known("senders"), None)
         found[new, 0] = _drained(past.graph.amount[new], past.at_hand["source_balance_after"][new])
