@@ -18,10 +18,11 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import Lock, Thread
-from typing import BinaryIO, Final
+from typing import Any, BinaryIO, Final
 from weakref import WeakKeyDictionary
 
 import numpy as np
+import numpy.typing as npt
 
 #: How often it is looked, in seconds.
 EVERY: Final = 0.005
@@ -65,9 +66,13 @@ class _Files:
                 self._thread = Thread(target=self._watch, name="muledetect-pages", daemon=True)
                 self._thread.start()
 
-    def hold(self, address: int) -> bool:
+    def file_of(self, address: int) -> tuple[mmap.mmap, int] | None:
+        """Return the file that an address lies in, and where in it."""
         with self._lock:
-            return any(begin <= address < begin + len(mapped) for mapped, begin in self._files.items())
+            for mapped, begin in self._files.items():
+                if begin <= address < begin + len(mapped):
+                    return mapped, address - begin
+        return None
 
     def _most(self) -> int | None:
         return self._limit if self.of_work is None else self.of_work
@@ -160,4 +165,22 @@ def map_file(file: BinaryIO, *, is_written: bool = False, limit: int | None = No
 
 def is_mapped(address: int) -> bool:
     """Return whether what begins at an address lies in a file that `map_file` mapped."""
-    return _FILES.hold(address)
+    return _FILES.file_of(address) is not None
+
+
+def let_go(array: npt.NDArray[Any]) -> None:
+    """Let go of the pages of an array that is read from its begin to its end, once; if it lies in no file, do nothing.
+
+    So they do not have to be let go in haste later, when pages that are still needed go with them.
+
+    Parameters
+    ----------
+    array : array
+        In one piece.
+    """
+    found = _FILES.file_of(array.ctypes.data) if _CAN and array.nbytes else None
+    if found is not None:
+        mapped, at = found
+        low, high = -(-at // _PAGE) * _PAGE, (at + array.nbytes) // _PAGE * _PAGE
+        if low < high:
+            mapped.madvise(mmap.MADV_DONTNEED, low, high - low)

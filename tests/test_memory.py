@@ -248,6 +248,16 @@ def test_pages_of_files_are_let_go_and_what_was_written_stays() -> None:
 
 @pytest.mark.slow
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux says what a process holds")
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux lets pages go")
+def test_what_is_read_once_is_let_go_and_stays_what_it_was() -> None:
+    array = Room(limit=10**12).full(2**26, 7, np.uint8)
+    before = mapped.resident()
+    mapped.let_go(array[10:-10])
+    assert before - mapped.resident() > 0.9 * array.nbytes
+    assert (array == 7).all()
+    mapped.let_go(np.zeros(2**22, np.uint8))  # in no file: nothing to do
+
+
 def test_a_step_holds_its_limit_with_files_that_have_none_and_busy_threads() -> None:
     """Files that are mapped without a limit count while a step has one; threads that never wait do not hinder it."""
     code = (

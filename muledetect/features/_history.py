@@ -36,6 +36,7 @@ from muledetect.facts.matching import match_first_in_first_out
 from muledetect.facts.sessions import Sessions
 from muledetect.features._extraction import Extraction
 from muledetect.graph import Points, TransferGraph
+from muledetect.mapped import let_go
 
 #: A moment before all others.
 _NOT_MET: Final = int(np.iinfo(np.int64).min)
@@ -242,6 +243,7 @@ class History:
             places = [(names.index(column), row) for row, column in enumerate(columns) if column in names]
             if places:
                 _copy(accounts, first, start, stop, values, np.array(places), found)
+                _read_once(accounts, first, start, stop, values)
         return found
 
     @cached_property
@@ -340,6 +342,16 @@ class Entries(NamedTuple):
     other: Int32Array
     is_new: BoolArray
     before: Int64Array
+
+
+def _read_once(accounts: Int32Array, first: Int64Array, start: Int64Array, stop: Int64Array, values: AnyArray) -> None:
+    """Let go of the pages of values in the order of a book where accounts lie side by side, as those of a shard do."""
+    rows = np.flatnonzero(stop > start)
+    if len(rows):
+        low, high = (int(first[accounts[row]]) for row in rows[[0, -1]])
+        high += int(stop[rows[-1]] - start[rows[-1]])
+        if high - low <= 2 * int((stop - start).sum()):
+            let_go(values[low:high])
 
 
 def build_history(

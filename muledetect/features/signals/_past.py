@@ -157,7 +157,15 @@ class Past:
     def before(self) -> Before:
         """Where each transfer's ends stood in their other books at its time. O(n); 8 bytes a transfer, once."""
         found = Before(self.room.full(len(self), -1, np.int32), self.room.full(len(self), -1, np.int32))
-        self.by_account(_before, self.paid, self.received, self.is_simultaneous, *found)
+        if self.room.limit is None:
+            self.by_account(_before, self.paid, self.received, self.is_simultaneous, *found)
+            return found
+        # written in the order of the books, for the same reason as in `by_debit`
+        paid, received = self._placed(self.paid, self.paid_at), self._placed(self.received, self.received_at)
+        ends = [self.room.empty(len(book.transfer), np.int32) for book in (paid, received)]
+        self.by_account(_before, paid, received, self.is_simultaneous, *ends)
+        for place, end, made in zip((self.paid_at, self.received_at), ends, found, strict=True):
+            self.by_transfer(_end_in_time, place, end, made)
         return found
 
     @property
@@ -172,10 +180,13 @@ class Past:
         """
         if not self._is_by_debit:
             return self.paid, self.received
-        debit, credit = (self.room.empty(len(book.transfer), np.int32) for book in (self.paid, self.received))
-        self.by_entry(_place_of, self.paid, self.paid_at, debit)
-        self.by_entry(_place_of, self.received, self.paid_at, credit)
-        return self.paid._replace(transfer=debit), self.received._replace(transfer=credit)
+        return self._placed(self.paid, self.paid_at), self._placed(self.received, self.paid_at)
+
+    def _placed(self, book: Book, place: Int32Array) -> Book:
+        """Return a book with `place` of each of its transfers instead of their positions."""
+        placed = self.room.empty(len(book.transfer), np.int32)
+        self.by_entry(_place_of, book, place, placed)
+        return book._replace(transfer=placed)
 
     def in_time(self, rows: Float32Array) -> Float32Array:
         """Return rows that were written with the books of `by_debit` in the order of time; NaN where none was."""
@@ -352,6 +363,13 @@ def _pack(  # type: ignore[no-untyped-def]
 def _place_of(low, high, book, place, found) -> None:  # type: ignore[no-untyped-def]
     for e in range(low, high):
         found[e] = place[book.transfer[e]]
+
+
+@numba.njit(cache=True, nogil=True)
+def _end_in_time(low, high, place, ends, found) -> None:  # type: ignore[no-untyped-def]
+    for i in range(low, high):
+        if place[i] >= 0:
+            found[i] = ends[place[i]]
 
 
 @numba.njit(cache=True, nogil=True)
