@@ -133,6 +133,8 @@ def measure(channel: Any, name: str, work: Awaitable[list[float]]) -> None:
         print(f"| {name} | broke | | | | | | |", flush=True)
         return
     taken = time.perf_counter() - begun
+    if not len(times):
+        raise SystemExit("service: all payments of the bank were sent; give more --days, or fewer --seconds.")
     channel.send("time")
     each, loop = (np.array(channel.recv()) - cpu) / len(times)
     shown = " | ".join(f"{1e3 * value:,.1f}" for value in (*np.quantile(times, [0.5, 0.99]), times.max()))
@@ -165,7 +167,9 @@ def main() -> None:
         write_tables(dict(base.tables), folder / "bank")
         bodies = [json.dumps(row, default=lambda value: value.isoformat()).encode() for row in reversed(rows)]
         mine, other = get_context("spawn").Pipe()
-        process = get_context("spawn").Process(target=serve, args=(folder / "bank", model, folder / "log", other))
+        process = get_context("spawn").Process(
+            target=serve, args=(folder / "bank", model, folder / "log", other), daemon=True
+        )
         process.start()
         port = mine.recv()
         send = lambda: Connection(port, book=given.book)  # noqa: E731
