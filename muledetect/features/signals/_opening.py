@@ -59,6 +59,12 @@ def is_over(flags, account):  # type: ignore[no-untyped-def]
     return len(flags) > 0 and flags[account]
 
 
+@numba.njit(cache=True, nogil=True, inline="always")
+def _left(rest, into, out, is_simultaneous):  # type: ignore[no-untyped-def]
+    """Return what is left of all credits after a tick; its own credits serve its debits where ties are simultaneous."""
+    return max(0, rest + into - out) if is_simultaneous else max(0, rest - out) + into
+
+
 @numba.njit(cache=True, nogil=True)
 def fill_unspent(low, high, paid, received, since, is_simultaneous, unspent) -> None:  # type: ignore[no-untyped-def]
     """Write what accounts `low:high` had left of their credits just before a moment, see `Opening`. O(entries)."""
@@ -75,7 +81,7 @@ def fill_unspent(low, high, paid, received, since, is_simultaneous, unspent) -> 
             while e < e_stop and paid.time[e] == now:
                 out += paid.amount[e]
                 e += 1
-            rest = max(0, rest + into - out) if is_simultaneous else max(0, rest - out) + into
+            rest = _left(rest, into, out, is_simultaneous)
         unspent[a] = rest
 
 
@@ -115,7 +121,4 @@ def count_on(paid, e, e_stop, got, f, f_stop, time, source, target, amount, is_s
             if source[i] != target[i]:
                 into += amount[i]
             f += 1
-        if is_simultaneous:
-            held[3] = max(0, held[3] + into - out)
-        else:
-            held[3] = max(0, held[3] - out) + into
+        held[3] = _left(held[3], into, out, is_simultaneous)

@@ -45,10 +45,7 @@ def compute_signal(
     progress : callable, optional
         Called with "signals", the name of the signal in it, and the fraction of its slices that are done.
     """
-    values: Float32Array = past.room.empty((len(signal.columns), len(past)), np.float32)
-    for _, low, high, found in _by_slice([signal], past, most, progress or silent):
-        values[:, low:high] = found.T  # a column lies in one piece: each is read by itself
-    return values.T
+    return _filled(signal, past, range(len(signal.columns)), most, progress).T
 
 
 def compute_columns(
@@ -66,11 +63,18 @@ def compute_columns(
         As for `compute_signal`.
     """
     places = {name: place for place, name in enumerate(signal.columns) if columns is None or name in columns}
+    return dict(zip(places, _filled(signal, past, places.values(), None, progress), strict=True))
+
+
+def _filled(
+    signal: Signal, past: Past, places: Collection[int], most: int | None, progress: Progress | None
+) -> Float32Array:
+    """Return columns at some places, float32[n_places, n_transfers]; a column lies in one piece: each is read alone."""
     values: Float32Array = past.room.empty((len(places), len(past)), np.float32)
-    for _, low, high, found in _by_slice([signal], past, None, progress or silent):
-        for row, place in zip(values, places.values(), strict=True):
+    for _, low, high, found in _by_slice([signal], past, most, progress or silent):
+        for row, place in zip(values, places, strict=True):
             row[low:high] = found[:, place]
-    return dict(zip(places, values, strict=True))
+    return values
 
 
 def compute_rows(
