@@ -66,7 +66,6 @@ class Lists:
         self._start, self._stop, self._end = (_with_room(a) for a in (start[:-1], start[1:], start[1:]))
         self._entry = _with_room(place.astype(np.int32))
         self._used = len(place)
-        self._live = len(place)
 
     @property
     def listed(self) -> Listed:
@@ -100,21 +99,17 @@ class Lists:
 
     def add(self, key: AnyArray, row: AnyArray) -> None:
         """Put rows at the end of the lists of their keys; a key that is new has an empty list; -1 is passed over."""
-        most, n_known = _most_and_known(key)
-        self._grow_keys(most + 1)
+        self._grow_keys(_most(key) + 1)
         done = 0
         while True:
             done, self._used = _add(self._start, self._stop, self._end, self._entry, self._used, key, row, done)
             if done == len(key):
                 break
             self._lay_out()
-        self._live += n_known
 
     def remove_last(self, key: AnyArray) -> None:
         """Take the last row of each key's list away; a key that stands there twice loses two."""
-        known = key[key >= 0]
-        np.subtract.at(self._stop, known, 1)
-        self._live -= len(known)
+        np.subtract.at(self._stop, key[key >= 0], 1)
 
     def of(self, keys: AnyArray, since: int = 0, most: int = 2**31 - 1) -> Int64Array:
         """Return the rows of some keys, key after key: those from row `since` on, and at most the last `most` of each.
@@ -152,8 +147,9 @@ class Lists:
 
     def _lay_out(self) -> None:
         """Make room: lists side by side where half of the places are empty, else a longer array. O(rows)."""
-        if 2 * self._live < self._used:
-            packed = _with_room(np.empty(self._live, np.int32))
+        n_rows = int((self.stop - self.start).sum())  # also those of an `add` that is not done yet
+        if 2 * n_rows < self._used:
+            packed = _with_room(np.empty(n_rows, np.int32))
             self._used = _pack(self._start, self._stop, self._end, self._n_keys, self._entry, packed)
             self._entry = packed
         else:
@@ -170,13 +166,12 @@ def _with_room(values: AnyArray, least: int = 0) -> AnyArray:
 
 
 @numba.njit(cache=True, nogil=True)
-def _most_and_known(key):  # type: ignore[no-untyped-def]
-    """Return the largest key, at least -1, and the number of keys that are none of -1."""
-    most, n_known = -1, 0
+def _most(key):  # type: ignore[no-untyped-def]
+    """Return the largest key, at least -1."""
+    most = -1
     for k in key:
         most = max(most, k)
-        n_known += k >= 0
-    return most, n_known
+    return most
 
 
 @numba.njit(cache=True, nogil=True)
