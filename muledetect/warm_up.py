@@ -1,4 +1,4 @@
-"""Compile before the first use what is compiled then: the kernels of features, rings and traces."""
+"""Compile before the first use what is compiled then: the kernels of features, rings, traces and live scores."""
 
 from __future__ import annotations
 
@@ -34,6 +34,10 @@ def warm_up(target: Target = "active", *, progress: Progress | None = None) -> N
     from muledetect.features._extraction import Suspicion
     from muledetect.features.suspicion import COLUMNS
     from muledetect.labels import account_groups, every_account
+    from muledetect.live import LiveScorer
+    from muledetect.live.policy import load_policy
+    from muledetect.live.warm_up import warm_up as warm_up_live
+    from muledetect.model import MuleModel
     from muledetect.records import read_dataset
     from muledetect.simulation import simulate
 
@@ -53,6 +57,9 @@ def warm_up(target: Target = "active", *, progress: Progress | None = None) -> N
     snapshot = Snapshot(dataset, as_of)
     pipeline.find_rings(snapshot, pipeline.score(dataset, "starter", as_of, n_explained=1), window="all")
     tracing.trace(snapshot)
+    small = MuleModel(n_estimators=2, n_jobs=1)
+    model = pipeline.train(dataset, as_of, target="ever", lookback="30d", live=True, unlabelled="negative", model=small)
+    warm_up_live(LiveScorer(model, dataset), load_policy("none"))
 
 
 __all__ = ["warm_up"]

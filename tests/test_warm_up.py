@@ -31,6 +31,7 @@ def test_a_run_on_other_data_finds_every_kernel_that_it_needs() -> None:
     warm_up("ever")
     there = kernels()
     assert len(there) > 50
+    assert {name.split()[0] for name in there} >= {"muledetect.live.around._read", "muledetect.live.lists._add"}
     dataset = read_dataset(small_world())
     model = pipeline.train(dataset, TRAINED_AT, target="ever", pack="TH", model=small_model())
     scores = pipeline.score(dataset, model, SCORED_AT, n_explained=3)

@@ -10,7 +10,7 @@ from typing import Any, Final, TypeVar
 
 import pyarrow as pa
 
-from muledetect.arrays import BoolArray, Int8Array
+from muledetect.arrays import BoolArray, Int8Array, Int64Array
 from muledetect.facts.accounts import Accounts, exit_places, has_channel, read_accounts
 from muledetect.facts.balances import Balances, Ledger, read_balances
 from muledetect.facts.companies import Companies, read_companies
@@ -92,7 +92,8 @@ class Facts:
     def ledger(self, graph: TransferGraph) -> Ledger:
         """What tells balances, for `graph`: the whole one, or one cut at a moment."""
         transfers = (graph.time, graph.amount, graph.source, graph.target, graph.incoming, graph.outgoing)
-        return Ledger(*transfers, *self.balances, self.accounts.balance, self.accounts.balance_at)
+        stated = (*self.balances, self.accounts.balance, self.accounts.balance_at)
+        return Ledger(*transfers, *map(_read_only, stated))
 
     @property
     def complaints(self) -> Complaints:
@@ -214,3 +215,10 @@ def facts_of(dataset: Dataset, graph: TransferGraph | None = None) -> Facts:
 def visible_tables(dataset: Dataset) -> Mapping[str, pa.Table]:
     """Return the tables without those that hold the truth: no signal or feature, not even a stranger's, may see it."""
     return {name: table for name, table in dataset.tables.items() if not name.startswith("truth_")}
+
+
+def _read_only(values: Int64Array) -> Int64Array:
+    """Return a view for reading: kernels are compiled for one kind of array, and Arrow's are mostly read-only."""
+    view = values.view()
+    view.flags.writeable = False
+    return view

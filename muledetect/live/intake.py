@@ -35,7 +35,7 @@ NEW_COLUMN: Final = "column that the state does not have"
 NEW_TABLE: Final = "table that the state does not have"
 
 #: Columns that say something new of a row that is there; the others tell that it is the same row.
-_TURNS: Final[Mapping[str, tuple[str, ...]]] = {
+TURNS: Final[Mapping[str, tuple[str, ...]]] = {
     "complaints": ("status", "status_ts"), "watchlists": ("valid_to",), "identifiers": ("valid_to",),
     "labels": ("activity_end",), "accounts": ("closed_at", "balance", "balance_at", "daily_limit"),
 }  # fmt: skip
@@ -253,7 +253,7 @@ def _turned(table: pa.Table, positions: Int64Array) -> pa.Table:
 
 def _add(state: LiveState, name: str, table: pa.Table, keep: Callable[[], None] | None) -> Booked:
     """Add one row; one that is there already is left out, and one that says something new of a row takes its place."""
-    likeness, _ = state.compare(name, table, _TURNS.get(name, ()))
+    likeness, _ = state.compare(name, table, TURNS.get(name, ()))
     if likeness == "equal":
         return Booked("duplicate", reasons.DUPLICATE, INPUTS[name].required[0])
     if likeness == "other" and INPUTS[name].key:
@@ -261,7 +261,7 @@ def _add(state: LiveState, name: str, table: pa.Table, keep: Callable[[], None] 
     if keep is not None:
         keep()
     if likeness == "turned":
-        state.turn_row(name, table, _TURNS[name])
+        state.turn_row(name, table, TURNS[name])
     else:
         state.add_rows(name, table)
     return ACCEPTED

@@ -18,25 +18,20 @@ import pyarrow.compute as pc
 from muledetect.arrays import BoolArray, Float64Array, Int64Array, distinct
 from muledetect.clock import DAY, HOUR
 from muledetect.errors import DataError, ModelError, OptionError
-from muledetect.features import as_table, registry
-from muledetect.features._extract import compute_columns, plan_of
+from muledetect.features import as_table
+from muledetect.features._extract import compute_columns
 from muledetect.features._extraction import first_seen
 from muledetect.graph import Points
 from muledetect.live.intake import PLACE, book_rows, book_transfers, read_rows
 from muledetect.live.journal import Journal, Pending
 from muledetect.live.log import Sync
 from muledetect.live.plain import plain_columns
+from muledetect.live.ready import ReadyModel, make_ready
 from muledetect.live.state import NOTHING_CHANGED, Coming, LiveState
 from muledetect.live.types import AccountScore, Assessment, Booked, Explain
 from muledetect.model import MuleModel
-from muledetect.model.fitted import names_of
-from muledetect.model.packed import pack_trees
-from muledetect.model.reasons import durations_among
 from muledetect.model.sentences import Language
-from muledetect.model.store import config_hash
-from muledetect.model.table import check_finite
 from muledetect.model.tiers import tiers_by_probability
-from muledetect.model.training import cap_durations
 from muledetect.records import Dataset
 
 #: Columns of a transfer, besides its id, that say whom and when to score; the others count when it is booked.
@@ -118,7 +113,8 @@ class LiveScorer:
         self._language, self._n_reasons = language, reasons
         self._coming: Coming | None = None
         self._pool: ThreadPoolExecutor | None = None
-        self._take(model)
+        self._ready = make_ready(model)
+        self._lookback, self.version = self._ready.lookback, version("muledetect")
         held = [dataset() if callable(dataset) else dataset]
         of_state = {"fingerprint": held[0].fingerprint, "lookback": self._lookback}
         self.journal = None if log is None else Journal(Path(log), of_state, sync=sync)
@@ -184,7 +180,7 @@ class LiveScorer:
             for k, i in enumerate(rows.tolist()):
                 both = ends.scores[k], ends.scores[len(rows) + k]
                 name = str(transfers[i].get("transfer_id"))
-                found[i] = Assessment(name, int(times[i]), *both, self.model_name, self.version)
+                found[i] = Assessment(name, int(times[i]), *both, self._ready.hash, self.version)
                 if explain(i, found[i]) if callable(explain) else explain:
                     shown.append((k, i))
             told = self._explained(ends, [k + side for k, _ in shown for side in (0, len(rows))])
@@ -227,17 +223,29 @@ class LiveScorer:
                 found += book_rows(self.state, table, [row], self._keep)
         return found
 
-    def swap(self, model: MuleModel) -> None:
+    def swap(self, model: MuleModel | ReadyModel) -> None:
         """Go on with another model of the same look-back; the state stays.
+
+        Parameters
+        ----------
+        model : MuleModel or ReadyModel
+            To make one ready takes some tenths of a second; another thread can do that (`make_ready`).
 
         Raises
         ------
         ModelError
             If it needs columns that are not live, or has another look-back: the state does not hold what it sees.
         """
-        if model.trained_on_.lookback != self._lookback:
+        ready = model if isinstance(model, ReadyModel) else make_ready(model)
+        if ready.lookback != self._lookback:
             raise ModelError("live: the model has another look-back than the state. Start a new scorer for it.")
-        self._take(model)
+        self._ready, self._kept = ready, {}
+
+    def beside(self, state: LiveState) -> LiveScorer:
+        """Return a scorer by the same model over another state; it has no log, and nothing is kept in it yet."""
+        other = copy(self)
+        other.state, other.journal, other._kept, other._coming, other._pool = state, None, {}, None, None
+        return other
 
     def begin_day(self, moment: int) -> bool:
         """Let the look-back begin later, if `moment` is of a new day (UTC); return whether it did. O(transfers).
@@ -311,22 +319,6 @@ class LiveScorer:
         else:
             book_rows(self.state, table, rows)
 
-    def _take(self, model: MuleModel) -> None:
-        names, known = names_of(model), registry()
-        not_live = {name: reason for name in names if (reason := known.column(name).not_live)}
-        if not_live:
-            told = "; ".join(f"{name}: {reason}" for name, reason in not_live.items())
-            raise ModelError(
-                f"live: {len(not_live)} of the {len(names)} columns of the model cannot be computed as each transfer "
-                f"arrives. Train one with `train(..., live=True)`. {told}."
-            )
-        self._plan, self._names, self._kept = plan_of(names, known), names, {}
-        # threads would wait for one another longer than they would score
-        self._model = copy(model).set_params(n_jobs=1)
-        self._trees, self._is_duration = pack_trees(model.texts_, len(names)), durations_among(names)
-        self._lookback = model.trained_on_.lookback
-        self.model_name, self.version = config_hash(model)[:12], version("muledetect")
-
     def _begin(self, as_of: int) -> int | None:
         return first_seen(as_of, self._lookback, whole_days=True) if self._lookback else None
 
@@ -354,14 +346,13 @@ class LiveScorer:
         points = Points(self.state.codes(ids), as_of)
         rows = np.flatnonzero(self.state.is_own(points.account))
         if not len(rows):
-            return _Ends(scores, {}, np.empty((0, len(self._names))))
+            return _Ends(scores, {}, np.empty((0, len(self._ready.names))))
         asked, is_busy = self._asked(points[rows])
         first, place = _distinct(asked)
         values = self._columns_of(asked[first], is_busy[first])
-        seen = np.ascontiguousarray(values, np.float32)
-        check_finite(seen, self._names)
-        score = self._trees.raw_scores(cap_durations(seen, self._is_duration, self._model.max_duration))[place]
-        probability = self._model.probability(score)
+        model = self._ready
+        score = model.raw_scores(values)[place]
+        probability = model.model.probability(score)
         tiers = tiers_by_probability(probability)
         is_now, moment = (asked.as_of == as_of[rows]).tolist(), asked.as_of.tolist()
         said = zip(score.tolist(), probability.tolist(), tiers.tolist(), strict=True)
@@ -376,8 +367,8 @@ class LiveScorer:
         if known:
             values = ends.values[[ends.row_of[place] for place in known]]
             points = Points(np.full(len(known), -1, np.int32), np.zeros(len(known), np.int64))
-            table = as_table(pa.array([], pa.string()), points, self._names, values)
-            told = self._model.explain(table, self._n_reasons, currency=self.state.currency, language=self._language)
+            table, model = as_table(pa.array([], pa.string()), points, self._ready.names, values), self._ready.model
+            told = model.explain(table, self._n_reasons, currency=self.state.currency, language=self._language)
         reasons = {place: tuple(str(one["text"]) for one in some) for place, some in zip(known, told, strict=True)}
         found = {place: ends.scores[place] for place in places}
         return {place: one and one._replace(reasons=reasons[place]) for place, one in found.items()}
@@ -407,7 +398,7 @@ class LiveScorer:
             latest = max(latest, *new[:, 1].tolist())
             self._kept = {key: row for key, row in self._kept.items() if key in keys or key[1] >= latest - HOUR}
             self._kept |= {(a, at): row.copy() for (a, at), row in zip(new.tolist(), found[len(others) :], strict=True)}
-        values = np.empty((len(points), len(self._names)))
+        values = np.empty((len(points), len(self._ready.names)))
         values[~is_busy] = found[: len(others)]
         for place, key in zip(np.flatnonzero(is_busy).tolist(), keys, strict=True):
             values[place] = self._kept[key]
@@ -421,4 +412,4 @@ class LiveScorer:
         points : Points
             Account codes as `LiveState.codes` gives them.
         """
-        return compute_columns(self.state.parts.history(points), len(self._names), self._plan)
+        return compute_columns(self.state.parts.history(points), len(self._ready.names), self._ready.plan)

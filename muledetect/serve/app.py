@@ -261,10 +261,10 @@ class Service:
         self, request: Request, path: str, body: bytes, work: Callable[[], Awaitable[dict[str, Any]]]
     ) -> Response:
         with self._keys.once(request.headers.get("idempotency-key"), path, body) as held:
-            is_repeated = held.answer is not None
-            if not is_repeated:
-                held.answer = await work()
-        return _json(held.answer, {"Idempotency-Replayed": "true"} if is_repeated else {})
+            answer, is_repeated = held.answer, held.answer is not None
+            if answer is None:
+                answer = held.answer = _encoded(await work())
+        return _sent(answer, {"Idempotency-Replayed": "true"} if is_repeated else {})
 
     def _assessed(self, answers: list[Answer]) -> dict[str, Any]:
         return {"assessments": [self._one(answer) for answer in answers], "notice": NOTICE}
@@ -319,7 +319,15 @@ def _needs_json(request: Request) -> None:
 
 
 def _json(value: Any, headers: Mapping[str, str] = MappingProxyType({}), status: int = 200) -> Response:
-    return Response(_ENCODER.encode(value), status, headers={**_HEADERS, **headers}, media_type="application/json")
+    return _sent(_encoded(value), headers, status)
+
+
+def _encoded(value: Any) -> bytes:
+    return _ENCODER.encode(value).encode()
+
+
+def _sent(content: bytes, headers: Mapping[str, str], status: int = 200) -> Response:
+    return Response(content, status, headers={**_HEADERS, **headers}, media_type="application/json")
 
 
 def _refused(refusal: RequestError) -> Response:

@@ -10,20 +10,23 @@ import hashlib
 from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, Final
+from typing import Final
 
 from muledetect.serve.request_errors import RequestError
 
 _MOST: Final = 100_000
 _LONGEST: Final = 200
-_WORKING: Final = object()
 
 
 class Keys:
-    """The keys of the last requests with their answers, at most so many."""
+    """The keys of the last requests with their answers, at most so many.
+
+    Answers are kept as bytes: Python's garbage collection would look through the parts of all of them, and stop all
+    threads meanwhile.
+    """
 
     def __init__(self, most: int = _MOST) -> None:
-        self._known: OrderedDict[str, tuple[bytes, Any]] = OrderedDict()
+        self._known: OrderedDict[str, tuple[bytes, bytes | None]] = OrderedDict()
         self._most = most
 
     @contextmanager
@@ -41,11 +44,11 @@ class Keys:
         known = self._known.get(key)
         if known is not None and known[0] != digest:
             raise RequestError("key_reused", "Idempotency-Key: was used for another request. Take a new key for each.")
-        if known is not None and known[1] is _WORKING:
+        if known is not None and known[1] is None:
             raise RequestError("key_in_use", "Idempotency-Key: the first request is still being worked on. Try again.")
         held = Answered(None if known is None else known[1])
         if known is None:
-            self._known[key] = digest, _WORKING
+            self._known[key] = digest, None  # it is worked on
         try:
             yield held
         finally:
@@ -58,7 +61,7 @@ class Keys:
     def _forget(self) -> None:
         while len(self._known) > self._most:
             oldest = next(iter(self._known))
-            if self._known[oldest][1] is _WORKING:  # bounded by the queue, so it may stay
+            if self._known[oldest][1] is None:  # bounded by the queue, so it may stay
                 self._known.move_to_end(oldest)
             else:
                 del self._known[oldest]
@@ -67,5 +70,5 @@ class Keys:
 class Answered:
     """The answer to a request, or None as long as there is none."""
 
-    def __init__(self, answer: Any = None) -> None:
+    def __init__(self, answer: bytes | None = None) -> None:
         self.answer = answer

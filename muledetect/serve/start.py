@@ -24,11 +24,13 @@ from muledetect.live.history import known_at
 from muledetect.live.log import Sync
 from muledetect.live.outflows import Outflows
 from muledetect.live.policy import load_policy
+from muledetect.live.ready import make_ready
 from muledetect.live.scorer import LiveScorer
+from muledetect.live.warm_up import warm_up
 from muledetect.memory import need_of_state
 from muledetect.model import MuleModel
 from muledetect.model.sentences import Language
-from muledetect.progress import Progress
+from muledetect.progress import Progress, silent
 from muledetect.records import Dataset
 from muledetect.serve.app import Limits, Service
 from muledetect.serve.record import Record
@@ -109,7 +111,10 @@ def open_service(
         outflows.start(_snapshot_of(scorer.state.to_dataset()))
     desk = Desk(scorer, rules, outflows, bare.currency)
 
-    scorer.score_many(last, explain=True)  # so that no caller waits for what is compiled or read at the first time
+    # so that no caller waits for what is compiled, read or laid out at the first time
+    (progress or silent)("loading kernels", 0.0)
+    warm_up(scorer, rules)
+    scorer.score_many(last, explain=True)
 
     def lend() -> Callable[[], Dataset]:
         return scorer.state.lend()  # the state of the turn: that of a new day may have taken over
@@ -134,7 +139,7 @@ def open_service(
             scorer.close()
 
     service = Service(
-        desk, locate=locate, reload=lambda: open_model(model, bare), snapshot=snapshot, tokens=known,
+        desk, locate=locate, reload=lambda: make_ready(open_model(model, bare)), snapshot=snapshot, tokens=known,
         limits=limits or Limits(), record=None if decisions is None else Record(decisions), shadow=shadow, close=close,
     )  # fmt: skip
     return service
