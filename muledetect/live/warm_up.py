@@ -113,8 +113,8 @@ def _find_money(scorer: LiveScorer, policy: Policy, moment: int) -> None:
     """Trace the last made-up transfer, and the complaint about it."""
     asked = {"transfer_id": f"warm-6-{_MANY - 1}"}
     if "complaints" in scorer.state.tables:
-        heard = {"table": "complaints", "complaint_id": "warm", "known_ts": iso_text(moment - SECOND), **asked}
-        scorer.advance(heard)
+        told = {"table": "complaints", "complaint_id": "warm", "known_ts": iso_text(moment - SECOND), **asked}
+        scorer.advance(told)
         find_money(Snapshot(scorer.state.to_dataset(), moment), policy, complaint_id="warm")
     find_money(Snapshot(scorer.state.to_dataset(), moment), policy, **asked)
 
