@@ -153,7 +153,10 @@ def rules_only(dataset: Dataset, of_model: Callable[[int], Tiers]) -> Callable[[
 
 def replay(dataset: Dataset, scorer: Scorer, policy: Policy, begin: int, end: int) -> dict[str, Any]:
     """Send the time from `begin` to `end` through a scorer and the policy; return the figures, and payments held."""
-    tally, target = Tally(dataset, begin, end), in_process(dataset, known_at(dataset, begin), scorer, policy, begin)
+    tally, target = (
+        Tally(dataset, begin, end),
+        in_process(dataset, lambda: known_at(dataset, begin), scorer, policy, begin),
+    )
     for part in history(dataset, begin, end):
         send(part, target, tally)
     target.close()

@@ -109,14 +109,16 @@ def replay(
 
 def _live(dataset: Dataset, model: MuleModel, policy: Policy, begin: int) -> InProcess:
     """Return a live scorer in this process that knows what was known before a moment."""
-    before = known_at(dataset, begin)
-    return in_process(dataset, before, LiveScorer(model, before), policy, begin)
+    held = [known_at(dataset, begin)]
+    scorer = LiveScorer(model, held.pop)  # the state takes its columns one by one
+    return in_process(dataset, scorer.state.to_dataset, scorer, policy, begin)
 
 
-def in_process(dataset: Dataset, before: Dataset, scorer: Scorer, policy: Policy, begin: int) -> InProcess:
-    """Return a desk in this process; `before` is what of the data set was known before a moment."""
+def in_process(dataset: Dataset, known: Callable[[], Dataset], scorer: Scorer, policy: Policy, begin: int) -> InProcess:
+    """Return a desk in this process; `known` returns what of the data set was known before a moment."""
     facts, outflows = facts_of(dataset), Outflows(policy)
-    outflows.start(Snapshot(before, begin))
+    if policy.window:
+        outflows.start(Snapshot(known(), begin))
     desk = Desk(scorer, policy, outflows, dataset.currency)
 
     def locate(complaint_id: str, time: int) -> dict[str, Any]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import weakref
+from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
 
@@ -13,9 +14,11 @@ import pytest
 from small_world import SCORED_AT, TRAINED_AT, small_model, small_world
 
 from muledetect.errors import ModelError, OptionError, OutputError
+from muledetect.live import LiveScorer
 from muledetect.model import MuleModel
 from muledetect.pipeline import train
-from muledetect.replay import Found, replay
+from muledetect.records import Dataset
+from muledetect.replay import Found, replay, run
 
 pytestmark = pytest.mark.slow
 
@@ -111,3 +114,33 @@ def test_an_empty_time_and_a_model_of_other_columns_are_refused() -> None:
     other = train(small_world(), TRAINED_AT, target="ever", model=small_model(1), neighbours=False)
     with pytest.raises(ModelError, match="live"):
         replay(small_world(), other, begin=SCORED_AT)
+
+
+def test_what_the_scorer_begins_with_is_handed_over(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    drain = {"kind": "drain", "balance": 1_000, "share": 0.5, "within": "24h"}
+    rule = {
+        "name": "drain",
+        "when": drain,
+        "action": "delay",
+        "hold_for": "24h",
+        "text": "",
+        "source": "",
+        "choice": "",
+    }
+    (tmp_path / "rules.json").write_text(json.dumps({"currency": "THB", "rules": [rule]}))
+    handed = list[weakref.ref[Dataset]]()
+
+    def scorer(model: MuleModel, records: Callable[[], Dataset]) -> LiveScorer:
+        def told() -> Dataset:
+            taken = records()
+            handed.append(weakref.ref(taken))
+            return taken
+
+        made = LiveScorer(model, told)
+        assert handed[0]() is None
+        return made
+
+    monkeypatch.setattr(run, "LiveScorer", scorer)
+    found = replay(small_world(), live_model(), begin=SCORED_AT, end=MIDDLE, policy=tmp_path / "rules.json")
+    assert len(handed) == 1
+    assert "drain" in found.tables["actions"]["rule"].to_pylist()
