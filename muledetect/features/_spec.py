@@ -246,7 +246,7 @@ def feature(
     not_live : str
         Why none of its columns can be computed as each transfer arrives, see `muledetect.live`. Empty: they can, for
         they read nothing but the transfers and sessions of their own account, signals of these transfers that are
-        live, and what the table of accounts says of it.
+        live, and what the table of accounts says of it. A live scorer refuses one that reads other facts, and names it.
     **parameters : tuple of str, or FromPack
         Values of each parameter that are computed by default.
 

@@ -17,7 +17,8 @@ from muledetect.arrays import AnyArray, Int32Array, Int64Array, first_at_least
 from muledetect.facts.columns import group
 
 #: A list that is full moves behind all others, to a place of twice its length; places of moved lists are used again
-#: only when all lists are laid out anew, when more than half of the places are empty.
+#: only when all lists are laid out anew, when more than half of the places are empty. That takes tenths of a second in
+#: a large bank, so there is room until each list has moved once: it takes no memory before.
 _FIRST: Final = 4
 
 
@@ -64,7 +65,7 @@ class Lists:
         start, place = group(key.astype(np.int32, copy=False), n_keys)
         self._n_keys = n_keys
         self._start, self._stop, self._end = (_with_room(a) for a in (start[:-1], start[1:], start[1:]))
-        self._entry = _with_room(place.astype(np.int32))
+        self._entry = _with_room(place.astype(np.int32), 2 * len(place))  # until each list has moved once
         self._used = len(place)
 
     @property
@@ -129,6 +130,11 @@ class Lists:
         found: Int64Array = _last(self.listed, keys)
         return found
 
+    def first(self, keys: AnyArray) -> Int64Array:
+        """Return the first row of some keys, -1 where there is none."""
+        found: Int64Array = _first(self.listed, keys)
+        return found
+
     def counts(self, keys: AnyArray) -> Int64Array:
         """Return how many rows the lists of some keys hold."""
         found: Int64Array = _counts(self.listed, keys)
@@ -149,7 +155,7 @@ class Lists:
         """Make room: lists side by side where half of the places are empty, else a longer array. O(rows)."""
         n_rows = int((self.stop - self.start).sum())  # also those of an `add` that is not done yet
         if 2 * n_rows < self._used:
-            packed = _with_room(np.empty(n_rows, np.int32))
+            packed = _with_room(np.empty(n_rows, np.int32), 2 * n_rows)
             self._used = _pack(self._start, self._stop, self._end, self._n_keys, self._entry, packed)
             self._entry = packed
         else:
@@ -181,6 +187,16 @@ def _counts(lists, keys):  # type: ignore[no-untyped-def]
     for i in range(len(keys)):
         if 0 <= keys[i] < len(start):
             found[i] = stop[keys[i]] - start[keys[i]]
+    return found
+
+
+@numba.njit(cache=True, nogil=True)
+def _first(lists, keys):  # type: ignore[no-untyped-def]
+    start, stop, entry = lists
+    found = np.full(len(keys), -1, np.int64)
+    for i in range(len(keys)):
+        if 0 <= keys[i] < len(start) and stop[keys[i]] > start[keys[i]]:
+            found[i] = entry[start[keys[i]]]
     return found
 
 

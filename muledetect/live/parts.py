@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
-from typing import Final, Literal
+from typing import Final, Literal, TypeVar
 
 import numba
 import numpy as np
@@ -15,6 +15,7 @@ from muledetect.arrays import (
     MISSING,
     AnyArray,
     Float32Array,
+    Float64Array,
     IndexArray,
     Int32Array,
     Int64Array,
@@ -23,11 +24,13 @@ from muledetect.arrays import (
     place_between,
 )
 from muledetect.clock import SECOND
+from muledetect.errors import FeatureError
 from muledetect.facts import Facts
 from muledetect.facts.accounts import Accounts
 from muledetect.facts.balances import Balances
 from muledetect.facts.sessions import FACES, FLAGS, IN_SESSION, Sessions
 from muledetect.features import Extraction, History
+from muledetect.features._extract import Plan, compute_columns
 from muledetect.features._history import Bounds, lay_out, side_of
 from muledetect.features.signals import LOOKBACK, Opening, Signal, build_past
 from muledetect.graph import Points, TransferGraph, graph_of_sorted
@@ -38,10 +41,15 @@ from muledetect.live.rows import Growing, Rows
 from muledetect.records import Dataset
 from muledetect.records.encode import IdEncoder
 
+T = TypeVar("T")
+
 #: What is read of one transfer at a random place, in one piece: such a read waits for the memory once.
 RECORD: Final = np.dtype(
     [("time", np.int64), ("amount", np.int64), *((name, np.int32) for name in ("source", "target", *MEETING))]
 )
+
+#: Facts that live columns may read.
+_AT_HAND: Final = frozenset({"tables", "accounts", "balances", "sessions"})
 
 #: Values of signals in a line of the processor's cache.
 _IN_A_LINE: Final = 16
@@ -95,9 +103,10 @@ class LiveHistory(History):
 
 
 class PartFacts(Facts):
-    """Facts of a part, made from the rows of a state; only those that live columns read.
+    """Facts of a part, made from the rows of a state; only those that live columns read, others are refused.
 
-    The tables have columns and no rows, and there is no table of transfers: nothing else can be derived from them.
+    The tables have columns and no rows, and there is no table of transfers: nothing else can be derived from them. What
+    is known of accounts and sessions is that of the accounts of the points, whose codes come first.
     """
 
     def __init__(
@@ -106,6 +115,18 @@ class PartFacts(Facts):
     ) -> None:  # fmt: skip
         super().__init__(dataset, graph)
         self._accounts, self._balances, self._sessions = accounts, balances, sessions
+
+    def once(self, key: Hashable, build: Callable[[], T]) -> T:
+        """Return what is known, as `Facts`; refuse facts that are not at hand.
+
+        Raises
+        ------
+        FeatureError
+            If it is a fact that no live column may read.
+        """
+        if isinstance(key, str) and key not in _AT_HAND:
+            raise FeatureError(f"live: the fact {key!r} is not at hand as a transfer arrives.")
+        return super().once(key, build)
 
     @property
     def accounts(self) -> Accounts:
@@ -121,6 +142,30 @@ class PartFacts(Facts):
     def sessions(self) -> Sessions | None:
         """Sessions of the accounts of the points."""
         return self.once("sessions", self._sessions)
+
+
+def live_columns(history: LiveHistory, n_columns: int, plan: Plan) -> Float64Array:
+    """Return the columns of a plan, as `compute_columns`.
+
+    Raises
+    ------
+    FeatureError
+        If a feature reads what is not at hand; it names the feature.
+    """
+    try:
+        return compute_columns(history, n_columns, plan)
+    except (IndexError, FeatureError):
+        for step in plan:
+            try:
+                compute_columns(history, n_columns, [step])
+            except (IndexError, FeatureError) as error:
+                raise FeatureError(
+                    f"live: feature {step.feature.name!r} reads what is not at hand as a transfer arrives ({error}). A "
+                    "live column may read the transfers and sessions of its own account, live signals of these "
+                    "transfers, and what the table of accounts says of that account, not of others. Register it with "
+                    "not_live= and the reason, and train without it."
+                ) from error
+        raise
 
 
 class Parts:

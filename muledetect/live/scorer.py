@@ -15,19 +15,20 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from muledetect.arrays import BoolArray, Float64Array, Int64Array, distinct
-from muledetect.clock import DAY, HOUR
+from muledetect.arrays import Float64Array, Int64Array, distinct
+from muledetect.clock import DAY
 from muledetect.errors import DataError, ModelError, OptionError
 from muledetect.features import as_table
-from muledetect.features._extract import compute_columns
 from muledetect.features._extraction import first_seen
 from muledetect.graph import Points
+from muledetect.live.hourly import Hourly
 from muledetect.live.intake import PLACE, book_rows, book_transfers, read_rows
 from muledetect.live.journal import Journal, Pending
 from muledetect.live.log import Sync
+from muledetect.live.parts import live_columns
 from muledetect.live.plain import plain_columns
 from muledetect.live.ready import ReadyModel, make_ready
-from muledetect.live.state import NOTHING_CHANGED, Coming, LiveState
+from muledetect.live.state import Coming, LiveState
 from muledetect.live.types import AccountScore, Assessment, Booked, Explain
 from muledetect.model import MuleModel
 from muledetect.model.sentences import Language
@@ -82,9 +83,10 @@ class LiveScorer:
     sync : "always", "interval" or "never"
         When an acknowledged event is on the disk, see `muledetect.live.log`.
     busy : int, optional
-        An account with more transfers than this in the look-back, on both sides together, is scored as of the begin of
-        the hour (UTC), and that score stands for the hour; `AccountScore.as_of` says so. What a payment costs then has
-        a bound. Default: every account is scored as of the payment, whatever it takes.
+        An account with more transfers than this in the look-back, on both sides together, is scored once an hour, at a
+        moment of its own, and at the begin of each day (UTC). That score stands until the next, `AccountScore.as_of`
+        says of when it is, see `muledetect.live.hourly`. Default: every account is scored as of the payment, whatever
+        it takes.
 
     Raises
     ------
@@ -109,7 +111,7 @@ class LiveScorer:
     ) -> None:
         if busy is not None and busy < 1:
             raise OptionError(f"live: busy must be at least 1 transfer, or None for no bound; got {busy}.")
-        self._busy, self._kept = busy, dict[tuple[int, int], Float64Array]()
+        self._hourly = Hourly(busy)
         self._language, self._n_reasons = language, reasons
         self._coming: Coming | None = None
         self._pool: ThreadPoolExecutor | None = None
@@ -239,12 +241,14 @@ class LiveScorer:
         ready = model if isinstance(model, ReadyModel) else make_ready(model)
         if ready.lookback != self._lookback:
             raise ModelError("live: the model has another look-back than the state. Start a new scorer for it.")
-        self._ready, self._kept = ready, {}
+        self._ready = ready
+        self._hourly.clear()
 
     def beside(self, state: LiveState) -> LiveScorer:
         """Return a scorer by the same model over another state; it has no log, and nothing is kept in it yet."""
         other = copy(self)
-        other.state, other.journal, other._kept, other._coming, other._pool = state, None, {}, None, None
+        other.state, other.journal, other._coming, other._pool = state, None, None, None
+        other._hourly = Hourly(self._hourly.most)
         return other
 
     def begin_day(self, moment: int) -> bool:
@@ -260,7 +264,7 @@ class LiveScorer:
         coming, self._coming = self._coming, None
         is_made = coming is not None and coming.since == begin
         self.state = coming.take() if coming is not None and is_made else self.state.later(begin)
-        self._kept = {}
+        self._hourly.clear()
         return True
 
     def _look_ahead(self, moment: int) -> None:
@@ -347,9 +351,10 @@ class LiveScorer:
         rows = np.flatnonzero(self.state.is_own(points.account))
         if not len(rows):
             return _Ends(scores, {}, np.empty((0, len(self._ready.names))))
-        asked, is_busy = self._asked(points[rows])
+        asked, is_busy = self._hourly.asked(self.state, points[rows])
         first, place = _distinct(asked)
-        values = self._columns_of(asked[first], is_busy[first])
+        self.state.on_change = self._hourly.forget
+        values = self._hourly.columns(asked[first], is_busy[first], self.columns)
         model = self._ready
         score = model.raw_scores(values)[place]
         probability = model.model.probability(score)
@@ -373,37 +378,6 @@ class LiveScorer:
         found = {place: ends.scores[place] for place in places}
         return {place: one and one._replace(reasons=reasons[place]) for place, one in found.items()}
 
-    def _asked(self, points: Points) -> tuple[Points, BoolArray]:
-        """Return the points that are scored, those of busy accounts at the begin of their hour, and which these are."""
-        if self._busy is None:
-            return points, np.zeros(len(points), np.bool_)
-        hour = points.as_of - points.as_of % HOUR
-        is_busy = self.state.n_before(points.account, hour) > self._busy
-        return Points(points.account, np.where(is_busy, hour, points.as_of)), is_busy
-
-    def _columns_of(self, points: Points, is_busy: BoolArray) -> Float64Array:
-        """Return `columns`; those of busy accounts are computed once for each hour."""
-        latest = max((hour for _, hour in self._kept), default=0)
-        if self.state.changed_from < latest:
-            self._kept = {}
-        self.state.changed_from = NOTHING_CHANGED
-        if not is_busy.any():
-            return self.columns(points)
-        keys = list(zip(points.account[is_busy].tolist(), points.as_of[is_busy].tolist(), strict=True))
-        new = np.array([key for key in dict.fromkeys(keys) if key not in self._kept], np.int64).reshape(-1, 2)
-        others = points[~is_busy]
-        account, as_of = np.concatenate([others.account, new[:, 0]]), np.concatenate([others.as_of, new[:, 1]])
-        found = self.columns(Points(account.astype(np.int32), as_of))
-        if len(new):  # hours that are over are hardly asked for again
-            latest = max(latest, *new[:, 1].tolist())
-            self._kept = {key: row for key, row in self._kept.items() if key in keys or key[1] >= latest - HOUR}
-            self._kept |= {(a, at): row.copy() for (a, at), row in zip(new.tolist(), found[len(others) :], strict=True)}
-        values = np.empty((len(points), len(self._ready.names)))
-        values[~is_busy] = found[: len(others)]
-        for place, key in zip(np.flatnonzero(is_busy).tolist(), keys, strict=True):
-            values[place] = self._kept[key]
-        return values
-
     def columns(self, points: Points) -> Float64Array:
         """Return the columns of the model at points of the state's accounts, float64[n_points, n_columns].
 
@@ -411,5 +385,10 @@ class LiveScorer:
         ----------
         points : Points
             Account codes as `LiveState.codes` gives them.
+
+        Raises
+        ------
+        FeatureError
+            If a feature of the model reads what is not at hand as a transfer arrives; it names the feature.
         """
-        return compute_columns(self.state.parts.history(points), len(self._ready.names), self._ready.plan)
+        return live_columns(self.state.parts.history(points), len(self._ready.names), self._ready.plan)

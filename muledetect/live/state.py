@@ -42,8 +42,12 @@ _FOUND_BY: Final[Mapping[str, str]] = {
 _OWNER: Final[Mapping[str, str]] = {"accounts": "account_id", "sessions": "account_id"}
 
 
-#: A moment after all others.
-NOTHING_CHANGED: Final = int(np.iinfo(np.int64).max)
+#: Room that dictionaries have for the ids of a day, as a part of those that they hold, and at least for so many.
+_DAYS_ROOM: Final = 16
+_LEAST_ROOM: Final = 1_000
+
+#: Told of accounts whose columns change at all points after some moments, int32[n] and int64[n] microseconds.
+OnChange = Callable[[AnyArray, AnyArray], None]
 
 #: How a row stands to those of its id: there is none, one is equal, one differs only in what may change, or neither.
 Likeness = Literal["new", "equal", "turned", "other"]
@@ -100,8 +104,9 @@ class LiveState:
         Code of each account id.
     since : int or None
         Begin of the look-back, microseconds: events before it are not kept.
-    changed_from : int
-        Columns at points up to this moment are what they were since somebody last set it; microseconds.
+    on_change : callable or None
+        Told what each change of the rows changes of live columns. These read the transfers, the sessions and the row of
+        their account, so what lies after a late transfer changes only for accounts with a new transfer or signal.
     parts : Parts
         What the state is asked through.
     """
@@ -120,7 +125,7 @@ class LiveState:
             dataset = dataset_since(dataset, since)
         self.since, self.currency, self.tick = since, dataset.currency, dataset.tick
         self._told: list[tuple[str, tuple[Any, ...]]] | None = None
-        self.changed_from = NOTHING_CHANGED
+        self.on_change: OnChange | None = None
         self.signals = live_signals() if signals is None else list(signals)
         # before all else: what signals are made of takes less room than what is not there yet
         self._values = self._signals_of(dataset, threads) if values is None else Growing(values)
@@ -148,6 +153,8 @@ class LiveState:
             if (table := self.tables.get(name)) is not None and column in table
         }
         self._reversals = Lists(*_keys_of(rows, "reversal_of")) if "reversal_of" in rows else None
+        for encoder in {self.accounts, *(one for table in self.tables.values() for one in table.encoders.values())}:
+            encoder.reserve(len(encoder) // _DAYS_ROOM + _LEAST_ROOM)
         self._left_out, self._records = Growing(self._are_left_out(self._values.values)), Growing(np.empty(0, RECORD))
         add_records(self._records, rows, 0)
         self.parts = Parts(
@@ -247,13 +254,15 @@ class LiveState:
             for key, lists in self._listed(low, n_before):
                 lists.remove_last(key)
         keys = rows["amount"][low:], rows["target"][low:], rows["source"][low:], rows["time"][low:]
+        order = np.arange(self.n_transfers - low)
         if (np.diff(keys[-1]) <= 0).any():  # not yet in order of time, or not of time alone
-            rows.reorder(low, np.lexsort(keys))
+            order = np.lexsort(keys)
+            rows.reorder(low, order)
         new = np.arange(low, self.n_transfers)
         for key, lists in self._listed(low, self.n_transfers):
             lists.add(key, new)
         self.parts.openings.forget(low)
-        self.changed_from = min(self.changed_from, int(rows["time"][low]))
+        former = self._values.values[low:].copy()
         self._records.cut(low)
         add_records(self._records, rows, low)
         self._values.cut(low)
@@ -261,6 +270,10 @@ class LiveState:
         found = self.parts.signals_from(low)
         self._values.append(found)
         self._left_out.append(self._are_left_out(found))
+        if self.on_change is not None:
+            changed = low + np.flatnonzero(_differ(former, found, order))
+            ends = np.concatenate([rows["source"][changed], rows["target"][changed]])
+            self.on_change(ends, np.tile(rows["time"][changed], 2))
 
     def add_rows(self, name: str, table: pa.Table | Cells) -> None:
         """Add rows of another table.
@@ -276,9 +289,9 @@ class LiveState:
         self._tell("add_rows", name, table)
         n_before = len(rows)
         rows.append(table)
-        if name in _OWNER:
-            since = int(rows["time"][n_before:].min(initial=NOTHING_CHANGED)) if "time" in rows else 0
-            self.changed_from = min(self.changed_from, since)
+        if self.on_change is not None and name in _OWNER:
+            owners = rows[_OWNER[name]][n_before:]
+            self.on_change(owners, rows["time"][n_before:] if "time" in rows else np.zeros(len(owners), np.int64))
         new = np.arange(n_before, len(rows))
         for lists, column in ((self._owned.get(name), _OWNER.get(name)), (self._found.get(name), _FOUND_BY.get(name))):
             if lists is not None and column is not None:
@@ -315,12 +328,13 @@ class LiveState:
             self.add_rows(name, table)
             return
         self._tell("turn_row", name, table, turns)
-        self.changed_from = 0
         rows = self.tables[name]
         n = len(rows)
         rows.append(table)
         rows.copy_row(n, row)
         rows.cut(n)
+        if self.on_change is not None and name in _OWNER:
+            self.on_change(rows[_OWNER[name]][[row]], np.zeros(1, np.int64))
 
     def is_own(self, accounts: Int32Array) -> BoolArray:
         """Return which accounts are held at this bank: those of which nothing else is said."""
@@ -335,6 +349,14 @@ class LiveState:
         row = np.searchsorted(self.tables["transfers"]["time"], moments)
         first = np.zeros_like(row)
         return self._paid.counts_between(accounts, first, row) + self._got.counts_between(accounts, first, row)
+
+    def first_times(self, accounts: Int32Array) -> Int64Array:
+        """Return the time of the first transfer of each account in the look-back, int64[n]; 0 without one."""
+        rows = np.stack([self._paid.first(accounts), self._got.first(accounts)])
+        row = np.where((rows >= 0).all(axis=0), rows.min(axis=0), rows.max(axis=0))
+        found = np.zeros(len(accounts), np.int64)
+        found[row >= 0] = self.tables["transfers"]["time"][row[row >= 0]]
+        return found
 
     @property
     def latest(self) -> int:
@@ -430,6 +452,14 @@ class LiveState:
         listed += [(rows[name][low:high], lists) for name, lists in self._used.items()]
         listed.append((rows["transfer_id"][low:high], self._found["transfers"]))
         return listed if self._reversals is None else [*listed, (rows["reversal_of"][low:high], self._reversals)]
+
+
+def _differ(former: Float32Array, found: Float32Array, order: AnyArray) -> BoolArray:
+    """Return which rows of signals are new or others than before; row i was row `order[i]`, new rows were behind."""
+    is_new = order >= len(former)
+    one, other = (np.ascontiguousarray(values).view(np.uint32) for values in (found, former))  # NaN is as NaN
+    is_new[~is_new] = (one[~is_new] != other[order[~is_new]]).any(axis=1)
+    return is_new
 
 
 def _to_self(source: AnyArray, target: AnyArray) -> AnyArray:

@@ -348,6 +348,19 @@ class IdEncoder:
         if used + length > self._store.size:
             self._store = self._room.longer(self._store, max(self._store.size * 3 // 2, used + 2 * length))
 
+    def reserve(self, n: int) -> None:
+        """Make room for `n` more ids of usual length, so that none of them waits until all others have moved."""
+        n_known, used = self._n_known, int(self._starts[self._n_known])
+        while 2 * (n_known + n + 1) > self._slots.size:
+            slots = self._room.full(self._slots.size * 2, 0, np.uint64)
+            _rehash(self._slots, slots)
+            self._slots = slots
+        if n_known + n + 1 >= self._starts.size:
+            self._starts = self._room.longer(self._starts, n_known + n + 2)
+        n_bytes = used + n * (used // max(1, n_known) + 8)
+        if n_bytes > self._store.size:
+            self._store = self._room.longer(self._store, n_bytes)
+
     def ids(self) -> pa.StringArray:
         """Return the ids by code; some that are not UTF-8, or 2 GiB of them, are a DataError."""
         starts = self._starts[: self._n_known + 1]

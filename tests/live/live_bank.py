@@ -9,6 +9,8 @@ from typing import Any
 import pyarrow as pa
 from small_world import small_model, small_world
 
+from muledetect.features import Extraction, extract_with
+from muledetect.graph import Points
 from muledetect.model import MuleModel
 from muledetect.pipeline import train
 from muledetect.records import Dataset, read_dataset
@@ -45,3 +47,10 @@ def arriving(n: int = N_ARRIVING) -> list[dict[str, Any]]:
 def micros(table: pa.Table) -> Any:
     """Times of transfers in microseconds."""
     return table["time"].cast(pa.int64()).to_numpy()
+
+
+def by_batch(points: Points) -> tuple[Any, Any]:
+    """Score and probability of points with whole days of look-back."""
+    extraction = Extraction(bank(), lookback=model().trained_on_.lookback, whole_days=True, threads=1)
+    score = model().decision_function(extract_with(extraction, points, list(model().feature_names_in_)))
+    return score, model().probability(score)

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
-from live_bank import arriving, bank, before, micros, model
+from live_bank import arriving, bank, before, by_batch, micros, model
 
 from muledetect.clock import DAY, HOUR
 from muledetect.errors import DataError, ModelError, OptionError
-from muledetect.features import Extraction, extract_with, registry
+from muledetect.features import registry
 from muledetect.features._extract import compute_columns, plan_of
 from muledetect.graph import Points
 from muledetect.live import LiveScorer
@@ -23,13 +23,6 @@ from muledetect.records import reasons
 @pytest.fixture
 def scorer() -> LiveScorer:
     return LiveScorer(model(), before())
-
-
-def by_batch(points: Points) -> tuple[Any, Any]:
-    """Score and probability of points with whole days of look-back."""
-    extraction = Extraction(bank(), lookback=model().trained_on_.lookback, whole_days=True, threads=1)
-    score = model().decision_function(extract_with(extraction, points, list(model().feature_names_in_)))
-    return score, model().probability(score)
 
 
 @pytest.mark.slow
@@ -62,45 +55,6 @@ def test_what_is_booked_first_is_scored_as_if_one_by_one(scorer: LiveScorer) -> 
         # an account that the first transfer brings is not known before it is booked
         assert asked.payer in (one.payer, None)
         assert asked.payee in (one.payee, None)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("step", [1, 64])
-def test_busy_accounts_have_the_scores_of_batch_at_the_begin_of_the_hour(step: int) -> None:
-    rows, shown, scorer = arriving(250 if step > 1 else 60), [], LiveScorer(model(), before(), busy=40)
-    for low in range(0, len(rows), step):
-        scorer.book_many(rows[low : low + step])
-        for whole in scorer.score_many(rows[low : low + step]):
-            shown += [(whole.as_of, one) for one in (whole.payer, whole.payee) if one is not None]
-    ids, time = bank().account_ids.to_pylist(), micros(bank().transfers)
-    ends = np.stack([bank().transfers[name].combine_chunks().indices.to_numpy() for name in ("source", "target")])
-    for at, one in shown:
-        begin = at // DAY * DAY - 30 * DAY
-        is_seen = (time >= begin) & (time < at - at % HOUR)
-        n_before = int((ends == ids.index(one.account_id))[:, is_seen].sum())
-        assert one.as_of == (at - at % HOUR if n_before > 40 else None)
-    assert {one.as_of is None for _, one in shown} == {True, False}
-    points = Points(
-        np.array([ids.index(one.account_id) for _, one in shown], np.int32),
-        np.array([at if one.as_of is None else one.as_of for at, one in shown]),
-    )
-    assert np.array_equal(by_batch(points)[0], [one.score for _, one in shown])
-
-
-@pytest.mark.slow
-def test_a_kept_score_gives_way_when_what_it_rests_on_changes() -> None:
-    rows = arriving(200)
-    late, rows = rows[::9], [row for at, row in enumerate(rows) if at % 9]
-    scorer, fresh = (LiveScorer(model(), before(), busy=20) for _ in range(2))
-    scorer.book_many(rows)
-    scorer.score_many(rows[-1:])  # the look-back of the last day is that of all questions from now on
-    former = scorer.score_many(rows)
-    assert scorer.score_many(rows) == former
-    for row in late:
-        scorer.book(row)
-    fresh.book_many([*rows, *late])
-    fresh.score_many(rows[-1:])
-    assert scorer.score_many(rows) == fresh.score_many(rows) != former
 
 
 def test_a_bound_of_busy_accounts_is_a_number_of_transfers() -> None:

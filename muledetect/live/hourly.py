@@ -1,0 +1,102 @@
+"""Columns of busy accounts: those of a moment stand for an hour, and each account has its own moment in the hour.
+
+To compute them takes all transfers of the account. If every account had the full hour, all busy ones would be computed
+in the seconds after it. The moment follows from when, in its day, the first transfer of the account that the state
+holds was made; so it is the same after a restart, whatever the account's name, and in micro-batches of any size.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+import numpy as np
+
+from muledetect.arrays import AnyArray, BoolArray, Float64Array, Int64Array
+from muledetect.clock import DAY, HOUR, SECOND
+from muledetect.graph import Points
+from muledetect.live.state import LiveState
+
+#: Fibonacci hashing: 2^64 by the golden ratio. Numbers that lie close to each other are spread over all.
+_SPREAD: Final = np.uint64(0x9E3779B97F4A7C15)
+_HALF: Final = np.uint64(32)
+
+
+def moments_of(first: Int64Array, as_of: Int64Array) -> Int64Array:
+    """Return the latest own moment of accounts up to some moments, or the begin of the day (UTC) if that is later.
+
+    The look-back begins with the day, so a moment of the day before would see another.
+
+    Parameters
+    ----------
+    first : int64[n]
+        Time of the account's first transfer, microseconds.
+    as_of : int64[n]
+    """
+    mixed = (first % DAY).astype(np.uint64) * _SPREAD >> _HALF
+    offset = (mixed * np.uint64(HOUR // SECOND) >> _HALF).astype(np.int64) * SECOND
+    found: Int64Array = np.maximum(as_of - (as_of - offset) % HOUR, as_of - as_of % DAY)
+    return found
+
+
+class Hourly:
+    """Says which points are those of busy accounts, and keeps their columns.
+
+    Parameters
+    ----------
+    most : int or None
+        An account with more transfers is busy; None: none is.
+    """
+
+    def __init__(self, most: int | None) -> None:
+        self.most = most
+        self._kept: dict[int, dict[int, Float64Array]] = {}  # by account, then by moment
+
+    def asked(self, state: LiveState, points: Points) -> tuple[Points, BoolArray]:
+        """Return the points to score, those of busy accounts at their own moment, and which these are."""
+        if self.most is None:
+            return points, np.zeros(len(points), np.bool_)
+        moment = moments_of(state.first_times(points.account), points.as_of)
+        is_busy = state.n_before(points.account, moment) > self.most
+        return Points(points.account, np.where(is_busy, moment, points.as_of)), is_busy
+
+    def columns(self, points: Points, is_busy: BoolArray, compute: Callable[[Points], Float64Array]) -> Float64Array:
+        """Return the columns at distinct points; those of busy accounts are computed once.
+
+        Parameters
+        ----------
+        points : Points
+        is_busy : bool[n_points]
+        compute : callable
+            Returns the columns at points, float64[n_points, n_columns].
+        """
+        keys = list(zip(points.account.tolist(), points.as_of.tolist(), strict=True))
+        places = np.flatnonzero(is_busy).tolist()
+        is_known = np.zeros(len(points), np.bool_)
+        is_known[places] = [keys[place][1] in self._kept.get(keys[place][0], ()) for place in places]
+        if not is_known.any():
+            values = compute(points)
+        else:
+            found = compute(points[~is_known])
+            values = np.empty((len(points), found.shape[1]))
+            values[~is_known] = found
+        for place in np.flatnonzero(is_known).tolist():
+            values[place] = self._kept[keys[place][0]][keys[place][1]]
+        for place in places:
+            if not is_known[place]:
+                self._keep(*keys[place], values[place].copy())
+        return values
+
+    def _keep(self, account: int, moment: int, row: Float64Array) -> None:
+        kept = self._kept.get(account, {})  # what is over is hardly asked for again
+        self._kept[account] = {moment: row} | {at: one for at, one in kept.items() if at >= moment - HOUR}
+
+    def forget(self, accounts: AnyArray, since: AnyArray) -> None:
+        """Forget the columns of some accounts at moments after some others, for they change."""
+        for account, moment in zip(accounts.tolist(), since.tolist(), strict=True):
+            if account in self._kept:
+                self._kept[account] = {at: row for at, row in self._kept[account].items() if at <= moment}
+
+    def clear(self) -> None:
+        """Forget all."""
+        self._kept = {}
