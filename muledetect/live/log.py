@@ -7,8 +7,9 @@ Damage before the end is an error: acknowledged events would be lost.
 When a record is on the disk, by `sync`:
 
 - "always": before `append` returns. A power cut loses nothing that was acknowledged.
-- "interval": at most `INTERVAL` seconds later, if events keep coming. A killed process loses nothing, for the records
-  are with the operating system; a power cut loses what came in the last interval.
+- "interval": another thread begins with it at most `INTERVAL` seconds later, if events keep coming and the disk is done
+  with those before; `append` does not wait for the disk. A killed process loses nothing, for the records are with the
+  operating system; a power cut loses what came since then.
 - "never": when the operating system likes. A killed process loses nothing.
 """
 
@@ -19,6 +20,7 @@ import struct
 import time
 import zlib
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import BinaryIO, Final, Literal, Self, get_args
 
@@ -63,6 +65,8 @@ class Log:
         if sync not in get_args(Sync):
             raise OptionError(f"log: sync must be one of {get_args(Sync)}; got {sync!r}.")
         self._path, self._sync, self._synced_at, self.n_cut = path, sync, 0.0, 0
+        self._pool: ThreadPoolExecutor | None = None
+        self._syncing: Future[None] | None = None
         is_new = not path.exists() or path.stat().st_size < len(_MAGIC)
         if is_new and path.exists() and not _MAGIC.startswith(path.read_bytes()):
             raise _no_log(path)
@@ -93,7 +97,8 @@ class Log:
         Raises
         ------
         OSError
-            If it cannot be written, as where the disk is full; the log ends where it did before.
+            If it cannot be written, as where the disk is full, or what came before did not get onto the disk under
+            "interval"; the log ends where it did before.
         """
         head = struct.pack("<I", len(content))
         record = _HEAD.pack(len(content), zlib.crc32(head), zlib.crc32(content)) + content
@@ -129,6 +134,8 @@ class Log:
 
     def flush(self) -> None:
         """Have all records on the disk."""
+        if self._syncing is not None:
+            wait([self._syncing])
         os.fsync(self._file.fileno())
 
     def close(self) -> None:
@@ -136,12 +143,21 @@ class Log:
         if not self._file.closed:
             self.flush()
             self._file.close()
+        if self._pool is not None:
+            self._pool.shutdown()
 
     def _to_disk(self) -> None:
-        now = time.monotonic()
-        if self._sync == "always" or (self._sync == "interval" and now - self._synced_at >= INTERVAL):
+        if self._sync == "always":
             os.fsync(self._file.fileno())
-            self._synced_at = now
+        elif self._sync == "interval" and (now := time.monotonic()) - self._synced_at >= INTERVAL:
+            if self._syncing is not None and not self._syncing.done():
+                return
+            former, self._syncing = self._syncing, None
+            if former is not None:
+                former.result()
+            if self._pool is None:
+                self._pool = ThreadPoolExecutor(1, "muledetect-log")
+            self._syncing, self._synced_at = self._pool.submit(os.fsync, self._file.fileno()), now
 
     def _cut(self, content: bytes, place: int, begin: int) -> None:
         """Cut off what stands behind a place of `content`, which begins at byte `begin` of the file."""

@@ -53,7 +53,7 @@ def warm_up(scorer: LiveScorer, policy: Policy) -> list[Booked]:
 
     Notes
     -----
-    A second if all kernels are on the disk, a minute if none is.
+    A second if all kernels are on the disk, a minute or two if none is.
     """
     state = scorer.state
     since = state.latest // DAY * DAY if state.since is None else state.since

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from concurrent.futures import wait
 from pathlib import Path
+from threading import Event
 
 import pytest
 
 from muledetect.errors import DataError, OptionError
+from muledetect.live import log as room
 from muledetect.live.log import Log
 
 RECORDS = [b"one", b"", b"three" * 50, bytes(range(256))]
@@ -72,6 +75,45 @@ def test_another_file_is_refused(tmp_path: Path) -> None:
         with pytest.raises(DataError, match="no log of muledetect"):
             Log(tmp_path / "events.log")
         assert (tmp_path / "events.log").read_bytes() == content
+
+
+def test_under_interval_nobody_waits_for_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    begun, go_on, n_begun = Event(), Event(), list[int]()
+
+    def slow(_: int) -> None:
+        n_begun.append(1)
+        begun.set()
+        assert go_on.wait(30)
+
+    monkeypatch.setattr(room, "INTERVAL", 0.0)
+    with Log(tmp_path / "events.log", sync="interval") as log:
+        monkeypatch.setattr(room.os, "fsync", slow)
+        for record in RECORDS:  # each would wait for ever
+            log.append(record)
+        assert begun.wait(30)
+        assert n_begun == [1]  # one after the other
+        assert list(log.read()) == RECORDS
+        go_on.set()
+    assert len(n_begun) == 2  # at the end once more, for what came meanwhile
+
+
+def test_records_that_do_not_get_onto_the_disk_are_told_at_the_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(_: int) -> None:
+        raise OSError("the disk is gone")
+
+    monkeypatch.setattr(room, "INTERVAL", 0.0)
+    path = tmp_path / "events.log"
+    with Log(path, sync="interval") as log:
+        with monkeypatch.context() as patch:
+            patch.setattr(room.os, "fsync", broken)
+            log.append(b"one")
+            wait([log._syncing])  # type: ignore[list-item]
+            with pytest.raises(OSError, match="the disk is gone"):
+                log.append(b"two")
+        log.append(b"three")
+    assert records(path) == [b"one", b"three"]
 
 
 def test_an_unknown_policy_is_refused(tmp_path: Path) -> None:
