@@ -165,7 +165,7 @@ class Past:
         ends = [self.room.empty(len(book.transfer), np.int32) for book in (paid, received)]
         self.by_account(_before, paid, received, self.is_simultaneous, *ends)
         for place, end, made in zip((self.paid_at, self.received_at), ends, found, strict=True):
-            self.by_transfer(_end_in_time, place, end, made)
+            self.by_transfer(fill_in_time, place, end, made)
         return found
 
     @property
@@ -366,10 +366,11 @@ def _place_of(low, high, book, place, found) -> None:  # type: ignore[no-untyped
 
 
 @numba.njit(cache=True, nogil=True)
-def _end_in_time(low, high, place, ends, found) -> None:  # type: ignore[no-untyped-def]
+def fill_in_time(low, high, place, values, found) -> None:  # type: ignore[no-untyped-def]
+    """Write values in the order of a book to their transfers; one from an account to itself keeps what it has."""
     for i in range(low, high):
         if place[i] >= 0:
-            found[i] = ends[place[i]]
+            found[i] = values[place[i]]
 
 
 @numba.njit(cache=True, nogil=True)

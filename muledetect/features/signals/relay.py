@@ -12,9 +12,9 @@ import numpy as np
 
 from muledetect.arrays import Float32Array
 from muledetect.features._columns import Column
-from muledetect.features.signals._links import build_links
+from muledetect.features.signals._links import build_links_in_time
 from muledetect.features.signals._opening import is_over, opened
-from muledetect.features.signals._past import Past, has_unknown, is_earlier
+from muledetect.features.signals._past import Past, fill_in_time, has_unknown, is_earlier
 from muledetect.features.signals._spec import signal
 
 #: Longer chains count as this long.
@@ -85,21 +85,20 @@ def relay(past: Past) -> Float32Array:
     a tick may therefore come back to a transfer: the clock hides the order. O(1) a transfer, amortised, in a tick that
     holds links of its own O(1) a round. Besides the result 65 bytes a transfer and 13 a pair.
     """
-    found = past.unknown(8)
-    links, graph, paid, received = build_links(past), past.graph, past.paid, past.received
-    mark = past.room.full(len(paid.time), _USUAL, np.int8)
-    past.by_account(
-        _mark, paid, received, past.lookback, past.is_simultaneous, past.most, graph.n_accounts, past.opening,
-        past.n_known("relay"), mark,
-    )  # fmt: skip
-    known = past.known.get("relay", found[:0])
+    found, graph, known = past.unknown(8), past.graph, past.known.get("relay", np.empty((0, 8), np.float32))
     found[: len(known)] = known
-    past.by_transfer(_pass_on, len(known), graph.time, graph.amount, past.paid_at, received.time, links, mark, found)
-    money = past.room.full((len(past), 4), 0, np.float64)
-    _follow(
-        len(known), graph.time, graph.amount, past.paid_at, past.received_at, received, links, mark,
-        past.is_simultaneous, money, found,
+    by_debit = past.room.full(len(past.paid.time), _USUAL, np.int8)
+    past.by_account(
+        _mark, past.paid, past.received, past.lookback, past.is_simultaneous, past.most, graph.n_accounts, past.opening,
+        past.n_known("relay"), by_debit,
     )  # fmt: skip
+    mark = past.room.full(len(past), _UNKNOWN, np.int8)
+    past.by_transfer(fill_in_time, past.paid_at, by_debit, mark)
+    del by_debit
+    links = build_links_in_time(past)
+    past.by_transfer(_pass_on, len(known), graph.time, graph.amount, links, mark, found)
+    money = past.room.full((len(past), 4), 0, np.float64)
+    _follow(len(known), graph.time, graph.amount, links, mark, past.is_simultaneous, money, found)
     return found
 
 
@@ -152,32 +151,29 @@ def _mark(  # type: ignore[no-untyped-def]
 
 
 @numba.njit(cache=True, nogil=True)
-def _pass_on(low, high, n_known, time, amount, paid_at, received_time, links, mark, found) -> None:  # type: ignore[no-untyped-def]
+def _pass_on(low, high, n_known, time, amount, links, mark, found) -> None:  # type: ignore[no-untyped-def]
     """Write what the pairs of its debit group say to each transfer of the range."""
     group, passed, waited, used, total = -1, 0, 0.0, 0.0, 0
     for i in range(max(low, n_known), high):
-        e = paid_at[i]
-        if e < 0 or mark[e] == _UNKNOWN:
+        if mark[i] == _UNKNOWN:
             continue
-        if links.debit_of[e] != group:
-            group = links.debit_of[e]
+        if links.debit_of[i] != group:
+            group = links.debit_of[i]
             passed, waited, used, total = 0, 0.0, 0.0, links.debit_total[group]
             for k in range(links.start[group], links.start[group + 1]):
                 c, moved = links.credit[k], links.amount[k]
                 passed += moved
-                waited += moved * ((time[i] - received_time[c]) / 1e6)
+                waited += moved * ((time[i] - time[c]) / 1e6)
                 used = max(used, moved / links.credit_total[c])
         found[i, 0] = passed / total
         if passed > 0:
             found[i, 1] = waited / passed
         found[i, 2] = used * (amount[i] / total)
-        found[i, 5] = mark[e] == _UNUSUAL and passed < total - passed
+        found[i, 5] = mark[i] == _UNUSUAL and passed < total - passed
 
 
 @numba.njit(cache=True, nogil=True)
-def _follow(  # type: ignore[no-untyped-def]
-    n_known, time, amount, paid_at, received_at, received, links, mark, is_simultaneous, money, found
-) -> None:
+def _follow(n_known, time, amount, links, mark, is_simultaneous, money, found) -> None:  # type: ignore[no-untyped-def]
     """Take the ticks in turn, in rounds: learn from the credit groups, then tell the credit groups.
 
     What is known of the first `n_known` transfers stands in `found`; they only tell. The row of a credit group in
@@ -192,22 +188,19 @@ def _follow(  # type: ignore[no-untyped-def]
         while stop < len(time) and time[stop] == time[low]:
             stop += 1
         first = stop if low < n_known else low
-        is_tangled = (
-            is_simultaneous and stop - first > 1 and _is_tangled(low, stop, time, paid_at, received.time, links)
-        )
+        is_tangled = is_simultaneous and stop - first > 1 and _is_tangled(low, stop, time, links)
         for n_done in range(ROUNDS + 1 if is_tangled else 1):
             is_news, group = False, -1
             depth, flow, layer, stem = np.float32(0), np.float32(np.nan), np.float32(np.nan), np.float32(0)
             for i in range(first, stop):
-                e = paid_at[i]
-                if e < 0 or mark[e] == _UNKNOWN:
+                if mark[i] == _UNKNOWN:
                     continue
-                d = links.debit_of[e]
+                d = links.debit_of[i]
                 if d != group and not (is_tangled and n_done == 0):
                     group, total = int(d), links.debit_total[d]
                     deepest, carried, stems, steps = 0.0, 0.0, 0.0, 0.0
                     for k in range(links.start[d], links.start[d + 1]):
-                        c, moved = received.transfer[links.credit[k]], float(links.amount[k])
+                        c, moved = links.credit[k], float(links.amount[k])
                         if links.is_firm[k]:
                             deep, least = min(money[c, _DEPTH] + 1, DEEPEST), min(moved, money[c, _FLOW])
                             if deep > deepest or (deep == deepest and least > carried):
@@ -228,10 +221,10 @@ def _follow(  # type: ignore[no-untyped-def]
             if n_done > 0:
                 money[low:stop] = 0
             for i in range(low, stop):
-                whole = links.credit_total[links.credit_of[received_at[i]]] if received_at[i] >= 0 else 0
+                c = links.credit_of[i]
+                whole = links.credit_total[c] if c >= 0 else 0
                 if whole == 0:  # not passed on
                     continue
-                c = received.transfer[links.credit_of[received_at[i]]]
                 depth = found[i, 3] if found[i, 3] > 0 else np.float32(0)  # NaN is unknown
                 kept = float(amount[i]) if depth == 0 else amount[i] * float(found[i, 4])
                 if depth > money[c, _DEPTH] or (depth == money[c, _DEPTH] and kept > money[c, _FLOW]):
@@ -244,12 +237,10 @@ def _follow(  # type: ignore[no-untyped-def]
 
 
 @numba.njit(cache=True, nogil=True)
-def _is_tangled(low, stop, time, paid_at, received_time, links):  # type: ignore[no-untyped-def]
+def _is_tangled(low, stop, time, links):  # type: ignore[no-untyped-def]
     """Return whether a debit of a tick passes on a credit of the tick; a group's last pair is its newest."""
     for i in range(low, stop):
-        e = paid_at[i]
-        is_any = e >= 0 and links.start[e + 1] > links.start[e]
-        if is_any and received_time[links.credit[links.start[e + 1] - 1]] == time[i]:
+        if links.start[i + 1] > links.start[i] and time[links.credit[links.start[i + 1] - 1]] == time[i]:
             return True
     return False
 
