@@ -3,20 +3,15 @@
 What is mapped counts as memory that the process holds, though the system could take it back. With a limit, a thread
 lets go of some of these pages whenever the process holds more than a part of the limit: piece after piece of one file
 after the other, until it holds less. Nothing is lost: pages that were written stay with their file, and whoever needs
-one gets it again, from the system's cache where it still is there.
-
-Kernels that read at random places bring gigabytes a second. So the thread must be quick: while it looks and lets go, it
-keeps the interpreter to itself, for a thread that lets go of it gets it back only after each busy thread had its turn.
+one gets it again, from the system's cache where it still is there. See `letting_go` for the loop of the thread.
 """
 
 from __future__ import annotations
 
-import ctypes
 import mmap
-import os
-import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from threading import Lock, Thread
 from typing import Any, BinaryIO, Final
 from weakref import WeakKeyDictionary
@@ -24,26 +19,23 @@ from weakref import WeakKeyDictionary
 import numpy as np
 import numpy.typing as npt
 
-#: How often it is looked, in seconds.
-EVERY: Final = 0.005
-
 # Pages are let go from the limit less a margin on: what a burst brings before it is seen, as a part of the limit, at
 # least so many bytes, but no more than so large a part.
 _MARGIN: Final = 0.2
 _LEAST_MARGIN: Final = 350_000_000
 _MOST_MARGIN: Final = 0.3
-# Part of the limit that is let go at once, and that is left to files where all else takes nearly the whole limit; bytes
-# of a piece of a file.
+# Part of the limit that is let go at once, and that is left to files where all else takes nearly the whole limit.
 _AT_ONCE: Final = 0.08
-_PIECE: Final = 1 << 25
+# After so many looks a file whose last user is gone goes, at the latest.
+_LOOKS: Final = 25
 
 _PAGE: Final = mmap.PAGESIZE
-_STATM: Final = "/proc/self/statm"
-_STATM_BYTES: Final = 256
+_STATM: Final = Path("/proc/self/statm")
 #: Only Linux says what a process holds, and keeps what was written to pages that are let go.
-_CAN: Final = os.path.exists(_STATM) and hasattr(mmap, "MADV_DONTNEED")
-# The functions of the system, called without letting go of the interpreter.
-_SYSTEM: Final = ctypes.PyDLL(None) if _CAN else None
+_CAN: Final = _STATM.exists() and hasattr(mmap, "MADV_DONTNEED")
+
+#: `letting_go.look`
+Look = Callable[..., None]
 
 
 class _Files:
@@ -53,17 +45,20 @@ class _Files:
         self._files: WeakKeyDictionary[mmap.mmap, int] = WeakKeyDictionary()  # with the address of its first byte
         self._lock = Lock()
         self._limit: int | None = None
+        self._of_work: int | None = None
         self._thread: Thread | None = None
-        self._n_let_go = 0
-        #: Of the work in hand, whichever files are there; else the limit of the file that was mapped last counts.
-        self.of_work: int | None = None
+        self._state = np.zeros(2, np.int64)  # see `letting_go.look`
 
     def add(self, mapped: mmap.mmap, limit: int | None) -> None:
         with self._lock:
             self._files[mapped] = np.frombuffer(mapped, np.uint8).ctypes.data
             self._limit = self._limit if limit is None else limit
+            self._state[1] = 1
             if _CAN and self._most() is not None and self._thread is None:
-                self._thread = Thread(target=self._watch, name="muledetect-pages", daemon=True)
+                # the loop is loaded, or compiled, before anything is read
+                from muledetect.letting_go import look
+
+                self._thread = Thread(target=self._watch, args=(look,), name="muledetect-pages", daemon=True)
                 self._thread.start()
 
     def file_of(self, address: int) -> tuple[mmap.mmap, int] | None:
@@ -74,35 +69,33 @@ class _Files:
                     return mapped, address - begin
         return None
 
+    def swap_limit(self, limit: int | None) -> int | None:
+        """Set the limit of the work in hand, whichever files are there, and return that of before.
+
+        Without one the limit of the file that was mapped last counts.
+        """
+        with self._lock:
+            before, self._of_work = self._of_work, limit
+            self._state[1] = 1
+        return before
+
     def _most(self) -> int | None:
-        return self._limit if self.of_work is None else self.of_work
+        return self._limit if self._of_work is None else self._of_work
 
-    def _watch(self) -> None:
-        while True:
-            with self._lock:
-                files, limit = list(self._files), self._most()
-                if not files or limit is None:
-                    self._thread, self._limit = None, None
-                    return
-            held, of_files = _resident()
-            margin = min(max(limit * _MARGIN, _LEAST_MARGIN), limit * _MOST_MARGIN)
-            most = max(limit - margin, held - of_files + limit * _AT_ONCE)
-            if held > most:
-                # near the limit there is no time to choose: all pages go
-                is_near = held > limit - margin / 2
-                self._let_go(files, 0 if is_near else most - limit * _AT_ONCE)
-            files.clear()  # a file whose last user is gone goes at once
-            time.sleep(EVERY)
-
-    def _let_go(self, files: list[mmap.mmap], most: float) -> None:
-        """Go on behind the last piece that was let go, at most once around, until the process holds less."""
-        pieces = [(file, at) for file in files for at in range(0, len(file), _PIECE)]
-        for nth in range(len(pieces)):
-            file, at = pieces[(self._n_let_go + nth) % len(pieces)]
-            file.madvise(mmap.MADV_DONTNEED, at, min(_PIECE, len(file) - at))
-            if resident() <= most:
-                break
-        self._n_let_go += nth + 1
+    def _watch(self, look: Look) -> None:
+        with _STATM.open("rb", buffering=0) as statm:
+            while True:
+                with self._lock:
+                    files, limit = list(self._files.items()), self._most()
+                    self._state[1] = 0
+                    if not files or limit is None:
+                        self._thread, self._limit = None, None
+                        return
+                begins = np.array([begin for _, begin in files], np.int64)
+                sizes = np.array([len(file) for file, _ in files], np.int64)
+                margin = min(max(limit * _MARGIN, _LEAST_MARGIN), limit * _MOST_MARGIN)
+                look(statm.fileno(), begins, sizes, float(limit), float(margin), limit * _AT_ONCE, self._state, _LOOKS)
+                files.clear()  # a file whose last user is gone goes at once
 
 
 _FILES: Final = _Files()
@@ -115,20 +108,10 @@ def resident(*, with_files: bool = True) -> int:
     ----------
     with_files : bool
     """
-    held, of_files = _resident()
-    return held if with_files else held - of_files
-
-
-def _resident() -> tuple[int, int]:
-    """Return the bytes that the process holds, and how many of them are pages of files."""
-    if _SYSTEM is None:
-        return 0, 0
-    said = ctypes.create_string_buffer(_STATM_BYTES)
-    file = _SYSTEM.open(_STATM.encode(), os.O_RDONLY | os.O_CLOEXEC)
-    _SYSTEM.read(file, said, _STATM_BYTES)
-    _SYSTEM.close(file)
-    held, of_files = map(int, said.value.split()[1:3])
-    return held * _PAGE, of_files * _PAGE
+    if not _CAN:
+        return 0
+    held, of_files = map(int, _STATM.read_text().split()[1:3])
+    return (held if with_files else held - of_files) * _PAGE
 
 
 @contextmanager
@@ -139,11 +122,11 @@ def holding_at_most(limit: int) -> Iterator[None]:
     ----------
     limit : int
     """
-    before, _FILES.of_work = _FILES.of_work, limit
+    before = _FILES.swap_limit(limit)
     try:
         yield
     finally:
-        _FILES.of_work = before
+        _FILES.swap_limit(before)
 
 
 def map_file(file: BinaryIO, *, is_written: bool = False, limit: int | None = None) -> mmap.mmap:
