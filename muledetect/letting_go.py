@@ -1,0 +1,102 @@
+"""Letting go of pages of mapped files in compiled code, which waits for no other thread of the interpreter.
+
+A thread of Python that sleeps gets the interpreter back only after each busy thread had its turn: a tenth of a second
+and more on a busy machine, in which kernels bring gigabytes.
+"""
+
+from __future__ import annotations
+
+import mmap
+from typing import Any, Final
+
+import numba
+import numpy as np
+from numba import types
+
+#: How often it is looked, in microseconds.
+EVERY: Final = 2_000
+
+#: Bytes of a piece of a file, which is let go at once.
+PIECE: Final = 1 << 25
+
+#: Places in the state of `look`: the piece that comes next, and whether files or limit are others by now.
+NEXT, IS_CHANGED = 0, 1
+
+_PAGE: Final = mmap.PAGESIZE
+_LET_GO: Final = getattr(mmap, "MADV_DONTNEED", 0)
+
+# functions of the system
+_pread: Any = types.ExternalFunction("pread", types.int64(types.int32, types.voidptr, types.uint64, types.int64))
+_madvise: Any = types.ExternalFunction("madvise", types.int32(types.voidptr, types.uint64, types.int32))
+_usleep: Any = types.ExternalFunction("usleep", types.int32(types.uint32))
+
+#: Bytes that are read of `statm`; some of ASCII.
+_SAID: Final = 256
+_BLANK, _ZERO, _NINE = 32, 48, 57
+
+
+@numba.njit(cache=True, nogil=True)
+def _held(statm, said):  # type: ignore[no-untyped-def]
+    """Return the bytes that the process holds, and how many of them are pages of files."""
+    n, place = _pread(statm, said.ctypes.data, len(said), 0), 0
+    found = np.zeros(3, np.int64)
+    for at in range(n):
+        if said[at] == _BLANK:
+            place += 1
+            if place == len(found):
+                break
+        elif _ZERO <= said[at] <= _NINE:
+            found[place] = 10 * found[place] + said[at] - _ZERO
+    return found[1] * _PAGE, found[2] * _PAGE
+
+
+@numba.njit(cache=True, nogil=True)
+def _let_go(statm, said, begins, sizes, most, state) -> None:  # type: ignore[no-untyped-def]
+    """Go on behind the last piece that was let go, at most once around, until the process holds less."""
+    n_pieces = 0
+    for size in sizes:
+        n_pieces += -(-size // PIECE)
+    n_passed, first = 0, state[NEXT] % max(n_pieces, 1)
+    for around in range(2):
+        at = 0
+        for file in range(len(sizes)):
+            for begin in range(0, sizes[file], PIECE):
+                if (at >= first) if around == 0 else (at < first):
+                    _madvise(begins[file] + begin, min(PIECE, sizes[file] - begin), _LET_GO)
+                    n_passed += 1
+                    if _held(statm, said)[0] <= most:
+                        state[NEXT] = first + n_passed
+                        return
+                at += 1
+    state[NEXT] = first
+
+
+@numba.njit("void(int64, int64[::1], int64[::1], float64, float64, float64, int64[::1], int64)", cache=True, nogil=True)
+def look(statm, begins, sizes, limit, margin, at_once, state, n_looks) -> None:  # type: ignore[no-untyped-def]
+    """Look `n_looks` times what the process holds, and let go of pages when it comes near the limit.
+
+    The files must stay mapped until it returns, which it does soon after `state[IS_CHANGED]` is set.
+
+    Parameters
+    ----------
+    statm : int
+        Number of the open file `/proc/self/statm`.
+    begins, sizes : int64[n_files]
+        Address and bytes of each mapped file.
+    limit, margin, at_once : float
+        Bytes. Pages are let go from `limit - margin` on, `at_once` or more of them; if all else takes nearly the whole
+        limit, `at_once` is left to files.
+    state : int64[2]
+        Changed in place.
+    n_looks : int
+    """
+    said = np.zeros(_SAID, np.uint8)
+    for _ in range(n_looks):
+        if state[IS_CHANGED]:
+            break
+        held, of_files = _held(statm, said)
+        most = max(limit - margin, held - of_files + at_once)
+        if held > most:
+            # near the limit there is no time to choose: all pages go
+            _let_go(statm, said, begins, sizes, 0.0 if held > limit - margin / 2 else most - at_once, state)
+        _usleep(EVERY)
