@@ -258,6 +258,30 @@ def test_what_is_read_once_is_let_go_and_stays_what_it_was() -> None:
     mapped.let_go(np.zeros(2**22, np.uint8))  # in no file: nothing to do
 
 
+def flags_of(address: int) -> set[str]:
+    """Return what the system says of the mapping that holds an address, two letters each."""
+    is_here = False
+    for line in Path("/proc/self/smaps").read_text().splitlines():
+        first, *rest = line.split()
+        if "-" in first and not first.endswith(":"):
+            low, high = (int(part, 16) for part in first.split("-"))
+            is_here = low <= address < high
+        elif first == "VmFlags:" and is_here:
+            return set(rest)
+    raise AssertionError("mapped nowhere")
+
+
+@pytest.mark.skipif(not Path("/sys/kernel/mm/transparent_hugepage").exists(), reason="no large pages")
+def test_with_a_limit_a_page_fault_brings_small_pages(tmp_path: Path) -> None:
+    """A large page is 2 MiB: faults would bring gigabytes in milliseconds."""
+    (tmp_path / "file").write_bytes(bytes(2**22))
+    with (tmp_path / "file").open("rb") as file:
+        before = np.frombuffer(mapped.map_file(file), np.uint8)
+    assert "nh" in flags_of(Room(limit=10**12).full(2**22, 7, np.uint8).ctypes.data)
+    with mapped.holding_at_most(10**12):
+        assert "nh" in flags_of(before.ctypes.data)
+
+
 def test_a_step_holds_its_limit_with_files_that_have_none_and_busy_threads() -> None:
     """Files that are mapped without a limit count while a step has one; threads that never wait do not hinder it."""
     code = (
