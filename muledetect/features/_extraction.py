@@ -270,10 +270,7 @@ class Extraction:
         for one in elsewhere:
             yield from (((name,), values[:, None]) for name, values in of.take(self._key(one)).items())
         rest = [one for one in signals if one not in elsewhere]
-        # those with a bound are computed over the same slices of time
-        for group in ([one for one in rest if one.reach is not None], *([one] for one in rest if one.reach is None)):
-            if group:
-                yield compute_rows(group, self.past, columns, progress=self.progress)
+        yield from compute_rows(rest, self.past, columns, progress=self.progress)
 
     def _key(self, signal: Signal) -> Hashable:
         return ("signal", signal.name, self.threads)

@@ -54,8 +54,8 @@ def apart(signal: Signal, past: Past, most: int) -> np.ndarray:
     """Return a signal by slices none of which knows what another one found, as workers compute them."""
     parts = [np.empty((0, len(signal.columns)), np.float32)]
     for low, high in _slices._slices(past, signal.reach, most):
-        first, part = _slices._slice_of(past, low, high, signal.reach)
-        parts.append(signal.compute(part)[low - first :])
+        first = _slices._first_of(past, low, signal.reach)
+        parts.append(signal.compute(_slices._between(past, first, high))[low - first :])
     return np.concatenate(parts)
 
 
@@ -87,7 +87,7 @@ def test_signals_with_a_bound_are_the_same_together_and_give_the_columns_that_ar
     for _, past in pasts(FILES, 2):
         whole = {signal.name: signal.compute(past) for signal in bounded}
         for most in (1, 2, 7, 50):
-            names, found = compute_rows(bounded, past, asked, most=most)
+            ((names, found),) = compute_rows(bounded, past, asked, most=most)
             assert [*names] == asked
             for place, signal in enumerate(bounded):
                 assert same(found[:, place], whole[signal.name][:, -1]), f"{names[place]}, slices of {most}"

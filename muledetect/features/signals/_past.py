@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cached_property
+from math import prod
 from typing import Any, Final, Literal, NamedTuple
 
 import numba
@@ -42,6 +43,9 @@ MOST_TRANSFERS: Final = MAX_DEGREE**2
 
 #: Two steps up are not searched from an account that got more transfers than this within the look-back.
 MOST_CREDITS: Final = 8 * MAX_DEGREE
+
+# Part of the limit of memory that an array takes on the heap at most; a slice of eight columns takes less.
+_PART_AT_RANDOM: Final = 7
 
 # Parts of work a thread: enough that a part with a busy account does not keep the other threads waiting.
 _PARTS: Final = 4
@@ -202,7 +206,17 @@ class Past:
 
     def unknown(self, n_columns: int) -> Float32Array:
         """Return float32[n_transfers, n_columns] full of NaN; a kernel fills rows, which lie in one piece."""
-        return self.room.full((len(self), n_columns), np.nan, np.float32)
+        return self.at_random((len(self), n_columns), np.nan, np.float32)
+
+    def at_random(self, shape: tuple[int, ...], value: float, dtype: npt.DTypeLike) -> npt.NDArray[Any]:
+        """Return an array that holds `value` everywhere, for kernels that write it at random.
+
+        With a limit of memory it is on the heap where it takes a seventh of the limit at most. A page of a file, of up
+        to 2 MiB, goes to the disk each time that some of it was written.
+        """
+        limit, n_bytes = self.room.limit, prod(shape) * np.dtype(dtype).itemsize
+        room = self.room if limit is None or n_bytes > limit // _PART_AT_RANDOM else HEAP
+        return room.full(shape, value, dtype)
 
     def by_account(self, kernel: Callable[..., None], *arguments: Any) -> None:
         """Run `kernel(low, high, *arguments)` over ranges of account codes of equal work, in threads.

@@ -9,7 +9,7 @@ whole books, account by account, in one slice.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -74,42 +74,45 @@ def _filled(
     for _, low, high, found in _by_slice([signal], past, most, progress or silent):
         for row, place in zip(values, places, strict=True):
             row[low:high] = found[:, place]
+        del found  # before the next is made
     return values
 
 
 def compute_rows(
-    signals: Sequence[Signal],
+    signals: Iterable[Signal],
     past: Past,
     columns: Collection[str],
     *,
     most: int | None = None,
     progress: Progress | None = None,
-) -> tuple[tuple[str, ...], Float32Array]:
-    """Return names and values of columns of signals, float32[n_transfers, n_names]; a row lies in one piece.
+) -> Iterator[tuple[tuple[str, ...], Float32Array]]:
+    """Yield names and values of columns of signals, float32[n_transfers, n_names]; a row lies in one piece.
 
-    Signals with a bound are computed over the same books of each slice. One without gives all of its columns.
+    With a limit of memory signals with a bound are computed together, over the same books of each slice. A signal
+    without a bound gives all of its columns.
 
     Parameters
     ----------
-    signals : sequence of Signal
-        All of them with a bound, or one.
+    signals : iterable of Signal
     past : Past
     columns : collection of str
         Which to keep; others of other signals may be among them.
     most, progress
         As for `compute_signal`.
     """
-    if signals[0].reach is None:
-        ((only, _, _, found),) = _by_slice(signals, past, None, progress or silent)
-        return tuple(only.columns), found
-    places = [(one, place) for one in signals for place, name in enumerate(one.columns) if name in columns]
-    names = tuple([*one.columns][place] for one, place in places)
-    rows = past.room.empty((len(past), len(names)), np.float32)
-    for signal, low, high, found in _by_slice(signals, past, most, progress or silent):
-        for at, (one, place) in enumerate(places):
-            if one is signal:
-                rows[low:high, at] = found[:, place]
-    return names, rows
+    for group in _together(signals, past.room):
+        if group[0].reach is None:
+            ((only, _, _, found),) = _by_slice(group, past, None, progress or silent)
+            yield tuple(only.columns), found
+            continue
+        places = [(one, place) for one in group for place, name in enumerate(one.columns) if name in columns]
+        rows = past.room.empty((len(past), len(places)), np.float32)
+        for signal, low, high, found in _by_slice(group, past, most, progress or silent):
+            for at, (one, place) in enumerate(places):
+                if one is signal:
+                    rows[low:high, at] = found[:, place]
+            del found  # before the next is made
+        yield tuple([*one.columns][place] for one, place in places), rows
 
 
 def fill_signals(signals: Sequence[Signal], past: Past, values: Float32Array) -> None:
@@ -125,11 +128,20 @@ def fill_signals(signals: Sequence[Signal], past: Past, values: Float32Array) ->
     """
     ends = np.cumsum([len(signal.columns) for signal in signals]).tolist()
     place = {signal.name: slice(end - len(signal.columns), end) for signal, end in zip(signals, ends, strict=True)}
-    together = [signal for signal in signals if signal.reach is not None and past.room.limit is not None]
-    groups = [together] if together else []
-    for group in [*groups, *([signal] for signal in signals if signal not in together)]:
+    for group in _together(signals, past.room):
         for signal, low, high, found in _by_slice(group, past, None, silent):
             values[low:high, place[signal.name]] = found
+            del found  # before the next is made
+
+
+def _together(signals: Iterable[Signal], room: Room) -> Iterator[list[Signal]]:
+    """Yield signals in groups: with a limit of memory, those with a bound share the books of each slice of time."""
+    alone, bounded = list[Signal](), list[Signal]()
+    for one in signals:
+        (alone if one.reach is None or room.limit is None else bounded).append(one)
+    if bounded:
+        yield bounded
+    yield from ([one] for one in alone)
 
 
 def _by_slice(
@@ -140,17 +152,19 @@ def _by_slice(
     What the slice before found for the transfers that this one rests on is known and not computed again.
     """
     reach = None if any(signal.reach is None for signal in signals) else max(signal.reach or 0 for signal in signals)
-    known: dict[str, Float32Array] = {}
-    start = 0
-    for low, high in _slices(past, reach, most):
-        first, part = _slice_of(past, low, high, reach)
-        if known:
-            part = replace(part, known={name: found[first - start : low - start] for name, found in known.items()})
-        start, known = first, {}
+    slices, known = _slices(past, reach, most), dict[str, Float32Array]()
+    # the first transfer of what each slice rests on, and behind the last slice
+    firsts = [_first_of(past, low, reach) for low, _ in slices] + [len(past)]
+    for (low, high), first, next_first in zip(slices, firsts[:-1], firsts[1:], strict=True):
+        part = _between(past, first, high)
+        part, known = replace(part, known=known) if known else part, {}
         for signal in signals:
             told(f"signals: {signal.name}", low / max(len(past), 1))
-            known[signal.name] = signal.compute(part)
-            yield signal, low, high, known[signal.name][low - first :]
+            found = signal.compute(part)
+            yield signal, low, high, found[low - first :]
+            if next_first < high:
+                known[signal.name] = past.room.keep(found[next_first - first :])
+            del found
             told(f"signals: {signal.name}", high / max(len(past), 1))
 
 
@@ -220,13 +234,16 @@ def _ranges(time: Int64Array, reach: int | None, lookback: int, most: int | None
     return list(itertools.pairwise(bounds))
 
 
-def _slice_of(past: Past, low: int, high: int, reach: int | None) -> tuple[int, Past]:
-    """Return the first transfer of what the transfers `low:high` rest on, and the past from there on to `high`."""
-    graph = past.graph
-    if reach is None or (low, high) == (0, len(past)):
-        return 0, past
-    first = int(np.searchsorted(graph.time, graph.time[low] - reach * past.lookback))
-    return first, part_of_past(past, first, high)
+def _first_of(past: Past, low: int, reach: int | None) -> int:
+    """Return the first transfer that those from `low` on rest on."""
+    if reach is None or low == 0:
+        return 0
+    return int(np.searchsorted(past.graph.time, past.graph.time[low] - reach * past.lookback))
+
+
+def _between(past: Past, first: int, high: int) -> Past:
+    """Return the past of the transfers `first:high` alone; the same object if these are all."""
+    return past if (first, high) == (0, len(past)) else part_of_past(past, first, high)
 
 
 def part_of_past(past: Past, first: int, high: int) -> Past:

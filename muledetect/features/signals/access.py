@@ -37,7 +37,7 @@ def access(past: Past) -> Float32Array:
     within its window, the number of others is NaN, unless `max_degree` is None. O(1) a transfer, amortised; one thread,
     28 bytes a transfer.
     """
-    found: Float32Array = past.room.full((3, len(past)), np.nan, np.float32).T
+    found: Float32Array = past.at_random((3, len(past)), np.nan, np.float32).T
     device, terminal = (_codes(past, name) for name in ("device_hash", "terminal_id"))
     if device is not None:
         n_devices = int(device.max(initial=-1)) + 1

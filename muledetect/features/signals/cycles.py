@@ -162,12 +162,14 @@ def count_simple_cycles(past: Past, max_length: int = LONGEST_SIMPLE_CYCLE) -> F
 
 def _search_all(past: Past, max_length: int, low_ratio: float, high_ratio: float, *, is_temporal: bool) -> Float32Array:
     """Return counts by length, then the best ratio."""
-    found = past.room.full((len(past), max_length), 0, np.float32)
+    found = past.at_random((len(past), max_length), 0, np.float32)
     found[:, -1] = np.nan
     past.by_account(
         _close, past.paid, past.received, past.before.debits, past.before.credits, past.lookback, past.is_simultaneous,
-        past.max_degree, low_ratio, high_ratio, is_temporal, found,
+        past.max_degree, low_ratio, high_ratio, is_temporal, past.by_debit()[0].transfer, found,
     )  # fmt: skip
+    found = past.in_time(found)
+    past.by_transfer(_close_nothing, past.paid_at, found)
     return found
 
 
@@ -188,9 +190,12 @@ def _summarise(by_length, ratio, values) -> None:  # type: ignore[no-untyped-def
 @numba.njit(cache=True, nogil=True)
 def _close(  # type: ignore[no-untyped-def]
     low, high, paid, received, debits_before, credits_before, lookback, is_simultaneous, max_steps, low_ratio,
-    high_ratio, is_temporal, found,
+    high_ratio, is_temporal, row, found,
 ) -> None:  # fmt: skip
-    """Search for each transfer of the payers `low` to `high`, so that the payer's books stay in cache."""
+    """Search for each transfer of the payers `low` to `high`, so that the payer's books stay in cache.
+
+    Counts of the debit at place e of `paid` are written to `found[row[e]]`.
+    """
     ahead, back = _tree(64), _tree(64)
     count = np.zeros(found.shape[1] - 1, np.int64)
     for source in range(low, high):
@@ -227,11 +232,18 @@ def _close(  # type: ignore[no-untyped-def]
                     ahead, back = _tree(2 * room), _tree(2 * room)
                     _root(ahead, target, 0, start, stop, begin)
                     _root(back, source, paid.amount[e], first, last, end)
-            i = paid.transfer[e]
             for k in range(len(count)):
-                found[i, k] = count[k] if k < n_searched else np.nan
+                found[row[e], k] = count[k] if k < n_searched else np.nan
             if best > 0:
-                found[i, len(count)] = best
+                found[row[e], len(count)] = best
+
+
+@numba.njit(cache=True, nogil=True)
+def _close_nothing(low, high, place, found) -> None:  # type: ignore[no-untyped-def]
+    """Write that transfers from an account to itself close no cycle."""
+    for i in range(low, high):
+        if place[i] < 0:
+            found[i, :-1] = 0
 
 
 @numba.njit(cache=True, nogil=True)
