@@ -213,6 +213,12 @@ class Past:
 
         With a limit of memory it is on the heap where it takes a seventh of the limit at most. A page of a file, of up
         to 2 MiB, goes to the disk each time that some of it was written.
+
+        Parameters
+        ----------
+        shape : tuple of int
+        value : float
+        dtype : data type
         """
         limit, n_bytes = self.room.limit, prod(shape) * np.dtype(dtype).itemsize
         room = self.room if limit is None or n_bytes > limit // _PART_AT_RANDOM else HEAP
