@@ -42,7 +42,7 @@ def first_payments(past: Past) -> Float32Array:
     `max_degree` is None. O(first payments of the account within the look-back) a first payment.
     """
     found = past.unknown(7)
-    is_first = past.room.full(len(past), 0, np.bool_)
+    is_first = past.at_random((len(past),), 0, np.bool_)
     paid, received = past.by_debit()
     past.by_account(_mark_first, paid, past.graph.n_accounts, is_first)
     past.by_account(
