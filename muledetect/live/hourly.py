@@ -3,6 +3,9 @@
 To compute them takes all transfers of the account. If every account had the full hour, all busy ones would be computed
 in the seconds after it. The moment follows from when, in its day, the first transfer of the account that the state
 holds was made; so it is the same after a restart, whatever the account's name, and in micro-batches of any size.
+
+The largest accounts, such as that of the bank itself, would hold up all payments for a second each hour: those with
+`DAILY` times as many transfers have the score of the last midnight (UTC).
 """
 
 from __future__ import annotations
@@ -16,6 +19,9 @@ from muledetect.arrays import AnyArray, BoolArray, Float64Array, Int64Array
 from muledetect.clock import DAY, HOUR, SECOND
 from muledetect.graph import Points
 from muledetect.live.state import LiveState
+
+#: Accounts with more than so many times the transfers of a busy one, at midnight, are scored once a day.
+DAILY: Final = 16
 
 #: Fibonacci hashing: 2^64 by the golden ratio. Numbers that lie close to each other are spread over all.
 _SPREAD: Final = np.uint64(0x9E3779B97F4A7C15)
@@ -56,7 +62,9 @@ class Hourly:
         """Return the points to score, those of busy accounts at their own moment, and which these are."""
         if self.most is None:
             return points, np.zeros(len(points), np.bool_)
-        moment = moments_of(state.first_times(points.account), points.as_of)
+        midnight = points.as_of - points.as_of % DAY
+        is_huge = state.n_before(points.account, midnight) > DAILY * self.most
+        moment = np.where(is_huge, midnight, moments_of(state.first_times(points.account), points.as_of))
         is_busy = state.n_before(points.account, moment) > self.most
         return Points(points.account, np.where(is_busy, moment, points.as_of)), is_busy
 

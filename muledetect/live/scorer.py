@@ -84,9 +84,9 @@ class LiveScorer:
         When an acknowledged event is on the disk, see `muledetect.live.log`.
     busy : int, optional
         An account with more transfers than this in the look-back, on both sides together, is scored once an hour, at a
-        moment of its own, and at the begin of each day (UTC). That score stands until the next, `AccountScore.as_of`
-        says of when it is, see `muledetect.live.hourly`. Default: every account is scored as of the payment, whatever
-        it takes.
+        moment of its own, and at the begin of each day (UTC); with more than 16 times as many, only then. That score
+        stands until the next, `AccountScore.as_of` says of when it is, see `muledetect.live.hourly`. Default: every
+        account is scored as of the payment, whatever it takes.
 
     Raises
     ------

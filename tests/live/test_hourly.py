@@ -18,7 +18,7 @@ from muledetect.facts import Facts
 from muledetect.features._extract import compute_columns
 from muledetect.graph import Points
 from muledetect.live import Assessment, LiveScorer, LiveState
-from muledetect.live.hourly import moments_of
+from muledetect.live.hourly import Hourly, moments_of
 from muledetect.live.intake import book_rows
 from muledetect.records import read_dataset
 from muledetect.testing import random_world
@@ -49,6 +49,24 @@ def test_moments_are_spread_over_the_hour_even_if_first_transfers_are_close(step
     counts = np.bincount(found % HOUR * 10 // HOUR, minlength=10)
     assert counts.min() > 60
     assert counts.max() < 140
+
+
+def test_the_largest_accounts_are_scored_as_of_midnight() -> None:
+    """Of accounts with 10, 11, 160 and 161 transfers at any time, and one that got its 161st after midnight."""
+
+    class Counts:
+        def first_times(self, accounts: np.ndarray) -> np.ndarray:
+            return MIDNIGHT - DAY + 17 * SECOND * (1 + accounts.astype(np.int64))
+
+        def n_before(self, accounts: np.ndarray, moments: np.ndarray) -> np.ndarray:
+            return np.array([10, 11, 160, 161, 161])[accounts] - ((accounts == 4) & (moments == MIDNIGHT))
+
+    points = Points(np.arange(5, dtype=np.int32), np.full(5, MIDNIGHT + 5 * HOUR + 1))
+    asked, is_busy = Hourly(10).asked(Counts(), points)  # type: ignore[arg-type]
+    assert is_busy.tolist() == [False, True, True, True, True]
+    own = moments_of(Counts().first_times(points.account), points.as_of)
+    assert asked.as_of.tolist() == [points.as_of[0], own[1], own[2], MIDNIGHT, own[4]]
+    assert MIDNIGHT not in own
 
 
 @pytest.mark.slow
