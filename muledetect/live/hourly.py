@@ -62,10 +62,12 @@ class Hourly:
         """Return the points to score, those of busy accounts at their own moment, and which these are."""
         if self.most is None:
             return points, np.zeros(len(points), np.bool_)
-        midnight = points.as_of - points.as_of % DAY
-        is_huge = state.n_before(points.account, midnight) > DAILY * self.most
-        moment = np.where(is_huge, midnight, moments_of(state.first_times(points.account), points.as_of))
+        moment = moments_of(state.first_times(points.account), points.as_of)
         is_busy = state.n_before(points.account, moment) > self.most
+        busy = np.flatnonzero(is_busy)  # few, and only these can be among the largest
+        midnight = points.as_of[busy] - points.as_of[busy] % DAY
+        is_huge = state.n_before(points.account[busy], midnight) > DAILY * self.most
+        moment[busy[is_huge]] = midnight[is_huge]
         return Points(points.account, np.where(is_busy, moment, points.as_of)), is_busy
 
     def columns(self, points: Points, is_busy: BoolArray, compute: Callable[[Points], Float64Array]) -> Float64Array:

@@ -127,12 +127,12 @@ class Lists:
 
     def last(self, keys: AnyArray) -> Int64Array:
         """Return the last row of some keys, -1 where there is none."""
-        found: Int64Array = _last(self.listed, keys)
+        found: Int64Array = _outer(self.listed, keys, True)
         return found
 
     def first(self, keys: AnyArray) -> Int64Array:
         """Return the first row of some keys, -1 where there is none."""
-        found: Int64Array = _first(self.listed, keys)
+        found: Int64Array = _outer(self.listed, keys, False)
         return found
 
     def counts(self, keys: AnyArray) -> Int64Array:
@@ -191,22 +191,13 @@ def _counts(lists, keys):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(cache=True, nogil=True)
-def _first(lists, keys):  # type: ignore[no-untyped-def]
+def _outer(lists, keys, is_last):  # type: ignore[no-untyped-def]
+    """Return the last or the first row of some keys, -1 where there is none."""
     start, stop, entry = lists
     found = np.full(len(keys), -1, np.int64)
     for i in range(len(keys)):
         if 0 <= keys[i] < len(start) and stop[keys[i]] > start[keys[i]]:
-            found[i] = entry[start[keys[i]]]
-    return found
-
-
-@numba.njit(cache=True, nogil=True)
-def _last(lists, keys):  # type: ignore[no-untyped-def]
-    start, stop, entry = lists
-    found = np.full(len(keys), -1, np.int64)
-    for i in range(len(keys)):
-        if 0 <= keys[i] < len(start) and stop[keys[i]] > start[keys[i]]:
-            found[i] = entry[stop[keys[i]] - 1]
+            found[i] = entry[stop[keys[i]] - 1 if is_last else start[keys[i]]]
     return found
 
 
