@@ -17,7 +17,8 @@ scored, both ends; the first batches are not counted, for they load compiled cod
 - `--hour N`: N payments whose times are spread over one hour, as fast as they can be booked and scored, in
   micro-batches of 64: what the process grows by, beside what the state says of itself.
 
-Python's garbage collection leaves out what is loaded at the start, as in `muledetect serve`.
+Busy accounts are scored before the first payment, and Python's garbage collection leaves out what is loaded at the
+start, as in `muledetect serve`.
 
 Busy accounts are those of the bank: merchants, employers, and the account of the bank itself, with thousands of
 transfers. `--busy N` scores those with more than N once an hour, see `LiveScorer`. `--sync` adds the log.
@@ -156,6 +157,15 @@ def peak() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
 
 
+def get_ready(scorer: LiveScorer, moment: int) -> None:
+    """Do what `muledetect serve` does before it listens, for payments from a moment on."""
+    begun = time.perf_counter()
+    scorer.prepare(moment)
+    print(f"Busy accounts: scored in {time.perf_counter() - begun:,.1f} s.\n")
+    gc.collect()
+    gc.freeze()
+
+
 def show_batches(scorer: LiveScorer, rows: list[Row], sizes: list[int], seconds: float) -> None:
     """Print a line for each size of micro-batches."""
     print(
@@ -261,8 +271,7 @@ def main() -> None:
             )
             print(f"Columns of the model: {len(model.feature_names_in_)}; log: {given.sync}; busy: {given.busy}.")
             show_state(state, before)
-            gc.collect()
-            gc.freeze()
+            get_ready(scorer, int(rows[0]["time"].timestamp()) * 1_000_000)
             show_batches(scorer, rows, given.batches, given.seconds)
             show_rates(scorer, rows, given.rates, given.seconds, given.most)
             if given.hour:

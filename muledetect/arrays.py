@@ -94,8 +94,9 @@ def distinct(values: AnyArray) -> AnyArray:
     found: AnyArray = _flagged(values, _DENSE)
     if len(found) or not len(values):
         return found
-    ascending = np.sort(values)
-    return ascending[run_starts(ascending)]
+    ascending, is_first = np.sort(values), np.ones(len(values), np.bool_)
+    np.not_equal(ascending[1:], ascending[:-1], out=is_first[1:])
+    return ascending[is_first]
 
 
 @numba.njit(cache=True, nogil=True)

@@ -361,7 +361,7 @@ def build_history(
     """Lay out the past of `points`. O(transfers of their accounts + accounts of the graph); 58 bytes an entry."""
     graph, past = extraction.graph, extraction.past
     rank_of = np.full(graph.n_accounts, -1, np.int32)
-    accounts, local, latest = _asked(points)
+    accounts, local, latest = _asked(points.account, points.as_of)
     laid = _laid(local, _of_book(accounts, latest, past.received), _of_book(accounts, latest, past.paid), rank_of)
     into, out = laid.incoming, laid.outgoing
     return History(
@@ -394,24 +394,30 @@ def lay_out(
     rank_of : int32[n_accounts]
         -1 everywhere, and again afterwards.
     """
-    accounts, local, latest = _asked(points)
+    accounts, local, latest = _asked(points.account, points.as_of)
     time, source, target, amount = transfers
     into = _of_lists(accounts, latest, tuple(incoming), (time, amount, source, target))
     out = _of_lists(accounts, latest, tuple(outgoing), (time, amount, target, source))
     return _laid(local, into, out, rank_of)
 
 
-def _asked(points: Points) -> tuple[Int32Array, IndexArray, Int64Array]:
+@numba.njit(cache=True, nogil=True)
+def _asked(account, as_of):  # type: ignore[no-untyped-def]
     """Return the accounts of points, sorted, the place of each point among them, and the latest point of each."""
-    accounts, local = np.unique(points.account, return_inverse=True)
-    latest = np.full(len(accounts), np.iinfo(np.int64).min)
-    np.maximum.at(latest, local, points.as_of)
-    return accounts, local, latest
+    order = np.argsort(account)
+    accounts, local, latest = np.empty(len(order), account.dtype), np.empty(len(order), np.int64), as_of.copy()
+    n = 0
+    for i in order:
+        if n == 0 or accounts[n - 1] != account[i]:
+            accounts[n], latest[n] = account[i], as_of[i]
+            n += 1
+        local[i], latest[n - 1] = n - 1, max(latest[n - 1], as_of[i])
+    return accounts[:n], local, latest[:n]
 
 
-def _laid(local: IndexArray, into: tuple[AnyArray, ...], out: tuple[AnyArray, ...], rank_of: Int32Array) -> LaidOut:
+def _laid(local: Int64Array, into: tuple[AnyArray, ...], out: tuple[AnyArray, ...], rank_of: Int32Array) -> LaidOut:
     n_others, of_into, of_out = _rank(into, out, rank_of)
-    return LaidOut(local.astype(np.int64), Entries(*into, *of_into), Entries(*out, *of_out), n_others)
+    return LaidOut(local, Entries(*into, *of_into), Entries(*out, *of_out), n_others)
 
 
 def side_of(

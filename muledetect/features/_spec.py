@@ -108,9 +108,9 @@ class Feature:
         FeatureError
             If the function returns another shape.
         """
-        given: dict[str, Any] = {key: _value(key, text) for key, text in parameters}
+        given = _given(tuple(parameters))
         if self.takes_wanted:
-            given[_WANTED] = wanted
+            given = {**given, _WANTED: wanted}
         values = np.asarray(self.function(history, **given), dtype=np.float64)
         if values.ndim == 1:
             values = values[:, None]
@@ -291,6 +291,12 @@ def _check(function: Callable[..., Any], columns: Mapping[str, Column], paramete
 
 
 @cache
+@cache
+def _given(parameters: tuple[tuple[str, str], ...]) -> Mapping[str, Any]:
+    """Return parameters as a function takes them; the same ones are asked for at each payment."""
+    return MappingProxyType({key: _value(key, text) for key, text in parameters})
+
+
 def _value(key: str, text: str) -> int | str:
     if key in DURATIONS:
         return parse_duration(text)

@@ -100,13 +100,15 @@ class Lists:
 
     def add(self, key: AnyArray, row: AnyArray) -> None:
         """Put rows at the end of the lists of their keys; a key that is new has an empty list; -1 is passed over."""
-        self._grow_keys(_most(key) + 1)
         done = 0
-        while True:
-            done, self._used = _add(self._start, self._stop, self._end, self._entry, self._used, key, row, done)
-            if done == len(key):
-                break
-            self._lay_out()
+        while done < len(key):
+            done, self._used = _add(
+                self._start, self._stop, self._end, self._n_keys, self._entry, self._used, key, row, done
+            )
+            if done < len(key) and key[done] >= self._n_keys:
+                self._grow_keys(int(key[done:].max()) + 1)
+            elif done < len(key):
+                self._lay_out()
 
     def remove_last(self, key: AnyArray) -> None:
         """Take the last row of each key's list away; a key that stands there twice loses two."""
@@ -172,15 +174,6 @@ def _with_room(values: AnyArray, least: int = 0) -> AnyArray:
 
 
 @numba.njit(cache=True, nogil=True)
-def _most(key):  # type: ignore[no-untyped-def]
-    """Return the largest key, at least -1."""
-    most = -1
-    for k in key:
-        most = max(most, k)
-    return most
-
-
-@numba.njit(cache=True, nogil=True)
 def _counts(lists, keys):  # type: ignore[no-untyped-def]
     start, stop, _ = lists
     found = np.zeros(len(keys), np.int64)
@@ -202,12 +195,14 @@ def _outer(lists, keys, is_last):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(cache=True, nogil=True)
-def _add(start, stop, end, entry, used, key, row, done):  # type: ignore[no-untyped-def]
-    """Add rows from number `done` on; return how many are done, fewer than all where `entry` is full."""
+def _add(start, stop, end, n_keys, entry, used, key, row, done):  # type: ignore[no-untyped-def]
+    """Add rows from number `done` on; return how many are done: not all at a new key, or where `entry` is full."""
     for i in range(done, len(key)):
         k = key[i]
         if k < 0:
             continue
+        if k >= n_keys:
+            return i, used
         if stop[k] == end[k]:
             n = stop[k] - start[k]
             room = max(_FIRST, 2 * n)

@@ -218,6 +218,16 @@ class Parts:
         self._place, self._ranks, self._met = (np.empty(0, np.int32) for _ in range(3))
         self.openings = Openings()
 
+    def fill_openings(self, threads: int) -> None:
+        """Count what all accounts had done before the look-back of signals, so that first payments need not."""
+        time = self._tables["transfers"]["time"]
+        if len(time):
+            row = int(np.searchsorted(time, time[-1] - max(LOOKBACK, self._tick)))
+            self.openings.fill(
+                len(self._accounts), row, self._paid, self._got, self._columns,
+                is_simultaneous=self._tick >= SECOND, threads=threads,
+            )  # fmt: skip
+
     def signals_from(self, low: int) -> Float32Array:
         """Return the signals of the transfers from `low` on, which is the first of its tick.
 

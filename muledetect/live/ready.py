@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from muledetect.arrays import BoolArray, Float64Array
+from muledetect.arrays import Float32Array, Float64Array
 from muledetect.errors import ModelError
 from muledetect.features import registry
 from muledetect.features._extract import plan_of
@@ -32,7 +32,8 @@ class ReadyModel(NamedTuple):
     plan : sequence
         As `compute_columns` takes it.
     trees : PackedTrees
-    is_duration : bool[n_columns]
+    longest : float32[n_columns]
+        Values above count as this: those of durations, see `MuleModel`; infinity for other columns.
     lookback : int or None
         Microseconds.
     hash : str
@@ -43,7 +44,7 @@ class ReadyModel(NamedTuple):
     names: list[str]
     plan: Any
     trees: PackedTrees
-    is_duration: BoolArray
+    longest: Float32Array
     lookback: int | None
     hash: str
 
@@ -55,9 +56,9 @@ class ReadyModel(NamedTuple):
         ModelError
             If a value is infinite.
         """
-        seen = np.ascontiguousarray(values, np.float32)
+        seen = np.array(values, np.float32, order="C")
         check_finite(seen, self.names)
-        return self.trees.raw_scores(cap_durations(seen, self.is_duration, self.model.max_duration))
+        return self.trees.raw_scores(np.minimum(seen, self.longest, out=seen))
 
 
 def make_ready(model: MuleModel) -> ReadyModel:
@@ -76,7 +77,8 @@ def make_ready(model: MuleModel) -> ReadyModel:
             f"live: {len(not_live)} of the {len(names)} columns of the model cannot be computed as each transfer "
             f"arrives. Train one with `train(..., live=True)`. {told}."
         )
+    longest = cap_durations(np.full((1, len(names)), np.inf, np.float32), durations_among(names), model.max_duration)[0]
     return ReadyModel(
         copy(model).set_params(n_jobs=1), names, plan_of(names, known), pack_trees(model.texts_, len(names)),
-        durations_among(names), model.trained_on_.lookback, config_hash(model)[:12],
+        longest, model.trained_on_.lookback, config_hash(model)[:12],
     )  # fmt: skip

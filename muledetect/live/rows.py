@@ -67,8 +67,10 @@ class Growing:
     def append(self, values: AnyArray) -> None:
         """Add values behind the others."""
         n = self.n + len(values)
-        self.reserve(n)
-        self.own(self.n)
+        if n > len(self._array):
+            self.reserve(n)
+        if self._lent:
+            self.own(self.n)
         self._array[self.n : n] = values
         self.n = n
 

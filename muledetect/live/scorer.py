@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from copy import copy
+from functools import partial
 from importlib.metadata import version
 from os import PathLike
 from pathlib import Path
@@ -21,6 +22,7 @@ from muledetect.errors import DataError, ModelError, OptionError
 from muledetect.features import as_table
 from muledetect.features._extraction import first_seen
 from muledetect.graph import Points
+from muledetect.live.coming import Coming
 from muledetect.live.hourly import Hourly
 from muledetect.live.intake import PLACE, book_rows, book_transfers, read_rows
 from muledetect.live.journal import Journal, Pending
@@ -28,7 +30,7 @@ from muledetect.live.log import Sync
 from muledetect.live.parts import live_columns
 from muledetect.live.plain import plain_columns
 from muledetect.live.ready import ReadyModel, make_ready
-from muledetect.live.state import Coming, LiveState
+from muledetect.live.state import LiveState
 from muledetect.live.types import AccountScore, Assessment, Booked, Explain
 from muledetect.model import MuleModel
 from muledetect.model.sentences import Language
@@ -60,11 +62,16 @@ def _distinct(points: Points) -> tuple[Int64Array, Int64Array]:
     return first, place
 
 
+def _columns(state: LiveState, ready: ReadyModel, points: Points) -> Float64Array:
+    return live_columns(state.parts.history(points), len(ready.names), ready.plan)
+
+
 class LiveScorer:
     """A model over a state that grows by one event at a time.
 
     What it says of an account is what `score_points` says at the same moment, bit for bit, with a look-back that begins
-    with a whole day (UTC): `Extraction(..., whole_days=True)`.
+    with a whole day (UTC): `Extraction(..., whole_days=True)`. The score of a busy account may be of the day before,
+    see `busy`: then the look-back is a day shorter.
 
     Parameters
     ----------
@@ -84,9 +91,10 @@ class LiveScorer:
         When an acknowledged event is on the disk, see `muledetect.live.log`.
     busy : int, optional
         An account with more transfers than this in the look-back, on both sides together, is scored once an hour, at a
-        moment of its own, and at the begin of each day (UTC); with more than 16 times as many, only then. That score
-        stands until the next, `AccountScore.as_of` says of when it is, see `muledetect.live.hourly`. Default: every
-        account is scored as of the payment, whatever it takes.
+        moment of its own. That score stands until the next. One that had more than 16 times as many at the begin of the
+        day before (UTC) has the score of that moment all day. `AccountScore.as_of` says of when a score is; the
+        look-back is that of the payment. See `muledetect.live.hourly`. Default: every account is scored as of the
+        payment, whatever it takes.
 
     Raises
     ------
@@ -127,6 +135,7 @@ class LiveScorer:
                 kept = LiveState(held.pop, since=self._begin(as_of))
             held.clear()
             self.state = kept
+            self._hourly.answer(self._ready.names)
             for table, rows in () if self.journal is None else self.journal.entries():
                 self._repeat(table, rows)
         except BaseException:
@@ -177,7 +186,7 @@ class LiveScorer:
         for first in distinct(day):
             rows = np.flatnonzero(day == first)
             self.begin_day(int(times[rows].max()))
-            ends = self._ends([one[i] for one in ids for i in rows], np.tile(times[rows], 2))
+            ends = self._ends([one[i] for one in ids for i in rows], np.concatenate([times[rows], times[rows]]))
             shown = []
             for k, i in enumerate(rows.tolist()):
                 both = ends.scores[k], ends.scores[len(rows) + k]
@@ -242,7 +251,7 @@ class LiveScorer:
         if ready.lookback != self._lookback:
             raise ModelError("live: the model has another look-back than the state. Start a new scorer for it.")
         self._ready = ready
-        self._hourly.clear()
+        self._hourly.answer(ready.names)
 
     def beside(self, state: LiveState) -> LiveScorer:
         """Return a scorer by the same model over another state; it has no log, and nothing is kept in it yet."""
@@ -262,18 +271,46 @@ class LiveScorer:
             return False
         self._keep(_SINCE, [{_SINCE: begin}])
         coming, self._coming = self._coming, None
-        is_made = coming is not None and coming.since == begin
-        self.state = coming.take() if coming is not None and is_made else self.state.later(begin)
-        self._hourly.clear()
+        if coming is not None and coming.since == begin:
+            self.state, self._hourly = coming.take(), coming.hourly
+        else:
+            self.state, self._hourly = self.state.later(begin), Hourly(self._hourly.most)
+        self._hourly.answer(self._ready.names)
         return True
+
+    def prepare(self, moment: int) -> None:
+        """Be ready for payments from a moment on: begin its day, and compute what is kept of busy accounts.
+
+        Without it, or long after it, the first payments to busy accounts take as long as that. O(transfers of the busy
+        accounts).
+        """
+        self.begin_day(moment)
+        self._score_ahead(self.state, self._hourly, moment, moment)
+
+    def _score_ahead(self, state: LiveState, hourly: Hourly, as_of: int, until: int) -> None:
+        """Compute what payments at a moment will ask for of busy accounts, as far as it lies before another."""
+        ready = self._ready
+        state.on_change = hourly.forget
+        hourly.answer(ready.names)
+        due = hourly.due(state, as_of, until)
+        for place in range(len(due)):
+            one = due[place : place + 1]
+            hourly.columns(one, np.ones(1, np.bool_), partial(_columns, state, ready))
 
     def _look_ahead(self, moment: int) -> None:
         """From noon on, let another thread make the state of the next day, so that its first transfer need not wait."""
         begin = self._begin(min(moment, time_ns() // 1_000) + DAY // 2)
-        if self._coming is None and begin is not None and self.state.since is not None and begin > self.state.since:
+        if self._coming is not None:
+            self._coming.go_on()
+        elif begin is not None and self.state.since is not None and begin > self.state.since:
             if self._pool is None:
                 self._pool = ThreadPoolExecutor(1, "muledetect-next-day")
-            self._coming = self.state.prepare_later(begin, self._pool)
+            day = begin + (self._lookback or 0)
+
+            def ahead(state: LiveState, hourly: Hourly) -> None:
+                self._score_ahead(state, hourly, day, state.latest)
+
+            self._coming = Coming(self.state, begin, Hourly(self._hourly.most), self._pool, ahead)
 
     def snapshot(self) -> None:
         """Write the state down, so that a start need not book the whole log again; the log begins anew. O(state).
@@ -391,4 +428,4 @@ class LiveScorer:
         FeatureError
             If a feature of the model reads what is not at hand as a transfer arrives; it names the feature.
         """
-        return live_columns(self.state.parts.history(points), len(self._ready.names), self._ready.plan)
+        return _columns(self.state, self._ready, points)

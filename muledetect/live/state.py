@@ -7,9 +7,10 @@ ahead; a transfer that comes late is put in its place, and what came after it is
 
 from __future__ import annotations
 
+import os
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Executor, Future
-from typing import Any, Final, Literal, NamedTuple
+from typing import Any, Final, Literal
 
 import numpy as np
 import pyarrow as pa
@@ -49,6 +50,9 @@ _LEAST_ROOM: Final = 1_000
 #: Told of accounts whose columns change at all points after some moments, int32[n] and int64[n] microseconds.
 OnChange = Callable[[AnyArray, AnyArray], None]
 
+#: A method that changed the rows, and what it was given.
+Told = tuple[str, tuple[Any, ...]]
+
 #: How a row stands to those of its id: there is none, one is equal, one differs only in what may change, or neither.
 Likeness = Literal["new", "equal", "turned", "other"]
 
@@ -56,29 +60,6 @@ Likeness = Literal["new", "equal", "turned", "other"]
 def live_signals() -> list[Signal]:
     """Return the signals that can be computed as each transfer arrives."""
     return [made for made in signal_registry().signals.values() if not made.not_live]
-
-
-class Coming(NamedTuple):
-    """A state that another thread makes, and what was booked since its rows were copied."""
-
-    since: int
-    made: Future[LiveState]
-    told: list[tuple[str, tuple[Any, ...]]]
-
-    def take(self) -> LiveState:
-        """Return the state with all that was booked, transfers in one pass; waits if it is not made yet."""
-        state, transfers = self.made.result(), []
-        for what, given in self.told:
-            if what == "add_transfers":
-                table = given[0].to_arrow("transfers") if isinstance(given[0], Cells) else given[0]
-                transfers.append(table)
-                for name in ("source", "target"):  # accounts get the codes that they got when they came
-                    state.accounts.encode(table[name].combine_chunks())
-            else:
-                getattr(state, what)(*given)
-        if transfers:
-            state.add_transfers(pa.concat_tables(transfers, promote_options="default"))
-        return state
 
 
 class LiveState:
@@ -124,7 +105,7 @@ class LiveState:
         if since is not None and values is None:
             dataset = dataset_since(dataset, since)
         self.since, self.currency, self.tick = since, dataset.currency, dataset.tick
-        self._told: list[tuple[str, tuple[Any, ...]]] | None = None
+        self._told: deque[Told] | None = None
         self.on_change: OnChange | None = None
         self.signals = live_signals() if signals is None else list(signals)
         # before all else: what signals are made of takes less room than what is not there yet
@@ -162,6 +143,7 @@ class LiveState:
             owned=self._owned, signals=self.signals, values=self._values, records=self._records,
             left_out=self._left_out, currency=self.currency, tick=self.tick,
         )  # fmt: skip
+        self.parts.fill_openings(threads or os.cpu_count() or 1)
         give_back()
 
     def __repr__(self) -> str:
@@ -187,7 +169,7 @@ class LiveState:
         return {
             "transfers": rows.nbytes + self._values.nbytes + self._records.nbytes + self._left_out.nbytes
             + sum(one.nbytes_of_rows for one in by_account) + sum(one.nbytes for one in by_other),
-            "accounts": self.accounts.nbytes + keys,
+            "accounts": self.accounts.nbytes + keys + self.parts.openings.nbytes,
             "other": sum(table.nbytes for name, table in self.tables.items() if name != "transfers")
             + sum(one.nbytes for one in others),
         }  # fmt: skip
@@ -344,6 +326,16 @@ class LiveState:
         row = self._owned["accounts"].last(accounts)
         return np.asarray((accounts >= 0) & ((row < 0) | (table["is_own"][row] != 0)))
 
+    def busy_accounts(self, most: int) -> Int32Array:
+        """Return the accounts of this bank with more transfers in the look-back, ascending. O(accounts)."""
+        accounts = np.arange(len(self.accounts), dtype=np.int32)
+        accounts = accounts[self.counts(accounts) > most]
+        return accounts[self.is_own(accounts)]
+
+    def counts(self, accounts: Int32Array) -> Int64Array:
+        """Return how many transfers each account has in the look-back, int64[n]."""
+        return self._paid.counts(accounts) + self._got.counts(accounts)
+
     def n_before(self, accounts: Int32Array, moments: Int64Array) -> Int64Array:
         """Return how many transfers each account had in the look-back before a moment, int64[n]."""
         row = np.searchsorted(self.tables["transfers"]["time"], moments)
@@ -367,8 +359,8 @@ class LiveState:
         """Return the state without the events before a moment; codes of accounts stay. O(transfers)."""
         return LiveState(self.to_dataset, self.signals, since=since)
 
-    def prepare_later(self, since: int, pool: Executor) -> Coming:
-        """Let another thread make what `later` will be; what is booked meanwhile is written down for it.
+    def prepare_later(self, since: int) -> tuple[Callable[[], LiveState], deque[Told]]:
+        """Return what makes `later` of now in another thread, and where is told what is booked from now on.
 
         The other thread does all of it; only the last rows are copied at once.
 
@@ -376,17 +368,10 @@ class LiveState:
         ----------
         since : int
             Begin of its look-back, microseconds.
-        pool : Executor
-            Of the other thread.
         """
-        records = self.lend()
-        self._told = []
-
-        def make() -> LiveState:
-            # one thread, for the others have payments to score
-            return LiveState(records, self.signals, since=since, threads=1)
-
-        return Coming(since, pool.submit(make), self._told)
+        records, self._told = self.lend(), deque()
+        # one thread, for the others have payments to score
+        return lambda: LiveState(records, self.signals, since=since, threads=1), self._told
 
     def to_dataset(self) -> Dataset:
         """Return all rows as a data set; account codes are those of the state, so ids are in no order."""

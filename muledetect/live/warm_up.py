@@ -18,7 +18,9 @@ import pyarrow as pa
 
 from muledetect.clock import DAY, MINUTE, SECOND
 from muledetect.facts import Snapshot
+from muledetect.live.coming import Coming
 from muledetect.live.finding import find_money, iso_text
+from muledetect.live.hourly import Hourly
 from muledetect.live.intake import TURNS
 from muledetect.live.lists import Lists
 from muledetect.live.policy import Policy
@@ -98,7 +100,7 @@ def _turn_day(scorer: LiveScorer, since: int, begin: int) -> None:
     lent, values = scorer.state.lend(), scorer.state.lend_signals()
     columns = set(scorer.state.tables["transfers"].schema.names)
     with ThreadPoolExecutor(1) as pool:
-        coming = scorer.state.prepare_later(since, pool)
+        coming = Coming(scorer.state, since, Hourly(None), pool)
         for part in (4, 5):
             scorer.book_many(_transfers(columns, begin, part))
         scorer.state = coming.take()

@@ -33,10 +33,15 @@ SUSPECTED: Final = 1 / 3
 ORDINARY: Final = 3.5
 
 
+#: Tiers by how many limits a probability reaches.
+_ASCENDING: Final = np.array(["none", *(name for name, _ in sorted(TIERS, key=lambda tier: tier[1]))])
+
+
 def tiers_by_probability(probability: Float64Array) -> npt.NDArray[np.str_]:
     """Return the tier of each probability."""
-    conditions = [probability >= limit for _, limit in TIERS]
-    return np.select(conditions, [name for name, _ in TIERS], default="none")
+    n_reached = np.sum([probability >= limit for _, limit in TIERS], axis=0)
+    found: npt.NDArray[np.str_] = _ASCENDING[n_reached]
+    return found
 
 
 def tiers_by_budget(

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from muledetect.clock import Moment, parse_time
+from muledetect.clock import DAY, Moment, parse_time
 from muledetect.errors import OptionError
 from muledetect.facts import Snapshot
 from muledetect.facts.columns import numbers
@@ -111,9 +111,10 @@ def open_service(
         outflows.start(_snapshot_of(scorer.state.to_dataset()))
     desk = Desk(scorer, rules, outflows, bare.currency)
 
-    # so that no caller waits for what is compiled, read or laid out at the first time
+    # so that no caller waits for what is compiled, read, laid out or computed at the first time
     (progress or silent)("loading kernels", 0.0)
     warm_up(scorer, rules)
+    scorer.prepare(_first_moment(scorer.state.latest))
     scorer.score_many(last, explain=True)
 
     def lend() -> Callable[[], Dataset]:
@@ -143,6 +144,12 @@ def open_service(
         limits=limits or Limits(), record=None if decisions is None else Record(decisions), shadow=shadow, close=close,
     )  # fmt: skip
     return service
+
+
+def _first_moment(latest: int) -> int:
+    """Return from when payments will be: from now on, but in records that end a day ago or more from their end on."""
+    now = time.time_ns() // 1_000
+    return now if 0 < now - latest < DAY else latest
 
 
 def _snapshot_of(records: Dataset) -> Snapshot:

@@ -9,6 +9,7 @@ from typing import Any
 import pyarrow as pa
 from small_world import small_model, small_world
 
+from muledetect.clock import DAY
 from muledetect.features import Extraction, extract_with
 from muledetect.graph import Points
 from muledetect.model import MuleModel
@@ -49,8 +50,9 @@ def micros(table: pa.Table) -> Any:
     return table["time"].cast(pa.int64()).to_numpy()
 
 
-def by_batch(points: Points) -> tuple[Any, Any]:
-    """Score and probability of points with whole days of look-back."""
-    extraction = Extraction(bank(), lookback=model().trained_on_.lookback, whole_days=True, threads=1)
+def by_batch(points: Points, days_less: int = 0) -> tuple[Any, Any]:
+    """Score and probability of points with whole days of look-back, or with some days less."""
+    lookback = (model().trained_on_.lookback or 0) - days_less * DAY
+    extraction = Extraction(bank(), lookback=lookback, whole_days=True, threads=1)
     score = model().decision_function(extract_with(extraction, points, list(model().feature_names_in_)))
     return score, model().probability(score)

@@ -32,12 +32,27 @@ def shown(found: list[Assessment]) -> list[tuple[int, Any]]:
     return [(whole.as_of, one) for whole in found for one in (whole.payer, whole.payee) if one is not None]
 
 
-def test_moments_are_one_an_hour_and_one_at_midnight() -> None:
+def assert_batch(found: list[Assessment]) -> int:
+    """Scores are those of batch, with the look-back of the payment's day; return how many are as of a day before."""
+    ids, n_before = bank().account_ids.to_pylist(), 0
+    at = np.array([time for time, _ in shown(found)])
+    as_of = np.array([time if one.as_of is None else one.as_of for time, one in shown(found)])
+    account = np.array([ids.index(one.account_id) for _, one in shown(found)], np.int32)
+    score = np.array([one.score for _, one in shown(found)])
+    for days in range(3):
+        rows = np.flatnonzero(at // DAY - as_of // DAY == days)
+        expected = by_batch(Points(account[rows], as_of[rows]), days_less=days)[0]
+        assert np.array_equal(expected, score[rows])
+        n_before += len(rows) if days else 0
+    return n_before
+
+
+def test_moments_are_one_an_hour() -> None:
     first = MIDNIGHT + 17 * SECOND
     as_of = MIDNIGHT + np.arange(0, DAY, 60 * SECOND)
     found = moments_of(np.full(len(as_of), first), as_of)
     offset = int(found[-1] % HOUR)
-    assert set(found.tolist()) == {MIDNIGHT} | {MIDNIGHT + offset + hour * HOUR for hour in range(24)}
+    assert set(found.tolist()) == {MIDNIGHT + offset + hour * HOUR for hour in range(-1, 24)}
     assert (found <= as_of).all()
     assert (as_of - found < HOUR).all()
     assert moments_of(np.array([first]), found[-1:]).tolist() == found[-1:].tolist()
@@ -51,22 +66,24 @@ def test_moments_are_spread_over_the_hour_even_if_first_transfers_are_close(step
     assert counts.max() < 140
 
 
-def test_the_largest_accounts_are_scored_as_of_midnight() -> None:
-    """Of accounts with 10, 11, 160 and 161 transfers at any time, and one that got its 161st after midnight."""
+def test_the_largest_accounts_are_scored_as_of_the_day_before() -> None:
+    """Of accounts with 10, 11, 160 and 161 transfers at any time, and one that got its 161st on the day before."""
 
     class Counts:
         def first_times(self, accounts: np.ndarray) -> np.ndarray:
             return MIDNIGHT - DAY + 17 * SECOND * (1 + accounts.astype(np.int64))
 
+        def counts(self, accounts: np.ndarray) -> np.ndarray:
+            return np.array([10, 11, 160, 161, 161])[accounts]
+
         def n_before(self, accounts: np.ndarray, moments: np.ndarray) -> np.ndarray:
-            return np.array([10, 11, 160, 161, 161])[accounts] - ((accounts == 4) & (moments == MIDNIGHT))
+            return np.array([10, 11, 160, 161, 161])[accounts] - ((accounts == 4) & (moments == MIDNIGHT - DAY))
 
     points = Points(np.arange(5, dtype=np.int32), np.full(5, MIDNIGHT + 5 * HOUR + 1))
     asked, is_busy = Hourly(10).asked(Counts(), points)  # type: ignore[arg-type]
     assert is_busy.tolist() == [False, True, True, True, True]
     own = moments_of(Counts().first_times(points.account), points.as_of)
-    assert asked.as_of.tolist() == [points.as_of[0], own[1], own[2], MIDNIGHT, own[4]]
-    assert MIDNIGHT not in own
+    assert asked.as_of.tolist() == [points.as_of[0], own[1], own[2], MIDNIGHT - DAY, own[4]]
 
 
 @pytest.mark.slow
@@ -88,11 +105,7 @@ def test_busy_accounts_have_the_scores_of_batch_at_their_own_moments(step: int) 
         moments |= {moment % HOUR} if is_busy else set()
     assert {one.as_of is None for _, one in shown(found)} == {True, False}
     assert len(moments) > 5
-    points = Points(
-        np.array([ids.index(one.account_id) for _, one in shown(found)], np.int32),
-        np.array([at if one.as_of is None else one.as_of for at, one in shown(found)]),
-    )
-    assert np.array_equal(by_batch(points)[0], [one.score for _, one in shown(found)])
+    assert_batch(found)
 
 
 @pytest.mark.slow
@@ -237,3 +250,60 @@ def test_whatever_changes_at_a_point_is_told(seed: int) -> None:
         n_changed, n_told, known = n_changed + is_changed.sum(), n_told + may.sum(), found
         told.clear()
     assert 0 < n_changed <= n_told < len(points) * 30
+
+
+@pytest.mark.parametrize("together", [1, 512])
+def test_the_next_day_begins_with_the_scores_of_busy_accounts(together: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What its first payments ask for is computed by the other thread, and is what batch says."""
+    monkeypatch.setattr("muledetect.live.coming._TOGETHER", together)
+    rows, computed = arriving(), list[Points]()
+    day = int(rows[0]["time"].timestamp()) // 86_400 * DAY + DAY
+    today = [row for row in rows if row["time"].timestamp() * 1e6 < day]
+    first = [row for row in rows if day <= row["time"].timestamp() * 1e6 < day + HOUR]
+    scorer, fresh = LiveScorer(model(), before(), busy=20), LiveScorer(model(), before(), busy=20)
+    for low in range(0, len(today), 16):
+        scorer.book_many(today[low : low + 16])
+        if scorer._coming is not None:
+            scorer._coming._work.result()
+    scorer.begin_day(day)
+    at_once = [{**row, "time": first[0]["time"]} for row in [*today, *first]]
+    columns = scorer.columns
+    monkeypatch.setattr(scorer, "columns", lambda points: [computed.append(points), columns(points)][1])
+    found = scorer.score_many(at_once)
+    fresh.book_many(today)
+    assert found == fresh.score_many(at_once)
+    as_of = np.concatenate([points.as_of for points in computed])
+    last = int(today[-1]["time"].timestamp() * 1e6)
+    assert (as_of > last).all() == (together == 1)  # all is computed whose moment has come
+    assert {one.as_of == day - DAY for _, one in shown(found) if one.as_of is not None} == {True, False}
+    assert assert_batch(found) > 10
+
+
+def test_before_a_service_listens_busy_accounts_are_scored(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows, computed = arriving(300), list[Points]()
+    scorer, plain = LiveScorer(model(), before(), busy=20), LiveScorer(model(), before(), busy=20)
+    moment = int(rows[0]["time"].timestamp() * 1e6)
+    scorer.prepare(moment)
+    columns, asked = scorer.columns, [{**row, "time": rows[0]["time"]} for row in rows]
+    monkeypatch.setattr(scorer, "columns", lambda points: [computed.append(points), columns(points)][1])
+    found = scorer.score_many(asked)
+    assert all((points.as_of == moment).all() for points in computed)
+    assert any(one.as_of is not None for _, one in shown(found))
+    assert found == plain.score_many(asked)
+    scorer.prepare(moment + DAY)
+    assert scorer.state.since == plain.state.since + DAY
+
+
+def test_another_model_of_the_same_columns_leaves_what_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows, computed = arriving(60), list[int]()
+    scorer = LiveScorer(model(), before(), busy=20)
+    columns, asked = scorer.columns, [{**row, "time": rows[0]["time"]} for row in rows]
+    monkeypatch.setattr(scorer, "columns", lambda points: [computed.append(len(points)), columns(points)][1])
+    scorer.score_many(asked)
+    scorer.score_many(asked)
+    scorer.swap(model())
+    scorer.score_many(asked)
+    scorer._hourly.answer([*scorer._ready.names, "other"])
+    scorer.score_many(asked)
+    first, second, third, fourth = computed
+    assert first == fourth > second == third

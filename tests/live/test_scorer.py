@@ -82,7 +82,11 @@ def test_a_new_day_drives_out_what_lies_before_the_look_back(scorer: LiveScorer)
     assert not scorer.begin_day(int(micros(before().transfers)[-1]))
 
 
-def test_the_next_day_is_made_ahead_and_takes_in_what_is_booked_meanwhile() -> None:
+@pytest.mark.parametrize("together", [1, 512])
+def test_the_next_day_is_made_ahead_and_takes_in_what_is_booked_meanwhile(
+    together: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("muledetect.live.coming._TOGETHER", together)
     first = micros(before().transfers)[-1] // DAY * DAY
     rows, session = arriving(200), {"table": "sessions", "session_id": "s", "device_hash": "d"}
     ready, plain = LiveScorer(model(), before()), LiveScorer(model(), before())
@@ -90,13 +94,19 @@ def test_the_next_day_is_made_ahead_and_takes_in_what_is_booked_meanwhile() -> N
     for scorer in (ready, plain):
         scorer.book_many(rows[:20])
         scorer._look_ahead(first + DAY - HOUR)
+        if together > 1 and ready._coming is not None:
+            ready._coming._work.result()  # what comes is booked at the turn
         scorer.book_many(rows[20:60])
         scorer.advance({**session, "account_id": rows[0]["source"], "time": "2025-03-01T00:00:00Z"})
         heard = {"table": "complaints", "complaint_id": "c", "known_ts": "2025-03-09T00:00:00Z"}
         scorer.advance({**heard, "target": rows[0]["target"], "status": "open"})
         scorer.advance({**heard, "target": rows[0]["target"], "status": "confirmed", "status_ts": heard["known_ts"]})
+        if ready._coming is not None:
+            ready._coming._work.result()
+        scorer.book_many(rows[60:61])
     assert ready._coming is not None
-    assert len(ready._coming.told) >= 3
+    ready._coming._work.result()
+    assert len(ready._coming._told) == (0 if together == 1 else 5)  # what the other thread has booked is not kept
     since = ready._coming.since
     for scorer in (ready, plain):
         assert scorer.begin_day(since + model().trained_on_.lookback)

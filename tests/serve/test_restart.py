@@ -16,11 +16,13 @@ import pytest
 from served import Caller, as_bytes, later, running
 from small_world import SCORED_AT, TRAINED_AT, known_before, small_model, small_world
 
+from muledetect.clock import DAY, HOUR
 from muledetect.errors import DataError, OptionError
 from muledetect.pipeline import train
 from muledetect.records import write_tables
 from muledetect.replay import replay
 from muledetect.serve import Service, open_service
+from muledetect.serve.start import _first_moment
 
 pytestmark = pytest.mark.slow
 
@@ -145,3 +147,14 @@ def test_a_killed_service_has_what_it_acknowledged_and_a_stopped_one_ends_in_goo
     assert "Traceback" not in said
     assert not any(row[side] in said for row in rows for side in ("source", "target"))
     assert {path.name for path in (folder / "killed").iterdir()} == {"state-1", "events-1.log"}
+
+
+@pytest.mark.parametrize(
+    ("since", "expected"), [(HOUR, HOUR), (DAY - 1, DAY - 1), (DAY, 0), (400 * DAY, 0), (-HOUR, 0)]
+)
+def test_a_service_gets_ready_for_now_unless_its_records_are_old(
+    since: int, expected: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    latest = 1_741_651_200_000_000
+    monkeypatch.setattr("muledetect.serve.start.time.time_ns", lambda: (latest + since) * 1_000)
+    assert _first_moment(latest) == latest + expected

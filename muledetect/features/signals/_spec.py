@@ -70,8 +70,8 @@ class Signal:
         if not self.reads_known:  # one that does begins with them
             known = past.known.get(self.name, values[:0])
             values[: len(known)] = known
-        is_self = past.paid_at < 0
-        if is_self.any():
+        if len(past.paid.time) < len(past):  # some are from an account to itself, and stand in no book
+            is_self = past.paid_at < 0
             for place, column in enumerate(self.columns.values()):
                 values[is_self, place] = 0 if column.unit in {"count", "flag"} else np.nan
         return values

@@ -63,10 +63,11 @@ def _codes(past: Past, name: str) -> Int32Array | None:
 
 def _others(past: Past, key: Int32Array, account: Int32Array, window: int, found: Float32Array) -> None:
     """Count other users of each key; arrays are read at random places one by one, so that the pages of one suffice."""
-    is_asked = np.zeros(int(key.max(initial=-1)) + 2, np.bool_)  # the last place is that of null
+    n_keys = int(key.max(initial=-1)) + 1
+    is_asked = np.zeros(n_keys + 1, np.bool_)  # the last place is that of null
     is_asked[key[past.n_known("access") :]] = True
     moved = np.where((past.paid_at >= 0) & is_asked[key], key, -1)
-    start, rows = group(moved, int(key.max(initial=-1)) + 1, past.room)  # by key, in time order within it
+    start, rows = group(moved, n_keys, past.room)  # by key, in time order within it
     user, time = past.room.take(account, rows), past.room.take(past.graph.time, rows)
     count = past.room.empty(len(rows), np.float32)
     _count_others(start, user, time, window, past.is_simultaneous, past.most, past.graph.n_accounts, count)
