@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+import numpy as np
 import pyarrow as pa
 
 from muledetect.clock import Moment, format_time, parse_time
@@ -98,12 +99,23 @@ def _refuse_reading(limit: int, source: Any) -> None:
 
 def _refuse_work(limit: int, dataset: Dataset) -> None:
     n_sessions = len(dataset.tables.get("sessions", ()))
-    need = need_of_work(dataset.transfers.num_rows, len(dataset.account_ids), n_sessions)
+    n_of_one = _most_of_one(dataset)
+    need = need_of_work(dataset.transfers.num_rows, len(dataset.account_ids), n_sessions, n_of_one)
     if need > limit:
         raise OptionError(
-            f"memory: {dataset.transfers.num_rows:,} transfers of {len(dataset.account_ids):,} accounts need about "
-            f"{need / 1e9:.1f} GB; got {limit / 1e9:g} GB. Give that much, or a data set of a shorter time."
+            f"memory: {dataset.transfers.num_rows:,} transfers of {len(dataset.account_ids):,} accounts, {n_of_one:,} "
+            f"of them of one account, need about {need / 1e9:.1f} GB; got {limit / 1e9:g} GB. Give that much, or a "
+            "data set of a shorter time."
         )
+
+
+def _most_of_one(dataset: Dataset) -> int:
+    """Return how many transfers the account has that has most."""
+    n = np.zeros(len(dataset.account_ids), np.int32)
+    for name in ("source", "target"):
+        for chunk in dataset.transfers[name].chunks:
+            np.add.at(n, chunk.indices.to_numpy(), 1)
+    return int(n.max(initial=0))
 
 
 def _in_room(dataset: Dataset, room: Room, *, is_ours: bool) -> Dataset:

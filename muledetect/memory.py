@@ -46,6 +46,7 @@ _PROGRAM: Final = 600_000_000
 _AN_ACCOUNT: Final = 300
 _A_TRANSFER: Final = 10
 _A_SESSION: Final = 15
+_OF_ONE_ACCOUNT: Final = 200
 _READING: Final = 6
 # Of a live state and that of the next day beside it.
 _A_LIVE_ACCOUNT: Final = 300
@@ -240,19 +241,22 @@ class Room:
         return pa.ipc.open_file(pa.py_buffer(mapped)).read_all()
 
 
-def need_of_work(n_transfers: int, n_accounts: int, n_sessions: int) -> int:
+def need_of_work(n_transfers: int, n_accounts: int, n_sessions: int, n_of_one: int = 0) -> int:
     """Return about how many bytes scoring takes of its own, besides what is in files.
 
     Fitted to `benchmarks/scale.py`, with some margin: the program with its model and two shards in work; what is on the
     heap by account, in the shards, for peers and in the table of scores; and what is there for a moment while
-    transfers or sessions are indexed, of which only one is at a time.
+    transfers or sessions are indexed, or the features of the largest account are computed: one of them at a time.
 
     Parameters
     ----------
     n_transfers, n_accounts, n_sessions : int
         Rows of the data set; accounts with those of other banks.
+    n_of_one : int
+        Transfers of the account that has most, both sides.
     """
-    return _PROGRAM + _AN_ACCOUNT * n_accounts + max(_A_TRANSFER * n_transfers, _A_SESSION * n_sessions)
+    for_a_moment = max(_A_TRANSFER * n_transfers, _A_SESSION * n_sessions, _OF_ONE_ACCOUNT * n_of_one)
+    return _PROGRAM + _AN_ACCOUNT * n_accounts + for_a_moment
 
 
 def need_of_state(n_transfers: int, n_accounts: int) -> int:

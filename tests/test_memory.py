@@ -190,13 +190,25 @@ def test_a_limit_that_cannot_be_held_is_refused_before_the_work(tmp_path: Path) 
     with pytest.raises(OptionError, match=r"read this folder takes about 0.6 GB; got 0.4 GB. Prepare it once"):
         md.score(tmp_path / "bank", "starter", "2025-01-20", memory="400MB")
     bank = read_dataset(tmp_path / "bank")
-    with pytest.raises(OptionError, match=r"transfers of .* accounts need about 0.6 GB; got 0.3 GB"):
+    with pytest.raises(OptionError, match=r"transfers of .* of one account, need about 0.6 GB; got 0.3 GB"):
         md.score(bank, "starter", "2025-01-20", memory="300MB")
+
+
+def test_the_largest_account_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("muledetect.memory._OF_ONE_ACCOUNT", 10**8)
+    names = ["a", "b", "c", "a", "a", "b"]
+    times = [f"2025-01-{day:02d}T08:00:00Z" for day in (1, 2, 3)]
+    transfers = pa.table(
+        {"transfer_id": ["1", "2", "3"], "time": times, "source": names[:3], "target": names[3:], "amount": [5, 6, 7]}
+    )
+    with pytest.raises(OptionError, match=r"3 transfers of 3 accounts, 3 of them of one account, need about 0.9 GB"):
+        md.score(read_dataset({"transfers": transfers}), "starter", "2025-01-20", memory="800MB")
 
 
 def test_what_work_needs_grows_with_every_table() -> None:
     least = need_of_work(0, 0, 0)
     assert least < need_of_work(0, 10**6, 0) < need_of_work(10**8, 10**6, 0) < need_of_work(10**8, 10**6, 10**8)
+    assert need_of_work(10**8, 10**6, 0) == need_of_work(10**8, 10**6, 0, 10**6) < need_of_work(10**8, 10**6, 0, 10**7)
     assert need_of_work(50_000_000, 2_600_000, 30_000_000) < 4 * 10**9
     assert need_of_work(200_000_000, 10_400_000, 121_000_000) < 8 * 10**9
 

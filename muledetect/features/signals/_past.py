@@ -197,8 +197,15 @@ class Past:
         if not self._is_by_debit:
             return rows
         found = self.room.empty(rows.shape, np.float32)
-        self.by_transfer(_in_time, self.paid_at, rows, found)
+        self.by_transfer(_in_time, self.paid_at, rows, 0, found)
         return found
+
+    def put_credits(self, rows: Float32Array, first: int, found: Float32Array) -> None:
+        """Write what a kernel found of each entry of `received` to its transfer, in columns from `first` on.
+
+        A kernel that goes through the accounts writes such rows side by side; the transfers of credits lie anywhere.
+        """
+        self.by_transfer(_in_time, self.received_at, rows, first, found)
 
     def n_known(self, name: str) -> int:
         """Return of how many of the first transfers a kernel need not fill the values of a signal."""
@@ -394,10 +401,10 @@ def fill_in_time(low, high, place, values, found) -> None:  # type: ignore[no-un
 
 
 @numba.njit(cache=True, nogil=True)
-def _in_time(low, high, place, rows, found) -> None:  # type: ignore[no-untyped-def]
+def _in_time(low, high, place, rows, first, found) -> None:  # type: ignore[no-untyped-def]
     for i in range(low, high):
         for k in range(rows.shape[1]):
-            found[i, k] = rows[place[i], k] if place[i] >= 0 else np.nan
+            found[i, first + k] = rows[place[i], k] if place[i] >= 0 else np.nan
 
 
 @numba.njit(cache=True, nogil=True)

@@ -41,15 +41,17 @@ def first_payments(past: Past) -> Float32Array:
     Columns of a side are NaN where the account has more than 4,096 first payments on it within the look-back, unless
     `max_degree` is None. O(first payments of the account within the look-back) a first payment.
     """
-    found = past.unknown(7)
+    found, by_credit = past.unknown(7), past.room.full((len(past.received.time), 3), np.nan, np.float32)
     is_first = past.at_random((len(past),), 0, np.bool_)
     paid, received = past.by_debit()
     past.by_account(_mark_first, paid, past.graph.n_accounts, is_first)
     past.by_account(
         _look_back, paid, received, is_first, past.lookback, past.is_simultaneous, past.most,
-        past.n_known("first_payments"), found,
+        past.n_known("first_payments"), found, by_credit,
     )  # fmt: skip
-    return past.in_time(found)
+    found = past.in_time(found)
+    past.put_credits(by_credit, 4, found)
+    return found
 
 
 @numba.njit(cache=True, nogil=True)
@@ -67,7 +69,7 @@ def _mark_first(low, high, paid, n_accounts, is_first) -> None:  # type: ignore[
 
 @numba.njit(cache=True, nogil=True)
 def _look_back(  # type: ignore[no-untyped-def]
-    low, high, paid, received, is_first, lookback, is_simultaneous, most, n_known, found
+    low, high, paid, received, is_first, lookback, is_simultaneous, most, n_known, found, by_credit
 ) -> None:
     """Slide a window over the first payments that each account made, and over those that it got."""
     for a in range(low, high):
@@ -85,10 +87,9 @@ def _look_back(  # type: ignore[no-untyped-def]
                 _, found[i, 2], found[i, 3] = _compare(received, got[f_first:f_last], paid.other[e], paid.amount[e])
         first, last = 0, 0
         for f in got:
-            i = received.transfer[f]
             first, last = _slide(received, got, first, last, received.time[f], lookback, is_simultaneous)
             if last - first <= most:
-                found[i, 4], found[i, 5], found[i, 6] = _compare(
+                by_credit[f, 0], by_credit[f, 1], by_credit[f, 2] = _compare(
                     received, got[first:last], received.other[f], received.amount[f]
                 )
 

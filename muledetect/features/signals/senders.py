@@ -43,12 +43,13 @@ def senders(past: Past) -> Float32Array:
     Of a payer with more than 4,096 debits in [time - lookback, time) `amount_to_habit` and `rising_run` are NaN, unless
     `max_degree` is None. O(1) a transfer, amortised.
     """
-    found = past.unknown(6)
+    found, by_credit = past.unknown(6), past.room.full((len(past.received.time), 1), np.nan, np.float32)
     past.by_account(
-        _habits, *past.by_debit(), past.lookback, past.most, past.graph.n_accounts, past.n_known("senders"),
-        past.opening, found,
+        _habits, past.by_debit()[0], past.received, past.lookback, past.most, past.graph.n_accounts,
+        past.n_known("senders"), past.opening, found, by_credit,
     )  # fmt: skip
     found = past.in_time(found)
+    past.put_credits(by_credit, 4, found)
     if "source_balance_after" in past.at_hand:
         new = slice(past.n_known("senders"), None)
         found[new, 0] = _drained(past.graph.amount[new], past.at_hand["source_balance_after"][new])
@@ -70,7 +71,7 @@ def _drained(amount: Int64Array, balance: Int64Array) -> Float32Array:
 
 
 @numba.njit(cache=True, nogil=True)
-def _habits(low, high, paid, received, lookback, most, n_accounts, n_known, opening, found) -> None:  # type: ignore[no-untyped-def]
+def _habits(low, high, paid, received, lookback, most, n_accounts, n_known, opening, found, by_credit) -> None:  # type: ignore[no-untyped-def]
     """Merge the two books of each account, tick by tick.
 
     Invariant: of the ticks with debits before the current one, `largest` is the largest debit, `last_peak` that of the
@@ -92,7 +93,7 @@ def _habits(low, high, paid, received, lookback, most, n_accounts, n_known, open
                 other = received.other[f]
                 if met_by[other] != a:
                     met_by[other], first_met[other] = a, now
-                found[received.transfer[f], 4] = idle
+                by_credit[f, 0] = idle
                 f += 1
             peak, e_now = np.int64(0), e
             while e < e_stop and paid.time[e] == now:
