@@ -275,11 +275,11 @@ def _walk_all(way, accounts, oldest, as_of, found, ended) -> None:  # type: igno
                 n = _reach(steps, 0, n, number, group, part, way.sign * book.time[h])
         is_cut = False
         for hop in range(2):
-            is_cut |= _is_too_far(way, steps, hop, n, oldest[p], as_of[p])
-            if is_cut:
-                break
             number += 1
             n, told = _step(way, steps, hop, n, number, a, oldest[p], as_of[p])
+            is_cut = n < 0
+            if is_cut:
+                break
             found[p, 2 * hop], found[p, 2 * hop + 1] = told[0] / _ONE, told[1]
             returned += told[2]
             exited += told[3]
@@ -303,9 +303,14 @@ def _first_link(way, group, oldest):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(cache=True, nogil=True)
-def _is_too_far(way, steps, hop, n, oldest, as_of):  # type: ignore[no-untyped-def]
-    """Count the links and transfers of a step. Links before the window or from `as_of` on are not even counted."""
-    n_seen = 0
+def _step(way, steps, hop, n, number, account, oldest, as_of):  # type: ignore[no-untyped-def]
+    """Take one step; return the number of groups reached, and share, ends, returned, exited and the fastest.
+
+    The number is -1 if the step goes over too many links and transfers. Those before the window or from `as_of` on are
+    not counted.
+    """
+    n_seen, n_next, n_ends, nothing = 0, 0, 0, np.int64(0)
+    moved, returned, exited, fastest = nothing, nothing, nothing, nothing - 1
     for s in range(n):
         group = steps.group[hop, s]
         for k in range(_first_link(way, group, oldest), way.start[group + 1]):
@@ -314,21 +319,7 @@ def _is_too_far(way, steps, hop, n, oldest, as_of):  # type: ignore[no-untyped-d
                 break
             n_seen += 1 + link.stop - link.first
             if n_seen > MOST:
-                return True
-    return False
-
-
-@numba.njit(cache=True, nogil=True)
-def _step(way, steps, hop, n, number, account, oldest, as_of):  # type: ignore[no-untyped-def]
-    """Take one step; return the number of groups reached, and share, ends, returned, exited and the fastest."""
-    n_next, n_ends, nothing = 0, 0, np.int64(0)
-    moved, returned, exited, fastest = nothing, nothing, nothing, nothing - 1
-    for s in range(n):
-        group = steps.group[hop, s]
-        for k in range(_first_link(way, group, oldest), way.start[group + 1]):
-            link = way.links[k]
-            if link.time >= as_of:
-                break
+                return -1, (nothing, 0, nothing, nothing, nothing)
             rate = steps.part[hop, s] * link.rate
             for h in range(link.first, link.stop):
                 entry = way.entries[h]

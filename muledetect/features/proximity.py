@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from muledetect.arrays import Float64Array, Int64Array, first_at_least
+from muledetect.arrays import BoolArray, Float64Array, Int64Array, first_at_least
 from muledetect.features._columns import ON_REQUEST, Column
 from muledetect.features._extraction import Extraction
 from muledetect.features._history import History
@@ -42,10 +42,22 @@ _SAYS: Final = {
 
 
 class _Seeds(NamedTuple):
-    """When each account was first known to be a mule, and the group that it belongs to."""
+    """What labels say of each account.
+
+    Attributes
+    ----------
+    known : int64[n_accounts]
+        When it was first known to be a mule.
+    group : int64[n_accounts]
+        The group that it belongs to.
+    is_of_use : bool[2, n_accounts]
+        A walk may find something there, through what it received or through what it paid: it was a mule at some time,
+        dealt with one on that side, or has so many transfers that it may be too busy. One byte that most walks read.
+    """
 
     known: Int64Array
     group: Int64Array
+    is_of_use: BoolArray
 
 
 class _Question(NamedTuple):
@@ -101,7 +113,21 @@ def _seeds(extraction: Extraction) -> _Seeds | None:
     if when is not None:
         np.minimum.at(known, codes[codes >= 0], when[codes >= 0])
     group = np.arange(n_accounts, dtype=np.int64) if extraction.hide_groups is None else extraction.hide_groups
-    return _Seeds(known, group)
+    past = extraction.past
+    return _Seeds(known, group, _of_use(known, past.paid, past.received, past.max_degree))
+
+
+@numba.njit(cache=True, nogil=True)
+def _of_use(known, paid, received, max_degree):  # type: ignore[no-untyped-def]
+    found = np.zeros((2, len(known)), np.bool_)
+    for a in range(len(known)):
+        for side, book, other_book in ((0, received, paid), (1, paid, received)):
+            found[side, a] |= 0 < max_degree < book.stop[a] - book.start[a]
+            if known[a] < _LATE:
+                found[side, a] = True
+                for other in other_book.other[other_book.start[a] : other_book.stop[a]]:
+                    found[side, other] = True
+    return found
 
 
 @numba.njit(cache=True, nogil=True)
@@ -145,6 +171,8 @@ def _walk(paid, received, seeds, asked, n_accounts, found) -> None:  # type: ign
                 total += book.amount[j]
             for j in range(low, high):
                 other = book.other[j]
+                if not seeds.is_of_use[side, other]:
+                    continue
                 if _is_seed(seeds, other, a, as_of):
                     direct += book.amount[j]
                     n_met += met[other] != p

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any, Final, Literal, get_args
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final, Literal, get_args
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from muledetect.arrays import Int64Array
+from muledetect.arrays import Int32Array, Int64Array, pieces
 from muledetect.errors import OptionError
+from muledetect.facts.columns import encoded, equals, group
 from muledetect.graph import Points
-from muledetect.labels._columns import codes_of
+from muledetect.records.encode import IdEncoder
 
 if TYPE_CHECKING:
     from muledetect.records import Dataset
@@ -93,52 +92,71 @@ def component_groups(
 
 def _in_table(dataset: Dataset, join: str) -> _Members:
     name, key = _TABLE_OF[join]
-    table = dataset.tables.get(name)
+    table, room = dataset.tables.get(name), dataset.room
     if table is None or key not in table.column_names:
         return np.empty(0, np.int64), np.empty(0, np.int64)
-    return _known(codes_of(table["account_id"], dataset.account_ids), _numbered(_text(table[key])))
+    things = encoded(IdEncoder(room), table[key], room)
+    return _members(encoded(_accounts(dataset), table["account_id"], room), things, len(dataset.account_ids))
 
 
 def _on_devices(dataset: Dataset) -> _Members:
-    seen = list(_sightings(dataset))
-    if not seen:
-        return np.empty(0, np.int64), np.empty(0, np.int64)
-    device = _numbered(pa.concat_arrays([values for _, values in seen]))
-    return _known(np.concatenate([codes for codes, _ in seen]), device)
-
-
-def _sightings(dataset: Dataset) -> Iterator[tuple[Int64Array, pa.Array]]:
-    """Yield account codes and the devices on which they were seen, table by table."""
+    n_accounts, room = len(dataset.account_ids), dataset.room
+    accounts, devices = _accounts(dataset), IdEncoder(room)
+    found = [(np.empty(0, np.int64), np.empty(0, np.int64))]
     for name, user in (("sessions", "account_id"), ("transfers", "source")):
         table = dataset.tables.get(name)
         if table is not None and "device_hash" in table.column_names:
-            used = table.filter(pc.is_valid(table["device_hash"]))
-            yield codes_of(used[user], dataset.account_ids), _text(used["device_hash"])
+            device = encoded(devices, table["device_hash"], room)
+            found.append(_members(encoded(accounts, table[user], room), device, n_accounts))
     identifiers = dataset.tables.get("identifiers")
-    if identifiers is None:
-        return
-    devices = identifiers.filter(pc.equal(identifiers["kind"].cast(pa.string()), "device"))
-    values = _text(devices["value_hash"])
-    yield codes_of(devices["entity_id"], dataset.account_ids), values
-    accounts = dataset.tables.get("accounts")
-    if accounts is not None and "holder_id" in accounts.column_names:
-        yield _through_holders(dataset, accounts, _text(devices["entity_id"]), values)
+    if identifiers is not None:
+        is_device = pa.chunked_array([equals(identifiers["kind"], "device")])
+        table = room.filter(identifiers.select(["entity_id", "value_hash"]), is_device)
+        device = encoded(devices, table["value_hash"], room)
+        found.append(_members(encoded(accounts, table["entity_id"], room), device, n_accounts))
+        found.append(_through_holders(dataset, table["entity_id"], device))
+    codes, things = zip(*found, strict=True)
+    return np.concatenate(codes), np.concatenate(things)
 
 
-def _through_holders(
-    dataset: Dataset, accounts: pa.Table, entity: pa.Array, values: pa.Array
-) -> tuple[Int64Array, pa.Array]:
-    """Return the accounts of entities that are holders, each with the entity's value."""
-    owned = pa.table({"holder": _text(accounts["holder_id"]), "account": _text(accounts["account_id"])})
-    joined = pa.table({"holder": entity, "value": values}).join(owned, "holder", join_type="inner")
-    return codes_of(joined["account"], dataset.account_ids), _text(joined["value"])
+def _through_holders(dataset: Dataset, entity: pa.ChunkedArray, device: Int32Array) -> _Members:
+    """Return the accounts of entities that are holders, each with the entity's device."""
+    table, room = dataset.tables.get("accounts"), dataset.room
+    if table is None or "holder_id" not in table.column_names:
+        return np.empty(0, np.int64), np.empty(0, np.int64)
+    holders, n_accounts = IdEncoder(room), len(dataset.account_ids)
+    holder, account = encoded(holders, table["holder_id"], room), encoded(_accounts(dataset), table["account_id"], room)
+    start, place = group(holder, len(holders), room)  # a row without a holder is in no group
+    code = encoded(holders, entity, room)
+    rows = np.flatnonzero((code >= 0) & (code < len(start) - 1))
+    begin, n = start[code[rows]], np.diff(start)[code[rows]]
+    at = np.repeat(begin - np.concatenate([[0], np.cumsum(n)[:-1]]), n) + np.arange(n.sum())
+    return _members(account[place[at]], np.repeat(device[rows], n), n_accounts)
+
+
+def _accounts(dataset: Dataset) -> IdEncoder:
+    """Return an encoder that gives each known account its code, and other ids codes beyond."""
+    known = IdEncoder(dataset.room, len(dataset.account_ids))
+    encoded(known, pa.chunked_array([dataset.account_ids]), dataset.room)
+    return known
+
+
+def _members(account: Int32Array, thing: Int32Array, n_accounts: int) -> _Members:
+    """Return the distinct pairs of known accounts and things. O(n log n), in pieces."""
+    found = [np.empty(0, np.int64)]
+    for rows in pieces(len(account)):
+        one, other = account[rows], thing[rows]
+        is_known = (one >= 0) & (one < n_accounts) & (other >= 0)
+        found.append(np.unique(other[is_known].astype(np.int64) * n_accounts + one[is_known]))
+    key = np.unique(np.concatenate(found))
+    return key % max(1, n_accounts), key // max(1, n_accounts)
 
 
 def _without_hubs(dataset: Dataset, members: _Members, max_holders: int) -> _Members:
     account, device = members
     person = _components([_in_table(dataset, "holder")], len(dataset.account_ids))[account]
-    pairs = np.unique(np.stack([device, person], axis=1), axis=0)
-    n_people = np.bincount(pairs[:, 0], minlength=int(device.max(initial=-1)) + 1)
+    pairs = np.unique(device * max(1, len(dataset.account_ids)) + person)
+    n_people = np.bincount(pairs // max(1, len(dataset.account_ids)), minlength=int(device.max(initial=-1)) + 1)
     is_small = n_people[device] <= max_holders
     return account[is_small], device[is_small]
 
@@ -153,18 +171,3 @@ def _components(shared: Sequence[_Members], n_accounts: int) -> Int64Array:
     joined = coo_array((np.ones(len(row), dtype=np.int8), (row, column)), shape=(n_nodes, n_nodes))
     group: Int64Array = connected_components(joined, directed=False)[1].astype(np.int64)
     return group[:n_accounts]
-
-
-def _known(codes: Int64Array, things: Int64Array) -> _Members:
-    is_known: npt.NDArray[np.bool_] = (codes >= 0) & (things >= 0)
-    return codes[is_known], things[is_known]
-
-
-def _numbered(values: pa.Array) -> Int64Array:
-    indices = values.dictionary_encode().indices
-    return np.asarray(pc.fill_null(indices, -1).to_numpy(zero_copy_only=False), dtype=np.int64)
-
-
-def _text(column: Any) -> pa.Array:
-    text = column.cast(pa.string())
-    return text.combine_chunks() if isinstance(text, pa.ChunkedArray) else text

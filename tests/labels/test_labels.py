@@ -23,6 +23,7 @@ from muledetect.labels import (
     split_by_time,
 )
 from muledetect.labels.targets import drop_unripe
+from muledetect.memory import HEAP
 
 TIME = pa.timestamp("us", tz="UTC")
 
@@ -44,7 +45,7 @@ def dataset(drawn: TransferGraph, **tables: dict[str, list[Any]]) -> Any:
             for key, values in columns.items()
         }
         read[name] = pa.table(arrays)
-    return SimpleNamespace(tables=read, account_ids=drawn.account_ids)
+    return SimpleNamespace(tables=read, account_ids=drawn.account_ids, room=HEAP)
 
 
 def mule(**spell: str | None) -> Any:
