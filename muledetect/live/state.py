@@ -442,6 +442,8 @@ class LiveState:
 def _differ(former: Float32Array, found: Float32Array, order: AnyArray) -> BoolArray:
     """Return which rows of signals are new or others than before; row i was row `order[i]`, new rows were behind."""
     is_new = order >= len(former)
+    if not len(former):
+        return is_new
     one, other = (np.ascontiguousarray(values).view(np.uint32) for values in (found, former))  # NaN is as NaN
     is_new[~is_new] = (one[~is_new] != other[order[~is_new]]).any(axis=1)
     return is_new

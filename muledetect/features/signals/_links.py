@@ -88,6 +88,9 @@ def build_links_in_time(past: Past) -> Links:
     Who follows the money in time reads them from the begin to the end, instead of at random. An array after the other
     is put in order, by one pass over it. A transfer from an account to itself is in the groups -1.
     """
+    if past.threads == 1 and past.room.limit is None:  # in one call: around one payment there are few transfers
+        rules = (past.lookback, past.is_simultaneous, past.opening, past.n_known("relay"))
+        return Links(*_at_once(past.paid, past.received, past.paid_at, past.received_at, *rules))  # type: ignore[call-arg]
     links, n, room = build_links(past), len(past), past.room
     sides = (
         ("debit_of", "debit_total", past.paid_at, past.paid.transfer),
@@ -189,3 +192,40 @@ def _match(low, high, paid, received, lookback, is_simultaneous, opening, n_know
                         k = links.start[d] if k < 0 else k + 1
                         links.credit[k], links.amount[k] = oldest, moved
                         links.is_firm[k] = 2 * moved >= min(total, whole)
+
+
+@numba.njit(cache=True, nogil=True)
+def _at_once(paid, received, paid_at, received_at, lookback, is_simultaneous, opening, n_known):  # type: ignore[no-untyped-def]
+    """Return the links in the order of time, by the same kernels; for one thread, without a limit of memory."""
+    n_accounts, n, n_paid, n_received = len(paid.start), len(paid_at), len(paid.time), len(received.time)
+    start, pairs = np.zeros(n_paid + 1, np.int64), _pairs(0)
+    debit_of, debit_total = np.empty(n_paid, np.int32), np.zeros(n_paid, np.int64)
+    credit_of, credit_total = np.empty(n_received, np.int32), np.zeros(n_received, np.int64)
+    links = Links(start, *pairs, debit_of, credit_of, debit_total, credit_total)
+    _group(0, n_accounts, paid, received, links)
+    _match(0, n_accounts, paid, received, lookback, is_simultaneous, opening, n_known, True, links)
+    _add_up(start)
+    links = Links(start, *_pairs(start[n_paid]), debit_of, credit_of, debit_total, credit_total)
+    _match(0, n_accounts, paid, received, lookback, is_simultaneous, opening, n_known, False, links)
+    in_time, pairs = np.zeros(n + 1, np.int64), _pairs(start[n_paid])
+    _count_in_time(0, n, paid_at, start, in_time)
+    _add_up(in_time)
+    _pairs_in_time(0, n, paid_at, received.transfer, links, in_time, *pairs)
+    debit, debit_whole = np.full(n, np.int32(-1), np.int32), np.zeros(n, np.int64)
+    credit, credit_whole = np.full(n, np.int32(-1), np.int32), np.zeros(n, np.int64)
+    _name_in_time(0, n, paid_at, debit_of, paid.transfer, debit)
+    _name_in_time(0, n, received_at, credit_of, received.transfer, credit)
+    fill_in_time(0, n, paid_at, debit_total, debit_whole)
+    fill_in_time(0, n, received_at, credit_total, credit_whole)
+    return in_time, pairs[0], pairs[1], pairs[2], debit, credit, debit_whole, credit_whole
+
+
+@numba.njit(cache=True, nogil=True)
+def _pairs(n):  # type: ignore[no-untyped-def]
+    return np.empty(n, np.int32), np.empty(n, np.int64), np.empty(n, np.bool_)
+
+
+@numba.njit(cache=True, nogil=True)
+def _add_up(start) -> None:  # type: ignore[no-untyped-def]
+    for k in range(len(start) - 1):
+        start[k + 1] += start[k]

@@ -63,6 +63,12 @@ def _codes(past: Past, name: str) -> Int32Array | None:
 
 def _others(past: Past, key: Int32Array, account: Int32Array, window: int, found: Float32Array) -> None:
     """Count other users of each key; arrays are read at random places one by one, so that the pages of one suffice."""
+    if past.threads == 1 and past.room.limit is None:  # in one call: around one payment there are few transfers
+        _others_at_once(
+            key, account, past.graph.time, past.paid_at, past.n_known("access"), window, past.is_simultaneous,
+            past.most, past.graph.n_accounts, found,
+        )  # fmt: skip
+        return
     n_keys = int(key.max(initial=-1)) + 1
     is_asked = np.zeros(n_keys + 1, np.bool_)  # the last place is that of null
     is_asked[key[past.n_known("access") :]] = True
@@ -88,6 +94,33 @@ def _new_devices(low, high, paid, device, n_devices, n_known, found) -> None:  #
                 if used_by[d] != a:
                     used_by[d], first_use[d] = a, paid.time[e]
                 found[i] = first_use[d] == paid.time[e]
+
+
+@numba.njit(cache=True, nogil=True)
+def _others_at_once(  # type: ignore[no-untyped-def]
+    key, account, time, paid_at, n_known, window, is_simultaneous, most, n_accounts, found
+) -> None:
+    """Do the same by the same kernel; for one thread, without a limit of memory."""
+    n_keys = 0
+    for k in key:
+        n_keys = max(n_keys, k + 1)
+    is_asked, start = np.zeros(n_keys, np.bool_), np.zeros(n_keys + 1, np.int64)
+    for k in key[n_known:]:
+        if k >= 0:
+            is_asked[k] = True
+    for i in range(len(key)):
+        if key[i] >= 0 and is_asked[key[i]] and paid_at[i] >= 0:
+            start[key[i] + 1] += 1
+    for k in range(n_keys):
+        start[k + 1] += start[k]
+    place, rows = start[:-1].copy(), np.empty(start[n_keys], np.int64)
+    for i in range(len(key)):
+        if key[i] >= 0 and is_asked[key[i]] and paid_at[i] >= 0:
+            rows[place[key[i]]] = i
+            place[key[i]] += 1
+    count = np.empty(len(rows), np.float32)
+    _count_others(start, account[rows], time[rows], window, is_simultaneous, most, n_accounts, count)
+    found[rows] = count
 
 
 @numba.njit(cache=True, nogil=True)
