@@ -4,7 +4,8 @@
     events-3.log    what was booked since
 
 A snapshot is there as a whole or not at all: its folder gets its name when all is on the disk. The log of the snapshot
-before goes only then. Without a snapshot there is `events-0.log`, and the state begins with the data set.
+before goes only then; until then what is booked is written to both logs, and is on the disk in both when `sync` says.
+Without a snapshot there is `events-0.log`, and the state begins with the data set.
 """
 
 from __future__ import annotations
@@ -12,10 +13,10 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
@@ -34,11 +35,9 @@ _SIGNALS: Final = "signals.npy"
 Rows = list[Mapping[str, Any]]
 
 
-class Pending(NamedTuple):
-    """A snapshot to come: `write` may be called in another thread, and `keep` behind it in the thread of the state."""
-
-    write: Callable[[], None]
-    keep: Callable[[], None]
+#: The steps of a snapshot, one after the other: those at even places may be called in another thread, the others belong
+#: to the thread of the state, and do not wait for the disk.
+Pending = Sequence[Callable[[], None]]
 
 
 class Journal:
@@ -72,23 +71,31 @@ class Journal:
         for number in range(self._number):  # left by a process that was killed while it wrote a snapshot
             (folder / f"events-{number}.log").unlink(missing_ok=True)
             shutil.rmtree(folder / f"state-{number}", ignore_errors=True)
-        self._log = self._open(self._number)
+        self._logs: tuple[Log, ...] = (self._open(self._number),)
 
     @property
     def n_cut(self) -> int:
         """Bytes that `entries` cut off."""
-        return self._log.n_cut
+        return self._logs[0].n_cut
 
     def append(self, table: str, rows: Rows) -> None:
-        """Write down rows that will be booked; when this returns they are where `sync` says."""
-        self._log.append(json.dumps([table, rows], default=_text, separators=(",", ":")).encode())
+        """Write down rows that will be booked; when this returns they are where `sync` says, in all logs or in none."""
+        content = json.dumps([table, rows], default=_text, separators=(",", ":")).encode()
+        ends = [log.end for log in self._logs]
+        try:
+            for log in self._logs:
+                log.append(content)
+        except OSError:
+            for log, end in zip(self._logs, ends, strict=True):
+                log.take_back(end)
+            raise
 
     def entries(self) -> Iterator[tuple[str, Rows]]:
         """Yield the tables and rows that were booked since the snapshot, in their order."""
-        records = self._log.read()
+        records = self._logs[0].read()
         first = next(records, None)
         if first is None:
-            self._log.append(self._first())
+            self._logs[0].append(self._first())
         elif first != self._first():
             raise DataError(
                 "log: it was begun with another data set or look-back, or by another version. Start with the same "
@@ -109,42 +116,55 @@ class Journal:
         return _read_state(self._folder / f"state-{self._number}") if self._number else None
 
     def prepare_snapshot(self, state: LiveState) -> Pending:
-        """Return what writes the state of now down, and what then keeps it; only the last rows are copied at once.
+        """Return the steps that write the state of now down and keep it; only the last rows are copied at once.
 
-        What is booked between is in the log, and goes behind the snapshot. A process that is killed before `keep` is
-        done finds the former snapshot and its whole log.
+        What is booked meanwhile goes behind the snapshot. A process that is killed before the snapshot has its name
+        finds the former one and its whole log.
         """
-        place, lent, values = self._log.end, state.lend(), state.lend_signals()
+        lent, values, done = state.lend(), state.lend_signals(), self._logs[0].end
         header = {"since": state.since, "currency": state.currency, "tick": state.tick,
                   "signals": [made.name for made in state.signals]}  # fmt: skip
-        folder = self._folder / "state.new"
+        number, folder = self._number + 1, self._folder / "state.new"
+        path, former, new = self._folder / f"events-{number}.log", self._logs[0], list[Log]()
 
         def write() -> None:
             shutil.rmtree(folder, ignore_errors=True)
             _write_state(lent(), values(), header, folder)
+            path.unlink(missing_ok=True)
+            new.append(self._open(number))
+            new[0].append(self._first(), waits=False)
+            copy(former.end)
+            new[0].flush()
 
-        return Pending(write, lambda: self._keep(place))
+        def copy(end: int) -> None:
+            nonlocal done
+            for record in former.read(done, end):
+                new[0].append(record, waits=False)
+            done = end
 
-    def _keep(self, place: int) -> None:
-        """Give the snapshot its name, and begin a new log with what came behind a place; then the former ones go."""
-        number, former = self._number + 1, self._number
-        path = self._folder / f"events-{number}.log"
-        path.unlink(missing_ok=True)
-        with Log(path, sync="never") as log:
-            log.append(self._first())
-            for record in self._log.read(place):
-                log.append(record)
-        log = self._open(number)
-        (self._folder / "state.new").rename(self._folder / f"state-{number}")
-        sync_folder(self._folder)
-        self._log.close()
-        self._log, self._number = log, number
-        (self._folder / f"events-{former}.log").unlink()
-        shutil.rmtree(self._folder / f"state-{former}", ignore_errors=True)
+        def write_on() -> None:
+            copy(former.end)
+            self._logs = former, new[0]
+
+        def name() -> None:
+            new[0].flush()
+            folder.rename(self._folder / f"state-{number}")
+            sync_folder(self._folder)
+
+        def change() -> None:
+            self._logs, self._number = (new[0],), number
+
+        def clear() -> None:
+            former.close()
+            (self._folder / f"events-{number - 1}.log").unlink()
+            shutil.rmtree(self._folder / f"state-{number - 1}", ignore_errors=True)
+
+        return write, write_on, name, change, clear
 
     def close(self) -> None:
         """Have the log on the disk, and close it."""
-        self._log.close()
+        for log in self._logs:
+            log.close()
 
     def _open(self, number: int) -> Log:
         return Log(self._folder / f"events-{number}.log", sync=self._sync)

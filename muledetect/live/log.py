@@ -91,8 +91,8 @@ class Log:
         """Position behind the last record."""
         return self._end
 
-    def append(self, content: bytes) -> None:
-        """Write a record behind the others; when this returns it is where `sync` says.
+    def append(self, content: bytes, *, waits: bool = True) -> None:
+        """Write a record behind the others; when this returns it is where `sync` says, unless told not to wait for it.
 
         Raises
         ------
@@ -105,14 +105,22 @@ class Log:
         try:
             self._file.seek(self._end)
             _write(self._file, record)
-            self._to_disk()
+            if waits:
+                self._to_disk()
         except OSError:
             self._file.truncate(self._end)
             raise
         self._end += len(record)
 
-    def read(self, begin: int = 0) -> Iterator[bytes]:
+    def take_back(self, end: int) -> None:
+        """Cut off the records behind a position: they were not acknowledged."""
+        self._file.truncate(end)
+        self._end = end
+
+    def read(self, begin: int = 0, end: int | None = None) -> Iterator[bytes]:
         """Yield the content of every record from a position on, then cut off what is no whole record at the end.
+
+        With an `end`, of a record, nothing behind it is read: so another thread may read while this one writes.
 
         Raises
         ------
@@ -122,7 +130,7 @@ class Log:
         begin = max(begin, len(_MAGIC))
         with self._path.open("rb") as file:
             file.seek(begin)
-            content = file.read()
+            content = file.read() if end is None else file.read(max(0, end - begin))
         place = 0
         while place < len(content):
             found = _record_at(content, place)

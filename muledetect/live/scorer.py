@@ -246,10 +246,13 @@ class LiveScorer:
         ------
         ModelError
             If it needs columns that are not live, or has another look-back: the state does not hold what it sees.
+        FeatureError
+            If one of its columns reads what is not at hand as a transfer arrives; the model before stays.
         """
         ready = model if isinstance(model, ReadyModel) else make_ready(model)
         if ready.lookback != self._lookback:
             raise ModelError("live: the model has another look-back than the state. Start a new scorer for it.")
+        _columns(self.state, ready, self.state.last_points())
         self._ready = ready
         self._hourly.answer(ready.names)
 
@@ -322,14 +325,14 @@ class LiveScorer:
         OSError
             If it cannot be written; the former snapshot and the log stay.
         """
-        pending = self.prepare_snapshot()
-        pending.write()
-        pending.keep()
+        for step in self.prepare_snapshot():
+            step()
 
     def prepare_snapshot(self) -> Pending:
-        """Return the two parts of `snapshot`: `write` for another thread, while this one goes on, then `keep` for this.
+        """Return the steps of `snapshot`: the first, third and fifth for another thread, the others for this one.
 
-        `write` takes memory for a copy of the state, `keep` time for the events that came since. One at a time.
+        The first takes memory for a copy of the state, the second time for the events that came since; no step of this
+        thread waits for the disk. One snapshot at a time, all of its steps.
 
         Raises
         ------

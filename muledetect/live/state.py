@@ -20,7 +20,7 @@ from muledetect.facts import Facts
 from muledetect.facts.known import visible_tables
 from muledetect.facts.lookback import dataset_since, rows_since
 from muledetect.features.signals import Signal, build_past, fill_signals, signal_registry
-from muledetect.graph import build_graph
+from muledetect.graph import Points, build_graph
 from muledetect.live.around import MEETING
 from muledetect.live.lists import Lists
 from muledetect.live.parts import RECORD, Parts, add_records
@@ -354,6 +354,12 @@ class LiveState:
     def latest(self) -> int:
         """Time of the latest transfer; 0 without transfers."""
         return int(self.tables["transfers"]["time"][-1]) if self.n_transfers else 0
+
+    def last_points(self) -> Points:
+        """Return the two ends of the latest transfer, just after it; none without transfers."""
+        rows = self.tables["transfers"]
+        ends = np.concatenate([rows["source"][-1:], rows["target"][-1:]])
+        return Points(ends, np.full(len(ends), self.latest + 1))
 
     def later(self, since: int) -> LiveState:
         """Return the state without the events before a moment; codes of accounts stay. O(transfers)."""

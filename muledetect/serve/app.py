@@ -19,7 +19,7 @@ from starlette.responses import HTMLResponse, Response
 from starlette.routing import Router
 from starlette.types import Receive, Scope, Send
 
-from muledetect.errors import MuleDetectError, OptionError
+from muledetect.errors import FeatureError, MuleDetectError, OptionError
 from muledetect.live.desk import Answer, Desk
 from muledetect.live.finding import described, iso_text
 from muledetect.live.policy import NOTICE, Decision
@@ -144,6 +144,8 @@ class Service:
             response = await work(request)
         except RequestError as refusal:
             response = _refused(refusal)
+        except FeatureError as error:  # the model's fault, not that of a row
+            response = _refused(RequestError("bad_column", str(error)))
         except MuleDetectError as error:
             response = _refused(RequestError("bad_row", str(error)))
         except Exception as error:  # a caller learns nothing of it, and the log only its kind and place

@@ -15,19 +15,20 @@ from typing import Final
 from muledetect.serve.request_errors import RequestError
 
 _MOST: Final = 100_000
+_MOST_BYTES: Final = 64 << 20
 _LONGEST: Final = 200
 
 
 class Keys:
-    """The keys of the last requests with their answers, at most so many.
+    """The keys of the last requests with their answers, at most so many and so many bytes of answers.
 
     Answers are kept as bytes: Python's garbage collection would look through the parts of all of them, and stop all
     threads meanwhile.
     """
 
-    def __init__(self, most: int = _MOST) -> None:
+    def __init__(self, most: int = _MOST, most_bytes: int = _MOST_BYTES) -> None:
         self._known: OrderedDict[str, tuple[bytes, bytes | None]] = OrderedDict()
-        self._most = most
+        self._most, self._most_bytes, self._n_bytes = most, most_bytes, 0
 
     @contextmanager
     def once(self, key: str | None, path: str, body: bytes) -> Iterator[Answered]:
@@ -54,17 +55,20 @@ class Keys:
         finally:
             if held.answer is None:
                 del self._known[key]
-            else:
+            elif known is None:
                 self._known[key] = digest, held.answer
+                self._n_bytes += len(held.answer)
                 self._forget()
 
     def _forget(self) -> None:
-        while len(self._known) > self._most:
+        while len(self._known) > self._most or self._n_bytes > self._most_bytes:
             oldest = next(iter(self._known))
-            if self._known[oldest][1] is None:  # bounded by the queue, so it may stay
+            answer = self._known[oldest][1]
+            if answer is None:  # bounded by the queue, so it may stay
                 self._known.move_to_end(oldest)
             else:
                 del self._known[oldest]
+                self._n_bytes -= len(answer)
 
 
 class Answered:

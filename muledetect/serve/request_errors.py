@@ -18,6 +18,7 @@ CODES: Final = {
     "key_in_use": (409, "a request with this idempotency key is being worked on"),
     "too_large": (413, "the body, or the number of rows in it, is above the limit"),
     "wrong_type": (415, "the body is neither application/json nor application/xml"),
+    "bad_column": (500, "a column of the model reads what is not at hand as a transfer arrives; the message names it"),
     "bad_model": (409, "the model cannot be read, or it does not fit the state; the one before stays"),
     "key_reused": (422, "the idempotency key was used with another body"),
     "too_many": (429, "the queue is full, or the caller is above its rate; try again after Retry-After seconds"),

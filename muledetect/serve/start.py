@@ -130,9 +130,11 @@ def open_service(
     def snapshot() -> None:
         # in a thread of its own, as `locate`; scores wait only until the events that came meanwhile are copied
         with one_at_a_time:
-            pending = service.worker.put("call", [], scorer.prepare_snapshot).result()
-            pending.write()
-            service.worker.put("call", [], pending.keep).result()
+            for place, step in enumerate(service.worker.put("call", [], scorer.prepare_snapshot).result()):
+                if place % 2:
+                    service.worker.put("call", [], step).result()
+                else:
+                    step()
 
     def close() -> None:
         with one_at_a_time:

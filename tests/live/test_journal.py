@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import pickle
+import shutil
 import subprocess
 import sys
 import textwrap
@@ -100,6 +102,54 @@ def test_an_event_that_cannot_be_written_down_is_not_booked(tmp_path: Path, monk
         assert scorer.book(arriving(1)[0]).outcome == "accepted"
 
 
+@pytest.mark.parametrize("n_done", range(6))
+def test_what_is_booked_between_any_steps_of_a_snapshot_is_kept(n_done: int, tmp_path: Path) -> None:
+    rows = arriving(60)
+    with LiveScorer(model(), before(), log=tmp_path) as scorer:
+        scorer.book_many(rows[:10])
+        for place, step in enumerate(scorer.prepare_snapshot()[:n_done]):
+            step()
+            scorer.book_many(rows[10 * place + 10 : 10 * place + 20])
+        shutil.copytree(tmp_path, tmp_path.with_name("killed"))  # as it lies on the disk
+        expected = scorer.state
+    with LiveScorer(model(), before(), log=tmp_path.with_name("killed")) as again:
+        assert_same(expected, again.state)
+
+
+@pytest.mark.parametrize("sync", ["interval", "never"])
+def test_the_thread_of_the_state_does_not_wait_for_the_disk_at_a_snapshot(
+    sync: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with LiveScorer(model(), before(), log=tmp_path, sync=sync) as scorer:
+        waited, fsync = list[int](), os.fsync
+        for place, step in enumerate(scorer.prepare_snapshot()):
+            scorer.book(arriving(place + 1)[place])
+            with monkeypatch.context() as patched:
+                patched.setattr(os, "fsync", lambda handle, place=place: [waited.append(place), fsync(handle)])
+                step()
+    assert {0, 2} <= set(waited) <= {0, 2, 4}
+
+
+def test_a_row_that_only_one_of_two_logs_takes_is_not_booked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = arriving(3)
+    with LiveScorer(model(), before(), log=tmp_path) as scorer:
+        steps = scorer.prepare_snapshot()
+        steps[0]()
+        steps[1]()
+        scorer.book(rows[0])
+        with monkeypatch.context() as patched:
+            _, new = scorer.journal._logs  # type: ignore[union-attr]
+            patched.setattr(new, "_to_disk", lambda: os.close(-1))
+            with pytest.raises(OSError, match="Bad file descriptor"):
+                scorer.book(rows[1])
+        for step in steps[2:]:
+            step()
+        scorer.book(rows[2])
+        expected = scorer.state
+    with LiveScorer(model(), before(), log=tmp_path) as again:
+        assert_same(expected, again.state)
+
+
 KILLS = 50
 
 #: Begins and kills a scorer again and again; each goes on with the rows from the first, so what is booked comes again.
@@ -123,12 +173,18 @@ DRIVER = textwrap.dedent(
                 if scorer.book(row).outcome == "accepted":
                     os.write(told_to, row["transfer_id"].encode() + b"\\n")
                 if k % 40 == 20:  # another thread writes while this one books
-                    pending = scorer.prepare_snapshot()
-                    writing = Thread(target=pending.write)
+                    steps = scorer.prepare_snapshot()
+                    writing = Thread(target=steps[0])
+                    writing.start()
+                if k % 40 == 30:
+                    writing.join()
+                    steps[1]()
+                    writing = Thread(target=steps[2])
                     writing.start()
                 if k % 40 == 39:
                     writing.join()
-                    pending.keep()
+                    steps[3]()
+                    steps[4]()
             os._exit(0)
         n_begun = turn + 1
         while not os.path.exists(told) or Path(told).read_bytes().count(b"begun") < n_begun:

@@ -77,3 +77,12 @@ def test_such_a_column_is_refused_before_the_first_payment() -> None:
         warm_up(scorer, load_policy("none"))
     with pytest.raises(FeatureError, match="own_others"):
         scorer.score(arriving(1)[0])
+
+
+def test_a_model_with_such_a_column_does_not_take_over() -> None:
+    scorer, row = LiveScorer(model(), before()), arriving(1)[0]
+    expected, former = scorer.score(row), scorer._ready
+    names = [*former.names[:-1], "own_others"]
+    with pytest.raises(FeatureError, match="own_others"):
+        scorer.swap(former._replace(names=names, plan=plan_of(names, registry().add(own_others))))
+    assert scorer.score(row) == expected

@@ -22,6 +22,15 @@ def test_the_first_answer_stays_until_newer_keys_push_it_out() -> None:
     assert ask(keys, "a", b"1", b"third") == b"third"
 
 
+def test_answers_that_are_kept_take_so_many_bytes_at_most() -> None:
+    keys = Keys(most_bytes=10)
+    for key, answer in (("a", b"123456"), ("b", b"1234"), ("c", b"12")):
+        ask(keys, key, b"1", answer)
+    assert [ask(keys, key, b"1", b"new") for key in ("b", "c", "a")] == [b"1234", b"12", b"new"]
+    assert ask(keys, "long", b"1", b"x" * 11) == b"x" * 11
+    assert [ask(keys, key, b"1", b"") for key in ("a", "b", "c", "long")] == [b""] * 4
+
+
 def test_a_key_in_work_or_of_another_request_is_refused() -> None:
     keys = Keys(most=1)
     with keys.once("a", "/book", b"1") as held:

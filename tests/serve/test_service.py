@@ -11,7 +11,7 @@ import pytest
 from served import TOKEN, Caller, as_bytes, bank, checked, later, running
 from small_world import small_world
 
-from muledetect.errors import OptionError
+from muledetect.errors import FeatureError, OptionError
 from muledetect.serve.app import Limits
 from muledetect.serve.guards import check_address
 from muledetect.serve.tokens import Tokens
@@ -254,6 +254,20 @@ def test_a_model_is_swapped_without_a_stop_and_named_in_each_answer() -> None:
         assert caller.post("/score", row)[1]["assessments"][0]["model"] == "first"
         assert caller.post("/reload", {}) == (200, {"reloaded": True})
         assert caller.post("/score", row)[1]["assessments"][0]["model"] == "after first"
+
+
+def test_a_column_that_cannot_be_computed_is_the_fault_of_the_model() -> None:
+    with bank() as (service, scorer), running(service) as caller:
+
+        def broken(*_: Any, **__: Any) -> Any:
+            raise FeatureError("live: feature 'own' reads what is not at hand")
+
+        scorer.score_many = broken  # type: ignore[method-assign]
+        status, said = caller.post("/score", later(1)[0])
+        assert (status, said["error"]["code"]) == (500, "bad_column")
+        assert "feature 'own'" in said["error"]["message"]
+        scorer.swap = broken  # type: ignore[method-assign]
+        assert caller.post("/reload", {})[1]["error"]["code"] == "bad_model"
 
 
 def test_no_account_and_no_text_of_an_error_is_logged(caplog: pytest.LogCaptureFixture) -> None:
