@@ -1,15 +1,18 @@
 """Score payments over HTTP on this machine: rate, times, and what a request takes of the processor.
 
     python benchmarks/service.py --accounts 2000 --days 60 --callers 1 4 16 64 --rates 100 200 400
+    python benchmarks/service.py --bank FOLDER --tables transfers accounts --transfers 20000000 --busy 2000 --model DIR
 
-Simulates a bank, trains a model of live columns on it, and starts the service in a process of its own with all
-transfers but the last; its lines about requests go to a file. *Callers* wait for each answer before they send the next
-payment, each on a connection that stays open. *Rates* send at fixed moments, whether or not answers came: the time of
-a request begins when it should have been sent; a rate breaks when the service refuses requests, for too many wait.
-Every request is one payment to `/score`; with `--book` it is then booked, on the same connection, and the time is that
-of both. *Processor* is that of the service alone, and of it that of the thread that speaks HTTP. The callers share the
-machine with it. Python's garbage collection leaves out what this process holds when it begins to send: its bank and its
-libraries would be looked through for a tenth of a second, while no payment is sent and no answer read.
+Simulates a bank, or reads the one in `--bank`, and trains a model of live columns on the simulated bank or on a small
+one beside `--bank`; `--model` takes one that was made before. Starts the service in a process of its own with all
+transfers but the last, see `benchmarks/live.py`; its lines about requests go to a file. *Callers* wait for each answer
+before they send the next payment, each on a connection that stays open. *Rates* send at fixed moments, whether or not
+answers came: the time of a request begins when it should have been sent; a rate breaks when the service refuses
+requests, for too many wait. Every request is one payment to `/score`; with `--book` it is then booked, on the same
+connection, and the time is that of both. *Processor* is that of the service alone, and of it that of the thread that
+speaks HTTP. The callers share the machine with it. Python's garbage collection leaves out what this process holds when
+it begins to send: its bank and its libraries would be looked through for a tenth of a second, while no payment is sent
+and no answer read.
 """
 
 from __future__ import annotations
@@ -29,10 +32,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from live import split
+from live import live_model, split
 
-from muledetect.model import MuleModel
-from muledetect.pipeline import train
+from muledetect.inputs import load
 from muledetect.records import read_dataset, write_tables
 from muledetect.simulation import simulate
 
@@ -40,14 +42,14 @@ from muledetect.simulation import simulate
 _WARM = 200
 
 
-def serve(bank: Path, model: Path, log: Path, channel: Any) -> None:
+def serve(bank: Path, model: Path, log: Path, busy: int | None, channel: Any) -> None:
     """Run the service; tell its port, and the processor time so far whenever a word comes."""
     from muledetect.serve import open_service  # noqa: PLC0415 - in the process of the service only
     from muledetect.serve.app import Limits  # noqa: PLC0415
     from muledetect.serve.run import serve_until_stopped, server_of  # noqa: PLC0415
 
     sys.stderr = (log.parent / "requests.log").open("w", encoding="utf-8")
-    service = open_service(bank, model, log=log, sync="interval", policy="none", limits=Limits(per_second=0))
+    service = open_service(bank, model, log=log, sync="interval", policy="none", busy=busy, limits=Limits(per_second=0))
     server = server_of(service, "127.0.0.1", 0)
 
     loop = time.pthread_getcpuclockid(threading.get_ident())
@@ -56,9 +58,8 @@ def serve(bank: Path, model: Path, log: Path, channel: Any) -> None:
         while not server.started:
             time.sleep(0.01)
         channel.send(server.servers[0].sockets[0].getsockname()[1])
-        while channel.recv() != "stop":
+        while channel.recv():
             channel.send((time.process_time(), time.clock_gettime(loop)))
-        server.should_exit = True
 
     threading.Thread(target=answer, daemon=True).start()
     serve_until_stopped(server)
@@ -144,6 +145,20 @@ def measure(channel: Any, name: str, work: Awaitable[list[float]]) -> None:
     print(f"| {name} | {len(times) / taken:,.0f} | {parts} | {shown} |", flush=True)
 
 
+def prepare(given: argparse.Namespace, model: Path, folder: Path) -> list[dict[str, Any]]:
+    """Write the model, if it is not there, and the bank that the service begins with; return the payments to send."""
+    bank = None
+    if given.bank is None or not model.exists():
+        bank = read_dataset(simulate(n_accounts=given.accounts, n_days=given.days, seed=5, mule_share=0.03))
+    if not model.exists() and bank is not None:
+        live_model(bank, given.trees, output=model)
+    if given.bank is not None or bank is None:
+        bank = load({name: given.bank / f"{name}.parquet" for name in given.tables or ()} or given.bank)
+    base, rows, _ = split(bank, min(len(bank.transfers) // 4, 60_000), given.transfers)
+    write_tables(dict(base.tables), folder)
+    return rows
+
+
 def main() -> None:
     """Print a line for each number of callers and for each rate."""
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -154,23 +169,20 @@ def main() -> None:
     options.add_argument("--rates", type=int, nargs="*", default=[100, 200, 400])
     options.add_argument("--seconds", type=float, default=8.0, help="for each line")
     options.add_argument("--book", action="store_true", help="book each payment after its score")
-    options.add_argument("--model", type=Path, help="folder of a model that was made before, for this bank")
+    options.add_argument("--model", type=Path, help="folder of a model of live columns; made there if it is not there")
+    options.add_argument("--bank", type=Path, help="store or folder of tables, instead of a simulated bank")
+    options.add_argument("--transfers", type=int, help="at most so many in the state, the latest")
+    options.add_argument("--tables", nargs="*", help="only these tables of `--bank`, Parquet files; default: all")
+    options.add_argument("--busy", type=int, help="see LiveScorer; default: no bound")
     given = options.parse_args()
-    bank = read_dataset(simulate(n_accounts=given.accounts, n_days=given.days, seed=5, mule_share=0.03))
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         model = given.model or folder / "model"
-        if given.model is None:
-            train(
-                bank, bank.transfers["time"][-1].as_py().isoformat(), target="ever", unlabelled="negative", live=True,
-                lookback="45d", model=MuleModel(n_estimators=given.trees, n_jobs=1), output=model,
-            )  # fmt: skip
-        base, rows, _ = split(bank, min(len(bank.transfers) // 4, 60_000))
-        write_tables(dict(base.tables), folder / "bank")
+        rows = prepare(given, model, folder / "bank")
         bodies = [json.dumps(row, default=lambda value: value.isoformat()).encode() for row in reversed(rows)]
         mine, other = get_context("spawn").Pipe()
         process = get_context("spawn").Process(
-            target=serve, args=(folder / "bank", model, folder / "log", other), daemon=True
+            target=serve, args=(folder / "bank", model, folder / "log", given.busy, other), daemon=True
         )
         process.start()
         port = mine.recv()
@@ -189,8 +201,8 @@ def main() -> None:
                 measure(mine, f"{n} callers", closed(send, bodies, n, given.seconds))
             for rate in given.rates:
                 measure(mine, f"{rate} a second", at_rate(send, bodies, rate, given.seconds))
-        mine.send("stop")
-        process.join(60)
+        process.kill()  # without a snapshot
+        process.join()
 
 
 if __name__ == "__main__":
