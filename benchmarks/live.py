@@ -161,7 +161,7 @@ def get_ready(scorer: LiveScorer, moment: int) -> None:
     """Do what `muledetect serve` does before it listens, for payments from a moment on."""
     begun = time.perf_counter()
     scorer.prepare(moment)
-    print(f"Busy accounts: scored in {time.perf_counter() - begun:,.1f} s.\n")
+    print(f"Busy accounts: scored in {time.perf_counter() - begun:,.1f} s.\n", flush=True)
     gc.collect()
     gc.freeze()
 

@@ -90,7 +90,7 @@ def build_links_in_time(past: Past) -> Links:
     """
     if past.threads == 1 and past.room.limit is None:  # in one call: around one payment there are few transfers
         rules = (past.lookback, past.is_simultaneous, past.opening, past.n_known("relay"))
-        return Links(*_at_once(past.paid, past.received, past.paid_at, past.received_at, *rules))  # type: ignore[call-arg]
+        return Links(*_at_once(past.paid, past.received, past.paid_at, past.received_at, *rules))
     links, n, room = build_links(past), len(past), past.room
     sides = (
         ("debit_of", "debit_total", past.paid_at, past.paid.transfer),
@@ -201,11 +201,12 @@ def _at_once(paid, received, paid_at, received_at, lookback, is_simultaneous, op
     start, pairs = np.zeros(n_paid + 1, np.int64), _pairs(0)
     debit_of, debit_total = np.empty(n_paid, np.int32), np.zeros(n_paid, np.int64)
     credit_of, credit_total = np.empty(n_received, np.int32), np.zeros(n_received, np.int64)
-    links = Links(start, *pairs, debit_of, credit_of, debit_total, credit_total)
+    links = Links(start, pairs[0], pairs[1], pairs[2], debit_of, credit_of, debit_total, credit_total)
     _group(0, n_accounts, paid, received, links)
     _match(0, n_accounts, paid, received, lookback, is_simultaneous, opening, n_known, True, links)
     _add_up(start)
-    links = Links(start, *_pairs(start[n_paid]), debit_of, credit_of, debit_total, credit_total)
+    pairs = _pairs(start[n_paid])
+    links = Links(start, pairs[0], pairs[1], pairs[2], debit_of, credit_of, debit_total, credit_total)
     _match(0, n_accounts, paid, received, lookback, is_simultaneous, opening, n_known, False, links)
     in_time, pairs = np.zeros(n + 1, np.int64), _pairs(start[n_paid])
     _count_in_time(0, n, paid_at, start, in_time)
