@@ -19,11 +19,8 @@ from weakref import WeakKeyDictionary
 import numpy as np
 import numpy.typing as npt
 
-# Pages are let go from the limit less a margin on: what a burst brings before it is seen, as a part of the limit, at
-# least so many bytes, but no more than so large a part.
-_MARGIN: Final = 0.2
-_LEAST_MARGIN: Final = 350_000_000
-_MOST_MARGIN: Final = 0.3
+# Pages are let go from the limit less a margin on, a part of the limit: what a burst brings before it is seen.
+_MARGIN: Final = 0.3
 # Part of the limit that is let go at once, and that is left to files where all else takes nearly the whole limit.
 _AT_ONCE: Final = 0.08
 # After so many looks a file whose last user is gone goes, at the latest.
@@ -100,8 +97,8 @@ class _Files:
                         return
                 begins = np.array([begin for _, begin in files], np.int64)
                 sizes = np.array([len(file) for file, _ in files], np.int64)
-                margin = min(max(limit * _MARGIN, _LEAST_MARGIN), limit * _MOST_MARGIN)
-                look(statm.fileno(), begins, sizes, float(limit), float(margin), limit * _AT_ONCE, self._state, _LOOKS)
+                margin, at_once = limit * _MARGIN, limit * _AT_ONCE
+                look(statm.fileno(), begins, sizes, float(limit), margin, at_once, self._state, _LOOKS)
                 files.clear()  # a file whose last user is gone goes at once
 
 
