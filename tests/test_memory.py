@@ -19,8 +19,8 @@ import muledetect as md
 from muledetect import mapped
 from muledetect.errors import OptionError
 from muledetect.facts.columns import group
-from muledetect.features.signals import build_past
-from muledetect.graph import graph_from_records
+from muledetect.features.signals import build_past, signal_registry
+from muledetect.graph import build_graph, graph_from_records
 from muledetect.inputs import load
 from muledetect.memory import HEAP, VARIABLE, Room, need_of_work, open_room, parse_memory
 from muledetect.records import read_dataset
@@ -203,6 +203,17 @@ def test_the_largest_account_counts(monkeypatch: pytest.MonkeyPatch) -> None:
     )
     with pytest.raises(OptionError, match=r"3 transfers of 3 accounts, 3 of them of one account, need about 0.9 GB"):
         md.score(read_dataset({"transfers": transfers}), "starter", "2025-01-20", memory="800MB")
+
+
+@pytest.mark.parametrize("name", ["cycles", "senders", "first_payments", "relay"])
+@pytest.mark.parametrize("threads", [1, 2])
+def test_signals_in_files_are_those_on_the_heap(monkeypatch: pytest.MonkeyPatch, name: str, threads: int) -> None:
+    monkeypatch.setattr("muledetect.features.signals._past._PART_AT_RANDOM", 10**9)
+    graph = build_graph(read_dataset(random_world(2)))
+    compute = signal_registry().signals[name].compute
+    found = compute(build_past(graph, threads=threads, room=FILES))
+    assert mapped.is_mapped(found.__array_interface__["data"][0])
+    np.testing.assert_array_equal(found, compute(build_past(graph, threads=threads)))
 
 
 def test_what_work_needs_grows_with_every_table() -> None:

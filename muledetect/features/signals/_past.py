@@ -26,6 +26,7 @@ from muledetect.clock import DAY, HOUR, SECOND
 from muledetect.errors import OptionError
 from muledetect.features.signals._opening import ALL_AT_HAND, Opening
 from muledetect.graph import TransferGraph
+from muledetect.mapped import is_mapped, let_go
 from muledetect.memory import HEAP, Room
 
 #: May transfers of one tick follow each other, or not?
@@ -196,8 +197,8 @@ class Past:
         """Return rows that were written with the books of `by_debit` in the order of time; NaN where none was."""
         if not self._is_by_debit:
             return rows
-        found = self.room.empty(rows.shape, np.float32)
-        self.by_transfer(_in_time, self.paid_at, rows, 0, found)
+        found = self.room.empty(rows.shape[::-1], np.float32).T  # a column in one piece
+        self._put(self.paid_at, rows, 0, found)
         return found
 
     def put_credits(self, rows: Float32Array, first: int, found: Float32Array) -> None:
@@ -205,7 +206,21 @@ class Past:
 
         A kernel that goes through the accounts writes such rows side by side; the transfers of credits lie anywhere.
         """
-        self.by_transfer(_in_time, self.received_at, rows, first, found)
+        self._put(self.received_at, rows, first, found)
+
+    def _put(self, place: Int32Array, rows: Float32Array, first: int, found: Float32Array) -> None:
+        """Write row `place[i]` to `found[i]`, in columns from `first` on; rows of a file one column after the other.
+
+        Whoever reads all of a file at random has it in memory within hundredths of a second, before anybody lets go.
+        """
+        if self.room.limit is None or not is_mapped(rows.ctypes.data):
+            self.by_transfer(_put_rows, place, rows, first, found)
+            return
+        columns = self.room.empty(rows.shape[::-1], np.float32)
+        self._run(_turn, _even(len(rows), self.threads), (rows, columns))
+        for k, column in enumerate(columns, first):
+            self.by_transfer(_put_values, place, column, found[:, k])
+            let_go(column)
 
     def n_known(self, name: str) -> int:
         """Return of how many of the first transfers a kernel need not fill the values of a signal."""
@@ -401,10 +416,23 @@ def fill_in_time(low, high, place, values, found) -> None:  # type: ignore[no-un
 
 
 @numba.njit(cache=True, nogil=True)
-def _in_time(low, high, place, rows, first, found) -> None:  # type: ignore[no-untyped-def]
+def _put_rows(low, high, place, rows, first, found) -> None:  # type: ignore[no-untyped-def]
     for i in range(low, high):
         for k in range(rows.shape[1]):
             found[i, first + k] = rows[place[i], k] if place[i] >= 0 else np.nan
+
+
+@numba.njit(cache=True, nogil=True)
+def _put_values(low, high, place, values, found) -> None:  # type: ignore[no-untyped-def]
+    for i in range(low, high):
+        found[i] = values[place[i]] if place[i] >= 0 else np.nan
+
+
+@numba.njit(cache=True, nogil=True)
+def _turn(low, high, rows, columns) -> None:  # type: ignore[no-untyped-def]
+    for i in range(low, high):
+        for k in range(len(columns)):
+            columns[k, i] = rows[i, k]
 
 
 @numba.njit(cache=True, nogil=True)
