@@ -10,7 +10,6 @@ import mmap
 from typing import Any, Final
 
 import numba
-import numpy as np
 from numba import types
 
 #: How often it is looked, in microseconds.
@@ -30,24 +29,25 @@ _pread: Any = types.ExternalFunction("pread", types.int64(types.int32, types.voi
 _madvise: Any = types.ExternalFunction("madvise", types.int32(types.voidptr, types.uint64, types.int32))
 _usleep: Any = types.ExternalFunction("usleep", types.int32(types.uint32))
 
-#: Bytes that are read of `statm`; some of ASCII.
-_SAID: Final = 256
+#: Bytes that are read of `statm`; places of its numbers, and some of ASCII.
+SAID: Final = 256
+_HELD, _OF_FILES = 1, 2
 _BLANK, _ZERO, _NINE = 32, 48, 57
 
 
 @numba.njit(cache=True, nogil=True)
 def _held(statm, said):  # type: ignore[no-untyped-def]
     """Return the bytes that the process holds, and how many of them are pages of files."""
-    n, place = _pread(statm, said.ctypes.data, len(said), 0), 0
-    found = np.zeros(3, np.int64)
+    n, place, held, of_files = _pread(statm, said.ctypes.data, len(said), 0), 0, 0, 0
     for at in range(n):
+        digit = said[at] - _ZERO
         if said[at] == _BLANK:
             place += 1
-            if place == len(found):
-                break
-        elif _ZERO <= said[at] <= _NINE:
-            found[place] = 10 * found[place] + said[at] - _ZERO
-    return found[1] * _PAGE, found[2] * _PAGE
+        elif 0 <= digit <= _NINE - _ZERO and place == _HELD:
+            held = 10 * held + digit
+        elif 0 <= digit <= _NINE - _ZERO and place == _OF_FILES:
+            of_files = 10 * of_files + digit
+    return held * _PAGE, of_files * _PAGE
 
 
 @numba.njit(cache=True, nogil=True)
@@ -71,16 +71,22 @@ def _let_go(statm, said, begins, sizes, most, state) -> None:  # type: ignore[no
     state[NEXT] = first
 
 
-@numba.njit("void(int64, int64[::1], int64[::1], float64, float64, float64, int64[::1], int64)", cache=True, nogil=True)
-def look(statm, begins, sizes, limit, margin, at_once, state, n_looks) -> None:  # type: ignore[no-untyped-def]
+@numba.njit(
+    "void(int64, uint8[::1], int64[::1], int64[::1], float64, float64, float64, int64[::1], int64)",
+    cache=True, nogil=True,
+)  # fmt: skip
+def look(statm, said, begins, sizes, limit, margin, at_once, state, n_looks) -> None:  # type: ignore[no-untyped-def]
     """Look `n_looks` times what the process holds, and let go of pages when it comes near the limit.
 
-    The files must stay mapped until it returns, which it does soon after `state[IS_CHANGED]` is set.
+    The files must stay mapped until it returns, which it does soon after `state[IS_CHANGED]` is set. It allocates
+    nothing: `tracemalloc.stop` of some versions of Python crashes threads that allocate without the interpreter.
 
     Parameters
     ----------
     statm : int
         Number of the open file `/proc/self/statm`.
+    said : uint8[SAID]
+        Room for what it says.
     begins, sizes : int64[n_files]
         Address and bytes of each mapped file.
     limit, margin, at_once : float
@@ -90,7 +96,6 @@ def look(statm, begins, sizes, limit, margin, at_once, state, n_looks) -> None: 
         Changed in place.
     n_looks : int
     """
-    said = np.zeros(_SAID, np.uint8)
     for _ in range(n_looks):
         if state[IS_CHANGED]:
             break

@@ -78,15 +78,16 @@ class _Files:
         for mapped in self._files:
             _in_small_pages(mapped)
         if self._thread is None:
-            from muledetect.letting_go import look
+            from muledetect.letting_go import SAID, look
 
-            self._thread = Thread(target=self._watch, args=(look,), name="muledetect-pages", daemon=True)
+            said = np.zeros(SAID, np.uint8)
+            self._thread = Thread(target=self._watch, args=(look, said), name="muledetect-pages", daemon=True)
             self._thread.start()
 
     def _most(self) -> int | None:
         return self._limit if self._of_work is None else self._of_work
 
-    def _watch(self, look: Look) -> None:
+    def _watch(self, look: Look, said: npt.NDArray[np.uint8]) -> None:
         with _STATM.open("rb", buffering=0) as statm:
             while True:
                 with self._lock:
@@ -98,7 +99,7 @@ class _Files:
                 begins = np.array([begin for _, begin in files], np.int64)
                 sizes = np.array([len(file) for file, _ in files], np.int64)
                 margin, at_once = limit * _MARGIN, limit * _AT_ONCE
-                look(statm.fileno(), begins, sizes, float(limit), margin, at_once, self._state, _LOOKS)
+                look(statm.fileno(), said, begins, sizes, float(limit), margin, at_once, self._state, _LOOKS)
                 files.clear()  # a file whose last user is gone goes at once
 
 

@@ -216,6 +216,15 @@ def test_signals_in_files_are_those_on_the_heap(monkeypatch: pytest.MonkeyPatch,
     np.testing.assert_array_equal(found, compute(build_past(graph, threads=threads)))
 
 
+def test_the_thread_that_lets_go_of_pages_allocates_nothing(tmp_path: Path) -> None:
+    program = (
+        "import sys, tracemalloc; from muledetect.memory import Room\n"
+        "kept = Room(10**9, sys.argv[1], least=0).full(1_000, 1, 'int64')\n"
+        "for _ in range(100_000): tracemalloc.start(); tracemalloc.stop()\n"  # crashes threads that do
+    )
+    assert subprocess.run([sys.executable, "-c", program, str(tmp_path)], check=False).returncode == 0
+
+
 def test_what_work_needs_grows_with_every_table() -> None:
     least = need_of_work(0, 0, 0)
     assert least < need_of_work(0, 10**6, 0) < need_of_work(10**8, 10**6, 0) < need_of_work(10**8, 10**6, 10**8)
