@@ -123,7 +123,7 @@ def group(
     """
     start = starts_of(key, n_keys, room)
     place = room.empty(int(start[n_keys]), np.int64)
-    _place(key, start, place)
+    place_keys(key, start, place)
     if time is not None:
         _order(start, place, time)
     return start, place
@@ -132,12 +132,13 @@ def group(
 def starts_of(key: Int32Array, n_keys: int, room: Room = HEAP) -> Int64Array:
     """Return how many rows have a key below k, int64[n_keys + 1] for k from 0 on; negative keys are out."""
     start = room.full(n_keys + 1, 0, np.int64)
-    _count(key, start)
+    count_keys(key, start)
     return start
 
 
 @numba.njit(cache=True, nogil=True)
-def _count(key, start) -> None:  # type: ignore[no-untyped-def]
+def count_keys(key, start) -> None:  # type: ignore[no-untyped-def]
+    """Write how many rows have a key below k to `start[k]`, which is 0 everywhere; negative keys are out."""
     for i in range(len(key)):
         if key[i] >= 0:
             start[key[i] + 1] += 1
@@ -146,8 +147,11 @@ def _count(key, start) -> None:  # type: ignore[no-untyped-def]
 
 
 @numba.njit(cache=True, nogil=True)
-def _place(key, start, place) -> None:  # type: ignore[no-untyped-def]
-    """Invariant: `start[k]` is the next free place of key k; when all are filled it is where key k + 1 began."""
+def place_keys(key, start, place) -> None:  # type: ignore[no-untyped-def]
+    """Write the rows of key k to `place[start[k]:start[k + 1]]`, in their order.
+
+    Invariant: `start[k]` is the next free place of key k; when all are filled it is where key k + 1 began.
+    """
     for i in range(len(key)):
         if key[i] >= 0:
             place[start[key[i]]] = i

@@ -291,12 +291,12 @@ def _check(function: Callable[..., Any], columns: Mapping[str, Column], paramete
 
 
 @cache
-@cache
 def _given(parameters: tuple[tuple[str, str], ...]) -> Mapping[str, Any]:
     """Return parameters as a function takes them; the same ones are asked for at each payment."""
     return MappingProxyType({key: _value(key, text) for key, text in parameters})
 
 
+@cache
 def _value(key: str, text: str) -> int | str:
     if key in DURATIONS:
         return parse_duration(text)

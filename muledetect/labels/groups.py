@@ -82,26 +82,28 @@ def component_groups(
         raise OptionError(f"groups: 'by' must be of {', '.join(get_args(Join))}; got {', '.join(unknown)}.")
     if max_holders < 1:
         raise OptionError(f"groups: 'max_holders' must be 1 or more; got {max_holders}.")
-    n_accounts = len(dataset.account_ids)
+    accounts = _accounts(dataset)
     shared = [
-        _without_hubs(dataset, _on_devices(dataset), max_holders) if name == "device" else _in_table(dataset, name)
+        _without_hubs(dataset, accounts, _on_devices(dataset, accounts), max_holders)
+        if name == "device"
+        else _in_table(dataset, accounts, name)
         for name in dict.fromkeys(by)
     ]
-    return _components(shared, n_accounts)
+    return _components(shared, len(dataset.account_ids))
 
 
-def _in_table(dataset: Dataset, join: str) -> _Members:
+def _in_table(dataset: Dataset, accounts: IdEncoder, join: str) -> _Members:
     name, key = _TABLE_OF[join]
     table, room = dataset.tables.get(name), dataset.room
     if table is None or key not in table.column_names:
         return np.empty(0, np.int64), np.empty(0, np.int64)
     things = encoded(IdEncoder(room), table[key], room)
-    return _members(encoded(_accounts(dataset), table["account_id"], room), things, len(dataset.account_ids))
+    return _members(encoded(accounts, table["account_id"], room), things, len(dataset.account_ids))
 
 
-def _on_devices(dataset: Dataset) -> _Members:
+def _on_devices(dataset: Dataset, accounts: IdEncoder) -> _Members:
     n_accounts, room = len(dataset.account_ids), dataset.room
-    accounts, devices = _accounts(dataset), IdEncoder(room)
+    devices = IdEncoder(room)
     found = [(np.empty(0, np.int64), np.empty(0, np.int64))]
     for name, user in (("sessions", "account_id"), ("transfers", "source")):
         table = dataset.tables.get(name)
@@ -114,18 +116,18 @@ def _on_devices(dataset: Dataset) -> _Members:
         table = room.filter(identifiers.select(["entity_id", "value_hash"]), is_device)
         device = encoded(devices, table["value_hash"], room)
         found.append(_members(encoded(accounts, table["entity_id"], room), device, n_accounts))
-        found.append(_through_holders(dataset, table["entity_id"], device))
+        found.append(_through_holders(dataset, accounts, table["entity_id"], device))
     codes, things = zip(*found, strict=True)
     return np.concatenate(codes), np.concatenate(things)
 
 
-def _through_holders(dataset: Dataset, entity: pa.ChunkedArray, device: Int32Array) -> _Members:
+def _through_holders(dataset: Dataset, accounts: IdEncoder, entity: pa.ChunkedArray, device: Int32Array) -> _Members:
     """Return the accounts of entities that are holders, each with the entity's device."""
     table, room = dataset.tables.get("accounts"), dataset.room
     if table is None or "holder_id" not in table.column_names:
         return np.empty(0, np.int64), np.empty(0, np.int64)
     holders, n_accounts = IdEncoder(room), len(dataset.account_ids)
-    holder, account = encoded(holders, table["holder_id"], room), encoded(_accounts(dataset), table["account_id"], room)
+    holder, account = encoded(holders, table["holder_id"], room), encoded(accounts, table["account_id"], room)
     start, place = group(holder, len(holders), room)  # a row without a holder is in no group
     code = encoded(holders, entity, room)
     rows = np.flatnonzero((code >= 0) & (code < len(start) - 1))
@@ -152,9 +154,9 @@ def _members(account: Int32Array, thing: Int32Array, n_accounts: int) -> _Member
     return key % max(1, n_accounts), key // max(1, n_accounts)
 
 
-def _without_hubs(dataset: Dataset, members: _Members, max_holders: int) -> _Members:
+def _without_hubs(dataset: Dataset, accounts: IdEncoder, members: _Members, max_holders: int) -> _Members:
     account, device = members
-    person = _components([_in_table(dataset, "holder")], len(dataset.account_ids))[account]
+    person = _components([_in_table(dataset, accounts, "holder")], len(dataset.account_ids))[account]
     pairs = np.unique(device * max(1, len(dataset.account_ids)) + person)
     n_people = np.bincount(pairs // max(1, len(dataset.account_ids)), minlength=int(device.max(initial=-1)) + 1)
     is_small = n_people[device] <= max_holders

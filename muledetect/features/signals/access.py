@@ -9,7 +9,7 @@ import numpy as np
 
 from muledetect.arrays import Float32Array, Int32Array
 from muledetect.clock import MINUTE
-from muledetect.facts.columns import group, numbered
+from muledetect.facts.columns import count_keys, group, numbered, place_keys
 from muledetect.facts.sightings import terminal_users
 from muledetect.features._columns import Column
 from muledetect.features.signals._past import Past, has_unknown, is_earlier
@@ -104,20 +104,15 @@ def _others_at_once(  # type: ignore[no-untyped-def]
     n_keys = 0
     for k in key:
         n_keys = max(n_keys, k + 1)
-    is_asked, start = np.zeros(n_keys, np.bool_), np.zeros(n_keys + 1, np.int64)
+    is_asked = np.zeros(n_keys + 1, np.bool_)  # the last place is that of null
     for k in key[n_known:]:
-        if k >= 0:
-            is_asked[k] = True
+        is_asked[k] = True
+    moved, start = np.empty(len(key), np.int32), np.zeros(n_keys + 1, np.int64)
     for i in range(len(key)):
-        if key[i] >= 0 and is_asked[key[i]] and paid_at[i] >= 0:
-            start[key[i] + 1] += 1
-    for k in range(n_keys):
-        start[k + 1] += start[k]
-    place, rows = start[:-1].copy(), np.empty(start[n_keys], np.int64)
-    for i in range(len(key)):
-        if key[i] >= 0 and is_asked[key[i]] and paid_at[i] >= 0:
-            rows[place[key[i]]] = i
-            place[key[i]] += 1
+        moved[i] = key[i] if paid_at[i] >= 0 and is_asked[key[i]] else -1
+    count_keys(moved, start)
+    rows = np.empty(start[n_keys], np.int64)
+    place_keys(moved, start, rows)
     count = np.empty(len(rows), np.float32)
     _count_others(start, account[rows], time[rows], window, is_simultaneous, most, n_accounts, count)
     found[rows] = count
