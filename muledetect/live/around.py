@@ -38,15 +38,13 @@ from muledetect.live.lists import (
     gather,
     latest,
 )
+from muledetect.live.middles import FEW, count_middles
 
 #: Columns of transfers by which different accounts meet.
 MEETING: Final = ("device_hash", "terminal_id")
 
 #: More than the rows of any list.
 _ALL: Final = 2**31 - 1
-
-#: Debits of origins are read where they are fewer than so many times the credits behind which one else looks.
-_FEW: Final = 8
 
 #: What is used for transfers, where a state does not know it: code of each transfer, and lists by code.
 _NOTHING: Final = np.empty(0, np.int32), NO_LISTS
@@ -79,6 +77,9 @@ class Around(NamedTuple):
     fans : float32[n_new, 2]
         Of new transfers: different accounts that paid the payee and that it paid, as signal `fan` counts them, where
         `rows` do not hold all of them; else NaN.
+    middles : float32[n_new, 3]
+        Of new transfers: what signal `scatter_gather` says of them, where `rows` do not hold all credits of the payee;
+        else NaN throughout.
     """
 
     rows: Int64Array
@@ -86,6 +87,7 @@ class Around(NamedTuple):
     paid_over: AnyArray
     got_over: AnyArray
     fans: Float32Array
+    middles: Float32Array
 
 
 def n_between(known: Indexes, lists: Lists, accounts: AnyArray, low: AnyArray, high: AnyArray) -> Int64Array:
@@ -112,8 +114,7 @@ def of_transfers(
     - all of s from T - look-back on; at any time the first and the last transfer to t and from t, and the first use of
       the device: which credits a debit spends, what s usually pays and to whom;
     - of t from T - look-back on: who paid it lately, and whom it paid. Where these are more than `most` + 1 on a side
-      and t is no payer, they are only counted (`fans`); their last ones are read, those that middles paid, and those
-      that shapes leave out;
+      and t is no payer, they are only counted (`fans`, `middles`), and their last ones are read;
     - of both the last one before T;
     - of each credit of s from T - look-back on, what its payer got just before it: origins;
     - of each credit of t from T - look-back on, what its payer got since then from those who paid s, too: middles;
@@ -166,9 +167,15 @@ def _read(  # type: ignore[no-untyped-def]
     fans = np.full((len(time) - low, 2), np.nan, np.float32)
     _count_fans(got, got_many, near, low, time, source, target, True, lookback, is_simultaneous, met, fans[:, 0])
     _count_fans(paid, paid_many, near, low, time, target, target, False, lookback, is_simultaneous, met, fans[:, 1])
+    middles = np.full((len(time) - low, 3), np.nan, np.float32)
+    for payee in got_many:
+        count_middles(
+            paid, got, payee, near, low, time, source, target, is_left_out, lookback, is_simultaneous, most, met,
+            middles,
+        )  # fmt: skip
     around = _around(
-        paid, got, time, source, target, is_left_out, moves, low, near, far, last_near, payers, payees, ends, paid_over,
-        got_over, paid_many, got_many, most, most_credits,
+        paid, got, time, source, target, moves, low, near, far, last_near, payers, payees, ends, paid_over, got_over,
+        paid_many, got_many, most, most_credits,
     )  # fmt: skip
     payer, payee = _pairs_of(source[low:], target[low:])
     there = _shared(paid, payer, target, got, payee, source, source, target, low)
@@ -181,7 +188,7 @@ def _read(  # type: ignore[no-untyped-def]
     rows = np.concatenate((around, there, back, at_device, first_use, beside))
     is_late = rows >= far
     payers = payers[~_stand_in(payers, paid_over)]
-    return rows[is_late], distinct_of(rows[~is_late]), payers, paid_over, got_over, fans
+    return rows[is_late], distinct_of(rows[~is_late]), payers, paid_over, got_over, fans, middles
 
 
 @numba.njit(cache=True, nogil=True)
@@ -220,8 +227,8 @@ def _count_fans(lists, accounts, near, low, time, other, target, is_got, lookbac
 
 @numba.njit(cache=True, nogil=True)
 def _around(  # type: ignore[no-untyped-def]
-    paid, got, time, source, target, is_left_out, moves, low, near, far, last_near, payers, payees, ends, paid_over,
-    got_over, paid_many, got_many, most, most_credits,
+    paid, got, time, source, target, moves, low, near, far, last_near, payers, payees, ends, paid_over, got_over,
+    paid_many, got_many, most, most_credits,
 ):  # fmt: skip
     """Return the transfers of the two ends, and of those that dealt with them; rows may come twice."""
     paid_last, got_last = np.concatenate((paid_over, paid_many)), np.concatenate((got_over, got_many))
@@ -246,14 +253,11 @@ def _around(  # type: ignore[no-untyped-def]
     # middles: what those who paid a payee had got from those who paid one of its new payers, too
     is_seen = ~exceed(got, payers, last_near, low, most, moves)
     middles = _middles(paid, got, came, payers[is_seen], near, most, time, source, target, moves)
-    for payee in payees[(~is_open | _stand_in(payees, got_many)) & ~_stand_in(payees, got_over)]:
+    for payee in payees[~is_open & ~_stand_in(payees, got_many) & ~_stand_in(payees, got_over)]:
         to_payee = gather(got, np.array([payee]), near, _ALL)
         seen = distinct_of(source[to_payee[to_payee >= low]])
         seen = seen[~exceed(got, seen, last_near, low, most, moves)]
-        more = _middles(paid, got, to_payee, seen, near, most, time, source, target, moves)
-        known = to_payee[to_payee < low]
-        is_read = _may_stand_in(source[known], target[more]) | is_left_out[known]
-        middles = np.concatenate((middles, more, known[is_read]))
+        middles = np.concatenate((middles, _middles(paid, got, to_payee, seen, near, most, time, source, target, moves)))
     return np.concatenate((
         *own,
         _ways(paid, before, target, payees_of, near, low, most, moves),
@@ -302,7 +306,7 @@ def _middles(paid, got, came, seen, near, most, time, source, target, moves):  #
     origins, payers = distinct_of(source[gather(got, seen, near, _ALL)]), source[came]
     if not len(origins):
         return np.empty(0, np.int64)
-    if count_since(paid, origins, near) < _FEW * len(came):
+    if count_since(paid, origins, near) < FEW * len(came):
         rows = gather(paid, origins, near, _ALL)
         return rows[_may_stand_in(target[rows], payers)]
     rows = before_each(got, payers, came, near, most + 1, time, moves)

@@ -247,7 +247,7 @@ class Parts:
         if len(around.paid_over) or len(around.got_over) or is_counted:
             at_hand |= self._counts(indexes, low, lookback, n_known)
         if is_counted:
-            at_hand["target_fans"] = around.fans
+            at_hand |= {"target_fans": around.fans, "target_middles": around.middles}
         past = build_past(graph, threads=1, known=known, n_done=n_known, at_hand=at_hand, opening=opening)
         found, n_columns = np.empty((len(columns[0]) - low, len(self._places_of)), np.float32), 0
         for made in self._signals:

@@ -185,6 +185,32 @@ def test_an_account_with_five_thousand_transfers_equals_batch(resolution: int) -
     assert differing(grown(dataset, 9_900, late.tolist(), [1, 8, 32], None), dataset, points_in(dataset, 1, 100)) == []
 
 
+@pytest.mark.parametrize("resolution", [1, SECOND, HOUR])
+@pytest.mark.parametrize("n_wages", [150, 6_000])
+def test_money_that_comes_together_again_at_a_shop_equals_batch(resolution: int, n_wages: int) -> None:
+    """Employers pay many customers, some too busy to be looked through, and these pay one shop, some of them twice.
+
+    Few wages are read of the employers, many of the customers.
+    """
+    random, n = np.random.default_rng(resolution + n_wages), 400
+    time = START + np.sort(random.integers(0, 4 * DAY // resolution, n + n_wages)) * resolution
+    is_wage = random.permutation(np.arange(n + n_wages) < n_wages)
+    customer = np.where(random.random(n + n_wages) < 0.2, 0, random.integers(0, 180, n + n_wages))
+    employer = random.choice(["work-0", "work-1", "shop"], len(time), p=[0.5, 0.48, 0.02])
+    payer = np.where(is_wage, employer, "")
+    rows = [
+        (name or f"c{k:03d}", f"c{k:03d}" if name else "shop", int(at), 100 + place)
+        for place, (name, k, at) in enumerate(zip(payer.tolist(), customer.tolist(), time, strict=True))
+    ]
+    dataset = read_dataset({"transfers": transfers_table(rows)}, currency="THB")
+    batch = Extraction(dataset, threads=1)
+    assert np.nanmax(batch.signal("scatter_gather")[-300:]) > 10
+    late = np.arange(len(rows) - 300, len(rows))
+    late = late[np.argsort(late + random.normal(0, 2, len(late)), kind="stable")]
+    state = grown(dataset, len(rows) - 300, late.tolist(), [1, 8, 32], None)
+    assert differing(state, dataset, points_in(dataset, 1, 20)) == []
+
+
 def test_no_live_column_is_missing_and_others_say_why() -> None:
     known = registry()
     every = known.names(load_pack("TH"), every=True)

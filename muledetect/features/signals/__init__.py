@@ -40,6 +40,7 @@ from muledetect.features.signals._past import (
     Past,
     Ties,
     build_past,
+    is_earlier,
 )
 from muledetect.features.signals._slices import (
     compute_columns,
@@ -161,6 +162,7 @@ __all__ = [
     "describe_signals",
     "extract_signals",
     "fill_signals",
+    "is_earlier",
     "signal",
     "signal_names",
     "signal_registry",

@@ -121,8 +121,9 @@ class Past:
         What a caller has of the table `transfers` already, so that it need not be read there: codes of `device_hash`
         and `terminal_id` (int32, -1 where null), `source_balance_after` (int64 with `MISSING`), and `terminal_user`,
         the account that stood at the terminal (int32). A column that the table lacks is not among them. Also
-        `source_paid` and `target_received`, where the transfers that `fan` counts are not at hand, and `target_fans`,
-        float32[n_unknown, 2]: its `target_fan_in` and `target_fan_out`, NaN where they are.
+        `source_paid` and `target_received`, where the transfers that `fan` counts are not at hand; `target_fans`,
+        float32[n_unknown, 2]: its `target_fan_in` and `target_fan_out`, NaN where they are; and `target_middles`,
+        float32[n_unknown, 3]: the values of `scatter_gather`, its last column NaN where the credits of the payee are.
     opening : Opening
         What payers of transfers whose values are not known had done before a moment, where what they did before it is
         not at hand. Of two accounts that deal with each other then, the first and the last transfer either way must be

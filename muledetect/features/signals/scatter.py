@@ -51,6 +51,10 @@ def scatter_gather(past: Past) -> Float32Array:
         _gather, past.received, past.before.credits, before, after, past.lookback, past.is_simultaneous,
         past.max_degree, past.most, past.graph.n_accounts, len(known), past.opening.is_received_over, is_busy, found,
     )  # fmt: skip
+    if "target_middles" in past.at_hand:
+        counted = past.at_hand["target_middles"]
+        rows = np.flatnonzero(~np.isnan(counted[:, 2]))
+        found[len(known) + rows] = counted[rows]
     return found
 
 
