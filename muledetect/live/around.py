@@ -90,9 +90,16 @@ class Around(NamedTuple):
     middles: Float32Array
 
 
-def n_between(known: Indexes, lists: Lists, accounts: AnyArray, low: AnyArray, high: AnyArray) -> Int64Array:
-    """Return how many transfers of `known.paid` or `known.got` to or from another lie in rows `low[i]` to `high[i]`."""
-    return lists.counts_between(accounts, low, high) - known.to_self.counts_between(accounts, low, high)
+def count_both(known: Indexes, low: int, lookback: int, *, is_simultaneous: bool) -> Int64Array:
+    """Return how many transfers the payers of those from row `low` on made within the look-back, and the payees got.
+
+    As signal `fan` counts them, int64[2, n_new]. O(log) a transfer.
+    """
+    found: Int64Array = _count_both(
+        known.paid.listed, known.got.listed, known.to_self.listed, known.time, known.source, known.target, low,
+        lookback, is_simultaneous,
+    )  # fmt: skip
+    return found
 
 
 def of_points(known: Indexes, accounts: AnyArray) -> Int64Array:
@@ -189,6 +196,24 @@ def _read(  # type: ignore[no-untyped-def]
     is_late = rows >= far
     payers = payers[~_stand_in(payers, paid_over)]
     return rows[is_late], distinct_of(rows[~is_late]), payers, paid_over, got_over, fans, middles
+
+
+@numba.njit(cache=True, nogil=True)
+def _count_both(paid, got, to_self, time, source, target, low, lookback, is_simultaneous):  # type: ignore[no-untyped-def]
+    found = np.empty((2, len(time) - low), np.int64)
+    for i in range(low, len(time)):
+        first = first_at_least(time, 0, i, time[i] - lookback)
+        behind = i
+        if is_simultaneous:
+            while behind < len(time) and time[behind] == time[i]:
+                behind += 1
+        else:
+            while behind > 0 and time[behind - 1] == time[i]:
+                behind -= 1
+        for k, lists, account in ((0, paid, source[i]), (1, got, target[i])):
+            n = count_between(lists, account, first, behind) - count_between(to_self, account, first, behind)
+            found[k, i - low] = n + (not is_simultaneous)
+    return found
 
 
 @numba.njit(cache=True, nogil=True)

@@ -34,7 +34,7 @@ from muledetect.features._extract import Plan, compute_columns
 from muledetect.features._history import Bounds, lay_out, side_of
 from muledetect.features.signals import LOOKBACK, Opening, Signal, build_past
 from muledetect.graph import Points, TransferGraph, graph_of_sorted
-from muledetect.live.around import MEETING, Around, Indexes, n_between, of_points, of_transfers
+from muledetect.live.around import MEETING, Around, Indexes, count_both, of_points, of_transfers
 from muledetect.live.lists import Lists
 from muledetect.live.openings import Openings
 from muledetect.live.rows import Growing, Rows
@@ -241,14 +241,16 @@ class Parts:
             self._met = np.zeros(2 * len(self._accounts), np.int32)
         around = of_transfers(indexes, low, lookback, self._tick, self._met)
         n_known = len(around.rows) - (len(columns[0]) - low)
-        graph, codes, known, at_hand = self._part(around.rows, n_known)
+        graph, codes, n_ends, known, at_hand = self._part(around.rows, n_known)
         opening = self._opening(low, lookback, codes, around, columns)
         is_counted = ~np.isnan(around.fans).all()
         if len(around.paid_over) or len(around.got_over) or is_counted:
             at_hand |= self._counts(indexes, low, lookback, n_known)
         if is_counted:
             at_hand |= {"target_fans": around.fans, "target_middles": around.middles}
-        past = build_past(graph, threads=1, known=known, n_done=n_known, at_hand=at_hand, opening=opening)
+        past = build_past(
+            graph, threads=1, known=known, n_done=n_known, at_hand=at_hand, n_asked=n_ends, opening=opening
+        )
         found, n_columns = np.empty((len(columns[0]) - low, len(self._places_of)), np.float32), 0
         for made in self._signals:
             n_columns += len(made.columns)
@@ -257,8 +259,10 @@ class Parts:
 
     def _part(
         self, rows: Int64Array, n_known: int
-    ) -> tuple[TransferGraph, AnyArray, dict[str, Float32Array], dict[str, AnyArray]]:
+    ) -> tuple[TransferGraph, AnyArray, int, dict[str, Float32Array], dict[str, AnyArray]]:
         """Return some transfers as a graph without ids, the state's codes of its accounts, and what signals read.
+
+        The first accounts are the ends of the transfers behind the first `n_known`; their number follows the codes.
 
         These are the values of the first `n_known` transfers, of signals that read them, and what is at hand, see
         `Past`. Signals read the values of credits of the ends of the transfers behind; others are NaN. Devices and
@@ -269,7 +273,7 @@ class Parts:
             self._place = np.zeros(2 * len(self._accounts), np.int32)
         channel = transfers["channel"] if "channel" in transfers else np.empty(0, np.int32)
         deposit = transfers.encoders["channel"].find_texts(["cash_deposit"])[0] if len(channel) else np.int32(-1)
-        time, source, target, amount, codes, values, device, terminal, user = _gathered(
+        time, source, target, amount, codes, n_ends, values, device, terminal, user = _gathered(
             rows, n_known, self._records.values, self._place, self._values.values, places, channel, deposit
         )
         graph = graph_of_sorted(
@@ -282,7 +286,7 @@ class Parts:
         }
         if "source_balance_after" in transfers:
             at_hand["source_balance_after"] = transfers["source_balance_after"].take(rows)
-        return graph, codes, {name: values[:, one] for name, one in names.items()}, at_hand
+        return graph, codes, n_ends, {name: values[:, one] for name, one in names.items()}, at_hand
 
     def history(self, points: Points) -> LiveHistory:
         """Return what had happened to the accounts of some points before them, for live columns; codes are its own.
@@ -357,15 +361,12 @@ class Parts:
 
     def _counts(self, known: Indexes, low: int, lookback: int, n_known: int) -> dict[str, AnyArray]:
         """Return what `fan` counts of the transfers from row `low` on, behind some that are known."""
-        time, is_simultaneous = self._tables["transfers"]["time"], self._tick >= SECOND
-        first = np.searchsorted(time, time[low:] - lookback)
-        behind = np.searchsorted(time, time[low:], side="right" if is_simultaneous else "left")
-        sides = {"source_paid": (known.paid, known.source), "target_received": (known.got, known.target)}
-        found = {}
-        for name, (lists, account) in sides.items():
-            n = n_between(known, lists, account[low:], first, behind) + (not is_simultaneous)
-            found[name] = np.concatenate([np.zeros(n_known, np.int64), n])
-        return found
+        found = count_both(known, low, lookback, is_simultaneous=self._tick >= SECOND)
+        none = np.zeros(n_known, np.int64)
+        return {
+            name: np.concatenate([none, one])
+            for name, one in zip(("source_paid", "target_received"), found, strict=True)
+        }
 
     def _accounts_of(self, asked: Int32Array) -> Accounts:
         """Return what the accounts table says of accounts."""
@@ -505,7 +506,8 @@ def _turned(values, rows, places):  # type: ignore[no-untyped-def]
 def _gathered(rows, n_known, records, place, values, places, channel, deposit):  # type: ignore[no-untyped-def]
     """Return the transfers of some rows with codes of their own, the state's codes, values, and what is at hand.
 
-    Codes follow first appearance. Afterwards `place[c]` is the code of the state's account c, if it has one; elsewhere
+    The ends of the transfers behind the first `n_known` have the first codes; their number is returned behind the
+    codes. Afterwards `place[c]` is the code of the state's account c, if it has one; elsewhere
     `place` holds anything.
     """
     n = len(rows)
@@ -520,23 +522,29 @@ def _gathered(rows, n_known, records, place, values, places, channel, deposit): 
         one = records[rows[i]]
         amount[i], source[i], target[i] = one.amount, one.source, one.target
         device[i], terminal[i] = one.device_hash, one.terminal_id
-    codes, n_codes = np.empty(2 * n, np.int32), 0
-    for ends in (source, target):
-        for i in range(n):
-            c = ends[i]
-            code = place[c]
-            if not (0 <= code < n_codes and codes[code] == c):
-                code, n_codes = n_codes, n_codes + 1
-                codes[code], place[c] = c, code
-            ends[i] = code
-    is_end = np.zeros(n_codes, np.bool_)
-    for i in range(n_known, n):
-        is_end[source[i]] = is_end[target[i]] = True
-    known = np.full((n_known, len(places)), np.nan, values.dtype)
+    codes, n_codes, n_ends = np.empty(2 * n, np.int32), 0, 0
+    for low, high in ((n_known, n), (0, n_known)):
+        for ends in (source, target):
+            for i in range(low, high):
+                c = ends[i]
+                code = place[c]
+                if not (0 <= code < n_codes and codes[code] == c):
+                    code, n_codes = n_codes, n_codes + 1
+                    codes[code], place[c] = c, code
+                ends[i] = code
+        n_ends = n_ends if n_ends > 0 else n_codes
+    credits, n_credits = np.empty(n_known, np.int64), 0
     for i in range(n_known):
-        if is_end[target[i]]:
-            for k in range(len(places)):
-                known[i, k] = values[rows[i], places[k]]
+        if target[i] < n_ends:
+            credits[n_credits], n_credits = i, n_credits + 1
+    known = np.full((n_known, len(places)), np.nan, values.dtype)
+    for k in range(0, values.shape[1] if len(places) else 0, _IN_A_LINE):  # as above
+        for i in credits[:n_credits]:
+            known[i, 0] = values[rows[i], k]
+    for i in credits[:n_credits]:
+        row = values[rows[i]]
+        for k in range(len(places)):
+            known[i, k] = row[places[k]]
     _number(device, n_known)
     _number(terminal, n_known)
     user = source.copy()
@@ -544,7 +552,7 @@ def _gathered(rows, n_known, records, place, values, places, channel, deposit): 
         for i in range(n):
             if terminal[i] >= 0 and channel[rows[i]] == deposit:
                 user[i] = target[i]
-    return time, source, target, amount, codes[:n_codes].copy(), known, device, terminal, user
+    return time, source, target, amount, codes[:n_codes].copy(), n_ends, known, device, terminal, user
 
 
 @numba.njit(cache=True, nogil=True)

@@ -68,7 +68,7 @@ def build_links(past: Past) -> Links:
         debit_total=room.full(n_paid, 0, np.int64),
         credit_total=room.full(n_received, 0, np.int64),
     )
-    past.by_account(_group, past.paid, past.received, links)
+    past.by_account(_group, past.paid, past.received, links, every=True)
     rules = (past.paid, past.received, past.lookback, past.is_simultaneous, past.opening, past.n_known("relay"))
     past.by_account(_match, *rules, True, links)
     np.cumsum(links.start, out=links.start)
@@ -89,7 +89,8 @@ def build_links_in_time(past: Past) -> Links:
     is put in order, by one pass over it. A transfer from an account to itself is in the groups -1.
     """
     if past.threads == 1 and past.room.limit is None:  # in one call: around one payment there are few transfers
-        rules = (past.lookback, past.is_simultaneous, past.opening, past.n_known("relay"))
+        n_asked = past.graph.n_accounts if past.n_asked is None else past.n_asked
+        rules = (past.lookback, past.is_simultaneous, past.opening, past.n_known("relay"), n_asked)
         return Links(*_at_once(past.paid, past.received, past.paid_at, past.received_at, *rules))
     links, n, room = build_links(past), len(past), past.room
     sides = (
@@ -195,7 +196,7 @@ def _match(low, high, paid, received, lookback, is_simultaneous, opening, n_know
 
 
 @numba.njit(cache=True, nogil=True)
-def _at_once(paid, received, paid_at, received_at, lookback, is_simultaneous, opening, n_known):  # type: ignore[no-untyped-def]
+def _at_once(paid, received, paid_at, received_at, lookback, is_simultaneous, opening, n_known, n_asked):  # type: ignore[no-untyped-def]
     """Return the links in the order of time, by the same kernels; for one thread, without a limit of memory."""
     n_accounts, n, n_paid, n_received = len(paid.start), len(paid_at), len(paid.time), len(received.time)
     start, pairs = np.zeros(n_paid + 1, np.int64), _pairs(0)
@@ -203,11 +204,11 @@ def _at_once(paid, received, paid_at, received_at, lookback, is_simultaneous, op
     credit_of, credit_total = np.empty(n_received, np.int32), np.zeros(n_received, np.int64)
     links = Links(start, pairs[0], pairs[1], pairs[2], debit_of, credit_of, debit_total, credit_total)
     _group(0, n_accounts, paid, received, links)
-    _match(0, n_accounts, paid, received, lookback, is_simultaneous, opening, n_known, True, links)
+    _match(0, n_asked, paid, received, lookback, is_simultaneous, opening, n_known, True, links)
     _add_up(start)
     pairs = _pairs(start[n_paid])
     links = Links(start, pairs[0], pairs[1], pairs[2], debit_of, credit_of, debit_total, credit_total)
-    _match(0, n_accounts, paid, received, lookback, is_simultaneous, opening, n_known, False, links)
+    _match(0, n_asked, paid, received, lookback, is_simultaneous, opening, n_known, False, links)
     in_time, pairs = np.zeros(n + 1, np.int64), _pairs(start[n_paid])
     _count_in_time(0, n, paid_at, start, in_time)
     _add_up(in_time)

@@ -124,6 +124,9 @@ class Past:
         `source_paid` and `target_received`, where the transfers that `fan` counts are not at hand; `target_fans`,
         float32[n_unknown, 2]: its `target_fan_in` and `target_fan_out`, NaN where they are; and `target_middles`,
         float32[n_unknown, 3]: the values of `scatter_gather`, its last column NaN where the credits of the payee are.
+    n_asked : int, optional
+        Accounts with this code or a higher one are not the ends of a transfer whose values are not known. Default: any
+        account may be.
     opening : Opening
         What payers of transfers whose values are not known had done before a moment, where what they did before it is
         not at hand. Of two accounts that deal with each other then, the first and the last transfer either way must be
@@ -144,6 +147,7 @@ class Past:
     known: Mapping[str, Float32Array] = field(default_factory=dict, repr=False)
     n_done: int = 0
     at_hand: Mapping[str, AnyArray] = field(default_factory=dict, repr=False)
+    n_asked: int | None = None
     opening: Opening = field(default=ALL_AT_HAND, repr=False)
 
     def __len__(self) -> int:
@@ -164,12 +168,12 @@ class Past:
         """Where each transfer's ends stood in their other books at its time. O(n); 8 bytes a transfer, once."""
         found = Before(self.room.full(len(self), -1, np.int32), self.room.full(len(self), -1, np.int32))
         if self.room.limit is None:
-            self.by_account(_before, self.paid, self.received, self.is_simultaneous, *found)
+            self.by_account(_before, self.paid, self.received, self.is_simultaneous, *found, every=True)
             return found
         # written in the order of the books, for the same reason as in `by_debit`
         paid, received = self._placed(self.paid, self.paid_at), self._placed(self.received, self.received_at)
         ends = [self.room.empty(len(book.transfer), np.int32) for book in (paid, received)]
-        self.by_account(_before, paid, received, self.is_simultaneous, *ends)
+        self.by_account(_before, paid, received, self.is_simultaneous, *ends, every=True)
         for place, end, made in zip((self.paid_at, self.received_at), ends, found, strict=True):
             self.by_transfer(fill_in_time, place, end, made)
         return found
@@ -247,15 +251,18 @@ class Past:
         room = self.room if limit is None or n_bytes > limit // _PART_AT_RANDOM else HEAP
         return room.full(shape, value, dtype)
 
-    def by_account(self, kernel: Callable[..., None], *arguments: Any) -> None:
+    def by_account(self, kernel: Callable[..., None], *arguments: Any, every: bool = False) -> None:
         """Run `kernel(low, high, *arguments)` over ranges of account codes of equal work, in threads.
 
-        The kernel must write only what belongs to accounts of its range, so that the cut changes nothing.
+        The kernel must write only what belongs to accounts of its range, so that the cut changes nothing. It gets
+        accounts from `n_asked` on only with `every`.
         """
+        n_accounts = self.graph.n_accounts if every or self.n_asked is None else self.n_asked
         if self.threads == 1:  # without sums and cuts: the accounts around one payment are few, and asked for often
-            self._run(kernel, _whole(self.graph.n_accounts), arguments)
+            self._run(kernel, _whole(n_accounts), arguments)
             return
-        work = np.cumsum((self.paid.stop - self.paid.start) + (self.received.stop - self.received.start))
+        (start, stop), (f_start, f_stop) = (one[:2] for one in (self.paid, self.received))
+        work = np.cumsum((stop - start + f_stop - f_start)[:n_accounts])
         self._run(kernel, _cut(work, self.threads), arguments)
 
     def by_transfer(self, kernel: Callable[..., None], *arguments: Any) -> None:
@@ -288,6 +295,7 @@ def build_past(
     known: Mapping[str, Float32Array] | None = None,
     n_done: int = 0,
     at_hand: Mapping[str, AnyArray] | None = None,
+    n_asked: int | None = None,
     opening: Opening = ALL_AT_HAND,
 ) -> Past:
     """Pack the books of a graph. O(n); 56 bytes a transfer.
@@ -308,7 +316,7 @@ def build_past(
         Default: all cores.
     room : Room
         Where the books are kept.
-    known, n_done, at_hand : optional
+    known, n_done, at_hand, n_asked : optional
         See `Past`.
     opening : Opening
         See `Past`; default: all transfers are at hand.
@@ -350,6 +358,7 @@ def build_past(
         known=known or {},
         n_done=n_done,
         at_hand=at_hand or {},
+        n_asked=n_asked,
         opening=opening,
     )
 

@@ -45,7 +45,7 @@ def scatter_gather(past: Past) -> Float32Array:
         past.room.full(len(past.received.time), -1, np.int32),
         past.room.full(len(past.received.time), 2**31 - 1, np.int32),
     )
-    past.by_account(_link, past.received, past.graph.n_accounts, before, after)
+    past.by_account(_link, past.received, past.graph.n_accounts, before, after, every=True)
     is_busy = past.room.full(len(past.received.time), False, np.bool_)
     past.by_account(
         _gather, past.received, past.before.credits, before, after, past.lookback, past.is_simultaneous,
