@@ -22,7 +22,7 @@ from muledetect.facts.lookback import dataset_since, rows_since
 from muledetect.features.signals import Signal, build_past, fill_signals, signal_registry
 from muledetect.graph import Points, build_graph
 from muledetect.live.around import MEETING
-from muledetect.live.lists import Lists
+from muledetect.live.lists import Listed, Lists
 from muledetect.live.parts import RECORD, Parts, add_records
 from muledetect.live.plain import plain_cells
 from muledetect.live.rows import Cells, Growing, Rows
@@ -329,26 +329,13 @@ class LiveState:
     def busy_accounts(self, most: int) -> Int32Array:
         """Return the accounts of this bank with more transfers in the look-back, ascending. O(accounts)."""
         accounts = np.arange(len(self.accounts), dtype=np.int32)
-        accounts = accounts[self.counts(accounts) > most]
+        accounts = accounts[self._paid.counts(accounts) + self._got.counts(accounts) > most]
         return accounts[self.is_own(accounts)]
 
-    def counts(self, accounts: Int32Array) -> Int64Array:
-        """Return how many transfers each account has in the look-back, int64[n]."""
-        return self._paid.counts(accounts) + self._got.counts(accounts)
-
-    def n_before(self, accounts: Int32Array, moments: Int64Array) -> Int64Array:
-        """Return how many transfers each account had in the look-back before a moment, int64[n]."""
-        row = np.searchsorted(self.tables["transfers"]["time"], moments)
-        first = np.zeros_like(row)
-        return self._paid.counts_between(accounts, first, row) + self._got.counts_between(accounts, first, row)
-
-    def first_times(self, accounts: Int32Array) -> Int64Array:
-        """Return the time of the first transfer of each account in the look-back, int64[n]; 0 without one."""
-        rows = np.stack([self._paid.first(accounts), self._got.first(accounts)])
-        row = np.where((rows >= 0).all(axis=0), rows.min(axis=0), rows.max(axis=0))
-        found = np.zeros(len(accounts), np.int64)
-        found[row >= 0] = self.tables["transfers"]["time"][row[row >= 0]]
-        return found
+    @property
+    def by_account(self) -> tuple[Listed, Listed, Int64Array]:
+        """The transfers that each account paid, those that it got, and the time of each transfer, for kernels."""
+        return self._paid.listed, self._got.listed, self.tables["transfers"]["time"]
 
     @property
     def latest(self) -> int:
