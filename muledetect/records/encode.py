@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import itertools
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -172,6 +172,25 @@ def _encode(
 
 
 @njit(cache=True, nogil=True)
+def _encode_columns(
+    offsets: Any, text: Any, valid: Any, slots: Any, starts: Any, stores: Any, seeds: Any, n_known: Any, owner: Any,
+    codes: Any, column: Any, row: Any,
+) -> Any:  # fmt: skip
+    """Encode the columns one after another, from a row of a column on; return where an encoder has no room."""
+    n_columns, n_rows = codes.shape
+    for c in range(column, n_columns):
+        k, low, high = owner[c], c * n_rows, (c + 1) * n_rows
+        row, n_known[k] = _encode(
+            offsets[low : high + 1], text, valid[low:high], slots[k], starts[k], stores[k], n_known[k], codes[c], row,
+            seeds[k],
+        )  # fmt: skip
+        if row < n_rows:
+            return c, row
+        row = 0
+    return n_columns, 0
+
+
+@njit(cache=True, nogil=True)
 def _find(offsets: Any, text: Any, slots: Any, starts: Any, store: Any, seed: Any) -> Any:
     mask = np.uint64(slots.size - 1)
     codes = np.full(offsets.size - 1, -1, np.int32)
@@ -321,11 +340,6 @@ class IdEncoder:
         valid = np.empty(0, np.bool_) if texts.null_count == 0 else texts.is_valid().to_numpy(zero_copy_only=False)
         return self._learnt(*string_parts(texts), valid)
 
-    def encode_texts(self, texts: Sequence[str | None]) -> Int32Array:
-        """Return the code of every text as `encode` does; for a few texts, without Arrow."""
-        valid = np.array([one is not None for one in texts], np.bool_) if None in texts else np.empty(0, np.bool_)
-        return self._learnt(*_parts_of(texts), valid)
-
     def _learnt(self, offsets: Int32Array, text: Bytes, valid: BoolArray) -> Int32Array:
         codes = np.empty(len(offsets) - 1, np.int32)
         row = 0
@@ -436,3 +450,40 @@ class IdEncoder:
         rank[np.insert(codes, before, others[order])] = np.arange(len(self), dtype=np.int32)
         places = np.insert(np.arange(len(ids)), before, len(ids) + np.arange(len(more)))
         return pa.concat_arrays([ids, more]).take(pa.array(places)), rank
+
+
+def encode_columns(
+    encoders: Mapping[str, IdEncoder], columns: Mapping[str, Sequence[str | None]]
+) -> dict[str, Int32Array]:
+    """Return the codes of some columns of a table, as `IdEncoder.encode` gives them for one after another.
+
+    For a few rows: all of it is one call of a kernel, without Arrow. It is compiled for each number of encoders.
+
+    Parameters
+    ----------
+    encoders : mapping of column name -> IdEncoder
+        Of all columns of text that the table has; several may have the same.
+    columns : mapping of column name -> sequence of str or None
+        Equally long.
+    """
+    if not columns:
+        return {}
+    place = {one: k for k, one in enumerate(dict.fromkeys(encoders.values()))}
+    different, owner = list(place), np.array([place[encoders[name]] for name in columns])
+    texts = [*itertools.chain.from_iterable(columns.values())]
+    offsets, text = _parts_of(texts)
+    valid = np.array([one is not None for one in texts], np.bool_) if None in texts else np.empty(0, np.bool_)
+    codes = np.empty((len(columns), len(texts) // len(columns)), np.int32)
+    seeds, column, row = np.array([one._seed for one in different], np.uint64), 0, 0
+    while True:
+        n_known = np.array([len(one) for one in different])
+        column, row = _encode_columns(
+            offsets, text, valid, tuple([one._slots for one in different]), tuple([one._starts for one in different]),
+            tuple([one._store for one in different]), seeds, n_known, owner, codes, column, row,
+        )  # fmt: skip
+        for one, n in zip(different, n_known.tolist(), strict=True):
+            one._n_known = n
+        if column == len(columns):
+            return dict(zip(columns, codes, strict=True))
+        full = column * codes.shape[1] + row
+        different[owner[column]]._grow(int(offsets[full + 1]) - int(offsets[full]))
