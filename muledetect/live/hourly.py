@@ -34,7 +34,7 @@ _HALF: Final = np.uint64(32)
 
 
 @numba.njit(cache=True, nogil=True)
-def moment_of(first: int, as_of: int) -> int:
+def moment_of(first, as_of):  # type: ignore[no-untyped-def]
     """Return the latest own moment of an account up to a moment, by the time of its first transfer; microseconds."""
     mixed = np.uint64(first % DAY) * _SPREAD >> _HALF
     offset = np.int64(mixed * np.uint64(HOUR // SECOND) >> _HALF) * SECOND
@@ -59,7 +59,7 @@ class Hourly:
         """Return the points to score, those of busy accounts at their own moment, and which these are."""
         if self.most is None:
             return points, np.zeros(len(points), np.bool_)
-        moments, is_busy = _asked(*state.by_account, points.account, points.as_of, self.most)  # type: ignore[call-arg]
+        moments, is_busy = _asked(*state.by_account, points.account, points.as_of, self.most)
         return Points(points.account, moments), is_busy
 
     def columns(self, points: Points, is_busy: BoolArray, compute: Callable[[Points], Float64Array]) -> Float64Array:
@@ -72,21 +72,22 @@ class Hourly:
         compute : callable
             Returns the columns at points, float64[n_points, n_columns].
         """
-        keys = list(zip(points.account.tolist(), points.as_of.tolist(), strict=True))
         places = np.flatnonzero(is_busy).tolist()
-        is_known = np.zeros(len(points), np.bool_)
-        is_known[places] = [keys[place][1] in self._kept.get(keys[place][0], ()) for place in places]
-        if not is_known.any():
-            values = compute(points)
-        else:
-            found = compute(points[~is_known])
+        keys = {place: (int(points.account[place]), int(points.as_of[place])) for place in places}
+        known = {place: self._kept[a][at] for place, (a, at) in keys.items() if at in self._kept.get(a, ())}
+        if known:
+            is_new = np.ones(len(points), np.bool_)
+            is_new[[*known]] = False
+            found = compute(points[is_new])
             values = np.empty((len(points), found.shape[1]))
-            values[~is_known] = found
-        for place in np.flatnonzero(is_known).tolist():
-            values[place] = self._kept[keys[place][0]][keys[place][1]]
-        for place in places:
-            if not is_known[place]:
-                self._keep(*keys[place], values[place].copy())
+            values[is_new] = found
+            for place, row in known.items():
+                values[place] = row
+        else:
+            values = compute(points)
+        for place, key in keys.items():
+            if place not in known:
+                self._keep(*key, values[place].copy())
         return values
 
     def due(self, state: LiveState, as_of: int, until: int) -> Points:

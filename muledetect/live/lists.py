@@ -184,13 +184,17 @@ def _counts(lists, keys):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(cache=True, nogil=True)
-def _last(lists, keys):  # type: ignore[no-untyped-def]
-    """Return the last row of some keys, -1 where there is none."""
+def last(lists, key):  # type: ignore[no-untyped-def]
+    """Return the last row of a key, -1 where there is none."""
     start, stop, entry = lists
-    found = np.full(len(keys), -1, np.int64)
+    return entry[stop[key] - 1] if 0 <= key < len(start) and stop[key] > start[key] else -1
+
+
+@numba.njit(cache=True, nogil=True)
+def _last(lists, keys):  # type: ignore[no-untyped-def]
+    found = np.empty(len(keys), np.int64)
     for i in range(len(keys)):
-        if 0 <= keys[i] < len(start) and stop[keys[i]] > start[keys[i]]:
-            found[i] = entry[stop[keys[i]] - 1]
+        found[i] = last(lists, keys[i])
     return found
 
 
