@@ -67,6 +67,7 @@ def plain_cells(
     if name not in TABLES:
         return None
     checks, columns, n = _checks(name, currency), dict[str, list[Any]](), len(rows)
+    ids = list[Any]()
     try:
         for column, cells in _turned(rows):
             given = [cell for cell in cells if cell is not None]
@@ -74,12 +75,17 @@ def plain_cells(
                 continue
             if column not in known and column != "currency":
                 return None
-            taken = checks[column](given)
+            check = checks[column]
+            if check is _ids:  # of all columns together
+                ids += given
+            taken = given if check is _ids else check(given)
             if taken is given:
                 columns[column] = cells
             else:
                 behind = iter(taken)
                 columns[column] = [None if cell is None else next(behind) for cell in cells]
+        if ids:
+            _ids(ids)
     except (_OtherError, KeyError):
         return None
     if any(None in columns.get(column, (None,)) for column in INPUTS[name].required):

@@ -271,18 +271,22 @@ def string_parts(ids: pa.StringArray) -> tuple[Int32Array, Bytes]:
     return ends, np.frombuffer(text, np.uint8)
 
 
-def _parts_of(texts: Sequence[str | None]) -> tuple[Int32Array, Bytes]:
-    """Return the offsets and the bytes of some texts; None as an empty one; the bytes are never empty."""
-    known = [one or "" for one in texts] if None in texts else texts
-    text = "".join(known)  # type: ignore[arg-type]
-    if text.isascii():  # a byte a sign
-        lengths, whole = map(len, known), text.encode()  # type: ignore[arg-type]
-    else:
-        parts = [one.encode() for one in known]  # type: ignore[union-attr]
-        lengths, whole = map(len, parts), b"".join(parts)
-    offsets = np.array([*itertools.accumulate(lengths, initial=0)], np.int32)
-    offsets.flags.writeable = False  # as Arrow's are: kernels are compiled for one kind of array
-    return offsets, np.frombuffer(whole or b"\0", np.uint8)
+def _parts_of(texts: Sequence[str | None]) -> tuple[Int64Array, Bytes, BoolArray]:
+    """Return the offsets and the bytes of some texts, and which are not None; the bytes are never empty."""
+    text = "".join(filter(None, texts))
+    parts = texts if text.isascii() else [one and one.encode() for one in texts]  # or a byte a sign
+    lengths = np.array([-1 if one is None else len(one) for one in parts], np.int64)
+    offsets, valid = _bounds(lengths)
+    return offsets, np.frombuffer(text.encode() or b"\0", np.uint8), valid
+
+
+@njit(cache=True, nogil=True)
+def _bounds(lengths: Any) -> Any:
+    """Return the offsets of texts of some lengths, and which there are; -1 for none."""
+    offsets, valid = np.zeros(lengths.size + 1, np.int64), lengths >= 0
+    for row in range(lengths.size):
+        offsets[row + 1] = offsets[row] + max(lengths[row], 0)
+    return offsets, valid
 
 
 def hash_strings(ids: pa.StringArray, seed: int = 0) -> UInt64Array:
@@ -411,7 +415,8 @@ class IdEncoder:
 
     def find_texts(self, texts: Sequence[str]) -> Int32Array:
         """Return the code of every text as `find` does; for a few texts, without Arrow."""
-        found: Int32Array = _find(*_parts_of(texts), self._slots, self._starts, self._store, self._seed)
+        offsets, text, _ = _parts_of(texts)
+        found: Int32Array = _find(offsets, text, self._slots, self._starts, self._store, self._seed)
         return found
 
     @property
@@ -471,8 +476,7 @@ def encode_columns(
     place = {one: k for k, one in enumerate(dict.fromkeys(encoders.values()))}
     different, owner = list(place), np.array([place[encoders[name]] for name in columns])
     texts = [*itertools.chain.from_iterable(columns.values())]
-    offsets, text = _parts_of(texts)
-    valid = np.array([one is not None for one in texts], np.bool_) if None in texts else np.empty(0, np.bool_)
+    offsets, text, valid = _parts_of(texts)
     codes = np.empty((len(columns), len(texts) // len(columns)), np.int32)
     seeds, column, row = np.array([one._seed for one in different], np.uint64), 0, 0
     while True:
