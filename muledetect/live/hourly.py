@@ -16,11 +16,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Final
 
+import numba
 import numpy as np
 
-from muledetect.arrays import AnyArray, BoolArray, Float64Array, Int64Array
+from muledetect.arrays import AnyArray, BoolArray, Float64Array, first_at_least
 from muledetect.clock import DAY, HOUR, SECOND
 from muledetect.graph import Points
+from muledetect.live.lists import count, count_between
 from muledetect.live.state import LiveState
 
 #: Accounts with more than so many times the transfers of a busy one, a day before, are scored once a day.
@@ -31,19 +33,12 @@ _SPREAD: Final = np.uint64(0x9E3779B97F4A7C15)
 _HALF: Final = np.uint64(32)
 
 
-def moments_of(first: Int64Array, as_of: Int64Array) -> Int64Array:
-    """Return the latest own moment of accounts up to some moments, int64[n].
-
-    Parameters
-    ----------
-    first : int64[n]
-        Time of the account's first transfer, microseconds.
-    as_of : int64[n]
-    """
-    mixed = (first % DAY).astype(np.uint64) * _SPREAD >> _HALF
-    offset = (mixed * np.uint64(HOUR // SECOND) >> _HALF).astype(np.int64) * SECOND
-    found: Int64Array = as_of - (as_of - offset) % HOUR
-    return found
+@numba.njit(cache=True, nogil=True)
+def moment_of(first, as_of):  # type: ignore[no-untyped-def]
+    """Return the latest own moment of an account up to a moment, by the time of its first transfer; microseconds."""
+    mixed = np.uint64(first % DAY) * _SPREAD >> _HALF
+    offset = np.int64(mixed * np.uint64(HOUR // SECOND) >> _HALF) * SECOND
+    return as_of - (as_of - offset) % HOUR
 
 
 class Hourly:
@@ -64,16 +59,7 @@ class Hourly:
         """Return the points to score, those of busy accounts at their own moment, and which these are."""
         if self.most is None:
             return points, np.zeros(len(points), np.bool_)
-        is_busy = state.counts(points.account) > self.most
-        rows = np.flatnonzero(is_busy)  # few, and only these can have as many at a moment before
-        if not len(rows):
-            return points, is_busy
-        account, as_of = points.account[rows], points.as_of[rows]
-        moment, day = moments_of(state.first_times(account), as_of), as_of - as_of % DAY - DAY
-        is_huge = state.n_before(account, day) > DAILY * self.most
-        is_busy[rows] = is_huge | (state.n_before(account, moment) > self.most)
-        moments = points.as_of.copy()
-        moments[rows] = np.where(is_huge, day, np.where(is_busy[rows], moment, as_of))
+        moments, is_busy = _asked(*state.by_account, points.account, points.as_of, self.most)
         return Points(points.account, moments), is_busy
 
     def columns(self, points: Points, is_busy: BoolArray, compute: Callable[[Points], Float64Array]) -> Float64Array:
@@ -86,21 +72,22 @@ class Hourly:
         compute : callable
             Returns the columns at points, float64[n_points, n_columns].
         """
-        keys = list(zip(points.account.tolist(), points.as_of.tolist(), strict=True))
         places = np.flatnonzero(is_busy).tolist()
-        is_known = np.zeros(len(points), np.bool_)
-        is_known[places] = [keys[place][1] in self._kept.get(keys[place][0], ()) for place in places]
-        if not is_known.any():
-            values = compute(points)
-        else:
-            found = compute(points[~is_known])
+        keys = {place: (int(points.account[place]), int(points.as_of[place])) for place in places}
+        known = {place: self._kept[a][at] for place, (a, at) in keys.items() if at in self._kept.get(a, ())}
+        if known:
+            is_new = np.ones(len(points), np.bool_)
+            is_new[[*known]] = False
+            found = compute(points[is_new])
             values = np.empty((len(points), found.shape[1]))
-            values[~is_known] = found
-        for place in np.flatnonzero(is_known).tolist():
-            values[place] = self._kept[keys[place][0]][keys[place][1]]
-        for place in places:
-            if not is_known[place]:
-                self._keep(*keys[place], values[place].copy())
+            values[is_new] = found
+            for place, row in known.items():
+                values[place] = row
+        else:
+            values = compute(points)
+        for place, key in keys.items():
+            if place not in known:
+                self._keep(*key, values[place].copy())
         return values
 
     def due(self, state: LiveState, as_of: int, until: int) -> Points:
@@ -128,3 +115,37 @@ class Hourly:
         for account, moment in zip(accounts.tolist(), since.tolist(), strict=True):
             if account in self._kept:
                 self._kept[account] = {at: row for at, row in self._kept[account].items() if at <= moment}
+
+
+@numba.njit(cache=True, nogil=True)
+def _asked(paid, got, time, account, as_of, most):  # type: ignore[no-untyped-def]
+    """Return the moments to score accounts at, and which accounts are busy then."""
+    moments, is_busy = as_of.copy(), np.zeros(len(account), np.bool_)
+    for i in range(len(account)):
+        a = account[i]
+        if count(paid, a) + count(got, a) <= most:  # all but a few; these had no more at a moment before
+            continue
+        day = as_of[i] - as_of[i] % DAY - DAY
+        own = moment_of(time[_first(paid, got, a)], as_of[i])
+        if _n_before(paid, got, time, a, day) > DAILY * most:
+            moments[i], is_busy[i] = day, True
+        elif _n_before(paid, got, time, a, own) > most:
+            moments[i], is_busy[i] = own, True
+    return moments, is_busy
+
+
+@numba.njit(cache=True, nogil=True)
+def _first(paid, got, account):  # type: ignore[no-untyped-def]
+    """Return the first transfer of an account that has one."""
+    found = 2**31
+    for start, stop, entry in (paid, got):
+        if account < len(start) and stop[account] > start[account]:
+            found = min(found, entry[start[account]])
+    return found
+
+
+@numba.njit(cache=True, nogil=True)
+def _n_before(paid, got, time, account, moment):  # type: ignore[no-untyped-def]
+    """Return how many transfers an account had before a moment."""
+    row = first_at_least(time, 0, len(time), moment)
+    return count_between(paid, account, 0, row) + count_between(got, account, 0, row)

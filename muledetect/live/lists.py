@@ -129,12 +129,7 @@ class Lists:
 
     def last(self, keys: AnyArray) -> Int64Array:
         """Return the last row of some keys, -1 where there is none."""
-        found: Int64Array = _outer(self.listed, keys, True)
-        return found
-
-    def first(self, keys: AnyArray) -> Int64Array:
-        """Return the first row of some keys, -1 where there is none."""
-        found: Int64Array = _outer(self.listed, keys, False)
+        found: Int64Array = _last(self.listed, keys)
         return found
 
     def counts(self, keys: AnyArray) -> Int64Array:
@@ -174,23 +169,32 @@ def _with_room(values: AnyArray, least: int = 0) -> AnyArray:
 
 
 @numba.njit(cache=True, nogil=True)
-def _counts(lists, keys):  # type: ignore[no-untyped-def]
+def count(lists, key):  # type: ignore[no-untyped-def]
+    """Return how many rows the list of a key holds."""
     start, stop, _ = lists
+    return stop[key] - start[key] if 0 <= key < len(start) else 0
+
+
+@numba.njit(cache=True, nogil=True)
+def _counts(lists, keys):  # type: ignore[no-untyped-def]
     found = np.zeros(len(keys), np.int64)
     for i in range(len(keys)):
-        if 0 <= keys[i] < len(start):
-            found[i] = stop[keys[i]] - start[keys[i]]
+        found[i] = count(lists, keys[i])
     return found
 
 
 @numba.njit(cache=True, nogil=True)
-def _outer(lists, keys, is_last):  # type: ignore[no-untyped-def]
-    """Return the last or the first row of some keys, -1 where there is none."""
+def last(lists, key):  # type: ignore[no-untyped-def]
+    """Return the last row of a key, -1 where there is none."""
     start, stop, entry = lists
-    found = np.full(len(keys), -1, np.int64)
+    return entry[stop[key] - 1] if 0 <= key < len(start) and stop[key] > start[key] else -1
+
+
+@numba.njit(cache=True, nogil=True)
+def _last(lists, keys):  # type: ignore[no-untyped-def]
+    found = np.empty(len(keys), np.int64)
     for i in range(len(keys)):
-        if 0 <= keys[i] < len(start) and stop[keys[i]] > start[keys[i]]:
-            found[i] = entry[stop[keys[i]] - 1 if is_last else start[keys[i]]]
+        found[i] = last(lists, keys[i])
     return found
 
 

@@ -67,18 +67,25 @@ def plain_cells(
     if name not in TABLES:
         return None
     checks, columns, n = _checks(name, currency), dict[str, list[Any]](), len(rows)
+    ids = list[Any]()
     try:
         for column, cells in _turned(rows):
-            given = [cell for cell in cells if cell is not None] if _has_none(cells) else cells
+            given = [cell for cell in cells if cell is not None]
             if not given:
                 continue
             if column not in known and column != "currency":
                 return None
-            given = checks[column](given)
-            if len(given) < n:
-                behind = iter(given)
-                given = [None if cell is None else next(behind) for cell in cells]
-            columns[column] = given
+            check = checks[column]
+            if check is _ids:  # of all columns together
+                ids += given
+            taken = given if check is _ids else check(given)
+            if taken is given:
+                columns[column] = cells
+            else:
+                behind = iter(taken)
+                columns[column] = [None if cell is None else next(behind) for cell in cells]
+        if ids:
+            _ids(ids)
     except (_OtherError, KeyError):
         return None
     if any(None in columns.get(column, (None,)) for column in INPUTS[name].required):
@@ -143,10 +150,6 @@ def _check(column: Column) -> _Check:
         "bool": _flags,
     }
     return checks[column.type]
-
-
-def _has_none(cells: list[Any]) -> bool:
-    return type(None) in {*map(type, cells)}  # strangers' objects may not be comparable
 
 
 def _all_are(kind: type, cells: list[Any]) -> bool:

@@ -21,7 +21,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from muledetect.arrays import MISSING, AnyArray, Int32Array, Int64Array
-from muledetect.records.encode import IdEncoder
+from muledetect.records.encode import IdEncoder, encode_columns
 from muledetect.schema import INPUTS
 
 #: Room that a new array has beyond what it holds, as a share of it, and at least so many cells. Memory that was never
@@ -187,8 +187,11 @@ class Rows:
     def append(self, table: pa.Table | Cells) -> None:
         """Add rows; columns that the rows here do not have are passed over."""
         if isinstance(table, Cells):
+            texts = {name: table.columns[name] for name in self.encoders if name in table.columns}
+            coded = encode_columns(self.encoders, texts)
             for name, column in self._columns.items():
-                column.append(self._of_cells(name, table.columns.get(name), len(table)))
+                cells = coded[name] if name in coded else self._of_cells(name, table.columns.get(name), len(table))
+                column.append(cells)
             return
         for field in self.schema:
             given = table[field.name] if field.name in table.column_names else pa.nulls(len(table), field.type)
@@ -255,8 +258,6 @@ class Rows:
         missing = self._missing[name]
         if cells is None:
             return np.full(n, missing)
-        if name in self.encoders:
-            return self.encoders[name].encode_texts(cells)
         known = [missing if one is None else one for one in cells] if None in cells else cells
         return np.array(known, missing.dtype)
 

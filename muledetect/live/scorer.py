@@ -16,7 +16,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from muledetect.arrays import Float64Array, Int64Array, distinct
+from muledetect.arrays import Float64Array, Int64Array
 from muledetect.clock import DAY
 from muledetect.errors import DataError, ModelError, OptionError
 from muledetect.features import as_table
@@ -52,14 +52,15 @@ class _Ends(NamedTuple):
     values: Float64Array
 
 
-def _distinct(points: Points) -> tuple[Int64Array, Int64Array]:
+def _distinct(points: Points) -> tuple[Int64Array, list[int]]:
     """Return the places of the distinct points, and for each point its number among them."""
-    number: dict[tuple[int, int], int] = {}
-    keys = zip(points.account.tolist(), points.as_of.tolist(), strict=True)
-    place = np.array([number.setdefault(key, len(number)) for key in keys], np.int64)
-    first = np.empty(len(number), np.int64)
-    first[place[::-1]] = np.arange(len(place))[::-1]
-    return first, place
+    number, first, place = dict[tuple[int, int], int](), list[int](), list[int]()
+    for row, key in enumerate(zip(points.account.tolist(), points.as_of.tolist(), strict=True)):
+        if key not in number:
+            number[key] = len(first)
+            first.append(row)
+        place.append(number[key])
+    return np.array(first, np.int64), place
 
 
 def _columns(state: LiveState, ready: ReadyModel, points: Points) -> Float64Array:
@@ -181,17 +182,18 @@ class LiveScorer:
         if not transfers:
             return []
         times, *ids = self._read(transfers)
-        day = times // DAY
-        found: dict[int, Assessment] = {}
-        for first in distinct(day):
-            rows = np.flatnonzero(day == first)
-            self.begin_day(int(times[rows].max()))
-            ends = self._ends([one[i] for one in ids for i in rows], np.concatenate([times[rows], times[rows]]))
+        of_day, found = dict[int, list[int]](), dict[int, Assessment]()
+        for i, time in enumerate(times):
+            of_day.setdefault(time // DAY, []).append(i)
+        for _, rows in sorted(of_day.items()):
+            moments = [times[i] for i in rows]
+            self.begin_day(max(moments))
+            ends = self._ends([one[i] for one in ids for i in rows], np.array([*moments, *moments]))
             shown = []
-            for k, i in enumerate(rows.tolist()):
+            for k, i in enumerate(rows):
                 both = ends.scores[k], ends.scores[len(rows) + k]
                 name = str(transfers[i].get("transfer_id"))
-                found[i] = Assessment(name, int(times[i]), *both, self._ready.hash, self.version)
+                found[i] = Assessment(name, times[i], *both, self._ready.hash, self.version)
                 if explain(i, found[i]) if callable(explain) else explain:
                     shown.append((k, i))
             told = self._explained(ends, [k + side for k, _ in shown for side in (0, len(rows))])
@@ -366,11 +368,11 @@ class LiveScorer:
     def _begin(self, as_of: int) -> int | None:
         return first_seen(as_of, self._lookback, whole_days=True) if self._lookback else None
 
-    def _read(self, transfers: Sequence[Mapping[str, Any]]) -> tuple[Int64Array, list[str], list[str]]:
+    def _read(self, transfers: Sequence[Mapping[str, Any]]) -> tuple[list[int], list[str], list[str]]:
         """Return the times and the two ends of transfers."""
         plain = plain_columns("transfers", transfers, _ASKED, currency=self.state.currency)
         if plain is not None:
-            return np.array(plain["time"]), plain["source"], plain["target"]
+            return plain["time"], plain["source"], plain["target"]
         # numbered: a transfer may be asked about twice, and its id plays no part
         numbered = [
             {"transfer_id": f"{place}"} | {name: row.get(name) for name in _ASKED}
@@ -382,28 +384,27 @@ class LiveScorer:
                 raise DataError(f"transfer: column {outcome.column!r}: {outcome.reason}. It cannot be scored.")
         table = table.sort_by(PLACE)
         source, target = (table[name].cast(pa.string()).to_pylist() for name in ("source", "target"))
-        return table["time"].cast(pa.int64()).to_numpy(), source, target
+        return table["time"].cast(pa.int64()).to_pylist(), source, target
 
     def _ends(self, ids: Sequence[str], as_of: Int64Array) -> _Ends:
         """Score accounts at moments of one day; None for those of other banks and unknown ones."""
         scores: list[AccountScore | None] = [None] * len(ids)
-        points = Points(self.state.codes(ids), as_of)
-        rows = np.flatnonzero(self.state.is_own(points.account))
+        account = self.state.codes(ids)
+        rows = np.flatnonzero(self.state.is_own(account))
         if not len(rows):
             return _Ends(scores, {}, np.empty((0, len(self._ready.names))))
-        asked, is_busy = self._hourly.asked(self.state, points[rows])
+        asked, is_busy = self._hourly.asked(self.state, Points(account[rows], as_of[rows]))
         first, place = _distinct(asked)
         self.state.on_change = self._hourly.forget
         values = self._hourly.columns(asked[first], is_busy[first], self.columns)
-        model = self._ready
-        score = model.raw_scores(values)[place]
-        probability = model.model.probability(score)
+        score = self._ready.raw_scores(values)
+        probability = self._ready.model.probability(score)
         tiers = tiers_by_probability(probability)
-        is_now, moment = (asked.as_of == as_of[rows]).tolist(), asked.as_of.tolist()
-        said = zip(score.tolist(), probability.tolist(), tiers.tolist(), strict=True)
-        for row, one, now, at in zip(rows.tolist(), said, is_now, moment, strict=True):
-            scores[row] = AccountScore(ids[row], *one, as_of=None if now else at)
-        return _Ends(scores, dict(zip(rows.tolist(), place.tolist(), strict=True)), values)
+        said = [*zip(score.tolist(), probability.tolist(), tiers.tolist(), strict=True)]
+        row_of, now = dict(zip(rows.tolist(), place, strict=True)), as_of.tolist()
+        for (row, number), moment in zip(row_of.items(), asked.as_of.tolist(), strict=True):
+            scores[row] = AccountScore(ids[row], *said[number], as_of=None if moment == now[row] else moment)
+        return _Ends(scores, row_of, values)
 
     def _explained(self, ends: _Ends, places: Sequence[int]) -> dict[int, AccountScore | None]:
         """Return the scores at some places, with reasons."""

@@ -12,17 +12,18 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, Literal
 
+import numba
 import numpy as np
 import pyarrow as pa
 
-from muledetect.arrays import AnyArray, BoolArray, Float32Array, Int32Array, Int64Array
+from muledetect.arrays import AnyArray, BoolArray, Float32Array, Int32Array, Int64Array, first_at_least
 from muledetect.facts import Facts
 from muledetect.facts.known import visible_tables
 from muledetect.facts.lookback import dataset_since, rows_since
 from muledetect.features.signals import Signal, build_past, fill_signals, signal_registry
 from muledetect.graph import Points, build_graph
 from muledetect.live.around import MEETING
-from muledetect.live.lists import Lists
+from muledetect.live.lists import Listed, Lists, last
 from muledetect.live.parts import RECORD, Parts, add_records
 from muledetect.live.plain import plain_cells
 from muledetect.live.rows import Cells, Growing, Rows
@@ -108,6 +109,9 @@ class LiveState:
         self._told: deque[Told] | None = None
         self.on_change: OnChange | None = None
         self.signals = live_signals() if signals is None else list(signals)
+        names = [name for made in self.signals for name in made.columns]
+        of_shapes = ("scatter_gather", "scatter_left_out")
+        self._of_shapes = [names.index(name) for name in of_shapes if name in names]
         # before all else: what signals are made of takes less room than what is not there yet
         self._values = self._signals_of(dataset, threads) if values is None else Growing(values)
         self.accounts = IdEncoder()
@@ -231,14 +235,13 @@ class LiveState:
         self._tell("add_transfers", table)
         rows, n_before = self.tables["transfers"], self.n_transfers
         rows.append(table)
-        low = int(np.searchsorted(rows["time"][:n_before], rows["time"][n_before:].min()))
+        low, is_in_order = _first_changed(rows["time"], n_before)
         if low < n_before:
             for key, lists in self._listed(low, n_before):
                 lists.remove_last(key)
-        keys = rows["amount"][low:], rows["target"][low:], rows["source"][low:], rows["time"][low:]
         order = np.arange(self.n_transfers - low)
-        if (np.diff(keys[-1]) <= 0).any():  # not yet in order of time, or not of time alone
-            order = np.lexsort(keys)
+        if not is_in_order:
+            order = np.lexsort([rows[name][low:] for name in ("amount", "target", "source", "time")])
             rows.reorder(low, order)
         new = np.arange(low, self.n_transfers)
         for key, lists in self._listed(low, self.n_transfers):
@@ -323,32 +326,19 @@ class LiveState:
         table = self.tables.get("accounts")
         if table is None or "is_own" not in table:
             return np.asarray(accounts >= 0)
-        row = self._owned["accounts"].last(accounts)
-        return np.asarray((accounts >= 0) & ((row < 0) | (table["is_own"][row] != 0)))
+        found: BoolArray = _is_own(self._owned["accounts"].listed, table["is_own"], accounts)
+        return found
 
     def busy_accounts(self, most: int) -> Int32Array:
         """Return the accounts of this bank with more transfers in the look-back, ascending. O(accounts)."""
         accounts = np.arange(len(self.accounts), dtype=np.int32)
-        accounts = accounts[self.counts(accounts) > most]
+        accounts = accounts[self._paid.counts(accounts) + self._got.counts(accounts) > most]
         return accounts[self.is_own(accounts)]
 
-    def counts(self, accounts: Int32Array) -> Int64Array:
-        """Return how many transfers each account has in the look-back, int64[n]."""
-        return self._paid.counts(accounts) + self._got.counts(accounts)
-
-    def n_before(self, accounts: Int32Array, moments: Int64Array) -> Int64Array:
-        """Return how many transfers each account had in the look-back before a moment, int64[n]."""
-        row = np.searchsorted(self.tables["transfers"]["time"], moments)
-        first = np.zeros_like(row)
-        return self._paid.counts_between(accounts, first, row) + self._got.counts_between(accounts, first, row)
-
-    def first_times(self, accounts: Int32Array) -> Int64Array:
-        """Return the time of the first transfer of each account in the look-back, int64[n]; 0 without one."""
-        rows = np.stack([self._paid.first(accounts), self._got.first(accounts)])
-        row = np.where((rows >= 0).all(axis=0), rows.min(axis=0), rows.max(axis=0))
-        found = np.zeros(len(accounts), np.int64)
-        found[row >= 0] = self.tables["transfers"]["time"][row[row >= 0]]
-        return found
+    @property
+    def by_account(self) -> tuple[Listed, Listed, Int64Array]:
+        """The transfers that each account paid, those that it got, and the time of each transfer, for kernels."""
+        return self._paid.listed, self._got.listed, self.tables["transfers"]["time"]
 
     @property
     def latest(self) -> int:
@@ -417,11 +407,10 @@ class LiveState:
 
     def _are_left_out(self, values: Float32Array) -> BoolArray:
         """Return which transfers scatter-gather shapes leave out, by the values of signals."""
-        names = [name for made in self.signals for name in made.columns]
-        if "scatter_gather" not in names:
+        if not self._of_shapes:
             return np.zeros(len(values), np.bool_)
-        middles, left_out = (values[:, names.index(name)] for name in ("scatter_gather", "scatter_left_out"))
-        return np.asarray(np.isnan(middles) & (left_out > 0))
+        middles, left_out = self._of_shapes
+        return np.asarray(np.isnan(values[:, middles]) & (values[:, left_out] > 0))
 
     def _tell(self, what: str, *given: Any) -> None:
         if self._told is not None:
@@ -443,6 +432,27 @@ class LiveState:
         listed += [(rows[name][low:high], lists) for name, lists in self._used.items()]
         listed.append((rows["transfer_id"][low:high], self._found["transfers"]))
         return listed if self._reversals is None else [*listed, (rows["reversal_of"][low:high], self._reversals)]
+
+
+@numba.njit(cache=True, nogil=True)
+def _first_changed(time, n_before):  # type: ignore[no-untyped-def]
+    """Return the first row that is not before the new ones, and if times grow from it on: no two are the same."""
+    low = first_at_least(time, 0, n_before, time[n_before:].min())
+    for i in range(low + 1, len(time)):
+        if time[i] <= time[i - 1]:
+            return low, False
+    return low, True
+
+
+@numba.njit(cache=True, nogil=True)
+def _is_own(lists, is_own, accounts):  # type: ignore[no-untyped-def]
+    """Return which accounts are known, and the last row of each, where it has one, does not say that it is none."""
+    found = accounts >= 0
+    for i in range(len(accounts)):
+        row = last(lists, accounts[i])
+        if row >= 0:
+            found[i] = is_own[row] != 0
+    return found
 
 
 def _differ(former: Float32Array, found: Float32Array, order: AnyArray) -> BoolArray:

@@ -35,12 +35,12 @@ ORDINARY: Final = 3.5
 
 #: Tiers by how many limits a probability reaches.
 _ASCENDING: Final = np.array(["none", *(name for name, _ in sorted(TIERS, key=lambda tier: tier[1]))])
+_LIMITS: Final = np.array([limit for _, limit in TIERS])
 
 
 def tiers_by_probability(probability: Float64Array) -> npt.NDArray[np.str_]:
     """Return the tier of each probability."""
-    n_reached = np.sum([probability >= limit for _, limit in TIERS], axis=0)
-    found: npt.NDArray[np.str_] = _ASCENDING[n_reached]
+    found: npt.NDArray[np.str_] = _ASCENDING[(probability[:, None] >= _LIMITS).sum(axis=1)]
     return found
 
 

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import itertools
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -172,6 +172,25 @@ def _encode(
 
 
 @njit(cache=True, nogil=True)
+def _encode_columns(
+    offsets: Any, text: Any, valid: Any, slots: Any, starts: Any, stores: Any, seeds: Any, n_known: Any, owner: Any,
+    codes: Any, column: Any, row: Any,
+) -> Any:  # fmt: skip
+    """Encode the columns one after another, from a row of a column on; return where an encoder has no room."""
+    n_columns, n_rows = codes.shape
+    for c in range(column, n_columns):
+        k, low, high = owner[c], c * n_rows, (c + 1) * n_rows
+        row, n_known[k] = _encode(
+            offsets[low : high + 1], text, valid[low:high], slots[k], starts[k], stores[k], n_known[k], codes[c], row,
+            seeds[k],
+        )  # fmt: skip
+        if row < n_rows:
+            return c, row
+        row = 0
+    return n_columns, 0
+
+
+@njit(cache=True, nogil=True)
 def _find(offsets: Any, text: Any, slots: Any, starts: Any, store: Any, seed: Any) -> Any:
     mask = np.uint64(slots.size - 1)
     codes = np.full(offsets.size - 1, -1, np.int32)
@@ -252,18 +271,22 @@ def string_parts(ids: pa.StringArray) -> tuple[Int32Array, Bytes]:
     return ends, np.frombuffer(text, np.uint8)
 
 
-def _parts_of(texts: Sequence[str | None]) -> tuple[Int32Array, Bytes]:
-    """Return the offsets and the bytes of some texts; None as an empty one; the bytes are never empty."""
-    known = [one or "" for one in texts] if None in texts else texts
-    text = "".join(known)  # type: ignore[arg-type]
-    if text.isascii():  # a byte a sign
-        lengths, whole = map(len, known), text.encode()  # type: ignore[arg-type]
-    else:
-        parts = [one.encode() for one in known]  # type: ignore[union-attr]
-        lengths, whole = map(len, parts), b"".join(parts)
-    offsets = np.array([*itertools.accumulate(lengths, initial=0)], np.int32)
-    offsets.flags.writeable = False  # as Arrow's are: kernels are compiled for one kind of array
-    return offsets, np.frombuffer(whole or b"\0", np.uint8)
+def _parts_of(texts: Sequence[str | None]) -> tuple[Int64Array, Bytes, BoolArray]:
+    """Return the offsets and the bytes of some texts, and which are not None; the bytes are never empty."""
+    text = "".join(filter(None, texts))
+    parts = texts if text.isascii() else [one and one.encode() for one in texts]  # or a byte a sign
+    lengths = np.array([-1 if one is None else len(one) for one in parts], np.int64)
+    offsets, valid = _bounds(lengths)
+    return offsets, np.frombuffer(text.encode() or b"\0", np.uint8), valid
+
+
+@njit(cache=True, nogil=True)
+def _bounds(lengths: Any) -> Any:
+    """Return the offsets of texts of some lengths, and which there are; -1 for none."""
+    offsets, valid = np.zeros(lengths.size + 1, np.int64), lengths >= 0
+    for row in range(lengths.size):
+        offsets[row + 1] = offsets[row] + max(lengths[row], 0)
+    return offsets, valid
 
 
 def hash_strings(ids: pa.StringArray, seed: int = 0) -> UInt64Array:
@@ -320,11 +343,6 @@ class IdEncoder:
         texts = ids if ids.type == pa.string() else ids.cast(pa.string())
         valid = np.empty(0, np.bool_) if texts.null_count == 0 else texts.is_valid().to_numpy(zero_copy_only=False)
         return self._learnt(*string_parts(texts), valid)
-
-    def encode_texts(self, texts: Sequence[str | None]) -> Int32Array:
-        """Return the code of every text as `encode` does; for a few texts, without Arrow."""
-        valid = np.array([one is not None for one in texts], np.bool_) if None in texts else np.empty(0, np.bool_)
-        return self._learnt(*_parts_of(texts), valid)
 
     def _learnt(self, offsets: Int32Array, text: Bytes, valid: BoolArray) -> Int32Array:
         codes = np.empty(len(offsets) - 1, np.int32)
@@ -397,7 +415,8 @@ class IdEncoder:
 
     def find_texts(self, texts: Sequence[str]) -> Int32Array:
         """Return the code of every text as `find` does; for a few texts, without Arrow."""
-        found: Int32Array = _find(*_parts_of(texts), self._slots, self._starts, self._store, self._seed)
+        offsets, text, _ = _parts_of(texts)
+        found: Int32Array = _find(offsets, text, self._slots, self._starts, self._store, self._seed)
         return found
 
     @property
@@ -436,3 +455,39 @@ class IdEncoder:
         rank[np.insert(codes, before, others[order])] = np.arange(len(self), dtype=np.int32)
         places = np.insert(np.arange(len(ids)), before, len(ids) + np.arange(len(more)))
         return pa.concat_arrays([ids, more]).take(pa.array(places)), rank
+
+
+def encode_columns(
+    encoders: Mapping[str, IdEncoder], columns: Mapping[str, Sequence[str | None]]
+) -> dict[str, Int32Array]:
+    """Return the codes of some columns of a table, as `IdEncoder.encode` gives them for one after another.
+
+    For a few rows: all of it is one call of a kernel, without Arrow. It is compiled for each number of encoders.
+
+    Parameters
+    ----------
+    encoders : mapping of column name -> IdEncoder
+        Of all columns of text that the table has; several may have the same.
+    columns : mapping of column name -> sequence of str or None
+        Equally long.
+    """
+    if not columns:
+        return {}
+    place = {one: k for k, one in enumerate(dict.fromkeys(encoders.values()))}
+    different, owner = list(place), np.array([place[encoders[name]] for name in columns])
+    texts = [*itertools.chain.from_iterable(columns.values())]
+    offsets, text, valid = _parts_of(texts)
+    codes = np.empty((len(columns), len(texts) // len(columns)), np.int32)
+    seeds, column, row = np.array([one._seed for one in different], np.uint64), 0, 0
+    while True:
+        n_known = np.array([len(one) for one in different])
+        column, row = _encode_columns(
+            offsets, text, valid, tuple([one._slots for one in different]), tuple([one._starts for one in different]),
+            tuple([one._store for one in different]), seeds, n_known, owner, codes, column, row,
+        )  # fmt: skip
+        for one, n in zip(different, n_known.tolist(), strict=True):
+            one._n_known = n
+        if column == len(columns):
+            return dict(zip(columns, codes, strict=True))
+        full = column * codes.shape[1] + row
+        different[owner[column]]._grow(int(offsets[full + 1]) - int(offsets[full]))

@@ -18,13 +18,15 @@ from muledetect.facts import Facts
 from muledetect.features._extract import compute_columns
 from muledetect.graph import Points
 from muledetect.live import Assessment, LiveScorer, LiveState
-from muledetect.live.hourly import Hourly, moments_of
+from muledetect.live.hourly import Hourly, moment_of
 from muledetect.live.intake import book_rows
 from muledetect.records import read_dataset
 from muledetect.testing import random_world
 from muledetect.testing.worlds import renamed
 
 MIDNIGHT = 1_741_651_200_000_000  # 2025-03-11
+
+moments_of = np.vectorize(moment_of)
 
 
 def shown(found: list[Assessment]) -> list[tuple[int, Any]]:
@@ -69,21 +71,27 @@ def test_moments_are_spread_over_the_hour_even_if_first_transfers_are_close(step
 def test_the_largest_accounts_are_scored_as_of_the_day_before() -> None:
     """Of accounts with 10, 11, 160 and 161 transfers at any time, and one that got its 161st on the day before."""
 
-    class Counts:
-        def first_times(self, accounts: np.ndarray) -> np.ndarray:
-            return MIDNIGHT - DAY + 17 * SECOND * (1 + accounts.astype(np.int64))
+    counts, names = [10, 11, 160, 161, 161], ["a", "b", "c", "d", "e"]
+    first = [MIDNIGHT - 2 * DAY + 17 * SECOND * number for number in range(1, 6)]
+    rows = [
+        {"source": name, "target": f"x{number % 9}", "time": moment + number * SECOND}
+        for name, moment, n in zip(names, first, counts, strict=True)
+        for number in range(n)
+    ]
+    rows[-1]["time"] = MIDNIGHT - DAY
+    whole = [{**row, "transfer_id": f"{number}", "amount": 100} for number, row in enumerate(rows)]
+    columns = {name: [row[name] for row in whole] for name in whole[0]}
+    columns["time"] = pa.array(columns["time"], pa.timestamp("us", "UTC"))
+    state = LiveState(Facts(read_dataset({"transfers": pa.table(columns)}, currency="THB")))
 
-        def counts(self, accounts: np.ndarray) -> np.ndarray:
-            return np.array([10, 11, 160, 161, 161])[accounts]
-
-        def n_before(self, accounts: np.ndarray, moments: np.ndarray) -> np.ndarray:
-            return np.array([10, 11, 160, 161, 161])[accounts] - ((accounts == 4) & (moments == MIDNIGHT - DAY))
-
-    points = Points(np.arange(5, dtype=np.int32), np.full(5, MIDNIGHT + 5 * HOUR + 1))
-    asked, is_busy = Hourly(10).asked(Counts(), points)  # type: ignore[arg-type]
+    points = Points(state.codes(names), np.full(5, MIDNIGHT + 5 * HOUR + 1))
+    asked, is_busy = Hourly(10).asked(state, points)
     assert is_busy.tolist() == [False, True, True, True, True]
-    own = moments_of(Counts().first_times(points.account), points.as_of)
+    own = moments_of(np.array(first), points.as_of)
     assert asked.as_of.tolist() == [points.as_of[0], own[1], own[2], MIDNIGHT - DAY, own[4]]
+    none, is_busy = Hourly(10).asked(state, Points(np.array([-1, len(state.accounts)], np.int32), points.as_of[:2]))
+    assert none.as_of.tolist() == points.as_of[:2].tolist()
+    assert not is_busy.any()
 
 
 @pytest.mark.slow
@@ -99,7 +107,7 @@ def test_busy_accounts_have_the_scores_of_batch_at_their_own_moments(step: int) 
     for at, one in shown(found):
         is_own = (ends == ids.index(one.account_id)) & (time >= at // DAY * DAY - 30 * DAY)
         first = time[is_own.any(axis=0)][:1] if is_own.any() else np.zeros(1, np.int64)
-        moment = int(moments_of(first, np.array([at]))[0])
+        moment = moment_of(int(first[0]), at)
         is_busy = int(is_own[:, time < moment].sum()) > 40
         assert one.as_of == (moment if is_busy and moment != at else None)
         moments |= {moment % HOUR} if is_busy else set()

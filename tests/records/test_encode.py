@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from muledetect.errors import DataError
-from muledetect.records.encode import IdEncoder, Sorted, hash_strings
+from muledetect.records.encode import IdEncoder, Sorted, encode_columns, hash_strings
 
 texts = st.lists(st.one_of(st.none(), st.text(max_size=40), st.sampled_from(["", "a", "0" * 8, "0" * 9, "0" * 16])))
 
@@ -25,6 +25,39 @@ def test_codes_are_those_of_a_plain_dictionary(batches: list[list[str | None]]) 
     ids, rank = encoder.finish()
     assert ids.to_pylist() == sorted(known, key=str.encode)
     assert [ids[int(rank[code])].as_py() for code in known.values()] == list(known)
+
+
+@settings(deadline=None)
+@given(st.lists(st.tuples(*[st.one_of(st.none(), st.text(max_size=9), st.sampled_from("abc"))] * 4), max_size=9))
+def test_columns_together_have_the_codes_of_one_after_another(rows: list[tuple[str | None, ...]]) -> None:
+    shared = IdEncoder()
+    encoders = {"id": IdEncoder(), "source": shared, "absent": IdEncoder(), "target": shared, "device": IdEncoder()}
+    names = [name for name in encoders if name != "absent"]
+    columns = {name: [row[k] for row in rows] for k, name in enumerate(names)}
+    plain = {one: IdEncoder() for one in encoders.values()}
+    for _ in range(2):  # then all are known
+        found = encode_columns(encoders, columns)
+        assert list(found) == names
+        for name, texts in columns.items():
+            assert found[name].tolist() == plain[encoders[name]].encode(pa.array(texts, pa.string())).tolist()
+    assert [len(one) for one in encoders.values()] == [len(plain[one]) for one in encoders.values()]
+    assert encode_columns(encoders, {}) == {}
+
+
+def test_columns_that_outgrow_every_buffer_keep_their_codes() -> None:
+    shared, n = IdEncoder(), 9_000
+    encoders = {"source": shared, "kind": IdEncoder(), "target": shared}
+    columns = {
+        "source": [f"{i * 7919:020d}{'x' * (i % 30)}" for i in range(n)],
+        "kind": ["a", "b"] * (n // 2),
+        "target": [f"{i * 7919:020d}{'x' * (i % 30)}" for i in range(n // 2, n + n // 2)],
+    }
+    found = encode_columns(encoders, columns)
+    assert found["source"].tolist() == list(range(n))
+    assert found["kind"].tolist() == [0, 1] * (n // 2)
+    assert found["target"].tolist() == list(range(n // 2, n + n // 2))
+    assert shared.ids().to_pylist() == [*columns["source"], *columns["target"][n // 2 :]]
+    assert len(encoders["kind"]) == 2
 
 
 @settings(deadline=None)
