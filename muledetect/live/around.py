@@ -282,7 +282,8 @@ def _around(  # type: ignore[no-untyped-def]
         to_payee = gather(got, np.array([payee]), near, _ALL)
         seen = distinct_of(source[to_payee[to_payee >= low]])
         seen = seen[~exceed(got, seen, last_near, low, most, moves)]
-        middles = np.concatenate((middles, _middles(paid, got, to_payee, seen, near, most, time, source, target, moves)))
+        more = _middles(paid, got, to_payee, seen, near, most, time, source, target, moves)
+        middles = np.concatenate((middles, more))
     return np.concatenate((
         *own,
         _ways(paid, before, target, payees_of, near, low, most, moves),

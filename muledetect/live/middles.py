@@ -13,6 +13,7 @@ import numpy as np
 
 from muledetect.arrays import first_at_least
 from muledetect.features.signals import is_earlier
+from muledetect.live.lists import count_since
 
 #: Debits of origins are read where they are fewer than so many times the credits of the payee, else credits of middles.
 FEW: Final = 8
@@ -59,12 +60,9 @@ def count_middles(  # type: ignore[no-untyped-def]
     rows = entry[first_at_least(entry, start[payee], stop[payee], near) : stop[payee]]
     # reads at random places by themselves: the processor waits for many of them at once
     payer, when = source[rows], time[rows]
-    is_left = np.zeros(len(rows), np.bool_)
-    for k in range(len(rows)):
-        if rows[k] < low:
-            is_left[k] = is_left_out[rows[k]]
-        elif payer[k] != payee:
-            is_left[k] = len(_credits_before(got, rows[k], most, time, source, target, lookback, is_simultaneous)) > most
+    is_left = _are_left(
+        got, rows, payer, payee, low, most, time, source, target, is_left_out, lookback, is_simultaneous
+    )
     for j in range(len(rows)):
         i, now = rows[j], when[j]
         if i < low or payer[j] == payee:
@@ -77,21 +75,36 @@ def count_middles(  # type: ignore[no-untyped-def]
         found[i - low, 2] = n_left
         if is_left[j]:
             continue
-        credits = _credits_before(got, i, most, time, source, target, lookback, is_simultaneous)
-        origins = np.unique(source[credits])
+        origins = np.unique(source[_credits_before(got, i, most, time, source, target, lookback, is_simultaneous)])
         origins = origins[origins != payee]
         found[i - low, 0], found[i - low, 1] = min(len(origins), 1), 0
         for k in range(first, behind):
             if not is_left[k] and payer[k] != payer[j] and payer[k] != payee:
                 met[payer[k]] = k + 1  # the last one stays
         if len(origins):
-            n_middles = _middles_of(
-                paid, got, origins, now - lookback, near, rows, payer, when, first, behind, time, source, target,
-                is_simultaneous, met,
-            )  # fmt: skip
+            since, n_middles = now - lookback, np.zeros(len(origins), np.int64)
+            if count_since(paid, origins, near) < FEW * (behind - first):
+                _by_debits(paid, origins, near, since, when, time, target, is_simultaneous, met, n_middles)
+            else:
+                _by_credits(
+                    got, origins, since, rows, payer, when, first, behind, time, source, is_simultaneous, met, n_middles
+                )
             found[i - low, 0], found[i - low, 1] = 1 + n_middles.max(), (n_middles > 0).sum()
         for k in range(first, behind):
             met[payer[k]] = 0
+
+
+@numba.njit(cache=True, nogil=True)
+def _are_left(got, rows, payer, payee, low, most, time, source, target, is_left_out, lookback, is_simultaneous):  # type: ignore[no-untyped-def]
+    """Return of which credits the payer is too busy to be looked through."""
+    found = np.zeros(len(rows), np.bool_)
+    for k in range(len(rows)):
+        if rows[k] < low:
+            found[k] = is_left_out[rows[k]]
+        elif payer[k] != payee:
+            n = len(_credits_before(got, rows[k], most, time, source, target, lookback, is_simultaneous))
+            found[k] = n > most
+    return found
 
 
 @numba.njit(cache=True, nogil=True)
@@ -125,33 +138,32 @@ def _behind_earlier(entry, place, start, stop, time, now, is_simultaneous):  # t
 
 
 @numba.njit(cache=True, nogil=True)
-def _middles_of(  # type: ignore[no-untyped-def]
-    paid, got, origins, since, near, rows, payer, when, first, behind, time, source, target, is_simultaneous, met
-):
-    """Return how many middles each origin paid before they last paid the payee, int64[n_origins].
+def _by_debits(paid, origins, near, since, when, time, target, is_simultaneous, met, n_middles) -> None:  # type: ignore[no-untyped-def]
+    """Count the middles that each origin paid before they last paid the payee, by the debits of the origins.
 
-    `met[m] - 1` is the last credit of the payee from m, in `first:behind`; 0 for other accounts.
+    `met[m] - 1` is the last credit of the payee from m that counts; 0 for other accounts.
     """
-    n_middles, n_debits = np.zeros(len(origins), np.int64), 0
     start, stop, entry = paid
-    for a in origins:
-        if a < len(start):
-            n_debits += stop[a] - first_at_least(entry, start[a], stop[a], near)
-    if n_debits < FEW * (behind - first):
-        counted_for = np.full(len(rows), -1, np.int64)
-        for o in range(len(origins)):
-            a = origins[o]
-            if a >= len(start):
+    counted_for = np.full(len(when), -1, np.int64)
+    for o in range(len(origins)):
+        a = origins[o]
+        if a >= len(start):
+            continue
+        for place in range(first_at_least(entry, start[a], stop[a], near), stop[a]):
+            row = entry[place]
+            k = met[target[row]] - 1
+            if k < 0 or counted_for[k] == o or time[row] < since or target[row] == a:
                 continue
-            for place in range(first_at_least(entry, start[a], stop[a], near), stop[a]):
-                row = entry[place]
-                k = met[target[row]] - 1
-                if k < 0 or counted_for[k] == o or time[row] < since or target[row] == a:
-                    continue
-                if is_earlier(time[row], when[k], is_simultaneous):
-                    counted_for[k] = o
-                    n_middles[o] += 1
-        return n_middles
+            if is_earlier(time[row], when[k], is_simultaneous):
+                counted_for[k] = o
+                n_middles[o] += 1
+
+
+@numba.njit(cache=True, nogil=True)
+def _by_credits(  # type: ignore[no-untyped-def]
+    got, origins, since, rows, payer, when, first, behind, time, source, is_simultaneous, met, n_middles
+) -> None:
+    """Count the same by the credits of the middles, the payers of `rows[first:behind]`."""
     start, stop, entry = got
     may_be, counted_by = np.zeros(_PLACES, np.bool_), np.full(len(origins), -1, np.int64)
     for a in origins:
@@ -171,4 +183,3 @@ def _middles_of(  # type: ignore[no-untyped-def]
             if o < len(origins) and origins[o] == a and counted_by[o] != k:
                 counted_by[o] = k
                 n_middles[o] += 1
-    return n_middles

@@ -522,8 +522,23 @@ def _gathered(rows, n_known, records, place, values, places, channel, deposit): 
         one = records[rows[i]]
         amount[i], source[i], target[i] = one.amount, one.source, one.target
         device[i], terminal[i] = one.device_hash, one.terminal_id
-    codes, n_codes, n_ends = np.empty(2 * n, np.int32), 0, 0
-    for low, high in ((n_known, n), (0, n_known)):
+    codes, n_ends = _code(source, target, n_known, place)
+    known = _values_of_credits(rows[:n_known], target, n_ends, values, places)
+    _number(device, n_known)
+    _number(terminal, n_known)
+    user = source.copy()
+    if len(channel) > 0 and deposit >= 0:
+        for i in range(n):
+            if terminal[i] >= 0 and channel[rows[i]] == deposit:
+                user[i] = target[i]
+    return time, source, target, amount, codes, n_ends, known, device, terminal, user
+
+
+@numba.njit(cache=True, nogil=True)
+def _code(source, target, n_known, place):  # type: ignore[no-untyped-def]
+    """Give accounts codes of their own in both columns; return the codes before, and how many the first ones are."""
+    codes, n_codes, n_ends = np.empty(2 * len(source), np.int32), 0, 0
+    for low, high in ((n_known, len(source)), (0, n_known)):
         for ends in (source, target):
             for i in range(low, high):
                 c = ends[i]
@@ -532,27 +547,24 @@ def _gathered(rows, n_known, records, place, values, places, channel, deposit): 
                     code, n_codes = n_codes, n_codes + 1
                     codes[code], place[c] = c, code
                 ends[i] = code
-        n_ends = n_ends if n_ends > 0 else n_codes
-    credits, n_credits = np.empty(n_known, np.int64), 0
-    for i in range(n_known):
-        if target[i] < n_ends:
-            credits[n_credits], n_credits = i, n_credits + 1
-    known = np.full((n_known, len(places)), np.nan, values.dtype)
-    for k in range(0, values.shape[1] if len(places) else 0, _IN_A_LINE):  # as above
-        for i in credits[:n_credits]:
+        n_ends = n_codes if low == n_known else n_ends
+    return codes[:n_codes].copy(), n_ends
+
+
+@numba.njit(cache=True, nogil=True)
+def _values_of_credits(rows, target, n_ends, values, places):  # type: ignore[no-untyped-def]
+    """Return some columns of the rows that are credits of the first accounts; NaN for other rows."""
+    known = np.full((len(rows), len(places)), np.nan, values.dtype)
+    wanted = np.flatnonzero(target[: len(rows)] < n_ends)
+    # reads at random places by themselves, as above
+    for k in range(0, values.shape[1] if len(places) else 0, _IN_A_LINE):
+        for i in wanted:
             known[i, 0] = values[rows[i], k]
-    for i in credits[:n_credits]:
+    for i in wanted:
         row = values[rows[i]]
         for k in range(len(places)):
             known[i, k] = row[places[k]]
-    _number(device, n_known)
-    _number(terminal, n_known)
-    user = source.copy()
-    if len(channel) > 0 and deposit >= 0:
-        for i in range(n):
-            if terminal[i] >= 0 and channel[rows[i]] == deposit:
-                user[i] = target[i]
-    return time, source, target, amount, codes[:n_codes].copy(), n_ends, known, device, terminal, user
+    return known
 
 
 @numba.njit(cache=True, nogil=True)
