@@ -21,7 +21,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from muledetect.arrays import AnyArray, Float32Array, Int32Array, Int64Array, first_at_least
+from muledetect.arrays import AnyArray, Float32Array, Int32Array, Int64Array, first_at_least, pieces
 from muledetect.clock import DAY, HOUR, SECOND
 from muledetect.errors import OptionError
 from muledetect.features.signals._opening import ALL_AT_HAND, Opening
@@ -365,11 +365,34 @@ def build_past(
 
 def _book(side: tuple[npt.NDArray[Any], ...], room: Room) -> tuple[Book, Int32Array]:
     """Return a packed book, and the place of each transfer in it."""
+    if room.limit is not None:
+        return _book_by_columns(side, room)
     n = len(side[3])
     time, amount, other, transfer = (room.empty(n, kind) for kind in (np.int64, np.int64, np.int32, np.int32))
     place = room.full(n, -1, np.int32)
     start, stop, n = _pack(*side, time, amount, other, transfer, place)  # type: ignore[call-arg]
     return Book(start, stop, time[:n], amount[:n], other[:n], transfer[:n]), place
+
+
+def _book_by_columns(side: tuple[npt.NDArray[Any], ...], room: Room) -> tuple[Book, Int32Array]:
+    """Do the same one column after the other: the transfers of a book lie anywhere in a column.
+
+    Where all of them are read at once and are larger than the limit of memory, each page goes to the disk and comes
+    back again and again.
+    """
+    start, stop, transfer, time, amount, other, own = side
+    moves = room.empty(len(own), np.bool_)
+    for rows in pieces(len(own)):
+        np.not_equal(other[rows], own[rows], out=moves[rows])
+    kept, place = room.empty(len(transfer), np.int32), room.full(len(own), -1, np.int32)
+    start, stop, n = _keep(start, stop, transfer, moves, kept)
+    kept = kept[:n]
+    columns = [room.empty(n, column.dtype) for column in (time, amount, other)]
+    for values, found in zip((time, amount, other), columns, strict=True):
+        _take(values, kept, found)
+        let_go(found)
+    _number(kept, place)
+    return Book(start, stop, columns[0], columns[1], columns[2], kept), place
 
 
 def _whole(n: int) -> list[tuple[int, int]]:
@@ -409,6 +432,33 @@ def _pack(  # type: ignore[no-untyped-def]
                 n_entries += 1
         new_stop[a] = n_entries
     return new_start, new_stop, n_entries
+
+
+@numba.njit(cache=True, nogil=True)
+def _keep(start, stop, transfer, moves, kept):  # type: ignore[no-untyped-def]
+    """Write the transfers of each account that move money side by side; return bounds and their number."""
+    n_accounts, n = len(start), 0
+    new_start, new_stop = np.empty(n_accounts, np.int64), np.empty(n_accounts, np.int64)
+    for a in range(n_accounts):
+        new_start[a] = n
+        for j in range(start[a], stop[a]):
+            if moves[transfer[j]]:
+                kept[n] = transfer[j]
+                n += 1
+        new_stop[a] = n
+    return new_start, new_stop, n
+
+
+@numba.njit(cache=True, nogil=True)
+def _take(values, places, found) -> None:  # type: ignore[no-untyped-def]
+    for e in range(len(places)):
+        found[e] = values[places[e]]
+
+
+@numba.njit(cache=True, nogil=True)
+def _number(kept, place) -> None:  # type: ignore[no-untyped-def]
+    for e in range(len(kept)):
+        place[kept[e]] = e
 
 
 @numba.njit(cache=True, nogil=True)
