@@ -122,11 +122,6 @@ class Lists:
         found: Int64Array = gather(self.listed, keys, since, most)
         return found
 
-    def counts_between(self, keys: AnyArray, low: AnyArray, high: AnyArray) -> Int64Array:
-        """Return how many rows from row `low[i]` to before row `high[i]` the list of each key holds. O(log) a key."""
-        found: Int64Array = _counts_between(self.listed, keys, low, high)
-        return found
-
     def last(self, keys: AnyArray) -> Int64Array:
         """Return the last row of some keys, -1 where there is none."""
         found: Int64Array = _last(self.listed, keys)
@@ -275,14 +270,6 @@ def count_between(lists, key, low, high):  # type: ignore[no-untyped-def]
         return 0
     begin = first_at_least(entry, start[key], stop[key], low)
     return first_at_least(entry, begin, stop[key], high) - begin
-
-
-@numba.njit(cache=True, nogil=True)
-def _counts_between(lists, keys, low, high):  # type: ignore[no-untyped-def]
-    found = np.zeros(len(keys), np.int64)
-    for i in range(len(keys)):
-        found[i] = count_between(lists, keys[i], low[i], high[i])
-    return found
 
 
 @numba.njit(cache=True, nogil=True)
