@@ -507,8 +507,7 @@ def _gathered(rows, n_known, records, place, values, places, channel, deposit): 
     """Return the transfers of some rows with codes of their own, the state's codes, values, and what is at hand.
 
     The ends of the transfers behind the first `n_known` have the first codes; their number is returned behind the
-    codes. Afterwards `place[c]` is the code of the state's account c, if it has one; elsewhere
-    `place` holds anything.
+    codes. Afterwards `place[c]` is the code of the state's account c, if it has one; elsewhere `place` holds anything.
     """
     n = len(rows)
     time, amount, source, target = (

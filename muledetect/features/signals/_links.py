@@ -89,8 +89,7 @@ def build_links_in_time(past: Past) -> Links:
     is put in order, by one pass over it. A transfer from an account to itself is in the groups -1.
     """
     if past.threads == 1 and past.room.limit is None:  # in one call: around one payment there are few transfers
-        n_asked = past.graph.n_accounts if past.n_asked is None else past.n_asked
-        rules = (past.lookback, past.is_simultaneous, past.opening, past.n_known("relay"), n_asked)
+        rules = (past.lookback, past.is_simultaneous, past.opening, past.n_known("relay"), past.n_asked)
         return Links(*_at_once(past.paid, past.received, past.paid_at, past.received_at, *rules))
     links, n, room = build_links(past), len(past), past.room
     sides = (

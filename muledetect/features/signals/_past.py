@@ -124,9 +124,8 @@ class Past:
         `source_paid` and `target_received`, where the transfers that `fan` counts are not at hand; `target_fans`,
         float32[n_unknown, 2]: its `target_fan_in` and `target_fan_out`, NaN where they are; and `target_middles`,
         float32[n_unknown, 3]: the values of `scatter_gather`, its last column NaN where the credits of the payee are.
-    n_asked : int, optional
-        Accounts with this code or a higher one are not the ends of a transfer whose values are not known. Default: any
-        account may be.
+    n_asked : int
+        Accounts with this code or a higher one are not the ends of a transfer whose values are not known.
     opening : Opening
         What payers of transfers whose values are not known had done before a moment, where what they did before it is
         not at hand. Of two accounts that deal with each other then, the first and the last transfer either way must be
@@ -138,6 +137,7 @@ class Past:
     received: Book
     paid_at: Int32Array
     received_at: Int32Array
+    n_asked: int
     lookback: int = LOOKBACK
     is_simultaneous: bool = False
     max_degree: int = MAX_DEGREE
@@ -147,7 +147,6 @@ class Past:
     known: Mapping[str, Float32Array] = field(default_factory=dict, repr=False)
     n_done: int = 0
     at_hand: Mapping[str, AnyArray] = field(default_factory=dict, repr=False)
-    n_asked: int | None = None
     opening: Opening = field(default=ALL_AT_HAND, repr=False)
 
     def __len__(self) -> int:
@@ -195,7 +194,7 @@ class Past:
     def _placed(self, book: Book, place: Int32Array) -> Book:
         """Return a book with `place` of each of its transfers instead of their positions."""
         placed = self.room.empty(len(book.transfer), np.int32)
-        self.by_entry(_place_of, book, place, placed)
+        self._run(_take, _even(len(placed), self.threads), (place, book.transfer, placed))
         return book._replace(transfer=placed)
 
     def in_time(self, rows: Float32Array) -> Float32Array:
@@ -257,13 +256,12 @@ class Past:
         The kernel must write only what belongs to accounts of its range, so that the cut changes nothing. It gets
         accounts from `n_asked` on only with `every`.
         """
-        n_accounts = self.graph.n_accounts if every or self.n_asked is None else self.n_asked
+        n_accounts = self.graph.n_accounts if every else self.n_asked
         if self.threads == 1:  # without sums and cuts: the accounts around one payment are few, and asked for often
             self._run(kernel, _whole(n_accounts), arguments)
             return
-        (start, stop), (f_start, f_stop) = (one[:2] for one in (self.paid, self.received))
-        work = np.cumsum((stop - start + f_stop - f_start)[:n_accounts])
-        self._run(kernel, _cut(work, self.threads), arguments)
+        work = np.cumsum((self.paid.stop - self.paid.start) + (self.received.stop - self.received.start))
+        self._run(kernel, _cut(work[:n_accounts], self.threads), arguments)
 
     def by_transfer(self, kernel: Callable[..., None], *arguments: Any) -> None:
         """Run `kernel(low, high, *arguments)` over ranges of transfers, in threads."""
@@ -316,8 +314,10 @@ def build_past(
         Default: all cores.
     room : Room
         Where the books are kept.
-    known, n_done, at_hand, n_asked : optional
+    known, n_done, at_hand : optional
         See `Past`.
+    n_asked : int, optional
+        See `Past`; default: every account may be such an end.
     opening : Opening
         See `Past`; default: all transfers are at hand.
 
@@ -358,7 +358,7 @@ def build_past(
         known=known or {},
         n_done=n_done,
         at_hand=at_hand or {},
-        n_asked=n_asked,
+        n_asked=graph.n_accounts if n_asked is None else n_asked,
         opening=opening,
     )
 
@@ -389,7 +389,7 @@ def _book_by_columns(side: tuple[npt.NDArray[Any], ...], room: Room) -> tuple[Bo
     kept = kept[:n]
     columns = [room.empty(n, column.dtype) for column in (time, amount, other)]
     for values, found in zip((time, amount, other), columns, strict=True):
-        _take(values, kept, found)
+        _take(0, n, values, kept, found)
         let_go(found)
     _number(kept, place)
     return Book(start, stop, columns[0], columns[1], columns[2], kept), place
@@ -450,8 +450,8 @@ def _keep(start, stop, transfer, moves, kept):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(cache=True, nogil=True)
-def _take(values, places, found) -> None:  # type: ignore[no-untyped-def]
-    for e in range(len(places)):
+def _take(low, high, values, places, found) -> None:  # type: ignore[no-untyped-def]
+    for e in range(low, high):
         found[e] = values[places[e]]
 
 
@@ -459,12 +459,6 @@ def _take(values, places, found) -> None:  # type: ignore[no-untyped-def]
 def _number(kept, place) -> None:  # type: ignore[no-untyped-def]
     for e in range(len(kept)):
         place[kept[e]] = e
-
-
-@numba.njit(cache=True, nogil=True)
-def _place_of(low, high, book, place, found) -> None:  # type: ignore[no-untyped-def]
-    for e in range(low, high):
-        found[e] = place[book.transfer[e]]
 
 
 @numba.njit(cache=True, nogil=True)
