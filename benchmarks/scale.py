@@ -10,6 +10,8 @@ DuckDB scans the transfers, sorts them by account and time and writes them.
 
 With `--prepare` the data set is made a store once and the limited way opens that. With `--step` other steps than
 `score` are taken with the limit, too: `--step score rings trace report train`, each in a process of its own.
+
+What a stage took goes to the standard error when it ends, so that a run that is stopped has told something.
 """
 
 from __future__ import annotations
@@ -81,6 +83,7 @@ class Watch:
         self._begin()
         for name, value in zip(SPENT, self._begun - before, strict=True):
             found[name] += float(value)
+        print(told_of_stage(self.stage, found), file=sys.stderr, flush=True)
 
     def __call__(self, stage: str, _share: float) -> None:
         stage = stage.partition(",")[0]  # behind it stands how many rows were read
@@ -209,16 +212,14 @@ def told(what: str, found: dict, n_transfers: int) -> str:
     return f"| {what} | " + " | ".join(figures) + " |"
 
 
-def told_by_stage(what: str, found: dict) -> str:
-    """Return what each stage of a step took."""
-    lines = [
+def told_of_stage(stage: str, of: dict[str, float]) -> str:
+    """Return what a stage took."""
+    return (
         f"  {stage}: {of['seconds']:.0f} s, of processors {of['user']:.0f} + {of['system']:.0f} of the system, own "
         f"{of['own'] / 1e9:.2f} GB, pages {of['files'] / 1e9:.2f} GB, peak {of['peak'] / 1e9:.2f} GB, "
         f"{of['faults'] / 1e6:.1f} million page faults and {of['faults_on_disk'] / 1e3:.0f} thousand from disk, "
         f"{of['read'] / 1e9:.1f} GB read and {of['written'] / 1e9:.1f} GB written"
-        for stage, of in found["stages"].items()
-    ]
-    return "\n".join([f"\n{what}", *lines])
+    )
 
 
 def main() -> None:
@@ -267,26 +268,28 @@ def compare(options: argparse.Namespace, folder: Path) -> None:
     rows, n_groups = file.metadata.num_rows, file.num_row_groups
     last = file.read_row_group(n_groups - 1, columns=["time"])["time"][-1].as_py()
     as_of, ways = (last.date() + timedelta(days=1)).isoformat(), {}
+    print(f"{options.accounts:,} accounts, {rows:,} transfers, {options.explain:,} explained\n")
+    print("| way | seconds | of processors | own memory, GB | a transfer, bytes | pages of files, GB | peak, GB "
+          "| read, GB | written, GB |\n|---|---|---|---|---|---|---|---|---|", flush=True)  # fmt: skip
+
+    def take(way: str, *given: str) -> None:
+        ways[way] = run([*sizes, "--job", "step", *given, str(options.explain)])
+        print(told(way, ways[way], rows), flush=True)
+
     if not options.limited_only:
         (folder / "whole").mkdir(exist_ok=True)
-        given = ["score", str(options.folder), str(model), as_of, "none", f"{folder}/whole", str(options.explain)]
-        ways["in memory"] = run([*sizes, "--job", "step", *given])
+        take("in memory", "score", str(options.folder), str(model), as_of, "none", f"{folder}/whole")
     steps = [*dict.fromkeys((["prepare"] if options.prepare else []) + options.step)]
     for step in steps:
         has_store = (folder / "store").exists() and step != "prepare"
         source = str(folder / "store" if has_store else options.folder)
-        given = [step, source, str(model), as_of, options.memory, str(folder), str(options.explain)]
-        ways[options.memory if step == "score" else f"{step} {options.memory}"] = run([*sizes, "--job", "step", *given])
+        way = options.memory if step == "score" else f"{step} {options.memory}"
+        take(way, step, source, str(model), as_of, options.memory, str(folder))
     if "in memory" in ways and "score" in steps:
         same = pq.read_table(folder / "whole/scores.parquet").equals(pq.read_table(folder / "scores.parquet"))
-        print(f"equal scores: {'yes' if same else 'NO'}")
-    print(f"{options.accounts:,} accounts, {rows:,} transfers, {options.explain:,} explained\n")
-    print("| way | seconds | of processors | own memory, GB | a transfer, bytes | pages of files, GB | peak, GB "
-          "| read, GB | written, GB |\n|---|---|---|---|---|---|---|---|---|")  # fmt: skip
+        print(f"\nequal scores: {'yes' if same else 'NO'}")
     for what, found in ways.items():
-        print(told(what, found, rows))
-    for what, found in ways.items():
-        print(told_by_stage(what, found))
+        print("\n".join([f"\n{what}", *(told_of_stage(stage, of) for stage, of in found["stages"].items())]))
     if "score" in steps:
         sorting, of_processors = sort_in_duckdb(
             options.folder / "transfers.parquet", folder / "sorted.parquet", os.cpu_count() or 1
