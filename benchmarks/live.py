@@ -222,9 +222,8 @@ def show_hour(scorer: LiveScorer, later: pa.Table) -> None:
             print(f"| {min(low + 64, len(later)):,} | {shown} |", flush=True)
 
 
-def main() -> None:
-    """Print what the state takes, one line a size of micro-batches, and one a rate."""
-    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def add_options(options: argparse.ArgumentParser) -> None:
+    """Add what says which bank and which model are taken, see `open_both`."""
     options.add_argument("--accounts", type=int, default=2_000, help="of the simulated bank")
     options.add_argument("--days", type=int, default=60)
     options.add_argument("--bank", type=Path, help="store or folder of tables, instead of a simulated bank")
@@ -232,30 +231,41 @@ def main() -> None:
     options.add_argument("--tables", nargs="*", help="only these tables of `--bank`, Parquet files; default: all")
     options.add_argument("--memory", help="limit while `--bank` is read and the state is made; default: none")
     options.add_argument("--model", type=Path, help="folder of a model of live columns; made there if it is not there")
+    options.add_argument("--trees", type=int, default=300)
     options.add_argument("--busy", type=int, help="see LiveScorer; default: no bound")
+
+
+def open_both(given: argparse.Namespace, folder: Path | None) -> tuple[MuleModel, Dataset]:
+    """Return the model of a folder, made where it is not there, and the bank."""
+    is_made = folder is not None and folder.exists()
+    if not is_made or given.bank is None:
+        bank = read_dataset(simulate(n_accounts=given.accounts, n_days=given.days, seed=5, mule_share=0.03))
+    if folder is not None and is_made:
+        model = load_model(folder)
+    else:
+        model = live_model(bank, given.trees, **({} if folder is None else {"output": folder}))
+    if given.bank is not None:
+        begun = time.perf_counter()
+        files = {name: given.bank / f"{name}.parquet" for name in given.tables or ()}
+        bank = load(files or given.bank, memory=given.memory)
+        print(f"Bank: read in {time.perf_counter() - begun:,.1f} s; {memory():,.0f} MB, {peak():,.0f} MB at most.")
+    return model, bank
+
+
+def main() -> None:
+    """Print what the state takes, one line a size of micro-batches, and one a rate."""
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    add_options(options)
     options.add_argument("--batches", type=int, nargs="*", default=[1, 16, 64, 256])
     options.add_argument("--rates", type=float, nargs="*", default=[1_000, 2_000, 3_000, 4_000])
     options.add_argument("--hour", type=int, default=0, help="payments of an hour; default: none")
     options.add_argument("--most", type=int, default=256, help="payments of a batch that is made of those that wait")
     options.add_argument("--seconds", type=float, default=8.0, help="for each line")
     options.add_argument("--sync", choices=["none", "always", "interval", "never"], default="none")
-    options.add_argument("--trees", type=int, default=300)
     given = options.parse_args()
     versions = ", ".join(f"{name} {version(name)}" for name in ("muledetect", "numpy", "numba", "pyarrow", "lightgbm"))
     print(f"{platform.processor() or platform.machine()}, Python {platform.python_version()}, {versions}")
-    bank = None
-    if given.model is None or given.bank is None or not given.model.exists():
-        bank = read_dataset(simulate(n_accounts=given.accounts, n_days=given.days, seed=5, mule_share=0.03))
-    model = (
-        load_model(given.model)
-        if given.model and given.model.exists()
-        else live_model(bank, given.trees, **({} if given.model is None else {"output": given.model}))
-    )
-    if given.bank is not None or bank is None:
-        begun = time.perf_counter()
-        files = {name: given.bank / f"{name}.parquet" for name in given.tables or ()}
-        bank = load(files or given.bank, memory=given.memory)
-        print(f"Bank: read in {time.perf_counter() - begun:,.1f} s; {memory():,.0f} MB, {peak():,.0f} MB at most.")
+    model, bank = open_both(given, given.model)
     base, rows, later = split(bank, min(len(bank.transfers) // 4, _MOST_ARRIVING), given.transfers, given.hour)
     del bank
     later = pa.concat_tables([later.slice(0, 0), later]).combine_chunks()  # a copy, so that the bank may go

@@ -32,11 +32,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from live import live_model, split
+from live import add_options, open_both, split
 
-from muledetect.inputs import load
-from muledetect.records import read_dataset, write_tables
-from muledetect.simulation import simulate
+from muledetect.records import write_tables
 
 #: Requests that are not counted: they load compiled code.
 _WARM = 200
@@ -145,40 +143,22 @@ def measure(channel: Any, name: str, work: Awaitable[list[float]]) -> None:
     print(f"| {name} | {len(times) / taken:,.0f} | {parts} | {shown} |", flush=True)
 
 
-def prepare(given: argparse.Namespace, model: Path, folder: Path) -> list[dict[str, Any]]:
-    """Write the model, if it is not there, and the bank that the service begins with; return the payments to send."""
-    bank = None
-    if given.bank is None or not model.exists():
-        bank = read_dataset(simulate(n_accounts=given.accounts, n_days=given.days, seed=5, mule_share=0.03))
-    if not model.exists() and bank is not None:
-        live_model(bank, given.trees, output=model)
-    if given.bank is not None or bank is None:
-        bank = load({name: given.bank / f"{name}.parquet" for name in given.tables or ()} or given.bank)
-    base, rows, _ = split(bank, min(len(bank.transfers) // 4, 60_000), given.transfers)
-    write_tables(dict(base.tables), folder)
-    return rows
-
-
 def main() -> None:
     """Print a line for each number of callers and for each rate."""
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    options.add_argument("--accounts", type=int, default=2_000)
-    options.add_argument("--days", type=int, default=60)
-    options.add_argument("--trees", type=int, default=300)
+    add_options(options)
     options.add_argument("--callers", type=int, nargs="*", default=[1, 4, 16, 64])
     options.add_argument("--rates", type=int, nargs="*", default=[100, 200, 400])
     options.add_argument("--seconds", type=float, default=8.0, help="for each line")
     options.add_argument("--book", action="store_true", help="book each payment after its score")
-    options.add_argument("--model", type=Path, help="folder of a model of live columns; made there if it is not there")
-    options.add_argument("--bank", type=Path, help="store or folder of tables, instead of a simulated bank")
-    options.add_argument("--transfers", type=int, help="at most so many in the state, the latest")
-    options.add_argument("--tables", nargs="*", help="only these tables of `--bank`, Parquet files; default: all")
-    options.add_argument("--busy", type=int, help="see LiveScorer; default: no bound")
     given = options.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         model = given.model or folder / "model"
-        rows = prepare(given, model, folder / "bank")
+        _, bank = open_both(given, model)
+        base, rows, _ = split(bank, min(len(bank.transfers) // 4, 60_000), given.transfers)
+        write_tables(dict(base.tables), folder / "bank")
+        del base, bank
         bodies = [json.dumps(row, default=lambda value: value.isoformat()).encode() for row in reversed(rows)]
         mine, other = get_context("spawn").Pipe()
         process = get_context("spawn").Process(
