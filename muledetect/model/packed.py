@@ -25,11 +25,9 @@ _ZERO: Final = np.float32(1e-35)
 #: Where a row without value goes, see `tree_text`: 2 = as if it were 0, 8 = right, 10 = left.
 _AS_ZERO, _LEFT = 2, 10
 
-#: Rows that are asked side by side; their values fit the cache next to the core.
+#: Rows that are asked side by side; their values fit the cache next to the core. Fewer rows take as long: one by one
+#: they would take longer, for the processor cannot guess whether an answer is yes.
 _ROWS: Final = 32
-
-#: So many rows are asked one by one; more take as long as all of them, for the processor compares many numbers at once.
-_FEW: Final = 8
 
 #: From so many rows on, packing pays for trees that are asked once.
 MANY: Final = 4_096
@@ -160,13 +158,12 @@ def _scores(values, end, part, test, column, threshold, left, value):  # type: i
     word, place = np.empty(_ROWS, np.uint32), np.empty(_ROWS, np.int64)
     for low in range(0, n_rows, _ROWS):
         n, first = min(_ROWS, n_rows - low), 0
-        wide = n if n < _FEW else _ROWS
         _turn(values, low, n, asked)
         for b in range(len(end)):
             summed = np.zeros(_ROWS)
             for t in range(first, end[b]):
                 for w in range(part[t + 1] - 1, part[t] - 1, -1):
-                    _strike(asked, wide, test[w], test[w + 1], column, threshold, left, word)
+                    _strike(asked, test[w], test[w + 1], column, threshold, left, word)
                     for i in range(n):
                         lowest = np.int64(word[i]) & -np.int64(word[i])
                         at = ((lowest * _BRUIJN) & _MASK) >> 27
@@ -193,8 +190,9 @@ def _turn(values, low, n, asked) -> None:  # type: ignore[no-untyped-def]
 
 
 @numba.njit(cache=True, nogil=True)
-def _strike(asked, n, first, last, column, threshold, left, word) -> None:  # type: ignore[no-untyped-def]
-    """Write which leaves of a part are left of each of `n` rows, a bit each. A fixed `n` would unroll the loops."""
+def _strike(asked, first, last, column, threshold, left, word) -> None:  # type: ignore[no-untyped-def]
+    """Write which leaves of a part are left of each row, a bit each. A fixed number of rows would unroll the loops."""
+    n = len(word)
     for i in range(n):
         word[i] = np.uint32(_MASK)
     for e in range(first, last):
