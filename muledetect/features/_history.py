@@ -587,8 +587,15 @@ def _merge(i_start, i_stop, i_time, i_amount, i_other, o_start, o_stop, o_time, 
 
 
 def share(part: npt.ArrayLike, whole: npt.ArrayLike) -> Float64Array:
-    """Return part / whole as float64; NaN where the whole is 0 or either is NaN."""
-    whole = np.asarray(whole, dtype=np.float64)
-    result = np.full(whole.shape, np.nan)
-    np.divide(part, whole, out=result, where=whole != 0)
-    return result
+    """Return part / whole as float64[n]; NaN where the whole is 0 or either is NaN."""
+    found: Float64Array = _share(np.ascontiguousarray(part, np.float64), np.ascontiguousarray(whole, np.float64))
+    return found
+
+
+@numba.njit(cache=True, nogil=True)
+def _share(part, whole):  # type: ignore[no-untyped-def]
+    found = np.full(len(whole), np.nan)
+    for p in range(len(whole)):
+        if whole[p] != 0:
+            found[p] = part[p] / whole[p]
+    return found

@@ -34,7 +34,7 @@ def similar(history: History, *, window: int) -> Float64Array:
         found = _similar(side.begin(window), side.end, side.amount)
         n = side.count(window)
         columns += [found[:, 0], share(found[:, 0], n), share(found[:, 1], n)]
-    return np.column_stack(columns)
+    return np.array(columns).T
 
 
 @feature(
@@ -48,12 +48,8 @@ def similar(history: History, *, window: int) -> Float64Array:
 )
 def round_amounts(history: History, *, window: int) -> Float64Array:
     """Share of the amounts with at most two significant digits (minor units). NaN without transfers."""
-    return np.column_stack(
-        [
-            share(_count_round(side.begin(window), side.end, side.amount), side.count(window))
-            for side in (history.incoming, history.outgoing)
-        ]
-    )
+    counted = [(_count_round(side.begin(window), side.end, side.amount), side) for side in _sides(history)]
+    return np.array([share(n, side.count(window)) for n, side in counted]).T
 
 
 @feature(
@@ -70,7 +66,7 @@ def structuring(history: History, *, threshold: int, window: int) -> Float64Arra
     """Transfers of at least nine tenths of the threshold and less than it. O(transfers in the window)."""
     counts = [_count_below(side.begin(window), side.end, side.amount, threshold) for side in _sides(history)]
     shares = [share(n, side.count(window)) for n, side in zip(counts, _sides(history), strict=True)]
-    return np.column_stack([*shares, counts[0] + counts[1]])
+    return np.array([*shares, counts[0] + counts[1]]).T
 
 
 @feature(

@@ -37,7 +37,7 @@ def night(history: History, *, utc: int, window: int) -> Float64Array:
             at_night[k] += _count_night(low, high, side.time, utc * 60_000_000)
             n[k] += high - low
     recent, before = share(at_night[0], n[0]), share(at_night[1], n[1])
-    return np.column_stack([recent, recent - before])
+    return np.array([recent, recent - before]).T
 
 
 @numba.njit(cache=True, nogil=True)

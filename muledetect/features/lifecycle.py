@@ -5,10 +5,10 @@ from __future__ import annotations
 import numba
 import numpy as np
 
-from muledetect.arrays import Float64Array
+from muledetect.arrays import Float64Array, Int64Array
 from muledetect.clock import DAY
 from muledetect.features._columns import Column
-from muledetect.features._history import History, Side, share
+from muledetect.features._history import History, share
 from muledetect.features._spec import feature
 
 
@@ -25,12 +25,12 @@ from muledetect.features._spec import feature
 def ages(history: History) -> Float64Array:
     """Seconds since the first and last transfers before the point; NaN where there is none. O(1) a point."""
     into, out = history.incoming, history.outgoing
-    first_in, last_in = _first_and_last(into)
-    first_out, last_out = _first_and_last(out)
+    first_in, last_in = _first_and_last(into.start, into.end, into.time)
+    first_out, last_out = _first_and_last(out.start, out.end, out.time)
     first, last = np.fmin(first_in, first_out), np.fmax(last_in, last_out)
     now = history.as_of.astype(np.float64)
     seconds = [now - first, now - last_in, now - last_out, last - first, first_out - first_in]
-    return np.column_stack(seconds) / 1e6
+    return np.array(seconds).T / 1e6
 
 
 @feature(
@@ -65,7 +65,7 @@ def dormancy(history: History, *, window: int) -> Float64Array:
     )
     woke = np.where(found[:, 0] >= 90 * DAY / 1e6, share(recent, recent + earlier), 0.0)
     is_awake = (into.count(window) + out.count(window)) > 0
-    return np.column_stack([found[:, 0], np.where(is_awake, woke, np.nan)])
+    return np.array([found[:, 0], np.where(is_awake, woke, np.nan)]).T
 
 
 @feature(family="lifecycle", unit="seconds", text="longest silence between two moments with transfers")
@@ -112,15 +112,16 @@ def change(history: History, *, window: int) -> Float64Array:
         mean, mean_before = share(recent, n_recent), share(ever - recent, n_all - n_recent)
         changes.append(share(mean, mean + mean_before))
         shares.append(share(recent, ever))
-    return np.column_stack(changes + shares)
+    return np.array(changes + shares).T
 
 
-def _first_and_last(side: Side) -> tuple[Float64Array, Float64Array]:
-    has_any = side.end > side.start
-    first, last = np.full(len(side.start), np.nan), np.full(len(side.start), np.nan)
-    first[has_any] = side.time[side.start[has_any]]
-    last[has_any] = side.time[side.end[has_any] - 1]
-    return first, last
+@numba.njit(cache=True, nogil=True)
+def _first_and_last(start: Int64Array, end: Int64Array, time: Int64Array) -> Float64Array:
+    found = np.full((2, len(start)), np.nan)
+    for p in range(len(start)):
+        if end[p] > start[p]:
+            found[0, p], found[1, p] = time[start[p]], time[end[p] - 1]
+    return found
 
 
 @numba.njit(cache=True, nogil=True)

@@ -37,7 +37,7 @@ def burst(history: History, *, window: int) -> Float64Array:
             recent = measure(side, width)
             expected = (measure(side, width + _BASELINE) - recent) * (width / _BASELINE)
             columns.append(share(recent, recent + expected))
-    return np.column_stack(columns)
+    return np.array(columns).T
 
 
 @feature(
@@ -56,9 +56,7 @@ def gaps(history: History, *, window: int) -> Float64Array:
     NaN with fewer than two transfers. O(k log k) for k transfers in the window.
     """
     into, out = history.incoming, history.outgoing
-    return np.column_stack(
-        [_gaps(into.begin(window), into.end, into.time), _gaps(out.begin(window), out.end, out.time)]
-    )
+    return np.concatenate([_gaps(side.begin(window), side.end, side.time) for side in (into, out)], axis=1)
 
 
 @feature(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Final
 
 import numba
@@ -30,15 +31,8 @@ def volume(history: History, *, window: int) -> Float64Array:
     O(log n) a point, from running totals in integers.
     """
     received, paid = history.incoming.total(window), history.outgoing.total(window)
-    return np.column_stack(
-        [
-            history.incoming.count(window),
-            history.outgoing.count(window),
-            received,
-            paid,
-            share(paid, received + paid),
-        ]
-    )
+    counts = history.incoming.count(window), history.outgoing.count(window)
+    return np.array([*counts, received, paid, share(paid, received + paid)]).T
 
 
 @feature(
@@ -53,11 +47,9 @@ def volume(history: History, *, window: int) -> Float64Array:
 )
 def size(history: History, *, window: int) -> Float64Array:
     """Mean and largest amount of each side inside the window; NaN without any. O(transfers in the window) a point."""
-    columns = []
-    for side in (history.incoming, history.outgoing):
-        columns.append(share(side.total(window), side.count(window)))
-        columns.append(_largest(side.begin(window), side.end, side.amount))
-    return np.column_stack([columns[0], columns[2], columns[1], columns[3]])
+    sides = history.incoming, history.outgoing
+    means = [share(side.total(window), side.count(window)) for side in sides]
+    return np.array([*means, *(_largest(side.begin(window), side.end, side.amount) for side in sides)]).T
 
 
 _PEAKS: Final[dict[str, tuple[Unit, str]]] = {
@@ -92,15 +84,19 @@ def peak(history: History, *, within: int, wanted: tuple[str, ...] | None = None
     The aggregate is taken one tick after each moment of activity, where its maxima lie. 0 and NaN without transfers.
     O(history) an account: its points share one walk.
     """
-    names = tuple(_said_of_peaks()) if wanted is None else wanted
-    has_others = any(name.endswith("counterparties") for name in names)
-    is_dated = any(name.startswith("since") for name in names)
     both, tick = history.both, history.incoming.tick
     return _peaks(
         both.start, both.end, both.time, both.amount, both.is_in, both.other,
-        history.as_of, history.by_account, history.local, int(history.n_others.max(initial=0)),
-        max(within, tick) - tick, has_others, is_dated,
+        history.as_of, history.by_account, history.local, history.n_others, max(within, tick) - tick, *_read_of(wanted),
     )  # fmt: skip
+
+
+@cache
+def _read_of(wanted: tuple[str, ...] | None) -> tuple[bool, bool]:
+    """Return whether counterparties, and whether dates, are among what is asked for of peaks."""
+    names = tuple(_said_of_peaks()) if wanted is None else wanted
+    has_others = any(name.endswith("counterparties") for name in names)
+    return has_others, any(name.startswith("since") for name in names)
 
 
 @numba.njit(cache=True, nogil=True)
@@ -117,7 +113,7 @@ def _largest(begin: Int64Array, end: Int64Array, amount: Int64Array) -> Float64A
 
 @numba.njit(cache=True, nogil=True)
 def _peaks(  # type: ignore[no-untyped-def]
-    start, end, time, amount, is_in, other, as_of, order, local, most_others, reach, has_others, is_dated
+    start, end, time, amount, is_in, other, as_of, order, local, n_others, reach, has_others, is_dated
 ) -> Float64Array:
     """Walk the history of each account once, and stop at each of its points, in the order of their times.
 
@@ -125,7 +121,10 @@ def _peaks(  # type: ignore[no-untyped-def]
     window by counterparty b on side s; all 0 between accounts.
     """
     found = np.full((len(as_of), 14), np.nan)
-    n_met = np.zeros((2, most_others if has_others else 0), np.int64)
+    most_others = 0
+    for n_of_one in n_others if has_others else n_others[:0]:
+        most_others = max(most_others, n_of_one)
+    n_met = np.zeros((2, most_others), np.int64)
     n_measures = 7 if has_others else 5
     now, best, best_time = np.zeros(7, np.int64), np.zeros(7, np.int64), np.zeros(7, np.int64)
     none, i, old = np.int64(0), 0, 0

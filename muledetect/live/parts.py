@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cache, cached_property, partial
 from typing import Final, Literal, TypeVar
 
 import numba
@@ -85,21 +85,26 @@ class LiveHistory(History):
         The state's row of each entry.
     values : float32[n_transfers, n_columns]
         All signals of the state.
-    places : mapping of str -> int
-        Place of each signal in `values`.
+    names : tuple of str
+        Of the columns of `values`.
     """
 
     rows: Mapping[str, Int32Array]
     values: Float32Array
-    places: Mapping[str, int]
+    names: tuple[str, ...]
 
     def signals(
         self, side: Literal["in", "out"], columns: Sequence[str], beside: Collection[str] | None = None  # noqa: ARG002
     ) -> Float32Array:  # fmt: skip
         """Return signals of the entries of a side, float32[n_columns, n_entries]; NaN if one is not live."""
-        places = np.array([self.places.get(name, -1) for name in columns], np.int64)
-        found: Float32Array = _turned(self.values, self.rows[side], places)
+        found: Float32Array = _turned(self.values, self.rows[side], _places_of(tuple(columns), self.names))
         return found
+
+
+@cache
+def _places_of(wanted: tuple[str, ...], names: tuple[str, ...]) -> Int64Array:
+    """Return the place of each wanted name among others, -1 if it is not there."""
+    return np.array([names.index(name) if name in names else -1 for name in wanted], np.int64)
 
 
 class PartFacts(Facts):
@@ -251,7 +256,7 @@ class Parts:
         past = build_past(
             graph, threads=1, known=known, n_done=n_known, at_hand=at_hand, n_asked=n_ends, opening=opening
         )
-        found, n_columns = np.empty((len(columns[0]) - low, len(self._places_of)), np.float32), 0
+        found, n_columns = np.empty((len(columns[0]) - low, len(self._names)), np.float32), 0
         for made in self._signals:
             n_columns += len(made.columns)
             found[:, n_columns - len(made.columns) : n_columns] = made.compute(past)[n_known:]
@@ -312,15 +317,14 @@ class Parts:
             balances=lambda: self._balances_of(part.rows),
             sessions=lambda: self._sessions_of(asked),
         )
-        values, own = self._values.values, Points(place, points.as_of)
-        names = self._places_of
+        values, names, own = self._values.values, self._names, Points(place, points.as_of)
         into, out = (
             side_of(one, own, laid.local, self._tick, partial(part.ends_of, one.account, one.transfer))
             for one in (laid.incoming, laid.outgoing)
         )
         return LiveHistory(
             points=own,
-            extraction=LiveExtraction(facts, lambda: {name: values[part.rows, at] for name, at in names.items()}),
+            extraction=LiveExtraction(facts, lambda: dict(zip(names, values[part.rows].T, strict=True))),
             local=laid.local,
             incoming=into,
             outgoing=out,
@@ -328,7 +332,7 @@ class Parts:
             bounds=(Bounds(*laid.incoming[:2]), Bounds(*laid.outgoing[:2])),
             rows={"in": laid.incoming.transfer, "out": laid.outgoing.transfer},
             values=values,
-            places=names,
+            names=names,
         )
 
     @property
@@ -426,9 +430,9 @@ class Parts:
         return columns, np.array(places, np.int64)
 
     @cached_property
-    def _places_of(self) -> dict[str, int]:
-        """Place of each signal among all columns of signals."""
-        return {name: place for place, name in enumerate(name for made in self._signals for name in made.columns)}
+    def _names(self) -> tuple[str, ...]:
+        """All columns of signals."""
+        return tuple(name for made in self._signals for name in made.columns)
 
     @cached_property
     def _no_records(self) -> Dataset:
