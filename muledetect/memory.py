@@ -124,7 +124,7 @@ class Room:
     def full(self, shape: int | tuple[int, ...], value: Any, dtype: npt.DTypeLike) -> npt.NDArray[Any]:
         """Return an array that holds `value` everywhere."""
         made = self.empty(shape, dtype)
-        made[...] = value
+        made.fill(value)
         return made
 
     def longer(self, array: npt.NDArray[Any], n: int) -> npt.NDArray[Any]:

@@ -317,6 +317,8 @@ class LaidOut(NamedTuple):
 
     Attributes
     ----------
+    accounts : int32[n_accounts]
+        Those of the points, ascending.
     local : int64[n_points]
         Position of the point's account among those laid out.
     incoming, outgoing : Entries
@@ -324,6 +326,7 @@ class LaidOut(NamedTuple):
         Counterparties of each account on both sides.
     """
 
+    accounts: Int32Array
     local: Int64Array
     incoming: Entries
     outgoing: Entries
@@ -362,7 +365,8 @@ def build_history(
     graph, past = extraction.graph, extraction.past
     rank_of = np.full(graph.n_accounts, -1, np.int32)
     accounts, local, latest = _asked(points.account, points.as_of)
-    laid = _laid(local, _of_book(accounts, latest, past.received), _of_book(accounts, latest, past.paid), rank_of)
+    received, paid = (_of_book(accounts, latest, book) for book in (past.received, past.paid))
+    laid = _laid(accounts, local, received, paid, _rank(received, paid, rank_of))
     into, out = laid.incoming, laid.outgoing
     return History(
         points=points,
@@ -387,18 +391,23 @@ def lay_out(
     Parameters
     ----------
     points : Points
-    incoming, outgoing : tuple of three arrays
+    incoming, outgoing : named tuple of three arrays
         As `TransferIndex`: which transfers each account got and paid, in order of time; one behind them has none.
     transfers : tuple of arrays [n_transfers]
         Time, source, target and amount.
     rank_of : int32[n_accounts]
         -1 everywhere, and again afterwards.
     """
-    accounts, local, latest = _asked(points.account, points.as_of)
-    time, source, target, amount = transfers
-    into = _of_lists(accounts, latest, tuple(incoming), (time, amount, source, target))
-    out = _of_lists(accounts, latest, tuple(outgoing), (time, amount, target, source))
-    return _laid(local, into, out, rank_of)
+    found = _lay_out(points.account, points.as_of, incoming, outgoing, *transfers, rank_of)
+    return _laid(*found)
+
+
+@numba.njit(cache=True, nogil=True)
+def _lay_out(account, as_of, incoming, outgoing, time, source, target, amount, rank_of):  # type: ignore[no-untyped-def]
+    accounts, local, latest = _asked(account, as_of)
+    into = _of_lists(accounts, latest, incoming, time, amount, source, target)
+    out = _of_lists(accounts, latest, outgoing, time, amount, target, source)
+    return accounts, local, into, out, _rank(into, out, rank_of)
 
 
 @numba.njit(cache=True, nogil=True)
@@ -415,9 +424,12 @@ def _asked(account, as_of):  # type: ignore[no-untyped-def]
     return accounts[:n], local, latest[:n]
 
 
-def _laid(local: Int64Array, into: tuple[AnyArray, ...], out: tuple[AnyArray, ...], rank_of: Int32Array) -> LaidOut:
-    n_others, of_into, of_out = _rank(into, out, rank_of)
-    return LaidOut(local, Entries(*into, *of_into), Entries(*out, *of_out), n_others)
+def _laid(
+    accounts: Int32Array, local: Int64Array, into: tuple[AnyArray, ...], out: tuple[AnyArray, ...],
+    ranked: tuple[Int64Array, tuple[AnyArray, ...], tuple[AnyArray, ...]],
+) -> LaidOut:  # fmt: skip
+    n_others, of_into, of_out = ranked
+    return LaidOut(accounts, local, Entries(*into, *of_into), Entries(*out, *of_out), n_others)
 
 
 def side_of(
@@ -472,14 +484,12 @@ def _copy(accounts, first, start, stop, values, places, found) -> None:  # type:
 
 
 @numba.njit(cache=True, nogil=True)
-def _of_lists(accounts, latest, listed, columns):  # type: ignore[no-untyped-def]
+def _of_lists(accounts, latest, listed, all_time, all_amount, all_other, all_own):  # type: ignore[no-untyped-def]
     """Gather what lists of transfers say of the accounts, as `_of_book`; without transfers to themselves.
 
-    Columns are time, amount, the counterparty and the account itself. Reads at random places stand in loops by
-    themselves: the processor waits for many of them at once.
+    Reads at random places stand in loops by themselves: the processor waits for many of them at once.
     """
     first, last, listed_transfer = listed
-    all_time, all_amount, all_other, all_own = columns
     start, stop = np.zeros(len(accounts), np.int64), np.zeros(len(accounts), np.int64)
     n = 0
     for a in accounts:

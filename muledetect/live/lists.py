@@ -59,6 +59,11 @@ class Lists:
     key : int array [n]
         Key of each row 0, 1, ...; -1 for none.
     n_keys : int
+
+    Attributes
+    ----------
+    listed : Listed
+        What kernels get: views, which another takes the place of when there are new keys, or no room.
     """
 
     def __init__(self, key: AnyArray, n_keys: int) -> None:
@@ -67,26 +72,10 @@ class Lists:
         self._start, self._stop, self._end = (_with_room(a) for a in (start[:-1], start[1:], start[1:]))
         self._entry = _with_room(place.astype(np.int32), 2 * len(place))  # until each list has moved once
         self._used = len(place)
+        self.listed = self._shown()
 
-    @property
-    def listed(self) -> Listed:
-        """What kernels get."""
-        return Listed(self.start, self.stop, self._entry)
-
-    @property
-    def start(self) -> Int64Array:
-        """First place of each key."""
-        return self._start[: self._n_keys]
-
-    @property
-    def stop(self) -> Int64Array:
-        """Place behind the last of each key."""
-        return self._stop[: self._n_keys]
-
-    @property
-    def entry(self) -> Int32Array:
-        """Rows, by places."""
-        return self._entry
+    def _shown(self) -> Listed:
+        return Listed(self._start[: self._n_keys], self._stop[: self._n_keys], self._entry)
 
     @property
     def nbytes(self) -> int:
@@ -142,10 +131,11 @@ class Lists:
         for array in (self._start, self._stop, self._end):
             array[self._n_keys : n_keys] = 0
         self._n_keys = n_keys
+        self.listed = self._shown()
 
     def _lay_out(self) -> None:
         """Make room: lists side by side where half of the places are empty, else a longer array. O(rows)."""
-        n_rows = int((self.stop - self.start).sum())  # also those of an `add` that is not done yet
+        n_rows = int((self.listed.stop - self.listed.start).sum())  # also those of an `add` that is not done yet
         if 2 * n_rows < self._used:
             packed = _with_room(np.empty(n_rows, np.int32), 2 * n_rows)
             self._used = _pack(self._start, self._stop, self._end, self._n_keys, self._entry, packed)
@@ -154,6 +144,7 @@ class Lists:
             bigger = _with_room(np.empty(2 * self._used, np.int32))
             bigger[: self._used] = self._entry[: self._used]
             self._entry = bigger
+        self.listed = self._shown()
 
 
 def _with_room(values: AnyArray, least: int = 0) -> AnyArray:

@@ -56,7 +56,7 @@ class Openings:
         Parameters
         ----------
         accounts : int array [n]
-            Codes of payers.
+            Codes of payers, ascending.
         row : int
             First of its tick.
         paid, got : Lists
@@ -74,7 +74,7 @@ class Openings:
         O(transfers of the accounts since the row of the question before), or since the first where that lies behind.
         """
         self._highest = max(self._highest, row)
-        self._make_room(int(accounts.max(initial=-1)) + 1)
+        self._make_room(int(accounts[-1]) + 1 if len(accounts) else 0)
         found: Int64Array = _at(  # type: ignore[call-arg]
             accounts, row, paid.listed, got.listed, *transfers, is_simultaneous, self._row, self._held, place, n_places
         )

@@ -220,6 +220,7 @@ class Parts:
         self._paid, self._got, self._to_self, self._used, self._owned = paid, got, to_self, used, owned
         self._signals, self._values, self._records, self._left_out = signals, values, records, left_out
         self._currency, self._tick = currency, tick
+        self._deposit = -1  # code of the channel, where it is known
         self._place, self._ranks, self._met = (np.empty(0, np.int32) for _ in range(3))
         self.openings = Openings()
 
@@ -277,9 +278,10 @@ class Parts:
         if len(self._place) < len(self._accounts):
             self._place = np.zeros(2 * len(self._accounts), np.int32)
         channel = transfers["channel"] if "channel" in transfers else np.empty(0, np.int32)
-        deposit = transfers.encoders["channel"].find_texts(["cash_deposit"])[0] if len(channel) else np.int32(-1)
+        if self._deposit < 0 and len(channel):
+            self._deposit = int(transfers.encoders["channel"].find_texts(["cash_deposit"])[0])
         time, source, target, amount, codes, n_ends, values, device, terminal, user = _gathered(
-            rows, n_known, self._records.values, self._place, self._values.values, places, channel, deposit
+            rows, n_known, self._records.values, self._place, self._values.values, places, channel, self._deposit
         )
         graph = graph_of_sorted(
             time=time, source=source, target=target, amount=amount, account_ids=pa.nulls(len(codes), pa.string()),
@@ -304,12 +306,13 @@ class Parts:
         points : Points
             With the state's codes; -1 for unknown accounts.
         """
-        asked, columns = distinct(points.account[points.account >= 0]), self._columns
+        columns = self._columns
         if len(self._ranks) < len(self._accounts):
             self._ranks = np.full(2 * len(self._accounts), -1, np.int32)
         laid = lay_out(points, self._got.listed, self._paid.listed, columns, self._ranks)
-        part = _Part(self._indexes, columns, asked, self._tick)
-        place = np.where(points.account >= 0, np.searchsorted(asked, points.account), -1).astype(np.int32)
+        n_unknown = int(np.count_nonzero(laid.accounts[:1] < 0))  # they stand first, as one
+        asked, place = laid.accounts[n_unknown:], (laid.local - n_unknown).astype(np.int32)
+        part = _Part(self._paid, self._got, columns, asked, self._tick)
         facts = PartFacts(
             self._no_records,
             lambda: part.graph,
@@ -446,8 +449,10 @@ class Parts:
 class _Part:
     """The transfers of some accounts as a graph: codes of these accounts come first, those of the others behind."""
 
-    def __init__(self, known: Indexes, columns: Sequence[AnyArray], asked: Int32Array, tick: int) -> None:
-        self._known, self._columns, self._asked, self._tick = known, columns, asked, tick
+    def __init__(
+        self, paid: Lists, got: Lists, columns: Sequence[AnyArray], asked: Int32Array, tick: int
+    ) -> None:  # fmt: skip
+        self._paid, self._got, self._columns, self._asked, self._tick = paid, got, columns, asked, tick
 
     @cached_property
     def _codes(self) -> Int32Array:
@@ -463,7 +468,7 @@ class _Part:
     @cached_property
     def _all(self) -> Int64Array:
         """The transfers in order of the state."""
-        return of_points(self._known, self._asked)
+        return of_points(self._paid, self._got, self._asked)
 
     @cached_property
     def _order(self) -> IndexArray:

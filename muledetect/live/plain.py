@@ -29,6 +29,8 @@ from muledetect.schema import INPUTS, Column
 #: Tables of which many rows come, and whose rows do not depend on each other once they are read.
 TABLES: Final = ("transfers", "sessions")
 
+_REQUIRED: Final = {name: INPUTS[name].required for name in TABLES}
+
 #: Whole numbers below it are the same as text, as floating point and as they are.
 _EXACT: Final = 2**53
 
@@ -70,7 +72,7 @@ def plain_cells(
     ids = list[Any]()
     try:
         for column, cells in _turned(rows):
-            given = [cell for cell in cells if cell is not None]
+            given = [cell for cell in cells if cell is not None] if None in cells else cells
             if not given:
                 continue
             if column not in known and column != "currency":
@@ -79,20 +81,21 @@ def plain_cells(
             if check is _ids:  # of all columns together
                 ids += given
             taken = given if check is _ids else check(given)
-            if taken is given:
-                columns[column] = cells
-            else:
+            if given is not cells:
                 behind = iter(taken)
-                columns[column] = [None if cell is None else next(behind) for cell in cells]
+                taken = [None if cell is None else next(behind) for cell in cells]
+            columns[column] = taken
         if ids:
             _ids(ids)
     except (_OtherError, KeyError):
         return None
-    if any(None in columns.get(column, (None,)) for column in INPUTS[name].required):
+    if any(None in columns.get(column, (None,)) for column in _REQUIRED[name]):
         return None
     if since is not None and n and min(columns["time"]) < since:
         return None
-    return Cells({column: cells for column, cells in columns.items() if column in known}, n)
+    if "currency" not in known:
+        columns.pop("currency", None)
+    return Cells(columns, n)
 
 
 def plain_columns(

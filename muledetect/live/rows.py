@@ -66,20 +66,16 @@ class Growing:
 
     def append(self, values: AnyArray) -> None:
         """Add values behind the others."""
-        n = self.n + len(values)
-        if n > len(self._array):
-            self.reserve(n)
-        if self._lent:
-            self.own(self.n)
-        self._array[self.n : n] = values
-        self.n = n
+        self.extend(len(values))[...] = values
 
     def extend(self, n: int) -> AnyArray:
         """Add `n` cells, and return them for writing: what they hold is not set yet."""
-        self.reserve(self.n + n)
-        self.own(self.n)
+        low = self.n
+        self.reserve(low + n)
+        if self._lent:
+            self.own(low)
         self.n += n
-        return self._array[self.n - n : self.n]
+        return self._array[low : self.n]
 
     def cut(self, n: int) -> None:
         """Forget what lies behind the first `n`."""
@@ -190,8 +186,11 @@ class Rows:
             texts = {name: table.columns[name] for name in self.encoders if name in table.columns}
             coded = encode_columns(self.encoders, texts)
             for name, column in self._columns.items():
-                cells = coded[name] if name in coded else self._of_cells(name, table.columns.get(name), len(table))
-                column.append(cells)
+                missing = self._missing[name]
+                cells = coded[name] if name in coded else table.columns.get(name, missing)
+                if isinstance(cells, list) and None in cells:
+                    cells = [missing if one is None else one for one in cells]
+                column.extend(len(table))[...] = cells
             return
         for field in self.schema:
             given = table[field.name] if field.name in table.column_names else pa.nulls(len(table), field.type)
@@ -253,13 +252,6 @@ class Rows:
             self._number_of[name] = np.full(2 * n_codes, -1, np.int32)
         found: tuple[Int32Array, Int32Array] = _number(cells, self._number_of.get(name, np.empty(0, np.int32)))
         return found
-
-    def _of_cells(self, name: str, cells: list[Any] | None, n: int) -> AnyArray:
-        missing = self._missing[name]
-        if cells is None:
-            return np.full(n, missing)
-        known = [missing if one is None else one for one in cells] if None in cells else cells
-        return np.array(known, missing.dtype)
 
     def _coded(self, name: str, column: Any) -> AnyArray:
         kind = self.schema.field(name).type

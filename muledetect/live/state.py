@@ -257,8 +257,8 @@ class LiveState:
         self._left_out.append(self._are_left_out(found))
         if self.on_change is not None:
             changed = low + np.flatnonzero(_differ(former, found, order))
-            ends = np.concatenate([rows["source"][changed], rows["target"][changed]])
-            self.on_change(ends, np.tile(rows["time"][changed], 2))
+            source, target, time = (rows[name][changed] for name in ("source", "target", "time"))
+            self.on_change(np.concatenate([source, target]), np.concatenate([time, time]))
 
     def add_rows(self, name: str, table: pa.Table | Cells) -> None:
         """Add rows of another table.

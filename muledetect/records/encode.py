@@ -480,7 +480,7 @@ def encode_columns(
     codes = np.empty((len(columns), len(texts) // len(columns)), np.int32)
     seeds, column, row = np.array([one._seed for one in different], np.uint64), 0, 0
     while True:
-        n_known = np.array([len(one) for one in different])
+        n_known = np.array([one._n_known for one in different])
         column, row = _encode_columns(
             offsets, text, valid, tuple([one._slots for one in different]), tuple([one._starts for one in different]),
             tuple([one._store for one in different]), seeds, n_known, owner, codes, column, row,

@@ -246,9 +246,10 @@ class Past:
         value : float
         dtype : data type
         """
-        limit, n_bytes = self.room.limit, prod(shape) * np.dtype(dtype).itemsize
-        room = self.room if limit is None or n_bytes > limit // _PART_AT_RANDOM else HEAP
-        return room.full(shape, value, dtype)
+        limit = self.room.limit
+        if limit is None or prod(shape) * np.dtype(dtype).itemsize > limit // _PART_AT_RANDOM:
+            return self.room.full(shape, value, dtype)
+        return HEAP.full(shape, value, dtype)
 
     def by_account(self, kernel: Callable[..., None], *arguments: Any, every: bool = False) -> None:
         """Run `kernel(low, high, *arguments)` over ranges of account codes of equal work, in threads.
@@ -401,7 +402,9 @@ def _whole(n: int) -> list[tuple[int, int]]:
 
 def _even(n: int, threads: int) -> list[tuple[int, int]]:
     """Cut n rows into ranges of equal length, some for each thread."""
-    n_parts = 1 if threads == 1 else threads * _PARTS
+    if threads == 1:
+        return _whole(n)
+    n_parts = threads * _PARTS
     bounds = [n * part // n_parts for part in range(n_parts + 1)]
     return [(low, high) for low, high in itertools.pairwise(bounds) if high > low]
 

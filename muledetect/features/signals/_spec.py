@@ -67,8 +67,8 @@ class Signal:
                 f"{values.dtype} {values.shape}. Return one value a transfer, or one column for each of "
                 f"{list(self.columns)}."
             )
-        if not self.reads_known:  # one that does begins with them
-            known = past.known.get(self.name, values[:0])
+        if self.name in past.known and not self.reads_known:  # one that does begins with them
+            known = past.known[self.name]
             values[: len(known)] = known
         if len(past.paid.time) < len(past):  # some are from an account to itself, and stand in no book
             is_self = past.paid_at < 0
