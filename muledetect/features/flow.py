@@ -27,7 +27,7 @@ def pass_through(history: History, *, window: int) -> Float64Array:
 
     NaN if nothing was received. O(log n + pairs in the window) a point.
     """
-    return share(_matched(history, window, ALL), history.incoming.total(window))
+    return _matched(history, window, ALL)
 
 
 @feature(
@@ -39,7 +39,7 @@ def pass_through(history: History, *, window: int) -> Float64Array:
 )
 def quick_pass(history: History, *, within: int, window: int) -> Float64Array:
     """Share of the money received in `window` that left within `within` of its arrival (FIFO); NaN if none came."""
-    return share(_matched(history, window, within), history.incoming.total(window))
+    return _matched(history, window, within)
 
 
 @feature(
@@ -128,8 +128,8 @@ def turnover_over_balance(history: History, *, window: int) -> Float64Array:
 def _matched(history: History, window: int, within: int) -> Float64Array:
     pairs = history.matches
     into, out = history.incoming, history.outgoing
-    return _matched_amount(
-        history.local, into.begin(window), out.end, into.time, out.time,
+    return _matched_share(
+        history.local, into.begin(window), into.end, into.before, out.end, into.time, out.time,
         pairs.start, pairs.stop, pairs.credit, pairs.debit, pairs.amount, within,
     )  # fmt: skip
 
@@ -143,17 +143,19 @@ def _pairs_of_point(p, local, in_begin, out_end, start, stop, credit, debit) -> 
 
 
 @numba.njit(cache=True, nogil=True)
-def _matched_amount(  # type: ignore[no-untyped-def]
-    local, in_begin, out_end, in_time, out_time, start, stop, credit, debit, amount, within
+def _matched_share(  # type: ignore[no-untyped-def]
+    local, in_begin, in_end, in_before, out_end, in_time, out_time, start, stop, credit, debit, amount, within
 ) -> Float64Array:
-    found = np.zeros(len(local))
+    found = np.full(len(local), np.nan)
     for p in range(len(local)):
         first, last = _pairs_of_point(p, local, in_begin, out_end, start, stop, credit, debit)
         total = 0
         for m in range(first, last):
             if out_time[debit[m]] - in_time[credit[m]] <= within:
                 total += amount[m]
-        found[p] = total
+        received = in_before[in_end[p]] - in_before[in_begin[p]]
+        if received > 0:
+            found[p] = total / received
     return found
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numba
 import numpy as np
 
-from muledetect.arrays import Float64Array, Int64Array
+from muledetect.arrays import Float64Array
 from muledetect.clock import DAY
 from muledetect.features._columns import Column
 from muledetect.features._history import History, share
@@ -25,12 +25,7 @@ from muledetect.features._spec import feature
 def ages(history: History) -> Float64Array:
     """Seconds since the first and last transfers before the point; NaN where there is none. O(1) a point."""
     into, out = history.incoming, history.outgoing
-    first_in, last_in = _first_and_last(into.start, into.end, into.time)
-    first_out, last_out = _first_and_last(out.start, out.end, out.time)
-    first, last = np.fmin(first_in, first_out), np.fmax(last_in, last_out)
-    now = history.as_of.astype(np.float64)
-    seconds = [now - first, now - last_in, now - last_out, last - first, first_out - first_in]
-    return np.array(seconds).T / 1e6
+    return _ages(into.start, into.end, into.time, out.start, out.end, out.time, history.as_of)
 
 
 @feature(
@@ -116,11 +111,22 @@ def change(history: History, *, window: int) -> Float64Array:
 
 
 @numba.njit(cache=True, nogil=True)
-def _first_and_last(start: Int64Array, end: Int64Array, time: Int64Array) -> Float64Array:
-    found = np.full((2, len(start)), np.nan)
-    for p in range(len(start)):
-        if end[p] > start[p]:
-            found[0, p], found[1, p] = time[start[p]], time[end[p] - 1]
+def _ages(in_start, in_end, in_time, out_start, out_end, out_time, as_of) -> Float64Array:  # type: ignore[no-untyped-def]
+    found = np.full((len(as_of), 5), np.nan)
+    for p in range(len(as_of)):
+        now, first, last = np.float64(as_of[p]), np.inf, -np.inf
+        has_in, has_out = in_end[p] > in_start[p], out_end[p] > out_start[p]
+        if has_in:
+            first, last = np.float64(in_time[in_start[p]]), np.float64(in_time[in_end[p] - 1])
+            found[p, 1] = (now - last) / 1e6
+        if has_out:
+            first_out, last_out = np.float64(out_time[out_start[p]]), np.float64(out_time[out_end[p] - 1])
+            found[p, 2] = (now - last_out) / 1e6
+            if has_in:
+                found[p, 4] = (first_out - first) / 1e6
+            first, last = min(first, first_out), max(last, last_out)
+        if has_in or has_out:
+            found[p, 0], found[p, 3] = (now - first) / 1e6, (last - first) / 1e6
     return found
 
 

@@ -30,9 +30,8 @@ def volume(history: History, *, window: int) -> Float64Array:
 
     O(log n) a point, from running totals in integers.
     """
-    received, paid = history.incoming.total(window), history.outgoing.total(window)
-    counts = history.incoming.count(window), history.outgoing.count(window)
-    return np.array([*counts, received, paid, share(paid, received + paid)]).T
+    into, out = history.incoming, history.outgoing
+    return _volumes(into.begin(window), into.end, into.before, out.begin(window), out.end, out.before)
 
 
 @feature(
@@ -97,6 +96,19 @@ def _read_of(wanted: tuple[str, ...] | None) -> tuple[bool, bool]:
     names = tuple(_said_of_peaks()) if wanted is None else wanted
     has_others = any(name.endswith("counterparties") for name in names)
     return has_others, any(name.startswith("since") for name in names)
+
+
+@numba.njit(cache=True, nogil=True)
+def _volumes(in_begin, in_end, in_before, out_begin, out_end, out_before) -> Float64Array:  # type: ignore[no-untyped-def]
+    found = np.full((len(in_begin), 5), np.nan)
+    for p in range(len(in_begin)):
+        received = np.float64(in_before[in_end[p]] - in_before[in_begin[p]])
+        paid = np.float64(out_before[out_end[p]] - out_before[out_begin[p]])
+        found[p, 0], found[p, 1] = in_end[p] - in_begin[p], out_end[p] - out_begin[p]
+        found[p, 2], found[p, 3] = received, paid
+        if received + paid > 0:
+            found[p, 4] = paid / (received + paid)
+    return found
 
 
 @numba.njit(cache=True, nogil=True)

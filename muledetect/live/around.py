@@ -90,14 +90,14 @@ class Around(NamedTuple):
     middles: Float32Array
 
 
-def count_both(known: Indexes, low: int, lookback: int, *, is_simultaneous: bool) -> Int64Array:
+def count_both(known: Indexes, low: int, lookback: int, n_known: int, *, is_simultaneous: bool) -> Int64Array:
     """Return how many transfers the payers of those from row `low` on made within the look-back, and the payees got.
 
-    As signal `fan` counts them, int64[2, n_new]. O(log) a transfer.
+    As signal `fan` counts them, int64[2, n_known + n_new]; 0 of the known ones. O(log) a transfer.
     """
     found: Int64Array = _count_both(
         known.paid.listed, known.got.listed, known.to_self.listed, known.time, known.source, known.target, low,
-        lookback, is_simultaneous,
+        lookback, n_known, is_simultaneous,
     )  # fmt: skip
     return found
 
@@ -212,8 +212,8 @@ def _joined(early, late):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(cache=True, nogil=True)
-def _count_both(paid, got, to_self, time, source, target, low, lookback, is_simultaneous):  # type: ignore[no-untyped-def]
-    found = np.empty((2, len(time) - low), np.int64)
+def _count_both(paid, got, to_self, time, source, target, low, lookback, n_known, is_simultaneous):  # type: ignore[no-untyped-def]
+    found = np.zeros((2, n_known + len(time) - low), np.int64)
     for i in range(low, len(time)):
         first = first_at_least(time, 0, i, time[i] - lookback)
         behind = i
@@ -225,7 +225,7 @@ def _count_both(paid, got, to_self, time, source, target, low, lookback, is_simu
                 behind -= 1
         for k, lists, account in ((0, paid, source[i]), (1, got, target[i])):
             n = count_between(lists, account, first, behind) - count_between(to_self, account, first, behind)
-            found[k, i - low] = n + (not is_simultaneous)
+            found[k, n_known + i - low] = n + (not is_simultaneous)
     return found
 
 

@@ -363,17 +363,14 @@ class Parts:
         )  # fmt: skip
         is_over = np.zeros((2, len(codes)), np.bool_)
         for flags, accounts in zip(is_over, (around.paid_over, around.got_over), strict=True):
-            flags[self._place[accounts]] = True
+            if len(accounts):
+                flags[self._place[accounts]] = True
         return Opening(since, *held, *is_over)
 
     def _counts(self, known: Indexes, low: int, lookback: int, n_known: int) -> dict[str, AnyArray]:
         """Return what `fan` counts of the transfers from row `low` on, behind some that are known."""
-        found = count_both(known, low, lookback, is_simultaneous=self._tick >= SECOND)
-        none = np.zeros(n_known, np.int64)
-        return {
-            name: np.concatenate([none, one])
-            for name, one in zip(("source_paid", "target_received"), found, strict=True)
-        }
+        found = count_both(known, low, lookback, n_known, is_simultaneous=self._tick >= SECOND)
+        return dict(zip(("source_paid", "target_received"), found, strict=True))
 
     def _accounts_of(self, asked: Int32Array) -> Accounts:
         """Return what the accounts table says of accounts."""
