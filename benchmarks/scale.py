@@ -6,7 +6,7 @@ Simulates the bank into `--folder` (once; a folder that holds one is used again)
 Each way runs in a process of its own on two threads, with compiled kernels on disk. *Own memory* is what the process
 holds (RssAnon), *pages of files* what the system keeps for it of its mapped files and can take back (RssFile), each at
 its own peak, sampled every 20 ms; *peak* is VmHWM, both together at one moment. The scores of both ways must be equal.
-DuckDB scans the transfers, sorts them by account and time and writes them.
+DuckDB scans the transfers, sorts those within the model's look-back by account and time and writes them.
 
 With `--prepare` the data set is made a store once and the limited way opens that. With `--step` other steps than
 `score` are taken with the limit, too: `--step score rings trace report train`, each in a process of its own.
@@ -25,7 +25,7 @@ import sys
 import tempfile
 import threading
 import time
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -133,18 +133,28 @@ def step_here(step: str, source: str, model: str, as_of: str, memory: str, folde
     print(json.dumps({"user": times.user, "system": times.system, **taken, **most, **faults, **io}))
 
 
-def sort_in_duckdb(transfers: Path, out: Path, threads: int) -> tuple[float, float]:
-    """Return what scan, sort and write take: seconds of the clock and of processors."""
+def seen_since(model: Path, as_of: str) -> datetime:
+    """Return when the look-back of a model begins."""
+    from muledetect.model import load_model  # noqa: PLC0415
+
+    lookback = load_model(model).trained_on_.lookback  # 0: the whole past
+    begin = int(pd.Timestamp(as_of).timestamp()) * 1_000_000 - lookback if lookback else 0
+    return datetime.fromtimestamp(begin / 1e6, UTC)
+
+
+def sort_in_duckdb(transfers: Path, out: Path, threads: int, since: datetime) -> tuple[float, float, int]:
+    """Return what scan, sort and write take, seconds of the clock and of processors, and how many rows are written.
+
+    Transfers before a moment are left out, as those before the look-back are.
+    """
     import duckdb  # noqa: PLC0415
 
     begun, begun_cpu = time.perf_counter(), time.process_time()
     with duckdb.connect() as connection:
         connection.execute(f"SET threads={threads}")
-        connection.execute(
-            f"COPY (SELECT * FROM read_parquet('{transfers}') ORDER BY source, time) TO '{out}' (FORMAT parquet, "  # noqa: S608 - paths of ours
-            "COMPRESSION zstd)"
-        )
-    return time.perf_counter() - begun, time.process_time() - begun_cpu
+        asked = f"SELECT * FROM read_parquet('{transfers}') WHERE time >= '{since.isoformat()}' ORDER BY source, time"  # noqa: S608 - paths and moments of ours
+        connection.execute(f"COPY ({asked}) TO '{out}' (FORMAT parquet, COMPRESSION zstd)")
+    return time.perf_counter() - begun, time.process_time() - begun_cpu, pq.ParquetFile(out).metadata.num_rows
 
 
 def make_bank(
@@ -291,9 +301,10 @@ def compare(options: argparse.Namespace, folder: Path) -> None:
     for what, found in ways.items():
         print("\n".join([f"\n{what}", *(told_of_stage(stage, of) for stage, of in found["stages"].items())]))
     if "score" in steps:
-        sorting, of_processors = sort_in_duckdb(
-            options.folder / "transfers.parquet", folder / "sorted.parquet", os.cpu_count() or 1
-        )
+        sorting, of_processors, n_seen = sort_in_duckdb(
+            options.folder / "transfers.parquet", folder / "sorted.parquet", os.cpu_count() or 1,
+            seen_since(model, as_of),
+        )  # fmt: skip
         limited = ways[options.memory]
         like = [of for stage, of in limited["stages"].items() if stage in LIKE_A_SORT or stage.startswith("signals")]
         shares = {
@@ -303,7 +314,8 @@ def compare(options: argparse.Namespace, folder: Path) -> None:
             ),
         }  # fmt: skip
         print(
-            "\nDuckDB's scan, sort and write of the transfers, beside signals and features, and all of the limited way:"
+            f"\n{n_seen:,} transfers are within the look-back. DuckDB's scan, sort and write of these, beside signals "
+            "and features, and all of the limited way:"
         )
         for how, (sort, features, whole) in shares.items():
             print(f"{how} {sort:.0f} s, {features / sort:.1f} and {whole / sort:.1f} times as long")
