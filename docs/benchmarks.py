@@ -145,18 +145,19 @@ SECTIONS: Final = {
     ),
     "live": Section(
         "Payments as they arrive",
-        "python benchmarks/live.py --accounts 2000 --days 60 --batches 1 16 64 256",
+        "python benchmarks/live.py --accounts 2000 --days 120 --busy 1000 --batches 1 16 64 --rates 1000 2000 3000 "
+        "--seconds 2",
         2,
-        "A scorer in one process, in micro-batches: booked and scored, without reasons. The machine was shared with "
-        "much other work: rates and tails are those of the machine, too; see the rate by processor time.",
+        "A scorer in one process, in micro-batches: booked and scored, without reasons. Rates and tails are those of "
+        "the machine, too: it is shared, and takes up to twice as long on another day.",
     ),
     "service": Section(
         "Payments scored over HTTP",
-        "python benchmarks/service.py --accounts 2000 --days 60 --callers 1 16 64 --rates 100 200 400",
+        "python benchmarks/service.py --accounts 2000 --days 60 --callers 1 16 64 --rates 100 500 1000 --seconds 2",
         2,
         "`muledetect serve` in a process of its own, on the same machine as its callers. *Callers* send the next "
-        "payment when they have the answer to the one before; *a second*: payments come at fixed moments. The machine "
-        "was shared with much other work: see the rate by processor time.",
+        "payment when they have the answer to the one before; *a second*: payments come at fixed moments. Rates and "
+        "tails are those of the machine, too.",
         ("starlette", "uvicorn", "httptools", "uvloop"),
     ),
     "replay": Section(

@@ -404,6 +404,7 @@ def lay_out(
 
 @numba.njit(cache=True, nogil=True)
 def _lay_out(account, as_of, incoming, outgoing, time, source, target, amount, rank_of):  # type: ignore[no-untyped-def]
+    """Return what `_laid` takes."""
     accounts, local, latest = _asked(account, as_of)
     into = _of_lists(accounts, latest, incoming, time, amount, source, target)
     out = _of_lists(accounts, latest, outgoing, time, amount, target, source)
@@ -604,6 +605,7 @@ def share(part: npt.ArrayLike, whole: npt.ArrayLike) -> Float64Array:
 
 @numba.njit(cache=True, nogil=True)
 def _share(part, whole):  # type: ignore[no-untyped-def]
+    """Return what `share` returns."""
     found = np.full(len(whole), np.nan)
     for p in range(len(whole)):
         if whole[p] != 0:

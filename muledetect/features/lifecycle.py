@@ -112,6 +112,7 @@ def change(history: History, *, window: int) -> Float64Array:
 
 @numba.njit(cache=True, nogil=True)
 def _ages(in_start, in_end, in_time, out_start, out_end, out_time, as_of) -> Float64Array:  # type: ignore[no-untyped-def]
+    """Return the columns of `ages`, a row a point."""
     found = np.full((len(as_of), 5), np.nan)
     for p in range(len(as_of)):
         now, first, last = np.float64(as_of[p]), np.inf, -np.inf

@@ -100,6 +100,7 @@ def _read_of(wanted: tuple[str, ...] | None) -> tuple[bool, bool]:
 
 @numba.njit(cache=True, nogil=True)
 def _volumes(in_begin, in_end, in_before, out_begin, out_end, out_before) -> Float64Array:  # type: ignore[no-untyped-def]
+    """Return the columns of `volume`, a row a point."""
     found = np.full((len(in_begin), 5), np.nan)
     for p in range(len(in_begin)):
         received = np.float64(in_before[in_end[p]] - in_before[in_begin[p]])
