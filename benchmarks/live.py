@@ -237,13 +237,10 @@ def add_options(options: argparse.ArgumentParser) -> None:
 
 def open_both(given: argparse.Namespace, folder: Path | None) -> tuple[MuleModel, Dataset]:
     """Return the model of a folder, made where it is not there, and the bank."""
-    is_made = folder is not None and folder.exists()
-    if not is_made or given.bank is None:
+    is_new = folder is None or not folder.exists()
+    if is_new or given.bank is None:
         bank = read_dataset(simulate(n_accounts=given.accounts, n_days=given.days, seed=5, mule_share=0.03))
-    if folder is not None and is_made:
-        model = load_model(folder)
-    else:
-        model = live_model(bank, given.trees, **({} if folder is None else {"output": folder}))
+    model = live_model(bank, given.trees, **({"output": folder} if folder else {})) if is_new else load_model(folder)
     if given.bank is not None:
         begun = time.perf_counter()
         files = {name: given.bank / f"{name}.parquet" for name in given.tables or ()}

@@ -25,7 +25,7 @@ import sys
 import tempfile
 import threading
 import time
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 import numpy as np
@@ -133,16 +133,17 @@ def step_here(step: str, source: str, model: str, as_of: str, memory: str, folde
     print(json.dumps({"user": times.user, "system": times.system, **taken, **most, **faults, **io}))
 
 
-def seen_since(model: Path, as_of: str) -> datetime:
-    """Return when the look-back of a model begins."""
+def seen_since(model: Path, as_of: str) -> int:
+    """Return when the look-back of a model begins, microseconds; 0 for the whole past."""
+    from muledetect.clock import parse_time  # noqa: PLC0415
+    from muledetect.features._extraction import first_seen  # noqa: PLC0415
     from muledetect.model import load_model  # noqa: PLC0415
 
-    lookback = load_model(model).trained_on_.lookback  # 0: the whole past
-    begin = int(pd.Timestamp(as_of).timestamp()) * 1_000_000 - lookback if lookback else 0
-    return datetime.fromtimestamp(begin / 1e6, UTC)
+    lookback = load_model(model).trained_on_.lookback
+    return first_seen(parse_time(as_of), lookback, whole_days=False) if lookback else 0
 
 
-def sort_in_duckdb(transfers: Path, out: Path, threads: int, since: datetime) -> tuple[float, float, int]:
+def sort_in_duckdb(transfers: Path, out: Path, threads: int, since: int) -> tuple[float, float, int]:
     """Return what scan, sort and write take, seconds of the clock and of processors, and how many rows are written.
 
     Transfers before a moment are left out, as those before the look-back are.
@@ -152,7 +153,9 @@ def sort_in_duckdb(transfers: Path, out: Path, threads: int, since: datetime) ->
     begun, begun_cpu = time.perf_counter(), time.process_time()
     with duckdb.connect() as connection:
         connection.execute(f"SET threads={threads}")
-        asked = f"SELECT * FROM read_parquet('{transfers}') WHERE time >= '{since.isoformat()}' ORDER BY source, time"  # noqa: S608 - paths and moments of ours
+        asked = (
+            f"SELECT * FROM read_parquet('{transfers}') WHERE time >= make_timestamptz({since}) ORDER BY source, time"  # noqa: S608 - paths and moments of ours
+        )
         connection.execute(f"COPY ({asked}) TO '{out}' (FORMAT parquet, COMPRESSION zstd)")
     return time.perf_counter() - begun, time.process_time() - begun_cpu, pq.ParquetFile(out).metadata.num_rows
 

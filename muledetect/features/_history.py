@@ -391,15 +391,14 @@ def lay_out(
     Parameters
     ----------
     points : Points
-    incoming, outgoing : named tuple of three arrays
+    incoming, outgoing : tuple of three arrays
         As `TransferIndex`: which transfers each account got and paid, in order of time; one behind them has none.
     transfers : tuple of arrays [n_transfers]
         Time, source, target and amount.
     rank_of : int32[n_accounts]
         -1 everywhere, and again afterwards.
     """
-    found = _lay_out(points.account, points.as_of, incoming, outgoing, *transfers, rank_of)
-    return _laid(*found)
+    return _laid(*_lay_out(points.account, points.as_of, incoming, outgoing, *transfers, rank_of))
 
 
 @numba.njit(cache=True, nogil=True)

@@ -48,8 +48,8 @@ def similar(history: History, *, window: int) -> Float64Array:
 )
 def round_amounts(history: History, *, window: int) -> Float64Array:
     """Share of the amounts with at most two significant digits (minor units). NaN without transfers."""
-    counted = [(_count_round(side.begin(window), side.end, side.amount), side) for side in _sides(history)]
-    return np.array([share(n, side.count(window)) for n, side in counted]).T
+    counts = [_count_round(side.begin(window), side.end, side.amount) for side in _sides(history)]
+    return np.array([share(n, side.count(window)) for n, side in zip(counts, _sides(history), strict=True)]).T
 
 
 @feature(

@@ -446,9 +446,7 @@ class Parts:
 class _Part:
     """The transfers of some accounts as a graph: codes of these accounts come first, those of the others behind."""
 
-    def __init__(
-        self, paid: Lists, got: Lists, columns: Sequence[AnyArray], asked: Int32Array, tick: int
-    ) -> None:  # fmt: skip
+    def __init__(self, paid: Lists, got: Lists, columns: Sequence[AnyArray], asked: Int32Array, tick: int) -> None:
         self._paid, self._got, self._columns, self._asked, self._tick = paid, got, columns, asked, tick
 
     @cached_property
