@@ -9,6 +9,7 @@ one gets it again, from the system's cache where it still is there. See `letting
 from __future__ import annotations
 
 import mmap
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -34,6 +35,12 @@ _CAN: Final = _STATM.exists() and hasattr(mmap, "MADV_DONTNEED")
 #: `letting_go.look`
 Look = Callable[..., None]
 
+#: What the thread that lets go of pages and compiled kernels tell each other; its places are those of `letting_go`.
+PAGES: Final = np.zeros(3, np.int64)
+_IS_CHANGED: Final = 1
+if hasattr(os, "register_at_fork"):  # the thread is not there in a copy of the process
+    os.register_at_fork(after_in_child=lambda: PAGES.fill(0))
+
 
 class _Files:
     """The mapped files that are in use, and the thread that lets go of their pages while there are any."""
@@ -44,7 +51,6 @@ class _Files:
         self._limit: int | None = None
         self._of_work: int | None = None
         self._thread: Thread | None = None
-        self._state = np.zeros(2, np.int64)  # see `letting_go.look`
 
     def add(self, mapped: mmap.mmap, limit: int | None) -> None:
         with self._lock:
@@ -72,16 +78,16 @@ class _Files:
 
     def _change(self) -> None:
         """Have files and limit looked at anew; the loop is loaded, or compiled, before anything is read."""
-        self._state[1] = 1
+        PAGES[_IS_CHANGED] = 1
         if not _CAN or self._most() is None or not self._files:
             return
         for mapped in self._files:
             _in_small_pages(mapped)
         if self._thread is None:
-            from muledetect.letting_go import SAID, look
+            from muledetect.letting_go import SAID, load
 
             said = np.zeros(SAID, np.uint8)
-            self._thread = Thread(target=self._watch, args=(look, said), name="muledetect-pages", daemon=True)
+            self._thread = Thread(target=self._watch, args=(load(), said), name="muledetect-pages", daemon=True)
             self._thread.start()
 
     def _most(self) -> int | None:
@@ -92,14 +98,14 @@ class _Files:
             while True:
                 with self._lock:
                     files, limit = list(self._files.items()), self._most()
-                    self._state[1] = 0
+                    PAGES[_IS_CHANGED] = 0
                     if not files or limit is None:
                         self._thread, self._limit = None, None
                         return
                 begins = np.array([begin for _, begin in files], np.int64)
                 sizes = np.array([len(file) for file, _ in files], np.int64)
                 margin, at_once = limit * _MARGIN, limit * _AT_ONCE
-                look(statm.fileno(), said, begins, sizes, float(limit), margin, at_once, self._state, _LOOKS)
+                look(statm.fileno(), said, begins, sizes, float(limit), margin, at_once, PAGES, _LOOKS)
                 files.clear()  # a file whose last user is gone goes at once
 
 

@@ -25,6 +25,7 @@ from muledetect.features.signals import LONGEST, Past
 from muledetect.features.signals._links import build_links
 from muledetect.features.signals._opening import ALL_AT_HAND, fill_unspent
 from muledetect.features.signals._slices import part_of_past
+from muledetect.letting_go import give_way
 
 #: Channels by which money leaves the accounts that a bank can follow.
 EXITS: Final = ("cash_atm", "cash_counter", "vasp", "xborder")
@@ -46,11 +47,12 @@ _ENTRY: Final = np.dtype([("amount", np.int64), ("other", np.int32), ("group", n
 
 
 class Times(NamedTuple):
-    """Bounds and times of a `Book`: `received` on the way up, `paid` on the way down."""
+    """Bounds, times and `pages` of a `Book`: `received` on the way up, `paid` on the way down."""
 
     start: Int64Array
     stop: Int64Array
     time: Int64Array
+    pages: Int64Array
 
 
 class Way(NamedTuple):
@@ -192,7 +194,7 @@ def _ways_of(past: Past) -> Ways:
     up, down = room.empty(n, _ENTRY), room.empty(n, _ENTRY)
     past.by_entry(_enter, received, debit_of, past.paid_at, none, up)
     past.by_entry(_enter, paid, credit_of, past.received_at, none if is_exit is None else is_exit, down)
-    own = [Times(book.start, book.stop, book.time) for book in (received, paid)]
+    own = [Times(book.start, book.stop, book.time, book.pages) for book in (received, paid)]
     return Ways(
         Way(own[0], up, up_start, up_links, -1), Way(own[1], down, down_start, down_links, 1), is_exit is not None
     )
@@ -255,6 +257,7 @@ def _walk_all(way, accounts, oldest, as_of, found, ended) -> None:  # type: igno
     )
     book, number = way.book, 0
     for p in range(len(accounts)):
+        give_way(book.pages)
         a, begin, end, total = accounts[p], 0, 0, 0
         if a >= 0:
             begin = first_at_least(book.time, book.start[a], book.stop[a], oldest[p])

@@ -18,6 +18,7 @@ from muledetect.features._columns import ON_REQUEST, Column
 from muledetect.features._extraction import Extraction
 from muledetect.features._history import History
 from muledetect.features._spec import feature
+from muledetect.letting_go import give_way
 
 # A walk of two steps counts for so much of what a walk of one step does, as in PageRank.
 _DAMPING: Final = 0.85
@@ -157,6 +158,7 @@ def _walk(paid, received, seeds, asked, n_accounts, found) -> None:  # type: ign
     behind = np.empty(n_accounts, np.float64)
     most = asked.max_degree if asked.max_degree > 0 else len(paid.time) + 1
     for p in range(len(asked.account)):
+        give_way(paid.pages)
         a, as_of = asked.account[p], asked.as_of[p]
         found[p, 4], found[p, 6] = 0, 0
         if a < 0:

@@ -16,6 +16,7 @@ import numpy.typing as npt
 from muledetect.arrays import Int32Array, Int64Array, first_at_least
 from muledetect.features.signals._opening import opened
 from muledetect.features.signals._past import Past, fill_in_time, has_unknown, is_earlier
+from muledetect.letting_go import give_way
 
 
 class Links(NamedTuple):
@@ -138,6 +139,7 @@ def _pairs_in_time(low, high, place, transfer, links, start, credit, amount, is_
 def _group(low, high, paid, received, links) -> None:  # type: ignore[no-untyped-def]
     """Name the groups: entries of one account and tick."""
     for a in range(low, high):
+        give_way(paid.pages)
         d = paid.start[a]
         for e in range(paid.start[a], paid.stop[a]):
             d = e if paid.time[e] != paid.time[d] else d
@@ -158,6 +160,7 @@ def _match(low, high, paid, received, lookback, is_simultaneous, opening, n_know
     opening, which is in no pair.
     """
     for a in range(low, high):
+        give_way(paid.pages)
         if not has_unknown(paid, a, n_known):
             continue
         newer, stop = (

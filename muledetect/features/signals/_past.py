@@ -26,7 +26,8 @@ from muledetect.clock import DAY, HOUR, SECOND
 from muledetect.errors import OptionError
 from muledetect.features.signals._opening import ALL_AT_HAND, Opening
 from muledetect.graph import TransferGraph
-from muledetect.mapped import is_mapped, let_go
+from muledetect.letting_go import give_way
+from muledetect.mapped import PAGES, is_mapped, let_go
 from muledetect.memory import HEAP, Room
 
 #: May transfers of one tick follow each other, or not?
@@ -63,6 +64,8 @@ class Book(NamedTuple):
         Account at the other end.
     transfer : int32[n_entries]
         Position in the graph.
+    pages : int64[3]
+        What kernels ask between accounts, see `letting_go.give_way`.
     """
 
     start: Int64Array
@@ -71,6 +74,7 @@ class Book(NamedTuple):
     amount: Int64Array
     other: Int32Array
     transfer: Int32Array
+    pages: Int64Array = PAGES
 
 
 class Before(NamedTuple):
@@ -496,6 +500,7 @@ def _turn(low, high, rows, columns) -> None:  # type: ignore[no-untyped-def]
 def _before(low, high, paid, received, is_simultaneous, credits_before, debits_before) -> None:  # type: ignore[no-untyped-def]
     """Merge the two books of each account."""
     for a in range(low, high):
+        give_way(paid.pages)
         f = received.start[a]
         for e in range(paid.start[a], paid.stop[a]):
             while f < received.stop[a] and is_earlier(received.time[f], paid.time[e], is_simultaneous):

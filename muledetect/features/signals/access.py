@@ -14,6 +14,7 @@ from muledetect.facts.sightings import terminal_users
 from muledetect.features._columns import Column
 from muledetect.features.signals._past import Past, has_unknown, is_earlier
 from muledetect.features.signals._spec import signal
+from muledetect.letting_go import give_way
 
 #: Cards of several holders at one machine within this time are one handler's.
 AT_TERMINAL: Final = 30 * MINUTE
@@ -85,6 +86,7 @@ def _new_devices(low, high, paid, device, n_devices, n_known, found) -> None:  #
     """Per device the payer that last used it, and when that payer first did; entries of other payers are void."""
     used_by, first_use = np.full(n_devices, -1, np.int32), np.empty(n_devices, np.int64)
     for a in range(low, high):
+        give_way(paid.pages)
         if not has_unknown(paid, a, n_known):
             continue
         for e in range(paid.start[a], paid.stop[a]):

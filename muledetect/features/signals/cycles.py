@@ -18,6 +18,7 @@ from muledetect.errors import OptionError
 from muledetect.features._columns import Column
 from muledetect.features.signals._past import Past, is_earlier
 from muledetect.features.signals._spec import signal
+from muledetect.letting_go import give_way
 
 #: Longest cycle that a search looks for, transfers with the closing one; of cycles in any order.
 LONGEST_CYCLE: Final = 6
@@ -199,6 +200,7 @@ def _close(  # type: ignore[no-untyped-def]
     ahead, back = _tree(64), _tree(64)
     count = np.zeros(found.shape[1] - 1, np.int64)
     for source in range(low, high):
+        give_way(paid.pages)
         first, last = received.start[source], received.start[source]
         for e in range(paid.start[source], paid.stop[source]):
             now, target = paid.time[e], paid.other[e]

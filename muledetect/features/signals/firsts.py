@@ -11,6 +11,7 @@ from muledetect.arrays import Float32Array
 from muledetect.features._columns import Column
 from muledetect.features.signals._past import Past, has_unknown, is_earlier
 from muledetect.features.signals._spec import signal
+from muledetect.letting_go import give_way
 
 #: Amounts are alike if the smaller is at least so much of the larger.
 ALIKE: Final = 0.7
@@ -59,6 +60,7 @@ def _mark_first(low, high, paid, n_accounts, is_first) -> None:  # type: ignore[
     """Invariant: entries of `since` with `paid_by` of another account are void."""
     paid_by, since = np.full(n_accounts, -1, np.int32), np.empty(n_accounts, np.int64)
     for a in range(low, high):
+        give_way(paid.pages)
         for e in range(paid.start[a], paid.stop[a]):
             other = paid.other[e]
             if paid_by[other] != a:
@@ -73,6 +75,7 @@ def _look_back(  # type: ignore[no-untyped-def]
 ) -> None:
     """Slide a window over the first payments that each account made, and over those that it got."""
     for a in range(low, high):
+        give_way(paid.pages)
         if not (has_unknown(paid, a, n_known) or has_unknown(received, a, n_known)):
             continue
         made, got = _first_entries(paid, a, is_first), _first_entries(received, a, is_first)

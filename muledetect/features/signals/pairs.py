@@ -10,6 +10,7 @@ from muledetect.features._columns import Column
 from muledetect.features.signals._opening import is_over
 from muledetect.features.signals._past import Past, has_unknown, is_earlier
 from muledetect.features.signals._spec import signal
+from muledetect.letting_go import give_way
 
 
 @signal(
@@ -72,6 +73,7 @@ def _fan(  # type: ignore[no-untyped-def]
     """
     n_paid, n_got = np.zeros(n_accounts, np.int32), np.zeros(n_accounts, np.int32)
     for a in range(low, high):
+        give_way(paid.pages)
         if not (has_unknown(paid, a, n_known) or has_unknown(received, a, n_known)):
             continue
         e, e_stop, f, f_stop = paid.start[a], paid.stop[a], received.start[a], received.stop[a]
@@ -207,6 +209,7 @@ def _pairs(  # type: ignore[no-untyped-def]
     got_by, last_got = np.full(n_accounts, -1, np.int32), np.empty(n_accounts, np.int64)
     got_amount = np.zeros(n_accounts, np.int64)
     for a in range(low, high):
+        give_way(paid.pages)
         if not has_unknown(paid, a, n_known):
             continue
         last, first = received.start[a], received.start[a]

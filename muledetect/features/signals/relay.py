@@ -16,6 +16,7 @@ from muledetect.features.signals._links import build_links_in_time
 from muledetect.features.signals._opening import is_over, opened
 from muledetect.features.signals._past import Past, fill_in_time, has_unknown, is_earlier
 from muledetect.features.signals._spec import signal
+from muledetect.letting_go import give_way
 
 #: Longer chains count as this long.
 DEEPEST: Final = 8
@@ -113,6 +114,7 @@ def _mark(  # type: ignore[no-untyped-def]
     """
     met, first = np.full(n_accounts, -1, np.int32), np.empty(n_accounts, np.int64)
     for a in range(low, high):
+        give_way(paid.pages)
         if not has_unknown(paid, a, n_known):
             continue
         e, f = paid.start[a], received.start[a]
@@ -288,6 +290,7 @@ def _origins(  # type: ignore[no-untyped-def]
     """
     n_paths = np.zeros(n_accounts, np.int32)
     for a in range(low, high):
+        give_way(paid.pages)
         if not has_unknown(paid, a, n_known) or is_over(is_received_over, a):
             continue
         first, last, n_origins, n_left_out = received.start[a], received.start[a], 0, 0

@@ -11,6 +11,7 @@ from muledetect.features._columns import Column
 from muledetect.features.signals._opening import is_over
 from muledetect.features.signals._past import Past, has_unknown
 from muledetect.features.signals._spec import signal
+from muledetect.letting_go import give_way
 
 
 @signal(
@@ -71,6 +72,7 @@ def _link(low, high, received, n_accounts, before, after) -> None:  # type: igno
     """
     last = np.full(n_accounts, -1, np.int32)
     for a in range(low, high):
+        give_way(received.pages)
         for r in range(received.start[a], received.stop[a]):
             payer = received.other[r]
             if last[payer] >= received.start[a]:
@@ -110,6 +112,7 @@ def _gather(  # type: ignore[no-untyped-def]
     owner, begin, end = np.empty(size, np.int32), np.empty(size, np.int64), np.empty(size, np.int64)
     heap = np.empty(size, np.int32)
     for t in range(low, high):
+        give_way(received.pages)
         if not has_unknown(received, t, n_known):
             continue
         n_slots, n_heap, n_busy = 0, 0, 0

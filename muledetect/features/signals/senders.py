@@ -13,6 +13,7 @@ from muledetect.features._columns import Column
 from muledetect.features.signals._opening import is_over, opened
 from muledetect.features.signals._past import Past, has_unknown
 from muledetect.features.signals._spec import signal
+from muledetect.letting_go import give_way
 
 # Balances are read in blocks of so many transfers.
 _BLOCK: Final = 2**20
@@ -80,6 +81,7 @@ def _habits(low, high, paid, received, lookback, most, n_accounts, n_known, open
     """
     met_by, first_met = np.full(n_accounts, -1, np.int32), np.empty(n_accounts, np.int64)
     for a in range(low, high):
+        give_way(paid.pages)
         if not (has_unknown(paid, a, n_known) or has_unknown(received, a, n_known)):
             continue
         e, e_stop, f, f_stop = paid.start[a], paid.stop[a], received.start[a], received.stop[a]

@@ -15,6 +15,7 @@ from muledetect.facts.sessions import CAMERA, EMULATOR, REMOTE, Sessions, build_
 from muledetect.features._columns import Column
 from muledetect.features.signals._past import Past, is_earlier
 from muledetect.features.signals._spec import signal
+from muledetect.letting_go import give_way
 from muledetect.records.encode import IdEncoder
 
 #: A session of the payer so long before a transfer says something of the transfer.
@@ -86,6 +87,7 @@ def _flags(low, high, paid, start, time, flags, own_flags, own_began, width, is_
     bits = (REMOTE, EMULATOR, CAMERA)
     n_set = np.zeros(3, np.int64)
     for a in range(low, high):
+        give_way(paid.pages)
         first, last = start[a], start[a]
         n_set[:] = 0
         for e in range(paid.start[a], paid.stop[a]):

@@ -14,6 +14,7 @@ from muledetect.features._columns import Column
 from muledetect.features.signals._opening import is_over
 from muledetect.features.signals._past import Past, begin_of, has_unknown, is_earlier
 from muledetect.features.signals._spec import signal
+from muledetect.letting_go import give_way
 
 
 @signal(
@@ -91,6 +92,7 @@ def _bipartite(  # type: ignore[no-untyped-def]
     walked = np.full(n_accounts, -1, np.int64)
     ask, walk = 0, 0
     for s in range(low, high):
+        give_way(paid.pages)
         if not has_unknown(paid, s, n_known):
             continue
         first, last = paid.start[s], paid.start[s]
@@ -197,6 +199,7 @@ def _stacks(  # type: ignore[no-untyped-def]
 ) -> None:
     """Slide over each payer's credits; `n_shaped` of those in the window lie in a two by two shape."""
     for s in range(low, high):
+        give_way(paid.pages)
         if not has_unknown(paid, s, n_known):
             continue
         first, last, n_shaped = received.start[s], received.start[s], 0
