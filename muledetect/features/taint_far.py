@@ -187,11 +187,8 @@ def _is_near(other, account, as_of, width, own, groups, entries, sightings, near
     first = first_at_least(near.time, low, high, as_of - width)
     if first == high or near.time[first] >= as_of:
         return False
-    n_moved = 0
-    for book in (paid, received):
-        start, stop = book.start[other], book.stop[other]
-        n_moved += first_at_least(book.time, start, stop, as_of) - first_at_least(book.time, start, stop, as_of - width)
-    if n_moved > _BUSIEST:
+    n_ever = paid.stop[other] - paid.start[other] + received.stop[other] - received.start[other]
+    if n_ever > _BUSIEST and _count_moved(other, as_of - width, as_of, paid, received) > _BUSIEST:
         return False
     for f in range(first, high):
         if near.time[f] >= as_of:
@@ -199,3 +196,12 @@ def _is_near(other, account, as_of, width, own, groups, entries, sightings, near
         if near.other[f] != account and is_listed(near.other[f], as_of, width, own, groups, entries, sightings):
             return True
     return False
+
+
+@numba.njit(cache=True, nogil=True)
+def _count_moved(account, begin, as_of, paid, received):  # type: ignore[no-untyped-def]
+    n_moved = 0
+    for book in (paid, received):
+        start, stop = book.start[account], book.stop[account]
+        n_moved += first_at_least(book.time, start, stop, as_of) - first_at_least(book.time, start, stop, begin)
+    return n_moved
