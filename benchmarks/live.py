@@ -17,6 +17,9 @@ scored, both ends; the first batches are not counted, for they load compiled cod
 - `--hour N`: N payments whose times are spread over one hour, as fast as they can be booked and scored, in
   micro-batches of 64: what the process grows by, beside what the state says of itself.
 
+Machines that are shared are fast at one time and slow at another. So what a number takes that is read at a random place
+of 128 MiB, and what a call of a compiled function takes, is told before the payments and after them.
+
 Busy accounts are scored before the first payment, and Python's garbage collection leaves out what is loaded at the
 start, as in `muledetect serve`.
 
@@ -38,6 +41,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import numba
 import numpy as np
 import pyarrow as pa
 
@@ -155,6 +159,38 @@ def memory() -> float:
 def peak() -> float:
     """Return the highest resident memory so far, MB."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
+
+
+@numba.njit
+def _one_way(n: int) -> np.ndarray:
+    """Return places that lead from one to the next, in one way through all of them."""
+    np.random.seed(0)
+    places = np.arange(n)
+    for i in range(n - 1, 0, -1):
+        j = np.random.randint(0, i)
+        places[i], places[j] = places[j], places[i]
+    return places
+
+
+@numba.njit
+def _follow(places: np.ndarray, n: int) -> int:
+    at = 0
+    for _ in range(n):
+        at = places[at]
+    return at
+
+
+def show_machine() -> None:
+    """Print what a number at a random place of the memory takes, and a call of a compiled function."""
+    places, n = _one_way(2**24), 1_000_000
+    _follow(places, 1)
+    begun = time.perf_counter()
+    _follow(places, n)
+    between = time.perf_counter()
+    for _ in range(n):
+        _follow(places, 0)
+    read, call = between - begun, time.perf_counter() - between
+    print(f"The machine now: {1e9 * read / n:,.0f} ns to read at a random place, {1e9 * call / n:,.0f} ns to call.\n")
 
 
 def get_ready(scorer: LiveScorer, moment: int) -> None:
@@ -279,11 +315,13 @@ def main() -> None:
             print(f"Columns of the model: {len(model.feature_names_in_)}; log: {given.sync}; busy: {given.busy}.")
             show_state(state, before)
             get_ready(scorer, int(rows[0]["time"].timestamp()) * 1_000_000)
+            show_machine()
             show_batches(scorer, rows, given.batches, given.seconds)
             show_rates(scorer, rows, given.rates, given.seconds, given.most)
             if given.hour:
                 show_hour(scorer, later)
-            print(f"\nThe process: {memory():,.0f} MB at the end, {peak():,.0f} MB at most.")
+            print(f"\nThe process: {memory():,.0f} MB at the end, {peak():,.0f} MB at most.\n")
+            show_machine()
 
 
 if __name__ == "__main__":
