@@ -162,12 +162,11 @@ def peak() -> float:
 
 
 @numba.njit
-def _one_way(n: int) -> np.ndarray:
+def _one_way(n: int, random: np.random.Generator) -> np.ndarray:
     """Return places that lead from one to the next, in one way through all of them."""
-    np.random.seed(0)
     places = np.arange(n)
     for i in range(n - 1, 0, -1):
-        j = np.random.randint(0, i)
+        j = random.integers(0, i)
         places[i], places[j] = places[j], places[i]
     return places
 
@@ -182,7 +181,7 @@ def _follow(places: np.ndarray, n: int) -> int:
 
 def show_machine() -> None:
     """Print what a number at a random place of the memory takes, and a call of a compiled function."""
-    places, n = _one_way(2**24), 1_000_000
+    places, n = _one_way(2**24, np.random.default_rng(0)), 1_000_000
     _follow(places, 1)
     begun = time.perf_counter()
     _follow(places, n)
