@@ -200,9 +200,9 @@ def _close(  # type: ignore[no-untyped-def]
     ahead, back = _tree(64), _tree(64)
     count = np.zeros(found.shape[1] - 1, np.int64)
     for source in range(low, high):
-        give_way(paid.pages)
         first, last = received.start[source], received.start[source]
         for e in range(paid.start[source], paid.stop[source]):
+            give_way(paid.pages)
             now, target = paid.time[e], paid.other[e]
             while last < received.stop[source] and is_earlier(received.time[last], now, is_simultaneous):
                 last += 1

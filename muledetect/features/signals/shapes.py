@@ -92,13 +92,13 @@ def _bipartite(  # type: ignore[no-untyped-def]
     walked = np.full(n_accounts, -1, np.int64)
     ask, walk = 0, 0
     for s in range(low, high):
-        give_way(paid.pages)
         if not has_unknown(paid, s, n_known):
             continue
         first, last = paid.start[s], paid.start[s]
         f_first, f_last = received.start[s], received.start[s]
         always_paid, always_got = is_over(opening.is_paid_over, s), is_over(opening.is_received_over, s)
         for e in range(paid.start[s], paid.stop[s]):
+            give_way(paid.pages)
             now, t, i = paid.time[e], paid.other[e], paid.transfer[e]
             begin = now - lookback
             while last < paid.stop[s] and is_earlier(paid.time[last], now, is_simultaneous):
