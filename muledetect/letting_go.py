@@ -94,7 +94,7 @@ def look(statm, said, begins, sizes, limit, margin, at_once, pages, n_looks) -> 
         Address and bytes of each mapped file.
     limit, margin, at_once : float
         Bytes. Pages are let go from `limit - margin` on, `at_once` or more of them; if all else takes nearly the whole
-        limit, `at_once` is left to files. From half of the margin on all pages go, and kernels wait meanwhile.
+        limit, `at_once` is left to files. From half of the margin on all pages go. Kernels wait meanwhile.
     pages : int64[3]
         `mapped.PAGES`; changed in place.
     n_looks : int
@@ -106,9 +106,8 @@ def look(statm, said, begins, sizes, limit, margin, at_once, pages, n_looks) -> 
         most = max(limit - margin, held - of_files + at_once)
         if held > most:
             # near the limit there is no time to choose: all pages go
-            is_near = held > limit - margin / 2
-            pages[MUST_WAIT] = is_near
-            _let_go(statm, said, begins, sizes, 0.0 if is_near else most - at_once, pages)
+            pages[MUST_WAIT] = True
+            _let_go(statm, said, begins, sizes, 0.0 if held > limit - margin / 2 else most - at_once, pages)
             pages[MUST_WAIT] = False
         _usleep(EVERY)
 
