@@ -1,7 +1,7 @@
 """Letting go of pages of mapped files in compiled code, which waits for no other thread of the interpreter.
 
 A thread of Python that sleeps gets the interpreter back only after each busy thread had its turn: a tenth of a second
-and more on a busy machine, in which kernels bring gigabytes. Near the limit kernels wait, see `give_way`: two threads
+and more on a busy machine, in which kernels bring gigabytes. Meanwhile kernels wait, see `give_way`: two threads
 bring pages that the system has in its cache as fast as a third one lets go of others.
 """
 
@@ -122,8 +122,8 @@ def load() -> Any:
 def give_way(pages) -> None:  # type: ignore[no-untyped-def]
     """Wait while pages are let go because the process comes near its limit; else do nothing.
 
-    Kernels that read books at random call it between accounts. They never wait for long: all pages go in one pass,
-    which ends whatever the process holds afterwards.
+    Kernels that read books at random call it between accounts. They never wait for long: a pass takes some hundredths
+    of a second, and ends whatever the process holds afterwards.
 
     Parameters
     ----------

@@ -200,6 +200,7 @@ def _is_near(other, account, as_of, width, own, groups, entries, sightings, near
 
 @numba.njit(cache=True, nogil=True)
 def _count_moved(account, begin, as_of, paid, received):  # type: ignore[no-untyped-def]
+    """Return how many transfers an account has in [begin, as_of), on both sides."""
     n_moved = 0
     for book in (paid, received):
         start, stop = book.start[account], book.stop[account]
