@@ -28,7 +28,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from muledetect.errors import OptionError
-from muledetect.mapped import is_mapped, map_file
+from muledetect.mapped import PAGES, is_mapped, map_file
 
 T = TypeVar("T")
 
@@ -176,8 +176,8 @@ class Room:
         return value
 
     def _move_array(self, array: npt.NDArray[Any]) -> npt.NDArray[Any]:
-        if array.nbytes < self.least or array.dtype.hasobject or is_mapped(array.ctypes.data):
-            return array
+        if array is PAGES or array.nbytes < self.least or array.dtype.hasobject or is_mapped(array.ctypes.data):
+            return array  # whoever had a copy of PAGES would never be told that it need not wait any more
         made = self.empty(array.shape, array.dtype)
         made[...] = array
         made.flags.writeable = array.flags.writeable
